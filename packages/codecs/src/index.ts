@@ -1,0 +1,64 @@
+export { strictBase64 } from './base64.ts'
+export {
+  type SignatureAlgorithm,
+  signatureUri,
+  unsafeAllowSha1,
+  unsafeAllowSmallRsa,
+  type VerifyPolicy
+} from './dsig/algorithms.ts'
+export { type SignedView, verifyEnveloped } from './dsig/enveloped.ts'
+export {
+  certificateBase64,
+  requireSigningKey,
+  type SigningKey,
+  type VerificationKey,
+  verificationKeyFromCertificate,
+  verificationKeyFromPublicKey
+} from './dsig/keys.ts'
+export { type SignableParts, sha256Hex, signBytes, signBytesSync, signEnveloped, signEnvelopedSync, verifyBytes } from './dsig/sign.ts'
+export { type CatalogueEntry, CurfewError, type CodecCode, codecCatalogue, type ErrorContext, isCurfewError } from './errors.ts'
+export { type JwtPeek, peekJwt } from './jwt/peek.ts'
+export { type Assertion, type AssertionAttribute, type AuthnStatement, type Conditions, type SubjectConfirmation, serialiseAssertion } from './saml/assertion.ts'
+export { type AuthnRequest, type NameIDPolicy, type RequestedAuthnContext, serialiseAuthnRequest } from './saml/authn-request.ts'
+export { describeReceived, type MessageDescription, redact } from './saml/describe.ts'
+export { type LogoutRequest, serialiseLogoutRequest } from './saml/logout-request.ts'
+export { type LogoutResponse, serialiseLogoutResponse } from './saml/logout-response.ts'
+export { instantText, type MessageHeader, signMessage } from './saml/message.ts'
+export {
+  type Endpoint,
+  type EntityDescriptor,
+  type IDPRole,
+  type IndexedEndpoint,
+  isSignedMetadata,
+  type KeyDescriptor,
+  parseMetadata,
+  type SPRole,
+  serialiseMetadata,
+  type UIInfo,
+  verifyMetadata
+} from './saml/metadata.ts'
+export { type NameID, sameNameId } from './saml/name-id.ts'
+export { type Binding, bearerMethod, bindingFromUri, bindingUri, logoutReason, nameIdFormat, relayStateBytesMax, sessionIndexesMax } from './saml/names.ts'
+export { decodePost, encodePost } from './saml/post-binding.ts'
+export type { MessageKind, Received } from './saml/received.ts'
+export { decodeRedirect, encodeRedirect, type RedirectMessage, redirectQueryBytesMax } from './saml/redirect-binding.ts'
+export { type Response, serialiseResponse } from './saml/response.ts'
+export { decodeSoap, encodeSoap, soapAction, soapFault } from './saml/soap-binding.ts'
+export { type Status, status, statusUri } from './saml/status.ts'
+export {
+  messageAgeSecondsMax,
+  type ResponseContext,
+  replayEntry,
+  skewSecondsDefault,
+  type ValidationContext,
+  validateAuthnRequest,
+  validateLogoutRequest,
+  validateLogoutResponse,
+  validateResponse
+} from './saml/validate.ts'
+export { type PeerKeys, type Proof, proofOf, type Verified, verifyAuthnRequest, verifyLogoutRequest, verifyLogoutResponse, verifyResponse } from './saml/verify.ts'
+export { canonicalise } from './xml/canonical.ts'
+export { attribute, childElements, is, text, type XmlAttribute, type XmlDocument, type XmlElement, type XmlNamespace } from './xml/element.ts'
+export { messageLimits, metadataLimits, type XmlLimits } from './xml/limits.ts'
+export { parseXml } from './xml/reader.ts'
+export { type CanonicalXml, type Namespaces, node, write, writeAround, type XmlNode } from './xml/writer.ts'

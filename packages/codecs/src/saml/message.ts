@@ -1,0 +1,116 @@
+import { CurfewError } from '../errors.ts'
+import { signatureOf } from '../dsig/enveloped.ts'
+import { type SignableParts, signEnveloped } from '../dsig/sign.ts'
+import type { SigningKey } from '../dsig/keys.ts'
+import { attribute, childElements, is, text, type XmlElement } from '../xml/element.ts'
+import { type CanonicalXml, node, writeAround, type XmlNode } from '../xml/writer.ts'
+import { ns, valueCharactersMax } from './names.ts'
+
+/** What every request and response has (Core 3.2). */
+export interface MessageHeader {
+  readonly id: string
+  readonly issuer: string
+  readonly issueInstant: Temporal.Instant
+  readonly destination?: string
+}
+
+/** A message before its signature; sign it with {@link signMessage} or send the unsigned form by Redirect. */
+export type { SignableParts }
+
+const writing = { samlp: ns.samlp, saml: ns.saml, aslo: ns.aslo }
+
+/** Writes a message so that the Signature goes directly after `Issuer`. */
+export function messageParts(
+  name: string,
+  header: MessageHeader,
+  attributes: Readonly<Record<string, string | undefined>>,
+  children: readonly (XmlNode | CanonicalXml | undefined)[]
+): SignableParts {
+  const root = node(
+    name,
+    { ID: header.id, Version: '2.0', IssueInstant: instantText(header.issueInstant), Destination: header.destination, ...attributes },
+    [node('saml:Issuer', {}, [header.issuer]), ...children]
+  )
+  return { ...writeAround(root, writing, 1), id: header.id }
+}
+
+/** Signs a message by construction; the result is what goes on the wire by POST and SOAP. */
+export function signMessage(parts: SignableParts, key: SigningKey): Promise<string> {
+  return signEnveloped(parts, key)
+}
+
+/** UTC with milliseconds and `Z`. */
+export function instantText(instant: Temporal.Instant): string {
+  return instant.toString({ smallestUnit: 'millisecond' })
+}
+
+/**
+ * Reads an xs:dateTime with a time zone.
+ * @throws CURFEW_SAML_STRUCTURE
+ */
+export function readInstant(value: string | undefined, what: string): Temporal.Instant {
+  if (value === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(value)) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what })
+  try {
+    return Temporal.Instant.from(value)
+  } catch (cause) {
+    throw new CurfewError('CURFEW_SAML_STRUCTURE', { what }, { cause })
+  }
+}
+
+export function optionalInstant(value: string | undefined, what: string): Temporal.Instant | undefined {
+  return value === undefined ? undefined : readInstant(value, what)
+}
+
+/** The children of a message after Issuer, Signature and Extensions, and what stood before them. */
+export interface MessageBody {
+  readonly header: MessageHeader
+  readonly extensions: XmlElement | undefined
+  readonly rest: readonly XmlElement[]
+}
+
+/**
+ * Reads what all messages share, by absolute position: Issuer, Signature (already proved or absent), Extensions.
+ * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_VERSION
+ */
+export function readMessage(element: XmlElement): MessageBody {
+  if (attribute(element, 'Version') !== '2.0') throw new CurfewError('CURFEW_SAML_VERSION')
+  const children = childElements(element)
+  const [issuer] = children
+  if (!is(issuer, ns.saml, 'Issuer')) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer' })
+  const signature = signatureOf(element)
+  let next = signature === undefined ? 1 : 2
+  const extensions = is(children[next], ns.samlp, 'Extensions') ? children[next] : undefined
+  if (extensions !== undefined) next += 1
+  const destination = attribute(element, 'Destination')
+  const header = {
+    id: requiredAttribute(element, 'ID'),
+    issuer: issuerText(issuer),
+    issueInstant: readInstant(attribute(element, 'IssueInstant'), 'IssueInstant'),
+    ...(destination === undefined || destination === '' ? {} : { destination })
+  }
+  return { header, extensions, rest: children.slice(next) }
+}
+
+/** @throws CURFEW_SAML_STRUCTURE when the format is anything but an entity identifier */
+export function issuerText(element: XmlElement): string {
+  const format = attribute(element, 'Format')
+  if (format !== undefined && format !== 'urn:oasis:names:tc:SAML:2.0:nameid-format:entity') throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer Format' })
+  const value = text(element).trim()
+  if (value === '' || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer' })
+  return value
+}
+
+export function requiredAttribute(element: XmlElement, name: string): string {
+  const value = attribute(element, name)
+  if (value === undefined || value === '' || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `${element.name} ${name}` })
+  return value
+}
+
+/** xs:boolean. */
+export function booleanAttribute(element: XmlElement, name: string): boolean | undefined {
+  const value = attribute(element, name)
+  if (value === undefined) return undefined
+  if (value === 'true' || value === '1') return true
+  if (value === 'false' || value === '0') return false
+  throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `${element.name} ${name}` })
+}

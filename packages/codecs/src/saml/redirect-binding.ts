@@ -1,0 +1,114 @@
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { strictBase64 } from '../base64.ts'
+import { signatureUri } from '../dsig/algorithms.ts'
+import type { SigningKey } from '../dsig/keys.ts'
+import { signBytes } from '../dsig/sign.ts'
+import { CurfewError } from '../errors.ts'
+import { messageLimits } from '../xml/limits.ts'
+import { relayStateBytesMax } from './names.ts'
+import { type Received, receive } from './received.ts'
+
+/** Longest query string that is read, in characters. */
+export const redirectQueryBytesMax = 64 * 1024
+const deflateEncoding = 'urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE'
+
+export interface RedirectMessage {
+  readonly parameter: 'SAMLRequest' | 'SAMLResponse'
+  /** The unsigned message: `head + tail`. */
+  readonly xml: string
+  readonly relayState?: string
+}
+
+/**
+ * Makes the address that carries a signed message by HTTP Redirect. A query that the endpoint has already is kept.
+ * @see saml-bindings-2.0-os section 3.4.4.1
+ */
+export async function encodeRedirect(url: string, message: RedirectMessage, key: SigningKey): Promise<string> {
+  const packed = deflateRawSync(message.xml, { windowBits: 10, memLevel: 4, chunkSize: 1024 }).toString('base64')
+  const relay = message.relayState === undefined ? '' : `&RelayState=${encodeURIComponent(message.relayState)}`
+  const octets = `${message.parameter}=${encodeURIComponent(packed)}${relay}&SigAlg=${encodeURIComponent(signatureUri(key.algorithm))}`
+  const signature = await signBytes(octets, key)
+  return `${url}${url.includes('?') ? '&' : '?'}${octets}&Signature=${encodeURIComponent(signature.toString('base64'))}`
+}
+
+/**
+ * Reads a message received over HTTP Redirect. The signature covers the query octets as received, so `rawQuery` is
+ * the undecoded string. A missing signature is reported by `isSigned`, not treated as failure: verification decides.
+ *
+ * @param rawQuery - after `?`, still percent-encoded, at most {@link redirectQueryBytesMax} characters
+ * @throws CURFEW_SAML_QUERY, CURFEW_SAML_BASE64, CURFEW_SAML_DEFLATE, CURFEW_SAML_DEFLATE_LIMIT and all of the reader
+ * @see saml-bindings-2.0-os section 3.4.4.1
+ */
+export function decodeRedirect(rawQuery: string): Received {
+  if (rawQuery.length > redirectQueryBytesMax) throw refused('it is too long')
+  const raw = rawParameters(rawQuery)
+  const request = raw.get('SAMLRequest')
+  const response = raw.get('SAMLResponse')
+  const message = request ?? response
+  if (message === undefined || (request !== undefined && response !== undefined)) throw refused('it must hold exactly one message')
+  const encoding = raw.get('SAMLEncoding')
+  if (encoding !== undefined && decode(encoding) !== deflateEncoding) throw refused('SAMLEncoding is not DEFLATE')
+  const rawRelay = raw.get('RelayState')
+  const relayState = rawRelay === undefined ? undefined : decode(rawRelay)
+  if (relayState !== undefined && Buffer.byteLength(relayState) > relayStateBytesMax) throw refused('RelayState is too long')
+  const name = request === undefined ? 'SAMLResponse' : 'SAMLRequest'
+  const xml = inflate(strictBase64(decode(message), 'none'))
+  const query = signedQuery(`${name}=${message}${rawRelay === undefined ? '' : `&RelayState=${rawRelay}`}`, raw)
+  const received = receive(xml, { binding: 'redirect', ...(relayState === undefined ? {} : { relayState }), ...(query === undefined ? {} : { query }) })
+  const isRequest = received.kind === 'AuthnRequest' || received.kind === 'LogoutRequest'
+  if (isRequest !== (name === 'SAMLRequest')) throw refused('the parameter does not fit the message')
+  // An enveloped signature means nothing on this binding: only the one in the query counts.
+  return { ...received, isSigned: query !== undefined }
+}
+
+function signedQuery(start: string, raw: ReadonlyMap<string, string>) {
+  const algorithm = raw.get('SigAlg')
+  const signature = raw.get('Signature')
+  if (algorithm === undefined && signature === undefined) return undefined
+  if (algorithm === undefined || signature === undefined) throw refused('SigAlg and Signature belong together')
+  return { octets: `${start}&SigAlg=${algorithm}`, algorithm: decode(algorithm), signature: strictBase64(decode(signature), 'whitespace') }
+}
+
+const known = new Set(['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg', 'Signature', 'SAMLEncoding'])
+
+/** Parameters of the binding by their exact raw names. One that appears twice, or under an encoded name, is refused. */
+function rawParameters(query: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>()
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=')
+    const name = at < 0 ? pair : pair.slice(0, at)
+    if (known.has(name)) {
+      if (found.has(name)) throw refused(`${name} stands twice`)
+      found.set(name, at < 0 ? '' : pair.slice(at + 1))
+    } else if (name.includes('%') && known.has(decode(name))) throw refused('a parameter name is encoded')
+  }
+  return found
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value.replaceAll('+', ' '))
+  } catch (cause) {
+    throw new CurfewError('CURFEW_SAML_QUERY', { why: 'percent-encoding is broken' }, { cause })
+  }
+}
+
+/** Inflates one raw DEFLATE stream, bounded, and requires that nothing is left over. */
+function inflate(packed: Buffer): Buffer {
+  try {
+    const { buffer, engine } = inflateRawSync(packed, { maxOutputLength: messageLimits.documentBytesMax, chunkSize: 4096, finishFlush: constants.Z_FINISH, info: true }) as unknown as {
+      buffer: Buffer
+      engine: { bytesWritten: number }
+    }
+    if (engine.bytesWritten !== packed.length) throw new CurfewError('CURFEW_SAML_DEFLATE', { why: 'something follows the stream' })
+    return buffer
+  } catch (cause) {
+    if (cause instanceof CurfewError) throw cause
+    const isLimit = cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE'
+    throw isLimit ? new CurfewError('CURFEW_SAML_DEFLATE_LIMIT', { maximum: messageLimits.documentBytesMax }) : new CurfewError('CURFEW_SAML_DEFLATE', {}, { cause })
+  }
+}
+
+function refused(why: string): CurfewError {
+  return new CurfewError('CURFEW_SAML_QUERY', { why })
+}

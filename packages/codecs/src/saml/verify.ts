@@ -1,0 +1,140 @@
+import type { VerifyPolicy } from '../dsig/algorithms.ts'
+import { type SignedView, signatureOf, verifyEnveloped } from '../dsig/enveloped.ts'
+import type { VerificationKey } from '../dsig/keys.ts'
+import { sha256Hex, verifyBytes } from '../dsig/sign.ts'
+import { CurfewError } from '../errors.ts'
+import { childElements, type XmlElement } from '../xml/element.ts'
+import { readAssertion } from './assertion.ts'
+import { type AuthnRequest, readAuthnRequest } from './authn-request.ts'
+import { type LogoutRequest, readLogoutRequest } from './logout-request.ts'
+import { type LogoutResponse, readLogoutResponse } from './logout-response.ts'
+import { type Binding, ns } from './names.ts'
+import { content, type MessageKind, type Received } from './received.ts'
+import { readResponse, type Response } from './response.ts'
+
+/** What verification found out about a message. */
+export interface Proof {
+  /** Entity ID of the partner whose keys proved it. */
+  readonly peer: string
+  readonly binding: Binding
+  /** Fingerprint of the key; absent only for an AuthnRequest that need not be signed. */
+  readonly signedBy?: string
+  readonly algorithm?: string
+  /** SHA-256 (hex) of the octets that the signature covers. */
+  readonly messageHash: string
+}
+
+declare const proved: unique symbol
+/** A message that came from its partner unchanged. Only the `verify...` functions of this file make one. */
+export type Verified<M> = M & { readonly [proved]: Proof }
+
+const proofs = new WeakMap<object, Proof>()
+
+export function proofOf(message: Verified<object>): Proof {
+  const proof = proofs.get(message)
+  if (proof === undefined) throw new TypeError('only verify functions make verified messages')
+  return proof
+}
+
+/** A partner's identity and keys, from its stored metadata. */
+export interface PeerKeys {
+  readonly entityId: string
+  readonly keys: readonly VerificationKey[]
+  readonly policy?: VerifyPolicy
+}
+
+/**
+ * Verifies a LogoutRequest; unsigned ones are refused on every binding.
+ * @throws CURFEW_SAML_SIGNATURE_MISSING, CURFEW_SAML_SIGNATURE_INVALID, CURFEW_SAML_SIGNER_UNKNOWN,
+ *   CURFEW_SAML_ALGORITHM_REFUSED, CURFEW_SAML_ISSUER_WRONG, CURFEW_SAML_STRUCTURE
+ */
+export function verifyLogoutRequest(received: Received, peer: PeerKeys): Verified<LogoutRequest> {
+  const { view, proof } = prove(received, 'LogoutRequest', peer)
+  return seal(readLogoutRequest(view), proof, peer)
+}
+
+/** Verifies a LogoutResponse, as {@link verifyLogoutRequest}. */
+export function verifyLogoutResponse(received: Received, peer: PeerKeys): Verified<LogoutResponse> {
+  const { view, proof } = prove(received, 'LogoutResponse', peer)
+  return seal(readLogoutResponse(view), proof, peer)
+}
+
+/**
+ * Verifies an AuthnRequest. With `signature: 'optional'` an unsigned one is accepted, a wrongly signed one never.
+ */
+export function verifyAuthnRequest(received: Received, peer: PeerKeys, options: { readonly signature: 'required' | 'optional' }): Verified<AuthnRequest> {
+  if (!received.isSigned && options.signature === 'optional') {
+    requireKind(received, 'AuthnRequest')
+    const { element } = received[content]
+    return seal(readAuthnRequest(element), { peer: peer.entityId, binding: received.binding, messageHash: sha256Hex(received.claimed.id) }, peer)
+  }
+  const { view, proof } = prove(received, 'AuthnRequest', peer)
+  return seal(readAuthnRequest(view), proof, peer)
+}
+
+/**
+ * Verifies a Response received by POST: the assertion must be signed, or the whole Response; a signature that is
+ * there must be good even where the other one would do. Error responses without assertion must be signed themselves.
+ */
+export function verifyResponse(received: Received, peer: PeerKeys, options: { readonly wantResponseSigned?: boolean } = {}): Verified<Response> {
+  requireKind(received, 'Response')
+  if (received.binding !== 'post') throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', { binding: received.binding })
+  const { document, element } = received[content]
+  const outer = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
+  if (outer === undefined && options.wantResponseSigned === true) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: 'Response' })
+  const { response, assertion: assertionElement } = readResponse(outer?.view ?? element)
+  requireNoNestedMessages(element, assertionElement)
+  const inner = assertionElement === undefined || signatureOf(assertionElement) === undefined ? undefined : verifyEnveloped(document, assertionElement, peer.keys, peer.policy ?? {})
+  const best = inner ?? outer
+  if (best === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: assertionElement === undefined ? 'Response' : 'Assertion' })
+  // Without an outer signature only the assertion is proved: the fields around it are used to find it, never trusted more.
+  const assertion = assertionElement === undefined ? undefined : readAssertion(inner?.view ?? assertionElement)
+  if (assertion !== undefined && assertion.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
+  return seal({ ...response, ...(assertion === undefined ? {} : { assertion }) }, proofFrom(received, peer, best), peer)
+}
+
+function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonly view: XmlElement; readonly proof: Proof } {
+  requireKind(received, kind)
+  const { document, element, query } = received[content]
+  requireNoNestedMessages(element, undefined)
+  if (received.binding === 'redirect') {
+    if (query === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
+    const signedBy = verifyBytes(query.octets, query.signature, query.algorithm, peer.keys, peer.policy ?? {})
+    const proof = { peer: peer.entityId, binding: received.binding, signedBy: signedBy.fingerprint, algorithm: query.algorithm, messageHash: sha256Hex(query.octets) }
+    return { view: element, proof }
+  }
+  const signed = verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
+  return { view: signed.view, proof: proofFrom(received, peer, signed) }
+}
+
+function proofFrom(received: Received, peer: PeerKeys, signed: SignedView): Proof {
+  return { peer: peer.entityId, binding: received.binding, signedBy: signed.signedBy.fingerprint, algorithm: signed.algorithm, messageHash: sha256Hex(signed.canonical) }
+}
+
+function requireKind(received: Received, kind: MessageKind): void {
+  if (received.kind !== kind) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind, expected: kind })
+}
+
+/** No other message, assertion or signature may hide inside: the tree is walked once, the allowed places are known. */
+function requireNoNestedMessages(element: XmlElement, allowedAssertion: XmlElement | undefined): void {
+  const queue: XmlElement[] = childElements(element).slice()
+  const signature = signatureOf(element)
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    if (at === signature) continue
+    const isSignature = at.namespace === ns.ds && at.name === 'Signature'
+    const inAllowed = allowedAssertion !== undefined && at.parent?.parent === element && at.parent === allowedAssertion
+    const isAssertion = at.namespace === ns.saml && (at.name === 'Assertion' || at.name === 'EncryptedAssertion') && at !== allowedAssertion
+    const isMessage = at.namespace === ns.samlp && messageNames.has(at.name)
+    if (isAssertion || isMessage || (isSignature && !inAllowed)) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `a nested ${at.name}` })
+    if (isSignature) continue
+    for (const child of at.children) if (typeof child !== 'string') queue.push(child)
+  }
+}
+
+const messageNames = new Set(['AuthnRequest', 'Response', 'LogoutRequest', 'LogoutResponse', 'ArtifactResolve', 'ArtifactResponse', 'ManageNameIDRequest', 'NameIDMappingRequest'])
+
+function seal<M extends { readonly issuer: string }>(message: M, proof: Proof, peer: PeerKeys): Verified<M> {
+  if (message.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
+  proofs.set(message, Object.freeze(proof))
+  return Object.freeze(message) as unknown as Verified<M>
+}

@@ -1,0 +1,110 @@
+import type { KeyObject } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { SessionId } from '../core/ids.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import type { Store } from '../stores/store.ts'
+import type { PageContext } from './pages/page.ts'
+import type { Csrf } from './pages/csrf.ts'
+import type { Connections } from './saml-idp/connections.ts'
+import type { SamlSettings } from './saml-idp/settings.ts'
+import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
+import type { UserDirectory } from './sign-on/users.ts'
+
+/** Everything the surfaces of the authority share. Made once by the composition root, or by a test. */
+export interface AuthorityContext {
+  /** Origin as browsers see it, without a slash at the end. */
+  readonly baseUrl: string
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly random: Random
+  readonly connections: Connections
+  readonly locator: SessionLocator
+  readonly users: UserDirectory
+  readonly passwords: Passwords
+  readonly secrets: AuthoritySecrets
+  readonly csrf: Csrf
+  readonly sessions: SessionSettings
+  readonly signOn: SignOnSettings
+  readonly logout: LogoutSettings
+  readonly saml: SamlSettings
+  readonly organisation: string
+  /** Language, texts, brand and a fresh nonce for one response. */
+  pageContext(request: FastifyRequest): PageContext
+  readonly health: Health
+  readonly logger: AuthorityLogger
+  readonly metrics: AuthorityMetrics
+  /** Addresses whose `X-Forwarded-*` headers count. */
+  readonly trustedProxies: readonly string[]
+}
+
+/** Identifiers that locate themselves: any node finds the session behind them, no partner can link two of them. */
+export interface SessionLocator {
+  newSessionId(): SessionId
+  /** The identifier of a session as one partner sees it (SessionIndex), or the authority itself (SRI). */
+  seal(partner: string, sessionId: SessionId): string
+}
+
+/** Partner name under which the authority seals its own session reference identifiers. */
+export const ownPartner = 'curfew:sri'
+
+export interface Passwords {
+  /** Compares in constant time; false for a hash that can't be read. */
+  verify(passwordHash: string, password: string): Promise<boolean>
+  /** A hash of nobody's password at the usual cost, so that an unknown user takes as long as a known one. */
+  readonly decoyHash: string
+}
+
+/** Keys derived for one use each. */
+export interface AuthoritySecrets {
+  /** Derives session cookies from persistent ones. */
+  readonly persistent: KeyObject
+  /** Makes pairwise NameIDs. Losing it changes what every application calls its users. */
+  readonly nameId: KeyObject
+}
+
+export interface SignOnSettings {
+  readonly sourceId: string
+  readonly sessionState: SessionState
+  readonly locking: { readonly attempts: number; readonly windowMinutes: number }
+}
+
+export interface LogoutSettings {
+  /** Ask before every logout that starts at the authority. */
+  readonly confirm: boolean
+  readonly successUrl?: string
+  readonly errorUrl?: string
+  readonly targets: readonly RedirectTarget[]
+}
+
+/** One entry of the allow-list of landing addresses. */
+export interface RedirectTarget {
+  readonly domain: string
+  readonly path?: string
+  readonly requireHttps: boolean
+  readonly allowQueryAndFragment: boolean
+}
+
+export interface Health {
+  /** False while starting, stopping or importing: the heartbeat must not say OK. */
+  isReady(): boolean
+  /** The heartbeat shows figures instead of `OK`. */
+  readonly monitoring: boolean
+}
+
+export interface AuthorityLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface AuthorityMetrics {
+  count(name: AuthorityCounter, labels?: Readonly<Record<string, string>>): void
+}
+
+export type AuthorityCounter = 'sign_ins' | 'assertions_issued' | 'logout_messages' | 'requests_refused'
+
+/** The continuation of a sign-in: what a surface wanted a session for. */
+export type Continue = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>

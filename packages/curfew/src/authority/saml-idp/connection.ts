@@ -1,0 +1,179 @@
+import {
+  type Binding,
+  bindingFromUri,
+  CurfewError,
+  type EntityDescriptor,
+  type PeerKeys,
+  type SigningKey,
+  type SPRole,
+  type VerificationKey,
+  verificationKeyFromCertificate
+} from '@curfew/codecs'
+import type { LogoutChannel, Peer } from '../../core/peer.ts'
+import type { ConnectionSettings, NameIdKind, OwnKey, Profiles } from './settings.ts'
+
+/** Where a partner takes assertions. */
+export interface ConsumerService {
+  readonly url: string
+  readonly index: number
+  readonly isDefault: boolean
+}
+
+/** Where a partner takes logout messages; all addresses are absolute. */
+export interface LogoutService {
+  readonly binding: Binding
+  readonly url: string
+  readonly responseUrl?: string
+}
+
+/** One SAML partner, ready to work with: settings and metadata joined, addresses absolute, keys read. */
+export interface SamlConnection {
+  readonly id: string
+  readonly name: string
+  readonly logoUrl?: string
+  readonly homeUrl?: string
+  readonly entityId: string
+  /** What planning and pages see. */
+  readonly peer: Peer
+  readonly verification: PeerKeys
+  readonly consumers: readonly ConsumerService[]
+  readonly logoutServices: readonly LogoutService[]
+  readonly incomingBindings: ReadonlySet<Binding>
+  readonly profiles: Profiles
+  readonly nameId: { readonly format: NameIdKind; readonly attribute?: string }
+  /** SAML attribute name to attribute of the user. */
+  readonly attributes: Readonly<Record<string, string>>
+  readonly requireSignedAuthnRequests: boolean
+  readonly signResponse: boolean
+  readonly signing: SigningKey
+  /** File of certificates that its server may chain to, for exchanges without a browser. */
+  readonly caFile?: string
+}
+
+/** Everything that making a connection needs besides its settings. */
+export interface ConnectionParts {
+  readonly settings: ConnectionSettings
+  readonly descriptor: EntityDescriptor | undefined
+  /** PEM texts of `settings.certificates`. */
+  readonly certificates: readonly string[]
+  readonly ownKeys: readonly OwnKey[]
+  readonly nowMs: number
+}
+
+/** Where no list is configured every binding of the partner's own messages is taken. */
+const allBindings: readonly Binding[] = ['redirect', 'post', 'soap']
+
+/**
+ * Joins settings and metadata.
+ * @throws CURFEW_CONFIG_CONNECTION when the partner can't be worked with: no entity ID, nowhere to send assertions,
+ *   a relative address without a base, no key of that algorithm, metadata past its `validUntil`
+ */
+export function makeConnection(parts: ConnectionParts): SamlConnection {
+  const { settings, descriptor } = parts
+  const entityId = settings.entityId ?? descriptor?.entityId
+  if (entityId === undefined) throw unusable(settings, 'it has neither an entityId nor metadata')
+  const validUntilMs = descriptor?.validUntil?.epochMilliseconds
+  if (validUntilMs !== undefined && validUntilMs <= parts.nowMs) throw unusable(settings, 'its metadata is past its validUntil')
+  const role = descriptor?.sp
+  const logoutServices = logoutServicesOf(settings, role)
+  const profiles = { idpInitiatedSso: true, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true, ...defined(settings.profiles) }
+  const name = settings.name ?? displayName(role) ?? settings.id
+  const logoUrl = settings.logoUrl ?? role?.ui?.logos[0]?.url
+  const shown = { name, ...(logoUrl === undefined ? {} : { logoUrl }), ...(settings.homeUrl === undefined ? {} : { homeUrl: settings.homeUrl }) }
+  const attribute = settings.nameId?.attribute
+  return {
+    id: settings.id,
+    ...shown,
+    entityId,
+    peer: {
+      id: settings.id,
+      ...shown,
+      protocol: 'saml',
+      entityId,
+      channels: channelsOf(logoutServices, settings.frames ?? false),
+      mayBeAsked: profiles.idpInitiatedSlo,
+      returnsBrowser: settings.returnsBrowser ?? true
+    },
+    verification: { entityId, keys: verificationKeys(parts) },
+    consumers: consumersOf(settings, role),
+    logoutServices,
+    incomingBindings: new Set(settings.incomingBindings ?? allBindings),
+    profiles,
+    nameId: { format: settings.nameId?.format ?? 'unspecified', ...(attribute === undefined ? {} : { attribute }) },
+    attributes: settings.attributes ?? {},
+    requireSignedAuthnRequests: settings.requireSignedAuthnRequests ?? role?.authnRequestsSigned ?? false,
+    signResponse: settings.signResponse ?? false,
+    signing: signingKey(parts),
+    ...(settings.tls?.ca === undefined ? {} : { caFile: settings.tls.ca })
+  }
+}
+
+function verificationKeys({ descriptor, certificates }: ConnectionParts): readonly VerificationKey[] {
+  const published = descriptor?.sp?.keys.filter((key) => key.use !== 'encryption').flatMap((key) => key.certificates) ?? []
+  return (certificates.length > 0 ? certificates : published).map(verificationKeyFromCertificate)
+}
+
+function signingKey({ settings, ownKeys }: ConnectionParts): SigningKey {
+  const own = settings.algorithm === undefined ? ownKeys[0] : ownKeys.find((key) => keyType(key.algorithm) === keyType(settings.algorithm ?? key.algorithm))
+  if (own === undefined) throw unusable(settings, 'no signing key fits its algorithm')
+  return { ...own, algorithm: settings.algorithm ?? own.algorithm, embedCertificate: settings.embedCertificate ?? true }
+}
+
+function keyType(algorithm: string): string {
+  return algorithm.startsWith('ecdsa') ? 'ec' : 'rsa'
+}
+
+function consumersOf(settings: ConnectionSettings, role: SPRole | undefined): readonly ConsumerService[] {
+  const configured = settings.acs?.map((acs, i) => ({ url: absolute(settings, acs.url), index: acs.index ?? i, isDefault: acs.default ?? false }))
+  const published = role?.assertionConsumerServices
+    .filter((acs) => bindingFromUri(acs.binding) === 'post')
+    .map((acs) => ({ url: absolute(settings, acs.location), index: acs.index, isDefault: acs.isDefault }))
+  const consumers = configured ?? published ?? []
+  if (consumers.length === 0) throw unusable(settings, 'it has no assertion consumer service by HTTP POST')
+  return consumers
+}
+
+/** Configured order, or that of the metadata with server-to-server first: it needs no browser and proves most. */
+function logoutServicesOf(settings: ConnectionSettings, role: SPRole | undefined): readonly LogoutService[] {
+  const configured = settings.slo?.map((slo) => service(settings, slo.binding, slo.url, slo.responseUrl))
+  if (configured !== undefined) return configured
+  const published = (role?.singleLogoutServices ?? []).flatMap((slo) => {
+    const binding = bindingFromUri(slo.binding)
+    return binding === undefined ? [] : [service(settings, binding, slo.location, slo.responseLocation)]
+  })
+  return published.toSorted((a, b) => Number(b.binding === 'soap') - Number(a.binding === 'soap'))
+}
+
+function service(settings: ConnectionSettings, binding: Binding, url: string, responseUrl: string | undefined): LogoutService {
+  return { binding, url: absolute(settings, url), ...(responseUrl === undefined ? {} : { responseUrl: absolute(settings, responseUrl) }) }
+}
+
+/** A frame is tried before the same address as a hop; the hop stays as what is left when the frame says nothing. */
+function channelsOf(services: readonly LogoutService[], framesWork: boolean): readonly LogoutChannel[] {
+  return services.flatMap((slo): LogoutChannel[] => {
+    if (slo.binding === 'soap') return [{ kind: 'server', binding: 'soap', url: slo.url }]
+    const way = { binding: slo.binding, url: slo.url, ...(slo.responseUrl === undefined ? {} : { responseUrl: slo.responseUrl }) }
+    return framesWork ? [{ kind: 'frame', ...way }, { kind: 'hop', ...way }] : [{ kind: 'hop', ...way }]
+  })
+}
+
+/** Relative addresses resolve against the base address of the connection (AC-142). */
+function absolute(settings: ConnectionSettings, url: string): string {
+  const resolved = URL.parse(url) ?? (settings.baseUrl === undefined ? null : URL.parse(url, settings.baseUrl))
+  if (resolved === null) throw unusable(settings, `${url} is relative and the connection has no baseUrl`)
+  if (resolved.protocol !== 'https:' && resolved.protocol !== 'http:') throw unusable(settings, `${url} is neither http nor https`)
+  return URL.canParse(url) ? url : resolved.href
+}
+
+function displayName(role: SPRole | undefined): string | undefined {
+  const names = role?.ui?.displayNames
+  return names?.['en'] ?? (names === undefined ? undefined : Object.values(names)[0])
+}
+
+function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
+function unusable(settings: ConnectionSettings, reason: string): CurfewError {
+  return new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: settings.id, reason })
+}

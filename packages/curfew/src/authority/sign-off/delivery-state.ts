@@ -1,0 +1,61 @@
+import { countsAsSignedOut } from '../../core/outcome.ts'
+import type { Delivery } from '../../core/run.ts'
+import { type Html, html } from '../pages/html.ts'
+import type { MessageKey, Translate } from '../pages/messages.ts'
+
+/** How a person sees the state of one delivery: a word, a mark that is not colour alone, a tone. */
+export interface DeliveryState {
+  readonly key: MessageKey
+  readonly mark: string
+  readonly tone: 'good' | 'bad' | 'working' | 'plain'
+}
+
+/** The state to show. Only proved outcomes are shown as good. */
+export function deliveryState(delivery: Delivery): DeliveryState {
+  const { outcome } = delivery
+  if (outcome !== undefined) {
+    const isGood = countsAsSignedOut(outcome)
+    return { key: `state.${outcome.kind}`, mark: isGood ? '✓' : '!', tone: isGood ? 'good' : 'bad' }
+  }
+  switch (delivery.state) {
+    case 'pending':
+      return { key: 'state.waiting', mark: '…', tone: 'plain' }
+    case 'sent':
+      return { key: 'state.working', mark: '↻', tone: 'working' }
+    case 'waiting-for-browser':
+      return { key: isFrame(delivery) ? 'state.working' : 'state.browser', mark: '…', tone: 'plain' }
+    case 'retrying':
+      return { key: 'state.retrying', mark: '!', tone: 'bad' }
+    case 'final':
+      return { key: 'state.waiting', mark: '…', tone: 'plain' }
+  }
+}
+
+/** The words of the state, for one line of the list. */
+export function stateHtml(delivery: Delivery, t: Translate): Html {
+  const state = deliveryState(delivery)
+  const seconds = delivery.finalAtMs === undefined ? undefined : secondsTaken(delivery)
+  const time = seconds === undefined ? undefined : html` <span class="muted">${t('live.seconds', { seconds })}</span>`
+  return html`<span class="${state.tone}"><span class="mark" aria-hidden="true">${state.mark}</span>${t(state.key)}</span>${time}`
+}
+
+function secondsTaken(delivery: Delivery): string | undefined {
+  const first = delivery.attempts[0]
+  if (first === undefined || delivery.finalAtMs === undefined) return undefined
+  return (Math.max(0, delivery.finalAtMs - first.startedAtMs) / 1000).toFixed(1)
+}
+
+/** True while the delivery's present channel is a hidden frame. */
+export function isFrame(delivery: Delivery): boolean {
+  return delivery.channels[delivery.channelIndex]?.kind === 'frame'
+}
+
+/** Frames of this page that still owe an answer. */
+export function openFrames(deliveries: readonly Delivery[]): readonly Delivery[] {
+  return deliveries.filter((d) => isFrame(d) && (d.state === 'waiting-for-browser' || d.state === 'sent'))
+}
+
+/** The next application the browser has to visit itself. */
+export function waitingHop(deliveries: readonly Delivery[]): Delivery | undefined {
+  return deliveries.find((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
+}

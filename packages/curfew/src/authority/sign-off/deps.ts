@@ -1,0 +1,32 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { PeerId } from '../../core/ids.ts'
+import type { Peer } from '../../core/peer.ts'
+import type { LogoutRun } from '../../core/run.ts'
+import type { Session } from '../../core/session.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { BrowserInstruction } from '../../engine/sender.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Store } from '../../stores/store.ts'
+import type { Csrf } from '../pages/csrf.ts'
+import type { PageContext } from '../pages/page.ts'
+
+/** What the sign-off pages need of the rest of the authority. */
+export interface SignOffDeps {
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly csrf: Csrf
+  readonly organisation: string
+  peer(id: PeerId): Peer | undefined
+  /** Language, texts, brand and a fresh nonce for one response. */
+  pageContext(request: FastifyRequest): PageContext
+  /** The live session of this browser; does not count as activity. */
+  currentSession(request: FastifyRequest): Promise<Session | undefined>
+  /** Hash of the session cookie of this browser, whatever became of the session. */
+  browserToken(request: FastifyRequest): string | undefined
+  clearSessionCookies(reply: FastifyReply): void
+  /** Checks the password of the signed-in user again, counting failures as the sign-in page does. */
+  reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
+  /** The answer that the participant who started the run gets through this browser; undefined when none is owed. */
+  answerStarter(run: LogoutRun): Promise<BrowserInstruction | undefined>
+}

@@ -1,0 +1,112 @@
+import type { LogoutRun } from '../../core/run.ts'
+import { isSettled } from '../../core/verdict.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { type Html, html, trusted } from '../pages/html.ts'
+import { pageEnd, pageStart } from '../pages/page.ts'
+import { styleSheet } from '../pages/style.ts'
+import { isFrame, openFrames, stateHtml, waitingHop } from './delivery-state.ts'
+import { finalList, deliveryLine, type RunView, shownDeliveries, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
+
+/** How long one streamed response stays open; then the page asks for itself again. */
+export const streamMsMax = 25_000
+/** How often the stream looks at the run when nothing told it of a change. */
+const lookMs = 500
+
+export interface LiveStream {
+  readonly view: RunView
+  readonly engine: Engine
+  readonly clock: Clock
+  /** True once the reader went away: stop writing. */
+  isClosed(): boolean
+}
+
+/**
+ * The sign-off page while the run is open, as chunks of one response that needs no script: the list stands in a
+ * declarative shadow root with a slot per line, and every change arrives as one more element for its slot, of which
+ * only the last is shown. Hidden frames load in the same page. The stream ends with a refresh: to the next
+ * application, to whoever started, or to this page again.
+ */
+export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
+  const { view, engine, clock } = stream
+  const openUntilMs = clock.nowMs() + streamMsMax
+  yield opening(view).toString()
+  let shown = new Map<string, string>()
+  let run: LogoutRun = view.run
+  for (;;) {
+    const { chunk, states } = changes({ ...view, run }, shown, clock.nowMs())
+    shown = states
+    if (chunk !== '') yield chunk
+    const nowMs = clock.nowMs()
+    const next = leave(run, view, nowMs)
+    if (next !== undefined || nowMs >= openUntilMs || stream.isClosed()) {
+      yield closing({ ...view, run }, next ?? refreshTo(`/signoff/${run.id}`, 1)).toString()
+      return
+    }
+    const version = run.version
+    run = (await engine.waitFor(run.id, (r) => r.version !== version, Math.min(nowMs + lookMs, openUntilMs))) ?? run
+  }
+}
+
+/** Where the page goes now; undefined: it stays and waits. */
+function leave(run: LogoutRun, view: RunView, nowMs: number): Html | undefined {
+  if (isSettled(run, nowMs)) return refreshTo(`/signoff/${run.id}/finish`, 0)
+  if (!view.isOwner || openFrames(run.deliveries).length > 0) return undefined
+  return waitingHop(run.deliveries) === undefined ? undefined : refreshTo(`/signoff/${run.id}/go`, 0)
+}
+
+function refreshTo(path: string, seconds: number): Html {
+  return html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
+}
+
+function opening(view: RunView): Html {
+  const { context, run } = view
+  const { t } = context
+  const deliveries = shownDeliveries(run)
+  const lines = deliveries.map((delivery, i) =>
+    deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(delivery, t)}</slot>`, undefined)
+  )
+  const frames = view.isOwner
+    ? openFrames(run.deliveries).map(
+        (delivery) => html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
+      )
+    : []
+  const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
+  return html`${pageStart(context, { title: t('live.title'), style: lastOfSlot(deliveries.length) })}<div class="frames">${frames}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
+}
+
+/** Of all elements given to one slot only the last one shows. */
+function lastOfSlot(count: number): string {
+  const names = ['verdict', ...Array.from({ length: count }, (_, i) => `d${i}`)]
+  return names.map((name) => `[slot=${name}]:not(:nth-last-child(1 of [slot=${name}])){display:none}`).join('')
+}
+
+function changes(view: RunView, shown: ReadonlyMap<string, string>, nowMs: number): { chunk: string; states: Map<string, string> } {
+  const states = new Map<string, string>()
+  let chunk = ''
+  const put = (slot: string, content: string): void => {
+    states.set(slot, content)
+    if (shown.get(slot) !== content) chunk += `<span slot="${slot}">${content}</span>`
+  }
+  shownDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(delivery, view.context.t).toString()))
+  put('verdict', verdictHtml(view, isSettled(view.run, nowMs)).toString())
+  return { chunk, states }
+}
+
+/** The end of the stream. The link does what the refresh does, for a browser that does not follow refreshes. */
+function closing(view: RunView, refresh: Html): Html {
+  const { t } = view.context
+  const hop = waitingHop(view.run.deliveries)
+  const words = hop === undefined || isFrame(hop) ? t('live.refresh') : t('live.next', { app: hop.peerName })
+  const path = hop === undefined ? `/signoff/${view.run.id}` : `/signoff/${view.run.id}/go`
+  return html`${refresh}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
+}
+
+/** The page of a run whose answer is known: safe to reload, to open twice and after the session record is gone. */
+export function resultBody(view: RunView, onward: { readonly url: string; readonly label: string } | undefined): Html {
+  const { t } = view.context
+  const isPartial = unconfirmedNames(view.run).length > 0
+  const background = isPartial && view.run.state === 'open' ? html`<p class="muted">${t('live.background')}</p>` : undefined
+  const link = onward === undefined ? undefined : html`<p class="actions"><a class="button primary" href="${onward.url}">${onward.label}</a></p>`
+  return html`<h1>${isPartial ? t('result.titlePartial') : t('result.title')}</h1><div role="status">${verdictHtml(view, true)}</div>${background}${link}${finalList(view)}<p class="muted">${t('live.reference', { run: view.run.id })}</p>`
+}

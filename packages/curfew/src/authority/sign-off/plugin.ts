@@ -1,0 +1,176 @@
+import { Readable } from 'node:stream'
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { DeliveryId, RunId } from '../../core/ids.ts'
+import type { LogoutRun } from '../../core/run.ts'
+import { isSettled, verdictOf } from '../../core/verdict.ts'
+import type { BrowserInstruction } from '../../engine/sender.ts'
+import { autoPostPage } from '../pages/auto-post.ts'
+import { html } from '../pages/html.ts'
+import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
+import { askBody } from './ask-page.ts'
+import { openFrames } from './delivery-state.ts'
+import type { SignOffDeps } from './deps.ts'
+import { livePage, resultBody } from './live-page.ts'
+import { formOf, requireCsrf, sendPage } from './reply.ts'
+import type { RunView } from './run-view.ts'
+import { registerSessionsPage } from './sessions-page.ts'
+
+/** Seconds a person gets to read a result that is not all good before the page goes on by itself. */
+export const readSeconds = 20
+
+/** The sign-off pages: ask, live, result, done, my sessions. */
+export function signOffPlugin(deps: SignOffDeps): FastifyPluginAsync {
+  return async (app) => {
+    app.get('/signoff', async (request, reply) => showAsk(deps, request, reply))
+    app.post('/signoff', async (request, reply) => answerAsk(deps, request, reply))
+    app.get('/signoff/done', async (request, reply) => showDone(deps, request, reply))
+    registerSessionsPage(app, deps)
+    app.get('/signoff/:run', async (request, reply) => showRun(deps, request, reply))
+    app.get('/signoff/:run/go', async (request, reply) => goOn(deps, request, reply))
+    app.get('/signoff/:run/finish', async (request, reply) => finish(deps, request, reply))
+    app.get('/signoff/:run/frame/:delivery', async (request, reply) => showFrame(deps, request, reply))
+    app.post('/signoff/:run/retry', async (request, reply) => retry(deps, request, reply))
+  }
+}
+
+async function showAsk(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const session = await deps.currentSession(request)
+  if (session === undefined) return resumeOrDone(deps, request, reply)
+  const participants = await deps.store.getParticipants(session.id)
+  const context = deps.pageContext(request)
+  const apps = participants.map((p) => deps.peer(p.peerId)?.name ?? p.peerId)
+  const body = askBody({ context, username: session.username, apps, csrfToken: deps.csrf.token(session.tokenHash) })
+  return sendPage(reply, context, context.t('ask.title'), body)
+}
+
+/** A browser without a live session may still owe hops of a run that it was lost from. */
+async function resumeOrDone(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const token = deps.browserToken(request)
+  const open = token === undefined ? undefined : await deps.store.findOpenRunByToken(token)
+  return reply.redirect(open === undefined ? '/signoff/done' : `/signoff/${open.id}`, 303)
+}
+
+async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const session = await deps.currentSession(request)
+  if (session === undefined) return resumeOrDone(deps, request, reply)
+  const form = formOf(request)
+  requireCsrf(deps.csrf, session.tokenHash, form)
+  if (form['choice'] !== 'everywhere') return reply.redirect('/', 303)
+  const summary = await deps.engine.endSessions({
+    scope: { kind: 'session', sessionId: session.id },
+    reason: 'user',
+    by: { kind: 'user', id: session.username },
+    starter: { kind: 'user' },
+    browser: 'present'
+  })
+  const run = summary.ended[0] ?? summary.already[0]
+  return reply.redirect(run === undefined ? '/signoff/done' : `/signoff/${run.runId}`, 303)
+}
+
+async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const context = deps.pageContext(request)
+  const { t } = context
+  const hasSession = (await deps.currentSession(request)) !== undefined
+  if (hasSession) return reply.redirect('/signoff', 303)
+  const body = html`<h1>${t('done.title')}</h1><p>${t('done.text', { organisation: deps.organisation })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+  return sendPage(reply, context, t('done.title'), body)
+}
+
+async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  const nowMs = deps.clock.nowMs()
+  if (isSettled(view.run, nowMs)) {
+    const owesAnswer = view.isOwner && view.run.starter.kind === 'participant' && view.run.starterAnsweredAtMs === undefined
+    return owesAnswer ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
+  }
+  const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isClosed: () => request.raw.destroyed }))
+  const frames = [...new Set(openFrames(view.run.deliveries).flatMap((d) => d.channels[d.channelIndex]?.url ?? []))]
+  reply.headers(pageHeaders(view.context.nonce, { frames: frames.map((url) => new URL(url).origin) }))
+  reply.header('x-accel-buffering', 'no')
+  return reply.send(stream)
+}
+
+function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { context, run } = view
+  const isPartial = verdictOf(run).kind !== 'all-ended'
+  const landing = view.isOwner ? landingOf(run, isPartial) : undefined
+  const stays = (request.query as Record<string, unknown>)['stay'] !== undefined
+  const onward = landing === undefined ? undefined : { url: landing, label: context.t('live.continue') }
+  const stayLink = html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
+  const refresh = landing === undefined || stays ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
+  if (!isPartial && view.isOwner) deps.clearSessionCookies(reply)
+  const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink}`
+  return sendPage(reply, context, context.t(isPartial ? 'result.titlePartial' : 'result.title'), body, refresh)
+}
+
+/** Where a sign-out that a person started ends; both addresses were accepted by the redirect decision before. */
+function landingOf(run: LogoutRun, isPartial: boolean): string | undefined {
+  if (run.starter.kind !== 'user') return undefined
+  return isPartial ? (run.starter.errorUrl ?? run.starter.landingUrl) : run.starter.landingUrl
+}
+
+async function goOn(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  if (!view.isOwner) return reply.redirect(`/signoff/${view.run.id}`, 303)
+  const step = await deps.engine.nextBrowserStep(view.run.id)
+  if (step.kind === 'hop') return sendInstruction(reply, view.context, step.instruction)
+  return reply.redirect(`/signoff/${view.run.id}`, 303)
+}
+
+async function finish(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  const { run } = view
+  if (!view.isOwner || !isSettled(run, deps.clock.nowMs())) return reply.redirect(`/signoff/${run.id}`, 303)
+  if (run.starter.kind === 'participant' && run.starterAnsweredAtMs === undefined) {
+    const answer = await deps.answerStarter(run)
+    await deps.engine.apply(run.id, { kind: 'starter-answered', atMs: deps.clock.nowMs() })
+    if (answer !== undefined) return sendInstruction(reply, view.context, answer)
+  }
+  const isAllEnded = verdictOf(run).kind === 'all-ended'
+  const landing = isAllEnded ? landingOf(run, false) : undefined
+  if (landing === undefined) return reply.redirect(`/signoff/${run.id}`, 303)
+  deps.clearSessionCookies(reply)
+  return reply.redirect(landing, 303)
+}
+
+async function showFrame(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  const { delivery } = request.params as { delivery: string }
+  const instruction = view.isOwner ? await deps.engine.prepareFrame(view.run.id, delivery as DeliveryId) : undefined
+  if (instruction !== undefined) return sendInstruction(reply, view.context, instruction, true)
+  const body = html`<p>${view.context.t('live.refresh')}</p>`
+  return reply
+    .headers(pageHeaders(view.context.nonce, { framedBySelf: true }))
+    .send(renderPage(view.context, { title: view.context.t('live.title'), body }).toString())
+}
+
+async function retry(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  const form = formOf(request)
+  if (!view.isOwner) return reply.redirect(`/signoff/${view.run.id}`, 303)
+  requireCsrf(deps.csrf, view.run.tokenHash, form)
+  await deps.engine.retry(view.run.id, form['delivery'] as DeliveryId, { kind: 'user', id: view.run.username })
+  return reply.redirect(`/signoff/${view.run.id}`, 303)
+}
+
+async function openView(deps: SignOffDeps, request: FastifyRequest): Promise<RunView> {
+  const { run: runId } = request.params as { run: string }
+  const run = /^run_[0-9A-Za-z]{4,40}$/.test(runId) ? await deps.store.getRun(runId as RunId) : undefined
+  if (run === undefined) throw new CurfewError('CURFEW_RUN_UNKNOWN', { run: runId.slice(0, 24) })
+  return {
+    run,
+    context: deps.pageContext(request),
+    isOwner: deps.browserToken(request) === run.tokenHash,
+    csrfToken: deps.csrf.token(run.tokenHash),
+    peer: (id) => deps.peer(id)
+  }
+}
+
+function sendInstruction(reply: FastifyReply, context: PageContext, instruction: BrowserInstruction, isFrame = false): FastifyReply {
+  if (instruction.method === 'redirect') {
+    return reply.headers({ 'cache-control': 'no-cache, no-store', pragma: 'no-cache' }).redirect(instruction.url, 303)
+  }
+  const page = autoPostPage(context, instruction.url, instruction.fields)
+  return reply.headers(pageHeaders(context.nonce, { formsLeave: true, framedBySelf: isFrame })).send(page.toString())
+}

@@ -1,0 +1,86 @@
+import { countsAsSignedOut } from '../../core/outcome.ts'
+import type { Peer } from '../../core/peer.ts'
+import type { Delivery, LogoutRun } from '../../core/run.ts'
+import { type Html, html } from '../pages/html.ts'
+import type { PageContext } from '../pages/page.ts'
+import { stateHtml } from './delivery-state.ts'
+
+/** What the pages of one run are drawn from. */
+export interface RunView {
+  readonly run: LogoutRun
+  readonly context: PageContext
+  /** This browser is the one whose session ended: it may go on, retry, return. */
+  readonly isOwner: boolean
+  readonly csrfToken: string
+  peer(id: string): Peer | undefined
+}
+
+/** The latest delivery per participant: a repeat stands in for the one it repeats. */
+export function shownDeliveries(run: LogoutRun): readonly Delivery[] {
+  const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
+  return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
+}
+
+/** Names of the applications that did not confirm, in page order. */
+export function unconfirmedNames(run: LogoutRun): readonly string[] {
+  return shownDeliveries(run)
+    .filter((delivery) => !countsAsSignedOut(delivery.outcome))
+    .map((delivery) => delivery.peerName)
+}
+
+/** The one sentence: safe to leave, or not, and what to do. `settled`: nobody waits for this page any more. */
+export function verdictHtml(view: RunView, settled: boolean): Html {
+  const { context, run } = view
+  const { t } = context
+  const names = unconfirmedNames(run)
+  if (names.length === 0) return html`<span class="verdict good">${t('live.safe')}</span>`
+  if (!settled) return html`<span class="verdict">${t('live.working')}</span>`
+  const apps = new Intl.ListFormat(context.language, { type: 'conjunction' }).format(names)
+  return html`<span class="verdict bad">${t('live.unsafe', { apps, count: names.length })}</span>`
+}
+
+/** Picture or first letter of an application; pictures come from us or from a `data:` address only. */
+export function badge(name: string, logoUrl: string | undefined): Html {
+  const isOwn = logoUrl !== undefined && (logoUrl.startsWith('data:image/') || /^\/(?!\/)/.test(logoUrl))
+  if (isOwn) return html`<img class="badge" src="${logoUrl}" alt="">`
+  return html`<span class="badge" aria-hidden="true">${[...name][0]?.toUpperCase() ?? '?'}</span>`
+}
+
+/** One line of the list; `state` is the place where the state stands (text, or a slot that later chunks fill). */
+export function deliveryLine(view: RunView, delivery: Delivery, state: Html, actions: Html | undefined): Html {
+  const peer = view.peer(delivery.peerId)
+  return html`<li>${badge(delivery.peerName, peer?.logoUrl)}<span class="name">${delivery.peerName}</span><span class="state">${state}</span>${actions}</li>`
+}
+
+/** The application that started the sign-out stands in the list too: it is not told again. */
+export function starterLine(view: RunView): Html | undefined {
+  const { starter } = view.run
+  if (starter.kind !== 'participant') return undefined
+  const peer = view.peer(starter.peerId)
+  const name = peer?.name ?? starter.peerId
+  return html`<li>${badge(name, peer?.logoUrl)}<span class="name">${name}</span><span class="state"><span class="mark" aria-hidden="true">→</span>${view.context.t('live.starter')}</span></li>`
+}
+
+/** What a person can do about a delivery that is not confirmed. */
+export function lineActions(view: RunView, delivery: Delivery): Html | undefined {
+  const { t } = view.context
+  if (!view.isOwner || delivery.outcome === undefined || countsAsSignedOut(delivery.outcome)) return undefined
+  const home = view.peer(delivery.peerId)?.homeUrl
+  const open =
+    home === undefined
+      ? undefined
+      : html`<a class="button" href="${home}" target="_blank" rel="noopener noreferrer">${t('live.open', { app: delivery.peerName })}</a>`
+  const canRetry = delivery.channels.length > 0 && delivery.outcome.kind !== 'not-asked'
+  const retry = canRetry
+    ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${t('live.retryApp', { app: delivery.peerName })}">${t('live.retry')}</button></form>`
+    : undefined
+  return html`<span class="small actions">${retry}${open}</span>`
+}
+
+/** The list without slots, for the page that does not change any more. */
+export function finalList(view: RunView): Html {
+  const lines = shownDeliveries(view.run).map((delivery) =>
+    deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery))
+  )
+  return html`<h2>${view.context.t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul>`
+}

@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { EndScope } from '../../core/end-sessions.ts'
+import type { SessionId } from '../../core/ids.ts'
+import { isLive, type Session } from '../../core/session.ts'
+import { type Html, html } from '../pages/html.ts'
+import type { PageContext } from '../pages/page.ts'
+import type { SignOffDeps } from './deps.ts'
+import { formOf, requireCsrf, sendPage } from './reply.ts'
+
+/** My sessions on my devices: see them, end one, end all others; changing asks for the password again. */
+export function registerSessionsPage(app: FastifyInstance, deps: SignOffDeps): void {
+  app.get('/signoff/sessions', async (request, reply) => {
+    const session = await deps.currentSession(request)
+    return session === undefined ? reply.redirect('/', 303) : show(deps, session, request, reply, undefined)
+  })
+  app.post('/signoff/sessions', async (request, reply) => change(deps, request, reply))
+}
+
+async function change(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const session = await deps.currentSession(request)
+  if (session === undefined) return reply.redirect('/', 303)
+  const form = formOf(request)
+  requireCsrf(deps.csrf, session.tokenHash, form)
+  const checked = await deps.reauthenticate(session, form['password'] ?? '')
+  const { t } = deps.pageContext(request)
+  if (checked === 'failed') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.failed')}</p>`)
+  if (checked === 'locked') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.locked', { minutes: 15 })}</p>`)
+  const scope = await wishedScope(deps, session, form['end'] ?? '')
+  if (scope === undefined) return show(deps, session, request, reply, undefined)
+  const summary = await deps.engine.endSessions({
+    scope,
+    reason: 'user',
+    by: { kind: 'user', id: session.username },
+    starter: { kind: 'user' },
+    browser: 'absent'
+  })
+  const own = summary.ended.find((ended) => ended.sessionId === session.id)
+  if (own !== undefined) return reply.redirect(`/signoff/${own.runId}`, 303)
+  const done = html`<p class="good" role="status">${t('sessions.ended', { count: summary.ended.length })}</p>`
+  return show(deps, session, request, reply, done)
+}
+
+/** A person can end own sessions only: the wish is looked up among them. */
+async function wishedScope(deps: SignOffDeps, session: Session, wish: string): Promise<EndScope | undefined> {
+  if (wish === 'others') return { kind: 'user', userKey: session.userKey, except: session.id }
+  const own = await deps.store.findByUser(session.userKey)
+  const found = own.find((candidate) => candidate.id === wish)
+  return found === undefined ? undefined : { kind: 'session', sessionId: found.id as SessionId }
+}
+
+async function show(
+  deps: SignOffDeps,
+  session: Session,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  notice: Html | undefined
+): Promise<FastifyReply> {
+  const context = deps.pageContext(request)
+  const { t } = context
+  const nowMs = deps.clock.nowMs()
+  const sessions = (await deps.store.findByUser(session.userKey)).filter((s) => isLive(s, nowMs))
+  const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
+  const others = sessions.length > 1 && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
+  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}"><label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required><ul class="list">${lines}</ul>${others}</form>`
+  return sendPage(reply, context, t('sessions.title'), body)
+}
+
+async function line(deps: SignOffDeps, context: PageContext, session: Session, isThis: boolean): Promise<Html> {
+  const { t, language } = context
+  const participants = await deps.store.getParticipants(session.id)
+  const names = participants.map((p) => deps.peer(p.peerId)?.name ?? p.peerId)
+  const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(session.createdAtMs)
+  const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
+  const device = isThis ? html`<strong>${t('sessions.this')}</strong> ` : undefined
+  return html`<li><span class="name">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`
+}
+
+/** A name a person recognises, from a User-Agent: browser and system, never the whole header. */
+export function deviceName(userAgent: string | undefined): string | undefined {
+  if (userAgent === undefined) return undefined
+  const browsers: readonly (readonly [string, string])[] = [
+    ['Edg/', 'Edge'],
+    ['OPR/', 'Opera'],
+    ['Firefox/', 'Firefox'],
+    ['Chrome/', 'Chrome'],
+    ['Safari/', 'Safari']
+  ]
+  const systems: readonly (readonly [string, string])[] = [
+    ['Android', 'Android'],
+    ['iPhone', 'iPhone'],
+    ['iPad', 'iPad'],
+    ['Windows', 'Windows'],
+    ['Mac OS X', 'macOS'],
+    ['Linux', 'Linux']
+  ]
+  const browser = browsers.find(([mark]) => userAgent.includes(mark))?.[1]
+  const system = systems.find(([mark]) => userAgent.includes(mark))?.[1]
+  return browser === undefined ? system : system === undefined ? browser : `${browser}, ${system}`
+}

@@ -1,0 +1,39 @@
+import type { UserKey } from '../../core/ids.ts'
+import type { AuthorityContext } from '../context.ts'
+import { canonicalName, type LocalUser } from './users.ts'
+
+export type PasswordCheck = { readonly kind: 'ok'; readonly user: LocalUser } | { readonly kind: 'failed' } | { readonly kind: 'locked' }
+
+export type PasswordDeps = Pick<AuthorityContext, 'store' | 'clock' | 'users' | 'passwords' | 'signOn'>
+
+/** Longer input is refused before hashing: a hash of megabytes would be work for free. */
+export const passwordBytesMax = 1024
+export const usernameLengthMax = 128
+
+/** The key a local user has over all sessions. */
+export function userKeyOf(username: string): UserKey {
+  return `local:${canonicalName(username)}`
+}
+
+/**
+ * Checks a password. An unknown user, a disabled one and a locked one take as long as a wrong password, and the first
+ * two answer the same. Every attempt is counted before it is checked, so parallel guesses can't pass the limit.
+ */
+export async function checkPassword(deps: PasswordDeps, username: string, password: string): Promise<PasswordCheck> {
+  if (username.length > usernameLengthMax || Buffer.byteLength(password) > passwordBytesMax) return { kind: 'failed' }
+  const user = await deps.users.find(username)
+  const mayTry = await countAttempt(deps, userKeyOf(username))
+  const isRight = await deps.passwords.verify(user?.passwordHash ?? deps.passwords.decoyHash, password)
+  if (!mayTry) return { kind: 'locked' }
+  if (!isRight || user === undefined || user.isDisabled) return { kind: 'failed' }
+  await deps.store.lockClear(userKeyOf(username))
+  return { kind: 'ok', user }
+}
+
+/** False when the user has no attempt left. A locked user's attempts are not counted: the lock ends by itself. */
+async function countAttempt(deps: PasswordDeps, userKey: UserKey): Promise<boolean> {
+  const { attempts, windowMinutes } = deps.signOn.locking
+  const nowMs = deps.clock.nowMs()
+  if ((await deps.store.lockRead(userKey, nowMs, windowMinutes * 60_000)) >= attempts) return false
+  return (await deps.store.lockBump(userKey, nowMs, windowMinutes * 60_000)).value <= attempts
+}

@@ -1,0 +1,220 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Session } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import { type Html, html } from '../pages/html.ts'
+import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
+import { type Parameters, parametersOf, seeOther } from '../request.ts'
+import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './browser-session.ts'
+import { checkPassword } from './check-password.ts'
+import { formBinding } from './cookies.ts'
+import { formBody } from './form-page.ts'
+import { homeBody } from './home-page.ts'
+import { mayReuse, policyFor } from './session-limits.ts'
+import { endReplaced, sessionToReplace, signIn } from './sign-in.ts'
+import { createTransaction, readTransaction, resumePath, type SignOnTransaction, takeTransaction } from './transaction.ts'
+import type { LocalUser } from './users.ts'
+
+export interface SignOnDeps extends AuthorityContext {
+  /** Goes on with a transaction of another surface; `session` undefined: passive, nobody is signed in. */
+  resume(done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+}
+
+/** The end of a sign-in transaction. */
+export interface SignedIn {
+  readonly transaction: SignOnTransaction
+  readonly session: Session | undefined
+  /** When the user proved who it is: now, or when the session began. */
+  readonly authenticatedAtMs: number
+}
+
+/** The start page and the HTML form adapter. */
+export function signOnPlugin(deps: SignOnDeps): FastifyPluginAsync {
+  return async (app) => {
+    app.get('/', async (request, reply) => showHome(deps, request, reply))
+    app.get('/idp/:nonce/resume/idp/SSO.ping', async (request, reply) => resume(deps, request, reply))
+    app.post('/idp/:nonce/resume/idp/SSO.ping', async (request, reply) => submit(deps, request, reply))
+  }
+}
+
+async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const session = await currentSession(deps, request)
+  if (session === undefined) {
+    const lost = await lostRun(deps, request, reply)
+    if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
+    const home: SignOnTransaction = { purpose: { kind: 'home' }, forceAuthn: false, isPassive: false }
+    const { path } = await createTransaction(deps.store, deps.random, deps.clock.nowMs(), home)
+    return seeOther(reply, path)
+  }
+  await recordActivity(deps, session)
+  const used = new Set((await deps.store.getParticipants(session.id)).map((p) => p.peerId))
+  const apps = deps.connections
+    .all()
+    .filter((connection) => connection.profiles.idpInitiatedSso)
+    .map(({ id, name, entityId }) => ({ name, isUsed: used.has(id), href: `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(entityId)}` }))
+  const context = deps.pageContext(request)
+  return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, apps))
+}
+
+/** Shows the form, or goes on at once where the session of this browser is enough. */
+async function resume(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const nonce = nonceOf(request)
+  const transaction = await openTransaction(deps, nonce)
+  if (transaction.verified !== undefined) return finishReplacing(deps, nonce, request, reply)
+  const session = await currentSession(deps, request)
+  const isEnough = session !== undefined && !transaction.forceAuthn && mayReuse(session, deps.signOn.sourceId, deps.sessions, deps.signOn.sessionState)
+  if (isEnough) return finish(deps, nonce, session, session.authenticatedAtMs, request, reply)
+  if (transaction.isPassive) return finish(deps, nonce, undefined, deps.clock.nowMs(), request, reply)
+  const lost = session === undefined ? await lostRun(deps, request, reply) : undefined
+  if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
+  return showForm(deps, nonce, transaction, session, request, reply)
+}
+
+async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const nonce = nonceOf(request)
+  const transaction = await openTransaction(deps, nonce)
+  const form = parametersOf(request)
+  requireOwnForm(deps, nonce, form, request)
+  const checked = await checkPassword(deps, form['username'] ?? '', form['password'] ?? '')
+  switch (checked.kind) {
+    case 'ok':
+      return accept(deps, nonce, transaction, checked.user, form['persistent'] === 'yes', request, reply)
+    case 'failed':
+    case 'locked':
+      return refuse(deps, nonce, transaction, checked.kind, request, reply)
+  }
+}
+
+async function refuse(
+  deps: SignOnDeps,
+  nonce: string,
+  transaction: SignOnTransaction,
+  why: 'failed' | 'locked',
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  deps.metrics.count('sign_ins', { result: why })
+  const { t } = deps.pageContext(request)
+  const minutes = deps.signOn.locking.windowMinutes
+  const problem = why === 'locked' ? t('signon.locked', { minutes }) : t('signon.failed')
+  reply.status(why === 'locked' ? 429 : 401)
+  return showForm(deps, nonce, transaction, await currentSession(deps, request), request, reply, html`${problem}`)
+}
+
+async function accept(
+  deps: SignOnDeps,
+  nonce: string,
+  transaction: SignOnTransaction,
+  user: LocalUser,
+  persistent: boolean,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const former = await sessionToReplace(deps, user, request)
+  if (former !== undefined) return replace(deps, nonce, { former, user, persistent }, request, reply)
+  const { session } = await signIn(deps, user, { persistent }, request, reply)
+  return finish(deps, nonce, session, deps.clock.nowMs(), request, reply)
+}
+
+/** Somebody else is signed in here: that session's logout runs first, then the sign-in goes on where it stood. */
+async function replace(
+  deps: SignOnDeps,
+  nonce: string,
+  change: { readonly former: Session; readonly user: LocalUser; readonly persistent: boolean },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const { former, user, persistent } = change
+  const formHash = browserOf(deps, request).formHash
+  if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+  const transaction = await takeOrFail(deps, nonce)
+  const waiting = { ...transaction, verified: { username: user.username, persistent, formHash } }
+  const { path } = await createTransaction(deps.store, deps.random, deps.clock.nowMs(), waiting)
+  const runId = await endReplaced(deps, former, user, `${deps.baseUrl}${path}`)
+  return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
+}
+
+/** The former user's logout is over: opens the session of the one whose password was checked before. */
+async function finishReplacing(deps: SignOnDeps, nonce: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { verified, ...transaction } = await takeOrFail(deps, nonce)
+  const user = verified === undefined ? undefined : await deps.users.find(verified.username)
+  const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
+  const isUsable = user !== undefined && !user.isDisabled && isSameBrowser && (await sessionToReplace(deps, user, request)) === undefined
+  if (verified === undefined || !isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  const { session } = await signIn(deps, user, verified, request, reply)
+  return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
+}
+
+async function finish(
+  deps: SignOnDeps,
+  nonce: string,
+  session: Session | undefined,
+  authenticatedAtMs: number,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const transaction = await takeOrFail(deps, nonce)
+  if (session !== undefined) await recordActivity(deps, session)
+  return continueWith(deps, { transaction, session, authenticatedAtMs }, request, reply)
+}
+
+async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  switch (done.transaction.purpose.kind) {
+    case 'home':
+      return seeOther(reply, '/')
+    case 'saml':
+      return deps.resume(done, request, reply)
+  }
+}
+
+async function showForm(
+  deps: SignOnDeps,
+  nonce: string,
+  transaction: SignOnTransaction,
+  session: Session | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem?: Html
+): Promise<FastifyReply> {
+  const context = deps.pageContext(request)
+  const binding = formBinding(browserOf(deps, request), reply, deps.random, { isSecure: isSecure(deps) })
+  const username = parametersOf(request)['username'] ?? session?.username
+  const body = formBody({
+    t: context.t,
+    action: resumePath(nonce),
+    csrfToken: deps.csrf.token(`${binding}.${nonce}`),
+    offersPersistent: policyFor(deps.sessions, deps.signOn.sourceId).persistent,
+    isRepeat: session !== undefined,
+    ...(transaction.appName === undefined ? {} : { appName: transaction.appName }),
+    ...(username === undefined ? {} : { username }),
+    ...(problem === undefined ? {} : { problem })
+  })
+  return sendPage(reply, context, context.t('signon.title'), body)
+}
+
+/** @throws CURFEW_SESSION_FORM_FOREIGN when the form was not shown in this browser for this transaction */
+function requireOwnForm(deps: SignOnDeps, nonce: string, form: Parameters, request: FastifyRequest): void {
+  const binding = browserOf(deps, request).formHash
+  const isOwn = binding !== undefined && deps.csrf.check(`${binding}.${nonce}`, form['csrfToken'])
+  if (!isOwn) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+}
+
+async function openTransaction(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
+  const transaction = await readTransaction(deps.store, nonce, deps.clock.nowMs())
+  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return transaction
+}
+
+async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
+  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
+  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return transaction
+}
+
+function nonceOf(request: FastifyRequest): string {
+  return (request.params as { nonce: string }).nonce
+}
+
+function sendPage(reply: FastifyReply, context: PageContext, title: string, body: Html): FastifyReply {
+  return reply.headers(pageHeaders(context.nonce)).send(renderPage(context, { title, body }).toString())
+}

@@ -1,0 +1,132 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RunId } from '../../core/ids.ts'
+import { isLive, type Session } from '../../core/session.ts'
+import { type AuthorityContext, ownPartner } from '../context.ts'
+import { currentSession, isSecure } from './browser-session.ts'
+import { userKeyOf } from './check-password.ts'
+import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
+import { policyFor, sessionTimes } from './session-limits.ts'
+import type { LocalUser } from './users.ts'
+
+/** What the form of this adapter proves. @see saml-authn-context-2.0-os section 3.4.9 */
+export const passwordContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
+
+/** `isRepeat`: the same user proved itself again; the session and its applications stay together. */
+export interface SignInResult {
+  readonly session: Session
+  readonly isRepeat: boolean
+}
+
+/**
+ * Makes a session for a user whose password was right. Id and cookies are always new, so what a browser held before
+ * is worth nothing. Another user's session in this browser must have been ended before ({@link endReplaced}).
+ * @throws CURFEW_SESSION_CAPACITY when the store has no room; existing sessions stay complete
+ */
+export async function signIn(
+  ctx: AuthorityContext,
+  user: LocalUser,
+  wish: { readonly persistent: boolean },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<SignInResult> {
+  const former = await currentSession(ctx, request)
+  if (former?.userKey === userKeyOf(user.username)) return { session: former, isRepeat: true }
+  const session = await openSession(ctx, user, wish, request, reply)
+  await endOldest(ctx, session)
+  return { session, isRepeat: false }
+}
+
+/** The live session of somebody else in this browser. */
+export async function sessionToReplace(ctx: AuthorityContext, user: LocalUser, request: FastifyRequest): Promise<Session | undefined> {
+  const former = await currentSession(ctx, request)
+  return former === undefined || former.userKey === userKeyOf(user.username) ? undefined : former
+}
+
+/**
+ * Ends the session of the user that somebody else takes over from, in a run like any other: its applications are
+ * told before the next user meets them. Returns the run, undefined when the session ended meanwhile.
+ * @param landingUrl - where the new user's sign-in goes on
+ */
+export async function endReplaced(ctx: AuthorityContext, former: Session, user: LocalUser, landingUrl: string): Promise<RunId | undefined> {
+  const summary = await ctx.engine.endSessions({
+    scope: { kind: 'session', sessionId: former.id },
+    reason: 'replaced',
+    by: { kind: 'user', id: user.username },
+    starter: { kind: 'user', landingUrl, errorUrl: landingUrl },
+    browser: 'present'
+  })
+  return (summary.ended[0] ?? summary.already[0])?.runId
+}
+
+async function openSession(
+  ctx: AuthorityContext,
+  user: LocalUser,
+  wish: { readonly persistent: boolean },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<Session> {
+  const policy = policyFor(ctx.sessions, ctx.signOn.sourceId)
+  const nowMs = ctx.clock.nowMs()
+  const isPersistent = policy.persistent && wish.persistent
+  const cookies = newSessionCookies(ctx.random, isPersistent, ctx.secrets.persistent)
+  const id = ctx.locator.newSessionId()
+  const userAgent = request.headers['user-agent']?.slice(0, 256)
+  const session: Session = {
+    id,
+    version: 1,
+    userKey: userKeyOf(user.username),
+    username: user.username,
+    sourceId: ctx.signOn.sourceId,
+    attributes: user.attributes,
+    authnContext: passwordContext,
+    createdAtMs: nowMs,
+    authenticatedAtMs: nowMs,
+    lastActivityAtMs: nowMs,
+    ...sessionTimes(policy, nowMs),
+    persistent: isPersistent,
+    tokenHash: tokenHash(cookies.session),
+    sri: ctx.locator.seal(ownPartner, id),
+    address: request.ip,
+    ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) }),
+    ...(userAgent === undefined ? {} : { userAgent })
+  }
+  await store(ctx, session)
+  setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
+  ctx.metrics.count('sign_ins', { result: 'ok' })
+  return session
+}
+
+async function store(ctx: AuthorityContext, session: Session): Promise<void> {
+  const { value } = await ctx.store.openSession(session)
+  if (value === 'opened') {
+    await ctx.store.appendAudit({
+      atMs: session.createdAtMs,
+      event: 'session.opened',
+      actor: { kind: 'user', id: session.username },
+      userKey: session.userKey,
+      sessionId: session.id
+    })
+    return
+  }
+  if (value === 'exists') throw new Error('a fresh session id was used before')
+  ctx.logger.error({ event: 'session.refused', code: 'CURFEW_SESSION_CAPACITY' }, 'The store is full: a sign-in was refused')
+  throw new CurfewError('CURFEW_SESSION_CAPACITY', {})
+}
+
+/** Over the limit per user the oldest sessions end by normal runs, never the one just opened. */
+async function endOldest(ctx: AuthorityContext, opened: Session): Promise<void> {
+  const { perUserMax } = ctx.sessions
+  if (perUserMax < 0) return
+  const nowMs = ctx.clock.nowMs()
+  const others = (await ctx.store.findByUser(opened.userKey)).filter((s) => s.id !== opened.id && isLive(s, nowMs))
+  const surplus = others.slice(0, Math.max(0, others.length + 1 - Math.max(1, perUserMax)))
+  if (surplus.length === 0) return
+  await ctx.engine.endSessions({
+    scope: { kind: 'sessions', sessionIds: surplus.map((s) => s.id) },
+    reason: 'session-limit',
+    by: { kind: 'system', id: 'session-limit' },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+}

@@ -1,0 +1,55 @@
+import type { Random } from '../../platform/random.ts'
+import type { Store } from '../../stores/store.ts'
+
+/** A sign-in in progress: what waits for it. Kept in the store, so any node shows the form and any node goes on. */
+export interface SignOnTransaction {
+  readonly purpose: SignOnPurpose
+  /** The user must prove again who it is, session or not. */
+  readonly forceAuthn: boolean
+  /** No page may be shown: with no usable session the purpose is told so. */
+  readonly isPassive: boolean
+  /** Name of the application, for the page. */
+  readonly appName?: string
+  /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
+  readonly verified?: { readonly username: string; readonly persistent: boolean; readonly formHash: string }
+}
+
+/** What happens after the sign-in. `data` belongs to the surface that asked. */
+export type SignOnPurpose = { readonly kind: 'home' } | { readonly kind: 'saml'; readonly data: unknown }
+
+/** How long a sign-in page may stay open (AC-196: transaction state expires after 30 minutes). */
+export const transactionMs = 30 * 60_000
+
+const nonceShape = /^[\w-]{22}$/
+
+/** Stores a transaction and returns its one-time resume path. */
+export async function createTransaction(
+  store: Store,
+  random: Random,
+  nowMs: number,
+  transaction: SignOnTransaction
+): Promise<{ readonly nonce: string; readonly path: string }> {
+  const nonce = Buffer.from(random.bytes(16)).toString('base64url')
+  await store.txCreate(keyOf(nonce), transaction, nowMs + transactionMs)
+  return { nonce, path: resumePath(nonce) }
+}
+
+export function resumePath(nonce: string): string {
+  return `/idp/${nonce}/resume/idp/SSO.ping`
+}
+
+/** Looks without taking: the form is shown again after a wrong password. */
+export async function readTransaction(store: Store, nonce: string, nowMs: number): Promise<SignOnTransaction | undefined> {
+  if (!nonceShape.test(nonce)) return undefined
+  return (await store.txGet(keyOf(nonce), nowMs)) as SignOnTransaction | undefined
+}
+
+/** Takes the transaction; exactly one request gets it. */
+export async function takeTransaction(store: Store, nonce: string, nowMs: number): Promise<SignOnTransaction | undefined> {
+  if (!nonceShape.test(nonce)) return undefined
+  return (await store.txTake(keyOf(nonce), nowMs)).value as SignOnTransaction | undefined
+}
+
+function keyOf(nonce: string): string {
+  return `signon:${nonce}`
+}

@@ -1,0 +1,142 @@
+import type { DeliveryId, ParticipantId, PeerId, RunId, SessionId, UserKey } from './ids.ts'
+import type { OpenState, Outcome, OutcomeProof } from './outcome.ts'
+import type { IssuedNameId } from './participant.ts'
+import type { LogoutChannel } from './peer.ts'
+import type { Actor, EndReason } from './session.ts'
+
+/** Limits of one run, copied into it when it starts, so that a replay needs nothing else. All in milliseconds. */
+export interface RunPolicy {
+  /** Attempts per server channel before the delivery is a dead letter. */
+  readonly attemptsMax: number
+  /** First retry delay; doubles with every attempt, full jitter. */
+  readonly retryBaseMs: number
+  readonly retryCapMs: number
+  /** How long one server-to-server exchange may take. */
+  readonly sendTimeoutMs: number
+  /** How long a browser that was sent away may take to come back. */
+  readonly hopTimeoutMs: number
+  /** How long a hidden frame may take to answer. */
+  readonly frameTimeoutMs: number
+  /** How long the one who started waits before it is answered with what is known (background work goes on). */
+  readonly patienceMs: number
+  /** When everything still open becomes final. */
+  readonly deadlineMs: number
+}
+
+/** Who started the run and how the answer goes back. The starter is answered once. */
+export type Starter =
+  | {
+      readonly kind: 'participant'
+      readonly participantId: ParticipantId
+      readonly peerId: PeerId
+      readonly binding: 'redirect' | 'post' | 'soap'
+      readonly requestId: string
+      readonly relayState?: string
+      /** False for the asynchronous extension: no LogoutResponse is sent. */
+      readonly wantsResponse: boolean
+    }
+  | { readonly kind: 'user'; readonly landingUrl?: string; readonly errorUrl?: string }
+  | { readonly kind: 'none' } // administrator, command line, timer: nobody waits
+
+/** One try at one channel. */
+export interface Attempt {
+  readonly number: number
+  readonly channel: LogoutChannel
+  /** SAML message ids are fresh per attempt; a late answer to any of them still counts. */
+  readonly messageId: string
+  readonly startedAtMs: number
+  readonly endedAtMs?: number
+  /** Error code when the attempt failed. */
+  readonly code?: string
+}
+
+export interface Delivery {
+  readonly id: DeliveryId
+  readonly participantId: ParticipantId
+  readonly peerId: PeerId
+  /** Name at the time of the run: the page stays readable when the peer is gone from the configuration. */
+  readonly peerName: string
+  readonly nameId: IssuedNameId
+  readonly sessionIndex: string
+  readonly assertionNotOnOrAfterMs: number
+  /** Channels in the order to try; `channelIndex` is the one in use. */
+  readonly channels: readonly LogoutChannel[]
+  readonly channelIndex: number
+  readonly returnsBrowser: boolean
+  readonly state: OpenState | 'final'
+  readonly outcome?: Outcome
+  readonly attempts: readonly Attempt[]
+  readonly nextAttemptAtMs?: number
+  readonly finalAtMs?: number
+  /** The delivery this one repeats on an administrator's request; that one keeps its outcome. */
+  readonly retryOf?: DeliveryId
+}
+
+/** One logout of one session. */
+export interface LogoutRun {
+  readonly id: RunId
+  readonly version: number
+  readonly sessionId: SessionId
+  readonly userKey: UserKey
+  readonly username: string
+  readonly sri: string
+  /** SHA-256 of the session cookie: the browser that may carry on with hops. */
+  readonly tokenHash: string
+  readonly reason: EndReason
+  readonly startedBy: Actor
+  readonly starter: Starter
+  readonly startedAtMs: number
+  readonly policy: RunPolicy
+  readonly deliveries: readonly Delivery[]
+  /** Last time the browser of the session was seen in this run; absent: never. */
+  readonly browserSeenAtMs?: number
+  readonly starterAnsweredAtMs?: number
+  readonly state: 'open' | 'done'
+  readonly finishedAtMs?: number
+  /** JWS over the run, written once when it is done (and again after a retry). */
+  readonly receipt?: string
+}
+
+/** What can happen to a run. Every event in every state is defined; repeats are harmless. `atMs`: when. */
+export type RunEvent = { readonly atMs: number } & (
+  | { readonly kind: 'attempt-started'; readonly deliveryId: DeliveryId; readonly attempt: number; readonly messageId: string }
+  | {
+      readonly kind: 'confirmed'
+      readonly deliveryId: DeliveryId
+      readonly messageId: string
+      readonly result: 'ended' | 'already-ended'
+      readonly proof: OutcomeProof
+    }
+  | {
+      readonly kind: 'refused'
+      readonly deliveryId: DeliveryId
+      readonly messageId: string
+      readonly statusCode: string
+      readonly code: string
+    }
+  | { readonly kind: 'unusable-answer'; readonly deliveryId: DeliveryId; readonly messageId: string; readonly code: string }
+  | {
+      readonly kind: 'failed'
+      readonly deliveryId: DeliveryId
+      readonly messageId: string
+      readonly why: 'unreachable' | 'timed-out'
+      readonly code: string
+      readonly retryable: boolean
+      /** Uniform in [0, 1): spreads the retry. */
+      readonly jitter: number
+    }
+  | { readonly kind: 'probe-failed'; readonly deliveryId: DeliveryId; readonly code: string; readonly jitter: number }
+  | { readonly kind: 'browser-seen' }
+  | { readonly kind: 'browser-sent'; readonly deliveryId: DeliveryId; readonly messageId: string } // hop or frame begins
+  | { readonly kind: 'tick'; readonly jitter: number } // time has passed: timeouts and the deadline are looked at
+  | { readonly kind: 'retry-requested'; readonly deliveryId: DeliveryId; readonly newDeliveryId: DeliveryId; readonly by: Actor }
+  | { readonly kind: 'starter-answered' }
+  | { readonly kind: 'receipt-made'; readonly receipt: string }
+)
+
+/** What has to be done, stored with the run, executed at least once. `dueAtMs`: not before. */
+export type Effect = { readonly dueAtMs: number } & (
+  | { readonly kind: 'send'; readonly deliveryId: DeliveryId; readonly attempt: number } // current server channel
+  | { readonly kind: 'wake' } // answer with a `tick`
+  | { readonly kind: 'receipt' } // make the receipt
+)

@@ -1,0 +1,60 @@
+import type { Participant } from '../core/participant.ts'
+import type { LogoutRun } from '../core/run.ts'
+import type { Session } from '../core/session.ts'
+
+/** Joins two facts about one participant. The order does not matter; joining the same fact again changes nothing. */
+export function joinParticipant(a: Participant, b: Participant): Participant {
+  const last = issuedLater(b, a) ? b : a
+  const addedAtMs = Math.min(a.addedAtMs, b.addedAtMs)
+  const assertionNotOnOrAfterMs = Math.max(a.assertionNotOnOrAfterMs, b.assertionNotOnOrAfterMs)
+  if (last === a && addedAtMs === a.addedAtMs && assertionNotOnOrAfterMs === a.assertionNotOnOrAfterMs) return a
+  return { ...last, addedAtMs, assertionNotOnOrAfterMs }
+}
+
+/** Equal times are decided by the address, so that every order of the same facts ends the same. */
+function issuedLater(b: Participant, a: Participant): boolean {
+  if (b.lastIssuedAtMs !== a.lastIssuedAtMs) return b.lastIssuedAtMs > a.lastIssuedAtMs
+  return (b.consumerUrl ?? '') > (a.consumerUrl ?? '')
+}
+
+/** The two instants of a session that activity moves. */
+export interface Activity {
+  readonly lastActivityAtMs: number
+  readonly idleExpiresAtMs: number
+}
+
+/** Moves activity forward: never back, never past the absolute limit. */
+export function joinActivity(known: Activity, reported: Activity, expiresAtMs: number): Activity {
+  return {
+    lastActivityAtMs: Math.max(known.lastActivityAtMs, reported.lastActivityAtMs),
+    idleExpiresAtMs: Math.max(known.idleExpiresAtMs, Math.min(reported.idleExpiresAtMs, expiresAtMs))
+  }
+}
+
+/** When a live session has to be ended: whichever limit comes first. */
+export function dueAtMs(session: Pick<Session, 'idleExpiresAtMs' | 'expiresAtMs'>): number {
+  return Math.min(session.idleExpiresAtMs, session.expiresAtMs)
+}
+
+/**
+ * Until when an ended session stays known: its original expiry, and nothing issued in it or revoked with it may outlast
+ * it. Without an absolute limit only the latter count.
+ */
+export function tombstoneUntilMs(session: Session, endedAtMs: number, revokedUntilMs: number, participants: Iterable<Participant>): number {
+  let until = Math.max(endedAtMs, revokedUntilMs)
+  if (session.expiresAtMs !== Number.MAX_SAFE_INTEGER) until = Math.max(until, session.expiresAtMs)
+  for (const participant of participants) until = Math.max(until, participant.assertionNotOnOrAfterMs)
+  return until
+}
+
+/** Every message id of a run with its delivery; attempts are only ever added. */
+export function* messagesOf(run: LogoutRun): Generator<{ readonly peerId: string; readonly messageId: string; readonly deliveryId: string }> {
+  for (const delivery of run.deliveries) {
+    for (const attempt of delivery.attempts) yield { peerId: delivery.peerId, messageId: attempt.messageId, deliveryId: delivery.id }
+  }
+}
+
+/** Participants in the order they joined. */
+export function inJoinOrder(participants: Iterable<Participant>): readonly Participant[] {
+  return [...participants].sort((a, b) => a.addedAtMs - b.addedAtMs || (a.id < b.id ? -1 : 1))
+}

@@ -1,0 +1,170 @@
+import type { PeerId, SessionId } from '../../core/ids.ts'
+import type { Participant } from '../../core/participant.ts'
+import { isLive, type Session } from '../../core/session.ts'
+import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
+import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
+import type { EndCommit, EndResult, Page, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import { storeError } from '../store-error.ts'
+import { addRevocation } from './memory-services.ts'
+import { addEffects, indexMessages } from './memory-runs.ts'
+import { type MemoryContext, type MemoryState, memoryDurability as durability, type StoredSession } from './memory-state.ts'
+
+type SessionCalls = Pick<
+  Store,
+  | 'openSession'
+  | 'addParticipant'
+  | 'endSession'
+  | 'touch'
+  | 'getSession'
+  | 'getParticipants'
+  | 'findSessionByToken'
+  | 'findSessionByPersistentToken'
+  | 'findByNameId'
+  | 'findByIndex'
+  | 'findByUser'
+  | 'listSessions'
+  | 'countLiveSessions'
+  | 'dueSessions'
+>
+
+export function memorySessions(context: MemoryContext): SessionCalls {
+  const { state, write } = context
+  return {
+    openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
+    addParticipant: (sessionId, participant) =>
+      write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
+    endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit), durability })),
+    touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
+      write('touch', (all) => ({ value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs), durability })),
+    getSession: async (sessionId) => state().sessions.get(sessionId)?.session,
+    getParticipants: async (sessionId) => inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
+    findSessionByToken: async (tokenHash) => preferred(state(), (session) => session.tokenHash === tokenHash),
+    findSessionByPersistentToken: async (hash) => preferred(state(), (session) => session.persistentTokenHash === hash),
+    findByNameId: async (peerId, value) => matches(state(), peerId, (p) => p.nameId.value === value).sort(byAge),
+    findByIndex: async (peerId, sessionIndex) =>
+      matches(state(), peerId, (p) => p.sessionIndex === sessionIndex).sort(
+        (a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs || byAge(a, b)
+      )[0],
+    findByUser: async (userKey) => live(state(), (session) => session.userKey === userKey).sort(oldestFirst),
+    listSessions: async (query) => listSessions(state(), query),
+    countLiveSessions: async () => live(state(), () => true).length,
+    dueSessions: async (nowMs, max) =>
+      live(state(), (session) => dueAtMs(session) <= nowMs)
+        .sort((a, b) => dueAtMs(a) - dueAtMs(b) || compare(a.id, b.id))
+        .slice(0, max)
+  }
+}
+
+function openSession(state: MemoryState, session: Session, capacity: number): 'opened' | 'exists' | 'full' {
+  if (state.sessions.has(session.id)) return 'exists'
+  if (live(state, () => true).length >= capacity) return 'full'
+  const { end: _, ...opened } = session
+  state.sessions.set(session.id, { session: opened, participants: new Map() })
+  return 'opened'
+}
+
+function addParticipant(state: MemoryState, sessionId: SessionId, participant: Participant): 'added' | 'exists' | 'ended' | 'unknown' {
+  const stored = state.sessions.get(sessionId)
+  if (stored === undefined) return 'unknown'
+  if (stored.session.end !== undefined) return 'ended'
+  const known = stored.participants.get(participant.id)
+  const joined = known === undefined ? participant : joinParticipant(known, participant)
+  if (joined !== known) {
+    const participants = new Map(stored.participants).set(participant.id, joined)
+    state.sessions.set(sessionId, { ...stored, participants, session: { ...stored.session, version: stored.session.version + 1 } })
+  }
+  return known === undefined ? 'added' : 'exists'
+}
+
+function endSession(state: MemoryState, commit: EndCommit): EndResult {
+  const stored = state.sessions.get(commit.sessionId)
+  if (stored === undefined) return { kind: 'unknown' }
+  if (stored.session.end !== undefined) return { kind: 'already', runId: stored.session.end.runId }
+  if (stored.session.version !== commit.expectedVersion) return { kind: 'changed' }
+  if (state.runs.has(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
+  const session: Session = { ...stored.session, version: stored.session.version + 1, end: commit.end }
+  const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, stored.participants.values())
+  state.sessions.set(session.id, { ...stored, session, keepUntilMs })
+  addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
+  state.runs.set(commit.run.id, commit.run)
+  indexMessages(state, commit.run)
+  addEffects(state, commit.run.id, commit.effects)
+  return { kind: 'ended' }
+}
+
+function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): 'touched' | 'ended' | 'unknown' {
+  const stored = state.sessions.get(sessionId)
+  if (stored === undefined) return 'unknown'
+  if (stored.session.end !== undefined) return 'ended'
+  const activity = joinActivity(stored.session, { lastActivityAtMs, idleExpiresAtMs }, stored.session.expiresAtMs)
+  state.sessions.set(sessionId, { ...stored, session: { ...stored.session, ...activity } })
+  return 'touched'
+}
+
+function live(state: MemoryState, wanted: (session: Session) => boolean): Session[] {
+  const found: Session[] = []
+  for (const { session } of state.sessions.values()) if (session.end === undefined && wanted(session)) found.push(session)
+  return found
+}
+
+function preferred(state: MemoryState, wanted: (session: Session) => boolean): Session | undefined {
+  let best: Session | undefined
+  for (const { session } of state.sessions.values()) {
+    if (wanted(session) && (best === undefined || isPreferred(session, best))) best = session
+  }
+  return best
+}
+
+function isPreferred(a: Session, b: Session): boolean {
+  if ((a.end === undefined) !== (b.end === undefined)) return a.end === undefined
+  return newestFirst(place(a), place(b)) < 0
+}
+
+function matches(state: MemoryState, peerId: PeerId, wanted: (participant: Participant) => boolean): SessionParticipant[] {
+  const found: SessionParticipant[] = []
+  for (const { session, participants } of state.sessions.values()) {
+    for (const participant of participants.values()) {
+      if (participant.peerId === peerId && wanted(participant)) found.push({ session, participant })
+    }
+  }
+  return found
+}
+
+function listSessions(state: MemoryState, query: SessionQuery): Page<SessionSummary> {
+  const after = readCursor(query.cursor)
+  const found = [...state.sessions.values()]
+    .filter((stored) => isWanted(stored, query) && isAfter(place(stored.session), after))
+    .sort((a, b) => newestFirst(place(a.session), place(b.session)))
+  const shown = found.slice(0, query.limit)
+  const items = shown.map(({ session, participants }) => ({
+    session,
+    participants: inJoinOrder(participants.values()).map(({ id, peerId }) => ({ id, peerId }))
+  }))
+  const last = items.at(-1)
+  return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last.session)) }
+}
+
+function isWanted({ session, participants }: StoredSession, query: SessionQuery): boolean {
+  if (query.userKey !== undefined && session.userKey !== query.userKey) return false
+  if (query.username !== undefined && session.username !== query.username) return false
+  if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
+  if (query.state === 'live' && !isLive(session, query.nowMs)) return false
+  if (query.state === 'ended' && session.end === undefined) return false
+  return query.peerId === undefined || [...participants.values()].some((participant) => participant.peerId === query.peerId)
+}
+
+function place(session: Session): { readonly atMs: number; readonly id: string } {
+  return { atMs: session.createdAtMs, id: session.id }
+}
+
+function oldestFirst(a: Session, b: Session): number {
+  return a.createdAtMs - b.createdAtMs || compare(a.id, b.id)
+}
+
+function byAge(a: SessionParticipant, b: SessionParticipant): number {
+  return oldestFirst(a.session, b.session) || compare(a.participant.id, b.participant.id)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

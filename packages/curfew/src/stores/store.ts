@@ -1,0 +1,213 @@
+import type { ParticipantId, PeerId, RunId, SessionId, UserKey } from '../core/ids.ts'
+import type { Participant } from '../core/participant.ts'
+import type { Effect, LogoutRun } from '../core/run.ts'
+import type { Actor, EndReason, Session, SessionEnd } from '../core/session.ts'
+
+/**
+ * State of the authority in words of the domain. Everything that must survive is a fact that only grows; every call
+ * is safe to repeat. Time comes in by argument. One conformance suite decides what an implementation must do.
+ */
+export interface Store {
+  // --- sessions and participants -------------------------------------------------------------------------------
+  /** `full`: the configured capacity is reached; nothing is evicted to make room. */
+  openSession(session: Session): Promise<Ack<'opened' | 'exists' | 'full'>>
+  /**
+   * Adds or, for a known participant, moves `lastIssuedAtMs` and `assertionNotOnOrAfterMs` forward. Whatever it changes
+   * makes the session's version grow, so that an ending planned before is planned again. `ended` also for a known one.
+   */
+  addParticipant(sessionId: SessionId, participant: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>>
+  /**
+   * One transaction: session end, SRI revocation, run with its deliveries, effects. Plan again on `changed`.
+   * @throws CURFEW_STORE_RUN_EXISTS when the id of the run is taken
+   */
+  endSession(commit: EndCommit): Promise<Ack<EndResult>>
+  /**
+   * Moves activity forward (never back, never past the absolute limit); ended sessions stay as they are. The caller
+   * looks at `isLive` first: an idle limit that has passed but was not acted on yet is moved as well.
+   */
+  touch(sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): Promise<Ack<'touched' | 'ended' | 'unknown'>>
+  getSession(sessionId: SessionId): Promise<Session | undefined>
+  getParticipants(sessionId: SessionId): Promise<readonly Participant[]>
+  /** Live or ended; should a cookie belong to several, the live one, then the newest. */
+  findSessionByToken(tokenHash: string): Promise<Session | undefined>
+  findSessionByPersistentToken(persistentTokenHash: string): Promise<Session | undefined>
+  /** Sessions (live or ended) in which this peer knows the user by exactly this identifier. */
+  findByNameId(peerId: PeerId, nameIdValue: string): Promise<readonly SessionParticipant[]>
+  /** The session (live or ended) this index was issued in; of several participants the one issued to last. */
+  findByIndex(peerId: PeerId, sessionIndex: string): Promise<SessionParticipant | undefined>
+  /** Live sessions of a user, oldest first. */
+  findByUser(userKey: UserKey): Promise<readonly Session[]>
+  /** Newest first. A page may hold less than `limit` and still have a `nextCursor`: one call looks at so many only. */
+  listSessions(query: SessionQuery): Promise<Page<SessionSummary>>
+  /** Sessions that nothing has ended: what counts against the capacity. */
+  countLiveSessions(): Promise<number>
+  /** Live sessions whose idle or absolute limit has passed at `nowMs`, at most `max`. */
+  dueSessions(nowMs: number, max: number): Promise<readonly Session[]>
+  /**
+   * Removes what is past keeping, at most `max` entries, and tells how many: ended sessions past their original expiry
+   * (a tombstone keeps late facts out until then), revocations, replay ids, failed sign-ins and transaction state past
+   * their time, finished runs `keepRunsMs` after their end.
+   */
+  purge(nowMs: number, keepRunsMs: number, max: number): Promise<number>
+
+  // --- runs and outbox -----------------------------------------------------------------------------------------
+  getRun(runId: RunId): Promise<LogoutRun | undefined>
+  /** Newest first; pages as in {@link listSessions}. */
+  listRuns(query: RunQuery): Promise<Page<LogoutRun>>
+  /** Open run of the session with this cookie, the latest of several: what a returning browser has to carry on. */
+  findOpenRunByToken(tokenHash: string): Promise<LogoutRun | undefined>
+  /** Which delivery a message id belongs to; message ids are unique per peer. */
+  findByMessage(peerId: PeerId, messageId: string): Promise<{ readonly runId: RunId; readonly deliveryId: string } | undefined>
+  /**
+   * Writes the next state of a run, its new effects and the removal of executed ones in one transaction.
+   * `changed` when `run.version` is not the stored version + 1; then nothing is written or settled.
+   */
+  commitRun(commit: RunCommit): Promise<Ack<'committed' | 'changed' | 'unknown'>>
+  /**
+   * Leases due effects, the longest due first. A run has one owner at a time: effects of a run of which somebody else
+   * holds one are left out. An effect under lease is handed to nobody, not even to its owner, before the lease ends.
+   */
+  claimEffects(claim: EffectClaim): Promise<readonly ClaimedEffect[]>
+  /** Gives back every lease of this owner, for an orderly stop; returns how many. */
+  releaseEffects(owner: string): Promise<Ack<number>>
+  /** When the next effect can be claimed: its due time, or the end of its lease when it is under one. */
+  nextEffectAtMs(): Promise<number | undefined>
+
+  // --- revocation, replay, locking, transactions ---------------------------------------------------------------
+  /** A later `untilMs` of a known SRI moves the entry to the end of the feed; an earlier one changes nothing. */
+  revoke(sri: string, untilMs: number, atMs: number): Promise<Ack<'revoked' | 'known'>>
+  isRevoked(sri: string, nowMs: number): Promise<boolean>
+  /** Entries after `cursor` (0: from the start) in order; the cursor of the last one continues. */
+  revocationFeed(cursor: number, max: number): Promise<readonly RevocationEntry[]>
+  /** First writer wins until `untilMs`. */
+  replaySeen(issuer: string, id: string, untilMs: number, nowMs: number): Promise<Ack<'fresh' | 'seen'>>
+  /** Failed sign-ins of a user in `(nowMs - windowMs, nowMs]`; returns the count with this one. */
+  lockBump(userKey: UserKey, nowMs: number, windowMs: number): Promise<Ack<number>>
+  lockRead(userKey: UserKey, nowMs: number, windowMs: number): Promise<number>
+  lockClear(userKey: UserKey): Promise<Ack<'cleared'>>
+  /** Inter-request state: a sign-in in progress, one-time values. `value` is JSON; keys are never used twice. */
+  txCreate(key: string, value: unknown, untilMs: number): Promise<Ack<'created' | 'exists'>>
+  txGet(key: string, nowMs: number): Promise<unknown>
+  /** One-time read: exactly one caller gets the value. */
+  txTake(key: string, nowMs: number): Promise<Ack<unknown>>
+
+  // --- audit ----------------------------------------------------------------------------------------------------
+  appendAudit(record: AuditRecord): Promise<Ack<'appended'>>
+  /** In the order they were appended. */
+  listAudit(query: { readonly afterId?: number; readonly limit: number; readonly userKey?: UserKey }): Promise<readonly (AuditRecord & { readonly id: number })[]>
+
+  /** Name and state for health, metrics and `doctor`. */
+  describe(): Promise<StoreDescription>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** How safely a write is kept: on every copy asked for, on fewer, on this machine only. */
+export type Durability = 'replicated' | 'degraded' | 'local'
+
+export interface Ack<T> {
+  readonly value: T
+  readonly durability: Durability
+}
+
+export interface SessionParticipant {
+  readonly session: Session
+  readonly participant: Participant
+}
+
+export interface EndCommit {
+  readonly sessionId: SessionId
+  /** The version the plan was made against. */
+  readonly expectedVersion: number
+  readonly end: SessionEnd
+  /** How long the SRI stays on the revocation list. */
+  readonly revokedUntilMs: number
+  readonly run: LogoutRun
+  readonly effects: readonly Effect[]
+}
+
+export type EndResult =
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'already'; readonly runId: RunId }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'unknown' }
+
+export interface RunCommit {
+  readonly run: LogoutRun
+  readonly effects: readonly Effect[]
+  /** Ids of executed effects (from {@link ClaimedEffect}) that this commit settles. */
+  readonly settled: readonly number[]
+}
+
+export interface EffectClaim {
+  readonly owner: string
+  readonly nowMs: number
+  readonly leaseMs: number
+  readonly max: number
+}
+
+export interface ClaimedEffect {
+  readonly id: number
+  readonly runId: RunId
+  readonly effect: Effect
+}
+
+export interface RevocationEntry {
+  readonly cursor: number
+  readonly sri: string
+  readonly untilMs: number
+  readonly atMs: number
+}
+
+export interface SessionQuery {
+  readonly userKey?: UserKey
+  readonly username?: string
+  readonly peerId?: PeerId
+  readonly state?: 'live' | 'ended'
+  readonly sinceMs?: number
+  readonly cursor?: string
+  readonly limit: number
+  readonly nowMs: number
+}
+
+export interface SessionSummary {
+  readonly session: Session
+  readonly participants: readonly { readonly id: ParticipantId; readonly peerId: PeerId }[]
+}
+
+export interface RunQuery {
+  readonly username?: string
+  readonly sessionId?: SessionId
+  readonly peerId?: PeerId
+  readonly state?: 'open' | 'done'
+  readonly reason?: EndReason
+  readonly sinceMs?: number
+  readonly cursor?: string
+  readonly limit: number
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly nextCursor?: string
+}
+
+/** One line of the append-only audit log. No secrets, no full identifiers of partners. */
+export interface AuditRecord {
+  readonly atMs: number
+  readonly event: string
+  readonly actor: Actor
+  readonly userKey?: UserKey
+  readonly sessionId?: SessionId
+  readonly runId?: RunId
+  readonly peerId?: PeerId
+  readonly code?: string
+  readonly detail?: Readonly<Record<string, string | number | boolean>>
+}
+
+export interface StoreDescription {
+  readonly kind: 'sqlite' | 'memory' | 'redis'
+  readonly location: string
+  readonly durability: Durability
+  readonly liveSessions: number
+  readonly openRuns: number
+  readonly pendingEffects: number
+}

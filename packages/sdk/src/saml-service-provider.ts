@@ -1,0 +1,377 @@
+import type { KeyObject } from 'node:crypto'
+import {
+  type Binding,
+  CurfewError,
+  decodePost,
+  decodeRedirect,
+  decodeSoap,
+  encodePost,
+  encodeRedirect,
+  encodeSoap,
+  isCurfewError,
+  type LogoutRequest,
+  type NameID,
+  type PeerKeys,
+  proofOf,
+  type Received,
+  type Response as SamlResponse,
+  serialiseAuthnRequest,
+  serialiseLogoutRequest,
+  serialiseLogoutResponse,
+  type SignatureAlgorithm,
+  type SigningKey,
+  signMessage,
+  type Status,
+  status,
+  type Verified,
+  validateLogoutRequest,
+  validateLogoutResponse,
+  validateResponse,
+  verifyLogoutRequest,
+  verifyLogoutResponse,
+  verifyResponse
+} from '@curfew/codecs'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo } from './http.ts'
+import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
+import { serviceProviderMetadata } from './metadata.ts'
+import type { AppSession, SessionRegistry } from './session-registry.ts'
+
+/** Where the guard answers; all under one prefix of the application. */
+export interface ServiceProviderPaths {
+  readonly metadata: string
+  readonly assertionConsumer: string
+  readonly singleLogout: string
+  readonly singleLogoutSoap: string
+  /** Starts a sign-in; `?to=/path` comes back there. */
+  readonly login: string
+  /** Starts a sign-out everywhere. */
+  readonly logout: string
+}
+
+export const defaultPaths: ServiceProviderPaths = {
+  metadata: '/saml/metadata',
+  assertionConsumer: '/saml/acs',
+  singleLogout: '/saml/slo',
+  singleLogoutSoap: '/saml/slo/soap',
+  login: '/saml/login',
+  logout: '/saml/logout'
+}
+
+/** What became of something the guard did; the application's journal. */
+export type GuardEvent =
+  | { readonly kind: 'signed-in'; readonly session: AppSession }
+  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'identity-provider'; readonly binding?: Binding }
+  | { readonly kind: 'logout-finished'; readonly status: Status }
+  | { readonly kind: 'refused'; readonly code: string; readonly path: string }
+
+export interface ServiceProviderOptions {
+  readonly entityId: string
+  /** Origin of the application as browsers see it. Destinations are compared with it, never with a Host header. */
+  readonly baseUrl: string
+  /** Metadata of the identity provider, as bytes of the file it publishes. */
+  readonly identityProviderMetadata: Uint8Array
+  readonly key: KeyObject
+  /** PEM or base64 DER; published in the metadata. */
+  readonly certificate: string
+  readonly algorithm?: SignatureAlgorithm
+  readonly sessions: SessionRegistry
+  readonly cookieName?: string
+  readonly paths?: ServiceProviderPaths
+  /** Bindings of the logout endpoint to publish; the order is the preference. */
+  readonly logoutBindings?: readonly Binding[]
+  /** Where a browser ends after signing out; gets `?signout=complete`, `partial` or `failed`. */
+  readonly signedOutPath?: string
+  readonly nowMs: () => number
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly onEvent?: (event: GuardEvent) => void
+}
+
+/** A SAML service provider in front of one application: sign-in, sessions, and every way to be signed out. */
+export interface ServiceProvider {
+  /** Answers requests to the guard's own paths; undefined: the request is the application's. */
+  handle(request: GuardRequest): Promise<GuardResponse | undefined>
+  /** The session of the request's cookie. Ask on every request: a session may have ended a moment ago. */
+  session(cookie: string | undefined): Promise<AppSession | undefined>
+  /** Where to send a browser that has to sign in first; comes back to `to`, a path of this application. */
+  loginPath(to: string): string
+  readonly metadata: string
+  readonly paths: ServiceProviderPaths
+}
+
+/** Assertions and requests are accepted with this difference of clocks. */
+const skewSeconds = 60
+/** How long a sign-in or sign-out may take from start to answer. */
+const pendingMsMax = 15 * 60_000
+const sessionMsMax = 24 * 3_600_000
+
+/** Creates a service provider. Pure until called: clock, randomness and registry come in by argument. */
+export function createServiceProvider(options: ServiceProviderOptions): ServiceProvider {
+  const provider = readIdentityProvider(options.identityProviderMetadata)
+  const paths = options.paths ?? defaultPaths
+  const guard = new Guard(options, provider, paths)
+  return {
+    handle: (request) => guard.handle(request),
+    session: (cookie) => guard.session(cookie),
+    loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
+    metadata: serviceProviderMetadata(options, paths),
+    paths
+  }
+}
+
+class Guard {
+  readonly #options: ServiceProviderOptions
+  readonly #provider: IdentityProvider
+  readonly #paths: ServiceProviderPaths
+  readonly #signing: SigningKey
+  readonly #keys: PeerKeys
+
+  constructor(options: ServiceProviderOptions, provider: IdentityProvider, paths: ServiceProviderPaths) {
+    this.#options = options
+    this.#provider = provider
+    this.#paths = paths
+    this.#signing = { key: options.key, algorithm: options.algorithm ?? 'rsa-sha256' }
+    this.#keys = { entityId: provider.entityId, keys: provider.keys }
+  }
+
+  async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
+    const [path = '', query = ''] = split(request.target)
+    const route = this.#route(request.method, path)
+    if (route === undefined) return undefined
+    try {
+      return await route(request, query)
+    } catch (error) {
+      if (!isCurfewError(error)) throw error
+      this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
+      return htmlAnswer(400, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not accepted</title><p>This message was not accepted. Start again from the application.</p></html>')
+    }
+  }
+
+  async session(cookie: string | undefined): Promise<AppSession | undefined> {
+    const id = cookieValue(cookie, this.#cookieName)
+    return id === undefined ? undefined : this.#options.sessions.get(id, this.#options.nowMs())
+  }
+
+  get #cookieName(): string {
+    return this.#options.cookieName ?? 'app_session'
+  }
+
+  #route(method: string, path: string): ((request: GuardRequest, query: string) => Promise<GuardResponse>) | undefined {
+    const { metadata, assertionConsumer, singleLogout, singleLogoutSoap, login, logout } = this.#paths
+    const isPost = method === 'POST'
+    if (path === metadata && !isPost) return async () => this.#showMetadata()
+    if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
+    if (path === assertionConsumer && isPost) return async (request) => this.#consume(request)
+    if (path === singleLogout) return async (request, query) => this.#logoutMessage(isPost ? decodePost(await fields(request)) : decodeRedirect(query))
+    if (path === singleLogoutSoap && isPost) return async (request) => this.#logoutBySoap(request)
+    if (path === logout && isPost) return async (request) => this.#startLogout(request)
+    return undefined
+  }
+
+  #showMetadata(): GuardResponse {
+    return { status: 200, headers: { 'content-type': 'application/samlmetadata+xml' }, body: serviceProviderMetadata(this.#options, this.#paths) }
+  }
+
+  async #startLogin(query: string): Promise<GuardResponse> {
+    const to = localPath(new URLSearchParams(query).get('to'))
+    const id = this.#newId()
+    const nowMs = this.#options.nowMs()
+    await this.#options.sessions.remember(`login:${id}`, to, nowMs + pendingMsMax, nowMs)
+    const { url } = this.#provider.singleSignOn
+    const parts = serialiseAuthnRequest({
+      kind: 'AuthnRequest',
+      id,
+      issuer: this.#options.entityId,
+      issueInstant: this.#now(),
+      destination: url,
+      assertionConsumerServiceURL: this.#url(this.#paths.assertionConsumer),
+      protocolBinding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
+      forceAuthn: false,
+      isPassive: false
+    })
+    return redirectTo(await encodeRedirect(url, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, this.#signing))
+  }
+
+  async #consume(request: GuardRequest): Promise<GuardResponse> {
+    const received = decodePost(await fields(request))
+    const response = verifyResponse(received, this.#keys)
+    const nowMs = this.#options.nowMs()
+    const { assertion } = response
+    const pending = response.inResponseTo === undefined ? undefined : await this.#options.sessions.take(`login:${response.inResponseTo}`, nowMs)
+    if (response.inResponseTo !== undefined && pending === undefined) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
+    validateResponse(response, {
+      now: this.#now(),
+      consumerUrl: this.#url(this.#paths.assertionConsumer),
+      audience: this.#options.entityId,
+      skewSeconds,
+      ...(response.inResponseTo === undefined ? {} : { inResponseTo: response.inResponseTo })
+    })
+    if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
+    const session = await this.#openSession(response, nowMs)
+    const to = localPath(pending ?? received.relayState ?? null)
+    return redirectTo(to, [this.#cookie(session.id)])
+  }
+
+  async #openSession(response: Verified<SamlResponse>, nowMs: number): Promise<AppSession> {
+    const assertion = response.assertion
+    if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
+    const { sessions } = this.#options
+    const sessionIndex = assertion.authnStatement?.sessionIndex
+    const session: AppSession = {
+      id: Buffer.from(this.#options.randomBytes(32)).toString('base64url'),
+      identityProvider: this.#provider.entityId,
+      nameId: assertion.subject.nameId,
+      attributes: Object.fromEntries(assertion.attributes.map((a) => [a.name, a.values])),
+      createdAtMs: nowMs,
+      expiresAtMs: Math.min(assertion.authnStatement?.sessionNotOnOrAfter?.epochMilliseconds ?? Number.POSITIVE_INFINITY, nowMs + sessionMsMax),
+      ...(sessionIndex === undefined ? {} : { sessionIndex })
+    }
+    if (!(await sessions.remember(`assertion:${assertion.id}`, '1', nowMs + sessionMsMax, nowMs))) throw new CurfewError('CURFEW_SAML_REPLAYED', {})
+    await sessions.open(session)
+    // Asked after opening: a LogoutRequest that came in between finds the session or leaves a tombstone, never neither.
+    if (await sessions.isEnded(session, nowMs)) {
+      await sessions.end(session.id)
+      throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
+    }
+    this.#options.onEvent?.({ kind: 'signed-in', session })
+    return session
+  }
+
+  async #startLogout(request: GuardRequest): Promise<GuardResponse> {
+    if (!(await this.#isOwnForm(request))) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    const session = await this.session(request.cookie)
+    const expired = this.#cookie('', 0)
+    if (session === undefined) return redirectTo(this.#signedOut('complete'), [expired])
+    await this.#options.sessions.end(session.id)
+    this.#options.onEvent?.({ kind: 'signed-out', session, by: 'application' })
+    const service = this.#provider.singleLogout
+    if (service === undefined) return redirectTo(this.#signedOut('failed'), [expired])
+    const id = this.#newId()
+    const nowMs = this.#options.nowMs()
+    await this.#options.sessions.remember(`logout:${id}`, '1', nowMs + pendingMsMax, nowMs)
+    const parts = serialiseLogoutRequest({
+      kind: 'LogoutRequest',
+      id,
+      issuer: this.#options.entityId,
+      issueInstant: this.#now(),
+      destination: service.url,
+      notOnOrAfter: Temporal.Instant.fromEpochMilliseconds(nowMs + 5 * 60_000),
+      reason: 'urn:oasis:names:tc:SAML:2.0:logout:user',
+      subject: session.nameId,
+      sessionIndexes: session.sessionIndex === undefined ? [] : [session.sessionIndex],
+      asynchronous: false
+    })
+    const message = { parameter: 'SAMLRequest' as const, xml: parts.head + parts.tail }
+    if (service.binding === 'redirect') return redirectTo(await encodeRedirect(service.url, message, this.#signing), [expired])
+    const { fields: form } = encodePost(await signMessage(parts, this.#signing), { parameter: 'SAMLRequest' })
+    return htmlAnswer(200, postForm(service.url, form), [expired])
+  }
+
+  async #logoutMessage(received: Received): Promise<GuardResponse> {
+    if (received.kind === 'LogoutResponse') return this.#logoutAnswered(received)
+    const { request, answerStatus } = await this.#endSessions(received)
+    const expired = this.#cookie('', 0)
+    if (request.asynchronous) return htmlAnswer(200, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed out</title><p>Signed out of this application.</p></html>', [expired])
+    const service = this.#provider.singleLogout
+    if (service === undefined) throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', {})
+    const url = service.responseUrl ?? service.url
+    const parts = this.#logoutResponse(request, url, answerStatus)
+    const relay = received.relayState === undefined ? {} : { relayState: received.relayState }
+    if (service.binding === 'redirect') {
+      return redirectTo(await encodeRedirect(url, { parameter: 'SAMLResponse', xml: parts.head + parts.tail, ...relay }, this.#signing), [expired])
+    }
+    const { fields: form } = encodePost(await signMessage(parts, this.#signing), { parameter: 'SAMLResponse', ...relay })
+    return htmlAnswer(200, postForm(url, form), [expired])
+  }
+
+  async #logoutBySoap(request: GuardRequest): Promise<GuardResponse> {
+    const received = decodeSoap(await request.readBody())
+    const ended = await this.#endSessions(received)
+    const parts = this.#logoutResponse(ended.request, undefined, ended.answerStatus)
+    return { status: 200, headers: { ...noStore, 'content-type': 'text/xml; charset=utf-8' }, body: encodeSoap(await signMessage(parts, this.#signing)) }
+  }
+
+  /** Ends what a verified request names. No session is no error: the wish is fulfilled already. */
+  async #endSessions(received: Received): Promise<{ request: Verified<LogoutRequest>; answerStatus: Status }> {
+    const request = verifyLogoutRequest(received, this.#keys)
+    validateLogoutRequest(request, {
+      now: this.#now(),
+      destinations: [this.#url(this.#paths.singleLogout), this.#url(this.#paths.singleLogoutSoap)],
+      skewSeconds
+    })
+    const nowMs = this.#options.nowMs()
+    const untilMs = (request.notOnOrAfter?.epochMilliseconds ?? nowMs + 5 * 60_000) + skewSeconds * 1000
+    const subject = { identityProvider: this.#provider.entityId, nameId: request.subject as NameID, sessionIndexes: request.sessionIndexes }
+    const ended = await this.#options.sessions.endBySubject(subject, untilMs)
+    for (const session of ended) {
+      this.#options.onEvent?.({ kind: 'signed-out', session, by: 'identity-provider', binding: proofOf(request).binding })
+    }
+    return { request, answerStatus: status.success() }
+  }
+
+  async #logoutAnswered(received: Received): Promise<GuardResponse> {
+    const response = verifyLogoutResponse(received, this.#keys)
+    validateLogoutResponse(response, { now: this.#now(), destinations: [this.#url(this.#paths.singleLogout)], skewSeconds })
+    const isOurs = response.inResponseTo !== undefined && (await this.#options.sessions.take(`logout:${response.inResponseTo}`, this.#options.nowMs())) !== undefined
+    if (!isOurs) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
+    this.#options.onEvent?.({ kind: 'logout-finished', status: response.status })
+    const isComplete = status.isSuccess(response.status) && !status.isPartialLogout(response.status)
+    return redirectTo(this.#signedOut(isComplete ? 'complete' : status.isSuccess(response.status) ? 'partial' : 'failed'))
+  }
+
+  #logoutResponse(request: LogoutRequest, destination: string | undefined, answerStatus: Status) {
+    return serialiseLogoutResponse({
+      kind: 'LogoutResponse',
+      id: this.#newId(),
+      issuer: this.#options.entityId,
+      issueInstant: this.#now(),
+      inResponseTo: request.id,
+      status: answerStatus,
+      ...(destination === undefined ? {} : { destination })
+    })
+  }
+
+  /** A sign-out is started by a form of this application: another site's page can't do it to a user. */
+  async #isOwnForm(request: GuardRequest): Promise<boolean> {
+    const origin = request.origin
+    if (origin !== undefined && origin !== 'null') return origin === new URL(this.#options.baseUrl).origin
+    return request.fetchSite === undefined || request.fetchSite === 'same-origin'
+  }
+
+  #signedOut(result: 'complete' | 'partial' | 'failed'): string {
+    const path = this.#options.signedOutPath ?? '/'
+    return `${path}${path.includes('?') ? '&' : '?'}signout=${result}`
+  }
+
+  #cookie(value: string, maxAgeSeconds?: number): string {
+    const secure = this.#options.baseUrl.startsWith('https:') ? '; Secure' : ''
+    const age = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`
+    return `${this.#cookieName}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}${age}`
+  }
+
+  #url(path: string): string {
+    return new URL(path, this.#options.baseUrl).href
+  }
+
+  #now(): Temporal.Instant {
+    return Temporal.Instant.fromEpochMilliseconds(this.#options.nowMs())
+  }
+
+  #newId(): string {
+    return `_${Buffer.from(this.#options.randomBytes(20)).toString('hex')}`
+  }
+}
+
+function split(target: string): readonly [string, string] {
+  const at = target.indexOf('?')
+  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
+}
+
+async function fields(request: GuardRequest): Promise<[string, string][]> {
+  const body = Buffer.from(await request.readBody()).toString('utf8')
+  return [...new URLSearchParams(body)]
+}
+
+/** A path of this application and nothing else; anything that could lead elsewhere becomes `/`. */
+function localPath(to: string | null): string {
+  return to !== null && /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : '/'
+}

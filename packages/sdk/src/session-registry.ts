@@ -1,0 +1,130 @@
+import type { NameID } from '@curfew/codecs'
+
+/** One signed-in user of this application. */
+export interface AppSession {
+  /** The value of the session cookie. */
+  readonly id: string
+  readonly identityProvider: string
+  readonly nameId: NameID
+  readonly sessionIndex?: string
+  readonly attributes: Readonly<Record<string, readonly string[]>>
+  readonly createdAtMs: number
+  /** When the assertion says the session ends at the latest. */
+  readonly expiresAtMs: number
+}
+
+/** The identity a LogoutRequest speaks of: one provider, one name, some or all sessions. */
+export interface LogoutSubject {
+  readonly identityProvider: string
+  readonly nameId: NameID
+  /** Empty: every session of this name with this provider. */
+  readonly sessionIndexes: readonly string[]
+}
+
+/**
+ * Where an application keeps its sessions. Found by cookie and, without any cookie, by what a LogoutRequest names, so
+ * that a sign-out reaches a session from a server, from a hidden frame and from a browser that sends no cookies.
+ * Several processes of one application must share one registry.
+ */
+export interface SessionRegistry {
+  open(session: AppSession): Promise<void>
+  get(id: string, nowMs: number): Promise<AppSession | undefined>
+  /** Ends one session; false when there is none. */
+  end(id: string): Promise<boolean>
+  /**
+   * Ends every session of the subject and keeps a tombstone until `untilMs`, so that an assertion of the same sign-in
+   * that arrives late opens nothing. Returns the sessions that were live.
+   * @see saml-core-2.0-os section 3.7.3.1
+   */
+  endBySubject(subject: LogoutSubject, untilMs: number): Promise<readonly AppSession[]>
+  /** True when a tombstone covers this name and index. */
+  isEnded(subject: { readonly identityProvider: string; readonly nameId: NameID; readonly sessionIndex?: string }, nowMs: number): Promise<boolean>
+  /** Remembers a one-time value (assertion id, own request id). False: it was there before. */
+  remember(key: string, value: string, untilMs: number, nowMs: number): Promise<boolean>
+  /** Reads and removes a remembered value. */
+  take(key: string, nowMs: number): Promise<string | undefined>
+}
+
+/** Most entries one process keeps; a new sign-in is refused rather than an old one forgotten. */
+export const sessionsMax = 100_000
+
+/** A registry in the memory of one process. */
+export function createMemorySessionRegistry(): SessionRegistry {
+  const sessions = new Map<string, AppSession>()
+  const bySubject = new Map<string, Set<string>>()
+  const tombstones = new Map<string, number>()
+  const values = new Map<string, { readonly value: string; readonly untilMs: number }>()
+
+  const drop = (session: AppSession): void => {
+    sessions.delete(session.id)
+    for (const key of keysOf(session)) {
+      const ids = bySubject.get(key)
+      ids?.delete(session.id)
+      if (ids?.size === 0) bySubject.delete(key)
+    }
+  }
+
+  const expire = (nowMs: number): void => {
+    for (const session of sessions.values()) if (session.expiresAtMs <= nowMs) drop(session)
+    for (const [key, untilMs] of tombstones) if (untilMs <= nowMs) tombstones.delete(key)
+    for (const [key, entry] of values) if (entry.untilMs <= nowMs) values.delete(key)
+  }
+
+  return {
+    async open(session) {
+      if (sessions.size >= sessionsMax) expire(session.createdAtMs)
+      if (sessions.size >= sessionsMax) throw new RangeError(`more than ${sessionsMax} sessions in one process`)
+      sessions.set(session.id, session)
+      for (const key of keysOf(session)) {
+        const ids = bySubject.get(key) ?? new Set()
+        bySubject.set(key, ids.add(session.id))
+      }
+    },
+    async get(id, nowMs) {
+      const session = sessions.get(id)
+      if (session === undefined || session.expiresAtMs > nowMs) return session
+      drop(session)
+      return undefined
+    },
+    async end(id) {
+      const session = sessions.get(id)
+      if (session !== undefined) drop(session)
+      return session !== undefined
+    },
+    async endBySubject(subject, untilMs) {
+      const keys = subject.sessionIndexes.length === 0 ? [subjectKey(subject, undefined)] : subject.sessionIndexes.map((index) => subjectKey(subject, index))
+      const ended = keys.flatMap((key) => [...(bySubject.get(key) ?? [])].flatMap((id) => sessions.get(id) ?? []))
+      for (const key of keys) tombstones.set(key, Math.max(untilMs, tombstones.get(key) ?? 0))
+      for (const session of ended) drop(session)
+      return ended
+    },
+    async isEnded(subject, nowMs) {
+      const keys = [subjectKey(subject, undefined), ...(subject.sessionIndex === undefined ? [] : [subjectKey(subject, subject.sessionIndex)])]
+      return keys.some((key) => (tombstones.get(key) ?? 0) > nowMs)
+    },
+    async remember(key, value, untilMs, nowMs) {
+      const known = values.get(key)
+      if (known !== undefined && known.untilMs > nowMs) return false
+      if (values.size >= sessionsMax) expire(nowMs)
+      values.set(key, { value, untilMs })
+      return true
+    },
+    async take(key, nowMs) {
+      const entry = values.get(key)
+      values.delete(key)
+      return entry !== undefined && entry.untilMs > nowMs ? entry.value : undefined
+    }
+  }
+}
+
+function keysOf(session: AppSession): readonly string[] {
+  const all = subjectKey(session, undefined)
+  return session.sessionIndex === undefined ? [all] : [all, subjectKey(session, session.sessionIndex)]
+}
+
+/** Value, format and qualifiers all count; absent qualifiers mean the provider and this application. */
+function subjectKey(subject: { readonly identityProvider: string; readonly nameId: NameID }, sessionIndex: string | undefined): string {
+  const { value, format, nameQualifier } = subject.nameId
+  const qualifier = nameQualifier === undefined || nameQualifier === subject.identityProvider ? '' : nameQualifier
+  return JSON.stringify([subject.identityProvider, format ?? '', qualifier, value, sessionIndex ?? null])
+}
