@@ -4,7 +4,9 @@ export interface GuardRequest {
   /** Path and query as received, still percent-encoded: signatures cover these octets. */
   readonly target: string
   readonly cookie: string | undefined
-  readonly contentType: string | undefined
+  /** `Origin` and `Sec-Fetch-Site` headers: they tell whether the application's own page sent a form. */
+  readonly origin: string | undefined
+  readonly fetchSite: string | undefined
   /** Reads the body, at most {@link bodyBytesMax}. Called for POST to a path of the guard only. */
   readBody(): Promise<Uint8Array>
 }

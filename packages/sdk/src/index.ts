@@ -1,1 +1,14 @@
-export {}
+export { expressGuard, type GuardedRequest } from './express-guard.ts'
+export { fastifyGuard } from './fastify-guard.ts'
+export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
+export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
+export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
+export {
+  createServiceProvider,
+  defaultPaths,
+  type GuardEvent,
+  type ServiceProvider,
+  type ServiceProviderOptions,
+  type ServiceProviderPaths
+} from './saml-service-provider.ts'
+export { type AppSession, createMemorySessionRegistry, type LogoutSubject, type SessionRegistry, sessionsMax } from './session-registry.ts'

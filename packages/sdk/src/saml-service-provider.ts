@@ -10,7 +10,6 @@ import {
   encodeSoap,
   isCurfewError,
   type LogoutRequest,
-  type NameID,
   type PeerKeys,
   proofOf,
   type Received,
@@ -237,7 +236,7 @@ class Guard {
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
-    if (!(await this.#isOwnForm(request))) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    if (!this.#isOwnForm(request)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
     const expired = this.#cookie('', 0)
     if (session === undefined) return redirectTo(this.#signedOut('complete'), [expired])
@@ -300,7 +299,7 @@ class Guard {
     })
     const nowMs = this.#options.nowMs()
     const untilMs = (request.notOnOrAfter?.epochMilliseconds ?? nowMs + 5 * 60_000) + skewSeconds * 1000
-    const subject = { identityProvider: this.#provider.entityId, nameId: request.subject as NameID, sessionIndexes: request.sessionIndexes }
+    const subject = { identityProvider: this.#provider.entityId, nameId: request.subject, sessionIndexes: request.sessionIndexes }
     const ended = await this.#options.sessions.endBySubject(subject, untilMs)
     for (const session of ended) {
       this.#options.onEvent?.({ kind: 'signed-out', session, by: 'identity-provider', binding: proofOf(request).binding })
@@ -314,8 +313,8 @@ class Guard {
     const isOurs = response.inResponseTo !== undefined && (await this.#options.sessions.take(`logout:${response.inResponseTo}`, this.#options.nowMs())) !== undefined
     if (!isOurs) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
     this.#options.onEvent?.({ kind: 'logout-finished', status: response.status })
-    const isComplete = status.isSuccess(response.status) && !status.isPartialLogout(response.status)
-    return redirectTo(this.#signedOut(isComplete ? 'complete' : status.isSuccess(response.status) ? 'partial' : 'failed'))
+    if (!status.isSuccess(response.status)) return redirectTo(this.#signedOut('failed'))
+    return redirectTo(this.#signedOut(status.isPartialLogout(response.status) ? 'partial' : 'complete'))
   }
 
   #logoutResponse(request: LogoutRequest, destination: string | undefined, answerStatus: Status) {
@@ -331,7 +330,7 @@ class Guard {
   }
 
   /** A sign-out is started by a form of this application: another site's page can't do it to a user. */
-  async #isOwnForm(request: GuardRequest): Promise<boolean> {
+  #isOwnForm(request: GuardRequest): boolean {
     const origin = request.origin
     if (origin !== undefined && origin !== 'null') return origin === new URL(this.#options.baseUrl).origin
     return request.fetchSite === undefined || request.fetchSite === 'same-origin'

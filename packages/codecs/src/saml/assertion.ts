@@ -151,14 +151,17 @@ function readConfirmation(element: XmlElement): SubjectConfirmation {
   }
 }
 
+const harmlessConditions = new Set(['OneTimeUse', 'ProxyRestriction'])
+
 /** A condition that is not understood makes the assertion unusable (Core 2.5.1). */
 function readConditions(element: XmlElement): Conditions {
   const notBefore = optionalInstant(attribute(element, 'NotBefore'), 'NotBefore')
   const notOnOrAfter = optionalInstant(attribute(element, 'NotOnOrAfter'), 'NotOnOrAfter')
   const audienceRestrictions: (readonly string[])[] = []
   for (const child of childElements(element)) {
-    if (is(child, ns.saml, 'AudienceRestriction')) audienceRestrictions.push(childElements(child).map((audience) => text(audience).trim()))
-    else if (!is(child, ns.saml, 'OneTimeUse') && !is(child, ns.saml, 'ProxyRestriction')) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: child.name })
+    const name = child.namespace === ns.saml ? child.name : 'foreign condition'
+    if (name === 'AudienceRestriction') audienceRestrictions.push(childElements(child).map((audience) => text(audience).trim()))
+    else if (!harmlessConditions.has(name)) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: name })
   }
   return { audienceRestrictions, ...(notBefore === undefined ? {} : { notBefore }), ...(notOnOrAfter === undefined ? {} : { notOnOrAfter }) }
 }

@@ -164,10 +164,11 @@ export function isSignedMetadata(bytes: Uint8Array): boolean {
 }
 
 function collect(element: XmlElement, found: EntityDescriptor[]): void {
-  if (is(element, ns.md, 'EntityDescriptor')) found.push(readEntity(element))
-  else if (is(element, ns.md, 'EntitiesDescriptor')) {
+  const name = element.namespace === ns.md ? element.name : 'foreign element'
+  if (name === 'EntityDescriptor') found.push(readEntity(element))
+  else if (name === 'EntitiesDescriptor') {
     for (const child of childElements(element)) if (child.namespace === ns.md && child.name !== 'Extensions') collect(child, found)
-  } else throw new CurfewError('CURFEW_SAML_METADATA', { why: `${element.name} is no entity descriptor` })
+  } else throw new CurfewError('CURFEW_SAML_METADATA', { why: `${name} is no entity descriptor` })
   if (found.length > entitiesMax) throw new CurfewError('CURFEW_SAML_METADATA', { why: 'too many entities', maximum: entitiesMax })
 }
 

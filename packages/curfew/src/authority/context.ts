@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SessionId } from '../core/ids.ts'
+import type { FastifyRequest } from 'fastify'
+import type { RedirectRule } from '../core/redirect.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Random } from '../platform/random.ts'
+import type { Ids } from '../platform/ids.ts'
+import type { Locator } from '../platform/locator.ts'
+import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
@@ -19,9 +21,9 @@ export interface AuthorityContext {
   readonly store: Store
   readonly engine: Engine
   readonly clock: Clock
-  readonly random: Random
+  readonly ids: Ids
   readonly connections: Connections
-  readonly locator: SessionLocator
+  readonly locator: Locator
   readonly users: UserDirectory
   readonly passwords: Passwords
   readonly secrets: AuthoritySecrets
@@ -38,13 +40,6 @@ export interface AuthorityContext {
   readonly metrics: AuthorityMetrics
   /** Addresses whose `X-Forwarded-*` headers count. */
   readonly trustedProxies: readonly string[]
-}
-
-/** Identifiers that locate themselves: any node finds the session behind them, no partner can link two of them. */
-export interface SessionLocator {
-  newSessionId(): SessionId
-  /** The identifier of a session as one partner sees it (SessionIndex), or the authority itself (SRI). */
-  seal(partner: string, sessionId: SessionId): string
 }
 
 /** Partner name under which the authority seals its own session reference identifiers. */
@@ -76,15 +71,7 @@ export interface LogoutSettings {
   readonly confirm: boolean
   readonly successUrl?: string
   readonly errorUrl?: string
-  readonly targets: readonly RedirectTarget[]
-}
-
-/** One entry of the allow-list of landing addresses. */
-export interface RedirectTarget {
-  readonly domain: string
-  readonly path?: string
-  readonly requireHttps: boolean
-  readonly allowQueryAndFragment: boolean
+  readonly targets: readonly RedirectRule[]
 }
 
 export interface Health {
@@ -100,11 +87,5 @@ export interface AuthorityLogger {
   error(fields: object, message: string): void
 }
 
-export interface AuthorityMetrics {
-  count(name: AuthorityCounter, labels?: Readonly<Record<string, string>>): void
-}
-
-export type AuthorityCounter = 'sign_ins' | 'assertions_issued' | 'logout_messages' | 'requests_refused'
-
-/** The continuation of a sign-in: what a surface wanted a session for. */
-export type Continue = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+/** The figures that this part counts. */
+export type AuthorityMetrics = Pick<Metrics, 'signIns' | 'assertionsIssued' | 'logoutMessages' | 'requestsRefused'>

@@ -1,6 +1,10 @@
-import type { PeerId, RunId, SessionId, UserKey } from './ids.ts'
-import type { Starter } from './run.ts'
-import type { Actor, EndReason } from './session.ts'
+import type { DeliveryId, PeerId, RunId, SessionId, UserKey } from './ids.ts'
+import { planAgainMax } from './limits.ts'
+import type { Participant } from './participant.ts'
+import type { Peer } from './peer.ts'
+import { planDeliveries } from './planner.ts'
+import type { Effect, LogoutRun, RunPolicy, Starter } from './run.ts'
+import type { Actor, EndReason, Session, SessionEnd } from './session.ts'
 
 /** Which sessions end. */
 export type EndScope =
@@ -26,3 +30,116 @@ export interface EndSummary {
   readonly already: readonly { readonly sessionId: SessionId; readonly runId: RunId }[]
   readonly unknown: readonly SessionId[]
 }
+
+/** What one ending writes, all of it or nothing. */
+export interface PlannedEnding {
+  readonly sessionId: SessionId
+  /** The version of the session that the plan was made against. */
+  readonly expectedVersion: number
+  readonly end: SessionEnd
+  readonly revokedUntilMs: number
+  readonly run: LogoutRun
+  readonly effects: readonly Effect[]
+}
+
+/** The outside as an ending needs it: reads, one atomic write, ids and the time. */
+export interface EndingPort {
+  read(sessionId: SessionId): Promise<{ readonly session: Session; readonly participants: readonly Participant[] } | undefined>
+  sessionsOf(userKey: UserKey): Promise<readonly Session[]>
+  commit(ending: PlannedEnding): Promise<{ readonly kind: 'ended' } | { readonly kind: 'already'; readonly runId: RunId } | { readonly kind: 'changed' } | { readonly kind: 'unknown' }>
+  peer(id: PeerId): Peer | undefined
+  newRunId(): RunId
+  newDeliveryId(): DeliveryId
+  nowMs(): number
+  readonly policy: RunPolicy
+  /** How long a revoked SRI stays on the list after the end, in milliseconds. */
+  readonly revocationMs: number
+}
+
+/**
+ * Ends sessions: the only way one ends. Session end, revocation, run, deliveries and effects are committed together,
+ * before anything is sent. A session that changed between reading and writing is planned again.
+ */
+export async function endSessions(port: EndingPort, request: EndRequest): Promise<EndSummary> {
+  const ended: EndSummary['ended'][number][] = []
+  const already: EndSummary['already'][number][] = []
+  const unknown: SessionId[] = []
+  for (const sessionId of await named(port, request.scope)) {
+    const result = await endOne(port, sessionId, request)
+    if (result.kind === 'ended') ended.push({ sessionId, runId: result.runId })
+    else if (result.kind === 'already') already.push({ sessionId, runId: result.runId })
+    else unknown.push(sessionId)
+  }
+  return { ended, already, unknown }
+}
+
+async function named(port: EndingPort, scope: EndScope): Promise<readonly SessionId[]> {
+  switch (scope.kind) {
+    case 'session':
+      return [scope.sessionId]
+    case 'sessions':
+      return [...new Set(scope.sessionIds)]
+    case 'user':
+      return (await port.sessionsOf(scope.userKey)).filter((s) => s.id !== scope.except).map((s) => s.id)
+  }
+}
+
+type EndedOne = { readonly kind: 'ended' | 'already'; readonly runId: RunId } | { readonly kind: 'unknown' }
+
+async function endOne(port: EndingPort, sessionId: SessionId, request: EndRequest): Promise<EndedOne> {
+  for (let round = 0; round < planAgainMax; round++) {
+    const found = await port.read(sessionId)
+    if (found === undefined) return { kind: 'unknown' }
+    if (found.session.end !== undefined) return { kind: 'already', runId: found.session.end.runId }
+    const ending = planEnding(port, found.session, found.participants, request)
+    const result = await port.commit(ending)
+    if (result.kind === 'ended') return { kind: 'ended', runId: ending.run.id }
+    if (result.kind !== 'changed') return result
+  }
+  throw new Error(`session ${sessionId} changed ${planAgainMax} times while it was being ended`)
+}
+
+/** Plans the end of one session as it stands now. */
+export function planEnding(port: EndingPort, session: Session, participants: readonly Participant[], request: EndRequest): PlannedEnding {
+  const atMs = port.nowMs()
+  const runId = port.newRunId()
+  const { deliveries, effects } = planDeliveries({
+    participants,
+    peer: (id) => port.peer(id),
+    starter: request.starter,
+    newDeliveryId: () => port.newDeliveryId(),
+    atMs,
+    ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers })
+  })
+  const isDone = deliveries.every((delivery) => delivery.state === 'final')
+  const run: LogoutRun = {
+    id: runId,
+    version: 1,
+    sessionId: session.id,
+    userKey: session.userKey,
+    username: session.username,
+    sri: session.sri,
+    tokenHash: session.tokenHash,
+    reason: request.reason,
+    startedBy: request.by,
+    starter: request.starter,
+    startedAtMs: atMs,
+    policy: port.policy,
+    deliveries,
+    state: isDone ? 'done' : 'open',
+    ...(isDone ? { finishedAtMs: atMs } : {}),
+    ...(request.browser === 'present' ? { browserSeenAtMs: atMs } : {})
+  }
+  const closing: Effect = isDone ? { kind: 'receipt', dueAtMs: atMs } : { kind: 'wake', dueAtMs: atMs + port.policy.deadlineMs }
+  return {
+    sessionId: session.id,
+    expectedVersion: session.version,
+    end: { atMs, reason: request.reason, by: request.by, runId },
+    revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)),
+    run,
+    effects: [...effects, closing]
+  }
+}
+
+/** Sessions that never expire by themselves are kept on the list for so long after their end. */
+const revocationMsMax = 400 * 24 * 3_600_000

@@ -1,8 +1,17 @@
 import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
-import type { DeliveryId, PeerId, RunId } from '../core/ids.ts'
+import type { DeliveryId, PeerId, RunId, UserKey } from '../core/ids.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
+import { createBrowserWork } from './browser.ts'
+import { type EngineDeps, engineLimits } from './deps.ts'
+import { createEndings } from './endings.ts'
+import { createHousekeeping } from './housekeeping.ts'
+import { createObserver } from './observer.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
+import { createRunWriter } from './run-writer.ts'
+import { createSendQueue } from './send-queue.ts'
 import type { BrowserAnswer, BrowserInstruction } from './sender.ts'
+import { waitForRun } from './wait.ts'
 
 /** What a browser on the sign-off page has to do next. */
 export type BrowserStep =
@@ -32,8 +41,54 @@ export interface Engine {
   nextBrowserStep(runId: RunId): Promise<BrowserStep>
   /** Prepares one hidden frame of the page; undefined when that delivery is not waiting for a frame. */
   prepareFrame(runId: RunId, deliveryId: DeliveryId): Promise<BrowserInstruction | undefined>
-  /** A verified answer that came through the browser. False: no delivery waits for this message id of this peer. */
+  /** A verified answer that came through the browser. Undefined: no delivery waits for this message id of this peer. */
   browserAnswered(peerId: PeerId, messageId: string, answer: BrowserAnswer): Promise<LogoutRun | undefined>
   /** An administrator or the user tries an unconfirmed delivery again: a new delivery in the same run. */
   retry(runId: RunId, deliveryId: DeliveryId, by: Actor): Promise<LogoutRun | undefined>
+  /** Ends the oldest sessions of a user beyond the limit, by normal runs. Returns how many. */
+  enforceSessionLimit(userKey: UserKey): Promise<number>
+  /** Ends the sessions that are past a limit now, one batch; returns how many. The timer does it by itself. */
+  endExpired(): Promise<number>
+}
+
+/**
+ * Creates the engine of one process.
+ * @throws RangeError when the lease is too short for the time an exchange may take
+ */
+export function createEngine(deps: EngineDeps): Engine {
+  if (deps.leaseMs < 4 * deps.policy.sendTimeoutMs) throw new RangeError('a lease lasts at least four times as long as an exchange may take')
+  const limits = { ...engineLimits, ...deps.limits }
+  const observer = createObserver(deps)
+  const wake = (atMs: number): void => outbox.wake(atMs)
+  const writer = createRunWriter({ ...deps, onChanged: (before, after) => observer.changed(before, after), onEffects: wake })
+  const sends = createSendQueue({ ...deps, writer, limits })
+  const outbox: Outbox = createOutbox({ ...deps, writer, sends, observer, limits })
+  const endings = createEndings({ ...deps, observer, onEffects: wake })
+  const browser = createBrowserWork({ ...deps, writer })
+  const housekeeping = createHousekeeping({ ...deps, limits, end: (request) => endings.end(request) })
+  return {
+    ...browser,
+    async start() {
+      await outbox.start()
+      housekeeping.start()
+    },
+    async stop() {
+      await housekeeping.stop()
+      await outbox.stop()
+      await observer.settled()
+    },
+    endSessions: (request) => endings.end(request),
+    enforceSessionLimit: (userKey) => endings.enforceLimit(userKey),
+    endExpired: () => housekeeping.endExpired(),
+    apply: (runId, event) => writer.write(runId, () => [event]),
+    waitFor: (runId, until, deadlineMs) => waitForRun({ ...deps, observer }, { runId, until, deadlineMs }),
+    subscribe: (listener) => observer.subscribe(listener),
+    async retry(runId, deliveryId, by) {
+      const newDeliveryId = deps.ids.delivery()
+      const run = await writer.write(runId, () => [{ kind: 'retry-requested', atMs: deps.clock.nowMs(), deliveryId, newDeliveryId, by }])
+      const repeat = run?.deliveries.find((delivery) => delivery.id === newDeliveryId)
+      if (run !== undefined && repeat !== undefined) observer.retried(run, repeat, by)
+      return run
+    }
+  }
 }

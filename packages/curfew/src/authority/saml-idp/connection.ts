@@ -46,8 +46,6 @@ export interface SamlConnection {
   readonly requireSignedAuthnRequests: boolean
   readonly signResponse: boolean
   readonly signing: SigningKey
-  /** File of certificates that its server may chain to, for exchanges without a browser. */
-  readonly caFile?: string
 }
 
 /** Everything that making a connection needs besides its settings. */
@@ -103,8 +101,7 @@ export function makeConnection(parts: ConnectionParts): SamlConnection {
     attributes: settings.attributes ?? {},
     requireSignedAuthnRequests: settings.requireSignedAuthnRequests ?? role?.authnRequestsSigned ?? false,
     signResponse: settings.signResponse ?? false,
-    signing: signingKey(parts),
-    ...(settings.tls?.ca === undefined ? {} : { caFile: settings.tls.ca })
+    signing: signingKey(parts)
   }
 }
 

@@ -31,6 +31,8 @@ export interface ConnectionsDeps {
 }
 
 const refreshMinutesDefault = 60
+/** Until the first reading succeeded. */
+const retryMinutes = 1
 
 /** A fixed set of connections. @throws CURFEW_CONFIG_CONNECTION when an id or an entity ID stands twice */
 export function fixedConnections(list: readonly SamlConnection[]): Connections {
@@ -44,24 +46,33 @@ export function fixedConnections(list: readonly SamlConnection[]): Connections {
 }
 
 /**
- * Reads all connections and keeps those with a metadata address fresh.
- * @throws CURFEW_CONFIG_CONNECTION, CURFEW_SAML_METADATA: nothing starts with a partner that can't be worked with
+ * Reads all connections and keeps those with a metadata address fresh. A partner whose metadata address does not
+ * answer yet is left out and asked again every minute: one partner that is down must not keep everybody signed out.
+ * @throws CURFEW_CONFIG_CONNECTION, CURFEW_SAML_METADATA for connections that are read from files
  */
 export async function openConnections(deps: ConnectionsDeps, settings: readonly ConnectionSettings[]): Promise<LiveConnections> {
-  let current = fixedConnections(await Promise.all(settings.map((one) => loadConnection(deps, one))))
+  const loaded = new Map<PeerId, SamlConnection>()
   const timers = new Map<PeerId, Timer>()
+  const inOrder = (): readonly SamlConnection[] => settings.flatMap((one) => loaded.get(one.id) ?? [])
+  const load = async (one: ConnectionSettings): Promise<void> => {
+    loaded.set(one.id, await loadConnection(deps, one))
+  }
+  await Promise.all(
+    settings.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => deps.onProblem(one.id, error))))
+  )
+  let current = fixedConnections(inOrder())
   const refresh = async (id: PeerId): Promise<void> => {
     const own = settings.find((one) => one.id === id)
     if (own === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: id })
-    const fresh = await loadConnection(deps, own)
-    current = fixedConnections(current.all().map((connection) => (connection.id === id ? fresh : connection)))
+    await load(own)
+    current = fixedConnections(inOrder())
   }
   const schedule = (one: ConnectionSettings): void => {
     if (one.metadata?.url === undefined) return
-    const delayMs = (one.metadata.refreshMinutes ?? refreshMinutesDefault) * 60_000
+    const minutes = loaded.has(one.id) ? (one.metadata.refreshMinutes ?? refreshMinutesDefault) : retryMinutes
     const again = (): void => schedule(one)
     const run = (): void => void refresh(one.id).catch((error: unknown) => deps.onProblem(one.id, error)).then(again)
-    timers.set(one.id, deps.clock.after(delayMs, run))
+    timers.set(one.id, deps.clock.after(minutes * 60_000, run))
   }
   for (const one of settings) schedule(one)
   return {

@@ -7,8 +7,6 @@ export interface SamlSettings {
   readonly keys: readonly OwnKey[]
   readonly clockSkewSeconds: number
   readonly assertionMinutes: number
-  /** How long a participant stays in the registry when the session itself has no limit, in minutes (AC-014). */
-  readonly registryMinutes: number
 }
 
 export interface OwnKey extends SigningKey {
@@ -70,5 +68,4 @@ export interface ConnectionSettings {
   readonly algorithm?: SignatureAlgorithm | undefined
   readonly frames?: boolean | undefined
   readonly returnsBrowser?: boolean | undefined
-  readonly tls?: { readonly ca?: string | undefined } | undefined
 }

@@ -2,10 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LogoutRun } from '../../core/run.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { type Browser, readBrowser, resumedCookie, runCookie, setResumedCookie, setRunCookie } from './cookies.ts'
+import { type Browser, readBrowser, resumedCookie, setResumedCookie } from './cookies.ts'
 import { touchDue } from './session-limits.ts'
 
-export type BrowserDeps = Pick<AuthorityContext, 'store' | 'clock' | 'secrets' | 'csrf' | 'baseUrl'>
+export type BrowserDeps = Pick<AuthorityContext, 'store' | 'clock' | 'secrets' | 'baseUrl'>
 
 /** The live session of this browser; looking does not count as activity. */
 export async function currentSession(deps: BrowserDeps, request: FastifyRequest): Promise<Session | undefined> {
@@ -32,23 +32,9 @@ export async function recordActivity(deps: BrowserDeps, session: Session): Promi
   if (idleExpiresAtMs !== undefined) await deps.store.touch(session.id, nowMs, idleExpiresAtMs)
 }
 
-/**
- * Hash of the session cookie of this browser. On the pages of one run a sealed cookie of that run may stand in for
- * it: a partner proved by signature that its user is in this browser.
- */
+/** Hash of the session cookie of this browser, whatever became of the session. */
 export function browserToken(deps: BrowserDeps, request: FastifyRequest): string | undefined {
-  return sealedToken(deps, request.cookies[runCookie]) ?? browserOf(deps, request).tokenHash
-}
-
-/** Lets this browser carry on a run that a verified request of a partner started in it. */
-export function entitleToRun(deps: BrowserDeps, run: LogoutRun, request: FastifyRequest, reply: FastifyReply): void {
-  if (browserOf(deps, request).tokenHash === run.tokenHash) return
-  setRunCookie(reply, run.id, `${run.tokenHash}.${deps.csrf.token(`run:${run.tokenHash}`)}`, { isSecure: isSecure(deps) })
-}
-
-function sealedToken(deps: BrowserDeps, value: string | undefined): string | undefined {
-  const [hash = '', seal = ''] = (value ?? '').split('.')
-  return hash !== '' && deps.csrf.check(`run:${hash}`, seal) ? hash : undefined
+  return browserOf(deps, request).tokenHash
 }
 
 /**

@@ -2,7 +2,7 @@ import type { UserKey } from '../../core/ids.ts'
 import type { AuthorityContext } from '../context.ts'
 import { canonicalName, type LocalUser } from './users.ts'
 
-export type PasswordCheck = { readonly kind: 'ok'; readonly user: LocalUser } | { readonly kind: 'failed' } | { readonly kind: 'locked' }
+export type PasswordCheck = { readonly kind: 'ok'; readonly user: LocalUser } | { readonly kind: 'failed' | 'locked'; readonly isKnown: boolean }
 
 export type PasswordDeps = Pick<AuthorityContext, 'store' | 'clock' | 'users' | 'passwords' | 'signOn'>
 
@@ -20,12 +20,12 @@ export function userKeyOf(username: string): UserKey {
  * two answer the same. Every attempt is counted before it is checked, so parallel guesses can't pass the limit.
  */
 export async function checkPassword(deps: PasswordDeps, username: string, password: string): Promise<PasswordCheck> {
-  if (username.length > usernameLengthMax || Buffer.byteLength(password) > passwordBytesMax) return { kind: 'failed' }
+  if (username.length > usernameLengthMax || Buffer.byteLength(password) > passwordBytesMax) return { kind: 'failed', isKnown: false }
   const user = await deps.users.find(username)
   const mayTry = await countAttempt(deps, userKeyOf(username))
   const isRight = await deps.passwords.verify(user?.passwordHash ?? deps.passwords.decoyHash, password)
-  if (!mayTry) return { kind: 'locked' }
-  if (!isRight || user === undefined || user.isDisabled) return { kind: 'failed' }
+  if (!mayTry) return { kind: 'locked', isKnown: user !== undefined }
+  if (!isRight || user === undefined || user.isDisabled) return { kind: 'failed', isKnown: user !== undefined }
   await deps.store.lockClear(userKeyOf(username))
   return { kind: 'ok', user }
 }

@@ -1,24 +1,22 @@
 import { createHash, createHmac, type KeyObject } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Random } from '../../platform/random.ts'
+import type { Ids } from '../../platform/ids.ts'
 
 /** Cookie names of the replaced product: partners and scripts that know them keep working. */
 export const sessionCookie = 'PF'
 export const persistentCookie = 'PF.PERSISTENT'
 /** Ties a form to the browser it was shown in, before anybody is signed in. */
 export const formCookie = 'PF.FORM'
-/** Lets the browser in which a partner started a logout carry it on although it lost its session cookie. */
-export const runCookie = 'PF.RUN'
 /** Marks that a lost browser was sent back to its sign-off page once. */
 export const resumedCookie = 'PF.RESUMED'
 
 /** Three years, as the replaced product keeps its persistent cookie. */
 export const persistentSeconds = 94_608_000
-/** How long a browser may carry on a run that a partner started in it. */
-const runCookieSeconds = 3600
-/** 16 random octets as base64url. */
+/** How long a browser is not sent back to the same run again. */
+const resumedSeconds = 3600
+/** As `ids.cookie()` makes it. */
 const sessionValue = /^[\w-]{22}$/
-/** 24 random octets as base64url. */
+/** As `ids.persistentCookie()` makes it. */
 const persistentValue = /^[\w-]{32}$/
 
 export interface CookieSettings {
@@ -67,9 +65,9 @@ export interface SessionCookies {
 }
 
 /** Makes the cookie values of a new session: always fresh, whatever the browser sent. */
-export function newSessionCookies(random: Random, isPersistent: boolean, key: KeyObject): SessionCookies {
-  if (!isPersistent) return { session: base64url(random.bytes(16)) }
-  const persistent = base64url(random.bytes(24))
+export function newSessionCookies(ids: Ids, isPersistent: boolean, key: KeyObject): SessionCookies {
+  if (!isPersistent) return { session: ids.cookie() }
+  const persistent = ids.persistentCookie()
   return { session: sessionValueOf(persistent, key), persistent }
 }
 
@@ -85,20 +83,15 @@ export function clearSessionCookies(reply: FastifyReply, settings: CookieSetting
 }
 
 /** The hash that binds a form; sets the cookie where the browser has none. */
-export function formBinding(browser: Browser, reply: FastifyReply, random: Random, settings: CookieSettings): string {
+export function formBinding(browser: Browser, reply: FastifyReply, ids: Ids, settings: CookieSettings): string {
   if (browser.formHash !== undefined) return browser.formHash
-  const value = base64url(random.bytes(16))
+  const value = ids.cookie()
   reply.setCookie(formCookie, value, base(settings))
   return tokenHash(value)
 }
 
-/** @param value - sealed by the caller; sent only to the pages of this run */
-export function setRunCookie(reply: FastifyReply, runId: string, value: string, settings: CookieSettings): void {
-  reply.setCookie(runCookie, value, { ...base(settings), path: `/signoff/${runId}`, maxAge: runCookieSeconds })
-}
-
 export function setResumedCookie(reply: FastifyReply, runId: string, settings: CookieSettings): void {
-  reply.setCookie(resumedCookie, runId, { ...base(settings), maxAge: runCookieSeconds })
+  reply.setCookie(resumedCookie, runId, { ...base(settings), maxAge: resumedSeconds })
 }
 
 function base(settings: CookieSettings): { path: string; httpOnly: true; secure: boolean; sameSite: 'lax' } {
@@ -107,8 +100,4 @@ function base(settings: CookieSettings): { path: string; httpOnly: true; secure:
 
 function wellFormed(value: string | undefined, shape: RegExp): string | undefined {
   return value !== undefined && shape.test(value) ? value : undefined
-}
-
-function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url')
 }

@@ -6,7 +6,7 @@ import { type Html, html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './browser-session.ts'
-import { checkPassword } from './check-password.ts'
+import { checkPassword, type PasswordCheck, userKeyOf } from './check-password.ts'
 import { formBinding } from './cookies.ts'
 import { formBody } from './form-page.ts'
 import { homeBody } from './home-page.ts'
@@ -43,7 +43,7 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
     const lost = await lostRun(deps, request, reply)
     if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
     const home: SignOnTransaction = { purpose: { kind: 'home' }, forceAuthn: false, isPassive: false }
-    const { path } = await createTransaction(deps.store, deps.random, deps.clock.nowMs(), home)
+    const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), home)
     return seeOther(reply, path)
   }
   await recordActivity(deps, session)
@@ -81,7 +81,7 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
       return accept(deps, nonce, transaction, checked.user, form['persistent'] === 'yes', request, reply)
     case 'failed':
     case 'locked':
-      return refuse(deps, nonce, transaction, checked.kind, request, reply)
+      return refuse(deps, nonce, transaction, checked, request, reply)
   }
 }
 
@@ -89,16 +89,27 @@ async function refuse(
   deps: SignOnDeps,
   nonce: string,
   transaction: SignOnTransaction,
-  why: 'failed' | 'locked',
+  checked: Exclude<PasswordCheck, { readonly kind: 'ok' }>,
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  deps.metrics.count('sign_ins', { result: why })
+  const why = checked.kind
+  deps.metrics.signIns.inc({ result: why })
+  await recordRefusal(deps, checked, parametersOf(request)['username'] ?? '')
   const { t } = deps.pageContext(request)
   const minutes = deps.signOn.locking.windowMinutes
   const problem = why === 'locked' ? t('signon.locked', { minutes }) : t('signon.failed')
   reply.status(why === 'locked' ? 429 : 401)
   return showForm(deps, nonce, transaction, await currentSession(deps, request), request, reply, html`${problem}`)
+}
+
+/** What nobody is called here is not written down: people type passwords into the wrong field. */
+async function recordRefusal(deps: SignOnDeps, checked: Exclude<PasswordCheck, { readonly kind: 'ok' }>, username: string): Promise<void> {
+  const event = `sign-in.${checked.kind}`
+  deps.logger.warn({ event, isKnown: checked.isKnown }, 'A sign-in was refused')
+  if (!checked.isKnown) return
+  const userKey = userKeyOf(username)
+  await deps.store.appendAudit({ atMs: deps.clock.nowMs(), event, actor: { kind: 'user', id: userKey }, userKey })
 }
 
 async function accept(
@@ -129,7 +140,7 @@ async function replace(
   if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const transaction = await takeOrFail(deps, nonce)
   const waiting = { ...transaction, verified: { username: user.username, persistent, formHash } }
-  const { path } = await createTransaction(deps.store, deps.random, deps.clock.nowMs(), waiting)
+  const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
   const runId = await endReplaced(deps, former, user, `${deps.baseUrl}${path}`)
   return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
 }
@@ -177,7 +188,7 @@ async function showForm(
   problem?: Html
 ): Promise<FastifyReply> {
   const context = deps.pageContext(request)
-  const binding = formBinding(browserOf(deps, request), reply, deps.random, { isSecure: isSecure(deps) })
+  const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
   const username = parametersOf(request)['username'] ?? session?.username
   const body = formBody({
     t: context.t,

@@ -1,12 +1,12 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '../../core/ids.ts'
-import { isLive, type Session } from '../../core/session.ts'
+import type { Session } from '../../core/session.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { userKeyOf } from './check-password.ts'
 import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
-import { policyFor, sessionTimes } from './session-limits.ts'
+import { policyFor, sessionTimesFor } from './session-limits.ts'
 import type { LocalUser } from './users.ts'
 
 /** What the form of this adapter proves. @see saml-authn-context-2.0-os section 3.4.9 */
@@ -33,7 +33,7 @@ export async function signIn(
   const former = await currentSession(ctx, request)
   if (former?.userKey === userKeyOf(user.username)) return { session: former, isRepeat: true }
   const session = await openSession(ctx, user, wish, request, reply)
-  await endOldest(ctx, session)
+  await ctx.engine.enforceSessionLimit(session.userKey)
   return { session, isRepeat: false }
 }
 
@@ -69,7 +69,7 @@ async function openSession(
   const policy = policyFor(ctx.sessions, ctx.signOn.sourceId)
   const nowMs = ctx.clock.nowMs()
   const isPersistent = policy.persistent && wish.persistent
-  const cookies = newSessionCookies(ctx.random, isPersistent, ctx.secrets.persistent)
+  const cookies = newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent)
   const id = ctx.locator.newSessionId()
   const userAgent = request.headers['user-agent']?.slice(0, 256)
   const session: Session = {
@@ -83,7 +83,7 @@ async function openSession(
     createdAtMs: nowMs,
     authenticatedAtMs: nowMs,
     lastActivityAtMs: nowMs,
-    ...sessionTimes(policy, nowMs),
+    ...sessionTimesFor(policy, nowMs),
     persistent: isPersistent,
     tokenHash: tokenHash(cookies.session),
     sri: ctx.locator.seal(ownPartner, id),
@@ -93,7 +93,7 @@ async function openSession(
   }
   await store(ctx, session)
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
-  ctx.metrics.count('sign_ins', { result: 'ok' })
+  ctx.metrics.signIns.inc({ result: 'ok' })
   return session
 }
 
@@ -112,21 +112,4 @@ async function store(ctx: AuthorityContext, session: Session): Promise<void> {
   if (value === 'exists') throw new Error('a fresh session id was used before')
   ctx.logger.error({ event: 'session.refused', code: 'CURFEW_SESSION_CAPACITY' }, 'The store is full: a sign-in was refused')
   throw new CurfewError('CURFEW_SESSION_CAPACITY', {})
-}
-
-/** Over the limit per user the oldest sessions end by normal runs, never the one just opened. */
-async function endOldest(ctx: AuthorityContext, opened: Session): Promise<void> {
-  const { perUserMax } = ctx.sessions
-  if (perUserMax < 0) return
-  const nowMs = ctx.clock.nowMs()
-  const others = (await ctx.store.findByUser(opened.userKey)).filter((s) => s.id !== opened.id && isLive(s, nowMs))
-  const surplus = others.slice(0, Math.max(0, others.length + 1 - Math.max(1, perUserMax)))
-  if (surplus.length === 0) return
-  await ctx.engine.endSessions({
-    scope: { kind: 'sessions', sessionIds: surplus.map((s) => s.id) },
-    reason: 'session-limit',
-    by: { kind: 'system', id: 'session-limit' },
-    starter: { kind: 'none' },
-    browser: 'absent'
-  })
 }

@@ -1,4 +1,4 @@
-import type { Random } from '../../platform/random.ts'
+import type { Ids } from '../../platform/ids.ts'
 import type { Store } from '../../stores/store.ts'
 
 /** A sign-in in progress: what waits for it. Kept in the store, so any node shows the form and any node goes on. */
@@ -25,11 +25,11 @@ const nonceShape = /^[\w-]{22}$/
 /** Stores a transaction and returns its one-time resume path. */
 export async function createTransaction(
   store: Store,
-  random: Random,
+  ids: Ids,
   nowMs: number,
   transaction: SignOnTransaction
 ): Promise<{ readonly nonce: string; readonly path: string }> {
-  const nonce = Buffer.from(random.bytes(16)).toString('base64url')
+  const nonce = ids.cookie()
   await store.txCreate(keyOf(nonce), transaction, nowMs + transactionMs)
   return { nonce, path: resumePath(nonce) }
 }

@@ -3,11 +3,24 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { messagesOf } from '../facts.ts'
 import type { ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
-import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey, type StoredEffect } from './memory-state.ts'
+import {
+  type MemoryContext,
+  type MemoryState,
+  memoryDurability as durability,
+  pairKey,
+  type StoredEffect
+} from './memory-state.ts'
 
 type RunCalls = Pick<
   Store,
-  'getRun' | 'listRuns' | 'findOpenRunByToken' | 'findByMessage' | 'commitRun' | 'claimEffects' | 'releaseEffects' | 'nextEffectAtMs'
+  | 'getRun'
+  | 'listRuns'
+  | 'findOpenRunByToken'
+  | 'findByMessage'
+  | 'commitRun'
+  | 'claimEffects'
+  | 'releaseEffects'
+  | 'nextEffectAtMs'
 >
 
 export function memoryRuns(context: MemoryContext): RunCalls {
@@ -22,7 +35,8 @@ export function memoryRuns(context: MemoryContext): RunCalls {
     findByMessage: async (peerId, messageId) => state().messages.get(pairKey(peerId, messageId)),
     commitRun: (commit) => write('commitRun', (all) => ({ value: commitRun(all, commit), durability })),
     claimEffects: (claim) => write('claimEffects', (all) => claimEffects(all, claim)),
-    releaseEffects: (owner) => write('releaseEffects', (all) => ({ value: releaseEffects(all, owner), durability })),
+    releaseEffects: (owner) =>
+      write('releaseEffects', (all) => ({ value: releaseEffects(all, owner), durability })),
     nextEffectAtMs: async () => {
       let next: number | undefined
       for (const { readyAtMs } of state().effects.values()) next = Math.min(readyAtMs, next ?? readyAtMs)
@@ -41,13 +55,16 @@ export function indexMessages(state: MemoryState, run: LogoutRun): void {
 
 export function addEffects(state: MemoryState, runId: RunId, effects: readonly Effect[]): void {
   for (const effect of effects) {
-    state.last.effectId += 1
-    const id = state.last.effectId
+    state.count.effectId += 1
+    const id = state.count.effectId
     state.effects.set(id, { id, runId, effect, readyAtMs: effect.dueAtMs })
   }
 }
 
-function commitRun(state: MemoryState, { run, effects, settled }: RunCommit): 'committed' | 'changed' | 'unknown' {
+function commitRun(
+  state: MemoryState,
+  { run, effects, settled }: RunCommit
+): 'committed' | 'changed' | 'unknown' {
   const known = state.runs.get(run.id)
   if (known === undefined) return 'unknown'
   if (run.version !== known.version + 1) return 'changed'
@@ -58,7 +75,10 @@ function commitRun(state: MemoryState, { run, effects, settled }: RunCommit): 'c
   return 'committed'
 }
 
-function claimEffects(state: MemoryState, { owner, nowMs, leaseMs, max }: EffectClaim): readonly ClaimedEffect[] {
+function claimEffects(
+  state: MemoryState,
+  { owner, nowMs, leaseMs, max }: EffectClaim
+): readonly ClaimedEffect[] {
   const leased = new Map<RunId, string>()
   const ready: StoredEffect[] = []
   for (const stored of state.effects.values()) {
@@ -91,7 +111,9 @@ function listRuns(state: MemoryState, query: RunQuery): Page<LogoutRun> {
     .sort((a, b) => newestFirst(place(a), place(b)))
   const items = found.slice(0, query.limit)
   const last = items.at(-1)
-  return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last)) }
+  return last === undefined || found.length <= query.limit
+    ? { items }
+    : { items, nextCursor: writeCursor(place(last)) }
 }
 
 function isWanted(run: LogoutRun, query: RunQuery): boolean {

@@ -3,11 +3,24 @@ import type { Participant } from '../../core/participant.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
-import type { EndCommit, EndResult, Page, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import type {
+  EndCommit,
+  EndResult,
+  Page,
+  SessionParticipant,
+  SessionQuery,
+  SessionSummary,
+  Store
+} from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
-import { type MemoryContext, type MemoryState, memoryDurability as durability, type StoredSession } from './memory-state.ts'
+import {
+  type MemoryContext,
+  type MemoryState,
+  memoryDurability as durability,
+  type StoredSession
+} from './memory-state.ts'
 
 type SessionCalls = Pick<
   Store,
@@ -30,24 +43,31 @@ type SessionCalls = Pick<
 export function memorySessions(context: MemoryContext): SessionCalls {
   const { state, write } = context
   return {
-    openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
+    openSession: (session) =>
+      write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
     addParticipant: (sessionId, participant) =>
       write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
     endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit), durability })),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
-      write('touch', (all) => ({ value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs), durability })),
+      write('touch', (all) => ({
+        value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs),
+        durability
+      })),
     getSession: async (sessionId) => state().sessions.get(sessionId)?.session,
-    getParticipants: async (sessionId) => inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
+    getParticipants: async (sessionId) =>
+      inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
     findSessionByToken: async (tokenHash) => preferred(state(), (session) => session.tokenHash === tokenHash),
-    findSessionByPersistentToken: async (hash) => preferred(state(), (session) => session.persistentTokenHash === hash),
-    findByNameId: async (peerId, value) => matches(state(), peerId, (p) => p.nameId.value === value).sort(byAge),
+    findSessionByPersistentToken: async (hash) =>
+      preferred(state(), (session) => session.persistentTokenHash === hash),
+    findByNameId: async (peerId, value) =>
+      matches(state(), peerId, (p) => p.nameId.value === value).sort(byAge),
     findByIndex: async (peerId, sessionIndex) =>
       matches(state(), peerId, (p) => p.sessionIndex === sessionIndex).sort(
         (a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs || byAge(a, b)
       )[0],
     findByUser: async (userKey) => live(state(), (session) => session.userKey === userKey).sort(oldestFirst),
     listSessions: async (query) => listSessions(state(), query),
-    countLiveSessions: async () => live(state(), () => true).length,
+    countLiveSessions: async () => state().count.liveSessions,
     dueSessions: async (nowMs, max) =>
       live(state(), (session) => dueAtMs(session) <= nowMs)
         .sort((a, b) => dueAtMs(a) - dueAtMs(b) || compare(a.id, b.id))
@@ -57,13 +77,18 @@ export function memorySessions(context: MemoryContext): SessionCalls {
 
 function openSession(state: MemoryState, session: Session, capacity: number): 'opened' | 'exists' | 'full' {
   if (state.sessions.has(session.id)) return 'exists'
-  if (live(state, () => true).length >= capacity) return 'full'
+  if (state.count.liveSessions >= capacity) return 'full'
+  state.count.liveSessions += 1
   const { end: _, ...opened } = session
   state.sessions.set(session.id, { session: opened, participants: new Map() })
   return 'opened'
 }
 
-function addParticipant(state: MemoryState, sessionId: SessionId, participant: Participant): 'added' | 'exists' | 'ended' | 'unknown' {
+function addParticipant(
+  state: MemoryState,
+  sessionId: SessionId,
+  participant: Participant
+): 'added' | 'exists' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
@@ -71,7 +96,11 @@ function addParticipant(state: MemoryState, sessionId: SessionId, participant: P
   const joined = known === undefined ? participant : joinParticipant(known, participant)
   if (joined !== known) {
     const participants = new Map(stored.participants).set(participant.id, joined)
-    state.sessions.set(sessionId, { ...stored, participants, session: { ...stored.session, version: stored.session.version + 1 } })
+    state.sessions.set(sessionId, {
+      ...stored,
+      participants,
+      session: { ...stored.session, version: stored.session.version + 1 }
+    })
   }
   return known === undefined ? 'added' : 'exists'
 }
@@ -83,8 +112,14 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   if (stored.session.version !== commit.expectedVersion) return { kind: 'changed' }
   if (state.runs.has(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
   const session: Session = { ...stored.session, version: stored.session.version + 1, end: commit.end }
-  const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, stored.participants.values())
+  const keepUntilMs = tombstoneUntilMs(
+    session,
+    commit.end.atMs,
+    commit.revokedUntilMs,
+    stored.participants.values()
+  )
   state.sessions.set(session.id, { ...stored, session, keepUntilMs })
+  state.count.liveSessions -= 1
   addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
   state.runs.set(commit.run.id, commit.run)
   indexMessages(state, commit.run)
@@ -92,18 +127,28 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   return { kind: 'ended' }
 }
 
-function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): 'touched' | 'ended' | 'unknown' {
+function touch(
+  state: MemoryState,
+  sessionId: SessionId,
+  lastActivityAtMs: number,
+  idleExpiresAtMs: number
+): 'touched' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
-  const activity = joinActivity(stored.session, { lastActivityAtMs, idleExpiresAtMs }, stored.session.expiresAtMs)
+  const activity = joinActivity(
+    stored.session,
+    { lastActivityAtMs, idleExpiresAtMs },
+    stored.session.expiresAtMs
+  )
   state.sessions.set(sessionId, { ...stored, session: { ...stored.session, ...activity } })
   return 'touched'
 }
 
 function live(state: MemoryState, wanted: (session: Session) => boolean): Session[] {
   const found: Session[] = []
-  for (const { session } of state.sessions.values()) if (session.end === undefined && wanted(session)) found.push(session)
+  for (const { session } of state.sessions.values())
+    if (session.end === undefined && wanted(session)) found.push(session)
   return found
 }
 
@@ -120,7 +165,11 @@ function isPreferred(a: Session, b: Session): boolean {
   return newestFirst(place(a), place(b)) < 0
 }
 
-function matches(state: MemoryState, peerId: PeerId, wanted: (participant: Participant) => boolean): SessionParticipant[] {
+function matches(
+  state: MemoryState,
+  peerId: PeerId,
+  wanted: (participant: Participant) => boolean
+): SessionParticipant[] {
   const found: SessionParticipant[] = []
   for (const { session, participants } of state.sessions.values()) {
     for (const participant of participants.values()) {
@@ -141,7 +190,9 @@ function listSessions(state: MemoryState, query: SessionQuery): Page<SessionSumm
     participants: inJoinOrder(participants.values()).map(({ id, peerId }) => ({ id, peerId }))
   }))
   const last = items.at(-1)
-  return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last.session)) }
+  return last === undefined || found.length <= query.limit
+    ? { items }
+    : { items, nextCursor: writeCursor(place(last.session)) }
 }
 
 function isWanted({ session, participants }: StoredSession, query: SessionQuery): boolean {
@@ -150,7 +201,10 @@ function isWanted({ session, participants }: StoredSession, query: SessionQuery)
   if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
   if (query.state === 'live' && !isLive(session, query.nowMs)) return false
   if (query.state === 'ended' && session.end === undefined) return false
-  return query.peerId === undefined || [...participants.values()].some((participant) => participant.peerId === query.peerId)
+  return (
+    query.peerId === undefined ||
+    [...participants.values()].some((participant) => participant.peerId === query.peerId)
+  )
 }
 
 function place(session: Session): { readonly atMs: number; readonly id: string } {

@@ -43,7 +43,8 @@ export interface MemoryState {
   readonly failedSignIns: Map<UserKey, readonly FailedSignIn[]>
   readonly transactions: Map<string, Timed>
   readonly audit: (AuditRecord & { readonly id: number })[]
-  readonly last: { effectId: number; cursor: number }
+  /** Counters: last numbers given out, and the sessions that nothing has ended. */
+  readonly count: { effectId: number; cursor: number; liveSessions: number }
 }
 
 export function emptyState(): MemoryState {
@@ -57,7 +58,7 @@ export function emptyState(): MemoryState {
     failedSignIns: new Map(),
     transactions: new Map(),
     audit: [],
-    last: { effectId: 0, cursor: 0 }
+    count: { effectId: 0, cursor: 0, liveSessions: 0 }
   }
 }
 
@@ -72,7 +73,7 @@ export function copyState(state: MemoryState): MemoryState {
     failedSignIns: new Map(state.failedSignIns),
     transactions: new Map(state.transactions),
     audit: [...state.audit],
-    last: { ...state.last }
+    count: { ...state.count }
   }
 }
 

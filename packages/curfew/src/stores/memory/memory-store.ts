@@ -3,7 +3,14 @@ import { storeError } from '../store-error.ts'
 import { memoryRuns } from './memory-runs.ts'
 import { memoryServices } from './memory-services.ts'
 import { memorySessions } from './memory-sessions.ts'
-import { copyState, emptyState, type MemoryContext, type MemoryState, memoryDurability, type StoreWrite } from './memory-state.ts'
+import {
+  copyState,
+  emptyState,
+  type MemoryContext,
+  type MemoryState,
+  memoryDurability,
+  type StoreWrite
+} from './memory-state.ts'
 
 export type { StoreWrite } from './memory-state.ts'
 
@@ -58,7 +65,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         kind: 'memory',
         location: 'memory',
         durability: memoryDurability,
-        liveSessions: [...all.sessions.values()].filter(({ session }) => session.end === undefined).length,
+        liveSessions: all.count.liveSessions,
         openRuns: [...all.runs.values()].filter((run) => run.state === 'open').length,
         pendingEffects: all.effects.size
       }

@@ -1,0 +1,97 @@
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createMemorySessionRegistry, createServiceProvider, nodeRequest, readIdentityProvider, writeNode } from '@curfew/sdk'
+import { type Application, type ApplicationOptions, journalEvent } from '../application.ts'
+import { listenOnLoopback } from '../listen.ts'
+import { applicationPage } from '../page.ts'
+import type { Fault } from './fault.ts'
+import { misbehave } from './misbehave.ts'
+
+/** How long `slow` takes to answer. */
+const slowMs = 2_000
+
+export interface LegacyOptions extends ApplicationOptions {
+  readonly fault?: Fault
+  /** Bindings of its logout endpoint; SOAP unless told otherwise. */
+  readonly logoutBindings?: readonly ('soap' | 'redirect')[]
+}
+
+/** Legacy: the application every company has. It treats logout messages as it is told to, for good and bad. */
+export async function startLegacy(options: LegacyOptions): Promise<Application> {
+  const { baseUrl, journal } = options
+  let fault: Fault = options.fault ?? 'slow'
+  const key = createPrivateKey(options.keyPem)
+  const provider = createServiceProvider({
+    entityId: `${baseUrl}/saml/metadata`,
+    baseUrl,
+    identityProviderMetadata: options.identityProviderMetadata,
+    key,
+    certificate: options.certificatePem,
+    sessions: createMemorySessionRegistry(),
+    cookieName: 'legacy_session',
+    logoutBindings: options.logoutBindings ?? ['soap'],
+    nowMs: Date.now,
+    randomBytes,
+    onEvent: (event) => journalEvent(journal, event, Date.now())
+  })
+  const wrongly = {
+    entityId: `${baseUrl}/saml/metadata`,
+    provider: readIdentityProvider(options.identityProviderMetadata),
+    ownKey: { key, algorithm: 'rsa-sha256' as const },
+    foreignKey: { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, algorithm: 'rsa-sha256' as const }
+  }
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', baseUrl)
+    const isLogoutMessage = url.pathname === provider.paths.singleLogout || url.pathname === provider.paths.singleLogoutSoap
+    const guarded = nodeRequest(request)
+    if (isLogoutMessage) {
+      const body = request.method === 'POST' ? await guarded.readBody() : new Uint8Array()
+      if (fault === 'slow') await sleep(slowMs)
+      // Two faults end the session all the same: only the answer is wrong.
+      if (fault === 'no-return' || fault === 'wrong-binding') await provider.handle({ ...guarded, readBody: async () => body })
+      if (await misbehave(fault, { request, response, body }, wrongly)) return
+      const answer = await provider.handle({ ...guarded, readBody: async () => body })
+      if (answer !== undefined) writeNode(response, answer)
+      return
+    }
+    const answer = await provider.handle(guarded)
+    if (answer !== undefined) return writeNode(response, answer)
+    const session = await provider.session(request.headers.cookie)
+    if (session === undefined && !url.searchParams.has('signout')) {
+      response.writeHead(303, { location: provider.loginPath('/') }).end()
+      return
+    }
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
+    response.end(
+      applicationPage({
+        name: 'Legacy',
+        accent: '#8a4b12',
+        words: 'This application answers slowly, sometimes not at all.',
+        session,
+        loginPath: provider.loginPath('/'),
+        logoutPath: provider.paths.logout,
+        signOut: url.searchParams.get('signout')
+      })
+    )
+  }
+
+  const servers = await listenOnLoopback(options.port, () =>
+    createServer((request, response) => {
+      handle(request, response).catch(() => response.headersSent || response.writeHead(500).end())
+    })
+  )
+  return {
+    id: 'legacy',
+    name: 'Legacy',
+    url: baseUrl,
+    note: 'answers slowly, sometimes not at all',
+    metadata: provider.metadata,
+    journal,
+    servers,
+    setFault: (next) => {
+      fault = next
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import type { Application } from './application.ts'
+import { createControl } from './control.ts'
+import { startIntranet } from './intranet/app.ts'
+import { createJournal } from './journal.ts'
+import type { Fault } from './legacy/fault.ts'
+import { startLegacy } from './legacy/app.ts'
+import { closeServer } from './listen.ts'
+import { startPayroll } from './payroll/app.ts'
+
+export interface DemoOptions {
+  /** Payroll listens here, intranet two above, legacy three above, the control desk nine above. */
+  readonly basePort: number
+  readonly identityProviderMetadata: Uint8Array
+  /** Key and certificate of one application, made or loaded. */
+  readonly credentials: (id: string) => Promise<{ readonly keyPem: string; readonly certificatePem: string }>
+  readonly legacyFault?: Fault
+}
+
+export interface DemoApplications {
+  readonly applications: readonly Application[]
+  readonly controlUrl: string
+  close(): Promise<void>
+}
+
+/** Starts the demo applications on loopback. */
+export async function startDemoApplications(options: DemoOptions): Promise<DemoApplications> {
+  const { basePort, identityProviderMetadata } = options
+  const common = async (id: string, offset: number) => ({
+    baseUrl: `http://${id}.localhost:${basePort + offset}`,
+    port: basePort + offset,
+    identityProviderMetadata,
+    journal: createJournal(),
+    ...(await options.credentials(id))
+  })
+  const applications = [
+    await startPayroll(await common('payroll', 0)),
+    await startIntranet(await common('intranet', 2)),
+    await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) })
+  ]
+  const control = createControl(applications)
+  control.listen(basePort + 9, '127.0.0.1')
+  await once(control, 'listening')
+  return {
+    applications,
+    controlUrl: `http://127.0.0.1:${basePort + 9}`,
+    close: async () => {
+      await Promise.all([...applications.flatMap((app) => app.servers), control].map(closeServer))
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Peer } from '../core/peer.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Ids } from '../platform/ids.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Metrics } from '../platform/metrics.ts'
+import type { Store } from '../stores/store.ts'
+
+/** What the admin API works with. */
+export interface AdminContext {
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly token: string
+  readonly version: string
+  readonly baseUrl: string
+  /** Partners with the certificates that their messages are checked with. */
+  peers(): readonly AdminPeer[]
+  peer(id: string): Peer | undefined
+  status(): 'ok' | 'starting' | 'stopping'
+}
+
+export interface AdminPeer {
+  readonly peer: Peer
+  readonly certificates: readonly { readonly fingerprint: string; readonly notAfterMs?: number }[]
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import type { SessionId } from '../core/ids.ts'
+import type { SessionSummary } from '../stores/store.ts'
+import type { AdminContext } from './context.ts'
+import { dryRunView, endedView, logoutRequest } from './schemas.ts'
+import type { AdminServer } from './server.ts'
+import { endedViewOf } from './session-routes.ts'
+
+/** Most sessions that one call ends; the rest is left for the next call. */
+export const endedPerCallMax = 1_000
+
+export function registerLogout(app: AdminServer, ctx: AdminContext): void {
+  app.post('/v1/logout', { schema: { body: logoutRequest, response: { 200: z.union([endedView, dryRunView]) } } }, async (request) => {
+    const { user, app: peerId, reason, dryRun } = request.body
+    const found = await collect(ctx, user, peerId)
+    if (dryRun === true) return dryRunOf(found)
+    const summary = await ctx.engine.endSessions({
+      scope: { kind: 'sessions', sessionIds: found.map(({ session }): SessionId => session.id) },
+      reason: 'admin',
+      by: { kind: 'admin', id: reason === undefined ? 'api' : `api: ${reason}` },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
+    return endedViewOf(summary)
+  })
+}
+
+async function collect(ctx: AdminContext, username: string | undefined, peerId: string | undefined): Promise<readonly SessionSummary[]> {
+  const found: SessionSummary[] = []
+  let cursor: string | undefined
+  do {
+    const page = await ctx.store.listSessions({
+      nowMs: ctx.clock.nowMs(),
+      state: 'live',
+      limit: 500,
+      ...(username === undefined ? {} : { username }),
+      ...(peerId === undefined ? {} : { peerId }),
+      ...(cursor === undefined ? {} : { cursor })
+    })
+    found.push(...page.items)
+    cursor = page.nextCursor
+  } while (cursor !== undefined && found.length < endedPerCallMax)
+  return found.slice(0, endedPerCallMax)
+}
+
+function dryRunOf(found: readonly SessionSummary[]): z.output<typeof dryRunView> {
+  const applications: Record<string, number> = {}
+  for (const { peerId } of found.flatMap(({ participants }) => participants)) applications[peerId] = (applications[peerId] ?? 0) + 1
+  return { sessions: found.length, users: [...new Set(found.map(({ session }) => session.username))], applications }
+}

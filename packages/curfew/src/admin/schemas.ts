@@ -1,0 +1,143 @@
+import { z } from 'zod'
+
+/** Shapes of the admin API: validation, answers, OpenAPI and the client of the command line come from here. */
+const atMs = z.int().min(0).describe('Milliseconds since 1970-01-01T00:00:00Z')
+export const sessionIdSchema = z.templateLiteral(['ses_', z.string()])
+export const runIdSchema = z.templateLiteral(['run_', z.string()])
+export const deliveryIdSchema = z.templateLiteral(['dlv_', z.string()])
+const reason = z.string().describe('Why the session ended, such as user, admin, idle-timeout')
+
+export const participantView = z.object({ peer: z.string(), name: z.string(), nameId: z.string().describe('Shortened'), format: z.string().optional(), addedAtMs: atMs })
+
+export const sessionView = z.object({
+  id: sessionIdSchema,
+  user: z.string(),
+  source: z.string(),
+  state: z.enum(['live', 'expired', 'ended']),
+  createdAtMs: atMs,
+  lastActivityAtMs: atMs,
+  idleExpiresAtMs: atMs,
+  expiresAtMs: atMs,
+  address: z.string().optional(),
+  userAgent: z.string().optional(),
+  applications: z.array(z.string()),
+  end: z.object({ atMs, reason, by: z.string(), run: runIdSchema }).optional()
+})
+
+export const sessionDetail = sessionView.extend({ participants: z.array(participantView) })
+
+export const attemptView = z.object({
+  number: z.int(),
+  channel: z.string().describe('server/soap, frame/redirect, hop/post ...'),
+  url: z.string(),
+  messageId: z.string(),
+  startedAtMs: atMs,
+  endedAtMs: atMs.optional(),
+  code: z.string().optional()
+})
+
+export const deliveryView = z.object({
+  id: deliveryIdSchema,
+  peer: z.string(),
+  name: z.string(),
+  state: z.enum(['pending', 'sent', 'waiting-for-browser', 'retrying', 'final']),
+  outcome: z.string().optional(),
+  code: z.string().optional(),
+  proof: z.string().optional(),
+  statusCode: z.string().optional(),
+  channels: z.array(z.string()),
+  attempts: z.array(attemptView),
+  attemptsMax: z.int(),
+  nextAttemptAtMs: atMs.optional(),
+  finalAtMs: atMs.optional(),
+  retryOf: deliveryIdSchema.optional()
+})
+
+export const runView = z.object({
+  id: runIdSchema,
+  version: z.int(),
+  session: sessionIdSchema,
+  user: z.string(),
+  reason,
+  startedBy: z.string(),
+  starter: z.string().describe('participant:<peer>, user or none'),
+  state: z.enum(['open', 'done']),
+  verdict: z.enum(['working', 'all-ended', 'partial']),
+  startedAtMs: atMs,
+  finishedAtMs: atMs.optional(),
+  deadlineAtMs: atMs,
+  hasReceipt: z.boolean(),
+  deliveries: z.array(deliveryView)
+})
+
+export const endedView = z.object({
+  ended: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
+  already: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
+  unknown: z.array(sessionIdSchema)
+})
+
+/** What a logout would do, without doing it. */
+export const dryRunView = z.object({ sessions: z.int(), users: z.array(z.string()), applications: z.record(z.string(), z.int()) })
+
+export const logoutRequest = z
+  .strictObject({
+    user: z.string().min(1).max(256).optional().describe('User name, such as ana'),
+    all: z.boolean().optional().describe('Every live session'),
+    app: z.string().optional().describe('Only sessions that this application takes part in'),
+    reason: z.string().max(200).optional().describe('Note for the audit log'),
+    dryRun: z.boolean().optional()
+  })
+  .refine((body) => (body.user === undefined) !== (body.all !== true), { error: 'give either user or all' })
+
+export const peerView = z.object({
+  id: z.string(),
+  name: z.string(),
+  protocol: z.string(),
+  entityId: z.string(),
+  channels: z.array(z.object({ kind: z.string(), binding: z.string(), url: z.string() })),
+  mayBeAsked: z.boolean(),
+  certificates: z.array(z.object({ fingerprint: z.string(), notAfterMs: atMs.optional() }))
+})
+
+export const auditView = z.object({
+  id: z.int(),
+  atMs,
+  event: z.string(),
+  actor: z.string(),
+  user: z.string().optional(),
+  session: sessionIdSchema.optional(),
+  run: runIdSchema.optional(),
+  peer: z.string().optional(),
+  code: z.string().optional(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional()
+})
+
+export const healthView = z.object({
+  status: z.enum(['ok', 'starting', 'stopping']),
+  version: z.string(),
+  baseUrl: z.string(),
+  store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })
+})
+
+export const problemView = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  instance: z.string(),
+  remediation: z.string().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional()
+})
+
+export type SessionView = z.output<typeof sessionView>
+export type SessionDetail = z.output<typeof sessionDetail>
+export type RunView = z.output<typeof runView>
+export type DeliveryView = z.output<typeof deliveryView>
+export type EndedView = z.output<typeof endedView>
+export type DryRunView = z.output<typeof dryRunView>
+export type PeerView = z.output<typeof peerView>
+export type AuditView = z.output<typeof auditView>
+export type HealthView = z.output<typeof healthView>
+export type ProblemView = z.output<typeof problemView>
+export type LogoutRequestBody = z.input<typeof logoutRequest>

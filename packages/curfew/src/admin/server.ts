@@ -1,0 +1,49 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import fastifySwagger from '@fastify/swagger'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { CurfewError } from '@curfew/codecs'
+import type { AdminContext } from './context.ts'
+import { registerLogout } from './logout-routes.ts'
+import { sendProblem, unauthorised } from './problem.ts'
+import { registerRuns } from './run-routes.ts'
+import { registerSessions } from './session-routes.ts'
+import { registerSystem } from './system-routes.ts'
+
+/** A Fastify instance whose routes are typed by their zod schemas. */
+export type AdminServer = FastifyInstance<any, any, any, any, ZodTypeProvider>
+
+/** The admin API and the metrics, for a listener of their own. Every `/v1` route needs the token. */
+export function createAdminServer(ctx: AdminContext): FastifyInstance {
+  const app = fastify({ bodyLimit: 64 * 1024, requestIdHeader: false, genReqId: () => ctx.ids.reference(), exposeHeadRoutes: false, forceCloseConnections: true })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler((error, request, reply) => sendProblem(ctx, error, request, reply))
+  app.setNotFoundHandler((request, reply) => sendProblem(ctx, new CurfewError('CURFEW_API_NOT_FOUND'), request, reply))
+  app.register(fastifySwagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'Curfew admin API', version: ctx.version }, components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject
+  })
+  app.addHook('onRequest', async (request) => {
+    if (request.url.startsWith('/v1/') && !isAllowed(ctx, request)) throw unauthorised()
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+  })
+  app.register(async (scope) => {
+    const typed = scope.withTypeProvider<ZodTypeProvider>() as AdminServer
+    registerSessions(typed, ctx)
+    registerRuns(typed, ctx)
+    registerLogout(typed, ctx)
+    registerSystem(typed, ctx)
+  })
+  return app
+}
+
+/** Compares in constant time, whatever the length. A page of a browser has no token to send. */
+function isAllowed(ctx: AdminContext, request: FastifyRequest): boolean {
+  const given = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(given), hash(ctx.token))
+}

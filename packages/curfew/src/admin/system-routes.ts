@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import type { AdminContext } from './context.ts'
+import { auditView, healthView, peerView } from './schemas.ts'
+import type { AdminServer } from './server.ts'
+import { auditViewOf } from './views.ts'
+
+export function registerSystem(app: AdminServer, ctx: AdminContext): void {
+  app.get('/v1/health', { schema: { response: { 200: healthView } } }, async () => ({
+    status: ctx.status(),
+    version: ctx.version,
+    baseUrl: ctx.baseUrl,
+    store: await ctx.store.describe()
+  }))
+
+  app.get('/v1/peers', { schema: { response: { 200: z.object({ items: z.array(peerView) }) } } }, async () => ({
+    items: ctx.peers().map(({ peer, certificates }) => ({
+      id: peer.id,
+      name: peer.name,
+      protocol: peer.protocol,
+      entityId: peer.entityId,
+      channels: peer.channels.map(({ kind, binding, url }) => ({ kind, binding, url })),
+      mayBeAsked: peer.mayBeAsked,
+      certificates: [...certificates]
+    }))
+  }))
+
+  app.get(
+    '/v1/audit',
+    {
+      schema: {
+        querystring: z.object({ afterId: z.coerce.number().int().min(0).optional(), user: z.string().optional(), limit: z.coerce.number().int().min(1).max(1_000).default(100) }),
+        response: { 200: z.object({ items: z.array(auditView) }) }
+      }
+    },
+    async (request) => {
+      const { afterId, user, limit } = request.query
+      const items = await ctx.store.listAudit({ limit, ...(afterId === undefined ? {} : { afterId }), ...(user === undefined ? {} : { userKey: user }) })
+      return { items: items.map(auditViewOf) }
+    }
+  )
+
+  app.get('/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.type('application/json').send(JSON.stringify(app.swagger())))
+
+  /** Figures for Prometheus: counts only, no names of people, so that a scraper needs no token. */
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics()))
+}

@@ -1,0 +1,136 @@
+import {
+  CurfewError,
+  type LogoutRequest,
+  logoutReason,
+  type Received,
+  replayEntry,
+  type Status,
+  sameNameId,
+  status,
+  statusUri,
+  type Verified,
+  validateLogoutRequest,
+  verifyLogoutRequest
+} from '@curfew/codecs'
+import type { RunId } from '../../core/ids.ts'
+import type { LogoutRun } from '../../core/run.ts'
+import { starterAnswer, verdictOf } from '../../core/verdict.ts'
+import type { SessionParticipant } from '../../stores/store.ts'
+import type { AuthorityContext } from '../context.ts'
+import type { SamlConnection } from './connection.ts'
+import { instant } from './endpoints.ts'
+import { connectionOf, requireBinding } from './partner.ts'
+
+/** A LogoutRequest that may be acted on: proved, addressed to us, in time, and never seen before. */
+export interface AcceptedLogout {
+  readonly connection: SamlConnection
+  readonly message: Verified<LogoutRequest>
+  readonly binding: 'redirect' | 'post' | 'soap'
+  readonly relayState?: string
+}
+
+/** What became of it: a run whose end is awaited, or an answer that is known at once. */
+export type LogoutStarted = { readonly kind: 'run'; readonly runId: RunId } | { readonly kind: 'answer'; readonly status: Status }
+
+/**
+ * Checks a LogoutRequest in the order of the standard. Nothing has changed when it throws.
+ * @throws CURFEW_SAML_PEER_UNKNOWN, CURFEW_SAML_BINDING_REFUSED, CURFEW_SAML_REPLAYED and those of verification
+ * @see saml-core-2.0-os section 3.7.3.2
+ */
+export async function acceptLogoutRequest(ctx: AuthorityContext, received: Received, destination: string): Promise<AcceptedLogout> {
+  const connection = connectionOf(ctx, received)
+  requireBinding(connection, received)
+  const message = verifyLogoutRequest(received, connection.verification)
+  const nowMs = ctx.clock.nowMs()
+  const { clockSkewSeconds: skewSeconds } = ctx.saml
+  validateLogoutRequest(message, { now: instant(nowMs), destinations: [destination], skewSeconds })
+  const { issuer, id, untilMs } = replayEntry(message, skewSeconds)
+  const { value } = await ctx.store.replaySeen(issuer, id, untilMs, nowMs)
+  if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
+  ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutRequest' })
+  return { connection, message, binding: received.binding, ...(received.relayState === undefined ? {} : { relayState: received.relayState }) }
+}
+
+/**
+ * Ends what the request names. Without SessionIndex these are all sessions of the subject with this partner; they end
+ * too, and the answer speaks of all of them.
+ * @param browserHash - hash of this browser's session cookie: its own session is the one whose run it follows
+ */
+export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogout, browserHash: string | undefined): Promise<LogoutStarted> {
+  const { connection, message } = accepted
+  if (!connection.profiles.spInitiatedSlo) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
+  const found = await findSessions(ctx, connection, message)
+  if (found.length === 0) return { kind: 'answer', status: status.requester(statusUri.unknownPrincipal) }
+  // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
+  const open = found.filter(({ session }) => session.end === undefined)
+  const main = open.find(({ session }) => session.tokenHash === browserHash) ?? open.at(-1)
+  if (main === undefined) return { kind: 'answer', status: await statusOfRuns(ctx, found.flatMap(({ session }) => session.end?.runId ?? [])) }
+  const others: RunId[] = []
+  for (const one of open.filter((candidate) => candidate !== main)) others.push((await endOne(ctx, accepted, one, 'absent')).runId)
+  if (others.length > 0) await ctx.store.txCreate(othersKey(connection.id, message.id), others, ctx.clock.nowMs() + othersKeptMs)
+  const { runId, isOurs } = await endOne(ctx, accepted, main, accepted.binding === 'soap' ? 'absent' : 'present')
+  // Somebody else's logout was faster: its run answers its own starter, this request is answered on its own.
+  return isOurs ? { kind: 'run', runId } : { kind: 'answer', status: await statusOfRuns(ctx, [runId, ...others]) }
+}
+
+/** Every SessionIndex is read; each must name a session in which this partner knows exactly this subject. */
+async function findSessions(ctx: AuthorityContext, connection: SamlConnection, message: LogoutRequest): Promise<readonly SessionParticipant[]> {
+  const { sessionIndexes, subject } = message
+  const candidates =
+    sessionIndexes.length === 0
+      ? await ctx.store.findByNameId(connection.id, subject.value)
+      : (await Promise.all(sessionIndexes.map((index) => ctx.store.findByIndex(connection.id, index)))).filter((one) => one !== undefined)
+  const matching = candidates.filter(({ participant }) => sameNameId(participant.nameId, subject, ctx.saml.entityId, connection.entityId))
+  return [...new Map(matching.map((one) => [one.session.id, one])).values()]
+}
+
+async function endOne(
+  ctx: AuthorityContext,
+  accepted: AcceptedLogout,
+  one: SessionParticipant,
+  browser: 'present' | 'absent'
+): Promise<{ readonly runId: RunId; readonly isOurs: boolean }> {
+  const { connection, message, binding, relayState } = accepted
+  const summary = await ctx.engine.endSessions({
+    scope: { kind: 'session', sessionId: one.session.id },
+    reason: message.reason === logoutReason.admin ? 'admin' : 'user',
+    by: { kind: 'peer', id: connection.id },
+    starter: {
+      kind: 'participant',
+      participantId: one.participant.id,
+      peerId: connection.id,
+      binding,
+      requestId: message.id,
+      // The asynchronous extension exists for browsers only: a SOAP exchange has its answer anyway.
+      wantsResponse: binding === 'soap' || !message.asynchronous,
+      ...(relayState === undefined ? {} : { relayState })
+    },
+    browser
+  })
+  const [ended] = summary.ended
+  const run = ended ?? summary.already[0]
+  if (run === undefined) throw new CurfewError('CURFEW_SAML_SESSION_ENDED', { session: one.session.id })
+  return { runId: run.runId, isOurs: ended !== undefined }
+}
+
+/** How long the answer may have to wait for. */
+const othersKeptMs = 24 * 3_600_000
+
+function othersKey(peerId: string, requestId: string): string {
+  return `slo-others:${peerId}:${requestId}`
+}
+
+/** Status for the partner that started a run, over all sessions that its request ended. */
+export async function starterStatus(ctx: AuthorityContext, run: LogoutRun): Promise<Status> {
+  const nowMs = ctx.clock.nowMs()
+  if (starterAnswer(run, nowMs) !== 'success' || run.starter.kind !== 'participant') return status.partialLogout()
+  const others = (await ctx.store.txGet(othersKey(run.starter.peerId, run.starter.requestId), nowMs)) as readonly RunId[] | undefined
+  return statusOfRuns(ctx, others ?? [])
+}
+
+/** Own sessions have ended; `PartialLogout` says that somebody did not confirm. */
+async function statusOfRuns(ctx: AuthorityContext, runIds: readonly RunId[]): Promise<Status> {
+  const runs = await Promise.all(runIds.map((id) => ctx.store.getRun(id)))
+  const isComplete = runs.every((run) => run === undefined || verdictOf(run).kind === 'all-ended')
+  return isComplete ? status.success() : status.partialLogout()
+}

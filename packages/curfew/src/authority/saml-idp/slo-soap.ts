@@ -1,0 +1,69 @@
+import { type CurfewError, decodeSoap, encodeSoap, isCurfewError, type Received, type Status, signMessage, soapFault, status, statusUri } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RunId } from '../../core/ids.ts'
+import { starterAnswer } from '../../core/verdict.ts'
+import type { AuthorityContext } from '../context.ts'
+import { noStore } from '../request.ts'
+import type { SamlConnection } from './connection.ts'
+import { singleLogoutSoapUrl } from './endpoints.ts'
+import { logoutResponseParts } from './logout-message.ts'
+import { acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
+import { connectionOf } from './partner.ts'
+
+/**
+ * `/idp/SLO.ssaml2`: a LogoutRequest by SOAP, answered in the same exchange. Other participants are told meanwhile;
+ * who needs a browser can't be, and the answer says so. A body that is no SAML message of a known partner gets a
+ * fault; every other refusal is a signed status.
+ * @see saml-bindings-2.0-os section 3.2
+ */
+export async function receiveSoapLogout(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  let received: Received
+  let connection: SamlConnection
+  try {
+    received = decodeSoap(request.body instanceof Uint8Array ? request.body : new Uint8Array())
+    connection = connectionOf(ctx, received)
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    return sendFault(ctx, error, request, reply)
+  }
+  const answer = await judge(ctx, received, request)
+  const response = { id: ctx.ids.message(), entityId: ctx.saml.entityId, nowMs: ctx.clock.nowMs(), requestId: received.claimed.id, status: answer }
+  const signed = await signMessage(logoutResponseParts(response), connection.signing)
+  return reply.headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' }).send(encodeSoap(signed))
+}
+
+async function judge(ctx: AuthorityContext, received: Received, request: FastifyRequest): Promise<Status> {
+  try {
+    const accepted = await acceptLogoutRequest(ctx, received, singleLogoutSoapUrl(ctx))
+    const started = await startLogout(ctx, accepted, undefined)
+    return started.kind === 'answer' ? started.status : await outcomeOf(ctx, started.runId)
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    refused(ctx, error, request)
+    return status.requester(statusUri.requestDenied)
+  }
+}
+
+/** Waits as long as the starter's patience; what is still open then is answered as partial and goes on by itself. */
+async function outcomeOf(ctx: AuthorityContext, runId: RunId): Promise<Status> {
+  const run = await ctx.store.getRun(runId)
+  if (run === undefined) return status.partialLogout()
+  const nowMs = ctx.clock.nowMs()
+  const settled = (await ctx.engine.waitFor(runId, (r) => starterAnswer(r, ctx.clock.nowMs()) !== undefined, nowMs + run.policy.patienceMs)) ?? run
+  const answer = await starterStatus(ctx, settled)
+  await ctx.engine.apply(runId, { kind: 'starter-answered', atMs: ctx.clock.nowMs() })
+  return answer
+}
+
+function sendFault(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  refused(ctx, error, request)
+  return reply
+    .status(500)
+    .headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' })
+    .send(soapFault('Client', `The message was not accepted. Reference ${request.id}`))
+}
+
+function refused(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest): void {
+  ctx.metrics.requestsRefused.inc({ code: error.code })
+  ctx.logger.warn({ event: 'logout.refused', code: error.code, reference: request.id, ...error.context }, error.message)
+}

@@ -1,0 +1,145 @@
+import {
+  CurfewError,
+  decodePost,
+  decodeRedirect,
+  isCurfewError,
+  type Received,
+  type Status,
+  validateLogoutResponse,
+  verifyLogoutResponse
+} from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RunId } from '../../core/ids.ts'
+import type { LogoutRun } from '../../core/run.ts'
+import { starterAnswer } from '../../core/verdict.ts'
+import type { BrowserAnswer, BrowserInstruction } from '../../engine/sender.ts'
+import type { AuthorityContext } from '../context.ts'
+import { html } from '../pages/html.ts'
+import { pageHeaders, renderPage } from '../pages/page.ts'
+import { sendInstruction } from '../reply.ts'
+import { formPairs, rawQuery, seeOther } from '../request.ts'
+import { browserToken } from '../sign-on/browser-session.ts'
+import { transactionMs } from '../sign-on/transaction.ts'
+import type { SamlConnection } from './connection.ts'
+import { instant, singleLogoutUrl } from './endpoints.ts'
+import { answerInstruction, answerService } from './logout-message.ts'
+import { type AcceptedLogout, acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
+import { connectionOf, requireBinding } from './partner.ts'
+import { judgeAnswer } from './saml-sender.ts'
+
+/** `/idp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. */
+export async function receiveLogoutMessage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
+  switch (received.kind) {
+    case 'LogoutRequest':
+      return logoutRequested(ctx, received, request, reply)
+    case 'LogoutResponse':
+      return logoutAnswered(ctx, received, request, reply)
+    case 'AuthnRequest':
+    case 'Response':
+      throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind })
+  }
+}
+
+async function logoutRequested(ctx: AuthorityContext, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const accepted = await acceptLogoutRequest(ctx, received, singleLogoutUrl(ctx))
+  const started = await startLogout(ctx, accepted, browserToken(ctx, request))
+  if (started.kind === 'run') return followRun(ctx, started.runId, request, reply)
+  const answer = accepted.message.asynchronous ? undefined : await immediateAnswer(ctx, accepted, started.status)
+  return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)
+}
+
+/**
+ * The browser of the session goes to the sign-off page. Any other browser (its cookie is lost, or it did not come
+ * along with a POST from another site) first goes to a one-time path, where cookies show and the answer is waited for.
+ */
+async function followRun(ctx: AuthorityContext, runId: RunId, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const run = await ctx.store.getRun(runId)
+  if (run?.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${runId}`)
+  const nonce = ctx.ids.cookie()
+  await ctx.store.txCreate(returnKey(nonce), runId, ctx.clock.nowMs() + transactionMs)
+  return seeOther(reply, `/idp/${nonce}/resume/idp/SLO.saml2`)
+}
+
+/** `/idp/<nonce>/resume/idp/SLO.saml2`: where a browser goes on that was not known at the LogoutRequest. */
+export async function resumeLogout(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { nonce } = request.params as { nonce: string }
+  const runId = (await ctx.store.txTake(returnKey(nonce), ctx.clock.nowMs())).value as RunId | undefined
+  const run = runId === undefined ? undefined : await ctx.store.getRun(runId)
+  if (run === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  if (run.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${run.id}`)
+  const settled = await ctx.engine.waitFor(run.id, (r) => nothingToWaitFor(r, ctx.clock.nowMs()), ctx.clock.nowMs() + run.policy.patienceMs)
+  const answer = await answerStarter(ctx, settled ?? run)
+  await ctx.engine.apply(run.id, { kind: 'starter-answered', atMs: ctx.clock.nowMs() })
+  return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)
+}
+
+/** Without the session's browser its visits can't be waited for. */
+function nothingToWaitFor(run: LogoutRun, nowMs: number): boolean {
+  const isQuiet = run.deliveries.every((d) => d.state === 'final' || d.state === 'retrying' || d.state === 'waiting-for-browser')
+  return isQuiet || starterAnswer(run, nowMs) !== undefined
+}
+
+function returnKey(nonce: string): string {
+  return `slo-return:${nonce}`
+}
+
+/** The LogoutResponse that is owed to the partner that started a run; undefined when none is. */
+export async function answerStarter(ctx: AuthorityContext, run: LogoutRun): Promise<BrowserInstruction | undefined> {
+  const { starter } = run
+  if (starter.kind !== 'participant' || starter.binding === 'soap' || !starter.wantsResponse) return undefined
+  const connection = ctx.connections.byId(starter.peerId)
+  const service = connection === undefined ? undefined : answerService(connection, starter.binding)
+  if (connection === undefined || service === undefined) return undefined
+  const answer = { ...answerHead(ctx), requestId: starter.requestId, status: await starterStatus(ctx, run) }
+  return answerInstruction(connection, service, answer, starter.relayState)
+}
+
+async function immediateAnswer(ctx: AuthorityContext, accepted: AcceptedLogout, status: Status): Promise<BrowserInstruction | undefined> {
+  const { binding, connection, message, relayState } = accepted
+  const service = binding === 'soap' ? undefined : answerService(connection, binding)
+  if (service === undefined) return undefined
+  return answerInstruction(connection, service, { ...answerHead(ctx), requestId: message.id, status }, relayState)
+}
+
+function answerHead(ctx: AuthorityContext): { readonly id: string; readonly entityId: string; readonly nowMs: number } {
+  return { id: ctx.ids.message(), entityId: ctx.saml.entityId, nowMs: ctx.clock.nowMs() }
+}
+
+/**
+ * A partner's answer to our LogoutRequest. An answer that can't be trusted ends nothing, but the browser that brought
+ * it is not left standing: where it names an open request, the run goes on without this partner's word.
+ */
+async function logoutAnswered(ctx: AuthorityContext, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const connection = connectionOf(ctx, received)
+  const messageId = received.claimed.inResponseTo
+  const answer = readAnswer(ctx, connection, received)
+  const run = messageId === undefined ? undefined : await ctx.engine.browserAnswered(connection.id, messageId, answer)
+  if (run === undefined || messageId === undefined) throw new CurfewError(answer.kind === 'unusable-answer' ? (answer.code as `CURFEW_${string}`) : 'CURFEW_SAML_IN_RESPONSE_TO', { connection: connection.id })
+  if (answer.kind === 'unusable-answer') ctx.logger.warn({ event: 'logout.answer-unusable', code: answer.code, connection: connection.id, run: run.id }, 'An answer could not be trusted')
+  return cameByFrame(run, messageId) ? sendFrameDone(ctx, request, reply) : seeOther(reply, `/signoff/${run.id}`)
+}
+
+function readAnswer(ctx: AuthorityContext, connection: SamlConnection, received: Received): BrowserAnswer {
+  try {
+    requireBinding(connection, received)
+    const message = verifyLogoutResponse(received, connection.verification)
+    validateLogoutResponse(message, { now: instant(ctx.clock.nowMs()), destinations: [singleLogoutUrl(ctx)], skewSeconds: ctx.saml.clockSkewSeconds })
+    ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutResponse' })
+    return judgeAnswer(message)
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    return { kind: 'unusable-answer', code: error.code }
+  }
+}
+
+function cameByFrame(run: LogoutRun, messageId: string): boolean {
+  return run.deliveries.flatMap((d) => d.attempts).find((attempt) => attempt.messageId === messageId)?.channel.kind === 'frame'
+}
+
+/** What a hidden frame of the sign-off page shows when its application has answered. */
+function sendFrameDone(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const context = ctx.pageContext(request)
+  const title = context.t('state.ended')
+  return reply.headers(pageHeaders(context.nonce, { framedBySelf: true })).send(renderPage(context, { title, body: html`<p>${title}</p>` }).toString())
+}

@@ -1,0 +1,12 @@
+/** What a partner asked for, resolved against its connection: nothing in it is taken from the request unchecked. */
+export interface SsoWish {
+  readonly peerId: string
+  /** Absent: started here, the Response is unsolicited. */
+  readonly requestId?: string
+  readonly consumerUrl: string
+  readonly relayState?: string
+  /** Identifier of the NameID format asked for. */
+  readonly nameIdFormat?: string
+  /** Where a browser goes when a sign-in started here fails; accepted by the redirect decision. */
+  readonly errorUrl?: string
+}

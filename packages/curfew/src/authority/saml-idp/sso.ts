@@ -1,0 +1,178 @@
+import {
+  type AuthnRequest,
+  bindingFromUri,
+  CurfewError,
+  decodePost,
+  decodeRedirect,
+  isCurfewError,
+  type Received,
+  type Status,
+  status,
+  statusUri,
+  validateAuthnRequest,
+  verifyAuthnRequest
+} from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { decideRedirect } from '../../core/redirect.ts'
+import type { AuthorityContext } from '../context.ts'
+import { sendInstruction } from '../reply.ts'
+import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
+import { currentSession, recordActivity } from '../sign-on/browser-session.ts'
+import type { SignedIn } from '../sign-on/plugin.ts'
+import { mayReuse } from '../sign-on/session-limits.ts'
+import { passwordContext } from '../sign-on/sign-in.ts'
+import { createTransaction } from '../sign-on/transaction.ts'
+import type { SamlConnection } from './connection.ts'
+import { instant, singleSignOnUrl } from './endpoints.ts'
+import { errorResponse, issueResponse } from './issue.ts'
+import { chooseFormat } from './name-id.ts'
+import { connectionOf, requireBinding } from './partner.ts'
+import type { SsoWish } from './sso-transaction.ts'
+
+/** `/idp/SSO.saml2`: who asks, may it, what exactly, and then the sign-in. */
+export async function receiveAuthnRequest(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
+  const connection = connectionOf(ctx, received)
+  const message = acceptAuthnRequest(ctx, connection, received)
+  const wish = wishOf(connection, message, received.relayState)
+  const refusal = refusalOf(connection, message)
+  if (refusal !== undefined) return sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, refusal))
+  return signOn(ctx, { connection, wish, forceAuthn: message.forceAuthn, isPassive: message.isPassive }, request, reply)
+}
+
+function acceptAuthnRequest(ctx: AuthorityContext, connection: SamlConnection, received: Received): AuthnRequest {
+  requireBinding(connection, received)
+  if (!connection.profiles.spInitiatedSso) throw new CurfewError('CURFEW_SAML_PROFILE_OFF', { connection: connection.id, profile: 'spInitiatedSso' })
+  const message = verifyAuthnRequest(received, connection.verification, { signature: connection.requireSignedAuthnRequests ? 'required' : 'optional' })
+  validateAuthnRequest(message, {
+    now: instant(ctx.clock.nowMs()),
+    destinations: [singleSignOnUrl(ctx)],
+    skewSeconds: ctx.saml.clockSkewSeconds
+  })
+  return message
+}
+
+function wishOf(connection: SamlConnection, message: AuthnRequest, relayState: string | undefined): SsoWish {
+  const format = message.nameIdPolicy?.format
+  return {
+    peerId: connection.id,
+    requestId: message.id,
+    consumerUrl: consumerUrl(connection, message.assertionConsumerServiceURL, message.assertionConsumerServiceIndex, message.protocolBinding),
+    ...(relayState === undefined ? {} : { relayState }),
+    ...(format === undefined ? {} : { nameIdFormat: format })
+  }
+}
+
+/**
+ * Where the assertion goes: an address of the connection and no other, however it was asked for.
+ * @throws CURFEW_SAML_ACS_UNKNOWN
+ */
+function consumerUrl(connection: SamlConnection, url: string | undefined, index: number | undefined, bindingUri: string | undefined): string {
+  const { consumers } = connection
+  if (bindingUri !== undefined && bindingFromUri(bindingUri) !== 'post') throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, binding: bindingUri.slice(0, 100) })
+  const byWish = (): SsoConsumer =>
+    url !== undefined ? consumers.find((c) => c.url === url) : index !== undefined ? consumers.find((c) => c.index === index) : (consumers.find((c) => c.isDefault) ?? consumers[0])
+  const found = byWish()
+  if (found === undefined) throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, asked: (url ?? String(index)).slice(0, 200) })
+  return found.url
+}
+
+type SsoConsumer = SamlConnection['consumers'][number] | undefined
+
+/** What this identity provider can't do for the request, in SAML's words. */
+function refusalOf(connection: SamlConnection, message: AuthnRequest): Status | undefined {
+  if (chooseFormat(connection, message.nameIdPolicy?.format) === undefined) return status.requester(statusUri.invalidNameIdPolicy)
+  const qualifier = message.nameIdPolicy?.spNameQualifier
+  if (qualifier !== undefined && qualifier !== connection.entityId) return status.requester(statusUri.invalidNameIdPolicy)
+  return contextFits(message.requestedAuthnContext) ? undefined : status.responder(statusUri.noAuthnContext)
+}
+
+/** Classes that a password over a protected transport satisfies, besides itself. */
+const weakerContexts: ReadonlySet<string> = new Set(['urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified', 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password'])
+const unspecifiedContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified'
+
+function contextFits(wanted: AuthnRequest['requestedAuthnContext']): boolean {
+  if (wanted === undefined || wanted.classRefs.length === 0) return true
+  const { classRefs, comparison } = wanted
+  switch (comparison) {
+    case 'exact':
+    case 'maximum':
+      return classRefs.some((ref) => ref === passwordContext || ref === unspecifiedContext)
+    case 'minimum':
+      return classRefs.some((ref) => ref === passwordContext || weakerContexts.has(ref))
+    case 'better':
+      return classRefs.every((ref) => weakerContexts.has(ref))
+  }
+}
+
+/** `/idp/startSSO.ping`: a sign-in that starts here. Same end as the other: one wish, resolved against the connection. */
+export async function startSingleSignOn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const parameters = parametersOf(request)
+  const entityId = parameters['PartnerSpId'] ?? parameters['PARTNER']
+  const decision = decideRedirect(parameters['InErrorResource'], { list: ctx.logout.targets, exact: [] })
+  const errorUrl = decision.kind === 'allowed' ? decision.url : undefined
+  try {
+    const connection = entityId === undefined ? undefined : ctx.connections.byEntityId(entityId)
+    if (connection === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { parameter: 'PartnerSpId' })
+    if (!connection.profiles.idpInitiatedSso) throw new CurfewError('CURFEW_SAML_PROFILE_OFF', { connection: connection.id, profile: 'idpInitiatedSso' })
+    const wish = startedWish(connection, parameters, errorUrl)
+    return await signOn(ctx, { connection, wish, forceAuthn: false, isPassive: false }, request, reply)
+  } catch (error) {
+    if (errorUrl === undefined || !isCurfewError(error)) throw error
+    ctx.logger.warn({ event: 'sso.refused', code: error.code, ...error.context }, error.message)
+    return seeOther(reply, errorUrl)
+  }
+}
+
+function startedWish(connection: SamlConnection, parameters: Readonly<Record<string, string | undefined>>, errorUrl: string | undefined): SsoWish {
+  const index = parameters['ACSIdx']
+  const relayState = parameters['TargetResource'] ?? parameters['TARGET']
+  const format = parameters['RequestedFormat']
+  return {
+    peerId: connection.id,
+    consumerUrl: consumerUrl(connection, undefined, index === undefined ? undefined : Number(index), parameters['Binding']),
+    ...(relayState === undefined ? {} : { relayState }),
+    ...(format === undefined ? {} : { nameIdFormat: format }),
+    ...(errorUrl === undefined ? {} : { errorUrl })
+  }
+}
+
+interface SignOnWish {
+  readonly connection: SamlConnection
+  readonly wish: SsoWish
+  readonly forceAuthn: boolean
+  readonly isPassive: boolean
+}
+
+/**
+ * Answers at once where this browser has a usable session; otherwise the wish is stored and the browser goes to its
+ * resume path. A message by POST from another site comes without cookies: there the session shows at the resume path.
+ */
+async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { connection, wish, forceAuthn, isPassive } = want
+  const session = await currentSession(ctx, request)
+  if (session !== undefined && !forceAuthn && mayReuse(session, ctx.signOn.sourceId, ctx.sessions, ctx.signOn.sessionState)) {
+    await recordActivity(ctx, session)
+    return resumeSso(ctx, { transaction: { purpose: { kind: 'saml', data: wish }, forceAuthn, isPassive }, session, authenticatedAtMs: session.authenticatedAtMs }, request, reply)
+  }
+  const transaction = { purpose: { kind: 'saml' as const, data: wish }, forceAuthn, isPassive, appName: connection.name }
+  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), transaction)
+  return seeOther(reply, path)
+}
+
+/** The end of the sign-in: an assertion, or the reason why there is none. */
+export async function resumeSso(ctx: AuthorityContext, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { purpose } = done.transaction
+  const wish = purpose.kind === 'saml' ? (purpose.data as SsoWish) : undefined
+  const connection = wish === undefined ? undefined : ctx.connections.byId(wish.peerId)
+  if (wish === undefined || connection === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: wish?.peerId ?? '' })
+  if (done.session === undefined) return sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder(statusUri.noPassive)))
+  try {
+    const issue = { connection, wish, session: done.session, authenticatedAtMs: done.authenticatedAtMs }
+    return sendInstruction(ctx, request, reply, await issueResponse(ctx, issue))
+  } catch (error) {
+    if (!isCurfewError(error) || error.code !== 'CURFEW_SAML_NAMEID_ATTRIBUTE') throw error
+    ctx.logger.error({ event: 'sso.failed', code: error.code, ...error.context }, error.message)
+    return wish.errorUrl === undefined ? sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder())) : seeOther(reply, wish.errorUrl)
+  }
+}

@@ -1,0 +1,138 @@
+import fastifyCookie from '@fastify/cookie'
+import fastifyFormbody from '@fastify/formbody'
+import { type CatalogueEntry, codecCatalogue, CurfewError, isCurfewError } from '@curfew/codecs'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { catalogue } from '../errors/catalogue.ts'
+import type { AuthorityContext } from './context.ts'
+import { html } from './pages/html.ts'
+import type { MessageKey } from './pages/messages.ts'
+import { pingPlugin } from './ping/plugin.ts'
+import { sendPage } from './reply.ts'
+import { noStore } from './request.ts'
+import { samlIdpPlugin } from './saml-idp/plugin.ts'
+import { answerStarter } from './saml-idp/slo.ts'
+import { resumeSso } from './saml-idp/sso.ts'
+import type { SignOffDeps } from './sign-off/deps.ts'
+import { signOffPlugin } from './sign-off/plugin.ts'
+import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
+import { checkPassword } from './sign-on/check-password.ts'
+import { clearSessionCookies } from './sign-on/cookies.ts'
+import { signOnPlugin } from './sign-on/plugin.ts'
+
+/** Largest request body, as the replaced product (AC-165). */
+export const bodyBytesMax = 200_000
+/** Room for a message by HTTP Redirect in the request line. */
+export const headerBytesMax = 80 * 1024
+
+/** The authority: every surface in one server. Listening and closing are the caller's. */
+export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
+  const app = fastify({
+    bodyLimit: bodyBytesMax,
+    http: { maxHeaderSize: headerBytesMax },
+    requestIdHeader: false,
+    genReqId: () => ctx.ids.reference(),
+    trustProxy: ctx.trustedProxies.length === 0 ? false : [...ctx.trustedProxies],
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
+    exposeHeadRoutes: false
+  })
+  app.register(fastifyCookie)
+  app.register(fastifyFormbody)
+  app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
+  app.setErrorHandler(async (error, request, reply) => sendError(ctx, asCurfewError(error), error, request, reply))
+  app.setNotFoundHandler(async (request, reply) => sendError(ctx, new CurfewError('CURFEW_API_NOT_FOUND', {}), undefined, request, reply))
+  app.register(signOnPlugin({ ...ctx, resume: (done, request, reply) => resumeSso(ctx, done, request, reply) }))
+  app.register(samlIdpPlugin(ctx))
+  app.register(pingPlugin(ctx))
+  app.register(signOffPlugin(signOffDeps(ctx)))
+  return app
+}
+
+function signOffDeps(ctx: AuthorityContext): SignOffDeps {
+  return {
+    store: ctx.store,
+    engine: ctx.engine,
+    clock: ctx.clock,
+    csrf: ctx.csrf,
+    organisation: ctx.organisation,
+    peer: (id) => ctx.connections.peer(id),
+    pageContext: (request) => ctx.pageContext(request),
+    currentSession: (request) => currentSession(ctx, request),
+    browserToken: (request) => browserToken(ctx, request),
+    clearSessionCookies: (reply) => clearSessionCookies(reply, { isSecure: isSecure(ctx) }),
+    reauthenticate: async (session, password) => (await checkPassword(ctx, session.username, password)).kind,
+    answerStarter: (run) => answerStarter(ctx, run)
+  }
+}
+
+/** Headers of every answer; a page has set its own policy already. */
+function addHeaders(ctx: AuthorityContext, reply: FastifyReply): void {
+  const fallback: Readonly<Record<string, string>> = {
+    ...noStore,
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    ...(isSecure(ctx) ? { 'strict-transport-security': 'max-age=31536000' } : {})
+  }
+  for (const [name, value] of Object.entries(fallback)) if (!reply.hasHeader(name)) reply.header(name, value)
+}
+
+const entries: Readonly<Record<string, CatalogueEntry>> = { ...codecCatalogue, ...catalogue }
+
+/** What the framework refuses gets a code of ours; anything unknown is a fault of ours and says nothing. */
+function asCurfewError(error: unknown): CurfewError {
+  if (isCurfewError(error)) return error
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  if (status === 413) return new CurfewError('CURFEW_API_TOO_LARGE', { maximum: bodyBytesMax }, { cause: error })
+  if (typeof status === 'number' && status >= 400 && status < 500) return new CurfewError('CURFEW_API_MALFORMED', { status }, { cause: error })
+  return new CurfewError('CURFEW_API_FAILED', {}, { cause: error })
+}
+
+/**
+ * One answer for every error. The outside learns the code's own sentence and a reference; what exactly was wrong goes
+ * to the log under that reference.
+ */
+function sendError(ctx: AuthorityContext, error: CurfewError, original: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const entry = entries[error.code] ?? { kind: 'programmer', http: 500, title: error.code }
+  logError(ctx, error, entry, original, request)
+  ctx.metrics.requestsRefused.inc({ code: error.code })
+  reply.status(entry.http)
+  if (entry.http === 413 || entry.http === 431) reply.header('connection', 'close')
+  return wantsPage(request) ? sendErrorPage(ctx, error, request, reply) : sendProblem(error, entry, request, reply)
+}
+
+function logError(ctx: AuthorityContext, error: CurfewError, entry: CatalogueEntry, original: unknown, request: FastifyRequest): void {
+  const fields = { event: 'request.refused', code: error.code, reference: request.id, path: request.routeOptions.url ?? '', ...error.context }
+  if (entry.kind === 'programmer' || entry.http >= 500) ctx.logger.error({ ...fields, err: original }, error.message)
+  else ctx.logger.warn(fields, error.message)
+}
+
+function wantsPage(request: FastifyRequest): boolean {
+  const accept = request.headers.accept ?? ''
+  const isMachine = accept.includes('json') && !accept.includes('html')
+  return !isMachine && !(request.headers['content-type'] ?? '').includes('xml')
+}
+
+/** Sentences for people, by code; every other code shares the general one. */
+const pageTexts: Readonly<Record<string, MessageKey>> = {
+  CURFEW_SESSION_STATE_NOT_FOUND: 'error.stateNotFound',
+  CURFEW_SESSION_FORM_FOREIGN: 'error.stateNotFound',
+  CURFEW_SESSION_CAPACITY: 'error.capacity',
+  CURFEW_API_NOT_FOUND: 'error.notFound',
+  CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
+  CURFEW_API_TOO_LARGE: 'error.tooLarge'
+}
+
+function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const context = ctx.pageContext(request)
+  const { t } = context
+  const what = t(pageTexts[error.code] ?? 'error.text')
+  const body = html`<h1>${t('error.title')}</h1><p role="alert">${what}</p><p>${t('error.what')}</p><p class="muted">${t('error.reference', { reference: `${request.id} ${error.code}` })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+  return sendPage(reply, context, t('error.title'), body)
+}
+
+function sendProblem(error: CurfewError, entry: CatalogueEntry, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply
+    .type('application/problem+json')
+    .send(JSON.stringify({ type: `urn:curfew:error:${error.code}`, title: entry.title, status: entry.http, code: error.code, instance: request.id }))
+}

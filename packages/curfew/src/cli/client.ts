@@ -1,0 +1,101 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { CurfewError } from '@curfew/codecs'
+import { type Dispatcher, request as undiciRequest } from 'undici'
+import type { AuditView, DryRunView, EndedView, HealthView, LogoutRequestBody, PeerView, ProblemView, RunView, SessionDetail, SessionView } from '../admin/schemas.ts'
+
+/** The admin API from the outside, as the commands use it. */
+export interface AdminClient {
+  health(): Promise<HealthView>
+  sessions(query: Readonly<Record<string, string | undefined>>): Promise<{ items: SessionView[]; nextCursor?: string }>
+  session(id: string): Promise<SessionDetail>
+  endSession(id: string): Promise<EndedView>
+  logout(body: LogoutRequestBody): Promise<EndedView | DryRunView>
+  runs(query: Readonly<Record<string, string | undefined>>): Promise<{ items: RunView[]; nextCursor?: string }>
+  run(id: string): Promise<RunView>
+  receipt(id: string): Promise<string>
+  retry(run: string, delivery: string): Promise<RunView>
+  /** Every state of a run from now on, until it is done or `signal` says stop. */
+  watch(id: string, signal: AbortSignal): AsyncGenerator<RunView>
+  peers(): Promise<PeerView[]>
+  audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
+}
+
+/** An answer of the API that says no. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem'
+  readonly problem: ProblemView
+  constructor(problem: ProblemView) {
+    super(problem.detail ?? problem.title)
+    this.problem = problem
+  }
+}
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:9999` */
+  readonly server: string
+  readonly token: string
+}
+
+export function createAdminClient(options: ClientOptions): AdminClient {
+  const call = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => (await (await send(options, method, path, body)).body.json()) as T
+  const query = (values: Readonly<Record<string, string | undefined>>): string => {
+    const text = new URLSearchParams(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString()
+    return text === '' ? '' : `?${text}`
+  }
+  const part = encodeURIComponent
+  return {
+    health: () => call('GET', '/v1/health'),
+    sessions: (values) => call('GET', `/v1/sessions${query(values)}`),
+    session: (id) => call('GET', `/v1/sessions/${part(id)}`),
+    endSession: (id) => call('POST', `/v1/sessions/${part(id)}/logout`),
+    logout: (body) => call('POST', '/v1/logout', body),
+    runs: (values) => call('GET', `/v1/runs${query(values)}`),
+    run: (id) => call('GET', `/v1/runs/${part(id)}`),
+    receipt: async (id) => (await send(options, 'GET', `/v1/runs/${part(id)}/receipt`)).body.text(),
+    retry: (run, delivery) => call('POST', `/v1/runs/${part(run)}/deliveries/${part(delivery)}/retry`),
+    watch: (id, signal) => watch(options, id, signal),
+    peers: async () => (await call<{ items: PeerView[] }>('GET', '/v1/peers')).items,
+    audit: async (values) => (await call<{ items: AuditView[] }>('GET', `/v1/audit${query(values)}`)).items
+  }
+}
+
+async function send(options: ClientOptions, method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<Dispatcher.ResponseData> {
+  let answer: Dispatcher.ResponseData
+  try {
+    answer = await undiciRequest(options.server + path, {
+      method,
+      headers: { authorization: `Bearer ${options.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      bodyTimeout: 0,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal })
+    })
+  } catch (cause) {
+    if (signal?.aborted === true) throw cause
+    throw new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: options.server }, { cause })
+  }
+  if (answer.statusCode < 400) return answer
+  throw new ApiProblem((await answer.body.json()) as ProblemView)
+}
+
+async function* watch(options: ClientOptions, id: string, signal: AbortSignal): AsyncGenerator<RunView> {
+  const { body } = await send(options, 'GET', `/v1/runs/${encodeURIComponent(id)}/events`, undefined, signal)
+  let buffered = ''
+  try {
+    for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
+      buffered += chunk
+      for (let end = buffered.indexOf('\n\n'); end >= 0; end = buffered.indexOf('\n\n')) {
+        const data = /^data: (.*)$/m.exec(buffered.slice(0, end))?.[1]
+        buffered = buffered.slice(end + 2)
+        if (data !== undefined) yield JSON.parse(data) as RunView
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** Reads the token file. @throws CURFEW_CONFIG_FILE */
+export function readToken(path: string): string {
+  if (!existsSync(path)) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'the token of the admin API is not there; is the server on this machine, and its configuration?' })
+  return readFileSync(path, 'utf8').trim()
+}

@@ -1,0 +1,32 @@
+import { type CommandContext, connect, printJson } from '../context.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { aligned, table } from '../table.ts'
+
+/** `curfew connections list` */
+export async function listConnections(context: CommandContext): Promise<ExitCode> {
+  const peers = await connect(context).peers()
+  if (printJson(context, peers)) return exitCode.done
+  if (peers.length === 0) context.terminal.note('No connections yet. Add one to curfew.yaml under connections.')
+  const rows = peers.map((peer) => [peer.id, peer.protocol, peer.channels.map((c) => `${c.kind}/${c.binding}`).join(' ') || 'none', peer.entityId])
+  if (rows.length > 0) for (const line of table([{ title: 'CONNECTION' }, { title: 'PROTOCOL' }, { title: 'LOGOUT BY' }, { title: 'ENTITY ID', charactersMax: 70 }], rows)) context.terminal.out(line)
+  return exitCode.done
+}
+
+/** `curfew connections show <id>` */
+export async function showConnection(context: CommandContext, id: string): Promise<ExitCode> {
+  const peer = (await connect(context).peers()).find((candidate) => candidate.id === id)
+  if (peer === undefined) {
+    context.terminal.note(`There is no connection ${id}. The list: curfew connections list`)
+    return exitCode.notFound
+  }
+  if (printJson(context, peer)) return exitCode.done
+  const pairs: (readonly [string, string])[] = [
+    ['Connection', `${peer.id} (${peer.name})`],
+    ['Entity ID', peer.entityId],
+    ['Is asked', peer.mayBeAsked ? 'yes' : 'no: profiles.idpInitiatedSlo is off'],
+    ...peer.channels.map((c): readonly [string, string] => ['Logout by', `${c.kind} ${c.binding} ${c.url}`]),
+    ...peer.certificates.map((c): readonly [string, string] => ['Certificate', `${c.fingerprint.slice(0, 23)}... valid to ${c.notAfterMs === undefined ? 'unknown' : new Date(c.notAfterMs).toISOString().slice(0, 10)}`])
+  ]
+  for (const line of aligned(pairs)) context.terminal.out(line)
+  return exitCode.done
+}

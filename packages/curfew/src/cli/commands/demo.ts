@@ -1,0 +1,163 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { stringify } from 'yaml'
+import { createLogger } from '../../platform/logger.ts'
+import { createSelfSigned } from '../../platform/certificate.ts'
+import { systemRandom } from '../../platform/random.ts'
+import { loadConfig } from '../../config/load.ts'
+import { compose, type Composition } from '../compose.ts'
+import { type CommandContext, demoFolder } from '../context.ts'
+import { demoCheck } from '../demo-check.ts'
+import { loadDemo } from '../demo-applications.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { untilStopped } from '../until-stopped.ts'
+import { version } from '../version.ts'
+import { writeInstallation } from './init.ts'
+
+export interface DemoOptions {
+  readonly port?: string
+  readonly open?: boolean
+  readonly hostsLine?: boolean
+  readonly once?: boolean
+}
+
+interface RunningDemo {
+  readonly server: Composition
+  readonly applications: Awaited<ReturnType<Awaited<ReturnType<typeof loadDemo>>['startDemoApplications']>>
+  readonly baseUrl: string
+  readonly adminUrl: string
+  readonly folder: string
+}
+
+/** `curfew demo`: an authority and three applications on this machine; nothing leaves it. */
+export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
+  const { terminal } = context
+  if (options.hostsLine === true) {
+    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost')
+    return exitCode.done
+  }
+  const port = Number(options.port ?? 4600)
+  const running = await startDemo(context, port)
+  printDemo(context, running)
+  if (options.once === true) {
+    const isGood = await demoCheck(terminal, { baseUrl: running.baseUrl, applications: running.applications.applications.map(({ id, name, url, journal }) => ({ id, name, url, journal })) })
+    await stopDemo(running)
+    return isGood ? exitCode.done : exitCode.failed
+  }
+  if (options.open === true) await openBrowser(`${running.baseUrl}/`)
+  await untilStopped()
+  terminal.note('\n  Stopping.')
+  await stopDemo(running)
+  return exitCode.done
+}
+
+async function stopDemo({ server, applications }: RunningDemo): Promise<void> {
+  await applications.close()
+  await server.stop()
+}
+
+async function startDemo(context: CommandContext, port: number): Promise<RunningDemo> {
+  const folder = resolve(demoFolder)
+  const baseUrl = `http://curfew.localhost:${port}`
+  if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' })
+  const { startDemoApplications } = await loadDemo()
+  const applications = await startDemoApplications({
+    basePort: port + 10,
+    identityProviderMetadata: await authorityMetadata(folder, baseUrl),
+    credentials: (id) => credentials(folder, id)
+  })
+  writeDemoConfig(folder, port, applications.applications)
+  const result = loadConfig(join(folder, 'curfew.yaml'), { environment: context.environment })
+  if (!result.ok) throw new Error(`the demo made a configuration that can not be used: ${JSON.stringify(result.findings)}`)
+  const server = await compose(result.loaded, createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' }))
+  await server.start()
+  writeFileSync(join(folder, 'control.url'), `${applications.controlUrl}\n`)
+  return { server, applications, baseUrl, adminUrl: `http://127.0.0.1:${port + 1}`, folder }
+}
+
+/** The applications trust the authority by this metadata; it is made from the same keys before either starts. */
+async function authorityMetadata(folder: string, baseUrl: string): Promise<Uint8Array> {
+  const { bindingUri, certificateBase64, serialiseMetadata } = await import('@curfew/codecs')
+  const certificate = certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))
+  const parts = serialiseMetadata({
+    id: '_authority',
+    entityId: baseUrl,
+    idp: {
+      wantAuthnRequestsSigned: false,
+      keys: [{ use: 'signing', certificates: [certificate] }],
+      nameIdFormats: [],
+      singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
+      singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
+    }
+  })
+  return Buffer.from(parts.head + parts.tail)
+}
+
+async function credentials(folder: string, id: string): Promise<{ readonly keyPem: string; readonly certificatePem: string }> {
+  const at = (name: string): string => join(folder, 'keys', `${id}.${name}.pem`)
+  if (!existsSync(at('key'))) {
+    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: Date.now(), days: 3_650 }, systemRandom)
+    writeFileSync(at('key'), pair.keyPem, { mode: 0o600 })
+    writeFileSync(at('crt'), pair.certificatePem, { mode: 0o600 })
+  }
+  return { keyPem: readFileSync(at('key'), 'utf8'), certificatePem: readFileSync(at('crt'), 'utf8') }
+}
+
+function writeDemoConfig(folder: string, port: number, applications: readonly { readonly id: string; readonly name: string; readonly url: string; readonly metadata: string }[]): void {
+  mkdirSync(join(folder, 'peers'), { recursive: true })
+  for (const app of applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
+  const config = {
+    server: { baseUrl: `http://curfew.localhost:${port}`, listen: [`127.0.0.1:${port}`, `[::1]:${port}`] },
+    admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: 'demo.token' },
+    saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
+    sessions: { secretFile: 'keys/session.secret', persistent: true },
+    signOn: { users: 'users.yaml' },
+    outbound: { allowPrivate: ['127.0.0.0/8', '::1/128'] },
+    brand: { organisation: 'Curfew demo' },
+    connections: applications.map((app) => ({
+      id: app.id,
+      name: app.name,
+      homeUrl: `${app.url}/`,
+      protocol: 'saml',
+      metadata: { file: `peers/${app.id}.xml` },
+      nameId: { format: 'persistent' },
+      attributes: { mail: 'mail' },
+      ...(app.id === 'payroll' ? { frames: true } : {})
+    }))
+  }
+  const token = join(folder, 'demo.token')
+  if (!existsSync(token)) writeFileSync(token, readFileSync(join(folder, 'data/admin.token'), 'utf8'), { mode: 0o600 })
+  writeFileSync(join(folder, 'curfew.yaml'), `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, { mode: 0o600 })
+}
+
+function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl }: RunningDemo): void {
+  const apps = applications.applications.map((app) => `${app.url.padEnd(30)} ${app.note}`)
+  terminal.out('')
+  terminal.out(`  Curfew ${version}  demo   state in ${demoFolder}, nothing leaves this machine`)
+  terminal.out('')
+  const blocks: readonly (readonly (readonly [string, string])[])[] = [
+    [
+      ['Sign in', `${`${baseUrl}/`.padEnd(40)} user ana, password ana`],
+      ['Admin API', `${`${adminUrl}/v1`.padEnd(40)} token in ${demoFolder}/demo.token`],
+      ['Metrics', `${adminUrl}/metrics`]
+    ],
+    apps.map((text, i) => [i === 0 ? 'Applications' : '', text] as const),
+    [
+      ['Try this', 'open all three, then:  npx curfew logout --user ana --watch'],
+      ['Break it', 'npx curfew trigger logout --partner legacy --fault no-response'],
+      ['Stop', 'Ctrl+C']
+    ]
+  ]
+  for (const block of blocks) {
+    for (const [label, value] of block) terminal.out(`  ${label.padEnd(15)}  ${value}`.trimEnd())
+    terminal.out('')
+  }
+}
+
+async function openBrowser(url: string): Promise<void> {
+  const { spawn } = await import('node:child_process')
+  const command = process.platform === 'darwin' ? 'open' : process.platform === 'win32' ? 'explorer' : 'xdg-open'
+  const child = spawn(command, [url], { stdio: 'ignore', detached: true })
+  child.on('error', () => undefined)
+  child.unref()
+}

@@ -1,0 +1,52 @@
+import type { DryRunView, EndedView } from '../../admin/schemas.ts'
+import { type CommandContext, connect, printJson } from '../context.ts'
+import { confirm } from '../confirm.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { watchRun } from '../watch-run.ts'
+
+export interface LogoutOptions {
+  readonly user?: string
+  readonly all?: boolean
+  readonly app?: string
+  readonly reason?: string
+  readonly watch?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+}
+
+/** More sessions than this are asked about first. */
+const askAbove = 1
+
+/** `curfew logout --user <name>`, `curfew logout --all --app <id> --dry-run` */
+export async function logout(context: CommandContext, options: LogoutOptions): Promise<ExitCode> {
+  const { terminal } = context
+  if ((options.user === undefined) === (options.all !== true)) {
+    terminal.note('Say whose sessions: --user <name>, or --all.')
+    return exitCode.usage
+  }
+  const client = connect(context)
+  const scope = { ...(options.user === undefined ? { all: true } : { user: options.user }), ...(options.app === undefined ? {} : { app: options.app }) }
+  const preview = (await client.logout({ ...scope, dryRun: true })) as DryRunView
+  if (options.dryRun === true) return showPreview(context, preview)
+  if (preview.sessions === 0) {
+    terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
+    return exitCode.notFound
+  }
+  const mustAsk = options.all === true || preview.sessions > askAbove
+  if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true))) return exitCode.needsInput
+  const result = (await client.logout({ ...scope, ...(options.reason === undefined ? {} : { reason: options.reason }) })) as EndedView
+  const only = result.ended.length === 1 ? result.ended[0] : undefined
+  if (options.watch === true && only !== undefined) return watchRun(context, client, only.run)
+  if (printJson(context, result)) return exitCode.done
+  terminal.out(`${result.ended.length} ${result.ended.length === 1 ? 'session has' : 'sessions have'} ended. The applications are being told.`)
+  for (const { run } of result.ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
+  return exitCode.done
+}
+
+function showPreview(context: CommandContext, preview: DryRunView): ExitCode {
+  if (printJson(context, preview)) return exitCode.done
+  const { terminal } = context
+  terminal.out(`Would end ${preview.sessions} sessions of ${preview.users.length} users. Nothing was done.`)
+  for (const [app, count] of Object.entries(preview.applications)) terminal.out(`  ${app}  ${count} would be told`)
+  return exitCode.done
+}

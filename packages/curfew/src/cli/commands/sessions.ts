@@ -1,0 +1,60 @@
+import type { SessionView } from '../../admin/schemas.ts'
+import { type CommandContext, connect, printJson } from '../context.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { clockText } from '../run-text.ts'
+import { aligned, table } from '../table.ts'
+
+export interface SessionsListOptions {
+  readonly user?: string
+  readonly app?: string
+  readonly all?: boolean
+  readonly limit?: string
+  readonly cursor?: string
+}
+
+/** `curfew sessions list` */
+export async function listSessions(context: CommandContext, options: SessionsListOptions): Promise<ExitCode> {
+  const page = await connect(context).sessions({ user: options.user, app: options.app, state: options.all === true ? undefined : 'live', limit: options.limit, cursor: options.cursor })
+  if (printJson(context, page.items)) return exitCode.done
+  const { terminal } = context
+  if (page.items.length === 0) terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
+  else for (const line of table([{ title: 'SESSION', charactersMax: 32 }, { title: 'USER' }, { title: 'STATE' }, { title: 'SINCE' }, { title: 'APPLICATIONS' }], page.items.map(row))) terminal.out(line)
+  if (page.nextCursor !== undefined) terminal.note(`More: curfew sessions list --cursor ${page.nextCursor}`)
+  return exitCode.done
+}
+
+function row(session: SessionView): readonly string[] {
+  return [session.id, session.user, session.state, new Date(session.createdAtMs).toISOString().slice(0, 19).replace('T', ' '), session.applications.join(', ') || '-']
+}
+
+/** `curfew sessions show <id>` */
+export async function showSession(context: CommandContext, id: string): Promise<ExitCode> {
+  const session = await connect(context).session(id)
+  if (printJson(context, session)) return exitCode.done
+  const { terminal } = context
+  const ended = session.end === undefined ? [] : ([['Ended', `${new Date(session.end.atMs).toISOString()} ${session.end.reason}, by ${session.end.by}`], ['Run', session.end.run]] as const)
+  for (const line of aligned([
+    ['Session', session.id],
+    ['User', session.user],
+    ['State', session.state],
+    ['Since', new Date(session.createdAtMs).toISOString()],
+    ['Idle until', new Date(session.idleExpiresAtMs).toISOString()],
+    ['From', session.address ?? 'unknown'],
+    ['Browser', session.userAgent ?? 'unknown'],
+    ...ended
+  ])) {
+    terminal.out(line)
+  }
+  const rows = session.participants.map((p) => [p.peer, p.nameId, clockText(p.addedAtMs)])
+  if (rows.length > 0) for (const line of table([{ title: 'APPLICATION' }, { title: 'KNOWN AS' }, { title: 'SINCE' }], rows)) terminal.out(`  ${line}`)
+  return exitCode.done
+}
+
+/** `curfew sessions revoke <id>` */
+export async function revokeSession(context: CommandContext, id: string): Promise<ExitCode> {
+  const result = await connect(context).endSession(id)
+  if (printJson(context, result)) return exitCode.done
+  const run = result.ended[0] ?? result.already[0]
+  context.terminal.out(result.ended.length > 0 ? `The session has ended. Its applications are being told: ${run?.run ?? ''}` : `The session had ended already: ${run?.run ?? ''}`)
+  return exitCode.done
+}

@@ -1,0 +1,118 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { CurfewError } from '@curfew/codecs'
+import { parse, stringify } from 'yaml'
+import { canonicalName, parseUsers } from '../../authority/sign-on/users.ts'
+import { requireConfig } from '../../config/load.ts'
+import { hashPassword } from '../../platform/password.ts'
+import { systemRandom } from '../../platform/random.ts'
+import { confirm } from '../confirm.ts'
+import { type CommandContext, configPath, printJson } from '../context.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { table } from '../table.ts'
+
+export interface UserAddOptions {
+  readonly password?: string
+  readonly passwordStdin?: boolean
+  readonly attribute?: readonly string[]
+}
+
+/** `curfew users list` */
+export async function listUsers(context: CommandContext): Promise<ExitCode> {
+  const file = usersFile(context)
+  const users = [...parseUsers(readUsers(file), file).values()]
+  if (printJson(context, users.map(({ passwordHash: _, ...user }) => user))) return exitCode.done
+  if (users.length === 0) context.terminal.note('No users yet. Add one: curfew users add <name>')
+  const rows = users.map((user) => [user.username, user.isDisabled ? 'disabled' : 'enabled', Object.entries(user.attributes).map(([name, values]) => `${name}=${values.join('|')}`).join(' ')])
+  if (rows.length > 0) for (const line of table([{ title: 'USER' }, { title: 'STATE' }, { title: 'ATTRIBUTES', charactersMax: 80 }], rows)) context.terminal.out(line)
+  return exitCode.done
+}
+
+/** `curfew users add <name>`: the password comes from a prompt or from standard input, never from the history. */
+export async function addUser(context: CommandContext, username: string, options: UserAddOptions): Promise<ExitCode> {
+  const file = usersFile(context)
+  if (parseUsers(readUsers(file), file).has(canonicalName(username))) {
+    context.terminal.note(`${username} is there already. Change the password with: curfew users password ${username}`)
+    return exitCode.failed
+  }
+  const password = await askPassword(context, options)
+  if (password === undefined) return exitCode.needsInput
+  const attributes = Object.fromEntries((options.attribute ?? []).map(attributeOf))
+  const entry = { username, password: await hashPassword(password, systemRandom), ...(Object.keys(attributes).length === 0 ? {} : { attributes }) }
+  edit(file, (users) => [...users, entry])
+  context.terminal.out(`${username} can sign in now.`)
+  return exitCode.done
+}
+
+/** `curfew users password <name>` */
+export async function changePassword(context: CommandContext, username: string, options: UserAddOptions): Promise<ExitCode> {
+  const file = usersFile(context)
+  if (!parseUsers(readUsers(file), file).has(canonicalName(username))) return unknownUser(context, username)
+  const password = await askPassword(context, options)
+  if (password === undefined) return exitCode.needsInput
+  const hash = await hashPassword(password, systemRandom)
+  edit(file, (users) => users.map((user) => (isNamed(user, username) ? { ...user, password: hash } : user)))
+  context.terminal.out(`The password of ${username} is changed.`)
+  return exitCode.done
+}
+
+/** `curfew users remove <name>` */
+export async function removeUser(context: CommandContext, username: string, options: { readonly yes?: boolean }): Promise<ExitCode> {
+  const file = usersFile(context)
+  if (!parseUsers(readUsers(file), file).has(canonicalName(username))) return unknownUser(context, username)
+  if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
+  edit(file, (users) => users.filter((user) => !isNamed(user, username)))
+  context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
+  return exitCode.done
+}
+
+function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
+  terminal.note(`There is no user ${username}. The list: curfew users list`)
+  return exitCode.notFound
+}
+
+function usersFile(context: CommandContext): string {
+  return requireConfig(configPath(context), { environment: context.environment }).config.signOn.users
+}
+
+function readUsers(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : 'users: []\n'
+}
+
+interface UserEntry {
+  readonly username: string
+  readonly password: string
+  readonly attributes?: Readonly<Record<string, string | readonly string[]>>
+  readonly disabled?: boolean
+}
+
+/** Rewrites the file; only its owner may read it. */
+function edit(file: string, change: (users: readonly UserEntry[]) => readonly UserEntry[]): void {
+  const known = (parse(readUsers(file)) as { users?: readonly UserEntry[] } | null)?.users ?? []
+  writeFileSync(file, `# Local users. Change them with: curfew users add|password|remove\n${stringify({ users: change(known) })}`, { mode: 0o600 })
+  chmodSync(file, 0o600)
+}
+
+function isNamed(entry: UserEntry, username: string): boolean {
+  return canonicalName(entry.username) === canonicalName(username)
+}
+
+function attributeOf(text: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new CurfewError('CURFEW_CONFIG_USERS', { why: `${text} is not name=value` })
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+async function askPassword({ terminal }: CommandContext, options: UserAddOptions): Promise<string | undefined> {
+  if (options.passwordStdin === true) {
+    let text = ''
+    for await (const chunk of process.stdin.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+    return text.replace(/\r?\n$/, '')
+  }
+  if (!terminal.isInteractive) {
+    terminal.note('A password is needed. Give it on standard input with --password-stdin.')
+    return undefined
+  }
+  const { password: ask, isCancel } = await import('@clack/prompts')
+  const answer = await ask({ message: 'Password', validate: (value) => ((value ?? '').length < 1 ? 'Write a password.' : undefined) })
+  return isCancel(answer) ? undefined : answer
+}

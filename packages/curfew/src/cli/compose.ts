@@ -1,0 +1,274 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyInstance } from 'fastify'
+import type { AdminPeer } from '../admin/context.ts'
+import { createAdminServer } from '../admin/server.ts'
+import type { AuthorityContext } from '../authority/context.ts'
+import { createCsrf } from '../authority/pages/csrf.ts'
+import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml-idp/connections.ts'
+import { createSamlSender } from '../authority/saml-idp/saml-sender.ts'
+import type { OwnKey } from '../authority/saml-idp/settings.ts'
+import { createAuthorityServer } from '../authority/server.ts'
+import { openUserFile } from '../authority/sign-on/users.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import type { RunPolicy } from '../core/run.ts'
+import type { EngineDeps } from '../engine/deps.ts'
+import { createEngine, type Engine } from '../engine/engine.ts'
+import { createReceiptSigner, type ReceiptSigner } from '../engine/receipt.ts'
+import { systemClock } from '../platform/clock.ts'
+import { createIds } from '../platform/ids.ts'
+import { type AuthorityKey, deriveSecret, readAuthorityKey } from '../platform/keys.ts'
+import { createLocator } from '../platform/locator.ts'
+import type { Logger } from '../platform/logger.ts'
+import { createMetrics } from '../platform/metrics.ts'
+import { createOutbound, type Outbound } from '../platform/outbound.ts'
+import { hashPassword, verifyPassword } from '../platform/password.ts'
+import { systemRandom } from '../platform/random.ts'
+import { createMemoryStore } from '../stores/memory/memory-store.ts'
+import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
+import type { Store } from '../stores/store.ts'
+import { createPageContext, loadBrand } from './pages-setup.ts'
+import { version } from './version.ts'
+
+/** A whole server, made from one configuration. */
+export interface Composition {
+  readonly authority: FastifyInstance
+  readonly admin: FastifyInstance
+  readonly store: Store
+  readonly engine: Engine
+  readonly connections: LiveConnections
+  readonly outbound: Outbound
+  /** Listens and starts to work through the outbox. */
+  start(): Promise<void>
+  /** Stops taking requests, finishes what is under way, closes the store. */
+  stop(): Promise<void>
+}
+
+/** Effects stay at least so long with one process before another may take them. */
+const leaseMsMin = 30_000
+const keepRunsMs = 400 * 86_400_000
+
+/** Builds every part and puts them together. Nothing listens yet. What was opened is closed when a later part fails. */
+export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Composition> {
+  await using opened = new AsyncDisposableStack()
+  const { config } = loaded
+  const random = systemRandom
+  const clock = systemClock
+  const ids = createIds(random)
+  const metrics = createMetrics()
+  const keys = config.saml.keys.map((key) => readKey(key))
+  const entityId = config.saml.entityId ?? originOf(config)
+  const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
+  const connections = opened.use(await openConnections(connectionsDeps({ keys, outbound, logger }), config.connections))
+  const store = opened.use(await openStore(config))
+  const engine = createEngine({
+    store,
+    clock,
+    random,
+    ids,
+    senders: [createSamlSender({ entityId, connections, ids, outbound })],
+    peer: (id) => connections.peer(id),
+    receipts: receiptSigner(entityId, keys),
+    probe: (target) => outbound.probe(target),
+    logger,
+    metrics,
+    ...engineSettings(config)
+  })
+  const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
+  const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
+  const authority = createAuthorityServer({ ...shared, ...(await authoritySettings(config, keys, logger)), connections, health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring } })
+  const admin = createAdminServer({
+    ...shared,
+    version,
+    token: adminToken(config),
+    status: () => status.now,
+    peer: (id) => connections.peer(id),
+    peers: () => connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) }))
+  })
+  const parts = opened.move()
+  const listeners: (() => Promise<unknown>)[] = []
+  return {
+    authority,
+    admin,
+    store,
+    engine,
+    connections,
+    outbound,
+    async start() {
+      await engine.start()
+      listeners.push(...(await listenAll(authority, config.server.listen)), ...(await listenAll(admin, config.admin.listen)))
+      status.now = 'ok'
+    },
+    async stop() {
+      status.now = 'stopping'
+      await Promise.all(listeners.map((close) => close()))
+      await authority.close()
+      await admin.close()
+      await engine.stop()
+      await parts.disposeAsync()
+    }
+  }
+}
+
+function originOf(config: Config): string {
+  return new URL(config.server.baseUrl).origin
+}
+
+function certificateFacts({ fingerprint, notAfterMs }: { readonly fingerprint: string; readonly notAfterMs?: number }): AdminPeer['certificates'][number] {
+  return { fingerprint, ...(notAfterMs === undefined ? {} : { notAfterMs }) }
+}
+
+/** How connections read what they need; `curfew doctor` reads them the same way. */
+export function connectionsDeps({ keys, outbound, logger }: { readonly keys: readonly AuthorityKey[]; readonly outbound: Outbound; readonly logger: Logger }): ConnectionsDeps {
+  return {
+    clock: systemClock,
+    ownKeys: keys.map(ownKeyOf),
+    readFile: (path) => readFile(path),
+    fetchMetadata: (url) => fetchMetadata(outbound, url),
+    onProblem: (id, error) => logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the metadata of ${id} could not be read`)
+  }
+}
+
+function receiptSigner(entityId: string, [first]: readonly AuthorityKey[]): ReceiptSigner {
+  if (first === undefined) throw new CurfewError('CURFEW_CONFIG_KEY', { where: 'saml.keys', why: 'there is no key' })
+  const { key, algorithm } = first.signing
+  const kid = first.verification.fingerprint
+  if (algorithm.startsWith('rsa')) return createReceiptSigner(entityId, { key, algorithm: 'RS256', kid })
+  return createReceiptSigner(entityId, { key, algorithm: algorithm === 'ecdsa-sha384' ? 'ES384' : 'ES256', kid })
+}
+
+function engineSettings(config: Config): Pick<EngineDeps, 'policy' | 'owner' | 'leaseMs' | 'revocationMs' | 'sessionsPerUserMax' | 'keepRunsMs' | 'limits'> {
+  const policy = runPolicy(config.logout)
+  return {
+    policy,
+    owner: `${hostname()}:${config.store.file}`,
+    leaseMs: Math.max(leaseMsMin, 4 * policy.sendTimeoutMs),
+    revocationMs: config.sessions.revocationMinutes * 60_000,
+    sessionsPerUserMax: config.sessions.perUserMax,
+    keepRunsMs,
+    limits: { perPeerMax: config.outbound.perPeerMax }
+  }
+}
+
+type AuthoritySettings = Omit<AuthorityContext, 'store' | 'engine' | 'clock' | 'ids' | 'metrics' | 'logger' | 'baseUrl' | 'connections' | 'health'>
+
+async function authoritySettings(config: Config, keys: readonly AuthorityKey[], logger: Logger): Promise<AuthoritySettings> {
+  const master = readSecret(config.sessions.secretFile)
+  const brand = loadBrand(config.brand)
+  const { clockSkewSeconds, assertionMinutes } = config.saml
+  return {
+    locator: createLocator([master], systemRandom),
+    users: await openUserFile(config.signOn.users, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')),
+    passwords: { verify: (hash, password) => verifyPassword(hash, password), decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom) },
+    secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
+    csrf: createCsrf(deriveSecret(master, 'form token')),
+    sessions: sessionSettings(config),
+    signOn: config.signOn,
+    logout: logoutSettings(config),
+    saml: { entityId: config.saml.entityId ?? originOf(config), keys: keys.map(ownKeyOf), clockSkewSeconds, assertionMinutes },
+    organisation: brand.organisation,
+    pageContext: createPageContext(brand, systemRandom),
+    trustedProxies: config.server.trustedProxies
+  }
+}
+
+/** Listens on every address; further addresses share the routes of the first. */
+async function listenAll(app: FastifyInstance, addresses: readonly string[]): Promise<readonly (() => Promise<unknown>)[]> {
+  await app.ready()
+  const { createServer } = await import('node:http')
+  const closers: (() => Promise<unknown>)[] = []
+  for (const address of addresses) {
+    const { host, port } = hostPort(address)
+    const server = createServer({ maxHeaderSize: 80 * 1024 }, (request, response) => app.routing(request, response))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    })
+    closers.push(
+      () =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve())
+          server.closeIdleConnections()
+          setTimeout(() => server.closeAllConnections(), 2_000).unref()
+        })
+    )
+  }
+  return closers
+}
+
+/** `127.0.0.1:9031`, `[::1]:9031`, `*:9031`. */
+export function hostPort(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':')
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '')
+  return { host: host === '*' ? '::' : host, port: Number(address.slice(at + 1)) }
+}
+
+async function openStore(config: Config): Promise<Store> {
+  if (config.store.kind === 'memory') return createMemoryStore({ capacity: config.store.capacity })
+  return openSqliteStore({ file: config.store.file, capacity: config.store.capacity })
+}
+
+async function fetchMetadata(outbound: Outbound, url: string): Promise<Uint8Array> {
+  const answer = await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })
+  if (answer.status !== 200) throw new CurfewError('CURFEW_OUTBOUND_STATUS', { url, status: answer.status })
+  return answer.body
+}
+
+/** Reads one signing key of the configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
+export function readKey(key: Config['saml']['keys'][number]): AuthorityKey {
+  return readAuthorityKey(readText(key.key), readText(key.certificate), key.algorithm, key.key)
+}
+
+/** The part of a key that signs messages. */
+export function ownKeyOf(key: AuthorityKey): OwnKey {
+  return { ...key.signing, certificate: key.certificateBase64 }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it can not be read' }, { cause })
+  }
+}
+
+/** The secret that cookies and identifiers derive from. @throws CURFEW_CONFIG_FILE */
+export function readSecret(path: string): Uint8Array {
+  return Buffer.from(readText(path).trim(), 'base64')
+}
+
+/** The token of the admin API: from the configuration or its file. @throws CURFEW_CONFIG_FILE */
+export function adminToken(config: Config): string {
+  return config.admin.token ?? readText(config.admin.tokenFile ?? '').trim()
+}
+
+function runPolicy(logout: Config['logout']): RunPolicy {
+  return {
+    attemptsMax: logout.attempts,
+    retryBaseMs: logout.retryBaseSeconds * 1000,
+    retryCapMs: logout.retryCapSeconds * 1000,
+    sendTimeoutMs: logout.sendTimeoutSeconds * 1000,
+    hopTimeoutMs: logout.hopTimeoutSeconds * 1000,
+    frameTimeoutMs: logout.frameTimeoutSeconds * 1000,
+    patienceMs: logout.patienceSeconds * 1000,
+    deadlineMs: logout.deadlineHours * 3_600_000
+  }
+}
+
+function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
+  const { enabled, idleMinutes, maxMinutes, persistent, sources } = sessions
+  return { enabled, idleMinutes, maxMinutes, persistent, sources }
+}
+
+function logoutSettings({ logout }: Config): AuthorityContext['logout'] {
+  const { confirm, successUrl, errorUrl, targets } = logout
+  return {
+    confirm,
+    targets: targets.map(({ path, ...rule }) => ({ ...rule, ...(path === undefined ? {} : { path }) })),
+    ...(successUrl === undefined ? {} : { successUrl }),
+    ...(errorUrl === undefined ? {} : { errorUrl })
+  }
+}

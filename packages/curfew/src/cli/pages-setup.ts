@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyRequest } from 'fastify'
+import { type Brand, makeBrand } from '../authority/pages/brand.ts'
+import { chooseLanguage, createMessages, languages, type MessageOverrides } from '../authority/pages/messages.ts'
+import type { PageContext } from '../authority/pages/page.ts'
+import type { Config } from '../config/schema.ts'
+import type { Random } from '../platform/random.ts'
+
+/** Largest logo file, in bytes: it travels inside every page. */
+const logoBytesMax = 64 * 1024
+
+/** Reads the brand of a configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_BRAND_* */
+export function loadBrand(config: Config['brand']): Brand {
+  const text = (path: string | undefined): string | undefined => (path === undefined ? undefined : read(path).toString('utf8'))
+  return makeBrand({
+    organisation: config.organisation,
+    help: config.help,
+    logo: config.logo === undefined ? undefined : dataUrl(config.logo),
+    tokens: definedTokens(config.tokens),
+    header: text(config.header),
+    footer: text(config.footer),
+    messages: config.messages === undefined ? undefined : overrides(config.messages)
+  })
+}
+
+function definedTokens(tokens: Config['brand']['tokens']): Partial<Brand['light']> | undefined {
+  return tokens === undefined ? undefined : (Object.fromEntries(Object.entries(tokens).filter(([, value]) => value !== undefined)) as Partial<Brand['light']>)
+}
+
+function dataUrl(path: string): string {
+  const type = { '.svg': 'image/svg+xml', '.png': 'image/png', '.webp': 'image/webp' }[extname(path).toLowerCase()]
+  const octets = read(path)
+  if (type === undefined || octets.length > logoBytesMax) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `a logo is SVG, PNG or WebP of at most ${logoBytesMax} bytes` })
+  return `data:${type};base64,${octets.toString('base64')}`
+}
+
+function overrides(folder: string): MessageOverrides {
+  return Object.fromEntries(
+    languages.flatMap((language) => {
+      const file = join(folder, `${language}.json`)
+      return existsSync(file) ? [[language, JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>]] : []
+    })
+  )
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it can not be read' }, { cause })
+  }
+}
+
+/** Makes the context of one response: language by `?lang=`, cookie or browser, and a fresh nonce. */
+export function createPageContext(brand: Brand, random: Random): (request: FastifyRequest) => PageContext {
+  const messages = createMessages(brand.messages)
+  return (request) => {
+    const query = request.query as Readonly<Record<string, unknown>>
+    const wish = typeof query['lang'] === 'string' ? query['lang'] : undefined
+    const language = chooseLanguage(wish, request.headers['accept-language'])
+    const isPage = request.method === 'GET'
+    return { language, t: messages(language), brand, nonce: Buffer.from(random.bytes(16)).toString('base64url'), ...(isPage ? { path: withoutLanguage(request.url) } : {}) }
+  }
+}
+
+function withoutLanguage(url: string): string {
+  return url.replace(/([?&])lang=[^&]*(&|$)/, (_, start: string, end: string) => (end === '&' ? start : '')).replace(/[?&]$/, '')
+}

@@ -1,0 +1,135 @@
+import type { DeliveryView, RunView } from '../admin/schemas.ts'
+import type { Terminal } from './terminal.ts'
+
+const channelWords: Readonly<Record<string, string>> = {
+  'server/soap': 'SAML LogoutRequest (SOAP)',
+  'hop/redirect': 'SAML LogoutRequest (redirect)',
+  'hop/post': 'SAML LogoutRequest (POST)',
+  'frame/redirect': 'SAML LogoutRequest (redirect, hidden frame)',
+  'frame/post': 'SAML LogoutRequest (POST, hidden frame)'
+}
+
+const outcomeWords: Readonly<Record<string, string>> = {
+  ended: 'signed out, confirmed',
+  'already-ended': 'was signed out already, confirmed',
+  unconfirmed: 'asked, cannot confirm',
+  refused: 'refused',
+  unreachable: 'could not be reached',
+  'timed-out': 'did not answer',
+  unsupported: 'not possible: it has no sign-out',
+  'not-asked': 'not asked'
+}
+
+const stateWords: Readonly<Record<string, string>> = {
+  pending: 'waiting',
+  sent: 'asked, no answer yet',
+  'waiting-for-browser': 'waiting for browser',
+  retrying: 'trying again'
+}
+
+export function isConfirmed(delivery: DeliveryView): boolean {
+  return delivery.outcome === 'ended' || delivery.outcome === 'already-ended'
+}
+
+/** Deliveries that stand: a repeat replaces the one it repeats. */
+export function standing(run: RunView): readonly DeliveryView[] {
+  const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
+  return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
+}
+
+/** What became of a delivery, in words. */
+export function deliveryWords(delivery: DeliveryView): string {
+  return delivery.outcome === undefined ? (stateWords[delivery.state] ?? delivery.state) : (outcomeWords[delivery.outcome] ?? delivery.outcome)
+}
+
+export function channelText(channel: string): string {
+  return channelWords[channel] ?? channel
+}
+
+/** `10:04:11.201` in the time zone of this machine. */
+export function clockText(atMs: number): string {
+  const at = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(Temporal.Now.timeZoneId())
+  return at.toPlainTime().toString({ fractionalSecondDigits: 3 })
+}
+
+/** The last line of a run: verdict and counts. */
+export function summaryText(run: RunView, terminal: Terminal): string {
+  const deliveries = standing(run)
+  const count = (test: (delivery: DeliveryView) => boolean): number => deliveries.filter(test).length
+  const parts = [
+    [count(isConfirmed), 'confirmed'],
+    [count((d) => d.state === 'waiting-for-browser'), 'need the browser'],
+    [count((d) => d.state === 'retrying'), 'retrying'],
+    [count((d) => d.state === 'pending' || d.state === 'sent'), 'open'],
+    [count((d) => d.state === 'final' && !isConfirmed(d)), 'not confirmed']
+  ] as const
+  const words = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${n === 1 && word === 'need the browser' ? 'needs the browser' : word}`)
+  const verdict = run.verdict === 'all-ended' ? terminal.style('green', 'complete') : terminal.style('yellow', run.state === 'open' ? 'open' : 'partial')
+  return `${verdict}  ${words.length === 0 ? 'no other application took part' : words.join(', ')}`
+}
+
+/** The run as text: header, one line per application with a bar over time, and what to do about failures. */
+export function runText(run: RunView, terminal: Terminal, nowMs: number): readonly string[] {
+  const endMs = run.finishedAtMs ?? nowMs
+  const lines = [`${terminal.style('bold', run.id)}  ${run.user}  ${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`]
+  const deliveries = run.deliveries
+  const nameWidth = Math.max(4, ...deliveries.map((d) => d.peer.length))
+  const wordWidth = Math.max(4, ...deliveries.map((d) => deliveryWords(d).length))
+  for (const delivery of deliveries) {
+    const bar = barOf(delivery, run.startedAtMs, Math.max(1, endMs - run.startedAtMs), 30)
+    const mark = isConfirmed(delivery) ? terminal.style('green', 'ok') : delivery.state === 'final' ? terminal.style('red', '!!') : terminal.style('yellow', '..')
+    const words = deliveryWords(delivery).padEnd(wordWidth)
+    lines.push(`  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd())
+  }
+  lines.push(summaryText(run, terminal))
+  return lines
+}
+
+function attemptText(delivery: DeliveryView): string {
+  const last = delivery.attempts.at(-1)
+  if (last === undefined) return delivery.code ?? ''
+  const n = delivery.attempts.length
+  const code = delivery.code === undefined ? '' : `  ${delivery.code}`
+  return `${channelText(last.channel)}, ${n} ${n === 1 ? 'attempt' : 'attempts'}${code}`
+}
+
+/** One character per slice of time: = while asked, . while waiting. */
+function barOf(delivery: DeliveryView, startMs: number, lengthMs: number, characters: number): string {
+  let bar = ''
+  for (let i = 0; i < characters; i++) {
+    const fromMs = startMs + (lengthMs * i) / characters
+    const toMs = startMs + (lengthMs * (i + 1)) / characters
+    const isAsked = delivery.attempts.some((a) => a.startedAtMs < toMs && (a.endedAtMs ?? Number.POSITIVE_INFINITY) >= fromMs)
+    const isOver = delivery.finalAtMs !== undefined && delivery.finalAtMs < fromMs
+    bar += isAsked && !isOver ? '=' : isOver ? ' ' : '.'
+  }
+  return bar
+}
+
+/** Why deliveries were not confirmed and what to do: rule, evidence, remedy. */
+export function whyText(run: RunView, terminal: Terminal): readonly string[] {
+  const failed = standing(run).filter((delivery) => !isConfirmed(delivery))
+  if (failed.length === 0) return ['Every application confirmed.']
+  return failed.flatMap((delivery) => {
+    const code = delivery.code ?? delivery.attempts.at(-1)?.code
+    const evidence = delivery.attempts.map((a) => `  attempt ${a.number}  ${clockText(a.startedAtMs)}  ${channelText(a.channel)}  ${a.code ?? 'no answer yet'}`)
+    return [
+      `${terminal.style('bold', delivery.name)} ${deliveryWords(delivery)}${code === undefined ? '' : `   ${code}`}`,
+      ...evidence,
+      `  ${remedy(delivery, run)}`,
+      ...(code === undefined ? [] : [`  more: docs/reference/errors/${code}.md`])
+    ]
+  })
+}
+
+function remedy(delivery: DeliveryView, run: RunView): string {
+  if (delivery.state === 'waiting-for-browser') return 'It can be told by the browser only; it is told when the user comes back.'
+  if (delivery.state !== 'final') return `Still being tried, until ${clockText(run.deadlineAtMs)} at the latest.`
+  if (delivery.outcome === 'unsupported') return 'Give the connection a logout endpoint (slo) if the application has one.'
+  if (delivery.outcome === 'not-asked') return 'This is what the settings say; profiles.idpInitiatedSlo decides.'
+  return `Try again: curfew runs retry ${run.id} ${delivery.id}`
+}
+
+export function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}

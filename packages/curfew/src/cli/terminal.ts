@@ -1,0 +1,39 @@
+import { styleText } from 'node:util'
+
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
+
+/** Where a command writes: results to standard output, everything else to standard error. */
+export interface Terminal {
+  /** A line of the result. */
+  out(line: string): void
+  /** A line for the person: progress, hints, errors. */
+  note(line: string): void
+  style(style: Style, text: string): string
+  readonly isInteractive: boolean
+  readonly isQuiet: boolean
+  /** Characters per line. */
+  readonly columns: number
+}
+
+export interface TerminalOptions {
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly color: boolean
+  readonly quiet: boolean
+  readonly input: boolean
+}
+
+/** Colour only on a terminal, never where NO_COLOR is set or a flag says no; it never carries the meaning alone. */
+export function createTerminal(options: TerminalOptions): Terminal {
+  const { stdout, stderr, environment } = options
+  const hasColour = options.color && stdout.isTTY && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb'
+  return {
+    out: (line) => void stdout.write(`${line}\n`),
+    note: (line) => void (options.quiet || stderr.write(`${line}\n`)),
+    style: (style, text) => (hasColour ? styleText(style, text, { validateStream: false }) : text),
+    isInteractive: options.input && stdout.isTTY && process.stdin.isTTY,
+    isQuiet: options.quiet,
+    columns: stdout.columns ?? 100
+  }
+}

@@ -1,0 +1,33 @@
+import type { RunView } from '../admin/schemas.ts'
+import type { AdminClient } from './client.ts'
+import type { CommandContext } from './context.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { summaryText } from './run-text.ts'
+import { changeLines } from './watch-text.ts'
+
+/** How long `--watch` stays when only the browser or a later retry can bring something new. */
+const quietMsMax = 3_000
+
+/** Prints every change of a run until it is done, or nothing more comes without the browser or a later retry. */
+export async function watchRun(context: CommandContext, client: AdminClient, id: string): Promise<ExitCode> {
+  const { terminal, options } = context
+  const abort = new AbortController()
+  let last: RunView | undefined
+  let timer: NodeJS.Timeout | undefined
+  for await (const run of client.watch(id, abort.signal)) {
+    if (last === undefined && options.ndjson !== true && options.json !== true) terminal.out(`${terminal.style('bold', run.id)}  ${run.user}  started by ${run.startedBy}`)
+    if (options.ndjson === true) terminal.out(JSON.stringify(run))
+    else if (options.json !== true) for (const line of changeLines(last, run, terminal)) terminal.out(line)
+    last = run
+    clearTimeout(timer)
+    const isQuiet = run.deliveries.every((d) => d.state === 'final' || d.state === 'waiting-for-browser' || d.state === 'retrying')
+    timer = isQuiet && run.state !== 'done' ? setTimeout(() => abort.abort(), quietMsMax) : undefined
+  }
+  clearTimeout(timer)
+  if (last === undefined) return exitCode.notFound
+  if (options.json === true) terminal.out(JSON.stringify(last, null, 2))
+  else if (options.ndjson !== true) {
+    terminal.out(`${summaryText(last, terminal)}            npx curfew runs show ${last.id}`)
+  }
+  return last.verdict === 'all-ended' ? exitCode.done : exitCode.partial
+}

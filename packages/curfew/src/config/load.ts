@@ -1,0 +1,219 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { CurfewError } from '@curfew/codecs'
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { type Finding, sortedFindings } from './finding.ts'
+import { nearest } from './nearest.ts'
+import { type Config, configSchema } from './schema.ts'
+import { resolveSecrets, type SecretOrigin } from './secrets.ts'
+
+/** A configuration that was read, checked and resolved: every path absolute. */
+export interface LoadedConfig {
+  readonly config: Config
+  readonly file: string
+  readonly document: Document
+  readonly lines: LineCounter
+  /** Values that came from the environment or from a file, by path. */
+  readonly origins: ReadonlyMap<string, SecretOrigin>
+}
+
+export type LoadResult = { readonly ok: true; readonly loaded: LoadedConfig } | { readonly ok: false; readonly findings: readonly Finding[] }
+
+export interface LoadOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Reads `curfew.yaml` (or JSON) and reports everything that is wrong with it at once. */
+export function loadConfig(file: string, options: LoadOptions): LoadResult {
+  if (!existsSync(file)) {
+    return { ok: false, findings: [{ file, line: 1, column: 1, code: 'CURFEW_CONFIG_FILE', path: 'file', what: 'there is no such file.', fix: 'Make one with: curfew init' }] }
+  }
+  return parseConfig(readFileSync(file, 'utf8'), file, options)
+}
+
+/** The same for a text; relative paths resolve against the folder of `file`. */
+export function parseConfig(text: string, file: string, options: LoadOptions): LoadResult {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const context: FindingContext = { file, document, lines }
+  if (document.errors.length > 0) {
+    const findings = document.errors.map((error): Finding => {
+      const { line, col } = lines.linePos(error.pos[0])
+      return { file, line, column: col, code: 'CURFEW_CONFIG_SYNTAX', path: 'file', what: `this is not well-formed YAML: ${error.message}`, fix: 'Check indentation, colons and quotes here.' }
+    })
+    return { ok: false, findings }
+  }
+  const { value, origins, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
+  const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
+  const result = configSchema.safeParse(value ?? {})
+  if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
+  else findings.push(...duplicates(context, result.data))
+  if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
+  return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
+}
+
+/** @throws CURFEW_CONFIG_INVALID with the number of findings; for callers that can't show them */
+export function requireConfig(file: string, options: LoadOptions): LoadedConfig {
+  const result = loadConfig(file, options)
+  if (!result.ok) throw new CurfewError('CURFEW_CONFIG_INVALID', { file, findings: result.findings.length })
+  return result.loaded
+}
+
+interface FindingContext {
+  readonly file: string
+  readonly document: Document
+  readonly lines: LineCounter
+}
+
+type Path = readonly (string | number)[]
+
+function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodIssue): readonly Finding[] {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+  const got = at(value, path)
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownKey(context, [...path, key], key, knownKeys(path)))
+    case 'invalid_type':
+      if (got === undefined) return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: `Write a ${issue.expected} here.` }]
+      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_TYPE', what: `${shown(got)} is not a ${issue.expected}.`, fix: `Write a ${issue.expected}.` }]
+    case 'invalid_value':
+      return [unknownValue(context, path, got, issue.values.map(String))]
+    case 'invalid_union':
+      return [unionFinding(context, path, got, issue)]
+    default:
+      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
+  }
+}
+
+function unionFinding(context: FindingContext, path: Path, got: unknown, issue: z.core.$ZodIssueInvalidUnion): Finding {
+  if (issue.discriminator !== undefined) {
+    const choices = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : ['saml']
+    const value = at(got, [issue.discriminator])
+    const full = path.at(-1) === issue.discriminator ? path : [...path, issue.discriminator]
+    return unknownValue(context, full, path.at(-1) === issue.discriminator ? got : value, choices)
+  }
+  if (got === undefined) return { ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: 'Write a value here.' }
+  const advice = issue.message === 'Invalid input' ? (issue.errors.flat().at(-1)?.message ?? issue.message) : issue.message
+  return { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(advice)}.` }
+}
+
+function unknownKey(context: FindingContext, path: Path, key: string, known: readonly string[]): Finding {
+  const meant = nearest(key, known)
+  const fix = meant === undefined ? `Use one of: ${known.join(', ')}.` : `Did you mean \`${meant}\`?`
+  return { ...placeOf(context, path), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what: `\`${key}\` is not a key here.`, fix }
+}
+
+function unknownValue(context: FindingContext, path: Path, got: unknown, choices: readonly string[]): Finding {
+  const meant = typeof got === 'string' ? nearest(got, choices) : undefined
+  const hint = meant === undefined ? '' : `   (did you mean "${meant}"?)`
+  const name = String(path.at(-1) ?? 'value')
+  const what = got === undefined ? 'this is needed and not there.' : `${shown(got)} is not a ${name}.`
+  return { ...placeOf(context, path), code: got === undefined ? 'CURFEW_CONFIG_MISSING' : 'CURFEW_CONFIG_UNKNOWN_VALUE', what, fix: `Use one of: ${choices.join(', ')}.${hint}` }
+}
+
+/** Keys that the schema has at a path, read from the JSON Schema so that it stays right by itself. */
+function knownKeys(path: Path): readonly string[] {
+  let shape: unknown = configSchema
+  for (const part of path) {
+    shape = inner(shape)
+    shape = typeof part === 'number' ? (shape as { element?: unknown }).element : shapeOf(shape)[String(part)]
+  }
+  return Object.keys(shapeOf(inner(shape)))
+}
+
+/** Strips defaults, optional marks and unions of one off a schema. */
+function inner(schema: unknown): unknown {
+  const definition = (schema as { def?: { innerType?: unknown; options?: readonly unknown[] } } | undefined)?.def
+  if (definition?.innerType !== undefined) return inner(definition.innerType)
+  if (definition?.options?.length === 1) return inner(definition.options[0])
+  return schema
+}
+
+function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
+  return (schema as { shape?: Readonly<Record<string, unknown>> } | undefined)?.shape ?? {}
+}
+
+/** Ids and entity IDs that stand twice. */
+function duplicates(context: FindingContext, config: Config): readonly Finding[] {
+  const seen = new Map<string, number>()
+  return config.connections.flatMap((connection, i): Finding[] => {
+    const first = seen.get(connection.id)
+    seen.set(connection.id, first ?? i)
+    if (first === undefined) return []
+    return [{ ...placeOf(context, ['connections', i, 'id']), code: 'CURFEW_CONFIG_DUPLICATE', what: `"${connection.id}" names two connections.`, fix: 'Give each connection an id of its own.' }]
+  })
+}
+
+function placeOf(context: FindingContext, path: Path): { readonly file: string; readonly line: number; readonly column: number; readonly path: string } {
+  const { line, col } = positionOf(context, path)
+  return { file: context.file, line, column: col, path: pathText(context, path) }
+}
+
+function positionOf({ document, lines }: FindingContext, path: Path): { readonly line: number; readonly col: number } {
+  for (let length = path.length; length >= 0; length--) {
+    const offset = offsetOf(document, path.slice(0, length))
+    if (offset !== undefined) return lines.linePos(offset)
+  }
+  return { line: 1, col: 1 }
+}
+
+/** Offset of a value, or of its key when the value itself has none. */
+function offsetOf(document: Document, path: Path): number | undefined {
+  const parent = path.length === 0 ? undefined : document.getIn(path.slice(0, -1), true)
+  if (isMap(parent)) {
+    const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(path.at(-1)))
+    const value = pair?.value as { range?: readonly number[] | null } | null | undefined
+    const isPlain = isScalar(pair?.value)
+    const key = pair?.key as { range?: readonly number[] | null } | undefined
+    return (isPlain ? value?.range?.[0] : key?.range?.[0]) ?? key?.range?.[0]
+  }
+  if (isSeq(parent)) return (parent.items[Number(path.at(-1))] as { range?: readonly number[] | null } | undefined)?.range?.[0]
+  return path.length === 0 ? 0 : undefined
+}
+
+/** `connections[payroll].slo[0].binding`: connections are named by their id where they have one. */
+function pathText({ document }: FindingContext, path: Path): string {
+  let text = ''
+  path.forEach((part, i) => {
+    if (typeof part !== 'number') text += text === '' ? part : `.${part}`
+    else {
+      const own = document.getIn([...path.slice(0, i + 1), 'id'])
+      text += `[${typeof own === 'string' ? own : part}]`
+    }
+  })
+  return text === '' ? 'file' : text
+}
+
+function at(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>((current, part) => (typeof current === 'object' && current !== null ? (current as Record<string | number, unknown>)[part] : undefined), value)
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1).replace(/\.$/, '')
+}
+
+/** Paths in the file are relative to the file. */
+function absolutePaths(config: Config, folder: string): Config {
+  const full = <T extends string | undefined>(path: T): T => (path === undefined || isAbsolute(path) ? path : (resolve(folder, path) as T))
+  const { brand } = config
+  return {
+    ...config,
+    admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
+    store: { ...config.store, file: full(config.store.file) },
+    saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
+    sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
+    signOn: { ...config.signOn, users: full(config.signOn.users) },
+    brand: { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) },
+    connections: config.connections.map((connection) => ({
+      ...connection,
+      certificates: connection.certificates?.map((certificate) => full(certificate)),
+      metadata: connection.metadata === undefined ? undefined : { ...connection.metadata, file: full(connection.metadata.file), certificate: full(connection.metadata.certificate) }
+    }))
+  }
+}

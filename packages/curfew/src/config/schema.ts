@@ -1,0 +1,187 @@
+import { z } from 'zod'
+import { limitMinutesMax } from '../core/expiry.ts'
+
+const id = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,39}$/, 'use lower-case letters, digits and dashes, starting with a letter, at most 40')
+  .describe('Short name, used in commands, addresses and logs. Example: payroll')
+const url = z.url({ protocol: /^https?$/, error: 'write an http or https address, such as https://app.example.com/saml/slo' })
+const urlOrPath = z.union([url, z.string().startsWith('/', 'write an address, or a path when the connection has a baseUrl')])
+const path = z.string().min(1)
+const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.*-]+):\d{1,5}$/, 'write host:port, such as 127.0.0.1:9031')
+const positive = z.int().min(1)
+const minutes = z.union([z.literal(-1), z.int().min(1).max(limitMinutesMax)], { error: `write -1 or minutes from 1 to ${limitMinutesMax}` })
+const binding = z.enum(['redirect', 'post', 'soap'])
+const algorithm = z.enum(['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'rsa-pss-sha256', 'ecdsa-sha256', 'ecdsa-sha384'])
+const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'write a colour as #rrggbb')
+
+const server = z
+  .strictObject({
+    baseUrl: url.describe('Origin of the authority as browsers see it. Every address and Destination derives from it.'),
+    listen: z.array(hostPort).min(1).default(['127.0.0.1:9031']).describe('Where the runtime listens.'),
+    trustedProxies: z.array(z.string()).default([]).describe('Address ranges whose X-Forwarded headers count.'),
+    heartbeatMonitoring: z.boolean().default(false).describe('/pf/heartbeat.ping shows figures instead of OK.')
+  })
+  .describe('The authority as browsers and partners see it.')
+
+const admin = z
+  .strictObject({
+    listen: z.array(hostPort).min(1).default(['127.0.0.1:9999']).describe('Where the admin API and the metrics listen.'),
+    tokenFile: path.optional().describe('File with the token of the admin API. Default: data/admin.token'),
+    token: z.string().min(16).optional().describe('The token itself, from the environment: ${env:NAME}.')
+  })
+  .prefault({})
+  .describe('The admin API that the command line uses.')
+
+const store = z
+  .strictObject({
+    kind: z.enum(['sqlite', 'memory']).default('sqlite').describe('memory keeps nothing over a restart and is for tests.'),
+    file: path.default('data/curfew.db').describe('Database file of the embedded store.'),
+    capacity: positive.default(1_000_000).describe('Most live sessions; beyond it sign-ins are refused and nothing is dropped.')
+  })
+  .prefault({})
+  .describe('Where sessions, runs and deliveries are kept.')
+
+const saml = z
+  .strictObject({
+    entityId: z.string().min(1).max(1024).optional().describe('Entity ID of the identity provider. Default: server.baseUrl'),
+    keys: z
+      .array(z.strictObject({ key: path, certificate: path, algorithm: algorithm.default('rsa-sha256') }))
+      .min(1)
+      .describe('Signing keys, PEM files. The first signs, all are published.'),
+    clockSkewSeconds: z.int().min(0).max(600).default(60),
+    assertionMinutes: z.int().min(1).max(60).default(5).describe('How long an assertion may be used.')
+  })
+  .describe('The SAML identity provider.')
+
+const sessions = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Authentication sessions: one sign-in serves all applications.'),
+    idleMinutes: minutes.default(60).describe('Ends without activity. -1: as long as maxMinutes.'),
+    maxMinutes: minutes.default(480).describe('Ends whatever happens. -1: never.'),
+    persistent: z.boolean().default(false).describe('People may stay signed in over browser restarts.'),
+    perUserMax: z.union([z.literal(-1), positive]).default(100).describe('More sessions of one user end the oldest, with notice to its applications.'),
+    revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
+    secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
+    sources: z.record(z.string(), z.strictObject({ enabled: z.boolean().optional(), idleMinutes: minutes.optional(), maxMinutes: minutes.optional(), persistent: z.boolean().optional() })).default({}).describe('Other limits for single authentication sources.')
+  })
+  .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, { path: ['maxMinutes'], error: 'maxMinutes must not be shorter than idleMinutes' })
+  .describe('How long people stay signed in.')
+
+const signOn = z
+  .strictObject({
+    users: path.describe('File of local users, made by curfew users add.'),
+    sourceId: id.default('form'),
+    sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
+    locking: z
+      .strictObject({ attempts: positive.max(1_000).default(5), windowMinutes: positive.max(1_440).default(15) })
+      .prefault({})
+      .describe('Wrong passwords within the window before an account is locked.')
+  })
+  .describe('The sign-in form.')
+
+const target = z.strictObject({
+  domain: z.string().regex(/^(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/, 'write a host name, such as www.example.com or *.example.com').describe('Host; *. in front stands for any sub-domain.'),
+  path: z.string().startsWith('/').optional().describe('Only this path and what lies below it.'),
+  requireHttps: z.boolean().default(true),
+  allowQueryAndFragment: z.boolean().default(false)
+})
+
+const logout = z
+  .strictObject({
+    confirm: z.boolean().default(false).describe('Ask before every sign-out that starts at the authority.'),
+    successUrl: url.optional().describe('Landing page after a sign-out that everyone confirmed.'),
+    errorUrl: url.optional().describe('Landing page after one that not everyone confirmed.'),
+    targets: z.array(target).default([]).describe('Allowed TargetResource and InErrorResource addresses; others are ignored.'),
+    attempts: z.int().min(1).max(20).default(4).describe('Server-to-server attempts per application.'),
+    retryBaseSeconds: positive.max(3_600).default(10),
+    retryCapSeconds: positive.max(86_400).default(300),
+    deadlineHours: positive.max(720).default(24).describe('When what is still open becomes final.'),
+    sendTimeoutSeconds: positive.max(60).default(5),
+    hopTimeoutSeconds: positive.max(60).default(8),
+    frameTimeoutSeconds: positive.max(30).default(3),
+    patienceSeconds: positive.max(60).default(8).describe('How long whoever started waits before hearing what is known.')
+  })
+  .prefault({})
+  .describe('How sign-outs are carried out.')
+
+const outbound = z
+  .strictObject({
+    allowPrivate: z.array(z.string()).default([]).describe('Private address ranges that may be reached, such as 10.20.0.0/16.'),
+    hosts: z.record(z.string(), z.string()).default({}).describe('Fixed addresses of host names.'),
+    perPeerMax: z.int().min(1).max(256).default(16).describe('Requests to one partner at once.')
+  })
+  .prefault({})
+  .describe('Requests that leave the authority.')
+
+const brand = z
+  .strictObject({
+    organisation: z.string().min(1).max(80).default('Curfew'),
+    help: z.string().regex(/^(https:\/\/|mailto:)/, 'write an https or mailto address').optional(),
+    logo: path.optional().describe('Picture file (SVG or PNG), at most 64 KB.'),
+    tokens: z.strictObject({ background: colour, surface: colour, text: colour, muted: colour, accent: colour, onAccent: colour, good: colour, bad: colour }).partial().optional(),
+    messages: path.optional().describe('Folder with <language>.json files that replace texts.'),
+    header: path.optional(),
+    footer: path.optional()
+  })
+  .prefault({})
+  .describe('How the pages look and speak.')
+
+const samlConnection = z
+  .strictObject({
+    id,
+    name: z.string().min(1).max(80).optional().describe('Name shown to people.'),
+    logoUrl: z.string().optional(),
+    homeUrl: url.optional().describe('Where a person opens the application.'),
+    protocol: z.literal('saml'),
+    metadata: z
+      .strictObject({ file: path.optional(), url: url.optional(), refreshMinutes: positive.max(10_080).optional(), certificate: path.optional().describe('Certificate that signs the metadata.') })
+      .refine((m) => (m.file === undefined) !== (m.url === undefined), { error: 'give either file or url' })
+      .optional()
+      .describe('Metadata of the partner; what stands beside it overrides it.'),
+    entityId: z.string().min(1).max(1024).optional(),
+    baseUrl: url.optional().describe('Relative addresses of this connection resolve against it.'),
+    acs: z.array(z.strictObject({ binding: z.literal('post').default('post'), url: urlOrPath, index: z.int().min(0).max(65_535).optional(), default: z.boolean().optional() })).optional(),
+    slo: z.array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() })).optional().describe('Logout endpoints in order of preference.'),
+    incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
+    profiles: z
+      .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
+      .partial()
+      .optional(),
+    nameId: z.strictObject({ format: z.enum(['persistent', 'transient', 'emailAddress', 'unspecified']).optional(), attribute: z.string().optional() }).optional(),
+    attributes: z.record(z.string(), z.string()).optional().describe('SAML attribute name: attribute of the user.'),
+    certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
+    requireSignedAuthnRequests: z.boolean().optional(),
+    signResponse: z.boolean().optional(),
+    embedCertificate: z.boolean().optional(),
+    algorithm: algorithm.optional(),
+    frames: z.boolean().optional().describe('Its logout works in a hidden frame: it finds sessions without cookies and allows framing.'),
+    returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.')
+  })
+  .describe('A SAML service provider.')
+
+/** `curfew.yaml`: the one source of validation, editor completion and documentation. */
+export const configSchema = z.strictObject({
+  server,
+  admin,
+  store,
+  saml,
+  sessions,
+  signOn,
+  logout,
+  outbound,
+  brand,
+  connections: z.array(z.discriminatedUnion('protocol', [samlConnection])).default([]).describe('The applications.'),
+  logging: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}).describe('Log lines on standard error.')
+})
+
+/** A checked configuration with every default in place. */
+export type Config = z.output<typeof configSchema>
+/** What a person writes. */
+export type ConfigInput = z.input<typeof configSchema>
+export type SamlConnectionConfig = z.output<typeof samlConnection>
+
+/** JSON Schema (draft 2020-12) for editors. */
+export function configJsonSchema(): object {
+  return { $id: 'config.schema.json', title: 'curfew.yaml', ...z.toJSONSchema(configSchema, { io: 'input' }) }
+}

@@ -1,0 +1,20 @@
+import type { Delivery, LogoutRun } from './run.ts'
+import { channelOf } from './step.ts'
+
+/** What the browser can do for a run now. */
+export interface BrowserSteps {
+  /** Hidden frames to load on the sign-off page, all together. */
+  readonly frames: readonly Delivery[]
+  /** The one application to visit next; undefined while the browser is out at another one. */
+  readonly hop: Delivery | undefined
+}
+
+/** Frames at once, hops one by one, in the order of the plan. */
+export function browserSteps(run: LogoutRun): BrowserSteps {
+  const waiting = run.deliveries.filter((d) => d.state === 'waiting-for-browser')
+  const isOut = run.deliveries.some((d) => d.state === 'sent' && channelOf(d)?.kind === 'hop')
+  return {
+    frames: waiting.filter((d) => channelOf(d)?.kind === 'frame'),
+    hop: isOut ? undefined : waiting.find((d) => channelOf(d)?.kind === 'hop')
+  }
+}

@@ -1,0 +1,75 @@
+import type { DeliveryId, PeerId } from './ids.ts'
+import { deliveriesPerRunMax } from './limits.ts'
+import type { Outcome } from './outcome.ts'
+import type { Participant } from './participant.ts'
+import type { LogoutChannel, Peer } from './peer.ts'
+import type { Delivery, Effect, Starter } from './run.ts'
+
+export interface PlanInput {
+  readonly participants: readonly Participant[]
+  readonly peer: (id: PeerId) => Peer | undefined
+  readonly starter: Starter
+  /** Only these peers are told; absent: all. */
+  readonly onlyPeers?: readonly PeerId[]
+  readonly newDeliveryId: () => DeliveryId
+  readonly atMs: number
+}
+
+export interface Plan {
+  readonly deliveries: readonly Delivery[]
+  readonly effects: readonly Effect[]
+}
+
+/**
+ * Decides what a run owes to every participant but the one that started it: server-to-server first, hidden frames,
+ * then hops, those that may not return last. A participant that can't be asked gets its outcome at once.
+ */
+export function planDeliveries(input: PlanInput): Plan {
+  const told = input.participants.filter((p) => input.starter.kind !== 'participant' || p.id !== input.starter.participantId)
+  if (told.length > deliveriesPerRunMax) throw new RangeError(`more than ${deliveriesPerRunMax} participants in one session`)
+  const deliveries = told.map((participant) => planDelivery(participant, input)).sort(byCertainty)
+  const effects = deliveries
+    .filter((delivery) => delivery.state === 'pending')
+    .map((delivery): Effect => ({ kind: 'send', deliveryId: delivery.id, attempt: 1, dueAtMs: input.atMs }))
+  return { deliveries, effects }
+}
+
+function planDelivery(participant: Participant, input: PlanInput): Delivery {
+  const peer = input.peer(participant.peerId)
+  const outcome = outcomeWithoutAsking(participant, peer, input.onlyPeers)
+  const channels = outcome === undefined ? inOrder(peer?.channels ?? []) : []
+  const base = {
+    id: input.newDeliveryId(),
+    participantId: participant.id,
+    peerId: participant.peerId,
+    peerName: peer?.name ?? participant.peerId,
+    nameId: participant.nameId,
+    sessionIndex: participant.sessionIndex,
+    assertionNotOnOrAfterMs: participant.assertionNotOnOrAfterMs,
+    channels,
+    channelIndex: 0,
+    returnsBrowser: peer?.returnsBrowser ?? false,
+    attempts: []
+  }
+  if (outcome !== undefined) return { ...base, state: 'final', outcome, finalAtMs: input.atMs }
+  return { ...base, state: channels[0]?.kind === 'server' ? 'pending' : 'waiting-for-browser' }
+}
+
+function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, onlyPeers: readonly PeerId[] | undefined): Outcome | undefined {
+  if (onlyPeers !== undefined && !onlyPeers.includes(participant.peerId)) return { kind: 'not-asked', code: 'CURFEW_RUN_NOT_CHOSEN' }
+  if (peer === undefined) return { kind: 'unsupported', code: 'CURFEW_RUN_PEER_UNKNOWN' }
+  if (!peer.mayBeAsked) return { kind: 'not-asked', code: 'CURFEW_RUN_PROFILE_OFF' }
+  if (peer.channels.length === 0) return { kind: 'unsupported', code: 'CURFEW_RUN_NO_CHANNEL' }
+  return undefined
+}
+
+const channelRank: Readonly<Record<LogoutChannel['kind'], number>> = { server: 0, frame: 1, hop: 2 }
+
+function inOrder(channels: readonly LogoutChannel[]): readonly LogoutChannel[] {
+  return [...channels].sort((a, b) => channelRank[a.kind] - channelRank[b.kind])
+}
+
+/** Applications that may keep the browser come last; otherwise the order of the sign-ins stays. */
+function byCertainty(a: Delivery, b: Delivery): number {
+  return Number(b.returnsBrowser) - Number(a.returnsBrowser)
+}

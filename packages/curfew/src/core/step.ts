@@ -1,0 +1,221 @@
+import type { DeliveryId } from './ids.ts'
+import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
+import { joinOutcomes, type Outcome } from './outcome.ts'
+import type { LogoutChannel } from './peer.ts'
+import { retryDelayMs } from './retry.ts'
+import type { Attempt, Delivery, Effect, LogoutRun, RunEvent } from './run.ts'
+
+type Stepped = readonly [LogoutRun, readonly Effect[]]
+type DeliveryEvent = Extract<RunEvent, { readonly messageId: string }>
+
+/**
+ * Advances a run by one event. Pure and total: every event in every state is defined, a repeat changes nothing, and
+ * the order of answers does not matter for the end. The caller stores the run and the effects in one transaction,
+ * then acts. An unchanged run comes back as the same object, without effects.
+ */
+export function step(run: LogoutRun, event: RunEvent): Stepped {
+  switch (event.kind) {
+    case 'attempt-started':
+    case 'browser-sent':
+      return start(run, event)
+    case 'confirmed':
+    case 'refused':
+    case 'unusable-answer':
+    case 'failed':
+      return answered(run, event)
+    case 'probe-failed':
+      return probeFailed(run, event)
+    case 'browser-seen':
+      return browserSeen(run, event.atMs)
+    case 'tick':
+      return tick(run, event.atMs, event.jitter)
+    case 'retry-requested':
+      return retryRequested(run, event)
+    case 'starter-answered':
+      return run.starterAnsweredAtMs === undefined ? changed(run, { starterAnsweredAtMs: event.atMs }) : [run, []]
+    case 'receipt-made':
+      return run.state === 'done' && run.receipt !== event.receipt ? changed(run, { receipt: event.receipt }) : [run, []]
+  }
+}
+
+/** The channel a delivery is on now. */
+export function channelOf(delivery: Delivery): LogoutChannel | undefined {
+  return delivery.channels[delivery.channelIndex]
+}
+
+function start(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'attempt-started' | 'browser-sent' }>): Stepped {
+  const delivery = find(run, event.deliveryId)
+  const channel = delivery === undefined ? undefined : channelOf(delivery)
+  const isServer = event.kind === 'attempt-started'
+  if (delivery === undefined || delivery.state === 'final' || channel === undefined || (channel.kind === 'server') !== isServer) return [run, []]
+  if (delivery.attempts.some((attempt) => attempt.messageId === event.messageId)) return [run, []]
+  const attempt: Attempt = { number: delivery.attempts.length + 1, channel, messageId: event.messageId, startedAtMs: event.atMs }
+  const attempts = [...delivery.attempts, attempt].slice(-attemptsKeptMax)
+  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : channel.kind === 'frame' ? run.policy.frameTimeoutMs : run.policy.hopTimeoutMs
+  const { nextAttemptAtMs: _, ...rest } = delivery
+  // A server channel is timed by its sender; the wake catches the node that died in between.
+  const wakeAtMs = event.atMs + timeoutMs * (isServer ? 2 : 1)
+  return replace(run, { ...rest, state: 'sent', attempts }, event.atMs, [{ kind: 'wake', dueAtMs: wakeAtMs }])
+}
+
+function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind: 'confirmed' | 'refused' | 'unusable-answer' | 'failed' }>): Stepped {
+  const delivery = find(run, event.deliveryId)
+  const attempt = delivery?.attempts.find((a) => a.messageId === event.messageId)
+  if (delivery === undefined || attempt === undefined) return [run, []]
+  if (delivery.state === 'final') return late(run, delivery, event)
+  if (event.kind === 'confirmed') return finish(run, closeAttempt(delivery, event.messageId, event.atMs), { kind: event.result, proof: event.proof }, event.atMs)
+  // An answer to an attempt that was given up already says nothing about the one under way.
+  if (attempt.endedAtMs !== undefined) return [run, []]
+  const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code)
+  if (event.kind === 'refused') return nextChannelOr(run, closed, { kind: 'refused', code: event.code, statusCode: event.statusCode }, event.atMs)
+  if (event.kind === 'unusable-answer') return nextChannelOr(run, closed, { kind: 'unconfirmed', code: event.code }, event.atMs)
+  return failedAttempt(run, closed, event)
+}
+
+/** After the end only a proved answer counts, and only upwards: what a partner proves is never thrown away. */
+function late(run: LogoutRun, delivery: Delivery, event: RunEvent): Stepped {
+  if (event.kind !== 'confirmed' || delivery.outcome === undefined) return [run, []]
+  const better = joinOutcomes(delivery.outcome, { kind: event.result, proof: event.proof })
+  if (better === undefined || better.kind === delivery.outcome.kind) return [run, []]
+  const [next, effects] = replace(run, { ...delivery, outcome: better }, event.atMs, [])
+  return [next, next.state === 'done' ? [...effects, { kind: 'receipt', dueAtMs: event.atMs }] : effects]
+}
+
+function failedAttempt(run: LogoutRun, delivery: Delivery, failure: Failure): Stepped {
+  const onChannel = delivery.attempts.filter((a) => a.channel.kind === 'server').length
+  const isServer = channelOf(delivery)?.kind === 'server'
+  const delayMs = retryDelayMs(run.policy, onChannel, failure.jitter)
+  const nextAtMs = failure.atMs + delayMs
+  const mayRetry = isServer && failure.retryable && onChannel < run.policy.attemptsMax && nextAtMs < deadlineOf(run)
+  // A person at the browser is not made to wait for retries where the browser itself can carry the message.
+  const hasBrowserWay = delivery.channels.slice(delivery.channelIndex + 1).some((c) => c.kind !== 'server') && run.browserSeenAtMs !== undefined
+  if (mayRetry && !hasBrowserWay) {
+    return replace(run, { ...delivery, state: 'retrying', nextAttemptAtMs: nextAtMs }, failure.atMs, [
+      { kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }
+    ])
+  }
+  return nextChannelOr(run, delivery, { kind: failure.why, code: failure.code, attempts: Math.max(1, delivery.attempts.length) }, failure.atMs)
+}
+
+interface Failure {
+  readonly atMs: number
+  readonly why: 'unreachable' | 'timed-out'
+  readonly code: string
+  readonly retryable: boolean
+  readonly jitter: number
+}
+
+/** Goes on to the next channel of the delivery; without one the outcome stands. */
+function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
+  const next = delivery.channels[delivery.channelIndex + 1]
+  if (next === undefined) return finish(run, delivery, outcome, atMs)
+  const moved = { ...delivery, channelIndex: delivery.channelIndex + 1 }
+  if (next.kind !== 'server') return replace(run, { ...moved, state: 'waiting-for-browser' }, atMs, [])
+  return replace(run, { ...moved, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
+}
+
+function probeFailed(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'probe-failed' }>): Stepped {
+  const delivery = find(run, event.deliveryId)
+  if (delivery === undefined || delivery.state !== 'waiting-for-browser') return [run, []]
+  return nextChannelOr(run, delivery, { kind: 'unreachable', code: event.code, attempts: delivery.attempts.length }, event.atMs)
+}
+
+/** The browser is on our page: a hop that it was sent to has not brought an answer. */
+function browserSeen(run: LogoutRun, atMs: number): Stepped {
+  if (run.state === 'done') return [run, []]
+  const away = run.deliveries.find((d) => d.state === 'sent' && channelOf(d)?.kind === 'hop')
+  const [seen, effects] = changed(run, { browserSeenAtMs: Math.max(atMs, run.browserSeenAtMs ?? 0) })
+  if (away === undefined) return run.browserSeenAtMs !== undefined && atMs - run.browserSeenAtMs < 1000 ? [run, []] : [seen, effects]
+  const [next, more] = giveUpBrowser(seen, away, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+  return [{ ...next, version: run.version + 1 }, more]
+}
+
+function giveUpBrowser(run: LogoutRun, delivery: Delivery, code: string, atMs: number): Stepped {
+  const last = delivery.attempts.at(-1)
+  const closed = last === undefined ? delivery : closeAttempt(delivery, last.messageId, atMs, code)
+  return nextChannelOr(run, closed, { kind: 'timed-out', code, attempts: Math.max(1, delivery.attempts.length) }, atMs)
+}
+
+/** Looks at the clock: attempts that took too long, and the deadline of the run. */
+function tick(run: LogoutRun, atMs: number, jitter: number): Stepped {
+  if (run.state === 'done') return [run, []]
+  let current = run
+  const effects: Effect[] = []
+  for (const { id } of run.deliveries) {
+    const delivery = find(current, id)
+    if (delivery === undefined || delivery.state === 'final') continue
+    const [next, more] = tickDelivery(current, delivery, atMs, jitter)
+    current = next
+    effects.push(...more)
+  }
+  return current === run ? [run, []] : [{ ...current, version: run.version + 1 }, effects]
+}
+
+function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped {
+  if (atMs >= deadlineOf(run)) return finish(run, delivery, atDeadline(delivery), atMs)
+  const last = delivery.attempts.at(-1)
+  if (delivery.state !== 'sent' || last === undefined) return [run, []]
+  const kind = channelOf(delivery)?.kind
+  if (kind === 'server') {
+    if (atMs < last.startedAtMs + 2 * run.policy.sendTimeoutMs) return [run, []]
+    const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
+    return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code), { atMs, why: 'timed-out', code, retryable: true, jitter })
+  }
+  const limitMs = kind === 'frame' ? run.policy.frameTimeoutMs : run.policy.hopTimeoutMs
+  return atMs < last.startedAtMs + limitMs ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+}
+
+function atDeadline(delivery: Delivery): Outcome {
+  const attempts = delivery.attempts.length
+  if (attempts === 0 && delivery.state === 'waiting-for-browser') return { kind: 'timed-out', code: 'CURFEW_RUN_BROWSER_ABSENT', attempts }
+  const last = delivery.attempts.at(-1)
+  return { kind: 'timed-out', code: last?.code ?? 'CURFEW_RUN_DEADLINE', attempts }
+}
+
+/** A further delivery for the same participant, from its first channel; the old one keeps its outcome. */
+function retryRequested(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'retry-requested' }>): Stepped {
+  const old = find(run, event.deliveryId)
+  const isRepeatable = old?.state === 'final' && old.outcome?.kind !== 'ended' && old.outcome?.kind !== 'already-ended' && old.channels.length > 0
+  const isTaken = run.deliveries.some((d) => d.id === event.newDeliveryId || d.retryOf === event.deliveryId)
+  if (old === undefined || !isRepeatable || isTaken || run.deliveries.length >= deliveriesPerRunMax) return [run, []]
+  const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, ...kept } = old
+  const isServer = old.channels[0]?.kind === 'server'
+  const repeat: Delivery = { ...kept, id: event.newDeliveryId, retryOf: old.id, channelIndex: 0, attempts: [], state: isServer ? 'pending' : 'waiting-for-browser' }
+  const { finishedAtMs: _finished, receipt: _receipt, ...open } = run
+  const next: LogoutRun = { ...open, version: run.version + 1, state: 'open', deliveries: [...run.deliveries, repeat], policy: { ...run.policy, deadlineMs: event.atMs - run.startedAtMs + run.policy.deadlineMs } }
+  const wake: Effect = { kind: 'wake', dueAtMs: deadlineOf(next) }
+  return [next, isServer ? [{ kind: 'send', deliveryId: repeat.id, attempt: 1, dueAtMs: event.atMs }, wake] : [wake]]
+}
+
+/** When everything still open becomes final. */
+export function deadlineOf(run: LogoutRun): number {
+  return run.startedAtMs + run.policy.deadlineMs
+}
+
+function finish(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
+  const { nextAttemptAtMs: _, ...rest } = delivery
+  return replace(run, { ...rest, state: 'final', outcome, finalAtMs: atMs }, atMs, [])
+}
+
+function closeAttempt(delivery: Delivery, messageId: string, atMs: number, code?: string): Delivery {
+  const attempts = delivery.attempts.map((a) =>
+    a.messageId !== messageId || a.endedAtMs !== undefined ? a : { ...a, endedAtMs: atMs, ...(code === undefined ? {} : { code }) }
+  )
+  return { ...delivery, attempts }
+}
+
+function find(run: LogoutRun, id: DeliveryId): Delivery | undefined {
+  return run.deliveries.find((delivery) => delivery.id === id)
+}
+
+/** Puts a delivery back into its run and closes the run when it was the last open one. */
+function replace(run: LogoutRun, delivery: Delivery, atMs: number, effects: readonly Effect[]): Stepped {
+  const deliveries = run.deliveries.map((d) => (d.id === delivery.id ? delivery : d))
+  const isDone = run.state === 'open' && deliveries.every((d) => d.state === 'final')
+  if (!isDone) return [{ ...run, version: run.version + 1, deliveries }, effects]
+  return [{ ...run, version: run.version + 1, deliveries, state: 'done', finishedAtMs: atMs }, [...effects, { kind: 'receipt', dueAtMs: atMs }]]
+}
+
+function changed(run: LogoutRun, fields: Partial<LogoutRun>): Stepped {
+  return [{ ...run, ...fields, version: run.version + 1 }, []]
+}

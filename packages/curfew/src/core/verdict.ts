@@ -1,0 +1,57 @@
+import { countsAsSignedOut, type OutcomeKind } from './outcome.ts'
+import type { Delivery, LogoutRun } from './run.ts'
+
+/** What a run comes to. `all-ended` is said only when every other participant proved it. */
+export interface Verdict {
+  readonly kind: 'working' | 'all-ended' | 'partial'
+  readonly counts: Readonly<Partial<Record<OutcomeKind | 'open', number>>>
+}
+
+/** The latest delivery per participant: a repeat stands in for the one it repeats. */
+export function standingDeliveries(run: LogoutRun): readonly Delivery[] {
+  const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
+  return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
+}
+
+export function verdictOf(run: LogoutRun): Verdict {
+  const counts: Partial<Record<OutcomeKind | 'open', number>> = {}
+  const standing = standingDeliveries(run)
+  for (const delivery of standing) {
+    const key = delivery.outcome?.kind ?? 'open'
+    counts[key] = (counts[key] ?? 0) + 1
+  }
+  if (standing.every((delivery) => countsAsSignedOut(delivery.outcome))) return { kind: 'all-ended', counts }
+  return { kind: run.state === 'open' ? 'working' : 'partial', counts }
+}
+
+/**
+ * Status owed to whoever started the run (SAML Core 3.7.3.2), undefined while it has to wait: `success` when every
+ * other participant proved its end, `partial-logout` when one did not and waiting brings nothing within patience.
+ */
+export function starterAnswer(run: LogoutRun, nowMs: number): 'success' | 'partial-logout' | undefined {
+  if (verdictOf(run).kind === 'all-ended') return 'success'
+  return isSettled(run, nowMs) ? 'partial-logout' : undefined
+}
+
+/**
+ * Nobody needs to wait for this run any longer: it is done, or what is open goes on without anyone (a retry that is
+ * due later), or the patience of the starter is over and no hop is left to offer.
+ */
+export function isSettled(run: LogoutRun, nowMs: number): boolean {
+  if (run.state === 'done') return true
+  const open = standingDeliveries(run).filter((delivery) => delivery.state !== 'final')
+  const isPatienceOver = nowMs >= patienceFrom(run) + run.policy.patienceMs
+  if (run.starter.kind === 'none') return open.every((d) => d.state === 'retrying' || d.state === 'waiting-for-browser')
+  if (run.starter.kind === 'participant' && run.starter.binding === 'soap') {
+    return isPatienceOver || open.every((d) => d.state === 'waiting-for-browser' || d.state === 'retrying')
+  }
+  const needsBrowser = open.some((d) => d.state === 'waiting-for-browser')
+  if (needsBrowser) return false
+  return isPatienceOver || open.every((d) => d.state === 'retrying')
+}
+
+/** Patience starts anew with every repeat that a person asks for. */
+function patienceFrom(run: LogoutRun): number {
+  const firsts = run.deliveries.filter((d) => d.retryOf !== undefined).map((d) => d.attempts[0]?.startedAtMs ?? run.startedAtMs)
+  return Math.max(run.startedAtMs, ...firsts)
+}

@@ -1,0 +1,91 @@
+import { browserSteps } from '../core/browser-steps.ts'
+import type { DeliveryId, PeerId, RunId } from '../core/ids.ts'
+import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
+import { channelOf } from '../core/step.ts'
+import { isSettled } from '../core/verdict.ts'
+import type { EngineDeps } from './deps.ts'
+import type { BrowserStep } from './engine.ts'
+import { createProbeCache, type ProbeCache } from './probe-cache.ts'
+import { eventOf } from './result-event.ts'
+import type { RunWriter } from './run-writer.ts'
+import { senderOf } from './sender-of.ts'
+import type { BrowserAnswer, BrowserInstruction } from './sender.ts'
+
+/** Work that needs the user's browser. */
+export interface BrowserWork {
+  nextBrowserStep(runId: RunId): Promise<BrowserStep>
+  prepareFrame(runId: RunId, deliveryId: DeliveryId): Promise<BrowserInstruction | undefined>
+  browserAnswered(peerId: PeerId, messageId: string, answer: BrowserAnswer): Promise<LogoutRun | undefined>
+}
+
+export type BrowserDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'probe' | 'logger'> & { readonly writer: RunWriter }
+
+/** Time one request may spend on hops that are not reachable; the page comes again for the others. */
+const lookingMsMax = 4_000
+
+export function createBrowserWork(deps: BrowserDeps): BrowserWork {
+  const probes = createProbeCache(deps)
+  return {
+    nextBrowserStep: (runId) => nextBrowserStep(deps, probes, runId),
+    async prepareFrame(runId, deliveryId) {
+      const run = await deps.store.getRun(runId)
+      const delivery = run === undefined ? undefined : browserSteps(run).frames.find((d) => d.id === deliveryId)
+      return delivery === undefined ? undefined : sendBrowser(deps, runId, delivery)
+    },
+    async browserAnswered(peerId, messageId, answer) {
+      const found = await deps.store.findByMessage(peerId, messageId)
+      if (found === undefined) return undefined
+      const event = eventOf(answer, found.deliveryId as DeliveryId, messageId, deps.clock.nowMs(), 0)
+      return deps.writer.write(found.runId, () => [event])
+    }
+  }
+}
+
+async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: RunId): Promise<BrowserStep> {
+  const { clock, writer } = deps
+  const untilMs = clock.nowMs() + lookingMsMax
+  let run = await writer.write(runId, () => [{ kind: 'browser-seen', atMs: clock.nowMs() }])
+  while (run !== undefined && clock.nowMs() < untilMs) {
+    const { hop } = browserSteps(run)
+    if (hop === undefined) break
+    const instruction = await offerHop(deps, probes, runId, hop)
+    if (instruction !== undefined) return { kind: 'hop', delivery: hop, instruction }
+    run = await deps.store.getRun(runId)
+  }
+  return run === undefined || isSettled(run, clock.nowMs()) ? { kind: 'finished' } : { kind: 'wait' }
+}
+
+/** Undefined when this application is passed over now; why is recorded in the run. */
+async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery): Promise<BrowserInstruction | undefined> {
+  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '')
+  if (probed.reachable) return sendBrowser(deps, runId, hop)
+  const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }
+  await deps.writer.write(runId, () => [failed])
+  return undefined
+}
+
+/** Records the message before the browser leaves with it. Of two requests at once one gets the instruction. */
+async function sendBrowser(deps: BrowserDeps, runId: RunId, delivery: Delivery): Promise<BrowserInstruction | undefined> {
+  const { clock, writer } = deps
+  const sender = senderOf(deps, delivery)
+  const messageId = sender.newMessageId()
+  const sent: RunEvent = { kind: 'browser-sent', atMs: clock.nowMs(), deliveryId: delivery.id, messageId }
+  const run = await writer.write(runId, (stored) => (mayLeave(stored, delivery) ? [sent] : []))
+  const now = run?.deliveries.find((d) => d.id === delivery.id)
+  const attempt = now?.attempts.find((a) => a.messageId === messageId)
+  if (run === undefined || now === undefined || attempt === undefined) return undefined
+  try {
+    return await sender.prepareBrowser({ run, delivery: now, channel: attempt.channel, attempt: attempt.number, messageId, nowMs: clock.nowMs() })
+  } catch (error) {
+    deps.logger.error({ event: 'delivery.sender-failed', run: runId, connection: delivery.peerId, err: error }, 'A message for the browser could not be made')
+    const failed = eventOf({ kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_SENDER_FAILED', retryable: false }, delivery.id, messageId, clock.nowMs(), 0)
+    await writer.write(runId, () => [failed])
+    return undefined
+  }
+}
+
+/** The delivery still waits for the browser, and a hop finds it here. */
+function mayLeave(run: LogoutRun, delivery: Delivery): boolean {
+  const steps = browserSteps(run)
+  return steps.hop?.id === delivery.id || steps.frames.some((frame) => frame.id === delivery.id)
+}

@@ -1,0 +1,69 @@
+import { type EndingPort, type EndRequest, type EndSummary, endSessions } from '../core/end-sessions.ts'
+import type { UserKey } from '../core/ids.ts'
+import { isLive } from '../core/session.ts'
+import type { EngineDeps } from './deps.ts'
+import type { Observer } from './observer.ts'
+import { timed } from './timed.ts'
+
+/** Ends sessions in the store and tells the rest of the engine. */
+export interface Endings {
+  end(request: EndRequest): Promise<EndSummary>
+  /** Ends the oldest live sessions of a user beyond the limit; returns how many. */
+  enforceLimit(userKey: UserKey): Promise<number>
+}
+
+export type EndingsDeps = Pick<EngineDeps, 'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'sessionsPerUserMax' | 'metrics'> & {
+  readonly observer: Observer
+  readonly onEffects: (dueAtMs: number) => void
+}
+
+export function createEndings(deps: EndingsDeps): Endings {
+  const port = endingPort(deps)
+  const end = (request: EndRequest): Promise<EndSummary> => endSessions(port, request)
+  return {
+    end,
+    async enforceLimit(userKey) {
+      if (deps.sessionsPerUserMax < 0) return 0
+      const nowMs = deps.clock.nowMs()
+      const live = (await deps.store.findByUser(userKey)).filter((session) => isLive(session, nowMs))
+      // The newest is never ended: it is the one that was opened just now.
+      const surplus = live.slice(0, Math.max(0, live.length - Math.max(1, deps.sessionsPerUserMax)))
+      if (surplus.length === 0) return 0
+      const { ended } = await end({
+        scope: { kind: 'sessions', sessionIds: surplus.map((session) => session.id) },
+        reason: 'session-limit',
+        by: { kind: 'system', id: 'session-limit' },
+        starter: { kind: 'none' },
+        browser: 'absent'
+      })
+      return ended.length
+    }
+  }
+}
+
+function endingPort(deps: EndingsDeps): EndingPort {
+  const { store, policy, revocationMs, ids, clock, metrics } = deps
+  return {
+    policy,
+    revocationMs,
+    async read(sessionId) {
+      const session = await store.getSession(sessionId)
+      return session === undefined ? undefined : { session, participants: await store.getParticipants(sessionId) }
+    },
+    sessionsOf: (userKey) => store.findByUser(userKey),
+    async commit(ending) {
+      try {
+        const { value } = await timed(clock, metrics, 'endSession', () => store.endSession(ending))
+        if (value.kind === 'ended') deps.observer.started(ending.run)
+        return value
+      } finally {
+        // Also when the acknowledgement got lost: the ending may be stored.
+        deps.onEffects(clock.nowMs())
+      }
+    },
+    peer: (id) => deps.peer(id),
+    newRunId: () => ids.run(),
+    newDeliveryId: () => ids.delivery(),
+    nowMs: () => clock.nowMs()
+  }
+}

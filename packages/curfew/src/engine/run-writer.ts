@@ -1,0 +1,101 @@
+import type { RunId } from '../core/ids.ts'
+import type { Effect, LogoutRun, RunEvent } from '../core/run.ts'
+import { step } from '../core/step.ts'
+import type { EngineDeps } from './deps.ts'
+import { timed } from './timed.ts'
+
+/** Changes runs. The only place of the engine that commits one. */
+export interface RunWriter {
+  /**
+   * Decides on the run as it is stored and commits what follows, together with whatever else waits for the same run.
+   * `decide` is pure: it is asked again when somebody else changed the run meanwhile. Returns the stored run,
+   * undefined when it is unknown.
+   * @param settled - effects that this change carries out; removed in the same commit
+   */
+  write(runId: RunId, decide: (run: LogoutRun) => readonly RunEvent[], settled?: readonly number[]): Promise<LogoutRun | undefined>
+}
+
+export type RunWriterDeps = Pick<EngineDeps, 'store' | 'clock' | 'metrics'> & {
+  /** Called after every commit that changed the run. */
+  readonly onChanged: (before: LogoutRun, after: LogoutRun) => void
+  /** Called when a commit added effects; the earliest due time. */
+  readonly onEffects: (dueAtMs: number) => void
+}
+
+interface Change {
+  readonly decide: (run: LogoutRun) => readonly RunEvent[]
+  readonly settled: readonly number[]
+  resolve(run: LogoutRun | undefined): void
+  reject(error: unknown): void
+}
+
+/** How often a change is made again because another process changed the run. */
+const roundsMax = 50
+
+/** One lane per run: changes that arrive while one is being committed share the next commit. */
+export function createRunWriter(deps: RunWriterDeps): RunWriter {
+  const lanes = new Map<RunId, Change[]>()
+  const drain = async (runId: RunId, waiting: Change[]): Promise<void> => {
+    let known: LogoutRun | undefined
+    while (waiting.length > 0) {
+      let batch: Change[] = []
+      try {
+        known ??= await deps.store.getRun(runId)
+        batch = waiting.splice(0)
+        known = known === undefined ? undefined : await commit(deps, known, batch)
+        for (const change of batch) change.resolve(known)
+      } catch (error) {
+        known = undefined
+        for (const change of batch.length === 0 ? waiting.splice(0) : batch) change.reject(error)
+      }
+    }
+    lanes.delete(runId)
+  }
+  return {
+    write: (runId, decide, settled = []) =>
+      new Promise((resolve, reject) => {
+        const change: Change = { decide, settled, resolve, reject }
+        const lane = lanes.get(runId)
+        if (lane !== undefined) {
+          lane.push(change)
+          return
+        }
+        const waiting = [change]
+        lanes.set(runId, waiting)
+        void drain(runId, waiting)
+      })
+  }
+}
+
+async function commit(deps: RunWriterDeps, known: LogoutRun, batch: readonly Change[]): Promise<LogoutRun | undefined> {
+  let run: LogoutRun | undefined = known
+  const settled = batch.flatMap((change) => change.settled)
+  for (let round = 0; round < roundsMax && run !== undefined; round++) {
+    const [next, effects] = decided(run, batch)
+    if (next === run && settled.length === 0) return run
+    const stored: LogoutRun = { ...next, version: run.version + 1 }
+    const { value } = await timed(deps.clock, deps.metrics, 'commitRun', () => deps.store.commitRun({ run: stored, effects, settled }))
+    if (value === 'unknown') return undefined
+    if (value === 'committed') {
+      if (next !== run) deps.onChanged(run, stored)
+      if (effects.length > 0) deps.onEffects(Math.min(...effects.map((effect) => effect.dueAtMs)))
+      return stored
+    }
+    run = await deps.store.getRun(run.id)
+  }
+  if (run === undefined) return undefined
+  throw new Error(`run ${run.id} changed ${roundsMax} times while it was being written`)
+}
+
+function decided(run: LogoutRun, batch: readonly Change[]): readonly [LogoutRun, readonly Effect[]] {
+  const effects: Effect[] = []
+  let next = run
+  for (const change of batch) {
+    for (const event of change.decide(next)) {
+      const [stepped, more] = step(next, event)
+      next = stepped
+      effects.push(...more)
+    }
+  }
+  return [next, effects]
+}

@@ -1,0 +1,179 @@
+import type { DeliveryId, RunId } from '../core/ids.ts'
+import type { Delivery, Effect, LogoutRun, RunEvent } from '../core/run.ts'
+import { channelOf } from '../core/step.ts'
+import { type Bulkhead, createBulkhead } from '../platform/bulkhead.ts'
+import type { ClaimedEffect } from '../stores/store.ts'
+import type { EngineDeps, EngineLimits } from './deps.ts'
+import { eventOf } from './result-event.ts'
+import type { RunWriter } from './run-writer.ts'
+import { senderOf } from './sender-of.ts'
+import type { Sender, SendRequest, SendResult } from './sender.ts'
+
+export type SendEffect = Extract<Effect, { readonly kind: 'send' }>
+export type ClaimedSend = ClaimedEffect & { readonly effect: SendEffect }
+
+/** Carries out claimed sends, each peer in its own bulkhead. */
+export interface SendQueue {
+  /** Resolves when the sends are carried out, or were left to a later claim. */
+  take(runId: RunId, sends: readonly ClaimedSend[], leaseUntilMs: number): Promise<void>
+  /** Starts nothing more; what is under way goes on. */
+  close(): void
+}
+
+export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'logger' | 'leaseMs'> & {
+  readonly writer: RunWriter
+  readonly limits: EngineLimits
+}
+
+type Queue = SendQueueDeps & {
+  readonly peers: Bulkhead
+  readonly all: Bulkhead
+  /** Effects in this process and the end of their lease; a later claim of the same effect moves it. */
+  readonly taken: Map<number, number>
+  /** Deliveries of which an attempt is under way here. */
+  readonly sending: Set<DeliveryId>
+  isOpen: boolean
+}
+
+export function createSendQueue(deps: SendQueueDeps): SendQueue {
+  const { perPeerMax, perPeerQueuedMax, concurrentMax } = deps.limits
+  const queue: Queue = {
+    ...deps,
+    peers: createBulkhead({ concurrentMax: perPeerMax, queuedMax: perPeerQueuedMax }),
+    all: createBulkhead({ concurrentMax, queuedMax: Number.MAX_SAFE_INTEGER }),
+    taken: new Map(),
+    sending: new Set(),
+    isOpen: true
+  }
+  return {
+    take: (runId, sends, leaseUntilMs) => take(queue, runId, sends, leaseUntilMs),
+    close() {
+      queue.isOpen = false
+    }
+  }
+}
+
+async function take(queue: Queue, runId: RunId, sends: readonly ClaimedSend[], leaseUntilMs: number): Promise<void> {
+  const fresh = sends.filter(({ id }) => !queue.taken.has(id))
+  for (const { id } of sends) queue.taken.set(id, leaseUntilMs)
+  try {
+    const run = await queue.store.getRun(runId)
+    const results = await Promise.allSettled(fresh.map((send) => queueOne(queue, runId, run, send)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  } finally {
+    for (const { id } of fresh) queue.taken.delete(id)
+  }
+}
+
+async function queueOne(queue: Queue, runId: RunId, run: LogoutRun | undefined, send: ClaimedSend): Promise<void> {
+  const delivery = run?.deliveries.find(({ id }) => id === send.effect.deliveryId)
+  if (delivery === undefined) {
+    await queue.writer.write(runId, () => [], [send.id])
+    return
+  }
+  const { peerId } = delivery
+  if (queue.peers.isFull(peerId)) {
+    queue.logger.warn({ event: 'outbox.peer-full', run: runId, connection: peerId }, 'Too many deliveries to one application wait; this one is taken again when its lease ends')
+    return
+  }
+  const sender = senderOf(queue, delivery)
+  await queue.peers.run(peerId, () => queue.all.run('', () => sendOne(queue, sender, runId, send)))
+}
+
+/** Records the attempt, then sends, then records what came of it together with the removal of the effect. */
+async function sendOne(queue: Queue, sender: Sender, runId: RunId, send: ClaimedSend): Promise<void> {
+  const { clock, writer, leaseMs, sending } = queue
+  const timeLeftMs = (queue.taken.get(send.id) ?? 0) - clock.nowMs()
+  // Too late or too long queued: the effect is claimed again when its lease ends, here or by another node.
+  if (!queue.isOpen || timeLeftMs < leaseMs / 2) return
+  const { deliveryId } = send.effect
+  if (sending.has(deliveryId)) {
+    await writer.write(runId, () => [], [send.id])
+    return
+  }
+  sending.add(deliveryId)
+  try {
+    const request = await startAttempt(queue, sender, runId, send)
+    if (request === undefined) return
+    const result = await exchange(queue, sender, request, send)
+    const jitter = queue.random.fraction()
+    await writer.write(runId, () => [eventOf(result, deliveryId, request.messageId, clock.nowMs(), jitter)], [send.id])
+  } finally {
+    sending.delete(deliveryId)
+  }
+}
+
+/** The attempt with its message id is stored before anything leaves; undefined when the effect has become void. */
+async function startAttempt(queue: Queue, sender: Sender, runId: RunId, send: ClaimedSend): Promise<SendRequest | undefined> {
+  const { deliveryId } = send.effect
+  const messageId = sender.newMessageId()
+  const startedAtMs = queue.clock.nowMs()
+  const start: RunEvent = { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }
+  const run = await queue.writer.write(runId, (stored) => (isToSend(stored, send.effect) ? [start] : []))
+  const delivery = run?.deliveries.find((d) => d.id === deliveryId)
+  const attempt = delivery?.attempts.find((a) => a.messageId === messageId)
+  if (run === undefined || delivery === undefined || attempt === undefined) {
+    await queue.writer.write(runId, () => [], [send.id])
+    return undefined
+  }
+  return { run, delivery, channel: attempt.channel, attempt: attempt.number, messageId, nowMs: startedAtMs }
+}
+
+/**
+ * A send is due when its delivery waits for exactly this attempt. A delivery whose attempt is open although nobody here
+ * sends it belongs to a process that died: whether its message left is unknown, so a further attempt is made.
+ */
+function isToSend(run: LogoutRun, effect: SendEffect): boolean {
+  const delivery = run.deliveries.find((d) => d.id === effect.deliveryId)
+  if (delivery === undefined || channelOf(delivery)?.kind !== 'server') return false
+  switch (delivery.state) {
+    case 'pending':
+    case 'retrying':
+      return effect.attempt > delivery.attempts.length
+    case 'sent':
+      return isInterrupted(delivery)
+    case 'waiting-for-browser':
+    case 'final':
+      return false
+  }
+}
+
+function isInterrupted(delivery: Delivery): boolean {
+  return delivery.attempts.at(-1)?.endedAtMs === undefined
+}
+
+/** One exchange, bounded in time even when the sender does not listen to its signal. Never rejects. */
+async function exchange(queue: Queue, sender: Sender, request: SendRequest, send: ClaimedSend): Promise<SendResult> {
+  const { clock, logger } = queue
+  const abort = new AbortController()
+  const timeoutMs = Math.min(request.run.policy.sendTimeoutMs, queue.leaseMs / 4)
+  const { promise: timedOut, resolve: giveUp } = Promise.withResolvers<SendResult>()
+  const timer = clock.after(timeoutMs, () => {
+    abort.abort()
+    giveUp({ kind: 'failed', why: 'timed-out', code: 'CURFEW_RUN_PARTICIPANT_TIMEOUT', retryable: true })
+  })
+  const asked = ask(sender, request, abort.signal).catch((error: unknown): SendResult => {
+    logger.error({ event: 'delivery.sender-failed', run: request.run.id, connection: request.delivery.peerId, err: error }, 'A sender threw')
+    return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_SENDER_FAILED', retryable: true }
+  })
+  void asked.then((late) => (abort.signal.aborted ? recordLate(queue, request, send, late) : undefined))
+  const result = await Promise.race([asked, timedOut])
+  timer.cancel()
+  return result
+}
+
+/** A sender that throws at once is a sender that rejects. */
+async function ask(sender: Sender, request: SendRequest, signal: AbortSignal): Promise<SendResult> {
+  return sender.send(request, signal)
+}
+
+/** A proof that comes after the attempt was given up still counts. */
+async function recordLate(queue: Queue, request: SendRequest, send: ClaimedSend, late: SendResult): Promise<void> {
+  if (late.kind !== 'confirmed') return
+  const event = eventOf(late, send.effect.deliveryId, request.messageId, queue.clock.nowMs(), 0)
+  try {
+    await queue.writer.write(request.run.id, () => [event])
+  } catch (error) {
+    queue.logger.error({ event: 'delivery.late-answer-lost', run: request.run.id, err: error }, 'A late answer could not be stored')
+  }
+}

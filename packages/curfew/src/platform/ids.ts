@@ -1,0 +1,49 @@
+import type { DeliveryId, RunId } from '../core/ids.ts'
+import type { Random } from './random.ts'
+
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** Makes the identifiers of the product from one source of randomness. */
+export interface Ids {
+  /** `run_` and 16 characters, 80 bits: part of the address of a sign-off page. */
+  run(): RunId
+  /** `dlv_` and 16 characters. */
+  delivery(): DeliveryId
+  /** `_` and 40 hex digits, as SAML IDs have to be: unpredictable and not starting with a digit. */
+  message(): string
+  /** Value of the session cookie: 22 characters, 128 bits and a little. */
+  cookie(): string
+  /** Value of the persistent cookie: 32 characters. */
+  persistentCookie(): string
+  /** `msg_` and 10 characters: the reference on an error page. */
+  reference(): string
+}
+
+export function createIds(random: Random): Ids {
+  const base64url = (bytes: number): string => Buffer.from(random.bytes(bytes)).toString('base64url')
+  return {
+    run: () => `run_${base32(random.bytes(10))}`,
+    delivery: () => `dlv_${base32(random.bytes(10))}`,
+    message: () => `_${Buffer.from(random.bytes(20)).toString('hex')}`,
+    cookie: () => base64url(17).slice(0, 22),
+    persistentCookie: () => base64url(24),
+    reference: () => `msg_${base32(random.bytes(7)).slice(0, 10)}`
+  }
+}
+
+/** Crockford base 32: no letter that is read as another. */
+function base32(bytes: Uint8Array): string {
+  let bits = 0
+  let count = 0
+  let out = ''
+  for (const byte of bytes) {
+    bits = (bits << 8) | byte
+    count += 8
+    while (count >= 5) {
+      count -= 5
+      out += crockford[(bits >> count) & 31]
+    }
+    bits &= (1 << count) - 1
+  }
+  return out
+}

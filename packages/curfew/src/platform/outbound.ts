@@ -1,0 +1,159 @@
+import { lookup as systemLookup } from 'node:dns/promises'
+import { isIP, type LookupFunction } from 'node:net'
+import { CurfewError } from '@curfew/codecs'
+import { Agent, request as undiciRequest } from 'undici'
+import { type AddressPolicy, createAddressPolicy } from './addresses.ts'
+import { createBulkhead } from './bulkhead.ts'
+import type { Clock } from './clock.ts'
+
+export interface OutboundOptions {
+  readonly clock: Clock
+  /** CIDR ranges of private addresses that may be reached all the same. */
+  readonly allowPrivate: readonly string[]
+  /** Fixed look-ups: host name to address. */
+  readonly hosts: Readonly<Record<string, string>>
+  /** Requests to one peer at once; more wait, bounded. */
+  readonly perPeerMax: number
+}
+
+export interface OutboundRequest {
+  readonly peerId: string
+  readonly url: string
+  readonly method: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  /** For the whole exchange. */
+  readonly timeoutMs: number
+  readonly responseBytesMax: number
+  readonly signal?: AbortSignal
+}
+
+export interface OutboundResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+  readonly durationMs: number
+}
+
+export type ProbeResult = { readonly reachable: true; readonly durationMs: number } | { readonly reachable: false; readonly code: string }
+
+/**
+ * The one way a request leaves Curfew: the name is resolved once and only that address is connected to, private
+ * ranges are refused unless allowed, redirects are never followed, time and size are bounded, and one hung peer
+ * takes its own places only.
+ */
+export interface Outbound {
+  /**
+   * @throws CURFEW_OUTBOUND_TIMEOUT, CURFEW_OUTBOUND_UNREACHABLE, CURFEW_OUTBOUND_ADDRESS_FORBIDDEN,
+   *   CURFEW_OUTBOUND_TOO_LARGE, CURFEW_OUTBOUND_TLS, CURFEW_OUTBOUND_BUSY, CURFEW_OUTBOUND_URL
+   */
+  request(request: OutboundRequest): Promise<OutboundResponse>
+  /**
+   * Asks whether a server answers at this address at all: any answer below 500 counts, because the address expects a
+   * signed message and refuses a bare GET in its own way.
+   */
+  probe(target: { readonly peerId: string; readonly url: string; readonly timeoutMs: number }): Promise<ProbeResult>
+  close(): Promise<void>
+}
+
+export function createOutbound(options: OutboundOptions): Outbound {
+  const policy = createAddressPolicy(options.allowPrivate)
+  const agent = new Agent({ connect: { lookup: pinnedLookup(options.hosts, policy) }, keepAliveTimeout: 10_000, connections: options.perPeerMax })
+  const bulkhead = createBulkhead({ concurrentMax: options.perPeerMax, queuedMax: 1_000 })
+  const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
+  return {
+    request: (request) => bulkhead.run(request.peerId, () => exchange(request)),
+    probe: async ({ peerId, url, timeoutMs }) => {
+      try {
+        const answer = await exchange({ peerId, url: probeUrl(url), method: 'GET', timeoutMs, responseBytesMax: 512 * 1024 })
+        if (answer.status >= 500) return { reachable: false, code: 'CURFEW_OUTBOUND_STATUS' }
+        return { reachable: true, durationMs: answer.durationMs }
+      } catch (error) {
+        const code = error instanceof CurfewError ? error.code : 'CURFEW_OUTBOUND_UNREACHABLE'
+        // An answer too long to read is an answer.
+        return code === 'CURFEW_OUTBOUND_TOO_LARGE' ? { reachable: true, durationMs: 0 } : { reachable: false, code }
+      }
+    },
+    close: () => agent.destroy()
+  }
+}
+
+/** The address of a logout endpoint without its query: a probe must not look like a message. */
+function probeUrl(url: string): string {
+  const parsed = new URL(url)
+  parsed.search = ''
+  return parsed.href
+}
+
+async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: OutboundRequest): Promise<OutboundResponse> {
+  const startedMs = clock.nowMs()
+  const url = checkedUrl(request.url, policy)
+  const timeout = AbortSignal.timeout(request.timeoutMs)
+  const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
+  try {
+    const answer = await undiciRequest(url, {
+      dispatcher: agent,
+      method: request.method,
+      headers: { 'user-agent': 'curfew', ...request.headers },
+      signal,
+      ...(request.body === undefined ? {} : { body: request.body })
+    })
+    const body = await readBounded(answer.body, request.responseBytesMax)
+    return { status: answer.statusCode, headers: flat(answer.headers), body, durationMs: clock.nowMs() - startedMs }
+  } catch (cause) {
+    throw translated(cause, url.host, timeout.aborted)
+  }
+}
+
+function checkedUrl(text: string, policy: AddressPolicy): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '') throw new CurfewError('CURFEW_OUTBOUND_URL', { url: text.slice(0, 100) })
+  const literal = url.hostname.replace(/^\[|\]$/g, '')
+  if (isIP(literal) !== 0 && !policy.isAllowed(literal)) throw new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN', { host: url.host })
+  return url
+}
+
+async function readBounded(body: AsyncIterable<Buffer> & { destroy(): void }, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let total = 0
+  for await (const chunk of body) {
+    total += chunk.length
+    if (total > bytesMax) {
+      body.destroy()
+      throw new CurfewError('CURFEW_OUTBOUND_TOO_LARGE', { maximum: bytesMax })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Resolves a name once and hands only allowed addresses to the connection. */
+function pinnedLookup(hosts: Readonly<Record<string, string>>, policy: AddressPolicy): LookupFunction {
+  return (host, options, callback) => {
+    const fixed = hosts[host] ?? (host === 'localhost' || host.endsWith('.localhost') ? '127.0.0.1' : undefined)
+    const found = fixed === undefined ? systemLookup(host, { all: true }) : Promise.resolve([{ address: fixed, family: isIP(fixed) }])
+    found
+      .then((addresses) => {
+        const allowed = addresses.filter(({ address }) => policy.isAllowed(address))
+        const [first] = allowed
+        if (first === undefined) throw new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN', { host })
+        if (options.all === true) callback(null, allowed)
+        else callback(null, first.address, first.family)
+      })
+      .catch((error: unknown) => callback(error as NodeJS.ErrnoException, ''))
+  }
+}
+
+function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]])))
+}
+
+function translated(cause: unknown, host: string, isTimeout: boolean): unknown {
+  if (isTimeout) return new CurfewError('CURFEW_OUTBOUND_TIMEOUT', { host }, { cause })
+  for (let at: unknown = cause; at instanceof Error; at = at.cause) {
+    if (at instanceof CurfewError) return at
+    const code = 'code' in at ? String(at.code) : ''
+    if (/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO)/.test(code)) return new CurfewError('CURFEW_OUTBOUND_TLS', { host, why: code }, { cause })
+  }
+  return new CurfewError('CURFEW_OUTBOUND_UNREACHABLE', { host }, { cause })
+}

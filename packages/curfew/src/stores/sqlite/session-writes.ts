@@ -1,0 +1,158 @@
+import { dueAtMs, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
+import { storeError } from '../store-error.ts'
+import type { Handlers } from './command.ts'
+import { type Database, prepare } from './driver.ts'
+import {
+  insertSession,
+  participantColumns,
+  participantDoc,
+  type ParticipantRow,
+  readEnd,
+  readParticipant,
+  readSession,
+  type SessionRow,
+  sessionColumns,
+  sessionValues
+} from './rows.ts'
+import type { RunWrites } from './run-writes.ts'
+import type { Tally } from './tally.ts'
+
+type SessionHandlers = Pick<Handlers, 'openSession' | 'addParticipant' | 'endSession' | 'touch'>
+
+export interface SessionWriteParts {
+  readonly capacity: number
+  readonly tally: Tally
+  readonly runs: RunWrites
+  readonly revoke: Handlers['revoke']
+}
+
+export function sessionWrites(db: Database, parts: SessionWriteParts): SessionHandlers {
+  return { ...factWrites(db, parts), ...endWrites(db, parts), ...touchWrites(db) }
+}
+
+function factWrites(
+  db: Database,
+  { tally, capacity }: SessionWriteParts
+): Pick<SessionHandlers, 'openSession' | 'addParticipant'> {
+  const state = prepare<{ readonly version: number; readonly end_doc: string | null }>(
+    db,
+    'SELECT version, end_doc FROM session WHERE id = ?'
+  )
+  const insert = prepare(db, insertSession)
+  const bump = prepare(db, 'UPDATE session SET version = version + 1 WHERE id = ?')
+  const knownParticipant = prepare<ParticipantRow>(
+    db,
+    `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ? AND p.id = ?`
+  )
+  const insertParticipant = prepare(
+    db,
+    'INSERT INTO participant (session_id, id, peer_id, name_id, session_index, doc) VALUES (?, ?, ?, ?, ?, ?)'
+  )
+  const updateParticipant = prepare(
+    db,
+    'UPDATE participant SET name_id = ?, session_index = ?, doc = ? WHERE session_id = ? AND id = ?'
+  )
+
+  return {
+    openSession(session) {
+      if (state.get(session.id) !== undefined) return 'exists'
+      if (tally.liveSessions >= capacity) return 'full'
+      insert.run(...sessionValues(session))
+      tally.liveSessions += 1
+      return 'opened'
+    },
+
+    addParticipant({ sessionId, participant }) {
+      const session = state.get(sessionId)
+      if (session === undefined) return 'unknown'
+      if (session.end_doc !== null) return 'ended'
+      const row = knownParticipant.get(sessionId, participant.id)
+      if (row === undefined) {
+        const { id, peerId, nameId, sessionIndex } = participant
+        insertParticipant.run(sessionId, id, peerId, nameId.value, sessionIndex, participantDoc(participant))
+        bump.run(sessionId)
+        return 'added'
+      }
+      const known = readParticipant(row)
+      const joined = joinParticipant(known, participant)
+      if (joined !== known) {
+        updateParticipant.run(
+          joined.nameId.value,
+          joined.sessionIndex,
+          participantDoc(joined),
+          sessionId,
+          participant.id
+        )
+        bump.run(sessionId)
+      }
+      return 'exists'
+    }
+  }
+}
+
+function endWrites(
+  db: Database,
+  { tally, runs, revoke }: SessionWriteParts
+): Pick<SessionHandlers, 'endSession'> {
+  const byId = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.id = ?`)
+  const participants = prepare<ParticipantRow>(
+    db,
+    `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`
+  )
+  const end = prepare(
+    db,
+    'UPDATE session SET version = version + 1, end_doc = ?, keep_until_ms = ? WHERE id = ?'
+  )
+
+  return {
+    endSession(commit) {
+      const row = byId.get(commit.sessionId)
+      if (row === undefined) return { kind: 'unknown' }
+      if (row.end_doc !== null) return { kind: 'already', runId: readEnd(row.end_doc).runId }
+      if (row.version !== commit.expectedVersion) return { kind: 'changed' }
+      if (runs.exists(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
+      const session = readSession(row)
+      const known = participants.all(session.id).map(readParticipant)
+      const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, known)
+      end.run(JSON.stringify(commit.end), keepUntilMs, session.id)
+      tally.liveSessions -= 1
+      revoke({ sri: session.sri, untilMs: commit.revokedUntilMs, atMs: commit.end.atMs })
+      runs.insert(commit.run, commit.effects)
+      return { kind: 'ended' }
+    }
+  }
+}
+
+function touchWrites(db: Database): Pick<SessionHandlers, 'touch'> {
+  const known = prepare<ActivityRow>(
+    db,
+    'SELECT last_activity_at_ms, idle_expires_at_ms, expires_at_ms, end_doc FROM session WHERE id = ?'
+  )
+  const move = prepare(
+    db,
+    'UPDATE session SET last_activity_at_ms = ?, idle_expires_at_ms = ?, due_at_ms = ? WHERE id = ?'
+  )
+
+  return {
+    touch({ sessionId, lastActivityAtMs, idleExpiresAtMs }) {
+      const row = known.get(sessionId)
+      if (row === undefined) return 'unknown'
+      if (row.end_doc !== null) return 'ended'
+      const before = { lastActivityAtMs: row.last_activity_at_ms, idleExpiresAtMs: row.idle_expires_at_ms }
+      const next = joinActivity(before, { lastActivityAtMs, idleExpiresAtMs }, row.expires_at_ms)
+      if (
+        next.lastActivityAtMs === before.lastActivityAtMs &&
+        next.idleExpiresAtMs === before.idleExpiresAtMs
+      )
+        return 'touched'
+      const dueAt = dueAtMs({ idleExpiresAtMs: next.idleExpiresAtMs, expiresAtMs: row.expires_at_ms })
+      move.run(next.lastActivityAtMs, next.idleExpiresAtMs, dueAt, sessionId)
+      return 'touched'
+    }
+  }
+}
+
+type ActivityRow = Pick<
+  SessionRow,
+  'last_activity_at_ms' | 'idle_expires_at_ms' | 'expires_at_ms' | 'end_doc'
+>

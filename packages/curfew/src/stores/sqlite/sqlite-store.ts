@@ -1,0 +1,164 @@
+import type { Ack, Durability, Store } from '../store.ts'
+import { storeError } from '../store-error.ts'
+import { backupDatabase } from './backup.ts'
+import type { CommandName, Commands } from './command.ts'
+import { type Database, openDatabase } from './driver.ts'
+import { type RunReads, runReads } from './run-reads.ts'
+import { type ServiceReads, serviceReads } from './service-reads.ts'
+import { type SessionReads, sessionReads } from './session-reads.ts'
+import { toStoreError } from './sqlite-error.ts'
+import { startWriter, type WriterClient } from './writer-client.ts'
+
+export interface SqliteStoreOptions {
+  /** Path of the database. Beside it lie `-wal`, `-shm`, `.lock`, `.pid` and `.reserve` while it is open. */
+  readonly file: string
+  /** Live sessions at most; more are refused, none is evicted. */
+  readonly capacity: number
+  /** How long to wait while another program locks the file. Default 5000. */
+  readonly busyTimeoutMs?: number
+}
+
+export interface SqliteStore extends Store {
+  /**
+   * Copies the database as it is now to a new file, while work goes on. Returns the number of pages.
+   * @throws CURFEW_STORE_BACKUP_EXISTS, CURFEW_STORE_DISK_FULL, CURFEW_STORE_FAILED
+   */
+  backup(target: string): Promise<number>
+}
+
+const busyTimeoutMsDefault = 5000
+const durability: Durability = 'local'
+
+/** Entries that one transaction of a purge removes: ends and sign-ins do not wait behind more. */
+const purgeBatchMax = 50
+
+/**
+ * Opens, or creates, the database and becomes its only owner. Writes go through one writer thread and are
+ * acknowledged when they are on the disk; reads happen at once on the calling thread and see every acknowledged write.
+ * @throws CURFEW_STORE_LOCKED with the `pid` of the owner; CURFEW_STORE_OPEN, CURFEW_STORE_READ_ONLY,
+ *   CURFEW_STORE_DAMAGED, CURFEW_STORE_SCHEMA_NEWER, CURFEW_STORE_SQLITE_VERSION, CURFEW_STORE_NETWORK_DISK,
+ *   CURFEW_STORE_DISK_FULL, CURFEW_STORE_BUSY
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const busyTimeoutMs = options.busyTimeoutMs ?? busyTimeoutMsDefault
+  const writer = await startWriter({ file: options.file, capacity: options.capacity, busyTimeoutMs })
+  try {
+    const db = openDatabase(writer.file, { readOnly: true, timeout: busyTimeoutMs })
+    return storeOn(writer, db, busyTimeoutMs)
+  } catch (error) {
+    await writer.close()
+    throw toStoreError(error, writer.file)
+  }
+}
+
+interface Access {
+  readonly ask: <N extends CommandName>(
+    name: N,
+    input: Commands[N]['input']
+  ) => Promise<Ack<Commands[N]['result']>>
+  readonly read: <T>(question: () => T) => Promise<T>
+}
+
+function storeOn(writer: WriterClient, db: Database, busyTimeoutMs: number): SqliteStore {
+  const { file } = writer
+  const access: Access = {
+    ask: async (name, input) => ({ value: await writer.ask(name, input), durability }),
+    async read(question) {
+      if (!db.isOpen) throw storeError('CURFEW_STORE_CLOSED', { file })
+      try {
+        return question()
+      } catch (error) {
+        throw toStoreError(error, file)
+      }
+    }
+  }
+  const sessions = sessionReads(db)
+  const runs = runReads(db)
+  return {
+    ...sessionCalls(access, sessions),
+    ...runCalls(access, runs),
+    ...serviceCalls(access, serviceReads(db)),
+    backup: (target) => backupDatabase(file, target, busyTimeoutMs),
+    describe: () =>
+      access.read(() => ({
+        kind: 'sqlite',
+        location: file,
+        durability,
+        liveSessions: sessions.countLiveSessions(),
+        openRuns: runs.openRuns(),
+        pendingEffects: runs.pendingEffects()
+      })),
+    async [Symbol.asyncDispose]() {
+      if (db.isOpen) db.close()
+      await writer.close()
+    }
+  }
+}
+
+function sessionCalls({ ask, read }: Access, reads: SessionReads) {
+  return {
+    openSession: (session) => ask('openSession', session),
+    addParticipant: (sessionId, participant) => ask('addParticipant', { sessionId, participant }),
+    endSession: (commit) => ask('endSession', commit),
+    touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
+      ask('touch', { sessionId, lastActivityAtMs, idleExpiresAtMs }),
+    getSession: (sessionId) => read(() => reads.getSession(sessionId)),
+    getParticipants: (sessionId) => read(() => reads.getParticipants(sessionId)),
+    findSessionByToken: (tokenHash) => read(() => reads.findSessionByToken(tokenHash)),
+    findSessionByPersistentToken: (tokenHash) => read(() => reads.findSessionByPersistentToken(tokenHash)),
+    findByNameId: (peerId, nameIdValue) => read(() => reads.findByNameId(peerId, nameIdValue)),
+    findByIndex: (peerId, sessionIndex) => read(() => reads.findByIndex(peerId, sessionIndex)),
+    findByUser: (userKey) => read(() => reads.findByUser(userKey)),
+    listSessions: (query) => read(() => reads.listSessions(query)),
+    countLiveSessions: () => read(() => reads.countLiveSessions()),
+    dueSessions: (nowMs, max) => read(() => reads.dueSessions(nowMs, max))
+  } satisfies Partial<Store>
+}
+
+function runCalls({ ask, read }: Access, reads: RunReads) {
+  return {
+    getRun: (runId) => read(() => reads.getRun(runId)),
+    listRuns: (query) => read(() => reads.listRuns(query)),
+    findOpenRunByToken: (tokenHash) => read(() => reads.findOpenRunByToken(tokenHash)),
+    findByMessage: (peerId, messageId) => read(() => reads.findByMessage(peerId, messageId)),
+    commitRun: (commit) => ask('commitRun', commit),
+    async claimEffects(claim) {
+      const next = await read(() => reads.nextEffectAtMs())
+      if (next === undefined || next > claim.nowMs) return []
+      return (await ask('claimEffects', claim)).value
+    },
+    releaseEffects: (owner) => ask('releaseEffects', { owner }),
+    nextEffectAtMs: () => read(() => reads.nextEffectAtMs())
+  } satisfies Partial<Store>
+}
+
+function serviceCalls({ ask, read }: Access, reads: ServiceReads) {
+  return {
+    revoke: (sri, untilMs, atMs) => ask('revoke', { sri, untilMs, atMs }),
+    isRevoked: (sri, nowMs) => read(() => reads.isRevoked(sri, nowMs)),
+    revocationFeed: (cursor, max) => read(() => reads.revocationFeed(cursor, max)),
+    replaySeen: (issuer, id, untilMs, nowMs) => ask('replaySeen', { issuer, id, untilMs, nowMs }),
+    lockBump: (userKey, nowMs, windowMs) => ask('lockBump', { userKey, nowMs, windowMs }),
+    lockRead: (userKey, nowMs, windowMs) => read(() => reads.lockRead(userKey, nowMs, windowMs)),
+    lockClear: (userKey) => ask('lockClear', { userKey }),
+    txCreate: (key, value, untilMs) =>
+      ask('txCreate', { key, json: JSON.stringify(value) ?? 'null', untilMs }),
+    txGet: (key, nowMs) => read(() => reads.txGet(key, nowMs)),
+    async txTake(key, nowMs) {
+      const { value } = await ask('txTake', { key, nowMs })
+      return { value: value === undefined ? undefined : JSON.parse(value), durability }
+    },
+    appendAudit: (record) => ask('appendAudit', record),
+    listAudit: (query) => read(() => reads.listAudit(query)),
+    async purge(nowMs, keepRunsMs, max) {
+      let removed = 0
+      while (removed < max) {
+        const batch = Math.min(purgeBatchMax, max - removed)
+        const { value } = await ask('purge', { nowMs, keepRunsMs, max: batch })
+        removed += value
+        if (value < batch) break
+      }
+      return removed
+    }
+  } satisfies Partial<Store>
+}

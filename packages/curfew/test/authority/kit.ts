@@ -1,0 +1,205 @@
+import { createHash, createSecretKey } from 'node:crypto'
+import { type KeyPair, makeKeyPair } from './key-pairs.ts'
+import type { FastifyInstance } from 'fastify'
+import type { AuthorityContext } from '../../src/authority/context.ts'
+import { makeBrand } from '../../src/authority/pages/brand.ts'
+import { createCsrf } from '../../src/authority/pages/csrf.ts'
+import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
+import { makeConnection } from '../../src/authority/saml-idp/connection.ts'
+import { fixedConnections } from '../../src/authority/saml-idp/connections.ts'
+import { createSamlSender } from '../../src/authority/saml-idp/saml-sender.ts'
+import type { ConnectionSettings, OwnKey } from '../../src/authority/saml-idp/settings.ts'
+import { createAuthorityServer } from '../../src/authority/server.ts'
+import type { LocalUser } from '../../src/authority/sign-on/users.ts'
+import type { RunPolicy } from '../../src/core/run.ts'
+import { createEngine } from '../../src/engine/engine.ts'
+import { createIds } from '../../src/platform/ids.ts'
+import { createLocator } from '../../src/platform/locator.ts'
+import { silentLogger } from '../../src/platform/logger.ts'
+import { createMetrics } from '../../src/platform/metrics.ts'
+import type { OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
+import type { Random } from '../../src/platform/random.ts'
+import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { type Browser, createBrowser, formOf } from './browser.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+import { authorityUrl, createPartner, type Partner } from './partner.ts'
+
+export interface KitOptions {
+  readonly partners?: Readonly<Record<string, Partial<ConnectionSettings>>>
+  readonly sessions?: Partial<AuthorityContext['sessions']>
+  readonly signOn?: Partial<AuthorityContext['signOn']>
+  readonly logout?: Partial<AuthorityContext['logout']>
+  readonly health?: Partial<AuthorityContext['health']>
+  readonly baseUrl?: string
+  readonly capacity?: number
+  readonly startMs?: number
+  /** Key of the identity provider, with its algorithm. */
+  readonly ownKey?: OwnKey
+  /** Connections beside those of `partners`. */
+  readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
+  /** Instead of a new one in memory. */
+  readonly store?: Store
+  readonly sessionsPerUserMax?: number
+  /** Answers server-to-server requests; absent: nobody does. */
+  readonly network?: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>
+}
+
+/** A whole authority in memory with partners around it. */
+export interface Kit extends AsyncDisposable {
+  readonly app: FastifyInstance
+  readonly ctx: AuthorityContext
+  readonly clock: FakeClock
+  readonly store: Store
+  readonly partners: Readonly<Record<string, Partner>>
+  readonly logged: { readonly level: string; readonly fields: Readonly<Record<string, unknown>> }[]
+  readonly probed: string[]
+  partner(id: string): Partner
+  browser(): Browser
+}
+
+export const users: readonly (LocalUser & { readonly password: string })[] = [
+  { username: 'ana', password: 'correct horse', passwordHash: 'hash:correct horse', attributes: { mail: ['ana@example.org'] }, isDisabled: false },
+  { username: 'ben', password: 'battery staple', passwordHash: 'hash:battery staple', attributes: {}, isDisabled: false },
+  { username: 'gone', password: 'was here', passwordHash: 'hash:was here', attributes: {}, isDisabled: true }
+]
+
+const policy: RunPolicy = {
+  attemptsMax: 3,
+  retryBaseMs: 10_000,
+  retryCapMs: 60_000,
+  sendTimeoutMs: 5_000,
+  hopTimeoutMs: 8_000,
+  frameTimeoutMs: 3_000,
+  patienceMs: 8_000,
+  deadlineMs: 24 * 3_600_000
+}
+
+const authorityPair: KeyPair = makeKeyPair('curfew')
+
+export async function createKit(options: KitOptions = {}): Promise<Kit> {
+  const clock = createFakeClock(options.startMs)
+  const random = seededRandom()
+  const ids = createIds(random)
+  const ownKeys: readonly OwnKey[] = [options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }]
+  const names = Object.entries(options.partners ?? { payroll: {}, intranet: {} })
+  const partners = Object.fromEntries(await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const)))
+  const peers = [...Object.values(partners).map(({ settings, pair }) => ({ settings, certificatePem: pair.certificatePem })), ...(options.connections ?? [])]
+  const connections = fixedConnections(
+    peers.map(({ settings, certificatePem }) => makeConnection({ settings, descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() }))
+  )
+  const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
+  const metrics = createMetrics()
+  const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
+  const probed: string[] = []
+  const note = (level: string) => (fields: object) => void logged.push({ level, fields: fields as Readonly<Record<string, unknown>> })
+  const outbound = {
+    request: async (request: OutboundRequest): Promise<OutboundResponse> => {
+      if (options.network === undefined) throw new Error('nobody listens')
+      return { status: 200, headers: { 'content-type': 'text/xml' }, body: Buffer.alloc(0), durationMs: 1, ...(await options.network(request)) }
+    }
+  }
+  const engine = createEngine({
+    store,
+    clock,
+    random,
+    ids,
+    senders: [createSamlSender({ entityId: authorityUrl, connections, ids, outbound })],
+    peer: (id) => connections.peer(id),
+    policy,
+    receipts: { sign: async () => 'receipt' },
+    probe: async ({ url }) => {
+      probed.push(url)
+      return { reachable: true, durationMs: 1 }
+    },
+    logger: silentLogger,
+    metrics,
+    owner: 'test',
+    leaseMs: 30_000,
+    revocationMs: 490 * 60_000,
+    sessionsPerUserMax: options.sessionsPerUserMax ?? 100,
+    keepRunsMs: 86_400_000
+  })
+  await engine.start()
+  const ctx = contextOf(options, { clock, ids, store, connections, engine, metrics, ownKeys, random, logger: { info: note('info'), warn: note('warn'), error: note('error') } })
+  const app = createAuthorityServer(ctx)
+  await app.ready()
+  return {
+    app,
+    ctx,
+    clock,
+    store,
+    partners,
+    logged,
+    probed,
+    partner: (id) => partners[id] ?? fail(`no partner ${id}`),
+    browser: () => createBrowser(app),
+    async [Symbol.asyncDispose]() {
+      await app.close()
+      await engine.stop()
+    }
+  }
+}
+
+type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'engine' | 'metrics' | 'logger'> & { readonly ownKeys: readonly OwnKey[]; readonly random: Random }
+
+function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
+  const messages = createMessages()
+  const brand = makeBrand({ organisation: 'Test' })
+  const { ownKeys, random, ...rest } = parts
+  return {
+    ...rest,
+    baseUrl: options.baseUrl ?? authorityUrl,
+    locator: createLocator([Buffer.alloc(32, 7)], random),
+    users: { find: async (username) => users.find((user) => user.username === username.trim().toLowerCase()) },
+    passwords: { verify: async (hash, password) => hash === `hash:${password}`, decoyHash: 'hash:' },
+    secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
+    csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
+    sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
+    signOn: { sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
+    logout: { confirm: false, targets: [], ...options.logout },
+    saml: { entityId: authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
+    organisation: 'Test',
+    pageContext: (request) => {
+      const language = chooseLanguage(undefined, request.headers['accept-language'])
+      return { language, t: messages(language), brand, nonce: Buffer.from(random.bytes(16)).toString('base64'), path: request.url.split('?')[0] ?? '/' }
+    },
+    health: { isReady: () => true, monitoring: false, ...options.health },
+    trustedProxies: []
+  }
+}
+
+/** Random octets that are the same in every run. */
+function seededRandom(): Random {
+  let counter = 0
+  return {
+    bytes(count) {
+      counter += 1
+      const blocks = Array.from({ length: Math.ceil(count / 32) }, (_, i) => createHash('sha256').update(`${counter}.${i}`).digest())
+      return Buffer.concat(blocks).subarray(0, count)
+    },
+    fraction: () => 0.5
+  }
+}
+
+function fail(message: string): never {
+  throw new Error(message)
+}
+
+/** Signs in at the form behind `path` and returns what the form's answer is. */
+export async function signIn(browser: Browser, path: string, username = 'ana', password?: string, more: Readonly<Record<string, string>> = {}) {
+  let page = await browser.get(path)
+  for (let i = 0; i < 3 && page.statusCode === 303; i++) page = await browser.get(page.headers.location as string)
+  const form = formOf(page.body)
+  const secret = password ?? users.find((user) => user.username === username)?.password ?? ''
+  return browser.post(form.action, { ...form.fields, username, password: secret, ...more })
+}
+
+/** Signs in to one partner and returns the verified Response. */
+export async function signInTo(kit: Kit, browser: Browser, id: string, username = 'ana') {
+  const partner = kit.partner(id)
+  const first = await browser.get(await partner.ssoRedirect())
+  if (first.statusCode === 200) return partner.readResponse(first.body).response
+  const answered = await signIn(browser, first.headers.location as string, username)
+  return partner.readResponse(answered.body).response
+}

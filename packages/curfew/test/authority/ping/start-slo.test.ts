@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { formOf } from '../browser.ts'
+import { createKit, signIn, signInTo } from '../kit.ts'
+
+const sameOrigin = { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'document' }
+const crossSite = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }
+const targets = [{ domain: 'www.test', requireHttps: false, allowQueryAndFragment: true }]
+const bye = 'http://www.test/bye'
+
+suite('/idp/startSLO.ping', () => {
+  for (const method of ['get', 'post'] as const) {
+    test(`AC-132 ends the session by ${method.toUpperCase()}`, async () => {
+      await using kit = await createKit()
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      const started = method === 'get' ? await browser.get('/idp/startSLO.ping', sameOrigin) : await browser.post('/idp/startSLO.ping', {}, sameOrigin)
+      assert.match(String(started.headers.location), /^\/signoff\/run_/)
+      assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+    })
+  }
+
+  test('AC-132 reads parameter names case-sensitively', async () => {
+    await using kit = await createKit({ logout: { targets } })
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    await browser.get(`/idp/startSLO.ping?targetresource=${encodeURIComponent(bye)}`, sameOrigin)
+    assert.deepEqual((await kit.store.listRuns({ limit: 1 })).items[0]?.starter, { kind: 'user' })
+  })
+
+  test('AC-133 lands on TargetResource after success, else on the configured address, else on our page', async () => {
+    for (const [successUrl, query, expected] of [
+      ['http://www.test/default', `?TargetResource=${encodeURIComponent(bye)}`, bye],
+      ['http://www.test/default', '', 'http://www.test/default'],
+      [undefined, '', undefined]
+    ] as const) {
+      await using kit = await createKit({ logout: { targets, ...(successUrl === undefined ? {} : { successUrl }) } })
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      const started = await browser.get(`/idp/startSLO.ping${query}`, sameOrigin)
+      const next = await browser.get(String(started.headers.location))
+      if (expected === undefined) assert.match(next.body, /Signed out/)
+      else assert.equal(next.headers.location, expected)
+    }
+  })
+
+  test('AC-134 offers InErrorResource after failure, else our page says what failed', async () => {
+    await using kit = await createKit({ partners: { silent: { slo: [] } }, logout: { targets } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'silent')
+    const started = await browser.get('/idp/startSLO.ping?InErrorResource=http://www.test/oops', sameOrigin)
+    const page = await browser.get(String(started.headers.location))
+    assert.match(page.body, /url=http:\/\/www\.test\/oops/)
+    assert.match(page.body, /Silent/)
+    await signInTo(kit, browser, 'silent')
+    const plain = await browser.get('/idp/startSLO.ping', sameOrigin)
+    const own = await browser.get(String(plain.headers.location))
+    assert.doesNotMatch(own.body, /http-equiv="refresh"/)
+    assert.match(own.body, /Not signed out everywhere/)
+  })
+
+  test('AC-160 never follows a rejected target; the logout goes on', async () => {
+    for (const target of ['http://evil.test/', '//evil.test', 'http://www.test@evil.test/', 'javascript:alert(1)', 'http://www.test.evil.test/']) {
+      await using kit = await createKit({ logout: { targets } })
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      const started = await browser.get(`/idp/startSLO.ping?TargetResource=${encodeURIComponent(target)}`, sameOrigin)
+      const run = String(started.headers.location)
+      assert.match(run, /^\/signoff\/run_/)
+      assert.equal((await browser.get(`${run}/finish`)).headers.location, run)
+      assert.doesNotMatch((await browser.get(run)).body, /evil|javascript/)
+      assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+      const gone = await kit.browser().get(`/idp/startSLO.ping?TargetResource=${encodeURIComponent(target)}`, sameOrigin)
+      assert.equal(gone.headers.location, '/signoff/done')
+    }
+  })
+
+  test('AC-147 asks first when confirmation is configured; the answer needs token and consent', async () => {
+    await using kit = await createKit({ logout: { confirm: true, targets } })
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const asked = await browser.get(`/idp/startSLO.ping?TargetResource=${encodeURIComponent(bye)}`, sameOrigin)
+    assert.equal(asked.statusCode, 200)
+    const form = formOf(asked.body)
+    assert.equal(form.action, '/idp/startSLO.ping')
+    assert.equal(form.fields['TargetResource'], bye)
+    assert.equal((await browser.post(form.action, { ...form.fields, csrfToken: 'forged', consentGiven: 'true' })).statusCode, 403)
+    const cancelled = await browser.post(form.action, { ...form.fields, consentGiven: 'false' })
+    assert.match(cancelled.body, /Nothing was signed out/)
+    const unclear = await browser.post(form.action, { ...form.fields, consentGiven: 'perhaps' })
+    assert.match(unclear.body, /csrfToken/)
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+    const given = await browser.post(form.action, { ...form.fields, choice: 'everywhere' })
+    assert.match(String(given.headers.location), /^\/signoff\/run_/)
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
+  test('a page of another site can not sign a user out silently', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const attacks: readonly Record<string, string>[] = [
+      crossSite,
+      { ...crossSite, referer: 'http://evil.test/' },
+      { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'iframe' },
+      { 'sec-fetch-site': 'none', 'sec-fetch-dest': 'image' },
+      {},
+      { origin: 'http://evil.test' },
+      { origin: 'null' },
+      { referer: 'http://payroll.test.evil.test/' }
+    ]
+    for (const headers of attacks) {
+      assert.match((await browser.get('/idp/startSLO.ping', headers)).body, /csrfToken/)
+      assert.match((await browser.post('/idp/startSLO.ping', {}, headers)).body, /csrfToken/)
+    }
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+  })
+
+  test('shows the same logout again when the link is pressed twice', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const first = await browser.get('/idp/startSLO.ping', sameOrigin)
+    const second = await browser.get('/idp/startSLO.ping', sameOrigin)
+    assert.equal(second.headers.location, first.headers.location)
+    assert.equal((await kit.store.listRuns({ limit: 5 })).items.length, 1)
+  })
+
+  test('a sign-out link in a configured application needs no second question', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const started = await browser.get('/idp/startSLO.ping', { ...crossSite, referer: 'http://payroll.test/' })
+    assert.match(String(started.headers.location), /^\/signoff\/run_/)
+  })
+})

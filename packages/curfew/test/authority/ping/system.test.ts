@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { bindingUri, parseMetadata, verificationKeyFromCertificate, verifyMetadata } from '@curfew/codecs'
+import { createKit, signIn } from '../kit.ts'
+
+suite('/pf/heartbeat.ping', () => {
+  test('AC-155 answers 200 OK', async () => {
+    await using kit = await createKit()
+    const beat = await kit.app.inject('/pf/heartbeat.ping')
+    assert.deepEqual([beat.statusCode, beat.body], [200, 'OK'])
+  })
+
+  test('AC-155 shows figures as JSON when monitoring is on', async () => {
+    await using kit = await createKit({ health: { monitoring: true } })
+    await signIn(kit.browser(), '/')
+    const beat = await kit.app.inject('/pf/heartbeat.ping')
+    assert.equal(beat.json().items[0].live_sessions, 1)
+  })
+
+  test('AC-155 does not answer 200 while the server is not ready', async () => {
+    for (const monitoring of [false, true]) {
+      await using kit = await createKit({ health: { isReady: () => false, monitoring } })
+      assert.equal((await kit.app.inject('/pf/heartbeat.ping')).statusCode, 503)
+    }
+  })
+})
+
+suite('/pf/federation_metadata.ping', () => {
+  test('publishes signed metadata with every endpoint of the identity provider role', async () => {
+    await using kit = await createKit()
+    const answer = await kit.app.inject('/pf/federation_metadata.ping')
+    assert.match(String(answer.headers['content-type']), /samlmetadata\+xml/)
+    const [entity] = parseMetadata(answer.rawPayload)
+    const certificate = entity?.idp?.keys[0]?.certificates[0] ?? ''
+    assert.doesNotThrow(() => verifyMetadata(answer.rawPayload, [verificationKeyFromCertificate(certificate)]))
+    assert.deepEqual(
+      entity?.idp?.singleLogoutServices.map(({ binding, location }) => [binding, location]),
+      [
+        [bindingUri('redirect'), 'http://curfew.test/idp/SLO.saml2'],
+        [bindingUri('post'), 'http://curfew.test/idp/SLO.saml2'],
+        [bindingUri('soap'), 'http://curfew.test/idp/SLO.ssaml2']
+      ]
+    )
+    assert.equal(entity?.sp, undefined)
+  })
+})

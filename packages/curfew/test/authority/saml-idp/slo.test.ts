@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { logoutReason, type NameID, status, statusUri } from '@curfew/codecs'
+import type { Browser } from '../browser.ts'
+import { formOf } from '../browser.ts'
+import { createKit, type Kit, type KitOptions, signInTo } from '../kit.ts'
+
+/** A browser that is signed in at all partners, and what each partner was told. */
+async function signedIn(kit: Kit, ids: readonly string[]) {
+  const browser = kit.browser()
+  const known: Record<string, { subject: NameID; index: string }> = {}
+  for (const id of ids) {
+    const { assertion } = await signInTo(kit, browser, id)
+    assert.ok(assertion)
+    known[id] = { subject: assertion.subject.nameId, index: assertion.authnStatement?.sessionIndex ?? '' }
+  }
+  return { browser, known: (id: string) => known[id] ?? assert.fail(id) }
+}
+
+/** Follows redirects and refreshes inside the authority until the browser is sent elsewhere or a page stays. */
+async function follow(browser: Browser, from: string) {
+  let url = from
+  for (let i = 0; i < 12; i++) {
+    const page = await browser.get(url)
+    const next = page.statusCode === 303 ? String(page.headers.location) : /http-equiv="refresh" content="\d+;url=([^"]+)"/.exec(page.body)?.[1]
+    if (next === undefined || (page.statusCode !== 303 && !/content="[01];/.test(page.body))) return { page, url }
+    if (next.startsWith('http') && !next.startsWith('http://curfew.test')) return { page, url: next }
+    url = next
+  }
+  return assert.fail('the browser went round and round')
+}
+
+const soapPartners: KitOptions['partners'] = {
+  payroll: {},
+  intranet: { slo: [{ binding: 'soap', url: 'http://intranet.test/soap' }] }
+}
+
+suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
+  test('AC-004 logs out every other participant of the session through the browser and answers the starter', async () => {
+    await using kit = await createKit()
+    const other = await signedIn(kit, ['intranet'])
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const intranet = kit.partner('intranet')
+    const request = payroll.logoutRequest(known('payroll').subject, [known('payroll').index])
+    const away = await follow(browser, await payroll.logoutRedirect(request, 'back'))
+    assert.ok(away.url.startsWith('http://intranet.test/slo?'))
+    const told = intranet.readLogoutRequest(away.url)
+    assert.deepEqual(told.subject, known('intranet').subject)
+    assert.deepEqual(told.sessionIndexes, [known('intranet').index])
+    const home = await follow(browser, await intranet.logoutAnswer(told))
+    const answer = payroll.readLogoutResponse(home.url)
+    assert.deepEqual(answer.status, status.success())
+    assert.equal(answer.inResponseTo, request.id)
+    assert.equal(new URL(home.url).searchParams.get('RelayState'), 'back')
+    const [left] = await kit.store.findByUser('local:ana')
+    assert.deepEqual((await kit.store.getParticipants(left?.id ?? 'ses_'))[0]?.sessionIndex, other.known('intranet').index)
+  })
+
+  test('gives the partner a LogoutRequest that is valid as long as its assertion', async () => {
+    await using kit = await createKit()
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const away = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const told = kit.partner('intranet').readLogoutRequest(away.url)
+    assert.equal(told.notOnOrAfter?.epochMilliseconds, kit.clock.nowMs() + 5 * 60_000)
+    assert.equal(told.destination, 'http://intranet.test/slo')
+    assert.equal(told.reason, logoutReason.user)
+  })
+
+  test('AC-146 goes on after a refusal and answers PartialLogout', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, intranet: {}, legacy: {} } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet', 'legacy'])
+    const payroll = kit.partner('payroll')
+    const first = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const told = kit.partner('intranet').readLogoutRequest(first.url)
+    const second = await follow(browser, await kit.partner('intranet').logoutAnswer(told, status.responder()))
+    const toldLegacy = kit.partner('legacy').readLogoutRequest(second.url)
+    const home = await follow(browser, await kit.partner('legacy').logoutAnswer(toldLegacy))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+  })
+
+  test('counts an application that knows nobody of that name as signed out', async () => {
+    await using kit = await createKit()
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const away = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const told = kit.partner('intranet').readLogoutRequest(away.url)
+    const home = await follow(browser, await kit.partner('intranet').logoutAnswer(told, status.requester(statusUri.unknownPrincipal)))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.success())
+  })
+
+  test('AC-003 answers PartialLogout when a participant has no logout service, shown as unsupported', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, silent: { slo: [] } } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'silent'])
+    const payroll = kit.partner('payroll')
+    const home = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+    const { items } = await kit.store.listRuns({ limit: 5 })
+    assert.deepEqual(items[0]?.deliveries.map((d) => [d.peerId, d.outcome?.kind]), [['silent', 'unsupported']])
+  })
+
+  test('AC-144 sends nothing to a partner whose profile excludes it; the local session ends', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, intranet: { profiles: { idpInitiatedSlo: false } } } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const home = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.ok(home.url.startsWith('http://payroll.test/slo?'))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+    assert.deepEqual(kit.probed, [])
+  })
+
+  test('AC-144 denies a LogoutRequest where the profile excludes logout by this partner', async () => {
+    await using kit = await createKit({ partners: { payroll: { profiles: { spInitiatedSlo: false } } } })
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const page = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.deepEqual(payroll.readLogoutResponse(String(page.headers.location)).status, status.requester(statusUri.requestDenied))
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+  })
+
+  test('AC-141 answers at the response address where the partner has one', async () => {
+    await using kit = await createKit({ partners: { payroll: { slo: [{ binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' }] } } })
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const home = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.ok(home.url.startsWith('http://payroll.test/slo-done?'))
+    assert.equal(payroll.readLogoutResponse(home.url).destination, 'http://payroll.test/slo-done')
+  })
+
+  test('AC-142 resolves relative logout addresses against the base address of the connection', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, intranet: { baseUrl: 'http://apps.test/intranet/', slo: [{ binding: 'redirect', url: 'saml/slo' }] } } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const away = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.ok(away.url.startsWith('http://apps.test/intranet/saml/slo?'))
+  })
+
+  test('takes a LogoutRequest by POST without cookies and still finds the way back to the sign-off page', async () => {
+    await using kit = await createKit()
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const fields = await payroll.logoutPost(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]))
+    const posted = await kit.browser().post('/idp/SLO.saml2', fields)
+    assert.match(String(posted.headers.location), /^\/idp\/[\w-]{22}\/resume\/idp\/SLO\.saml2$/)
+    const away = await follow(browser, String(posted.headers.location))
+    assert.ok(away.url.startsWith('http://intranet.test/slo?'))
+  })
+
+  test('answers the starter also when the browser of the session is gone', async () => {
+    await using kit = await createKit()
+    const { known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const stranger = kit.browser()
+    const home = await follow(stranger, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+  })
+
+  test('ends all sessions of the subject at this partner when no SessionIndex is named', async () => {
+    await using kit = await createKit()
+    const one = await signedIn(kit, ['payroll'])
+    const two = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    assert.notEqual(one.known('payroll').index, two.known('payroll').index)
+    const home = await follow(one.browser, await payroll.logoutRedirect(payroll.logoutRequest(one.known('payroll').subject, [])))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.success())
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
+  test('answers UnknownPrincipal for a subject it never knew, Success when the session has ended already', async () => {
+    await using kit = await createKit()
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const nobody = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest({ ...known('payroll').subject, value: 'nobody' }, [known('payroll').index])))
+    assert.deepEqual(payroll.readLogoutResponse(String(nobody.headers.location)).status, status.requester(statusUri.unknownPrincipal))
+    await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const again = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.deepEqual(payroll.readLogoutResponse(String(again.headers.location)).status, status.success())
+  })
+
+  test('sends no LogoutResponse to an asynchronous request', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const request = payroll.logoutRequest(known('payroll').subject, [known('payroll').index], { asynchronous: true })
+    const stay = await follow(browser, await payroll.logoutRedirect(request))
+    assert.equal(stay.page.statusCode, 200)
+    assert.match(stay.url, /^\/signoff\/run_/)
+  })
+
+  test('logs out through a hidden frame of the sign-off page without leaving it', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, intranet: { frames: true } } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const started = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const run = String(started.headers.location)
+    const { items } = await kit.store.listRuns({ limit: 1 })
+    const frame = await browser.get(`${run}/frame/${items[0]?.deliveries[0]?.id}`)
+    const told = kit.partner('intranet').readLogoutRequest(String(frame.headers.location))
+    const done = await browser.get(await kit.partner('intranet').logoutAnswer(told))
+    assert.equal(done.statusCode, 200)
+    assert.match(String(done.headers['content-security-policy']), /frame-ancestors 'self'/)
+    const home = await follow(browser, run)
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.success())
+  })
+
+  test('answers by POST with a form when the partner asked by POST', async () => {
+    await using kit = await createKit({ partners: { payroll: { slo: [{ binding: 'post', url: 'http://payroll.test/slo' }] } } })
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const posted = await browser.post('/idp/SLO.saml2', await payroll.logoutPost(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]), 'x'))
+    const { page } = await follow(browser, String(posted.headers.location))
+    const form = formOf(page.body)
+    assert.equal(form.action, 'http://payroll.test/slo')
+    assert.equal(form.fields['RelayState'], 'x')
+    assert.ok(form.fields['SAMLResponse'])
+  })
+})
+
+suite('SAML Bindings 3.2: SOAP', () => {
+  test('AC-138 answers a SOAP LogoutRequest in the same exchange and tells a SOAP partner meanwhile', async () => {
+    let asked = 0
+    const holder: { kit?: Kit } = {}
+    await using kit = await createKit({
+      partners: soapPartners,
+      network: async ({ body }) => {
+        asked += 1
+        return { body: Buffer.from((await holder.kit?.partner('intranet').soapAnswer(body ?? '')) ?? '') }
+      }
+    })
+    holder.kit = kit
+    const { known } = await signedIn(kit, ['payroll', 'intranet'])
+    const answered = await soap(kit, 'payroll', known('payroll'))
+    assert.equal(answered.statusCode, 200)
+    assert.equal(asked, 1)
+    assert.deepEqual(kit.partner('payroll').readSoapResponse(answered.body).status, status.success())
+  })
+
+  test('AC-138 answers PartialLogout at once when a participant needs the browser', async () => {
+    await using kit = await createKit()
+    const { known } = await signedIn(kit, ['payroll', 'intranet'])
+    const answered = await soap(kit, 'payroll', known('payroll'))
+    assert.deepEqual(kit.partner('payroll').readSoapResponse(answered.body).status, status.partialLogout())
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
+  for (const [name, answer, outcome] of [
+    ['HTML with status 200', { headers: { 'content-type': 'text/html' }, body: Buffer.from('<html>ok</html>') }, 'unconfirmed'],
+    ['an empty XML body', { body: Buffer.from('<x/>') }, 'unconfirmed'],
+    ['HTTP 404', { status: 404, headers: { 'content-type': 'text/html' } }, 'unconfirmed']
+  ] as const) {
+    test(`never counts ${name} as signed out`, async () => {
+      await using kit = await createKit({ partners: soapPartners, network: async () => answer })
+      const { known } = await signedIn(kit, ['payroll', 'intranet'])
+      const answered = await soap(kit, 'payroll', known('payroll'))
+      assert.deepEqual(kit.partner('payroll').readSoapResponse(answered.body).status, status.partialLogout())
+      const { items } = await kit.store.listRuns({ limit: 5 })
+      assert.equal(items[0]?.deliveries[0]?.outcome?.kind, outcome)
+    })
+  }
+
+  test('tries again later when the partner answers 500', async () => {
+    await using kit = await createKit({ partners: soapPartners, network: async () => ({ status: 500, headers: { 'content-type': 'text/html' } }) })
+    const { known } = await signedIn(kit, ['payroll', 'intranet'])
+    const answered = await soap(kit, 'payroll', known('payroll'))
+    assert.deepEqual(kit.partner('payroll').readSoapResponse(answered.body).status, status.partialLogout())
+    const { items } = await kit.store.listRuns({ limit: 5 })
+    assert.equal(items[0]?.deliveries[0]?.state, 'retrying')
+  })
+
+  test('answers a fault to a body that is no SAML message, and a signed denial to a forged one', async () => {
+    await using kit = await createKit()
+    const { known } = await signedIn(kit, ['payroll'])
+    const fault = await postSoap(kit, '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body/></soap:Envelope>')
+    assert.equal(fault.statusCode, 500)
+    assert.match(fault.body, /faultcode/)
+    const payroll = kit.partner('payroll')
+    const request = payroll.logoutRequest(known('payroll').subject, [known('payroll').index], { destination: 'http://curfew.test/idp/SLO.ssaml2' })
+    const forged = (await payroll.logoutSoap(request)).replace(known('payroll').index, `${known('payroll').index.slice(0, -1)}A`)
+    const denied = await postSoap(kit, forged)
+    assert.equal(denied.statusCode, 200)
+    assert.deepEqual(payroll.readSoapResponse(denied.body).status, status.requester(statusUri.requestDenied))
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+  })
+})
+
+async function soap(kit: Kit, id: string, who: { subject: NameID; index: string }) {
+  const partner = kit.partner(id)
+  return postSoap(kit, await partner.logoutSoap(partner.logoutRequest(who.subject, [who.index], { destination: 'http://curfew.test/idp/SLO.ssaml2' })))
+}
+
+function postSoap(kit: Kit, payload: string) {
+  return kit.app.inject({ method: 'POST', url: '/idp/SLO.ssaml2', headers: { 'content-type': 'text/xml' }, payload })
+}

@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Session } from '../../../src/core/session.ts'
+import { formOf } from '../browser.ts'
+import { createKit, type Kit, signIn, signInTo } from '../kit.ts'
+
+async function onlySession(kit: Kit, username = 'ana'): Promise<Session> {
+  const sessions = await kit.store.findByUser(`local:${username}`)
+  assert.equal(sessions.length, 1)
+  return sessions[0] ?? assert.fail()
+}
+
+suite('the sign-in form', () => {
+  test('signs in from the start page and lists the applications', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const answered = await signIn(browser, '/')
+    assert.equal(answered.headers.location, '/')
+    const home = await browser.get('/')
+    assert.match(home.body, /Signed in as ana/)
+    assert.match(home.body, /startSSO\.ping\?PartnerSpId=http%3A%2F%2Fpayroll\.test%2Fsaml/)
+    assert.match(home.body, /href="\/signoff"/)
+  })
+
+  test('answers an unknown user, a disabled one and a wrong password alike', async () => {
+    await using kit = await createKit()
+    const bodies = await Promise.all(
+      [['ana', 'wrong'], ['nobody', 'wrong'], ['gone', 'was here']].map(async ([username, password]) => {
+        const answered = await signIn(kit.browser(), '/', username, password)
+        assert.equal(answered.statusCode, 401)
+        return answered.body.replace(/nonce="[^"]*"|value="[^"]*"|\/idp\/[\w-]{22}/g, '')
+      })
+    )
+    assert.equal(new Set(bodies).size, 1)
+  })
+
+  test('checks a password of an unknown user too, so that both take the same time', async () => {
+    await using kit = await createKit()
+    let checks = 0
+    Object.assign(kit.ctx.passwords, { verify: async () => void (checks += 1) })
+    await signIn(kit.browser(), '/', 'nobody', 'x')
+    assert.equal(checks, 1)
+  })
+
+  test('locks a user after too many attempts, known or not, and unlocks when the window has passed', async () => {
+    await using kit = await createKit()
+    for (const username of ['ana', 'nobody']) {
+      for (let i = 0; i < 5; i++) assert.equal((await signIn(kit.browser(), '/', username, 'wrong')).statusCode, 401)
+      assert.equal((await signIn(kit.browser(), '/', username)).statusCode, 429)
+    }
+    kit.clock.advance(15 * 60_000 + 1)
+    assert.equal((await signIn(kit.browser(), '/')).statusCode, 303)
+  })
+
+  test('lets parallel guesses not pass the limit', async () => {
+    await using kit = await createKit()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => signIn(kit.browser(), '/', 'ana', 'wrong')))
+    assert.equal(answers.filter((answer) => answer.statusCode === 401).length, 5)
+  })
+
+  test('refuses a form that was not shown in this browser', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const start = await browser.get('/')
+    const page = await browser.get(String(start.headers.location))
+    const form = formOf(page.body)
+    const secret = { username: 'ana', password: 'correct horse' }
+    assert.equal((await kit.browser().post(form.action, { ...form.fields, ...secret })).statusCode, 403)
+    assert.equal((await browser.post(form.action, { ...form.fields, csrfToken: 'x', ...secret })).statusCode, 403)
+    assert.equal((await browser.post(form.action, { ...form.fields, ...secret })).statusCode, 303)
+  })
+
+  test('takes a resume path once', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const start = await browser.get('/')
+    const path = String(start.headers.location)
+    await signIn(browser, path)
+    const again = await browser.get(path)
+    assert.equal(again.statusCode, 400)
+    assert.match(again.body, /already used or is too old/)
+  })
+
+  test('forgets a sign-in page that was open too long', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const start = await browser.get('/')
+    kit.clock.advance(30 * 60_000 + 1)
+    assert.equal((await browser.get(String(start.headers.location))).statusCode, 400)
+  })
+
+  test('makes a new session id and cookie at sign-in, whatever the browser held before', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    browser.cookies.set('PF', 'AAAAAAAAAAAAAAAAAAAAAA')
+    await signIn(browser, '/')
+    assert.notEqual(browser.cookies.get('PF'), 'AAAAAAAAAAAAAAAAAAAAAA')
+  })
+
+  test('ends the session of somebody else in the same browser first, then signs in where it stood', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll', 'ana')
+    const former = browser.cookies.get('PF')
+    const payroll = kit.partner('payroll')
+    const forced = await browser.get(await payroll.ssoRedirect({ forceAuthn: true }))
+    const answered = await signIn(browser, String(forced.headers.location), 'ben')
+    const run = String(answered.headers.location)
+    assert.match(run, /^\/signoff\/run_/)
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+    const { items } = await kit.store.listRuns({ limit: 1 })
+    assert.equal(items[0]?.reason, 'replaced')
+    const away = await browser.get(`${run}/go`)
+    const told = payroll.readLogoutRequest(String(away.headers.location))
+    await browser.get(await payroll.logoutAnswer(told))
+    const landed = await browser.get(`${run}/finish`)
+    const done = await browser.get(String(landed.headers.location))
+    assert.equal(payroll.readResponse(done.body).response.assertion?.authnStatement?.authnInstant.epochMilliseconds, kit.clock.nowMs())
+    assert.notEqual(browser.cookies.get('PF'), former)
+    assert.equal((await onlySession(kit, 'ben')).username, 'ben')
+  })
+
+  test('AC-015 refuses a sign-in with a clear error and an alert when the store is full; sessions that exist stay complete', async () => {
+    await using kit = await createKit({ capacity: 1 })
+    await signIn(kit.browser(), '/', 'ana')
+    const refused = await signIn(kit.browser(), '/', 'ben')
+    assert.equal(refused.statusCode, 503)
+    assert.match(refused.body, /No more people can sign in/)
+    assert.match(refused.body, /CURFEW_SESSION_CAPACITY/)
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+    assert.ok(kit.logged.some(({ level, fields }) => level === 'error' && fields['code'] === 'CURFEW_SESSION_CAPACITY'))
+  })
+
+  test('AC-016 ends the oldest session of a user beyond the limit by a normal run: revoked, and its applications are told', async () => {
+    await using kit = await createKit({ sessionsPerUserMax: 2 })
+    await signInTo(kit, kit.browser(), 'payroll')
+    const oldest = await onlySession(kit)
+    for (let i = 0; i < 2; i++) {
+      kit.clock.advance(1000)
+      await signIn(kit.browser(), '/')
+    }
+    assert.equal((await kit.store.findByUser('local:ana')).some(({ id }) => id === oldest.id), false)
+    assert.equal((await kit.store.findByUser('local:ana')).length, 2)
+    const { items } = await kit.store.listRuns({ limit: 5 })
+    assert.deepEqual(items.map((run) => [run.reason, run.deliveries.map((d) => d.peerId)]), [['session-limit', ['payroll']]])
+    assert.equal(await kit.store.isRevoked(oldest.sri, kit.clock.nowMs()), true)
+  })
+
+  test('opens one session when the form is sent twice at once', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const start = await browser.get('/')
+    const form = formOf((await browser.get(String(start.headers.location))).body)
+    const fields = { ...form.fields, username: 'ana', password: 'correct horse' }
+    const answers = await Promise.all([browser.post(form.action, fields), browser.post(form.action, fields)])
+    assert.deepEqual(answers.map((answer) => answer.statusCode).sort(), [303, 400])
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+  })
+
+  test('writes refused sign-ins of known users to the audit log, and no name that nobody has', async () => {
+    await using kit = await createKit()
+    await signIn(kit.browser(), '/', 'ana', 'wrong')
+    await signIn(kit.browser(), '/', 'hunter2', 'x')
+    const audit = await kit.store.listAudit({ limit: 10 })
+    assert.deepEqual(audit.map(({ event, userKey }) => [event, userKey]), [['sign-in.failed', 'local:ana']])
+    assert.doesNotMatch(JSON.stringify([audit, kit.logged]), /hunter2|wrong/)
+  })
+})
+
+suite('session cookies and limits', () => {
+  test('AC-122 sets PF HttpOnly with Path=/ and SameSite=Lax, and Secure under https', async () => {
+    for (const [baseUrl, secure] of [['http://curfew.test', undefined], ['https://curfew.test', true]] as const) {
+      await using kit = await createKit({ baseUrl })
+      const { cookies } = await signIn(kit.browser(), '/')
+      const cookie = cookies.find(({ name }) => name === 'PF')
+      assert.match(cookie?.value ?? '', /^[\w-]{22}$/)
+      assert.deepEqual([cookie?.path, cookie?.httpOnly, cookie?.sameSite, cookie?.secure, cookie?.maxAge], ['/', true, 'Lax', secure, undefined])
+    }
+  })
+
+  test('AC-122 sets PF.PERSISTENT for 94608000 seconds when asked for and allowed', async () => {
+    await using kit = await createKit({ sessions: { persistent: true } })
+    const { cookies } = await signIn(kit.browser(), '/', 'ana', undefined, { persistent: 'yes' })
+    const cookie = cookies.find(({ name }) => name === 'PF.PERSISTENT')
+    assert.match(cookie?.value ?? '', /^[\w-]{32}$/)
+    assert.deepEqual([cookie?.maxAge, cookie?.httpOnly, cookie?.path], [94_608_000, true, '/'])
+    const { cookies: plain } = await signIn(kit.browser(), '/')
+    assert.equal(plain.find(({ name, value }) => name === 'PF.PERSISTENT' && value !== ''), undefined)
+  })
+
+  test('keeps a persistent session when the browser forgets its session cookie', async () => {
+    await using kit = await createKit({ sessions: { persistent: true } })
+    const browser = kit.browser()
+    await signIn(browser, '/', 'ana', undefined, { persistent: 'yes' })
+    browser.cookies.delete('PF')
+    assert.match((await browser.get('/')).body, /Signed in as ana/)
+    const plain = kit.browser()
+    await signIn(plain, '/')
+    plain.cookies.delete('PF')
+    assert.equal((await plain.get('/')).statusCode, 303)
+  })
+
+  test('AC-121 ends at the idle limit of 60 and the maximum of 480 minutes by default', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const session = await onlySession(kit)
+    assert.equal(session.idleExpiresAtMs - kit.clock.nowMs(), 60 * 60_000)
+    assert.equal(session.expiresAtMs - kit.clock.nowMs(), 480 * 60_000)
+  })
+
+  test('AC-121 reads -1 as the same as the maximum, and as never', async () => {
+    await using kit = await createKit({ sessions: { idleMinutes: -1, maxMinutes: 100 } })
+    await signIn(kit.browser(), '/')
+    const session = await onlySession(kit)
+    assert.equal(session.idleExpiresAtMs, session.expiresAtMs)
+    await using endless = await createKit({ sessions: { idleMinutes: 30, maxMinutes: -1 } })
+    await signIn(endless.browser(), '/')
+    assert.equal((await onlySession(endless)).expiresAtMs, Number.MAX_SAFE_INTEGER)
+  })
+
+  test('AC-124 rewrites the last activity only after a quarter of the idle time', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const before = await onlySession(kit)
+    kit.clock.advance(15 * 60_000 - 1)
+    await browser.get('/')
+    assert.equal((await onlySession(kit)).lastActivityAtMs, before.lastActivityAtMs)
+    kit.clock.advance(1)
+    await browser.get('/')
+    assert.equal((await onlySession(kit)).lastActivityAtMs, kit.clock.nowMs())
+    assert.equal((await onlySession(kit)).idleExpiresAtMs, kit.clock.nowMs() + 60 * 60_000)
+  })
+
+  test('AC-120 asks every time when authentication sessions are off and the form keeps no state', async () => {
+    await using kit = await createKit({ sessions: { enabled: false }, signOn: { sessionState: 'none' } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const second = await browser.get(await kit.partner('intranet').ssoRedirect())
+    const page = await browser.get(String(second.headers.location))
+    assert.match(page.body, /type="password"/)
+    await signInTo(kit, browser, 'intranet')
+    const session = await onlySession(kit)
+    assert.equal((await kit.store.getParticipants(session.id)).length, 2)
+  })
+
+  test('AC-120 lets the policy of a source override the global one', async () => {
+    await using kit = await createKit({ sessions: { enabled: false, sources: { form: { enabled: true } } }, signOn: { sessionState: 'none' } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    assert.equal((await browser.get(await kit.partner('intranet').ssoRedirect())).statusCode, 200)
+  })
+
+  for (const [state, sourceId, isReused] of [
+    ['none', 'form', false],
+    ['globally', 'form', true],
+    ['globally', 'other', true],
+    ['perAdapter', 'form', true],
+    ['perAdapter', 'other', false]
+  ] as const) {
+    test(`AC-130 with Session State ${state} a session made by ${sourceId} is ${isReused ? '' : 'not '}used by form`, async () => {
+      await using kit = await createKit({ sessions: { enabled: false }, signOn: { sessionState: state } })
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      const session = await onlySession(kit)
+      Object.assign(kit.ctx.store, { findSessionByToken: async () => ({ ...session, sourceId }) })
+      const page = await browser.get(await kit.partner('payroll').ssoRedirect())
+      assert.equal(page.statusCode, isReused ? 200 : 303)
+    })
+  }
+
+  test('sends a browser that lost its way back to the sign-off page once', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const session = await onlySession(kit)
+    await kit.ctx.engine.endSessions({
+      scope: { kind: 'session', sessionId: session.id },
+      reason: 'admin',
+      by: { kind: 'admin', id: 'root' },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
+    assert.match(String((await browser.get('/')).headers.location), /^\/signoff\/run_/)
+    assert.match(String((await browser.get('/')).headers.location), /resume/)
+  })
+})

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { RunId } from '../../src/core/ids.ts'
+import { createEngine } from '../../src/engine/engine.ts'
+import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import { createEngineKit, leaseMs, policy } from '../support/engine-kit.ts'
+import { confirms, hangs } from '../support/scripted-sender.ts'
+
+suite('engine: leases', () => {
+  test('two nodes on one store send every message once', async () => {
+    const kit = createEngineKit()
+    const other = createEngine({ ...kit.deps, owner: 'node-2' })
+    await kit.engine.start()
+    await other.start()
+    const runs: RunId[] = []
+    for (let i = 0; i < 20; i++) runs.push(await kit.end((await kit.signIn(['payroll', 'intranet'])).id))
+    await kit.clock.advance(5_000)
+    for (const runId of runs) assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended', intranet: 'ended' })
+    assert.equal(kit.sender.sent.length, 40)
+    await kit.engine.stop()
+    await other.stop()
+  })
+
+  test('a slow exchange is not taken over while its lease holds', async () => {
+    const kit = createEngineKit()
+    const answer = Promise.withResolvers<void>()
+    kit.sender.script('payroll', async (request) => {
+      await answer.promise
+      return confirms(request)
+    })
+    const other = createEngine({ ...kit.deps, owner: 'node-2' })
+    await kit.engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.settle()
+    await other.start()
+    await kit.clock.advance(policy.sendTimeoutMs - 1)
+    answer.resolve()
+    await kit.clock.settle()
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+    assert.equal(kit.sender.sent.length, 1)
+    await kit.engine.stop()
+    await other.stop()
+  })
+
+  test('a lease shorter than the exchanges need is refused', () => {
+    assert.throws(() => createEngineKit({ deps: { leaseMs: 4 * policy.sendTimeoutMs - 1 } }), RangeError)
+  })
+})
+
+suite('engine: an orderly stop', () => {
+  test('waits for the exchange under way and records its result', async () => {
+    const kit = createEngineKit()
+    const answer = Promise.withResolvers<void>()
+    kit.sender.script('payroll', async (request) => {
+      await answer.promise
+      return confirms(request)
+    })
+    await kit.engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.settle()
+    let isStopped = false
+    const stopped = kit.engine.stop().then(() => {
+      isStopped = true
+    })
+    await kit.clock.settle()
+    assert.equal(isStopped, false)
+    answer.resolve()
+    await stopped
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+  })
+
+  test('ends within the time of one exchange when a peer hangs, and gives back what it had not begun', async () => {
+    const kit = createEngineKit({ deps: { limits: { perPeerMax: 1 } } })
+    kit.sender.script('legacy', hangs)
+    await kit.engine.start()
+    for (let i = 0; i < 5; i++) await kit.end((await kit.signIn(['legacy'])).id)
+    await kit.clock.settle()
+    const stopped = kit.engine.stop()
+    await kit.clock.advance(policy.sendTimeoutMs)
+    await stopped
+    assert.equal(kit.sender.sent.length, 1)
+    kit.sender.script('legacy', confirms)
+    const other = createEngine({ ...kit.deps, owner: 'node-2' })
+    await other.start()
+    await kit.clock.advance(policy.retryBaseMs)
+    assert.equal(kit.sender.sent.length, 6)
+    await other.stop()
+    assert.equal(kit.clock.pendingTimers(), 0)
+  })
+
+  test('a session that ends while the node is stopped is told by the next one', async () => {
+    const kit = createEngineKit()
+    await kit.engine.start()
+    await kit.engine.stop()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.advance(leaseMs)
+    assert.equal(kit.sender.sent.length, 0)
+    const other = createEngine(kit.deps)
+    await other.start()
+    await kit.clock.settle()
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+    await other.stop()
+  })
+})
+
+suite('engine: a store that fails for a while', () => {
+  test('writes that fail before or after they took effect are made good once the store is back', async () => {
+    for (const call of ['commitRun', 'claimEffects', 'appendAudit'] as const) {
+      for (const phase of ['before', 'after'] as const) {
+        let isFailing = false
+        const store = createMemoryStore({ capacity: 10, fault: (at, when) => (isFailing && at === call && when === phase ? new Error('disk full') : undefined) })
+        const kit = createEngineKit({ store })
+        const session = await kit.signIn(['payroll', 'intranet'])
+        await kit.engine.start()
+        isFailing = true
+        const runId = await kit.end(session.id)
+        await kit.clock.advance(2_000)
+        isFailing = false
+        await kit.clock.advance(2 * leaseMs)
+        assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended', intranet: 'ended' }, `${phase} ${call}`)
+        assert.equal((await kit.run(runId)).state, 'done')
+        await kit.engine.stop()
+      }
+    }
+  })
+
+  test('an ending whose acknowledgement got lost is carried out', async () => {
+    let isFailing = true
+    const store = createMemoryStore({ capacity: 10, fault: (at, when) => (isFailing && at === 'endSession' && when === 'after' ? new Error('gone') : undefined) })
+    const kit = createEngineKit({ store })
+    const session = await kit.signIn(['payroll'])
+    await kit.engine.start()
+    await assert.rejects(kit.end(session.id))
+    isFailing = false
+    await kit.clock.settle()
+    const runId = (await store.getSession(session.id))?.end?.runId
+    assert.deepEqual(await kit.outcomes(runId ?? 'run_'), { payroll: 'ended' })
+    await kit.engine.stop()
+  })
+})
