@@ -14,7 +14,8 @@ export function createControl(applications: readonly Application[]): Server {
 
 async function answer(applications: readonly Application[], request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, id = '', what = ''] = (request.url ?? '/').split('?')[0]?.split('/') ?? []
-  if (id === '') return send(response, 200, { applications: applications.map((app) => ({ id: app.id, url: app.url, takesFaults: app.setFault !== undefined })) })
+  if (id === '')
+    return send(response, 200, { applications: applications.map((app) => ({ id: app.id, url: app.url, takesFaults: app.setFault !== undefined })) })
   const app = applications.find((candidate) => candidate.id === id)
   if (app === undefined) return send(response, 404, { error: `there is no application ${id}`, applications: applications.map((a) => a.id) })
   if (what === 'journal') return send(response, 200, { entries: app.journal.entries() })

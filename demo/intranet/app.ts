@@ -45,5 +45,13 @@ export async function startIntranet(options: ApplicationOptions): Promise<Applic
 
   const apps = loopbackHosts.map(build)
   await Promise.all(apps.map((app, i) => app.listen({ port: options.port, host: loopbackHosts[i] ?? '127.0.0.1' })))
-  return { id: 'intranet', name: 'Intranet', url: baseUrl, note: 'SAML 2.0, SOAP back-channel', metadata: provider.metadata, journal, servers: apps.map((app) => app.server) }
+  return {
+    id: 'intranet',
+    name: 'Intranet',
+    url: baseUrl,
+    note: 'SAML 2.0, SOAP back-channel',
+    metadata: provider.metadata,
+    journal,
+    servers: apps.map((app) => app.server)
+  }
 }

@@ -16,23 +16,47 @@ export interface CatalogueEntry {
 export const codecCatalogue = {
   CURFEW_JWT_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a JSON Web Token.' },
   CURFEW_SAML_ALGORITHM_REFUSED: { kind: 'peer', http: 400, title: 'The message is signed with an algorithm that is not accepted.', saml: 'Requester' },
-  CURFEW_SAML_ASSERTION_COUNT: { kind: 'peer', http: 400, title: 'A Response must hold exactly one assertion in the place the standard gives it.', saml: 'Requester', spec: 'saml-core 3.3.3' },
+  CURFEW_SAML_ASSERTION_COUNT: {
+    kind: 'peer',
+    http: 400,
+    title: 'A Response must hold exactly one assertion in the place the standard gives it.',
+    saml: 'Requester',
+    spec: 'saml-core 3.3.3'
+  },
   CURFEW_SAML_AUDIENCE_WRONG: { kind: 'peer', http: 400, title: 'The assertion is meant for somebody else.', spec: 'saml-core 2.5.1.4' },
   CURFEW_SAML_BASE64: { kind: 'peer', http: 400, title: 'The message is not well-formed base64.', saml: 'Requester' },
   CURFEW_SAML_BINDING_REFUSED: { kind: 'peer', http: 400, title: 'This connection does not accept messages by this binding.', saml: 'Requester' },
   CURFEW_SAML_CONDITIONS: { kind: 'peer', http: 400, title: 'The conditions of the assertion are not met now.', spec: 'saml-core 2.5.1' },
-  CURFEW_SAML_DEFLATE: { kind: 'peer', http: 400, title: 'The message is not one well-formed raw DEFLATE stream.', saml: 'Requester', spec: 'saml-bindings 3.4.4.1' },
+  CURFEW_SAML_DEFLATE: {
+    kind: 'peer',
+    http: 400,
+    title: 'The message is not one well-formed raw DEFLATE stream.',
+    saml: 'Requester',
+    spec: 'saml-bindings 3.4.4.1'
+  },
   CURFEW_SAML_DEFLATE_LIMIT: { kind: 'peer', http: 413, title: 'The message inflates to more than is accepted.', saml: 'Requester' },
   CURFEW_SAML_DESTINATION_WRONG: { kind: 'peer', http: 400, title: 'The message was meant for another address.', saml: 'Requester', spec: 'saml-core 3.2.1' },
   CURFEW_SAML_ENCRYPTED: { kind: 'peer', http: 400, title: 'Encrypted identifiers and assertions are not accepted on this connection.', saml: 'Requester' },
   CURFEW_SAML_EXPIRED: { kind: 'peer', http: 400, title: 'The message is too old.', saml: 'Requester', spec: 'saml-core 3.7.1' },
   CURFEW_SAML_IN_RESPONSE_TO: { kind: 'peer', http: 400, title: 'The answer belongs to no open request.', spec: 'saml-core 3.2.2' },
   CURFEW_SAML_ISSUE_INSTANT: { kind: 'peer', http: 400, title: 'The time in the message is too far from the time here.', saml: 'Requester' },
-  CURFEW_SAML_ISSUER_WRONG: { kind: 'peer', http: 400, title: 'The message does not come from the partner it was read for.', saml: 'Requester', spec: 'saml-profiles 4.4.4.1' },
+  CURFEW_SAML_ISSUER_WRONG: {
+    kind: 'peer',
+    http: 400,
+    title: 'The message does not come from the partner it was read for.',
+    saml: 'Requester',
+    spec: 'saml-profiles 4.4.4.1'
+  },
   CURFEW_SAML_KEY_TOO_WEAK: { kind: 'config', http: 500, title: 'A key is smaller than is accepted or of a kind that is not used.' },
   CURFEW_SAML_LIMIT: { kind: 'peer', http: 400, title: 'The message repeats an element more often than is accepted.', saml: 'Requester' },
   CURFEW_SAML_METADATA: { kind: 'config', http: 400, title: 'The metadata is not a usable SAML 2.0 entity descriptor.', spec: 'saml-metadata 2.3' },
-  CURFEW_SAML_QUERY: { kind: 'peer', http: 400, title: 'The query is not one well-formed message by HTTP Redirect.', saml: 'Requester', spec: 'saml-bindings 3.4.4' },
+  CURFEW_SAML_QUERY: {
+    kind: 'peer',
+    http: 400,
+    title: 'The query is not one well-formed message by HTTP Redirect.',
+    saml: 'Requester',
+    spec: 'saml-bindings 3.4.4'
+  },
   CURFEW_SAML_REPLAYED: { kind: 'peer', http: 400, title: 'The message was received before.', saml: 'Requester' },
   CURFEW_SAML_RESPONSE_STATUS: { kind: 'peer', http: 400, title: 'The identity provider did not sign the user in.' },
   CURFEW_SAML_SESSION_ENDED: { kind: 'peer', http: 400, title: 'The sign-in of this assertion has ended already.', spec: 'saml-core 3.7.3.1' },
@@ -40,7 +64,12 @@ export const codecCatalogue = {
   CURFEW_SAML_SIGNATURE_INVALID: { kind: 'peer', http: 400, title: 'The signature of the message does not fit its content.', saml: 'Requester' },
   CURFEW_SAML_SIGNATURE_MISSING: { kind: 'peer', http: 400, title: 'The message is not signed.', saml: 'Requester', spec: 'saml-profiles 4.4.4.1' },
   CURFEW_SAML_SIGNATURE_SHAPE: { kind: 'peer', http: 400, title: 'The signature is not of the one shape that is accepted.', saml: 'Requester' },
-  CURFEW_SAML_SIGNER_UNKNOWN: { kind: 'peer', http: 400, title: 'The message is signed with a key that is not in the metadata of the partner.', saml: 'Requester' },
+  CURFEW_SAML_SIGNER_UNKNOWN: {
+    kind: 'peer',
+    http: 400,
+    title: 'The message is signed with a key that is not in the metadata of the partner.',
+    saml: 'Requester'
+  },
   CURFEW_SAML_SOAP: { kind: 'peer', http: 500, title: 'The body is not one SAML message in a SOAP 1.1 envelope.', spec: 'saml-bindings 3.2' },
   CURFEW_SAML_STRUCTURE: { kind: 'peer', http: 400, title: 'The message does not have the structure that the standard gives it.', saml: 'Requester' },
   CURFEW_SAML_SUBJECT_CONFIRMATION: { kind: 'peer', http: 400, title: 'The assertion can not be used here and now.', spec: 'saml-profiles 4.1.4.3' },
@@ -74,7 +103,10 @@ export class CurfewError<C extends `CURFEW_${string}` = `CURFEW_${string}`> exte
   constructor(code: C, context: ErrorContext = {}, options: { readonly cause?: unknown; readonly message?: string } = {}) {
     const title = (codecCatalogue as Readonly<Record<string, CatalogueEntry>>)[code]?.title
     const facts = Object.entries(context).map(([key, value]) => `${key} ${String(value)}`)
-    super(`${options.message ?? title ?? code}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      `${options.message ?? title ?? code}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`,
+      options.cause === undefined ? undefined : { cause: options.cause }
+    )
     this.code = code
     this.context = context
   }
@@ -82,7 +114,5 @@ export class CurfewError<C extends `CURFEW_${string}` = `CURFEW_${string}`> exte
 
 /** True for a {@link CurfewError} of any copy of this package. */
 export function isCurfewError(error: unknown): error is CurfewError {
-  return (
-    error instanceof Error && error.name === 'CurfewError' && 'code' in error && typeof error.code === 'string' && error.code.startsWith('CURFEW_')
-  )
+  return error instanceof Error && error.name === 'CurfewError' && 'code' in error && typeof error.code === 'string' && error.code.startsWith('CURFEW_')
 }

@@ -18,7 +18,14 @@ export {
 export { type SignableParts, sha256Hex, signBytes, signBytesSync, signEnveloped, signEnvelopedSync, verifyBytes } from './dsig/sign.ts'
 export { type CatalogueEntry, CurfewError, type CodecCode, codecCatalogue, type ErrorContext, isCurfewError } from './errors.ts'
 export { type JwtPeek, peekJwt } from './jwt/peek.ts'
-export { type Assertion, type AssertionAttribute, type AuthnStatement, type Conditions, type SubjectConfirmation, serialiseAssertion } from './saml/assertion.ts'
+export {
+  type Assertion,
+  type AssertionAttribute,
+  type AuthnStatement,
+  type Conditions,
+  type SubjectConfirmation,
+  serialiseAssertion
+} from './saml/assertion.ts'
 export { type AuthnRequest, type NameIDPolicy, type RequestedAuthnContext, serialiseAuthnRequest } from './saml/authn-request.ts'
 export { describeReceived, type MessageDescription, redact } from './saml/describe.ts'
 export { type LogoutRequest, serialiseLogoutRequest } from './saml/logout-request.ts'
@@ -56,7 +63,16 @@ export {
   validateLogoutResponse,
   validateResponse
 } from './saml/validate.ts'
-export { type PeerKeys, type Proof, proofOf, type Verified, verifyAuthnRequest, verifyLogoutRequest, verifyLogoutResponse, verifyResponse } from './saml/verify.ts'
+export {
+  type PeerKeys,
+  type Proof,
+  proofOf,
+  type Verified,
+  verifyAuthnRequest,
+  verifyLogoutRequest,
+  verifyLogoutResponse,
+  verifyResponse
+} from './saml/verify.ts'
 export { canonicalise } from './xml/canonical.ts'
 export { attribute, childElements, is, text, type XmlAttribute, type XmlDocument, type XmlElement, type XmlNamespace } from './xml/element.ts'
 export { messageLimits, metadataLimits, type XmlLimits } from './xml/limits.ts'

@@ -6,7 +6,11 @@ import type { AppSession } from './session-registry.ts'
 /** What the guard uses of Fastify, so that this package does not depend on it. */
 interface FastifyLike {
   decorateRequest(name: string, value: unknown): unknown
-  addContentTypeParser(types: string[], options: { readonly parseAs: 'buffer' }, parser: (request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => void): unknown
+  addContentTypeParser(
+    types: string[],
+    options: { readonly parseAs: 'buffer' },
+    parser: (request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => void
+  ): unknown
   addHook(name: 'preHandler', hook: (request: RequestLike, reply: ReplyLike) => Promise<unknown>): unknown
   setNotFoundHandler?: unknown
   route(options: { method: string[]; url: string; handler: (request: RequestLike, reply: ReplyLike) => Promise<unknown> }): unknown
@@ -30,11 +34,13 @@ interface ReplyLike {
  */
 export function fastifyGuard(app: FastifyLike, provider: ServiceProvider): void {
   app.decorateRequest('appSession', null)
-  app.addContentTypeParser(['application/x-www-form-urlencoded', 'text/xml'], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.addHook('preHandler', async (request) => {
+  app.addContentTypeParser(['application/x-www-form-urlencoded', 'text/xml'], { parseAs: 'buffer' }, (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => {
+    done(null, body)
+  })
+  app.addHook('preHandler', async (request: RequestLike) => {
     request.appSession = (await provider.session(request.raw.headers.cookie)) ?? null
   })
-  for (const url of new Set(Object.values(provider.paths))) {
+  for (const url of new Set(Object.values(provider.paths) as string[])) {
     app.route({ method: ['GET', 'POST'], url, handler: async (request, reply) => answer(provider, request, reply) })
   }
 }

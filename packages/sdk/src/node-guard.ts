@@ -6,9 +6,7 @@ import type { AppSession } from './session-registry.ts'
 /** What the guard tells the application of one request. */
 export type GuardResult =
   /** Answered by the guard; the application has nothing left to do. */
-  | { readonly kind: 'answered' }
-  | { readonly kind: 'signed-in'; readonly session: AppSession }
-  | { readonly kind: 'signed-out' }
+  { readonly kind: 'answered' } | { readonly kind: 'signed-in'; readonly session: AppSession } | { readonly kind: 'signed-out' }
 
 /**
  * Guards a plain `node:http` handler: answers the paths of the service provider and says who is signed in. Ask it on

@@ -133,7 +133,7 @@ class Guard {
   }
 
   async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
-    const [path = '', query = ''] = split(request.target)
+    const [path, query] = split(request.target)
     const route = this.#route(request.method, path)
     if (route === undefined) return undefined
     try {
@@ -141,7 +141,10 @@ class Guard {
     } catch (error) {
       if (!isCurfewError(error)) throw error
       this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
-      return htmlAnswer(400, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not accepted</title><p>This message was not accepted. Start again from the application.</p></html>')
+      return htmlAnswer(
+        400,
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not accepted</title><p>This message was not accepted. Start again from the application.</p></html>'
+      )
     }
   }
 
@@ -269,7 +272,10 @@ class Guard {
     if (received.kind === 'LogoutResponse') return this.#logoutAnswered(received)
     const { request, answerStatus } = await this.#endSessions(received)
     const expired = this.#cookie('', 0)
-    if (request.asynchronous) return htmlAnswer(200, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed out</title><p>Signed out of this application.</p></html>', [expired])
+    if (request.asynchronous)
+      return htmlAnswer(200, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed out</title><p>Signed out of this application.</p></html>', [
+        expired
+      ])
     const service = this.#provider.singleLogout
     if (service === undefined) throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', {})
     const url = service.responseUrl ?? service.url
@@ -310,7 +316,8 @@ class Guard {
   async #logoutAnswered(received: Received): Promise<GuardResponse> {
     const response = verifyLogoutResponse(received, this.#keys)
     validateLogoutResponse(response, { now: this.#now(), destinations: [this.#url(this.#paths.singleLogout)], skewSeconds })
-    const isOurs = response.inResponseTo !== undefined && (await this.#options.sessions.take(`logout:${response.inResponseTo}`, this.#options.nowMs())) !== undefined
+    const isOurs =
+      response.inResponseTo !== undefined && (await this.#options.sessions.take(`logout:${response.inResponseTo}`, this.#options.nowMs())) !== undefined
     if (!isOurs) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
     this.#options.onEvent?.({ kind: 'logout-finished', status: response.status })
     if (!status.isSuccess(response.status)) return redirectTo(this.#signedOut('failed'))

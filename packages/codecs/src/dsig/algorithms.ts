@@ -66,8 +66,7 @@ export function methodOf(algorithm: SignatureAlgorithm): SignatureMethod {
 export function acceptedMethod(uri: string | undefined, policy: VerifyPolicy): SignatureMethod {
   const method = uri === undefined ? undefined : byUri.get(uri)
   const isAllowed =
-    method !== undefined &&
-    (method.algorithm === 'rsa-sha1' ? policy.sha1 === unsafeAllowSha1 : (policy.algorithms?.includes(method.algorithm) ?? true))
+    method !== undefined && (method.algorithm === 'rsa-sha1' ? policy.sha1 === unsafeAllowSha1 : (policy.algorithms?.includes(method.algorithm) ?? true))
   if (!isAllowed) throw new CurfewError('CURFEW_SAML_ALGORITHM_REFUSED', { algorithm: (uri ?? 'none').slice(0, 100) })
   return method
 }

@@ -43,7 +43,12 @@ export function verifyEnveloped(document: XmlDocument, element: XmlElement, keys
   const signature = signatureOf(element)
   if (signature === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
   const [info, value, ...rest] = childElements(signature)
-  if (!is(info, dsNamespace, 'SignedInfo') || !is(value, dsNamespace, 'SignatureValue') || rest.length > 1 || (rest[0] !== undefined && !is(rest[0], dsNamespace, 'KeyInfo'))) {
+  if (
+    !is(info, dsNamespace, 'SignedInfo') ||
+    !is(value, dsNamespace, 'SignatureValue') ||
+    rest.length > 1 ||
+    (rest[0] !== undefined && !is(rest[0], dsNamespace, 'KeyInfo'))
+  ) {
     throw shape('the parts of the Signature')
   }
   const signed = readSignedInfo(info)
@@ -69,13 +74,23 @@ interface SignedInfo {
 
 function readSignedInfo(info: XmlElement): SignedInfo {
   const [c14n, method, reference, ...more] = childElements(info)
-  if (!is(c14n, dsNamespace, 'CanonicalizationMethod') || !is(method, dsNamespace, 'SignatureMethod') || !is(reference, dsNamespace, 'Reference') || more.length > 0) {
+  if (
+    !is(c14n, dsNamespace, 'CanonicalizationMethod') ||
+    !is(method, dsNamespace, 'SignatureMethod') ||
+    !is(reference, dsNamespace, 'Reference') ||
+    more.length > 0
+  ) {
     throw shape('the parts of SignedInfo')
   }
   if (attribute(c14n, 'Algorithm') !== exclusiveC14nUri) throw new CurfewError('CURFEW_SAML_ALGORITHM_REFUSED', { what: 'canonicalisation' })
   if (childElements(method).length > 0) throw shape('parameters of SignatureMethod')
   const [transforms, digestMethod, digestValue, ...rest] = childElements(reference)
-  if (!is(transforms, dsNamespace, 'Transforms') || !is(digestMethod, dsNamespace, 'DigestMethod') || !is(digestValue, dsNamespace, 'DigestValue') || rest.length > 0) {
+  if (
+    !is(transforms, dsNamespace, 'Transforms') ||
+    !is(digestMethod, dsNamespace, 'DigestMethod') ||
+    !is(digestValue, dsNamespace, 'DigestValue') ||
+    rest.length > 0
+  ) {
     throw shape('the parts of Reference')
   }
   const [enveloped, exclusive, ...others] = childElements(transforms)

@@ -35,7 +35,10 @@ export function verificationKeyFromCertificate(certificate: string): Verificatio
 
 /** A bare public key as a verification key. */
 export function verificationKeyFromPublicKey(key: KeyObject): VerificationKey {
-  const hex = createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('hex').toUpperCase()
+  const hex = createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+    .toUpperCase()
   return { key, fingerprint: hex.match(/../g)?.join(':') ?? hex }
 }
 

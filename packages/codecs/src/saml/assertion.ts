@@ -76,7 +76,13 @@ function conditionsNode(c: Conditions): XmlNode {
   return node(
     'saml:Conditions',
     { NotBefore: optionalText(c.notBefore), NotOnOrAfter: optionalText(c.notOnOrAfter) },
-    c.audienceRestrictions.map((audiences) => node('saml:AudienceRestriction', {}, audiences.map((audience) => node('saml:Audience', {}, [audience]))))
+    c.audienceRestrictions.map((audiences) =>
+      node(
+        'saml:AudienceRestriction',
+        {},
+        audiences.map((audience) => node('saml:Audience', {}, [audience]))
+      )
+    )
   )
 }
 
@@ -89,7 +95,11 @@ function authnStatementNode(s: AuthnStatement): XmlNode {
 }
 
 function attributeNode(a: AssertionAttribute): XmlNode {
-  return node('saml:Attribute', { Name: a.name, NameFormat: a.nameFormat, FriendlyName: a.friendlyName }, a.values.map((value) => node('saml:AttributeValue', {}, [value])))
+  return node(
+    'saml:Attribute',
+    { Name: a.name, NameFormat: a.nameFormat, FriendlyName: a.friendlyName },
+    a.values.map((value) => node('saml:AttributeValue', {}, [value]))
+  )
 }
 
 function optionalText(instant: Temporal.Instant | undefined): string | undefined {

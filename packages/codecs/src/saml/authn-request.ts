@@ -49,7 +49,11 @@ export function serialiseAuthnRequest(m: AuthnRequest): SignableParts {
         : node('samlp:NameIDPolicy', { AllowCreate: policy.allowCreate ? 'true' : 'false', Format: policy.format, SPNameQualifier: policy.spNameQualifier }),
       context === undefined
         ? undefined
-        : node('samlp:RequestedAuthnContext', { Comparison: context.comparison }, context.classRefs.map((ref) => node('saml:AuthnContextClassRef', {}, [ref])))
+        : node(
+            'samlp:RequestedAuthnContext',
+            { Comparison: context.comparison },
+            context.classRefs.map((ref) => node('saml:AuthnContextClassRef', {}, [ref]))
+          )
     ]
   )
 }

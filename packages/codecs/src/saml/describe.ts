@@ -16,7 +16,18 @@ export interface MessageDescription {
 export function describeReceived(received: Received): MessageDescription {
   const { element, query } = received[content]
   const fields: Record<string, string | readonly string[]> = {}
-  for (const name of ['ID', 'InResponseTo', 'IssueInstant', 'Destination', 'NotOnOrAfter', 'Reason', 'Consent', 'AssertionConsumerServiceURL', 'ForceAuthn', 'IsPassive']) {
+  for (const name of [
+    'ID',
+    'InResponseTo',
+    'IssueInstant',
+    'Destination',
+    'NotOnOrAfter',
+    'Reason',
+    'Consent',
+    'AssertionConsumerServiceURL',
+    'ForceAuthn',
+    'IsPassive'
+  ]) {
     const value = attribute(element, name)
     if (value !== undefined) fields[name] = value
   }

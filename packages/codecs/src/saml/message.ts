@@ -26,11 +26,10 @@ export function messageParts(
   attributes: Readonly<Record<string, string | undefined>>,
   children: readonly (XmlNode | CanonicalXml | undefined)[]
 ): SignableParts {
-  const root = node(
-    name,
-    { ID: header.id, Version: '2.0', IssueInstant: instantText(header.issueInstant), Destination: header.destination, ...attributes },
-    [node('saml:Issuer', {}, [header.issuer]), ...children]
-  )
+  const root = node(name, { ID: header.id, Version: '2.0', IssueInstant: instantText(header.issueInstant), Destination: header.destination, ...attributes }, [
+    node('saml:Issuer', {}, [header.issuer]),
+    ...children
+  ])
   return { ...writeAround(root, writing, 1), id: header.id }
 }
 
@@ -49,7 +48,8 @@ export function instantText(instant: Temporal.Instant): string {
  * @throws CURFEW_SAML_STRUCTURE
  */
 export function readInstant(value: string | undefined, what: string): Temporal.Instant {
-  if (value === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(value)) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what })
+  if (value === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(value))
+    throw new CurfewError('CURFEW_SAML_STRUCTURE', { what })
   try {
     return Temporal.Instant.from(value)
   } catch (cause) {
@@ -94,7 +94,8 @@ export function readMessage(element: XmlElement): MessageBody {
 /** @throws CURFEW_SAML_STRUCTURE when the format is anything but an entity identifier */
 export function issuerText(element: XmlElement): string {
   const format = attribute(element, 'Format')
-  if (format !== undefined && format !== 'urn:oasis:names:tc:SAML:2.0:nameid-format:entity') throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer Format' })
+  if (format !== undefined && format !== 'urn:oasis:names:tc:SAML:2.0:nameid-format:entity')
+    throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer Format' })
   const value = text(element).trim()
   if (value === '' || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Issuer' })
   return value
@@ -102,7 +103,8 @@ export function issuerText(element: XmlElement): string {
 
 export function requiredAttribute(element: XmlElement, name: string): string {
   const value = attribute(element, name)
-  if (value === undefined || value === '' || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `${element.name} ${name}` })
+  if (value === undefined || value === '' || value.length > valueCharactersMax)
+    throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `${element.name} ${name}` })
   return value
 }
 

@@ -86,10 +86,11 @@ export function serialiseMetadata(entity: EntityDescriptor): SignableParts {
 }
 
 function idpNode(role: IDPRole): XmlNode {
-  return node('md:IDPSSODescriptor', { protocolSupportEnumeration: protocolSupport, WantAuthnRequestsSigned: role.wantAuthnRequestsSigned ? 'true' : 'false' }, [
-    ...commonNodes(role),
-    ...role.singleSignOnServices.map((service) => endpointNode('md:SingleSignOnService', service))
-  ])
+  return node(
+    'md:IDPSSODescriptor',
+    { protocolSupportEnumeration: protocolSupport, WantAuthnRequestsSigned: role.wantAuthnRequestsSigned ? 'true' : 'false' },
+    [...commonNodes(role), ...role.singleSignOnServices.map((service) => endpointNode('md:SingleSignOnService', service))]
+  )
 }
 
 function spNode(role: SPRole): XmlNode {
@@ -120,7 +121,11 @@ function commonNodes(role: Role): readonly (XmlNode | undefined)[] {
     role.ui === undefined ? undefined : node('md:Extensions', {}, [uiNode(role.ui)]),
     ...role.keys.map((key) =>
       node('md:KeyDescriptor', { use: key.use }, [
-        node('ds:KeyInfo', {}, key.certificates.map((certificate) => node('ds:X509Data', {}, [node('ds:X509Certificate', {}, [certificate])])))
+        node(
+          'ds:KeyInfo',
+          {},
+          key.certificates.map((certificate) => node('ds:X509Data', {}, [node('ds:X509Certificate', {}, [certificate])]))
+        )
       ])
     ),
     ...role.singleLogoutServices.map((service) => endpointNode('md:SingleLogoutService', service)),

@@ -5,7 +5,10 @@ import { relayStateBytesMax } from './names.ts'
 import { type Received, receive } from './received.ts'
 
 /** The fields of the form that carries a signed message by HTTP POST. @see saml-bindings-2.0-os section 3.5.4 */
-export function encodePost(signedXml: string, options: { readonly parameter: 'SAMLRequest' | 'SAMLResponse'; readonly relayState?: string }): { readonly fields: Readonly<Record<string, string>> } {
+export function encodePost(
+  signedXml: string,
+  options: { readonly parameter: 'SAMLRequest' | 'SAMLResponse'; readonly relayState?: string }
+): { readonly fields: Readonly<Record<string, string>> } {
   const message = Buffer.from(signedXml).toString('base64')
   return { fields: { [options.parameter]: message, ...(options.relayState === undefined ? {} : { RelayState: options.relayState }) } }
 }
@@ -24,10 +27,13 @@ export function decodePost(fields: Iterable<readonly [string, string]>): Receive
   }
   const request = found.get('SAMLRequest')
   const message = request ?? found.get('SAMLResponse')
-  if (message === undefined || (request !== undefined && found.has('SAMLResponse'))) throw new CurfewError('CURFEW_SAML_QUERY', { why: 'it must hold exactly one message' })
-  if (message.length > messageLimits.documentBytesMax * 1.5) throw new CurfewError('CURFEW_XML_LIMIT', { what: 'document bytes', maximum: messageLimits.documentBytesMax })
+  if (message === undefined || (request !== undefined && found.has('SAMLResponse')))
+    throw new CurfewError('CURFEW_SAML_QUERY', { why: 'it must hold exactly one message' })
+  if (message.length > messageLimits.documentBytesMax * 1.5)
+    throw new CurfewError('CURFEW_XML_LIMIT', { what: 'document bytes', maximum: messageLimits.documentBytesMax })
   const relayState = found.get('RelayState')
-  if (relayState !== undefined && Buffer.byteLength(relayState) > relayStateBytesMax) throw new CurfewError('CURFEW_SAML_QUERY', { why: 'RelayState is too long' })
+  if (relayState !== undefined && Buffer.byteLength(relayState) > relayStateBytesMax)
+    throw new CurfewError('CURFEW_SAML_QUERY', { why: 'RelayState is too long' })
   const received = receive(strictBase64(message, 'whitespace'), { binding: 'post', ...(relayState === undefined ? {} : { relayState }) })
   const isRequest = received.kind === 'AuthnRequest' || received.kind === 'LogoutRequest'
   if (isRequest !== (request !== undefined)) throw new CurfewError('CURFEW_SAML_QUERY', { why: 'the parameter does not fit the message' })

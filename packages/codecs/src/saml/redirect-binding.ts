@@ -96,7 +96,12 @@ function decode(value: string): string {
 /** Inflates one raw DEFLATE stream, bounded, and requires that nothing is left over. */
 function inflate(packed: Buffer): Buffer {
   try {
-    const { buffer, engine } = inflateRawSync(packed, { maxOutputLength: messageLimits.documentBytesMax, chunkSize: 4096, finishFlush: constants.Z_FINISH, info: true }) as unknown as {
+    const { buffer, engine } = inflateRawSync(packed, {
+      maxOutputLength: messageLimits.documentBytesMax,
+      chunkSize: 4096,
+      finishFlush: constants.Z_FINISH,
+      info: true
+    }) as unknown as {
       buffer: Buffer
       engine: { bytesWritten: number }
     }
@@ -105,7 +110,9 @@ function inflate(packed: Buffer): Buffer {
   } catch (cause) {
     if (cause instanceof CurfewError) throw cause
     const isLimit = cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE'
-    throw isLimit ? new CurfewError('CURFEW_SAML_DEFLATE_LIMIT', { maximum: messageLimits.documentBytesMax }) : new CurfewError('CURFEW_SAML_DEFLATE', {}, { cause })
+    throw isLimit
+      ? new CurfewError('CURFEW_SAML_DEFLATE_LIMIT', { maximum: messageLimits.documentBytesMax })
+      : new CurfewError('CURFEW_SAML_DEFLATE', {}, { cause })
   }
 }
 

@@ -38,7 +38,8 @@ export function readResponse(element: XmlElement): ResponseParts {
   const [statusElement, assertion, ...more] = rest
   if (!is(statusElement, ns.samlp, 'Status')) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Response' })
   if (is(assertion, ns.saml, 'EncryptedAssertion')) throw new CurfewError('CURFEW_SAML_ENCRYPTED', { what: 'EncryptedAssertion' })
-  if (more.length > 0 || (assertion !== undefined && !is(assertion, ns.saml, 'Assertion'))) throw new CurfewError('CURFEW_SAML_ASSERTION_COUNT', { found: rest.length - 1 })
+  if (more.length > 0 || (assertion !== undefined && !is(assertion, ns.saml, 'Assertion')))
+    throw new CurfewError('CURFEW_SAML_ASSERTION_COUNT', { found: rest.length - 1 })
   const inResponseTo = attribute(element, 'InResponseTo')
   return { response: { kind: 'Response', ...header, status: readStatus(statusElement), ...(inResponseTo === undefined ? {} : { inResponseTo }) }, assertion }
 }

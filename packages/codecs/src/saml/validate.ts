@@ -63,13 +63,15 @@ export interface ResponseContext {
 export function validateResponse(message: Verified<Response>, context: ResponseContext): void {
   const { assertion } = message
   if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: message.status.code, detail: message.status.subcodes.join(' ') })
-  if (message.destination !== undefined && message.destination !== context.consumerUrl) throw new CurfewError('CURFEW_SAML_DESTINATION_WRONG', { expected: context.consumerUrl })
+  if (message.destination !== undefined && message.destination !== context.consumerUrl)
+    throw new CurfewError('CURFEW_SAML_DESTINATION_WRONG', { expected: context.consumerUrl })
   if (message.inResponseTo !== context.inResponseTo) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO')
   const skewMs = (context.skewSeconds ?? skewSecondsDefault) * 1000
   const nowMs = context.now.epochMilliseconds
   const { notBefore, notOnOrAfter, audienceRestrictions } = assertion.conditions
   if (notBefore !== undefined && nowMs + skewMs < notBefore.epochMilliseconds) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'not yet valid' })
-  if (notOnOrAfter !== undefined && nowMs - skewMs >= notOnOrAfter.epochMilliseconds) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'no longer valid' })
+  if (notOnOrAfter !== undefined && nowMs - skewMs >= notOnOrAfter.epochMilliseconds)
+    throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'no longer valid' })
   if (audienceRestrictions.length === 0 || !audienceRestrictions.every((audiences) => audiences.includes(context.audience))) {
     throw new CurfewError('CURFEW_SAML_AUDIENCE_WRONG', { expected: context.audience })
   }
@@ -86,7 +88,10 @@ export function validateResponse(message: Verified<Response>, context: ResponseC
 }
 
 /** Which entry of the replay cache a request takes, and how long it must stay there. */
-export function replayEntry(message: Verified<LogoutRequest> | Verified<AuthnRequest>, skewSeconds = skewSecondsDefault): { readonly issuer: string; readonly id: string; readonly untilMs: number } {
+export function replayEntry(
+  message: Verified<LogoutRequest> | Verified<AuthnRequest>,
+  skewSeconds = skewSecondsDefault
+): { readonly issuer: string; readonly id: string; readonly untilMs: number } {
   const own = message.kind === 'LogoutRequest' ? message.notOnOrAfter?.epochMilliseconds : undefined
   const until = own ?? message.issueInstant.epochMilliseconds + messageAgeSecondsMax * 1000
   return { issuer: message.issuer, id: message.id, untilMs: until + skewSeconds * 1000 }

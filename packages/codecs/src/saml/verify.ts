@@ -84,7 +84,10 @@ export function verifyResponse(received: Received, peer: PeerKeys, options: { re
   if (outer === undefined && options.wantResponseSigned === true) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: 'Response' })
   const { response, assertion: assertionElement } = readResponse(outer?.view ?? element)
   requireNoNestedMessages(element, assertionElement)
-  const inner = assertionElement === undefined || signatureOf(assertionElement) === undefined ? undefined : verifyEnveloped(document, assertionElement, peer.keys, peer.policy ?? {})
+  const inner =
+    assertionElement === undefined || signatureOf(assertionElement) === undefined
+      ? undefined
+      : verifyEnveloped(document, assertionElement, peer.keys, peer.policy ?? {})
   const best = inner ?? outer
   if (best === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: assertionElement === undefined ? 'Response' : 'Assertion' })
   // Without an outer signature only the assertion is proved: the fields around it are used to find it, never trusted more.
@@ -100,7 +103,13 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
   if (received.binding === 'redirect') {
     if (query === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
     const signedBy = verifyBytes(query.octets, query.signature, query.algorithm, peer.keys, peer.policy ?? {})
-    const proof = { peer: peer.entityId, binding: received.binding, signedBy: signedBy.fingerprint, algorithm: query.algorithm, messageHash: sha256Hex(query.octets) }
+    const proof = {
+      peer: peer.entityId,
+      binding: received.binding,
+      signedBy: signedBy.fingerprint,
+      algorithm: query.algorithm,
+      messageHash: sha256Hex(query.octets)
+    }
     return { view: element, proof }
   }
   const signed = verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
@@ -108,7 +117,13 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
 }
 
 function proofFrom(received: Received, peer: PeerKeys, signed: SignedView): Proof {
-  return { peer: peer.entityId, binding: received.binding, signedBy: signed.signedBy.fingerprint, algorithm: signed.algorithm, messageHash: sha256Hex(signed.canonical) }
+  return {
+    peer: peer.entityId,
+    binding: received.binding,
+    signedBy: signed.signedBy.fingerprint,
+    algorithm: signed.algorithm,
+    messageHash: sha256Hex(signed.canonical)
+  }
 }
 
 function requireKind(received: Received, kind: MessageKind): void {
@@ -131,7 +146,16 @@ function requireNoNestedMessages(element: XmlElement, allowedAssertion: XmlEleme
   }
 }
 
-const messageNames = new Set(['AuthnRequest', 'Response', 'LogoutRequest', 'LogoutResponse', 'ArtifactResolve', 'ArtifactResponse', 'ManageNameIDRequest', 'NameIDMappingRequest'])
+const messageNames = new Set([
+  'AuthnRequest',
+  'Response',
+  'LogoutRequest',
+  'LogoutResponse',
+  'ArtifactResolve',
+  'ArtifactResponse',
+  'ManageNameIDRequest',
+  'NameIDMappingRequest'
+])
 
 function seal<M extends { readonly issuer: string }>(message: M, proof: Proof, peer: PeerKeys): Verified<M> {
   if (message.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })

@@ -40,7 +40,10 @@ interface RawAttribute {
 class Reader {
   readonly #source: string
   readonly #limits: XmlLimits
-  readonly #scope = new Map<string, string>([['xml', xmlNamespace], ['', '']])
+  readonly #scope = new Map<string, string>([
+    ['xml', xmlNamespace],
+    ['', '']
+  ])
   readonly #ids = new Map<string, XmlElement>()
   readonly #stack: OpenElement[] = []
   #at = 0
@@ -69,7 +72,11 @@ class Reader {
     if (!this.#source.startsWith('<?xml ')) return
     const end = this.#source.indexOf('?>')
     const declaration = end < 0 || end > 100 ? '' : this.#source.slice(0, end + 2)
-    if (!/^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/.test(declaration)) {
+    if (
+      !/^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/.test(
+        declaration
+      )
+    ) {
       throw this.#forbidden('this XML declaration')
     }
     this.#at = declaration.length
@@ -331,7 +338,7 @@ class Reader {
   }
 }
 
-const entities: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null), { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" })
+const entities: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null) as object, { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" })
 
 function isSpace(c: number): boolean {
   return c === 0x20 || c === 0x0a || c === 0x09 || c === 0x0d

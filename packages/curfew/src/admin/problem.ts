@@ -16,7 +16,10 @@ export function sendProblem(ctx: AdminContext, error: unknown, request: FastifyR
 
 function problemOf(error: unknown, instance: string): ProblemView {
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map((issue) => ({ path: `${error.validationContext ?? 'body'}${issue.instancePath.replaceAll('/', '.')}`, message: issue.message ?? 'can not be used' }))
+    const errors = error.validation.map((issue) => ({
+      path: `${error.validationContext ?? 'body'}${issue.instancePath.replaceAll('/', '.')}`,
+      message: issue.message ?? 'can not be used'
+    }))
     return { ...base('CURFEW_API_VALIDATION', instance), errors, remediation: 'Correct the fields that are named; /v1/openapi.json describes them.' }
   }
   if (isCurfewError(error)) return { ...base(error.code, instance), detail: error.message }

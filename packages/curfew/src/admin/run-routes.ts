@@ -22,19 +22,23 @@ const one = z.object({ id: runIdSchema })
 const heartbeatMs = 10_000
 
 export function registerRuns(app: AdminServer, ctx: AdminContext): void {
-  app.get('/v1/runs', { schema: { querystring: listQuery, response: { 200: z.object({ items: z.array(runView), nextCursor: z.string().optional() }) } } }, async (request) => {
-    const { user, session, app: peerId, ...rest } = request.query
-    const page = await ctx.store.listRuns({
-      limit: rest.limit,
-      ...(user === undefined ? {} : { username: user }),
-      ...(session === undefined ? {} : { sessionId: session }),
-      ...(peerId === undefined ? {} : { peerId }),
-      ...(rest.state === undefined ? {} : { state: rest.state }),
-      ...(rest.sinceMs === undefined ? {} : { sinceMs: rest.sinceMs }),
-      ...(rest.cursor === undefined ? {} : { cursor: rest.cursor })
-    })
-    return { items: page.items.map(runViewOf), ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) }
-  })
+  app.get(
+    '/v1/runs',
+    { schema: { querystring: listQuery, response: { 200: z.object({ items: z.array(runView), nextCursor: z.string().optional() }) } } },
+    async (request) => {
+      const { user, session, app: peerId, ...rest } = request.query
+      const page = await ctx.store.listRuns({
+        limit: rest.limit,
+        ...(user === undefined ? {} : { username: user }),
+        ...(session === undefined ? {} : { sessionId: session }),
+        ...(peerId === undefined ? {} : { peerId }),
+        ...(rest.state === undefined ? {} : { state: rest.state }),
+        ...(rest.sinceMs === undefined ? {} : { sinceMs: rest.sinceMs }),
+        ...(rest.cursor === undefined ? {} : { cursor: rest.cursor })
+      })
+      return { items: page.items.map(runViewOf), ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) }
+    }
+  )
 
   app.get('/v1/runs/:id', { schema: { params: one, response: { 200: runView } } }, async (request) => runViewOf(await requireRun(ctx, request.params.id)))
 
@@ -49,14 +53,21 @@ export function registerRuns(app: AdminServer, ctx: AdminContext): void {
     return reply.headers({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }).send(eventStream(ctx, run))
   })
 
-  app.post('/v1/runs/:id/deliveries/:delivery/retry', { schema: { params: one.extend({ delivery: deliveryIdSchema }), response: { 200: runView } } }, async (request) => {
-    const before = await requireRun(ctx, request.params.id)
-    const after = await ctx.engine.retry(before.id, request.params.delivery, { kind: 'admin', id: 'api' })
-    if (after === undefined || after.deliveries.length === before.deliveries.length) {
-      throw new CurfewError('CURFEW_API_CONFLICT', { delivery: request.params.delivery, why: 'only a final delivery that was not confirmed can be repeated, once' })
+  app.post(
+    '/v1/runs/:id/deliveries/:delivery/retry',
+    { schema: { params: one.extend({ delivery: deliveryIdSchema }), response: { 200: runView } } },
+    async (request) => {
+      const before = await requireRun(ctx, request.params.id)
+      const after = await ctx.engine.retry(before.id, request.params.delivery, { kind: 'admin', id: 'api' })
+      if (after === undefined || after.deliveries.length === before.deliveries.length) {
+        throw new CurfewError('CURFEW_API_CONFLICT', {
+          delivery: request.params.delivery,
+          why: 'only a final delivery that was not confirmed can be repeated, once'
+        })
+      }
+      return runViewOf(after)
     }
-    return runViewOf(after)
-  })
+  )
 }
 
 async function requireRun(ctx: AdminContext, id: `run_${string}`): Promise<LogoutRun> {
@@ -80,7 +91,10 @@ function eventStream(ctx: AdminContext, first: LogoutRun): PassThrough {
     if (stream.destroyed || stream.writableEnded) return
     stream.write(': alive\n\n')
     // Another process may have changed the run: the store is the truth.
-    ctx.store.getRun(first.id).then((run) => run !== undefined && write(run), () => stream.destroy())
+    ctx.store.getRun(first.id).then(
+      (run) => run !== undefined && write(run),
+      () => stream.destroy()
+    )
     timer = ctx.clock.after(heartbeatMs, beat)
   }
   let timer = ctx.clock.after(heartbeatMs, beat)

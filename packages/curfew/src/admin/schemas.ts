@@ -7,7 +7,13 @@ export const runIdSchema = z.templateLiteral(['run_', z.string()])
 export const deliveryIdSchema = z.templateLiteral(['dlv_', z.string()])
 const reason = z.string().describe('Why the session ended, such as user, admin, idle-timeout')
 
-export const participantView = z.object({ peer: z.string(), name: z.string(), nameId: z.string().describe('Shortened'), format: z.string().optional(), addedAtMs: atMs })
+export const participantView = z.object({
+  peer: z.string(),
+  name: z.string(),
+  nameId: z.string().describe('Shortened'),
+  format: z.string().optional(),
+  addedAtMs: atMs
+})
 
 export const sessionView = z.object({
   id: sessionIdSchema,

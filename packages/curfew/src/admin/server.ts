@@ -15,13 +15,24 @@ export type AdminServer = FastifyInstance<any, any, any, any, ZodTypeProvider>
 
 /** The admin API and the metrics, for a listener of their own. Every `/v1` route needs the token. */
 export function createAdminServer(ctx: AdminContext): FastifyInstance {
-  const app = fastify({ bodyLimit: 64 * 1024, requestIdHeader: false, genReqId: () => ctx.ids.reference(), exposeHeadRoutes: false, forceCloseConnections: true })
+  const app = fastify({
+    bodyLimit: 64 * 1024,
+    requestIdHeader: false,
+    genReqId: () => ctx.ids.reference(),
+    exposeHeadRoutes: false,
+    forceCloseConnections: true
+  })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, request, reply) => sendProblem(ctx, error, request, reply))
   app.setNotFoundHandler((request, reply) => sendProblem(ctx, new CurfewError('CURFEW_API_NOT_FOUND'), request, reply))
   app.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Curfew admin API', version: ctx.version }, components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Curfew admin API', version: ctx.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }]
+    },
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject
   })

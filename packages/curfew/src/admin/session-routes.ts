@@ -17,21 +17,31 @@ const listQuery = z.object({
 const one = z.object({ id: sessionIdSchema })
 
 export function registerSessions(app: AdminServer, ctx: AdminContext): void {
-  app.get('/v1/sessions', { schema: { querystring: listQuery, response: { 200: z.object({ items: z.array(sessionView), nextCursor: z.string().optional() }) } } }, async (request) => {
-    const { user, app: peerId, ...rest } = request.query
-    const nowMs = ctx.clock.nowMs()
-    const page = await ctx.store.listSessions({
-      nowMs,
-      limit: rest.limit,
-      ...(user === undefined ? {} : { username: user }),
-      ...(peerId === undefined ? {} : { peerId }),
-      ...(rest.state === undefined ? {} : { state: rest.state }),
-      ...(rest.sinceMs === undefined ? {} : { sinceMs: rest.sinceMs }),
-      ...(rest.cursor === undefined ? {} : { cursor: rest.cursor })
-    })
-    const items = page.items.map(({ session, participants }) => sessionViewOf(session, participants.map((p) => p.peerId), nowMs))
-    return { items, ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) }
-  })
+  app.get(
+    '/v1/sessions',
+    { schema: { querystring: listQuery, response: { 200: z.object({ items: z.array(sessionView), nextCursor: z.string().optional() }) } } },
+    async (request) => {
+      const { user, app: peerId, ...rest } = request.query
+      const nowMs = ctx.clock.nowMs()
+      const page = await ctx.store.listSessions({
+        nowMs,
+        limit: rest.limit,
+        ...(user === undefined ? {} : { username: user }),
+        ...(peerId === undefined ? {} : { peerId }),
+        ...(rest.state === undefined ? {} : { state: rest.state }),
+        ...(rest.sinceMs === undefined ? {} : { sinceMs: rest.sinceMs }),
+        ...(rest.cursor === undefined ? {} : { cursor: rest.cursor })
+      })
+      const items = page.items.map(({ session, participants }) =>
+        sessionViewOf(
+          session,
+          participants.map((p) => p.peerId),
+          nowMs
+        )
+      )
+      return { items, ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) }
+    }
+  )
 
   app.get('/v1/sessions/:id', { schema: { params: one, response: { 200: sessionDetail } } }, async (request) => {
     const session = await ctx.store.getSession(request.params.id)

@@ -28,7 +28,11 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
     '/v1/audit',
     {
       schema: {
-        querystring: z.object({ afterId: z.coerce.number().int().min(0).optional(), user: z.string().optional(), limit: z.coerce.number().int().min(1).max(1_000).default(100) }),
+        querystring: z.object({
+          afterId: z.coerce.number().int().min(0).optional(),
+          user: z.string().optional(),
+          limit: z.coerce.number().int().min(1).max(1_000).default(100)
+        }),
         response: { 200: z.object({ items: z.array(auditView) }) }
       }
     },
@@ -42,5 +46,7 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
   app.get('/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.type('application/json').send(JSON.stringify(app.swagger())))
 
   /** Figures for Prometheus: counts only, no names of people, so that a scraper needs no token. */
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics()))
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics())
+  )
 }

@@ -34,7 +34,11 @@ export function sessionViewOf(session: Session, applications: readonly string[],
 }
 
 export function sessionDetailOf(session: Session, participants: readonly Participant[], peer: (id: string) => Peer | undefined, nowMs: number): SessionDetail {
-  const view = sessionViewOf(session, participants.map((p) => p.peerId), nowMs)
+  const view = sessionViewOf(
+    session,
+    participants.map((p) => p.peerId),
+    nowMs
+  )
   return {
     ...view,
     participants: participants.map((p) => ({

@@ -7,7 +7,12 @@ import { type PageContext, pageHeaders, renderPage } from './pages/page.ts'
 import { noStore, seeOther } from './request.ts'
 
 /** Sends the browser to a partner with a message. */
-export function sendInstruction(ctx: Pick<AuthorityContext, 'pageContext'>, request: FastifyRequest, reply: FastifyReply, instruction: BrowserInstruction): FastifyReply {
+export function sendInstruction(
+  ctx: Pick<AuthorityContext, 'pageContext'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  instruction: BrowserInstruction
+): FastifyReply {
   if (instruction.method === 'redirect') return seeOther(reply, instruction.url)
   const context = ctx.pageContext(request)
   const page = autoPostPage(context, instruction.url, instruction.fields)

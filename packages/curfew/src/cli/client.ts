@@ -1,7 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { CurfewError } from '@curfew/codecs'
 import { type Dispatcher, request as undiciRequest } from 'undici'
-import type { AuditView, DryRunView, EndedView, HealthView, LogoutRequestBody, PeerView, ProblemView, RunView, SessionDetail, SessionView } from '../admin/schemas.ts'
+import type {
+  AuditView,
+  DryRunView,
+  EndedView,
+  HealthView,
+  LogoutRequestBody,
+  PeerView,
+  ProblemView,
+  RunView,
+  SessionDetail,
+  SessionView
+} from '../admin/schemas.ts'
 
 /** The admin API from the outside, as the commands use it. */
 export interface AdminClient {
@@ -96,6 +107,7 @@ async function* watch(options: ClientOptions, id: string, signal: AbortSignal): 
 
 /** Reads the token file. @throws CURFEW_CONFIG_FILE */
 export function readToken(path: string): string {
-  if (!existsSync(path)) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'the token of the admin API is not there; is the server on this machine, and its configuration?' })
+  if (!existsSync(path))
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'the token of the admin API is not there; is the server on this machine, and its configuration?' })
   return readFileSync(path, 'utf8').trim()
 }

@@ -79,7 +79,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
   const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
-  const authority = createAuthorityServer({ ...shared, ...(await authoritySettings(config, keys, logger)), connections, health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring } })
+  const authority = createAuthorityServer({
+    ...shared,
+    ...(await authoritySettings(config, keys, logger)),
+    connections,
+    health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
+  })
   const admin = createAdminServer({
     ...shared,
     version,
@@ -122,7 +127,15 @@ function certificateFacts({ fingerprint, notAfterMs }: { readonly fingerprint: s
 }
 
 /** How connections read what they need; `curfew doctor` reads them the same way. */
-export function connectionsDeps({ keys, outbound, logger }: { readonly keys: readonly AuthorityKey[]; readonly outbound: Outbound; readonly logger: Logger }): ConnectionsDeps {
+export function connectionsDeps({
+  keys,
+  outbound,
+  logger
+}: {
+  readonly keys: readonly AuthorityKey[]
+  readonly outbound: Outbound
+  readonly logger: Logger
+}): ConnectionsDeps {
   return {
     clock: systemClock,
     ownKeys: keys.map(ownKeyOf),
@@ -161,8 +174,13 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
   const { clockSkewSeconds, assertionMinutes } = config.saml
   return {
     locator: createLocator([master], systemRandom),
-    users: await openUserFile(config.signOn.users, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')),
-    passwords: { verify: (hash, password) => verifyPassword(hash, password), decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom) },
+    users: await openUserFile(config.signOn.users, (error) =>
+      logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')
+    ),
+    passwords: {
+      verify: (hash, password) => verifyPassword(hash, password),
+      decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
+    },
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),
     sessions: sessionSettings(config),

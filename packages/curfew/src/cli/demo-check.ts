@@ -101,7 +101,10 @@ class PlainBrowser {
     throw new Error(`more than ${hopsMax} hops from ${url}`)
   }
 
-  async #fetch(target: { readonly method: 'GET' | 'POST'; readonly url: string; readonly body: string | undefined }, referrer: string | undefined): Promise<Page & { readonly location: string | undefined }> {
+  async #fetch(
+    target: { readonly method: 'GET' | 'POST'; readonly url: string; readonly body: string | undefined },
+    referrer: string | undefined
+  ): Promise<Page & { readonly location: string | undefined }> {
     const url = new URL(target.url)
     const jar = this.#cookies.get(url.hostname) ?? new Map<string, string>()
     this.#cookies.set(url.hostname, jar)
@@ -142,7 +145,9 @@ function autoPostOf(page: Page): { method: 'POST'; url: string; body: string } |
   if (!page.body.includes('.submit()')) return undefined
   const form = /<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/i.exec(page.body)
   if (form === null) return undefined
-  const fields = [...(form[2] ?? '').matchAll(/name="([^"]*)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, unescape(value)] as [string, string])
+  const fields = [...(form[2] ?? '').matchAll(/name="([^"]*)" value="([^"]*)"/g)].map(
+    ([, name = '', value = '']) => [name, unescape(value)] as [string, string]
+  )
   return { method: 'POST', url: new URL(unescape(form[1] ?? ''), page.url).href, body: new URLSearchParams(fields).toString() }
 }
 

@@ -7,7 +7,6 @@ import { type ExitCode, exitCode } from './exit-code.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
-
 /** The command line. Commands load what they need when they run, so that help is quick. */
 export function buildProgram(run: (action: (context: CommandContext) => Promise<ExitCode>) => Promise<void>): Command {
   const program = new Command('curfew')
@@ -45,7 +44,11 @@ function addServerCommands(program: Command, on: On): void {
     async (context, parsed) => (await import('./commands/demo.ts')).demo(context, parsed.opts())
   )
   on(
-    example(program.command('init').description('Make a configuration, keys and a users file'), 'curfew init', 'curfew init --base-url https://login.example.com --user ana --user-password ana')
+    example(
+      program.command('init').description('Make a configuration, keys and a users file'),
+      'curfew init',
+      'curfew init --base-url https://login.example.com --user ana --user-password ana'
+    )
       .option('--directory <folder>', 'where (default: here)')
       .option('--base-url <url>', 'address of the authority')
       .option('--organisation <name>', 'name that people see')
@@ -53,27 +56,48 @@ function addServerCommands(program: Command, on: On): void {
       .option('--user-password <password>', 'password of the first user, for tests'),
     async (context, parsed) => (await import('./commands/init.ts')).init(context, parsed.opts())
   )
-  on(example(program.command('start').description('Run the authority'), 'curfew start', 'curfew start --config /etc/curfew/curfew.yaml'), async (context) => (await import('./commands/start.ts')).start(context))
-  on(example(program.command('validate').description('Check the configuration'), 'curfew validate'), async (context) => (await import('./commands/validate.ts')).validate(context))
-  const config = program.command('config').description('Look at the configuration')
-  on(example(config.command('show').description('Every effective setting'), 'curfew config show --origin').option('--origin', 'where each value comes from'), async (context, parsed) =>
-    (await import('./commands/validate.ts')).showConfig(context, parsed.opts())
+  on(example(program.command('start').description('Run the authority'), 'curfew start', 'curfew start --config /etc/curfew/curfew.yaml'), async (context) =>
+    (await import('./commands/start.ts')).start(context)
   )
-  on(example(program.command('doctor').description('Look at what usually goes wrong'), 'curfew doctor', 'curfew doctor --connection payroll').option('--connection <id>', 'only this connection'), async (context, parsed) =>
-    (await import('./commands/doctor.ts')).doctor(context, parsed.opts())
+  on(example(program.command('validate').description('Check the configuration'), 'curfew validate'), async (context) =>
+    (await import('./commands/validate.ts')).validate(context)
+  )
+  const config = program.command('config').description('Look at the configuration')
+  on(
+    example(config.command('show').description('Every effective setting'), 'curfew config show --origin').option('--origin', 'where each value comes from'),
+    async (context, parsed) => (await import('./commands/validate.ts')).showConfig(context, parsed.opts())
+  )
+  on(
+    example(program.command('doctor').description('Look at what usually goes wrong'), 'curfew doctor', 'curfew doctor --connection payroll').option(
+      '--connection <id>',
+      'only this connection'
+    ),
+    async (context, parsed) => (await import('./commands/doctor.ts')).doctor(context, parsed.opts())
   )
 }
 
 function addSessionCommands(program: Command, on: On): void {
   const users = program.command('users').description('Local users')
   const withPassword = (command: Command): Command => command.option('--password-stdin', 'read the password from standard input')
-  on(example(users.command('list').description('Who can sign in'), 'curfew users list'), async (context) => (await import('./commands/users.ts')).listUsers(context))
-  on(
-    withPassword(example(users.command('add <name>').description('Add a user'), 'curfew users add ana --attribute mail=ana@example.com')).option('--attribute <name=value>', 'an attribute; may be repeated', collect, []),
-    async (context, parsed) => (await import('./commands/users.ts')).addUser(context, parsed.args[0] ?? '', { ...parsed.opts(), attribute: parsed.opts()['attribute'] as string[] })
+  on(example(users.command('list').description('Who can sign in'), 'curfew users list'), async (context) =>
+    (await import('./commands/users.ts')).listUsers(context)
   )
-  on(withPassword(example(users.command('password <name>').description('Change a password'), 'curfew users password ana')), async (context, parsed) => (await import('./commands/users.ts')).changePassword(context, parsed.args[0] ?? '', parsed.opts()))
-  on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) => (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts()))
+  on(
+    withPassword(example(users.command('add <name>').description('Add a user'), 'curfew users add ana --attribute mail=ana@example.com')).option(
+      '--attribute <name=value>',
+      'an attribute; may be repeated',
+      collect,
+      []
+    ),
+    async (context, parsed) =>
+      (await import('./commands/users.ts')).addUser(context, parsed.args[0] ?? '', { ...parsed.opts(), attribute: parsed.opts()['attribute'] as string[] })
+  )
+  on(withPassword(example(users.command('password <name>').description('Change a password'), 'curfew users password ana')), async (context, parsed) =>
+    (await import('./commands/users.ts')).changePassword(context, parsed.args[0] ?? '', parsed.opts())
+  )
+  on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) =>
+    (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())
+  )
   const sessions = program.command('sessions').description('Who is signed in')
   on(
     paged(example(sessions.command('list').description('Live sessions'), 'curfew sessions list', 'curfew sessions list --user ana'))
@@ -82,13 +106,21 @@ function addSessionCommands(program: Command, on: On): void {
       .option('--all', 'ended ones too'),
     async (context, parsed) => (await import('./commands/sessions.ts')).listSessions(context, parsed.opts())
   )
-  on(example(sessions.command('show <id>').description('One session'), 'curfew sessions show ses_...'), async (context, parsed) => (await import('./commands/sessions.ts')).showSession(context, parsed.args[0] ?? ''))
-  on(example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...'), async (context, parsed) => (await import('./commands/sessions.ts')).revokeSession(context, parsed.args[0] ?? ''))
+  on(example(sessions.command('show <id>').description('One session'), 'curfew sessions show ses_...'), async (context, parsed) =>
+    (await import('./commands/sessions.ts')).showSession(context, parsed.args[0] ?? '')
+  )
+  on(example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...'), async (context, parsed) =>
+    (await import('./commands/sessions.ts')).revokeSession(context, parsed.args[0] ?? '')
+  )
 }
 
 function addRunCommands(program: Command, on: On): void {
   on(
-    example(program.command('logout').description('End sessions and tell every application'), 'curfew logout --user ana --watch', 'curfew logout --all --app payroll --dry-run')
+    example(
+      program.command('logout').description('End sessions and tell every application'),
+      'curfew logout --user ana --watch',
+      'curfew logout --all --app payroll --dry-run'
+    )
       .option('--user <name>', 'whose sessions')
       .option('--all', 'every live session')
       .option('--app <id>', 'only sessions with this application')
@@ -106,30 +138,53 @@ function addRunCommands(program: Command, on: On): void {
       .option('--open', 'only those that are not done'),
     async (context, parsed) => (await import('./commands/runs.ts')).listRuns(context, parsed.opts())
   )
-  on(example(runs.command('show <id>').description('One run, application by application'), 'curfew runs show run_... --why').option('--why', 'only what was not confirmed, and what to do'), async (context, parsed) =>
-    (await import('./commands/runs.ts')).showRun(context, parsed.args[0] ?? '', parsed.opts())
-  )
-  on(example(runs.command('watch <id>').description('Follow a run'), 'curfew runs watch run_...'), async (context, parsed) => (await import('./commands/runs.ts')).watchOne(context, parsed.args[0] ?? ''))
-  on(example(runs.command('retry <id> [delivery]').description('Ask again those that did not confirm'), 'curfew runs retry run_...'), async (context, parsed) => (await import('./commands/runs.ts')).retryRun(context, parsed.args[0] ?? '', parsed.args[1]))
   on(
-    example(runs.command('export <id>').description('A run or its receipt as a file'), 'curfew runs export run_... --receipt --out receipt.jws').option('--receipt', 'the signed receipt').option('--out <file>', 'write to this file'),
+    example(runs.command('show <id>').description('One run, application by application'), 'curfew runs show run_... --why').option(
+      '--why',
+      'only what was not confirmed, and what to do'
+    ),
+    async (context, parsed) => (await import('./commands/runs.ts')).showRun(context, parsed.args[0] ?? '', parsed.opts())
+  )
+  on(example(runs.command('watch <id>').description('Follow a run'), 'curfew runs watch run_...'), async (context, parsed) =>
+    (await import('./commands/runs.ts')).watchOne(context, parsed.args[0] ?? '')
+  )
+  on(example(runs.command('retry <id> [delivery]').description('Ask again those that did not confirm'), 'curfew runs retry run_...'), async (context, parsed) =>
+    (await import('./commands/runs.ts')).retryRun(context, parsed.args[0] ?? '', parsed.args[1])
+  )
+  on(
+    example(runs.command('export <id>').description('A run or its receipt as a file'), 'curfew runs export run_... --receipt --out receipt.jws')
+      .option('--receipt', 'the signed receipt')
+      .option('--out <file>', 'write to this file'),
     async (context, parsed) => (await import('./commands/runs.ts')).exportRun(context, parsed.args[0] ?? '', parsed.opts())
   )
 }
 
 function addToolCommands(program: Command, on: On): void {
   const connections = program.command('connections').description('Partners')
-  on(example(connections.command('list').description('All partners'), 'curfew connections list'), async (context) => (await import('./commands/connections.ts')).listConnections(context))
-  on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) => (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? ''))
+  on(example(connections.command('list').description('All partners'), 'curfew connections list'), async (context) =>
+    (await import('./commands/connections.ts')).listConnections(context)
+  )
+  on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) =>
+    (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? '')
+  )
   on(
-    example(program.command('inspect <input>').description('Decode and judge a SAML message, metadata or JWT: address, text, file, or - for standard input'), 'curfew inspect message.xml', "curfew inspect 'https://app.example.com/slo?SAMLRequest=...'"),
+    example(
+      program.command('inspect <input>').description('Decode and judge a SAML message, metadata or JWT: address, text, file, or - for standard input'),
+      'curfew inspect message.xml',
+      "curfew inspect 'https://app.example.com/slo?SAMLRequest=...'"
+    ),
     async (context, parsed) => (await import('./commands/inspect.ts')).inspect(context, parsed.args[0] ?? '')
   )
   const trigger = program.command('trigger').description('Make a demo partner misbehave')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')
       .requiredOption('--partner <id>', 'demo application, such as legacy')
-      .addOption(new Option('--fault <fault>', 'how it misbehaves: none, slow, no-response, down, error-500, no-return, bad-signature, wrong-binding, wrong-session-index, partial').default('none'))
+      .addOption(
+        new Option(
+          '--fault <fault>',
+          'how it misbehaves: none, slow, no-response, down, error-500, no-return, bad-signature, wrong-binding, wrong-session-index, partial'
+        ).default('none')
+      )
       .option('--user <name>', 'who signs out', 'ana'),
     async (context, parsed) => (await import('./commands/trigger.ts')).triggerLogout(context, parsed.opts())
   )
@@ -157,7 +212,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   let code: number = exitCode.done
   const program = buildProgram(async (action) => {
     const options = program.opts<GlobalOptions>()
-    const terminal = createTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env, color: options.color, quiet: options.quiet === true, input: options.input })
+    const terminal = createTerminal({
+      stdout: process.stdout,
+      stderr: process.stderr,
+      environment: process.env,
+      color: options.color,
+      quiet: options.quiet === true,
+      input: options.input
+    })
     code = await guarded(terminal, () => action({ terminal, options, environment: process.env }))
   })
   for (const command of program.commands) overrideExit(command)
@@ -210,4 +272,3 @@ function explainError(terminal: Terminal, error: CurfewError): ExitCode {
   if (error.code === 'CURFEW_CLI_SERVER_UNREACHABLE') return exitCode.serverUnreachable
   return entries[error.code]?.kind === 'config' ? exitCode.configuration : exitCode.failed
 }
-

@@ -32,7 +32,8 @@ function definedTokens(tokens: Config['brand']['tokens']): Partial<Brand['light'
 function dataUrl(path: string): string {
   const type = { '.svg': 'image/svg+xml', '.png': 'image/png', '.webp': 'image/webp' }[extname(path).toLowerCase()]
   const octets = read(path)
-  if (type === undefined || octets.length > logoBytesMax) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `a logo is SVG, PNG or WebP of at most ${logoBytesMax} bytes` })
+  if (type === undefined || octets.length > logoBytesMax)
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `a logo is SVG, PNG or WebP of at most ${logoBytesMax} bytes` })
   return `data:${type};base64,${octets.toString('base64')}`
 }
 
@@ -61,7 +62,13 @@ export function createPageContext(brand: Brand, random: Random): (request: Fasti
     const wish = typeof query['lang'] === 'string' ? query['lang'] : undefined
     const language = chooseLanguage(wish, request.headers['accept-language'])
     const isPage = request.method === 'GET'
-    return { language, t: messages(language), brand, nonce: Buffer.from(random.bytes(16)).toString('base64url'), ...(isPage ? { path: withoutLanguage(request.url) } : {}) }
+    return {
+      language,
+      t: messages(language),
+      brand,
+      nonce: Buffer.from(random.bytes(16)).toString('base64url'),
+      ...(isPage ? { path: withoutLanguage(request.url) } : {})
+    }
   }
 }
 

@@ -71,15 +71,23 @@ export function summaryText(run: RunView, terminal: Terminal): string {
 /** The run as text: header, one line per application with a bar over time, and what to do about failures. */
 export function runText(run: RunView, terminal: Terminal, nowMs: number): readonly string[] {
   const endMs = run.finishedAtMs ?? nowMs
-  const lines = [`${terminal.style('bold', run.id)}  ${run.user}  ${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`]
+  const lines = [
+    `${terminal.style('bold', run.id)}  ${run.user}  ${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`
+  ]
   const deliveries = run.deliveries
   const nameWidth = Math.max(4, ...deliveries.map((d) => d.peer.length))
   const wordWidth = Math.max(4, ...deliveries.map((d) => deliveryWords(d).length))
   for (const delivery of deliveries) {
     const bar = barOf(delivery, run.startedAtMs, Math.max(1, endMs - run.startedAtMs), 30)
-    const mark = isConfirmed(delivery) ? terminal.style('green', 'ok') : delivery.state === 'final' ? terminal.style('red', '!!') : terminal.style('yellow', '..')
+    const mark = isConfirmed(delivery)
+      ? terminal.style('green', 'ok')
+      : delivery.state === 'final'
+        ? terminal.style('red', '!!')
+        : terminal.style('yellow', '..')
     const words = deliveryWords(delivery).padEnd(wordWidth)
-    lines.push(`  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd())
+    lines.push(
+      `  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd()
+    )
   }
   lines.push(summaryText(run, terminal))
   return lines

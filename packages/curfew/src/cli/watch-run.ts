@@ -15,7 +15,8 @@ export async function watchRun(context: CommandContext, client: AdminClient, id:
   let last: RunView | undefined
   let timer: NodeJS.Timeout | undefined
   for await (const run of client.watch(id, abort.signal)) {
-    if (last === undefined && options.ndjson !== true && options.json !== true) terminal.out(`${terminal.style('bold', run.id)}  ${run.user}  started by ${run.startedBy}`)
+    if (last === undefined && options.ndjson !== true && options.json !== true)
+      terminal.out(`${terminal.style('bold', run.id)}  ${run.user}  started by ${run.startedBy}`)
     if (options.ndjson === true) terminal.out(JSON.stringify(run))
     else if (options.json !== true) for (const line of changeLines(last, run, terminal)) terminal.out(line)
     last = run

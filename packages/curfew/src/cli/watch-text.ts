@@ -29,18 +29,25 @@ function linesOf(before: DeliveryView | undefined, after: DeliveryView, style: L
   const { terminal } = style
   const name = after.peer.padEnd(style.width)
   const lines: EventLine[] = []
-  const put = (atMs: number, arrow: string, what: string, then = ''): void => void lines.push({ atMs, text: `${arrow} ${name}  ${what.padEnd(44)} ${then}`.trimEnd() })
+  const put = (atMs: number, arrow: string, what: string, then = ''): void =>
+    void lines.push({ atMs, text: `${arrow} ${name}  ${what.padEnd(44)} ${then}`.trimEnd() })
   if (after.state === 'waiting-for-browser' && before?.state !== 'waiting-for-browser') {
     const channel = after.channels.find((c) => !c.startsWith('server')) ?? ''
     put(after.attempts.at(-1)?.endedAtMs ?? style.startedAtMs, terminal.style('cyan', '-->'), channelText(channel), 'waiting for browser')
   }
   for (const attempt of after.attempts) {
     const seen = before?.attempts.find((a) => a.messageId === attempt.messageId)
-    if (seen === undefined) put(attempt.startedAtMs, terminal.style('cyan', '-->'), channelText(attempt.channel), attempt.channel.startsWith('server') ? '' : 'browser sent')
+    if (seen === undefined)
+      put(attempt.startedAtMs, terminal.style('cyan', '-->'), channelText(attempt.channel), attempt.channel.startsWith('server') ? '' : 'browser sent')
     const isNew = attempt.endedAtMs !== undefined && seen?.endedAtMs === undefined
     if (isNew && attempt.code !== undefined) {
       const next = after.nextAttemptAtMs === undefined ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - (attempt.endedAtMs ?? 0)))}`
-      put(attempt.endedAtMs ?? 0, terminal.style('red', '!! '), `${attempt.code}, after ${seconds((attempt.endedAtMs ?? 0) - attempt.startedAtMs)}`, `attempt ${attempt.number} of ${after.attemptsMax}${next}`)
+      put(
+        attempt.endedAtMs ?? 0,
+        terminal.style('red', '!! '),
+        `${attempt.code}, after ${seconds((attempt.endedAtMs ?? 0) - attempt.startedAtMs)}`,
+        `attempt ${attempt.number} of ${after.attemptsMax}${next}`
+      )
     }
   }
   if (after.outcome !== undefined && before?.outcome !== after.outcome) lines.push(outcomeLine(after, name, style))

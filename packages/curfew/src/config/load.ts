@@ -27,7 +27,10 @@ export interface LoadOptions {
 /** Reads `curfew.yaml` (or JSON) and reports everything that is wrong with it at once. */
 export function loadConfig(file: string, options: LoadOptions): LoadResult {
   if (!existsSync(file)) {
-    return { ok: false, findings: [{ file, line: 1, column: 1, code: 'CURFEW_CONFIG_FILE', path: 'file', what: 'there is no such file.', fix: 'Make one with: curfew init' }] }
+    return {
+      ok: false,
+      findings: [{ file, line: 1, column: 1, code: 'CURFEW_CONFIG_FILE', path: 'file', what: 'there is no such file.', fix: 'Make one with: curfew init' }]
+    }
   }
   return parseConfig(readFileSync(file, 'utf8'), file, options)
 }
@@ -40,7 +43,15 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   if (document.errors.length > 0) {
     const findings = document.errors.map((error): Finding => {
       const { line, col } = lines.linePos(error.pos[0])
-      return { file, line, column: col, code: 'CURFEW_CONFIG_SYNTAX', path: 'file', what: `this is not well-formed YAML: ${error.message}`, fix: 'Check indentation, colons and quotes here.' }
+      return {
+        file,
+        line,
+        column: col,
+        code: 'CURFEW_CONFIG_SYNTAX',
+        path: 'file',
+        what: `this is not well-formed YAML: ${error.message}`,
+        fix: 'Check indentation, colons and quotes here.'
+      }
     })
     return { ok: false, findings }
   }
@@ -75,13 +86,20 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(context, [...path, key], key, knownKeys(path)))
     case 'invalid_type':
-      if (got === undefined) return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: `Write a ${issue.expected} here.` }]
+      if (got === undefined)
+        return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: `Write a ${issue.expected} here.` }]
       return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_TYPE', what: `${shown(got)} is not a ${issue.expected}.`, fix: `Write a ${issue.expected}.` }]
     case 'invalid_value':
       return [unknownValue(context, path, got, issue.values.map(String))]
     case 'invalid_union':
       return [unionFinding(context, path, got, issue)]
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'not_multiple_of':
+    case 'too_big':
+    case 'too_small':
       return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
   }
 }
@@ -109,7 +127,12 @@ function unknownValue(context: FindingContext, path: Path, got: unknown, choices
   const hint = meant === undefined ? '' : `   (did you mean "${meant}"?)`
   const name = String(path.at(-1) ?? 'value')
   const what = got === undefined ? 'this is needed and not there.' : `${shown(got)} is not a ${name}.`
-  return { ...placeOf(context, path), code: got === undefined ? 'CURFEW_CONFIG_MISSING' : 'CURFEW_CONFIG_UNKNOWN_VALUE', what, fix: `Use one of: ${choices.join(', ')}.${hint}` }
+  return {
+    ...placeOf(context, path),
+    code: got === undefined ? 'CURFEW_CONFIG_MISSING' : 'CURFEW_CONFIG_UNKNOWN_VALUE',
+    what,
+    fix: `Use one of: ${choices.join(', ')}.${hint}`
+  }
 }
 
 /** Keys that the schema has at a path, read from the JSON Schema so that it stays right by itself. */
@@ -141,7 +164,14 @@ function duplicates(context: FindingContext, config: Config): readonly Finding[]
     const first = seen.get(connection.id)
     seen.set(connection.id, first ?? i)
     if (first === undefined) return []
-    return [{ ...placeOf(context, ['connections', i, 'id']), code: 'CURFEW_CONFIG_DUPLICATE', what: `"${connection.id}" names two connections.`, fix: 'Give each connection an id of its own.' }]
+    return [
+      {
+        ...placeOf(context, ['connections', i, 'id']),
+        code: 'CURFEW_CONFIG_DUPLICATE',
+        what: `"${connection.id}" names two connections.`,
+        fix: 'Give each connection an id of its own.'
+      }
+    ]
   })
 }
 
@@ -186,7 +216,10 @@ function pathText({ document }: FindingContext, path: Path): string {
 }
 
 function at(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((current, part) => (typeof current === 'object' && current !== null ? (current as Record<string | number, unknown>)[part] : undefined), value)
+  return path.reduce<unknown>(
+    (current, part) => (typeof current === 'object' && current !== null ? (current as Record<string | number, unknown>)[part] : undefined),
+    value
+  )
 }
 
 function shown(value: unknown): string {
@@ -213,7 +246,10 @@ function absolutePaths(config: Config, folder: string): Config {
     connections: config.connections.map((connection) => ({
       ...connection,
       certificates: connection.certificates?.map((certificate) => full(certificate)),
-      metadata: connection.metadata === undefined ? undefined : { ...connection.metadata, file: full(connection.metadata.file), certificate: full(connection.metadata.certificate) }
+      metadata:
+        connection.metadata === undefined
+          ? undefined
+          : { ...connection.metadata, file: full(connection.metadata.file), certificate: full(connection.metadata.certificate) }
     }))
   }
 }

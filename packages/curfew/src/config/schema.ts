@@ -60,12 +60,24 @@ const sessions = z
     idleMinutes: minutes.default(60).describe('Ends without activity. -1: as long as maxMinutes.'),
     maxMinutes: minutes.default(480).describe('Ends whatever happens. -1: never.'),
     persistent: z.boolean().default(false).describe('People may stay signed in over browser restarts.'),
-    perUserMax: z.union([z.literal(-1), positive]).default(100).describe('More sessions of one user end the oldest, with notice to its applications.'),
+    perUserMax: z
+      .union([z.literal(-1), positive])
+      .default(100)
+      .describe('More sessions of one user end the oldest, with notice to its applications.'),
     revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
     secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
-    sources: z.record(z.string(), z.strictObject({ enabled: z.boolean().optional(), idleMinutes: minutes.optional(), maxMinutes: minutes.optional(), persistent: z.boolean().optional() })).default({}).describe('Other limits for single authentication sources.')
+    sources: z
+      .record(
+        z.string(),
+        z.strictObject({ enabled: z.boolean().optional(), idleMinutes: minutes.optional(), maxMinutes: minutes.optional(), persistent: z.boolean().optional() })
+      )
+      .default({})
+      .describe('Other limits for single authentication sources.')
   })
-  .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, { path: ['maxMinutes'], error: 'maxMinutes must not be shorter than idleMinutes' })
+  .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, {
+    path: ['maxMinutes'],
+    error: 'maxMinutes must not be shorter than idleMinutes'
+  })
   .describe('How long people stay signed in.')
 
 const signOn = z
@@ -81,7 +93,10 @@ const signOn = z
   .describe('The sign-in form.')
 
 const target = z.strictObject({
-  domain: z.string().regex(/^(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/, 'write a host name, such as www.example.com or *.example.com').describe('Host; *. in front stands for any sub-domain.'),
+  domain: z
+    .string()
+    .regex(/^(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/, 'write a host name, such as www.example.com or *.example.com')
+    .describe('Host; *. in front stands for any sub-domain.'),
   path: z.string().startsWith('/').optional().describe('Only this path and what lies below it.'),
   requireHttps: z.boolean().default(true),
   allowQueryAndFragment: z.boolean().default(false)
@@ -117,9 +132,15 @@ const outbound = z
 const brand = z
   .strictObject({
     organisation: z.string().min(1).max(80).default('Curfew'),
-    help: z.string().regex(/^(https:\/\/|mailto:)/, 'write an https or mailto address').optional(),
+    help: z
+      .string()
+      .regex(/^(https:\/\/|mailto:)/, 'write an https or mailto address')
+      .optional(),
     logo: path.optional().describe('Picture file (SVG or PNG), at most 64 KB.'),
-    tokens: z.strictObject({ background: colour, surface: colour, text: colour, muted: colour, accent: colour, onAccent: colour, good: colour, bad: colour }).partial().optional(),
+    tokens: z
+      .strictObject({ background: colour, surface: colour, text: colour, muted: colour, accent: colour, onAccent: colour, good: colour, bad: colour })
+      .partial()
+      .optional(),
     messages: path.optional().describe('Folder with <language>.json files that replace texts.'),
     header: path.optional(),
     footer: path.optional()
@@ -135,20 +156,39 @@ const samlConnection = z
     homeUrl: url.optional().describe('Where a person opens the application.'),
     protocol: z.literal('saml'),
     metadata: z
-      .strictObject({ file: path.optional(), url: url.optional(), refreshMinutes: positive.max(10_080).optional(), certificate: path.optional().describe('Certificate that signs the metadata.') })
+      .strictObject({
+        file: path.optional(),
+        url: url.optional(),
+        refreshMinutes: positive.max(10_080).optional(),
+        certificate: path.optional().describe('Certificate that signs the metadata.')
+      })
       .refine((m) => (m.file === undefined) !== (m.url === undefined), { error: 'give either file or url' })
       .optional()
       .describe('Metadata of the partner; what stands beside it overrides it.'),
     entityId: z.string().min(1).max(1024).optional(),
     baseUrl: url.optional().describe('Relative addresses of this connection resolve against it.'),
-    acs: z.array(z.strictObject({ binding: z.literal('post').default('post'), url: urlOrPath, index: z.int().min(0).max(65_535).optional(), default: z.boolean().optional() })).optional(),
-    slo: z.array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() })).optional().describe('Logout endpoints in order of preference.'),
+    acs: z
+      .array(
+        z.strictObject({
+          binding: z.literal('post').default('post'),
+          url: urlOrPath,
+          index: z.int().min(0).max(65_535).optional(),
+          default: z.boolean().optional()
+        })
+      )
+      .optional(),
+    slo: z
+      .array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() }))
+      .optional()
+      .describe('Logout endpoints in order of preference.'),
     incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
     profiles: z
       .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
       .partial()
       .optional(),
-    nameId: z.strictObject({ format: z.enum(['persistent', 'transient', 'emailAddress', 'unspecified']).optional(), attribute: z.string().optional() }).optional(),
+    nameId: z
+      .strictObject({ format: z.enum(['persistent', 'transient', 'emailAddress', 'unspecified']).optional(), attribute: z.string().optional() })
+      .optional(),
     attributes: z.record(z.string(), z.string()).optional().describe('SAML attribute name: attribute of the user.'),
     certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
     requireSignedAuthnRequests: z.boolean().optional(),
@@ -171,8 +211,14 @@ export const configSchema = z.strictObject({
   logout,
   outbound,
   brand,
-  connections: z.array(z.discriminatedUnion('protocol', [samlConnection])).default([]).describe('The applications.'),
-  logging: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}).describe('Log lines on standard error.')
+  connections: z
+    .array(z.discriminatedUnion('protocol', [samlConnection]))
+    .default([])
+    .describe('The applications.'),
+  logging: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({})
+    .describe('Log lines on standard error.')
 })
 
 /** A checked configuration with every default in place. */

@@ -17,7 +17,10 @@ export interface ResolvedSecrets {
 }
 
 /** Replaces `${env:NAME}` and `${file:path}` anywhere in a text; nothing else is ever evaluated. */
-export function resolveSecrets(value: unknown, options: { readonly environment: Readonly<Record<string, string | undefined>>; readonly folder: string }): ResolvedSecrets {
+export function resolveSecrets(
+  value: unknown,
+  options: { readonly environment: Readonly<Record<string, string | undefined>>; readonly folder: string }
+): ResolvedSecrets {
   const origins = new Map<string, SecretOrigin>()
   const problems: SecretProblem[] = []
   const walk = (current: unknown, path: readonly (string | number)[]): unknown => {

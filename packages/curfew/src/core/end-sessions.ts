@@ -46,7 +46,9 @@ export interface PlannedEnding {
 export interface EndingPort {
   read(sessionId: SessionId): Promise<{ readonly session: Session; readonly participants: readonly Participant[] } | undefined>
   sessionsOf(userKey: UserKey): Promise<readonly Session[]>
-  commit(ending: PlannedEnding): Promise<{ readonly kind: 'ended' } | { readonly kind: 'already'; readonly runId: RunId } | { readonly kind: 'changed' } | { readonly kind: 'unknown' }>
+  commit(
+    ending: PlannedEnding
+  ): Promise<{ readonly kind: 'ended' } | { readonly kind: 'already'; readonly runId: RunId } | { readonly kind: 'changed' } | { readonly kind: 'unknown' }>
   peer(id: PeerId): Peer | undefined
   newRunId(): RunId
   newDeliveryId(): DeliveryId

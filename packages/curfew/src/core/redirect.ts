@@ -21,7 +21,10 @@ export type RedirectRefusal = 'too-long' | 'characters' | 'not-absolute' | 'sche
  * The one decision about every landing parameter. Rejected means ignored: the logout goes on and the default page is
  * shown. `exact` holds whole addresses that an administrator configured as default landing pages.
  */
-export function decideRedirect(raw: string | undefined, rules: { readonly list: readonly RedirectRule[]; readonly exact: readonly string[] }): RedirectDecision {
+export function decideRedirect(
+  raw: string | undefined,
+  rules: { readonly list: readonly RedirectRule[]; readonly exact: readonly string[] }
+): RedirectDecision {
   if (raw === undefined || raw === '') return { kind: 'absent' }
   if (raw.length > redirectTargetCharactersMax) return ignored('too-long')
   if (!/^[\x21-\x7e]+$/.test(raw) || /[\\<>"'`{}|^]/.test(raw)) return ignored('characters')

@@ -63,7 +63,8 @@ function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind:
   const attempt = delivery?.attempts.find((a) => a.messageId === event.messageId)
   if (delivery === undefined || attempt === undefined) return [run, []]
   if (delivery.state === 'final') return late(run, delivery, event)
-  if (event.kind === 'confirmed') return finish(run, closeAttempt(delivery, event.messageId, event.atMs), { kind: event.result, proof: event.proof }, event.atMs)
+  if (event.kind === 'confirmed')
+    return finish(run, closeAttempt(delivery, event.messageId, event.atMs), { kind: event.result, proof: event.proof }, event.atMs)
   // An answer to an attempt that was given up already says nothing about the one under way.
   if (attempt.endedAtMs !== undefined) return [run, []]
   const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code)
@@ -180,9 +181,22 @@ function retryRequested(run: LogoutRun, event: Extract<RunEvent, { readonly kind
   if (old === undefined || !isRepeatable || isTaken || run.deliveries.length >= deliveriesPerRunMax) return [run, []]
   const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, ...kept } = old
   const isServer = old.channels[0]?.kind === 'server'
-  const repeat: Delivery = { ...kept, id: event.newDeliveryId, retryOf: old.id, channelIndex: 0, attempts: [], state: isServer ? 'pending' : 'waiting-for-browser' }
+  const repeat: Delivery = {
+    ...kept,
+    id: event.newDeliveryId,
+    retryOf: old.id,
+    channelIndex: 0,
+    attempts: [],
+    state: isServer ? 'pending' : 'waiting-for-browser'
+  }
   const { finishedAtMs: _finished, receipt: _receipt, ...open } = run
-  const next: LogoutRun = { ...open, version: run.version + 1, state: 'open', deliveries: [...run.deliveries, repeat], policy: { ...run.policy, deadlineMs: event.atMs - run.startedAtMs + run.policy.deadlineMs } }
+  const next: LogoutRun = {
+    ...open,
+    version: run.version + 1,
+    state: 'open',
+    deliveries: [...run.deliveries, repeat],
+    policy: { ...run.policy, deadlineMs: event.atMs - run.startedAtMs + run.policy.deadlineMs }
+  }
   const wake: Effect = { kind: 'wake', dueAtMs: deadlineOf(next) }
   return [next, isServer ? [{ kind: 'send', deliveryId: repeat.id, attempt: 1, dueAtMs: event.atMs }, wake] : [wake]]
 }

@@ -83,7 +83,8 @@ function about(run: LogoutRun, atMs: number, event: string, actor: Actor): Audit
 function deliveryChanged(deps: ObserverDeps, audit: (record: AuditRecord) => void, run: LogoutRun, before: Delivery | undefined, after: Delivery): void {
   if (before === after) return
   const known = new Map(before?.attempts.map((attempt) => [attempt.messageId, attempt]))
-  for (const attempt of after.attempts) if (attempt.endedAtMs !== undefined && known.get(attempt.messageId)?.endedAtMs === undefined) attemptEnded(deps, run, after, attempt)
+  for (const attempt of after.attempts)
+    if (attempt.endedAtMs !== undefined && known.get(attempt.messageId)?.endedAtMs === undefined) attemptEnded(deps, run, after, attempt)
   if (after.state !== 'final') return
   if (before?.state !== 'final') deliveryFinal(deps, audit, run, after)
   else if (before.outcome?.kind !== after.outcome?.kind) {
@@ -107,7 +108,10 @@ function deliveryFinal(deps: ObserverDeps, audit: (record: AuditRecord) => void,
   if (isDeadLetter(delivery)) deps.metrics.deadLetters.inc({ peer: delivery.peerId, outcome })
   audit({ ...about(run, delivery.finalAtMs ?? deps.clock.nowMs(), 'delivery.final', engineActor), ...outcomeOf(delivery) })
   const { code } = outcomeOf(delivery)
-  deps.logger.info({ event: 'delivery.final', run: run.id, connection: delivery.peerId, outcome, ...(code === undefined ? {} : { code }) }, 'A delivery got its outcome')
+  deps.logger.info(
+    { event: 'delivery.final', run: run.id, connection: delivery.peerId, outcome, ...(code === undefined ? {} : { code }) },
+    'A delivery got its outcome'
+  )
 }
 
 /** A delivery that was tried and did not end in a proof: somebody may want to try it again. */

@@ -73,7 +73,10 @@ async function queueOne(queue: Queue, runId: RunId, run: LogoutRun | undefined, 
   }
   const { peerId } = delivery
   if (queue.peers.isFull(peerId)) {
-    queue.logger.warn({ event: 'outbox.peer-full', run: runId, connection: peerId }, 'Too many deliveries to one application wait; this one is taken again when its lease ends')
+    queue.logger.warn(
+      { event: 'outbox.peer-full', run: runId, connection: peerId },
+      'Too many deliveries to one application wait; this one is taken again when its lease ends'
+    )
     return
   }
   const sender = senderOf(queue, delivery)

@@ -10,7 +10,11 @@ export interface KeyAndCertificate {
 }
 
 /** Makes an RSA-3072 key and a self-signed certificate around it, as SAML metadata needs: the name is never judged. */
-export async function createSelfSigned(commonName: string, validity: { readonly fromMs: number; readonly days: number }, random: Random): Promise<KeyAndCertificate> {
+export async function createSelfSigned(
+  commonName: string,
+  validity: { readonly fromMs: number; readonly days: number },
+  random: Random
+): Promise<KeyAndCertificate> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', publicExponent: new Uint8Array([1, 0, 1]), modulusLength: 3072 }
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const serial = Buffer.from(random.bytes(16))

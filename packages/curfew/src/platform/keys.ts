@@ -1,5 +1,13 @@
 import { createPrivateKey, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
-import { certificateBase64, CurfewError, requireSigningKey, type SignatureAlgorithm, type SigningKey, type VerificationKey, verificationKeyFromCertificate } from '@curfew/codecs'
+import {
+  certificateBase64,
+  CurfewError,
+  requireSigningKey,
+  type SignatureAlgorithm,
+  type SigningKey,
+  type VerificationKey,
+  verificationKeyFromCertificate
+} from '@curfew/codecs'
 
 /** A signing key of this authority with the certificate that partners know it by. */
 export interface AuthorityKey {

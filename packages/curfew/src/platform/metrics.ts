@@ -25,7 +25,8 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> => new Counter({ name, help, labelNames: [...labelNames], registers })
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
+    new Counter({ name, help, labelNames: [...labelNames], registers })
   const gauge = (name: string, help: string): Gauge<string> => new Gauge({ name, help, registers })
   return {
     registry,
@@ -40,7 +41,12 @@ export function createMetrics(): Metrics {
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
       registers
     }),
-    effectLagSeconds: new Histogram({ name: 'curfew_effect_lag_seconds', help: 'How late an effect was begun.', buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60], registers }),
+    effectLagSeconds: new Histogram({
+      name: 'curfew_effect_lag_seconds',
+      help: 'How late an effect was begun.',
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+      registers
+    }),
     liveSessions: gauge('curfew_sessions_live', 'Live sessions.'),
     openRuns: gauge('curfew_runs_open', 'Logout runs that are not done.'),
     pendingEffects: gauge('curfew_effects_pending', 'Effects waiting in the outbox.'),

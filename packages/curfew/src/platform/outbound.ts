@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import { Agent, request as undiciRequest } from 'undici'
 import { type AddressPolicy, createAddressPolicy } from './addresses.ts'
 import { createBulkhead } from './bulkhead.ts'
@@ -69,7 +69,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         if (answer.status >= 500) return { reachable: false, code: 'CURFEW_OUTBOUND_STATUS' }
         return { reachable: true, durationMs: answer.durationMs }
       } catch (error) {
-        const code = error instanceof CurfewError ? error.code : 'CURFEW_OUTBOUND_UNREACHABLE'
+        const code: string = isCurfewError(error) ? error.code : 'CURFEW_OUTBOUND_UNREACHABLE'
         // An answer too long to read is an answer.
         return code === 'CURFEW_OUTBOUND_TOO_LARGE' ? { reachable: true, durationMs: 0 } : { reachable: false, code }
       }
@@ -107,7 +107,8 @@ async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: 
 
 function checkedUrl(text: string, policy: AddressPolicy): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '') throw new CurfewError('CURFEW_OUTBOUND_URL', { url: text.slice(0, 100) })
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '')
+    throw new CurfewError('CURFEW_OUTBOUND_URL', { url: text.slice(0, 100) })
   const literal = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(literal) !== 0 && !policy.isAllowed(literal)) throw new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN', { host: url.host })
   return url
@@ -145,7 +146,9 @@ function pinnedLookup(hosts: Readonly<Record<string, string>>, policy: AddressPo
 }
 
 function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]])))
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]]))
+  )
 }
 
 function translated(cause: unknown, host: string, isTimeout: boolean): unknown {
@@ -153,7 +156,8 @@ function translated(cause: unknown, host: string, isTimeout: boolean): unknown {
   for (let at: unknown = cause; at instanceof Error; at = at.cause) {
     if (at instanceof CurfewError) return at
     const code = 'code' in at ? String(at.code) : ''
-    if (/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO)/.test(code)) return new CurfewError('CURFEW_OUTBOUND_TLS', { host, why: code }, { cause })
+    if (/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO)/.test(code))
+      return new CurfewError('CURFEW_OUTBOUND_TLS', { host, why: code }, { cause })
   }
   return new CurfewError('CURFEW_OUTBOUND_UNREACHABLE', { host }, { cause })
 }

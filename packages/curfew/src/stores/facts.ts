@@ -7,8 +7,7 @@ export function joinParticipant(a: Participant, b: Participant): Participant {
   const last = issuedLater(b, a) ? b : a
   const addedAtMs = Math.min(a.addedAtMs, b.addedAtMs)
   const assertionNotOnOrAfterMs = Math.max(a.assertionNotOnOrAfterMs, b.assertionNotOnOrAfterMs)
-  if (last === a && addedAtMs === a.addedAtMs && assertionNotOnOrAfterMs === a.assertionNotOnOrAfterMs)
-    return a
+  if (last === a && addedAtMs === a.addedAtMs && assertionNotOnOrAfterMs === a.assertionNotOnOrAfterMs) return a
   return { ...last, addedAtMs, assertionNotOnOrAfterMs }
 }
 
@@ -41,12 +40,7 @@ export function dueAtMs(session: Pick<Session, 'idleExpiresAtMs' | 'expiresAtMs'
  * Until when an ended session stays known: its original expiry, and nothing issued in it or revoked with it may outlast
  * it. Without an absolute limit only the latter count.
  */
-export function tombstoneUntilMs(
-  session: Session,
-  endedAtMs: number,
-  revokedUntilMs: number,
-  participants: Iterable<Participant>
-): number {
+export function tombstoneUntilMs(session: Session, endedAtMs: number, revokedUntilMs: number, participants: Iterable<Participant>): number {
   let until = Math.max(endedAtMs, revokedUntilMs)
   if (session.expiresAtMs !== Number.MAX_SAFE_INTEGER) until = Math.max(until, session.expiresAtMs)
   for (const participant of participants) until = Math.max(until, participant.assertionNotOnOrAfterMs)
@@ -54,12 +48,9 @@ export function tombstoneUntilMs(
 }
 
 /** Every message id of a run with its delivery; attempts are only ever added. */
-export function* messagesOf(
-  run: LogoutRun
-): Generator<{ readonly peerId: string; readonly messageId: string; readonly deliveryId: string }> {
+export function* messagesOf(run: LogoutRun): Generator<{ readonly peerId: string; readonly messageId: string; readonly deliveryId: string }> {
   for (const delivery of run.deliveries) {
-    for (const attempt of delivery.attempts)
-      yield { peerId: delivery.peerId, messageId: attempt.messageId, deliveryId: delivery.id }
+    for (const attempt of delivery.attempts) yield { peerId: delivery.peerId, messageId: attempt.messageId, deliveryId: delivery.id }
   }
 }
 

@@ -15,10 +15,7 @@ export interface Store {
    * Adds or, for a known participant, moves `lastIssuedAtMs` and `assertionNotOnOrAfterMs` forward. Whatever it changes
    * makes the session's version grow, so that an ending planned before is planned again. `ended` also for a known one.
    */
-  addParticipant(
-    sessionId: SessionId,
-    participant: Participant
-  ): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>>
+  addParticipant(sessionId: SessionId, participant: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>>
   /**
    * One transaction: session end, SRI revocation, run with its deliveries, effects. Plan again on `changed`.
    * @throws CURFEW_STORE_RUN_EXISTS when the id of the run is taken
@@ -28,11 +25,7 @@ export interface Store {
    * Moves activity forward (never back, never past the absolute limit); ended sessions stay as they are. The caller
    * looks at `isLive` first: an idle limit that has passed but was not acted on yet is moved as well.
    */
-  touch(
-    sessionId: SessionId,
-    lastActivityAtMs: number,
-    idleExpiresAtMs: number
-  ): Promise<Ack<'touched' | 'ended' | 'unknown'>>
+  touch(sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): Promise<Ack<'touched' | 'ended' | 'unknown'>>
   getSession(sessionId: SessionId): Promise<Session | undefined>
   getParticipants(sessionId: SessionId): Promise<readonly Participant[]>
   /** Live or ended; should a cookie belong to several, the live one, then the newest. */
@@ -64,10 +57,7 @@ export interface Store {
   /** Open run of the session with this cookie, the latest of several: what a returning browser has to carry on. */
   findOpenRunByToken(tokenHash: string): Promise<LogoutRun | undefined>
   /** Which delivery a message id belongs to; message ids are unique per peer. */
-  findByMessage(
-    peerId: PeerId,
-    messageId: string
-  ): Promise<{ readonly runId: RunId; readonly deliveryId: string } | undefined>
+  findByMessage(peerId: PeerId, messageId: string): Promise<{ readonly runId: RunId; readonly deliveryId: string } | undefined>
   /**
    * Writes the next state of a run, its new effects and the removal of executed ones in one transaction.
    * `changed` when `run.version` is not the stored version + 1; then nothing is written or settled.

@@ -83,10 +83,14 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   const ids = createIds(random)
   const ownKeys: readonly OwnKey[] = [options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }]
   const names = Object.entries(options.partners ?? { payroll: {}, intranet: {} })
-  const partners = Object.fromEntries(await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const)))
+  const partners = Object.fromEntries(
+    await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const))
+  )
   const peers = [...Object.values(partners).map(({ settings, pair }) => ({ settings, certificatePem: pair.certificatePem })), ...(options.connections ?? [])]
   const connections = fixedConnections(
-    peers.map(({ settings, certificatePem }) => makeConnection({ settings, descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() }))
+    peers.map(({ settings, certificatePem }) =>
+      makeConnection({ settings, descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() })
+    )
   )
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const metrics = createMetrics()
@@ -121,7 +125,17 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     keepRunsMs: 86_400_000
   })
   await engine.start()
-  const ctx = contextOf(options, { clock, ids, store, connections, engine, metrics, ownKeys, random, logger: { info: note('info'), warn: note('warn'), error: note('error') } })
+  const ctx = contextOf(options, {
+    clock,
+    ids,
+    store,
+    connections,
+    engine,
+    metrics,
+    ownKeys,
+    random,
+    logger: { info: note('info'), warn: note('warn'), error: note('error') }
+  })
   const app = createAuthorityServer(ctx)
   await app.ready()
   return {
@@ -141,7 +155,10 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   }
 }
 
-type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'engine' | 'metrics' | 'logger'> & { readonly ownKeys: readonly OwnKey[]; readonly random: Random }
+type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'engine' | 'metrics' | 'logger'> & {
+  readonly ownKeys: readonly OwnKey[]
+  readonly random: Random
+}
 
 function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const messages = createMessages()

@@ -125,17 +125,33 @@ export async function createPartner(id: string, clock: Clock, authority: KeyPair
       return encodeRedirect(sloUrl, { parameter: 'SAMLRequest', xml: parts.head + parts.tail, ...(relayState === undefined ? {} : { relayState }) }, signing)
     },
     logoutPost: async (request, relayState) =>
-      encodePost(await signMessage(serialiseLogoutRequest(request), signing), { parameter: 'SAMLRequest', ...(relayState === undefined ? {} : { relayState }) }).fields,
+      encodePost(await signMessage(serialiseLogoutRequest(request), signing), { parameter: 'SAMLRequest', ...(relayState === undefined ? {} : { relayState }) })
+        .fields,
     logoutSoap: async (request) => encodeSoap(await signMessage(serialiseLogoutRequest(request), signing)),
     readLogoutRequest: (url) => verifyLogoutRequest(decodeRedirect(url.slice(url.indexOf('?') + 1)), authorityKeys),
     logoutAnswer: (request, answer = status.success()) => {
-      const parts = serialiseLogoutResponse({ kind: 'LogoutResponse', id: nextId(), issuer: entityId, issueInstant: now(), destination: sloUrl, inResponseTo: request.id, status: answer })
+      const parts = serialiseLogoutResponse({
+        kind: 'LogoutResponse',
+        id: nextId(),
+        issuer: entityId,
+        issueInstant: now(),
+        destination: sloUrl,
+        inResponseTo: request.id,
+        status: answer
+      })
       return encodeRedirect(sloUrl, { parameter: 'SAMLResponse', xml: parts.head + parts.tail }, signing)
     },
     readSoapResponse: (body) => verifyLogoutResponse(decodeSoap(Buffer.from(body)), authorityKeys),
     soapAnswer: async (body, answer = status.success()) => {
       const request = verifyLogoutRequest(decodeSoap(Buffer.from(body)), authorityKeys)
-      const parts = serialiseLogoutResponse({ kind: 'LogoutResponse', id: nextId(), issuer: entityId, issueInstant: now(), inResponseTo: request.id, status: answer })
+      const parts = serialiseLogoutResponse({
+        kind: 'LogoutResponse',
+        id: nextId(),
+        issuer: entityId,
+        issueInstant: now(),
+        inResponseTo: request.id,
+        status: answer
+      })
       return encodeSoap(await signMessage(parts, signing))
     },
     readLogoutResponse: (url) => verifyLogoutResponse(decodeRedirect(url.slice(url.indexOf('?') + 1)), authorityKeys)

@@ -35,7 +35,10 @@ async function checkNothingLost(kit: EngineKit, sessionId: SessionId): Promise<v
   assert.equal(run.receipt, `receipt of ${runId}`)
   for (const peerId of peerIds) assert.ok(kit.sender.sent.some(({ delivery }) => delivery.peerId === peerId))
   assert.equal(new Set(kit.sender.sent.map(({ messageId }) => messageId)).size, kit.sender.sent.length, 'every message has its own id')
-  assert.equal((await kit.store.listAudit({ limit: 100 })).some(({ event }) => event === 'run.finished'), true)
+  assert.equal(
+    (await kit.store.listAudit({ limit: 100 })).some(({ event }) => event === 'run.finished'),
+    true
+  )
 }
 
 /** Every call that the life above makes; a crash can come before and after each. */
@@ -44,7 +47,8 @@ const whole = await live(undefined)
 suite('engine: a crash at any point loses no delivery', () => {
   test('the points include those between the end of the session and the first delivery, and after', async () => {
     const calls = new Set(whole.mortal.calls)
-    for (const name of ['endSession', 'claimEffects', 'commitRun', 'send to payroll', 'send to legacy', 'sign receipt', 'appendAudit']) assert.ok(calls.has(name), name)
+    for (const name of ['endSession', 'claimEffects', 'commitRun', 'send to payroll', 'send to legacy', 'sign receipt', 'appendAudit'])
+      assert.ok(calls.has(name), name)
     assert.ok(whole.mortal.calls.length >= 20, `${whole.mortal.calls.length} points`)
     await checkNothingLost(whole.kit, whole.sessionId)
   })
@@ -86,7 +90,10 @@ suite('engine: a crash at any point loses no delivery', () => {
     await kit.engine.start()
     await kit.clock.settle()
     const run = await kit.run(ended[0]?.runId ?? 'run_')
-    assert.deepEqual(run.deliveries.map((d) => [d.outcome?.kind, d.attempts.length]), [['ended', 2]])
+    assert.deepEqual(
+      run.deliveries.map((d) => [d.outcome?.kind, d.attempts.length]),
+      [['ended', 2]]
+    )
     await kit.engine.stop()
   })
 })

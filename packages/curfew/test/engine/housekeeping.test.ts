@@ -117,12 +117,18 @@ suite('engine: sessions per user', () => {
     assert.equal(await kit.engine.enforceSessionLimit('local:ana'), 2)
     await kit.clock.settle()
     const ends = await Promise.all(sessions.map(async (session) => (await kit.store.getSession(session.id))?.end))
-    assert.deepEqual(ends.map((end) => end?.reason), ['session-limit', 'session-limit', undefined, undefined, undefined])
+    assert.deepEqual(
+      ends.map((end) => end?.reason),
+      ['session-limit', 'session-limit', undefined, undefined, undefined]
+    )
     for (const [i, end] of ends.slice(0, 2).entries()) {
       assert.deepEqual(await kit.outcomes(end?.runId ?? 'run_'), { payroll: 'ended' })
       assert.equal(await kit.store.isRevoked(sessions[i]?.sri ?? '', kit.clock.nowMs()), true)
     }
-    assert.deepEqual((await kit.store.findByUser('local:ana')).map(({ id }) => id), sessions.slice(2).map(({ id }) => id))
+    assert.deepEqual(
+      (await kit.store.findByUser('local:ana')).map(({ id }) => id),
+      sessions.slice(2).map(({ id }) => id)
+    )
     await kit.engine.stop()
   })
 

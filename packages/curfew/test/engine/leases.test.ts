@@ -108,7 +108,10 @@ suite('engine: a store that fails for a while', () => {
     for (const call of ['commitRun', 'claimEffects', 'appendAudit'] as const) {
       for (const phase of ['before', 'after'] as const) {
         let isFailing = false
-        const store = createMemoryStore({ capacity: 10, fault: (at, when) => (isFailing && at === call && when === phase ? new Error('disk full') : undefined) })
+        const store = createMemoryStore({
+          capacity: 10,
+          fault: (at, when) => (isFailing && at === call && when === phase ? new Error('disk full') : undefined)
+        })
         const kit = createEngineKit({ store })
         const session = await kit.signIn(['payroll', 'intranet'])
         await kit.engine.start()
@@ -126,7 +129,10 @@ suite('engine: a store that fails for a while', () => {
 
   test('an ending whose acknowledgement got lost is carried out', async () => {
     let isFailing = true
-    const store = createMemoryStore({ capacity: 10, fault: (at, when) => (isFailing && at === 'endSession' && when === 'after' ? new Error('gone') : undefined) })
+    const store = createMemoryStore({
+      capacity: 10,
+      fault: (at, when) => (isFailing && at === 'endSession' && when === 'after' ? new Error('gone') : undefined)
+    })
     const kit = createEngineKit({ store })
     const session = await kit.signIn(['payroll'])
     await kit.engine.start()

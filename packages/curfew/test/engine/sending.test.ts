@@ -62,7 +62,13 @@ suite('engine: deliveries from server to server', () => {
     await kit.engine.retry(runId, first.id, { kind: 'admin', id: 'ops' })
     await kit.clock.settle()
     const run = await kit.run(runId)
-    assert.deepEqual(run.deliveries.map((d) => [d.retryOf, d.outcome?.kind]), [[undefined, 'unreachable'], [first.id, 'ended']])
+    assert.deepEqual(
+      run.deliveries.map((d) => [d.retryOf, d.outcome?.kind]),
+      [
+        [undefined, 'unreachable'],
+        [first.id, 'ended']
+      ]
+    )
     assert.equal(run.receipt, `receipt of ${runId}`)
     await kit.engine.stop()
   })
@@ -128,7 +134,10 @@ suite('engine: deliveries from server to server', () => {
     const runId = await counting.end(session.id)
     await counting.clock.advance(1_000)
     assert.equal((await counting.run(runId)).state, 'done')
-    assert.equal(Object.values(await counting.outcomes(runId)).every((outcome) => outcome === 'ended'), true)
+    assert.equal(
+      Object.values(await counting.outcomes(runId)).every((outcome) => outcome === 'ended'),
+      true
+    )
     assert.ok(commits.length < 20, `${commits.length} commits`)
     await counting.engine.stop()
   })
@@ -181,14 +190,20 @@ suite('engine: what ends is written down', () => {
     const runId = await kit.end(session.id)
     await kit.clock.settle()
     const records = await kit.store.listAudit({ limit: 100 })
-    assert.deepEqual(records.map(({ event, peerId, code }) => [event, peerId, code]), [
-      ['session.ended', undefined, undefined],
-      ['delivery.final', 'intranet', 'CURFEW_SAML_LOGOUT_REFUSED'],
-      ['delivery.final', 'payroll', undefined],
-      ['run.finished', undefined, undefined]
-    ])
+    assert.deepEqual(
+      records.map(({ event, peerId, code }) => [event, peerId, code]),
+      [
+        ['session.ended', undefined, undefined],
+        ['delivery.final', 'intranet', 'CURFEW_SAML_LOGOUT_REFUSED'],
+        ['delivery.final', 'payroll', undefined],
+        ['run.finished', undefined, undefined]
+      ]
+    )
     assert.deepEqual(records[0]?.actor, { kind: 'admin', id: 'ops' })
-    assert.equal(records.every((record) => record.runId === runId && record.sessionId === session.id && record.userKey === 'local:ana'), true)
+    assert.equal(
+      records.every((record) => record.runId === runId && record.sessionId === session.id && record.userKey === 'local:ana'),
+      true
+    )
     await kit.engine.stop()
   })
 

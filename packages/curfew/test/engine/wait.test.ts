@@ -53,12 +53,15 @@ suite('engine: listeners', () => {
     await kit.engine.start()
     const runId = await kit.end((await kit.signIn(['payroll'])).id)
     await kit.clock.settle()
-    assert.deepEqual(heard.map((run) => [run.id, run.state, run.deliveries[0]?.state]), [
-      [runId, 'open', 'pending'],
-      [runId, 'open', 'sent'],
-      [runId, 'done', 'final'],
-      [runId, 'done', 'final']
-    ])
+    assert.deepEqual(
+      heard.map((run) => [run.id, run.state, run.deliveries[0]?.state]),
+      [
+        [runId, 'open', 'pending'],
+        [runId, 'open', 'sent'],
+        [runId, 'done', 'final'],
+        [runId, 'done', 'final']
+      ]
+    )
     unsubscribe()
     await kit.end((await kit.signIn(['payroll'])).id)
     assert.equal(heard.length, 4)
@@ -86,6 +89,9 @@ suite('engine: one event by hand', () => {
         engines[i % 2]?.apply(runId, { kind: 'attempt-started', atMs: kit.clock.nowMs(), deliveryId: delivery.id, attempt: 1, messageId: `_m${i}` })
       )
     )
-    assert.deepEqual((await kit.run(runId)).deliveries.map((delivery) => delivery.attempts.length), [1, 1, 1])
+    assert.deepEqual(
+      (await kit.run(runId)).deliveries.map((delivery) => delivery.attempts.length),
+      [1, 1, 1]
+    )
   })
 })

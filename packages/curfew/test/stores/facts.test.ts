@@ -29,12 +29,7 @@ suite('facts about participants', () => {
   test('any order and any repetition of the same facts gives the same state', async () => {
     const plan = fc
       .array(fact, { minLength: 1, maxLength: 12 })
-      .chain((facts) =>
-        fc.tuple(
-          fc.constant(facts),
-          fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 })
-        )
-      )
+      .chain((facts) => fc.tuple(fc.constant(facts), fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 })))
     await fc.assert(
       fc.asyncProperty(plan, async ([facts, shuffled]) => {
         assert.deepEqual(await stateAfter(shuffled), await stateAfter(facts))
@@ -44,9 +39,7 @@ suite('facts about participants', () => {
   })
 
   test('joining is commutative, associative and idempotent', () => {
-    const sameOne = fc
-      .tuple(fact, fact, fact)
-      .map((facts) => facts.map((p): Participant => ({ ...p, id: 'x:0', peerId: 'x' })))
+    const sameOne = fc.tuple(fact, fact, fact).map((facts) => facts.map((p): Participant => ({ ...p, id: 'x:0', peerId: 'x' })))
     fc.assert(
       fc.property(sameOne, ([a, b, c]) => {
         assert.ok(a !== undefined && b !== undefined && c !== undefined)

@@ -40,11 +40,7 @@ suite('kill -9 of the embedded store', () => {
 })
 
 /** Returns what the child said was acknowledged before it was killed, `afterMs` after its first line. */
-async function writeUntilKilled(
-  file: string,
-  firstNumber: number,
-  afterMs: number
-): Promise<readonly string[]> {
+async function writeUntilKilled(file: string, firstNumber: number, afterMs: number): Promise<readonly string[]> {
   const script = fileURLToPath(new URL('crash-child.ts', import.meta.url))
   const child = spawn(process.execPath, [script, file, String(firstNumber)], {
     stdio: ['ignore', 'pipe', 'inherit']
@@ -92,11 +88,7 @@ async function checkWhole(store: Store, sinceMs: number): Promise<void> {
       const run = await store.getRun(`run_${n}`)
       assert.equal(run !== undefined, session.end !== undefined)
       assert.equal(await store.isRevoked(session.sri, t0), session.end !== undefined)
-      if (run !== undefined)
-        assert.deepEqual(
-          run.deliveries.map(({ peerId }) => peerId).sort(),
-          participants.map(({ peerId }) => peerId).sort()
-        )
+      if (run !== undefined) assert.deepEqual(run.deliveries.map(({ peerId }) => peerId).sort(), participants.map(({ peerId }) => peerId).sort())
       assert.equal(session.version, 1 + participants.length + (session.end === undefined ? 0 : 1))
     }
     cursor = page.nextCursor

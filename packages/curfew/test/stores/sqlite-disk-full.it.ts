@@ -84,8 +84,7 @@ suite('a full disk', () => {
         'CURFEW_STORE_DISK_FULL'
       )
 
-      for (let i = 0; i < n; i += 1)
-        assert.deepEqual(disk.ask('endSession', sampleEnd(i, sampleSession(i))), { kind: 'ended' })
+      for (let i = 0; i < n; i += 1) assert.deepEqual(disk.ask('endSession', sampleEnd(i, sampleSession(i))), { kind: 'ended' })
       assert.equal(disk.ask('replaySeen', { issuer: 'a', id: 'b', untilMs: t0 + 1, nowMs: t0 }), 'fresh')
       assert.equal(disk.ask('txCreate', { key: 'back', json: '1', untilMs: t0 }), 'created')
 
@@ -103,14 +102,10 @@ suite('a full disk', () => {
     const disk = openSmallDisk(join(folder, 'curfew.db'))
     try {
       assert.equal(disk.ask('openSession', sampleSession(0)), 'opened')
-      const flood = Array.from(
-        { length: 200 },
-        (_, i): Command => ({ name: 'openSession', input: sampleSession(i + 1) })
-      )
+      const flood = Array.from({ length: 200 }, (_, i): Command => ({ name: 'openSession', input: sampleSession(i + 1) }))
       const answers = disk.commit([...flood, { name: 'endSession', input: sampleEnd(0, sampleSession(0)) }])
       assert.deepEqual(answers.at(-1), { number: 200, value: { kind: 'ended' } })
-      for (const answer of answers.slice(0, -1))
-        assert.equal('error' in answer && answer.error.code, 'CURFEW_STORE_DISK_FULL')
+      for (const answer of answers.slice(0, -1)) assert.equal('error' in answer && answer.error.code, 'CURFEW_STORE_DISK_FULL')
       assert.equal(prepare<{ value: number }>(disk.db, 'SELECT value FROM tally').get()?.value, 0)
       assert.equal(prepare<{ n: number }>(disk.db, 'SELECT count(*) AS n FROM session').get()?.n, 1)
     } finally {
@@ -125,10 +120,7 @@ suite('a full disk', () => {
     try {
       let n = 0
       while (disk.ask('openSession', sampleSession(n)) === 'opened') n += 1
-      const pages = Array.from(
-        { length: 10_050 },
-        (_, i): Command => ({ name: 'txCreate', input: { key: `k${i}`, json: '1', untilMs: t0 } })
-      )
+      const pages = Array.from({ length: 10_050 }, (_, i): Command => ({ name: 'txCreate', input: { key: `k${i}`, json: '1', untilMs: t0 } }))
       const refused = disk.commit(pages).filter((answer) => 'error' in answer)
       assert.equal(refused.length, 50)
       assert.deepEqual(disk.ask('endSession', sampleEnd(0, sampleSession(0))), { kind: 'ended' })

@@ -106,10 +106,7 @@ suite('the database file', () => {
     await assert.rejects(open(join(folder, 'text')), { code: 'CURFEW_STORE_DAMAGED' })
     outside((db) => db.exec('CREATE TABLE notes (text TEXT)'), join(folder, 'other'))
     await assert.rejects(open(join(folder, 'other')), { code: 'CURFEW_STORE_DAMAGED' })
-    outside(
-      (db) => assert.equal(prepare<{ n: number }>(db, 'SELECT count(*) AS n FROM sqlite_schema').get()?.n, 1),
-      join(folder, 'other')
-    )
+    outside((db) => assert.equal(prepare<{ n: number }>(db, 'SELECT count(*) AS n FROM sqlite_schema').get()?.n, 1), join(folder, 'other'))
     await assert.rejects(open(join(folder, 'other')), { code: 'CURFEW_STORE_DAMAGED' })
   })
 
@@ -140,9 +137,7 @@ suite('the database file', () => {
     const store = await open()
     for (let n = 0; n < 200; n += 1) await store.openSession(sampleSession(n))
     const target = join(folder, 'backup.db')
-    const writing = Array.from({ length: 200 }, (_, n) =>
-      store.addParticipant(sampleSession(n).id, sampleParticipant('payroll', n))
-    )
+    const writing = Array.from({ length: 200 }, (_, n) => store.addParticipant(sampleSession(n).id, sampleParticipant('payroll', n)))
     const pages = await store.backup(target)
     await Promise.all(writing)
     assert.equal(statSync(target).size, pages * 4096)
@@ -159,9 +154,7 @@ suite('the database file', () => {
   test('gives room back to the disk when much of it is free', async () => {
     const store = await open()
     const { location } = await store.describe()
-    await Promise.all(
-      Array.from({ length: 2000 }, (_, n) => store.txCreate(`key-${n}`, 'x'.repeat(1000), t0))
-    )
+    await Promise.all(Array.from({ length: 2000 }, (_, n) => store.txCreate(`key-${n}`, 'x'.repeat(1000), t0)))
     await store.purge(t0, 0, 100_000)
     await store[Symbol.asyncDispose]()
     assert.ok(statSync(location).size < 1_000_000, `${statSync(location).size} bytes are left`)
@@ -169,9 +162,7 @@ suite('the database file', () => {
 
   test('answers every one of a thousand writes that arrive together, in their order', async () => {
     const store = await open()
-    const results = await Promise.all(
-      Array.from({ length: 1000 }, (_, n) => store.openSession(sampleSession(n)))
-    )
+    const results = await Promise.all(Array.from({ length: 1000 }, (_, n) => store.openSession(sampleSession(n))))
     assert.equal(results.filter(({ value }) => value === 'opened').length, 1000)
     const session = await store.getSession(sampleSession(7).id)
     assert.ok(session !== undefined)

@@ -10,8 +10,7 @@ import { storeError } from '../../src/stores/store-error.ts'
 
 suite('start checks', () => {
   test('refuse versions of SQLite with the race in resetting the log', () => {
-    for (const version of ['3.44.6', '3.44.9', '3.50.7', '3.51.3', '3.52.0', '3.53.4', '4.0.0'])
-      checkSqliteVersion(version)
+    for (const version of ['3.44.6', '3.44.9', '3.50.7', '3.51.3', '3.52.0', '3.53.4', '4.0.0']) checkSqliteVersion(version)
     for (const version of ['3.43.2', '3.44.5', '3.45.9', '3.50.6', '3.51.2', '2.9.9', '']) {
       assert.throws(() => checkSqliteVersion(version), { code: 'CURFEW_STORE_SQLITE_VERSION' }, version)
     }
@@ -27,8 +26,7 @@ suite('start checks', () => {
 })
 
 suite('errors of SQLite', () => {
-  const thrown = (errcode: number): Error =>
-    Object.assign(new Error('from SQLite'), { code: 'ERR_SQLITE_ERROR', errcode })
+  const thrown = (errcode: number): Error => Object.assign(new Error('from SQLite'), { code: 'ERR_SQLITE_ERROR', errcode })
 
   test('become codes of the catalogue, with the result code in the context', () => {
     const cases = [
@@ -57,10 +55,7 @@ suite('errors of SQLite', () => {
   test('come over the thread border with code, context and cause', () => {
     const error = fromPlainError(structuredClone(toPlainError(toStoreError(thrown(5), 'f'))))
     assert.ok(error instanceof CurfewError)
-    assert.deepEqual(
-      [error.code, error.context, (error.cause as Error).message],
-      ['CURFEW_STORE_BUSY', { file: 'f', sqliteCode: 5 }, 'from SQLite']
-    )
+    assert.deepEqual([error.code, error.context, (error.cause as Error).message], ['CURFEW_STORE_BUSY', { file: 'f', sqliteCode: 5 }, 'from SQLite'])
     assert.equal((fromPlainError(toPlainError(new Error('odd'))) as CurfewError).code, 'CURFEW_STORE_FAILED')
   })
 })

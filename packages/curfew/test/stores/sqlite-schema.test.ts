@@ -34,15 +34,10 @@ suite('STORAGE-SCHEMA.md', () => {
         columns.all(name).map((column) => column.name),
         name
       )
-      const indexes = made
-        .filter(({ type, tbl_name }) => type === 'index' && tbl_name === name)
-        .map((index) => index.name)
-      const listed = [...(section.match(/^Index(?:es)?: .*/mu)?.[0] ?? '').matchAll(/`(\w+)`/gu)].map(
-        ([, index]) => index
-      )
+      const indexes = made.filter(({ type, tbl_name }) => type === 'index' && tbl_name === name).map((index) => index.name)
+      const listed = [...(section.match(/^Index(?:es)?: .*/mu)?.[0] ?? '').matchAll(/`(\w+)`/gu)].map(([, index]) => index)
       assert.deepEqual(listed.sort(), indexes, name)
-      for (const fact of [/Owner: `[\w-]+\.ts`/u, /Lifetime: /u, /Size: /u, /(?:delete|purge)/iu])
-        assert.match(section, fact, name)
+      for (const fact of [/Owner: `[\w-]+\.ts`/u, /Lifetime: /u, /Size: /u, /(?:delete|purge)/iu]) assert.match(section, fact, name)
     }
     db.close()
   })

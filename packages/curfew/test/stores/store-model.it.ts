@@ -5,16 +5,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Effect } from '../../src/core/run.ts'
-import {
-  hourMs,
-  sampleAttempt,
-  sampleDelivery,
-  sampleEnd,
-  sampleParticipant,
-  sampleRun,
-  sampleSession,
-  t0
-} from '../../src/stores/conformance/samples.ts'
+import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from '../../src/stores/conformance/samples.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -74,9 +65,7 @@ const sessionCalls: fc.Arbitrary<Call>[] = [
         const session = await store.getSession(idOf(n))
         if (session === undefined) return store.endSession(sampleEnd(runNumber, sampleSession(n)))
         const participants = await store.getParticipants(session.id)
-        const deliveries = participants.map((p) =>
-          sampleDelivery(p, [sampleAttempt(1, `msg-${runNumber % 3}-${p.id}`)])
-        )
+        const deliveries = participants.map((p) => sampleDelivery(p, [sampleAttempt(1, `msg-${runNumber % 3}-${p.id}`)]))
         const run = sampleRun(runNumber, session, [], { startedAtMs: at, deliveries })
         return store.endSession(
           sampleEnd(runNumber, session, participants, {
@@ -90,28 +79,20 @@ const sessionCalls: fc.Arbitrary<Call>[] = [
 ]
 
 const runCalls: fc.Arbitrary<Call>[] = [
-  fc
-    .tuple(
-      small,
-      fc.array(instant, { maxLength: 2 }),
-      fc.nat(3),
-      fc.nat(4),
-      fc.array(fc.nat(12), { maxLength: 3 })
-    )
-    .map(
-      ([n, dues, done, stale, settled]): Call =>
-        async (store) => {
-          const run = await store.getRun(`run_${n}`)
-          if (run === undefined) return 'no run'
-          const end = done === 0 ? ({ state: 'done', finishedAtMs: t0 + n * 1000 } as const) : {}
-          const effects = dues.map((dueAtMs): Effect => ({ kind: 'wake', dueAtMs }))
-          return store.commitRun({
-            run: { ...run, version: run.version + (stale === 0 ? 2 : 1), ...end },
-            effects,
-            settled
-          })
-        }
-    ),
+  fc.tuple(small, fc.array(instant, { maxLength: 2 }), fc.nat(3), fc.nat(4), fc.array(fc.nat(12), { maxLength: 3 })).map(
+    ([n, dues, done, stale, settled]): Call =>
+      async (store) => {
+        const run = await store.getRun(`run_${n}`)
+        if (run === undefined) return 'no run'
+        const end = done === 0 ? ({ state: 'done', finishedAtMs: t0 + n * 1000 } as const) : {}
+        const effects = dues.map((dueAtMs): Effect => ({ kind: 'wake', dueAtMs }))
+        return store.commitRun({
+          run: { ...run, version: run.version + (stale === 0 ? 2 : 1), ...end },
+          effects,
+          settled
+        })
+      }
+  ),
   fc.tuple(fc.constantFrom('a', 'b'), instant, fc.nat(3), fc.integer({ min: 1, max: 5 })).map(
     ([owner, nowMs, lease, max]): Call =>
       (store) =>
@@ -200,8 +181,7 @@ suite('the stores agree', () => {
         const memory = createMemoryStore({ capacity })
         let sqlite = await openSqliteStore({ file, capacity })
         try {
-          for (const each of calls)
-            assert.deepEqual(await outcomeOf(each, sqlite), await outcomeOf(each, memory))
+          for (const each of calls) assert.deepEqual(await outcomeOf(each, sqlite), await outcomeOf(each, memory))
           if (isReopened) {
             await sqlite[Symbol.asyncDispose]()
             sqlite = await openSqliteStore({ file, capacity })
@@ -235,29 +215,15 @@ async function view(store: Store): Promise<unknown> {
   return {
     counts: { liveSessions, openRuns, pendingEffects },
     live: await store.countLiveSessions(),
-    sessions: await Promise.all(
-      numbers.map(async (n) => [await store.getSession(idOf(n)), await store.getParticipants(idOf(n))])
-    ),
-    tokens: await Promise.all(
-      numbers.map(async (n) => [
-        await store.findSessionByToken(`token-${n}`),
-        await store.findSessionByPersistentToken(`keep-${n}`)
-      ])
-    ),
+    sessions: await Promise.all(numbers.map(async (n) => [await store.getSession(idOf(n)), await store.getParticipants(idOf(n))])),
+    tokens: await Promise.all(numbers.map(async (n) => [await store.findSessionByToken(`token-${n}`), await store.findSessionByPersistentToken(`keep-${n}`)])),
     found: await Promise.all(
-      ['payroll', 'wiki'].flatMap((p) =>
-        numbers.map(async (n) => [
-          await store.findByIndex(p, `${p}-index-${n}`),
-          await store.findByNameId(p, `name-${n}`)
-        ])
-      )
+      ['payroll', 'wiki'].flatMap((p) => numbers.map(async (n) => [await store.findByIndex(p, `${p}-index-${n}`), await store.findByNameId(p, `name-${n}`)]))
     ),
     users: [await store.findByUser('form:user-0'), await store.findByUser('form:user-1')],
     due: await store.dueSessions(nowMs, 3),
     lists: await pagesOf((cursor) => store.listSessions({ limit: 2, nowMs, ...cursor })),
-    ofPayroll: await pagesOf((cursor) =>
-      store.listSessions({ limit: 1, nowMs, peerId: 'payroll', state: 'live', sinceMs: t0 + 2000, ...cursor })
-    ),
+    ofPayroll: await pagesOf((cursor) => store.listSessions({ limit: 1, nowMs, peerId: 'payroll', state: 'live', sinceMs: t0 + 2000, ...cursor })),
     ended: await store.listSessions({ limit: 10, nowMs, state: 'ended', username: 'user-1' }),
     runs: await pagesOf((cursor) => store.listRuns({ limit: 2, ...cursor })),
     ofWiki: await store.listRuns({ limit: 10, peerId: 'wiki', state: 'open', sinceMs: t0 + 2000 }),
@@ -269,17 +235,12 @@ async function view(store: Store): Promise<unknown> {
     revoked: await Promise.all(numbers.map((n) => store.isRevoked(`sri-${n}`, nowMs))),
     locks: await Promise.all(numbers.map((n) => store.lockRead(`form:user-${n}`, nowMs, 4000))),
     tx: await Promise.all(numbers.map((n) => store.txGet(`key-${n}`, nowMs))),
-    audit: [
-      await store.listAudit({ afterId: 1, limit: 3 }),
-      await store.listAudit({ limit: 10, userKey: 'form:user-0' })
-    ]
+    audit: [await store.listAudit({ afterId: 1, limit: 3 }), await store.listAudit({ limit: 10, userKey: 'form:user-0' })]
   }
 }
 
 async function pagesOf<T>(
-  page: (cursor: {
-    readonly cursor?: string
-  }) => Promise<{ readonly items: readonly T[]; readonly nextCursor?: string }>
+  page: (cursor: { readonly cursor?: string }) => Promise<{ readonly items: readonly T[]; readonly nextCursor?: string }>
 ): Promise<readonly (readonly T[])[]> {
   const pages: (readonly T[])[] = []
   let cursor: string | undefined

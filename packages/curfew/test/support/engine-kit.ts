@@ -100,7 +100,11 @@ export function byAdmin(sessionId: SessionId): Parameters<Engine['endSessions']>
   return { scope: { kind: 'session', sessionId }, reason: 'admin', by: { kind: 'admin', id: 'ops' }, starter: { kind: 'none' }, browser: 'absent' }
 }
 
-async function signIn(deps: { store: MemoryStore; clock: FakeClock; random: Random }, peerIds: readonly PeerId[], overrides: Partial<Session> = {}): Promise<Session> {
+async function signIn(
+  deps: { store: MemoryStore; clock: FakeClock; random: Random },
+  peerIds: readonly PeerId[],
+  overrides: Partial<Session> = {}
+): Promise<Session> {
   const { store, clock, random } = deps
   const locator = createLocator([Buffer.alloc(32, 7)], random)
   const id = locator.newSessionId()

@@ -10,6 +10,13 @@ export async function sendHeartbeat(ctx: AuthorityContext, _request: FastifyRequ
   if (!ctx.health.isReady()) return reply.status(503).type('text/plain; charset=utf-8').send('NOT READY')
   if (!ctx.health.monitoring) return reply.type('text/plain; charset=utf-8').send('OK')
   const { kind, durability, liveSessions, openRuns, pendingEffects } = await ctx.store.describe()
-  const item = { store: kind, durability, live_sessions: liveSessions, open_logouts: openRuns, pending_messages: pendingEffects, connections: ctx.connections.all().length }
+  const item = {
+    store: kind,
+    durability,
+    live_sessions: liveSessions,
+    open_logouts: openRuns,
+    pending_messages: pendingEffects,
+    connections: ctx.connections.all().length
+  }
   return reply.send({ items: [item] })
 }

@@ -44,7 +44,8 @@ function landingOf(ctx: AuthorityContext, parameters: Parameters, request: Fasti
   const exact = [successUrl, errorUrl].filter((url) => url !== undefined)
   const accept = (name: string): string | undefined => {
     const decision = decideRedirect(parameters[name], { list: targets, exact })
-    if (decision.kind === 'ignored') ctx.logger.warn({ event: 'redirect.ignored', parameter: name, why: decision.why, reference: request.id }, 'A landing address is not on the allow-list')
+    if (decision.kind === 'ignored')
+      ctx.logger.warn({ event: 'redirect.ignored', parameter: name, why: decision.why, reference: request.id }, 'A landing address is not on the allow-list')
     return decision.kind === 'allowed' ? decision.url : undefined
   }
   const landing = accept('TargetResource') ?? successUrl

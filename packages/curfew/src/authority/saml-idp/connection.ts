@@ -150,7 +150,12 @@ function channelsOf(services: readonly LogoutService[], framesWork: boolean): re
   return services.flatMap((slo): LogoutChannel[] => {
     if (slo.binding === 'soap') return [{ kind: 'server', binding: 'soap', url: slo.url }]
     const way = { binding: slo.binding, url: slo.url, ...(slo.responseUrl === undefined ? {} : { responseUrl: slo.responseUrl }) }
-    return framesWork ? [{ kind: 'frame', ...way }, { kind: 'hop', ...way }] : [{ kind: 'hop', ...way }]
+    return framesWork
+      ? [
+          { kind: 'frame', ...way },
+          { kind: 'hop', ...way }
+        ]
+      : [{ kind: 'hop', ...way }]
   })
 }
 

@@ -57,9 +57,7 @@ export async function openConnections(deps: ConnectionsDeps, settings: readonly 
   const load = async (one: ConnectionSettings): Promise<void> => {
     loaded.set(one.id, await loadConnection(deps, one))
   }
-  await Promise.all(
-    settings.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => deps.onProblem(one.id, error))))
-  )
+  await Promise.all(settings.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => deps.onProblem(one.id, error)))))
   let current = fixedConnections(inOrder())
   const refresh = async (id: PeerId): Promise<void> => {
     const own = settings.find((one) => one.id === id)
@@ -71,7 +69,10 @@ export async function openConnections(deps: ConnectionsDeps, settings: readonly 
     if (one.metadata?.url === undefined) return
     const minutes = loaded.has(one.id) ? (one.metadata.refreshMinutes ?? refreshMinutesDefault) : retryMinutes
     const again = (): void => schedule(one)
-    const run = (): void => void refresh(one.id).catch((error: unknown) => deps.onProblem(one.id, error)).then(again)
+    const run = (): void =>
+      void refresh(one.id)
+        .catch((error: unknown) => deps.onProblem(one.id, error))
+        .then(again)
     timers.set(one.id, deps.clock.after(minutes * 60_000, run))
   }
   for (const one of settings) schedule(one)

@@ -87,7 +87,10 @@ export function logoutResponseParts(answer: Answer): SignableParts {
 }
 
 /** Where answers to this partner go through the browser: its response address where it has one (AC-141). */
-export function answerService(connection: SamlConnection, binding: 'redirect' | 'post'): { readonly binding: 'redirect' | 'post'; readonly url: string } | undefined {
+export function answerService(
+  connection: SamlConnection,
+  binding: 'redirect' | 'post'
+): { readonly binding: 'redirect' | 'post'; readonly url: string } | undefined {
   const found = connection.logoutServices.find((slo) => slo.binding === binding) ?? connection.logoutServices.find(isFrontChannel)
   return found === undefined || !isFrontChannel(found) ? undefined : { binding: found.binding, url: found.responseUrl ?? found.url }
 }

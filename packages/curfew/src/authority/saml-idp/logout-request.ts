@@ -64,7 +64,14 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
   const open = found.filter(({ session }) => session.end === undefined)
   const main = open.find(({ session }) => session.tokenHash === browserHash) ?? open.at(-1)
-  if (main === undefined) return { kind: 'answer', status: await statusOfRuns(ctx, found.flatMap(({ session }) => session.end?.runId ?? [])) }
+  if (main === undefined)
+    return {
+      kind: 'answer',
+      status: await statusOfRuns(
+        ctx,
+        found.flatMap(({ session }) => session.end?.runId ?? [])
+      )
+    }
   const others: RunId[] = []
   for (const one of open.filter((candidate) => candidate !== main)) others.push((await endOne(ctx, accepted, one, 'absent')).runId)
   if (others.length > 0) await ctx.store.txCreate(othersKey(connection.id, message.id), others, ctx.clock.nowMs() + othersKeptMs)

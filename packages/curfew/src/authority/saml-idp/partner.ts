@@ -15,5 +15,6 @@ export function connectionOf(ctx: Pick<AuthorityContext, 'connections'>, receive
 
 /** @throws CURFEW_SAML_BINDING_REFUSED for a binding that the connection does not list (AC-143) */
 export function requireBinding(connection: SamlConnection, received: { readonly binding: Binding }): void {
-  if (!connection.incomingBindings.has(received.binding)) throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', { connection: connection.id, binding: received.binding })
+  if (!connection.incomingBindings.has(received.binding))
+    throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', { connection: connection.id, binding: received.binding })
 }

@@ -95,7 +95,8 @@ export function judgeAnswer(response: Verified<LogoutResponse>): BrowserAnswer {
   const proof = { kind: 'signed-answer' as const, messageId: response.id, hash: messageHash, signedBy }
   const said = response.status
   if (status.isUnknownPrincipal(said)) return { kind: 'confirmed', result: 'already-ended', proof }
-  if (status.isSuccess(said) && status.isPartialLogout(said)) return { kind: 'refused', statusCode: said.subcodes.join(' '), code: 'CURFEW_SAML_LOGOUT_PARTIAL' }
+  if (status.isSuccess(said) && status.isPartialLogout(said))
+    return { kind: 'refused', statusCode: said.subcodes.join(' '), code: 'CURFEW_SAML_LOGOUT_PARTIAL' }
   if (status.isSuccess(said)) return { kind: 'confirmed', result: 'ended', proof }
   return { kind: 'refused', statusCode: [said.code, ...said.subcodes].join(' ').slice(0, 300), code: 'CURFEW_SAML_LOGOUT_REFUSED' }
 }

@@ -17,7 +17,7 @@ import type { AuthorityContext } from '../context.ts'
 import { html } from '../pages/html.ts'
 import { pageHeaders, renderPage } from '../pages/page.ts'
 import { sendInstruction } from '../reply.ts'
-import { formPairs, rawQuery, seeOther } from '../request.ts'
+import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import type { SamlConnection } from './connection.ts'
@@ -27,8 +27,26 @@ import { type AcceptedLogout, acceptLogoutRequest, startLogout, starterStatus } 
 import { connectionOf, requireBinding } from './partner.ts'
 import { judgeAnswer } from './saml-sender.ts'
 
-/** `/idp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. */
+/**
+ * `/idp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
+ * back from a partner with an answer nobody can read or believe is not left standing: its own run goes on.
+ */
 export async function receiveLogoutMessage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  try {
+    return await handleLogoutMessage(ctx, request, reply)
+  } catch (error) {
+    const token = browserToken(ctx, request)
+    if (!isCurfewError(error) || token === undefined || parametersOf(request)['SAMLResponse'] === undefined) throw error
+    const run = await ctx.store.findOpenRunByToken(token)
+    const isOut = run?.deliveries.some((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop') ?? false
+    if (run === undefined || !isOut) throw error
+    ctx.logger.warn({ event: 'logout.answer-refused', code: error.code, run: run.id, reference: request.id, ...error.context }, error.message)
+    ctx.metrics.requestsRefused.inc({ code: error.code })
+    return seeOther(reply, `/signoff/${run.id}`)
+  }
+}
+
+async function handleLogoutMessage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
   switch (received.kind) {
     case 'LogoutRequest':
@@ -115,8 +133,10 @@ async function logoutAnswered(ctx: AuthorityContext, received: Received, request
   const messageId = received.claimed.inResponseTo
   const answer = readAnswer(ctx, connection, received)
   const run = messageId === undefined ? undefined : await ctx.engine.browserAnswered(connection.id, messageId, answer)
-  if (run === undefined || messageId === undefined) throw new CurfewError(answer.kind === 'unusable-answer' ? (answer.code as `CURFEW_${string}`) : 'CURFEW_SAML_IN_RESPONSE_TO', { connection: connection.id })
-  if (answer.kind === 'unusable-answer') ctx.logger.warn({ event: 'logout.answer-unusable', code: answer.code, connection: connection.id, run: run.id }, 'An answer could not be trusted')
+  if (run === undefined || messageId === undefined)
+    throw new CurfewError(answer.kind === 'unusable-answer' ? (answer.code as `CURFEW_${string}`) : 'CURFEW_SAML_IN_RESPONSE_TO', { connection: connection.id })
+  if (answer.kind === 'unusable-answer')
+    ctx.logger.warn({ event: 'logout.answer-unusable', code: answer.code, connection: connection.id, run: run.id }, 'An answer could not be trusted')
   return cameByFrame(run, messageId) ? sendFrameDone(ctx, request, reply) : seeOther(reply, `/signoff/${run.id}`)
 }
 

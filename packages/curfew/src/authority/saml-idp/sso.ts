@@ -69,9 +69,14 @@ function wishOf(connection: SamlConnection, message: AuthnRequest, relayState: s
  */
 function consumerUrl(connection: SamlConnection, url: string | undefined, index: number | undefined, bindingUri: string | undefined): string {
   const { consumers } = connection
-  if (bindingUri !== undefined && bindingFromUri(bindingUri) !== 'post') throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, binding: bindingUri.slice(0, 100) })
+  if (bindingUri !== undefined && bindingFromUri(bindingUri) !== 'post')
+    throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, binding: bindingUri.slice(0, 100) })
   const byWish = (): SsoConsumer =>
-    url !== undefined ? consumers.find((c) => c.url === url) : index !== undefined ? consumers.find((c) => c.index === index) : (consumers.find((c) => c.isDefault) ?? consumers[0])
+    url !== undefined
+      ? consumers.find((c) => c.url === url)
+      : index !== undefined
+        ? consumers.find((c) => c.index === index)
+        : (consumers.find((c) => c.isDefault) ?? consumers[0])
   const found = byWish()
   if (found === undefined) throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, asked: (url ?? String(index)).slice(0, 200) })
   return found.url
@@ -153,7 +158,12 @@ async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyR
   const session = await currentSession(ctx, request)
   if (session !== undefined && !forceAuthn && mayReuse(session, ctx.signOn.sourceId, ctx.sessions, ctx.signOn.sessionState)) {
     await recordActivity(ctx, session)
-    return resumeSso(ctx, { transaction: { purpose: { kind: 'saml', data: wish }, forceAuthn, isPassive }, session, authenticatedAtMs: session.authenticatedAtMs }, request, reply)
+    return resumeSso(
+      ctx,
+      { transaction: { purpose: { kind: 'saml', data: wish }, forceAuthn, isPassive }, session, authenticatedAtMs: session.authenticatedAtMs },
+      request,
+      reply
+    )
   }
   const transaction = { purpose: { kind: 'saml' as const, data: wish }, forceAuthn, isPassive, appName: connection.name }
   const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), transaction)
@@ -173,6 +183,8 @@ export async function resumeSso(ctx: AuthorityContext, done: SignedIn, request: 
   } catch (error) {
     if (!isCurfewError(error) || error.code !== 'CURFEW_SAML_NAMEID_ATTRIBUTE') throw error
     ctx.logger.error({ event: 'sso.failed', code: error.code, ...error.context }, error.message)
-    return wish.errorUrl === undefined ? sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder())) : seeOther(reply, wish.errorUrl)
+    return wish.errorUrl === undefined
+      ? sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder()))
+      : seeOther(reply, wish.errorUrl)
   }
 }

@@ -63,9 +63,7 @@ function opening(view: RunView): Html {
   const { context, run } = view
   const { t } = context
   const deliveries = shownDeliveries(run)
-  const lines = deliveries.map((delivery, i) =>
-    deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(delivery, t)}</slot>`, undefined)
-  )
+  const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(delivery, t)}</slot>`, undefined))
   const frames = view.isOwner
     ? openFrames(run.deliveries).map(
         (delivery) => html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`

@@ -79,8 +79,6 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
 
 /** The list without slots, for the page that does not change any more. */
 export function finalList(view: RunView): Html {
-  const lines = shownDeliveries(view.run).map((delivery) =>
-    deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery))
-  )
+  const lines = shownDeliveries(view.run).map((delivery) => deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery)))
   return html`<h2>${view.context.t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul>`
 }

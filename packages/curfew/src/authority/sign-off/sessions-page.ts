@@ -48,13 +48,7 @@ async function wishedScope(deps: SignOffDeps, session: Session, wish: string): P
   return found === undefined ? undefined : { kind: 'session', sessionId: found.id as SessionId }
 }
 
-async function show(
-  deps: SignOffDeps,
-  session: Session,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  notice: Html | undefined
-): Promise<FastifyReply> {
+async function show(deps: SignOffDeps, session: Session, request: FastifyRequest, reply: FastifyReply, notice: Html | undefined): Promise<FastifyReply> {
   const context = deps.pageContext(request)
   const { t } = context
   const nowMs = deps.clock.nowMs()

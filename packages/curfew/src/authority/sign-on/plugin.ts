@@ -51,7 +51,7 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
   const apps = deps.connections
     .all()
     .filter((connection) => connection.profiles.idpInitiatedSso)
-    .map(({ id, name, entityId }) => ({ name, isUsed: used.has(id), href: `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(entityId)}` }))
+    .map(({ id, name, logoUrl, entityId }) => ({ name, logoUrl, isUsed: used.has(id), href: `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(entityId)}` }))
   const context = deps.pageContext(request)
   return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, apps))
 }

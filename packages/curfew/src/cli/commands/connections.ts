@@ -8,7 +8,9 @@ export async function listConnections(context: CommandContext): Promise<ExitCode
   if (printJson(context, peers)) return exitCode.done
   if (peers.length === 0) context.terminal.note('No connections yet. Add one to curfew.yaml under connections.')
   const rows = peers.map((peer) => [peer.id, peer.protocol, peer.channels.map((c) => `${c.kind}/${c.binding}`).join(' ') || 'none', peer.entityId])
-  if (rows.length > 0) for (const line of table([{ title: 'CONNECTION' }, { title: 'PROTOCOL' }, { title: 'LOGOUT BY' }, { title: 'ENTITY ID', charactersMax: 70 }], rows)) context.terminal.out(line)
+  if (rows.length > 0)
+    for (const line of table([{ title: 'CONNECTION' }, { title: 'PROTOCOL' }, { title: 'LOGOUT BY' }, { title: 'ENTITY ID', charactersMax: 70 }], rows))
+      context.terminal.out(line)
   return exitCode.done
 }
 
@@ -25,7 +27,10 @@ export async function showConnection(context: CommandContext, id: string): Promi
     ['Entity ID', peer.entityId],
     ['Is asked', peer.mayBeAsked ? 'yes' : 'no: profiles.idpInitiatedSlo is off'],
     ...peer.channels.map((c): readonly [string, string] => ['Logout by', `${c.kind} ${c.binding} ${c.url}`]),
-    ...peer.certificates.map((c): readonly [string, string] => ['Certificate', `${c.fingerprint.slice(0, 23)}... valid to ${c.notAfterMs === undefined ? 'unknown' : new Date(c.notAfterMs).toISOString().slice(0, 10)}`])
+    ...peer.certificates.map((c): readonly [string, string] => [
+      'Certificate',
+      `${c.fingerprint.slice(0, 23)}... valid to ${c.notAfterMs === undefined ? 'unknown' : new Date(c.notAfterMs).toISOString().slice(0, 10)}`
+    ])
   ]
   for (const line of aligned(pairs)) context.terminal.out(line)
   return exitCode.done

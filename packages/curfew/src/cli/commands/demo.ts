@@ -40,7 +40,10 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   const running = await startDemo(context, port)
   printDemo(context, running)
   if (options.once === true) {
-    const isGood = await demoCheck(terminal, { baseUrl: running.baseUrl, applications: running.applications.applications.map(({ id, name, url, journal }) => ({ id, name, url, journal })) })
+    const isGood = await demoCheck(terminal, {
+      baseUrl: running.baseUrl,
+      applications: running.applications.applications.map(({ id, name, url, journal }) => ({ id, name, url, journal }))
+    })
     await stopDemo(running)
     return isGood ? exitCode.done : exitCode.failed
   }
@@ -103,7 +106,11 @@ async function credentials(folder: string, id: string): Promise<{ readonly keyPe
   return { keyPem: readFileSync(at('key'), 'utf8'), certificatePem: readFileSync(at('crt'), 'utf8') }
 }
 
-function writeDemoConfig(folder: string, port: number, applications: readonly { readonly id: string; readonly name: string; readonly url: string; readonly metadata: string }[]): void {
+function writeDemoConfig(
+  folder: string,
+  port: number,
+  applications: readonly { readonly id: string; readonly name: string; readonly url: string; readonly metadata: string }[]
+): void {
   mkdirSync(join(folder, 'peers'), { recursive: true })
   for (const app of applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
   const config = {

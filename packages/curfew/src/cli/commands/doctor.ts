@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { isCurfewError, requireSigningKey, verificationKeyFromCertificate } from '@curfew/codecs'
+import { isCurfewError, requireSigningKey } from '@curfew/codecs'
 import { openConnections } from '../../authority/saml-idp/connections.ts'
 import type { SamlConnection } from '../../authority/saml-idp/connection.ts'
 import type { Config } from '../../config/schema.ts'
@@ -30,7 +30,13 @@ export async function doctor(context: CommandContext, options: { readonly connec
   const { config } = loaded
   const outbound = createOutbound({ clock: systemClock, allowPrivate: config.outbound.allowPrivate, hosts: config.outbound.hosts, perPeerMax: 4 })
   try {
-    const checks = [runtimeCheck(), ...keyChecks(config), ...fileChecks(config), await serverCheck(context), ...(await connectionChecks(config, outbound, options.connection))]
+    const checks = [
+      runtimeCheck(),
+      ...keyChecks(config),
+      ...fileChecks(config),
+      await serverCheck(context),
+      ...(await connectionChecks(config, outbound, options.connection))
+    ]
     return report(context, checks)
   } finally {
     await outbound.close()
@@ -76,8 +82,15 @@ function expiry(what: string, notAfterMs: number | undefined): Check {
   if (notAfterMs === undefined) return { what, verdict: 'ok', why: 'a key without a certificate date' }
   const days = Math.floor((notAfterMs - systemClock.nowMs()) / 86_400_000)
   const until = new Date(notAfterMs).toISOString().slice(0, 10)
-  if (days < 0) return { what, verdict: 'warn', why: `its certificate ended ${until}`, fix: 'SAML does not judge dates, but some partners do: roll the key over.' }
-  if (days < expiryWarnDays) return { what, verdict: 'warn', why: `its certificate ends ${until}, in ${days} days`, fix: 'Publish a new key beside it now, and put it first when partners have it.' }
+  if (days < 0)
+    return { what, verdict: 'warn', why: `its certificate ended ${until}`, fix: 'SAML does not judge dates, but some partners do: roll the key over.' }
+  if (days < expiryWarnDays)
+    return {
+      what,
+      verdict: 'warn',
+      why: `its certificate ends ${until}, in ${days} days`,
+      fix: 'Publish a new key beside it now, and put it first when partners have it.'
+    }
   return { what, verdict: 'ok', why: `certificate valid to ${until}` }
 }
 
@@ -87,23 +100,45 @@ function fileChecks(config: Config): readonly Check[] {
     ['session secret', config.sessions.secretFile],
     ['admin token', config.admin.tokenFile ?? '']
   ]
-  return files.map(([what, path]): Check => (existsSync(path) ? { what, verdict: 'ok', why: path } : { what, verdict: 'fail', why: `${path} is not there`, fix: 'curfew init makes it in a new folder.' }))
+  return files.map(
+    ([what, path]): Check =>
+      existsSync(path)
+        ? { what, verdict: 'ok', why: path }
+        : { what, verdict: 'fail', why: `${path} is not there`, fix: 'curfew init makes it in a new folder.' }
+  )
 }
 
 async function serverCheck(context: CommandContext): Promise<Check> {
   const what = 'server'
   try {
     const { status, version, store } = await connect(context).health()
-    return { what, verdict: status === 'ok' ? 'ok' : 'warn', why: `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting` }
+    return {
+      what,
+      verdict: status === 'ok' ? 'ok' : 'warn',
+      why: `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting`
+    }
   } catch (error) {
-    return { what, verdict: 'warn', why: isCurfewError(error) ? error.message : 'does not answer', fix: 'Start it with curfew start; the other checks do not need it.' }
+    return {
+      what,
+      verdict: 'warn',
+      why: isCurfewError(error) ? error.message : 'does not answer',
+      fix: 'Start it with curfew start; the other checks do not need it.'
+    }
   }
 }
 
 async function connectionChecks(config: Config, outbound: Outbound, only: string | undefined): Promise<readonly Check[]> {
   const problems: Check[] = []
   const wanted = config.connections.filter((connection) => only === undefined || connection.id === only)
-  if (wanted.length === 0) return [{ what: 'connections', verdict: 'warn', why: only === undefined ? 'there are none yet' : `there is none called ${only}`, fix: 'Add one to curfew.yaml under connections.' }]
+  if (wanted.length === 0)
+    return [
+      {
+        what: 'connections',
+        verdict: 'warn',
+        why: only === undefined ? 'there are none yet' : `there is none called ${only}`,
+        fix: 'Add one to curfew.yaml under connections.'
+      }
+    ]
   const [key] = config.saml.keys
   const own = key === undefined ? [] : [readAuthorityKey(readFileSync(key.key, 'utf8'), readFileSync(key.certificate, 'utf8'), key.algorithm, key.key)]
   await using connections = await openConnections(
@@ -111,8 +146,15 @@ async function connectionChecks(config: Config, outbound: Outbound, only: string
       clock: systemClock,
       ownKeys: own.map((pair) => ({ ...pair.signing, certificate: pair.certificateBase64 })),
       readFile: async (path) => readFileSync(path),
-      fetchMetadata: async (url) => (await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })).body,
-      onProblem: (id, error) => problems.push({ what: `${id}: metadata`, verdict: 'fail', why: error instanceof Error ? error.message : 'can not be read', fix: 'Check the address, or give a file.' })
+      fetchMetadata: async (url) =>
+        (await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })).body,
+      onProblem: (id, error) =>
+        problems.push({
+          what: `${id}: metadata`,
+          verdict: 'fail',
+          why: error instanceof Error ? error.message : 'can not be read',
+          fix: 'Check the address, or give a file.'
+        })
     },
     wanted
   )
@@ -122,9 +164,21 @@ async function connectionChecks(config: Config, outbound: Outbound, only: string
 
 async function checkConnection(connection: SamlConnection, outbound: Outbound): Promise<readonly Check[]> {
   const certificates = connection.verification.keys.map((key) => expiry(`${connection.id}: certificate ${key.fingerprint.slice(0, 8)}`, key.notAfterMs))
-  const noKeys: readonly Check[] = certificates.length > 0 ? [] : [{ what: `${connection.id}: certificate`, verdict: 'fail', why: 'no key to check its messages with', fix: 'Give metadata or certificates.' }]
+  const noKeys: readonly Check[] =
+    certificates.length > 0
+      ? []
+      : [{ what: `${connection.id}: certificate`, verdict: 'fail', why: 'no key to check its messages with', fix: 'Give metadata or certificates.' }]
   if (connection.logoutServices.length === 0) {
-    return [...certificates, ...noKeys, { what: `${connection.id}: logout`, verdict: 'warn', why: 'it has no logout endpoint: its sessions are shown as not possible', fix: 'Add slo when the application has one.' }]
+    return [
+      ...certificates,
+      ...noKeys,
+      {
+        what: `${connection.id}: logout`,
+        verdict: 'warn',
+        why: 'it has no logout endpoint: its sessions are shown as not possible',
+        fix: 'Add slo when the application has one.'
+      }
+    ]
   }
   const endpoints = await Promise.all(connection.logoutServices.map((service) => checkEndpoint(connection.id, service, outbound)))
   const skew = await checkClock(connection, outbound)
@@ -148,7 +202,8 @@ async function checkClock(connection: SamlConnection, outbound: Outbound): Promi
     if (Number.isNaN(theirs)) return []
     const skewMs = Math.abs(theirs - systemClock.nowMs())
     const what = `${connection.id}: clock`
-    if (skewMs > skewWarnMs) return [{ what, verdict: 'warn', why: `${seconds(skewMs)} away from this machine`, fix: 'Messages are refused beyond 60 s: set both clocks by NTP.' }]
+    if (skewMs > skewWarnMs)
+      return [{ what, verdict: 'warn', why: `${seconds(skewMs)} away from this machine`, fix: 'Messages are refused beyond 60 s: set both clocks by NTP.' }]
     return [{ what, verdict: 'ok', why: `within ${Math.max(1, Math.round(skewMs / 1000))} s` }]
   } catch (error) {
     if (isCurfewError(error)) return []

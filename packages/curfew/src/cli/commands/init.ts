@@ -45,7 +45,10 @@ export async function init(context: CommandContext, options: InitOptions): Promi
 }
 
 async function ask({ terminal }: CommandContext, options: InitOptions): Promise<Answers | undefined> {
-  const given = { ...(options.user === undefined ? {} : { user: options.user }), ...(options.userPassword === undefined ? {} : { password: options.userPassword }) }
+  const given = {
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.userPassword === undefined ? {} : { password: options.userPassword })
+  }
   if (options.baseUrl !== undefined) return { baseUrl: options.baseUrl, organisation: options.organisation ?? 'My organisation', ...given }
   if (!terminal.isInteractive) {
     terminal.note('Say where the authority will be reached: curfew init --base-url https://login.example.com')
@@ -54,7 +57,12 @@ async function ask({ terminal }: CommandContext, options: InitOptions): Promise<
   const { group, text, password } = await import('@clack/prompts')
   const answers = await group({
     organisation: () => text({ message: 'Name of your organisation, as people see it', defaultValue: 'My organisation', placeholder: 'My organisation' }),
-    baseUrl: () => text({ message: 'Address of the authority, as browsers see it', placeholder: 'https://login.example.com', validate: (value) => (URL.canParse(value ?? '') ? undefined : 'Write an address such as https://login.example.com') }),
+    baseUrl: () =>
+      text({
+        message: 'Address of the authority, as browsers see it',
+        placeholder: 'https://login.example.com',
+        validate: (value) => (URL.canParse(value ?? '') ? undefined : 'Write an address such as https://login.example.com')
+      }),
     user: () => text({ message: 'First user (empty: none)', defaultValue: '' }),
     password: ({ results }) => (results.user === undefined || results.user === '' ? Promise.resolve('') : password({ message: `Password of ${results.user}` }))
   })

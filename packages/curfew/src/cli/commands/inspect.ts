@@ -48,7 +48,8 @@ async function inspectSaml(context: CommandContext, received: Received): Promise
   const { terminal } = context
   terminal.out(`${terminal.style('bold', description.kind)} by ${description.binding}${description.isSigned ? '' : ', unsigned'}`)
   const pairs = Object.entries(description.fields).map(([name, value]) => [name, typeof value === 'string' ? value : value.join(', ')] as const)
-  for (const line of aligned([...pairs, ...(description.signatureAlgorithm === undefined ? [] : [['Algorithm', description.signatureAlgorithm] as const])])) terminal.out(line)
+  for (const line of aligned([...pairs, ...(description.signatureAlgorithm === undefined ? [] : [['Algorithm', description.signatureAlgorithm] as const])]))
+    terminal.out(line)
   print(context, judgements)
   return codeOf(judgements)
 }
@@ -114,7 +115,12 @@ function judgeTimes(fields: Readonly<Record<string, string | readonly string[]>>
     const age = Math.round((nowMs - issued) / 1000)
     judgements.push({ what: 'issued', verdict: age < -60 ? 'fail' : age > 360 ? 'warn' : 'ok', why: age < 0 ? `${-age} s in the future` : `${age} s ago` })
   }
-  if (!Number.isNaN(until)) judgements.push({ what: 'expiry', verdict: until <= nowMs ? 'fail' : 'ok', why: until <= nowMs ? `expired ${Math.round((nowMs - until) / 1000)} s ago` : `valid for ${Math.round((until - nowMs) / 1000)} s` })
+  if (!Number.isNaN(until))
+    judgements.push({
+      what: 'expiry',
+      verdict: until <= nowMs ? 'fail' : 'ok',
+      why: until <= nowMs ? `expired ${Math.round((nowMs - until) / 1000)} s ago` : `valid for ${Math.round((until - nowMs) / 1000)} s`
+    })
   return judgements
 }
 
@@ -122,7 +128,9 @@ function inspectMetadata(context: CommandContext, bytes: Uint8Array): ExitCode {
   const entities = parseMetadata(bytes)
   if (printJson(context, entities)) return exitCode.done
   const { terminal } = context
-  terminal.out(`${terminal.style('bold', 'Metadata')} of ${entities.length} ${entities.length === 1 ? 'entity' : 'entities'}, ${isSignedMetadata(bytes) ? 'signed' : 'unsigned'}`)
+  terminal.out(
+    `${terminal.style('bold', 'Metadata')} of ${entities.length} ${entities.length === 1 ? 'entity' : 'entities'}, ${isSignedMetadata(bytes) ? 'signed' : 'unsigned'}`
+  )
   for (const entity of entities.slice(0, 20)) {
     const roles = [entity.idp === undefined ? [] : ['identity provider'], entity.sp === undefined ? [] : ['service provider']].flat()
     const logout = [...(entity.sp?.singleLogoutServices ?? []), ...(entity.idp?.singleLogoutServices ?? [])]
@@ -149,7 +157,12 @@ function inspectJwt(context: CommandContext, peek: Extract<Inspected, { readonly
   if (printJson(context, { header: peek.header, claims, verified: false })) return exitCode.done
   const { terminal } = context
   terminal.out(`${terminal.style('bold', peek.claims === undefined ? 'Encrypted JSON Web Token' : 'JSON Web Token')}, not verified`)
-  for (const line of aligned([...Object.entries(peek.header), ...Object.entries(claims)].map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const))) terminal.out(line)
+  for (const line of aligned(
+    [...Object.entries(peek.header), ...Object.entries(claims)].map(
+      ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const
+    )
+  ))
+    terminal.out(line)
   const expires = peek.claims?.['exp']
   const isExpired = typeof expires === 'number' && expires * 1000 <= systemClock.nowMs()
   if (isExpired) print(context, [{ what: 'expiry', verdict: 'fail', why: `expired at ${new Date(expires * 1000).toISOString()}` }])

@@ -33,7 +33,8 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
     return exitCode.notFound
   }
   const mustAsk = options.all === true || preview.sessions > askAbove
-  if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true))) return exitCode.needsInput
+  if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true)))
+    return exitCode.needsInput
   const result = (await client.logout({ ...scope, ...(options.reason === undefined ? {} : { reason: options.reason }) })) as EndedView
   const only = result.ended.length === 1 ? result.ended[0] : undefined
   if (options.watch === true && only !== undefined) return watchRun(context, client, only.run)

@@ -15,7 +15,13 @@ export interface RunsListOptions {
 
 /** `curfew runs list` */
 export async function listRuns(context: CommandContext, options: RunsListOptions): Promise<ExitCode> {
-  const page = await connect(context).runs({ user: options.user, app: options.app, state: options.open === true ? 'open' : undefined, limit: options.limit, cursor: options.cursor })
+  const page = await connect(context).runs({
+    user: options.user,
+    app: options.app,
+    state: options.open === true ? 'open' : undefined,
+    limit: options.limit,
+    cursor: options.cursor
+  })
   if (printJson(context, page.items)) return exitCode.done
   const { terminal } = context
   const rows = page.items.map((run) => [
@@ -27,7 +33,12 @@ export async function listRuns(context: CommandContext, options: RunsListOptions
     `${standing(run).filter((d) => d.outcome === 'ended' || d.outcome === 'already-ended').length} of ${standing(run).length}`
   ])
   if (rows.length === 0) terminal.note('No runs yet. Start one: curfew logout --user <name>')
-  else for (const line of table([{ title: 'RUN' }, { title: 'USER' }, { title: 'REASON' }, { title: 'STARTED' }, { title: 'VERDICT' }, { title: 'CONFIRMED' }], rows)) terminal.out(line)
+  else
+    for (const line of table(
+      [{ title: 'RUN' }, { title: 'USER' }, { title: 'REASON' }, { title: 'STARTED' }, { title: 'VERDICT' }, { title: 'CONFIRMED' }],
+      rows
+    ))
+      terminal.out(line)
   if (page.nextCursor !== undefined) terminal.note(`More: curfew runs list --cursor ${page.nextCursor}`)
   return exitCode.done
 }

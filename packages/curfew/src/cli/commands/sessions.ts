@@ -14,17 +14,34 @@ export interface SessionsListOptions {
 
 /** `curfew sessions list` */
 export async function listSessions(context: CommandContext, options: SessionsListOptions): Promise<ExitCode> {
-  const page = await connect(context).sessions({ user: options.user, app: options.app, state: options.all === true ? undefined : 'live', limit: options.limit, cursor: options.cursor })
+  const page = await connect(context).sessions({
+    user: options.user,
+    app: options.app,
+    state: options.all === true ? undefined : 'live',
+    limit: options.limit,
+    cursor: options.cursor
+  })
   if (printJson(context, page.items)) return exitCode.done
   const { terminal } = context
   if (page.items.length === 0) terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
-  else for (const line of table([{ title: 'SESSION', charactersMax: 32 }, { title: 'USER' }, { title: 'STATE' }, { title: 'SINCE' }, { title: 'APPLICATIONS' }], page.items.map(row))) terminal.out(line)
+  else
+    for (const line of table(
+      [{ title: 'SESSION', charactersMax: 32 }, { title: 'USER' }, { title: 'STATE' }, { title: 'SINCE' }, { title: 'APPLICATIONS' }],
+      page.items.map(row)
+    ))
+      terminal.out(line)
   if (page.nextCursor !== undefined) terminal.note(`More: curfew sessions list --cursor ${page.nextCursor}`)
   return exitCode.done
 }
 
 function row(session: SessionView): readonly string[] {
-  return [session.id, session.user, session.state, new Date(session.createdAtMs).toISOString().slice(0, 19).replace('T', ' '), session.applications.join(', ') || '-']
+  return [
+    session.id,
+    session.user,
+    session.state,
+    new Date(session.createdAtMs).toISOString().slice(0, 19).replace('T', ' '),
+    session.applications.join(', ') || '-'
+  ]
 }
 
 /** `curfew sessions show <id>` */
@@ -32,7 +49,13 @@ export async function showSession(context: CommandContext, id: string): Promise<
   const session = await connect(context).session(id)
   if (printJson(context, session)) return exitCode.done
   const { terminal } = context
-  const ended = session.end === undefined ? [] : ([['Ended', `${new Date(session.end.atMs).toISOString()} ${session.end.reason}, by ${session.end.by}`], ['Run', session.end.run]] as const)
+  const ended =
+    session.end === undefined
+      ? []
+      : ([
+          ['Ended', `${new Date(session.end.atMs).toISOString()} ${session.end.reason}, by ${session.end.by}`],
+          ['Run', session.end.run]
+        ] as const)
   for (const line of aligned([
     ['Session', session.id],
     ['User', session.user],
@@ -55,6 +78,8 @@ export async function revokeSession(context: CommandContext, id: string): Promis
   const result = await connect(context).endSession(id)
   if (printJson(context, result)) return exitCode.done
   const run = result.ended[0] ?? result.already[0]
-  context.terminal.out(result.ended.length > 0 ? `The session has ended. Its applications are being told: ${run?.run ?? ''}` : `The session had ended already: ${run?.run ?? ''}`)
+  context.terminal.out(
+    result.ended.length > 0 ? `The session has ended. Its applications are being told: ${run?.run ?? ''}` : `The session had ended already: ${run?.run ?? ''}`
+  )
   return exitCode.done
 }

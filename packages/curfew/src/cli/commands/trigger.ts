@@ -31,7 +31,11 @@ export async function setFault({ partner, fault }: Pick<TriggerOptions, 'partner
   const control = readFileSync(file, 'utf8').trim()
   let answer: Awaited<ReturnType<typeof request>>
   try {
-    answer = await request(`${control}/${encodeURIComponent(partner)}/fault`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ fault }) })
+    answer = await request(`${control}/${encodeURIComponent(partner)}/fault`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ fault })
+    })
   } catch (cause) {
     throw new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: control }, { cause })
   }

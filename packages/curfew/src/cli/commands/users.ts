@@ -20,10 +20,23 @@ export interface UserAddOptions {
 export async function listUsers(context: CommandContext): Promise<ExitCode> {
   const file = usersFile(context)
   const users = [...parseUsers(readUsers(file), file).values()]
-  if (printJson(context, users.map(({ passwordHash: _, ...user }) => user))) return exitCode.done
+  if (
+    printJson(
+      context,
+      users.map(({ passwordHash: _, ...user }) => user)
+    )
+  )
+    return exitCode.done
   if (users.length === 0) context.terminal.note('No users yet. Add one: curfew users add <name>')
-  const rows = users.map((user) => [user.username, user.isDisabled ? 'disabled' : 'enabled', Object.entries(user.attributes).map(([name, values]) => `${name}=${values.join('|')}`).join(' ')])
-  if (rows.length > 0) for (const line of table([{ title: 'USER' }, { title: 'STATE' }, { title: 'ATTRIBUTES', charactersMax: 80 }], rows)) context.terminal.out(line)
+  const rows = users.map((user) => [
+    user.username,
+    user.isDisabled ? 'disabled' : 'enabled',
+    Object.entries(user.attributes)
+      .map(([name, values]) => `${name}=${values.join('|')}`)
+      .join(' ')
+  ])
+  if (rows.length > 0)
+    for (const line of table([{ title: 'USER' }, { title: 'STATE' }, { title: 'ATTRIBUTES', charactersMax: 80 }], rows)) context.terminal.out(line)
   return exitCode.done
 }
 

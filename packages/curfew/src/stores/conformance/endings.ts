@@ -2,16 +2,7 @@ import assert from 'node:assert/strict'
 import { suite } from 'node:test'
 import type { Store } from '../store.ts'
 import { signedOn, stored, type StoreTest } from './harness.ts'
-import {
-  hourMs,
-  sampleAttempt,
-  sampleDelivery,
-  sampleEnd,
-  sampleParticipant,
-  sampleRun,
-  sampleSession,
-  t0
-} from './samples.ts'
+import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from './samples.ts'
 
 export function endingTests(test: StoreTest): void {
   endTests(test)
@@ -25,9 +16,7 @@ function endTests(test: StoreTest): void {
       const participants = [sampleParticipant('payroll', 1), sampleParticipant('wiki', 1)]
       const session = await signedOn(store, sampleSession(1), participants)
       const run = sampleRun(1, session, participants, {
-        deliveries: participants.map((participant) =>
-          sampleDelivery(participant, [sampleAttempt(1, `msg-${participant.peerId}`)])
-        )
+        deliveries: participants.map((participant) => sampleDelivery(participant, [sampleAttempt(1, `msg-${participant.peerId}`)]))
       })
       const commit = sampleEnd(1, session, participants, { run })
       assert.deepEqual((await store.endSession(commit)).value, { kind: 'ended' })
@@ -137,8 +126,7 @@ function concurrencyTests(test: StoreTest): void {
       const results = await Promise.all([1, 2, 3, 4, 5].map((n) => store.endSession(sampleEnd(n, session))))
       assert.equal(results.filter(({ value }) => value.kind === 'ended').length, 1)
       const runId = (await stored(store, session)).end?.runId
-      for (const { value } of results)
-        if (value.kind !== 'ended') assert.deepEqual(value, { kind: 'already', runId })
+      for (const { value } of results) if (value.kind !== 'ended') assert.deepEqual(value, { kind: 'already', runId })
       assert.equal((await store.listRuns({ limit: 10 })).items.length, 1)
     })
   })
@@ -170,9 +158,7 @@ function purgeTests(test: StoreTest): void {
 
     test('keeps an ended session without absolute limit as long as anything issued in it is good', async (store) => {
       const participant = sampleParticipant('payroll', 1, { assertionNotOnOrAfterMs: t0 + 3 * hourMs })
-      const session = await signedOn(store, sampleSession(1, { expiresAtMs: Number.MAX_SAFE_INTEGER }), [
-        participant
-      ])
+      const session = await signedOn(store, sampleSession(1, { expiresAtMs: Number.MAX_SAFE_INTEGER }), [participant])
       await store.endSession(sampleEnd(1, session, [participant], { revokedUntilMs: t0 + hourMs }))
       await store.purge(t0 + 3 * hourMs - 1, 100 * hourMs, 100)
       assert.ok((await store.getSession(session.id)) !== undefined)

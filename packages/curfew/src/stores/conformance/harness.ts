@@ -17,11 +17,7 @@ export type OpenStore = (capacity: number) => Promise<OpenedStore>
 /** Live sessions that the stores of the suite take, unless a test says otherwise. */
 const capacityDefault = 1000
 
-export type StoreTest = (
-  name: string,
-  body: (store: Store, opened: OpenedStore) => Promise<void>,
-  capacity?: number
-) => void
+export type StoreTest = (name: string, body: (store: Store, opened: OpenedStore) => Promise<void>, capacity?: number) => void
 
 /** Makes `test` for one implementation: every test gets an empty store of its own. */
 export function storeTest(open: OpenStore): StoreTest {
@@ -38,14 +34,9 @@ export function storeTest(open: OpenStore): StoreTest {
 }
 
 /** Opens a session with its participants and returns it as it is stored. */
-export async function signedOn(
-  store: Store,
-  session: Session,
-  participants: readonly Participant[] = []
-): Promise<Session> {
+export async function signedOn(store: Store, session: Session, participants: readonly Participant[] = []): Promise<Session> {
   assert.equal((await store.openSession(session)).value, 'opened')
-  for (const participant of participants)
-    assert.equal((await store.addParticipant(session.id, participant)).value, 'added')
+  for (const participant of participants) assert.equal((await store.addParticipant(session.id, participant)).value, 'added')
   return stored(store, session)
 }
 

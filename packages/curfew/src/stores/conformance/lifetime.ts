@@ -2,16 +2,7 @@ import assert from 'node:assert/strict'
 import { suite } from 'node:test'
 import type { Store } from '../store.ts'
 import { signedOn, stored, type StoreTest } from './harness.ts'
-import {
-  hourMs,
-  sampleAttempt,
-  sampleDelivery,
-  sampleEnd,
-  sampleParticipant,
-  sampleRun,
-  sampleSession,
-  t0
-} from './samples.ts'
+import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from './samples.ts'
 
 export function lifetimeTests(test: StoreTest): void {
   suite('lifetime', () => {
@@ -20,10 +11,7 @@ export function lifetimeTests(test: StoreTest): void {
       await signedOn(store, sampleSession(2))
       await store.endSession(sampleEnd(1, session, [sampleParticipant('payroll', 1)]))
       const { liveSessions, openRuns, pendingEffects, durability } = await store.describe()
-      assert.deepEqual(
-        { liveSessions, openRuns, pendingEffects },
-        { liveSessions: 1, openRuns: 1, pendingEffects: 1 }
-      )
+      assert.deepEqual({ liveSessions, openRuns, pendingEffects }, { liveSessions: 1, openRuns: 1, pendingEffects: 1 })
       assert.equal((await store.touch(session.id, t0, t0)).durability, durability)
     })
 
@@ -45,9 +33,7 @@ export function lifetimeTests(test: StoreTest): void {
       assert.equal(await again.countLiveSessions(), 300)
     })
 
-    test('knows after reopening everything it knew before, and the same limits hold', async (store, {
-      reopen
-    }) => {
+    test('knows after reopening everything it knew before, and the same limits hold', async (store, { reopen }) => {
       if (reopen === undefined) return
       await fill(store)
       const before = await everything(store)
@@ -60,9 +46,7 @@ export function lifetimeTests(test: StoreTest): void {
       assert.deepEqual((await again.revocationFeed(known, 10)).length, 1)
     })
 
-    test('hands effects that were under lease when it was closed to the next owner at once', async (store, {
-      reopen
-    }) => {
+    test('hands effects that were under lease when it was closed to the next owner at once', async (store, { reopen }) => {
       if (reopen === undefined) return
       await fill(store)
       const claim = { nowMs: t0 + hourMs, leaseMs: hourMs, max: 10 }
@@ -95,10 +79,7 @@ async function everything(store: Store): Promise<unknown> {
     description,
     sessions: await store.listSessions({ limit: 100, nowMs: t0 }),
     first: await stored(store, sampleSession(1)),
-    participants: [
-      await store.getParticipants(sampleSession(1).id),
-      await store.getParticipants(sampleSession(2).id)
-    ],
+    participants: [await store.getParticipants(sampleSession(1).id), await store.getParticipants(sampleSession(2).id)],
     runs: await store.listRuns({ limit: 100 }),
     message: await store.findByMessage('payroll', 'msg-1'),
     feed: await store.revocationFeed(0, 100),

@@ -3,15 +3,7 @@ import { suite } from 'node:test'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import type { EffectClaim, RunQuery, Store } from '../store.ts'
 import { signedOn, type StoreTest } from './harness.ts'
-import {
-  sampleAttempt,
-  sampleDelivery,
-  sampleEnd,
-  sampleParticipant,
-  sampleRun,
-  sampleSession,
-  t0
-} from './samples.ts'
+import { sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from './samples.ts'
 
 export function runTests(test: StoreTest): void {
   commitTests(test)
@@ -26,10 +18,7 @@ function commitTests(test: StoreTest): void {
       const [claimed] = await store.claimEffects(claimOf('a', 100))
       assert.ok(claimed !== undefined)
       const next: LogoutRun = { ...run, version: 2, browserSeenAtMs: t0 + 100 }
-      assert.equal(
-        (await store.commitRun({ run: next, effects: [wake(500), wake(300)], settled: [claimed.id] })).value,
-        'committed'
-      )
+      assert.equal((await store.commitRun({ run: next, effects: [wake(500), wake(300)], settled: [claimed.id] })).value, 'committed')
       assert.deepEqual(await store.getRun(run.id), next)
       assert.equal(await store.nextEffectAtMs(), t0 + 300)
       assert.deepEqual(await dues(store, claimOf('a', 1000)), [300, 500])
@@ -49,11 +38,7 @@ function commitTests(test: StoreTest): void {
       }
       assert.deepEqual(await store.getRun(run.id), run)
       assert.equal((await store.describe()).pendingEffects, 1)
-      assert.equal(
-        (await store.commitRun({ run: { ...run, id: 'run_other', version: 2 }, effects: [], settled: [] }))
-          .value,
-        'unknown'
-      )
+      assert.equal((await store.commitRun({ run: { ...run, id: 'run_other', version: 2 }, effects: [], settled: [] })).value, 'unknown')
     })
 
     test('of many commits of one version at once exactly one is written', async (store) => {
@@ -67,12 +52,7 @@ function commitTests(test: StoreTest): void {
           })
         )
       )
-      assert.deepEqual(results.map(({ value }) => value).sort(), [
-        'changed',
-        'changed',
-        'changed',
-        'committed'
-      ])
+      assert.deepEqual(results.map(({ value }) => value).sort(), ['changed', 'changed', 'changed', 'committed'])
       assert.equal((await store.describe()).pendingEffects, 1)
     })
 
@@ -140,8 +120,7 @@ function listTests(test: StoreTest): void {
         effects: [],
         settled: []
       })
-      const list = async (filter: Omit<RunQuery, 'limit'>) =>
-        idsOf((await store.listRuns({ limit: 10, ...filter })).items)
+      const list = async (filter: Omit<RunQuery, 'limit'>) => idsOf((await store.listRuns({ limit: 10, ...filter })).items)
       assert.deepEqual(await list({ username: 'ana' }), ['run_3', 'run_1'])
       assert.deepEqual(await list({ sessionId: sampleSession(2).id }), ['run_2'])
       assert.deepEqual(await list({ peerId: 'payroll' }), ['run_1'])
@@ -168,8 +147,7 @@ function effectTests(test: StoreTest): void {
       await openRun(store, 1, [wake(100)])
       assert.deepEqual(await dues(store, claimOf('a', 100)), [100])
       assert.equal(await store.nextEffectAtMs(), t0 + 100 + leaseMs)
-      for (const owner of ['a', 'b'])
-        assert.deepEqual(await dues(store, claimOf(owner, 100 + leaseMs - 1)), [])
+      for (const owner of ['a', 'b']) assert.deepEqual(await dues(store, claimOf(owner, 100 + leaseMs - 1)), [])
       assert.deepEqual(await dues(store, claimOf('b', 100 + leaseMs)), [100])
       assert.deepEqual(await dues(store, claimOf('a', 100 + leaseMs)), [])
     })
@@ -211,14 +189,11 @@ function effectTests(test: StoreTest): void {
 
     test('hands every effect to exactly one of many owners that ask at once', async (store) => {
       for (let n = 1; n <= 6; n += 1) await openRun(store, n, [wake(100 + n), wake(200 + n), wake(300 + n)])
-      const claims = await Promise.all(
-        ['a', 'b', 'c'].map((owner) => store.claimEffects({ ...claimOf(owner, 1000), max: 8 }))
-      )
+      const claims = await Promise.all(['a', 'b', 'c'].map((owner) => store.claimEffects({ ...claimOf(owner, 1000), max: 8 })))
       const ids = claims.flat().map(({ id }) => id)
       assert.equal(new Set(ids).size, ids.length)
       const owners = claims.map((claimed) => new Set(claimed.map(({ runId }) => runId)))
-      for (const [i, runs] of owners.entries())
-        for (const other of owners.slice(i + 1)) assert.equal(runs.intersection(other).size, 0)
+      for (const [i, runs] of owners.entries()) for (const other of owners.slice(i + 1)) assert.equal(runs.intersection(other).size, 0)
     })
   })
 }

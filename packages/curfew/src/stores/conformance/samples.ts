@@ -92,12 +92,7 @@ export function sampleDelivery(participant: Participant, attempts: readonly Atte
 }
 
 /** The run that ends a session, with one delivery for each participant. */
-export function sampleRun(
-  n: number,
-  session: Session,
-  participants: readonly Participant[],
-  change: Partial<LogoutRun> = {}
-): LogoutRun {
+export function sampleRun(n: number, session: Session, participants: readonly Participant[], change: Partial<LogoutRun> = {}): LogoutRun {
   return {
     id: `run_${n}`,
     version: 1,
@@ -118,12 +113,7 @@ export function sampleRun(
 }
 
 /** Everything an ending writes, planned against the session and participants as given. */
-export function sampleEnd(
-  n: number,
-  session: Session,
-  participants: readonly Participant[] = [],
-  change: Partial<EndCommit> = {}
-): EndCommit {
+export function sampleEnd(n: number, session: Session, participants: readonly Participant[] = [], change: Partial<EndCommit> = {}): EndCommit {
   const run = change.run ?? sampleRun(n, session, participants)
   return {
     sessionId: session.id,
@@ -131,9 +121,7 @@ export function sampleEnd(
     end: { atMs: run.startedAtMs, reason: run.reason, by: run.startedBy, runId: run.id },
     revokedUntilMs: session.expiresAtMs === Number.MAX_SAFE_INTEGER ? t0 + hourMs : session.expiresAtMs,
     run,
-    effects: run.deliveries.map(
-      ({ id }): Effect => ({ kind: 'send', deliveryId: id, attempt: 1, dueAtMs: run.startedAtMs })
-    ),
+    effects: run.deliveries.map(({ id }): Effect => ({ kind: 'send', deliveryId: id, attempt: 1, dueAtMs: run.startedAtMs })),
     ...change
   }
 }

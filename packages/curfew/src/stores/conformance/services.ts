@@ -72,8 +72,7 @@ function revocationTests(test: StoreTest): void {
 function replayTests(test: StoreTest): void {
   suite('replay prevention', () => {
     test('tells the first use of an id from every later one until its time', async (store) => {
-      const seen = async (issuer: string, id: string, at: number) =>
-        (await store.replaySeen(issuer, id, t0 + at + 100, t0 + at)).value
+      const seen = async (issuer: string, id: string, at: number) => (await store.replaySeen(issuer, id, t0 + at + 100, t0 + at)).value
       assert.equal(await seen('idp', 'id', 0), 'fresh')
       assert.equal(await seen('idp', 'id', 99), 'seen')
       assert.equal(await seen('idp', 'id', 198), 'seen')
@@ -83,9 +82,7 @@ function replayTests(test: StoreTest): void {
     })
 
     test('lets exactly one of many uses at once be the first', async (store) => {
-      const all = await Promise.all(
-        Array.from({ length: 20 }, () => store.replaySeen('idp', 'id', t0 + 100, t0))
-      )
+      const all = await Promise.all(Array.from({ length: 20 }, () => store.replaySeen('idp', 'id', t0 + 100, t0)))
       assert.equal(all.filter(({ value }) => value === 'fresh').length, 1)
     })
   })
@@ -163,11 +160,7 @@ function auditTests(test: StoreTest): void {
         ...(user !== undefined && { userKey: user })
       })
       await store.appendAudit(line('a', 'form:ana'))
-      await Promise.all([
-        store.appendAudit(line('b')),
-        store.appendAudit(line('c', 'form:ana')),
-        store.appendAudit(line('d', 'form:ben'))
-      ])
+      await Promise.all([store.appendAudit(line('b')), store.appendAudit(line('c', 'form:ana')), store.appendAudit(line('d', 'form:ben'))])
       const all = await store.listAudit({ limit: 10 })
       assert.deepEqual(
         all.map(({ event }) => event),

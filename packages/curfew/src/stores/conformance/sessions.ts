@@ -45,16 +45,10 @@ function lifeTests(test: StoreTest): void {
     }, 2)
 
     test('finds a session by its tokens, the live one before an ended one', async (store) => {
-      const old = await signedOn(
-        store,
-        sampleSession(1, { tokenHash: 'same', persistentTokenHash: 'keep', persistent: true })
-      )
+      const old = await signedOn(store, sampleSession(1, { tokenHash: 'same', persistentTokenHash: 'keep', persistent: true }))
       await store.endSession(sampleEnd(1, old))
       assert.equal((await store.findSessionByToken('same'))?.id, old.id)
-      const live = await signedOn(
-        store,
-        sampleSession(0, { tokenHash: 'same', persistentTokenHash: 'keep', persistent: true })
-      )
+      const live = await signedOn(store, sampleSession(0, { tokenHash: 'same', persistentTokenHash: 'keep', persistent: true }))
       await signedOn(store, sampleSession(3))
       assert.deepEqual(await store.findSessionByToken('same'), live)
       assert.deepEqual(await store.findSessionByPersistentToken('keep'), live)
@@ -102,16 +96,9 @@ function activityTests(test: StoreTest): void {
     test('names the sessions whose idle or absolute limit has passed, the longest due first', async (store) => {
       await signedOn(store, sampleSession(1, { idleExpiresAtMs: t0 + 300, expiresAtMs: t0 + 900 }))
       await signedOn(store, sampleSession(2, { idleExpiresAtMs: t0 + 200, expiresAtMs: t0 + 900 }))
-      await signedOn(
-        store,
-        sampleSession(3, { idleExpiresAtMs: Number.MAX_SAFE_INTEGER, expiresAtMs: t0 + 100 })
-      )
-      await signedOn(
-        store,
-        sampleSession(4, { idleExpiresAtMs: t0 + 400, expiresAtMs: Number.MAX_SAFE_INTEGER })
-      )
-      const due = async (nowMs: number, max = 10) =>
-        (await store.dueSessions(nowMs, max)).map(({ createdAtMs }) => createdAtMs - t0)
+      await signedOn(store, sampleSession(3, { idleExpiresAtMs: Number.MAX_SAFE_INTEGER, expiresAtMs: t0 + 100 }))
+      await signedOn(store, sampleSession(4, { idleExpiresAtMs: t0 + 400, expiresAtMs: Number.MAX_SAFE_INTEGER }))
+      const due = async (nowMs: number, max = 10) => (await store.dueSessions(nowMs, max)).map(({ createdAtMs }) => createdAtMs - t0)
       assert.deepEqual(await due(t0 + 99), [])
       assert.deepEqual(await due(t0 + 300), [3, 2, 1])
       assert.deepEqual(await due(t0 + 300, 2), [3, 2])
@@ -146,10 +133,7 @@ function participantTests(test: StoreTest): void {
       const session = await signedOn(store, sampleSession(1), [sampleParticipant('payroll', 1)])
       await store.addParticipant(session.id, sampleParticipant('payroll', 1))
       assert.equal((await stored(store, session)).version, session.version)
-      await store.addParticipant(
-        session.id,
-        sampleParticipant('payroll', 1, { assertionNotOnOrAfterMs: t0 + 400_000 })
-      )
+      await store.addParticipant(session.id, sampleParticipant('payroll', 1, { assertionNotOnOrAfterMs: t0 + 400_000 }))
       assert.equal((await stored(store, session)).version, session.version + 1)
       await store.addParticipant(session.id, sampleParticipant('wiki', 1))
       assert.equal((await stored(store, session)).version, session.version + 2)
@@ -194,10 +178,7 @@ function lookUpTests(test: StoreTest): void {
       assert.equal(await store.findByIndex('wiki', participant.sessionIndex), undefined)
       assert.equal(await store.findByIndex('payroll', 'payroll-index-2'), undefined)
       await store.endSession(sampleEnd(1, session, [participant]))
-      assert.equal(
-        (await store.findByIndex('payroll', participant.sessionIndex))?.session.end?.runId,
-        'run_1'
-      )
+      assert.equal((await store.findByIndex('payroll', participant.sessionIndex))?.session.end?.runId, 'run_1')
     })
 
     test('of two participants with one index finds the one issued to last', async (store) => {
@@ -209,9 +190,7 @@ function lookUpTests(test: StoreTest): void {
 
     test('finds every session in which a peer knows the user by exactly this identifier', async (store) => {
       for (const n of [2, 1]) await signedOn(store, sampleSession(n), [sampleParticipant('payroll', n)])
-      await signedOn(store, sampleSession(3), [
-        sampleParticipant('payroll', 3, { nameId: { value: 'Ana@example.org' } })
-      ])
+      await signedOn(store, sampleSession(3), [sampleParticipant('payroll', 3, { nameId: { value: 'Ana@example.org' } })])
       await signedOn(store, sampleSession(4), [sampleParticipant('wiki', 4)])
       await store.endSession(sampleEnd(1, await stored(store, sampleSession(2))))
       const found = await store.findByNameId('payroll', 'ana@example.org')
@@ -235,8 +214,7 @@ function lookUpTests(test: StoreTest): void {
 function listTests(test: StoreTest): void {
   suite('list of sessions', () => {
     test('gives pages newest first, each session once, also while sessions are added', async (store) => {
-      for (let n = 1; n <= 7; n += 1)
-        await signedOn(store, sampleSession(n, { createdAtMs: t0 + Math.floor(n / 2) }))
+      for (let n = 1; n <= 7; n += 1) await signedOn(store, sampleSession(n, { createdAtMs: t0 + Math.floor(n / 2) }))
       const seen: string[] = []
       let cursor: string | undefined
       do {
@@ -269,9 +247,7 @@ function listTests(test: StoreTest): void {
       await signedOn(store, sampleSession(4, { idleExpiresAtMs: t0 + 10 }))
       await store.endSession(sampleEnd(1, await stored(store, sampleSession(2))))
       const list = async (filter: object) =>
-        (await store.listSessions({ limit: 10, nowMs: t0 + 10, ...filter })).items.map(
-          ({ session }) => session.createdAtMs - t0
-        )
+        (await store.listSessions({ limit: 10, nowMs: t0 + 10, ...filter })).items.map(({ session }) => session.createdAtMs - t0)
       assert.deepEqual(await list({}), [4, 3, 2, 1])
       assert.deepEqual(await list({ userKey: 'form:ana' }), [4, 2, 1])
       assert.deepEqual(await list({ username: 'ben' }), [3])
@@ -280,8 +256,7 @@ function listTests(test: StoreTest): void {
       assert.deepEqual(await list({ state: 'ended' }), [2])
       assert.deepEqual(await list({ sinceMs: t0 + 2 }), [4, 3, 2])
       assert.deepEqual(await list({ username: 'ana', peerId: 'wiki', state: 'live', sinceMs: t0 }), [1])
-      const [first] = (await store.listSessions({ limit: 1, nowMs: t0, peerId: 'payroll', username: 'ana' }))
-        .items
+      const [first] = (await store.listSessions({ limit: 1, nowMs: t0, peerId: 'payroll', username: 'ana' })).items
       assert.deepEqual(first?.participants, [
         { id: 'payroll:0', peerId: 'payroll' },
         { id: 'wiki:0', peerId: 'wiki' }

@@ -3,25 +3,9 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { messagesOf } from '../facts.ts'
 import type { ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
-import {
-  type MemoryContext,
-  type MemoryState,
-  memoryDurability as durability,
-  pairKey,
-  type StoredEffect
-} from './memory-state.ts'
+import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey, type StoredEffect } from './memory-state.ts'
 
-type RunCalls = Pick<
-  Store,
-  | 'getRun'
-  | 'listRuns'
-  | 'findOpenRunByToken'
-  | 'findByMessage'
-  | 'commitRun'
-  | 'claimEffects'
-  | 'releaseEffects'
-  | 'nextEffectAtMs'
->
+type RunCalls = Pick<Store, 'getRun' | 'listRuns' | 'findOpenRunByToken' | 'findByMessage' | 'commitRun' | 'claimEffects' | 'releaseEffects' | 'nextEffectAtMs'>
 
 export function memoryRuns(context: MemoryContext): RunCalls {
   const { state, write } = context
@@ -29,14 +13,11 @@ export function memoryRuns(context: MemoryContext): RunCalls {
     getRun: async (runId) => state().runs.get(runId),
     listRuns: async (query) => listRuns(state(), query),
     findOpenRunByToken: async (tokenHash) =>
-      [...state().runs.values()]
-        .filter((run) => run.state === 'open' && run.tokenHash === tokenHash)
-        .sort((a, b) => newestFirst(place(a), place(b)))[0],
+      [...state().runs.values()].filter((run) => run.state === 'open' && run.tokenHash === tokenHash).sort((a, b) => newestFirst(place(a), place(b)))[0],
     findByMessage: async (peerId, messageId) => state().messages.get(pairKey(peerId, messageId)),
     commitRun: (commit) => write('commitRun', (all) => ({ value: commitRun(all, commit), durability })),
     claimEffects: (claim) => write('claimEffects', (all) => claimEffects(all, claim)),
-    releaseEffects: (owner) =>
-      write('releaseEffects', (all) => ({ value: releaseEffects(all, owner), durability })),
+    releaseEffects: (owner) => write('releaseEffects', (all) => ({ value: releaseEffects(all, owner), durability })),
     nextEffectAtMs: async () => {
       let next: number | undefined
       for (const { readyAtMs } of state().effects.values()) next = Math.min(readyAtMs, next ?? readyAtMs)
@@ -61,10 +42,7 @@ export function addEffects(state: MemoryState, runId: RunId, effects: readonly E
   }
 }
 
-function commitRun(
-  state: MemoryState,
-  { run, effects, settled }: RunCommit
-): 'committed' | 'changed' | 'unknown' {
+function commitRun(state: MemoryState, { run, effects, settled }: RunCommit): 'committed' | 'changed' | 'unknown' {
   const known = state.runs.get(run.id)
   if (known === undefined) return 'unknown'
   if (run.version !== known.version + 1) return 'changed'
@@ -75,10 +53,7 @@ function commitRun(
   return 'committed'
 }
 
-function claimEffects(
-  state: MemoryState,
-  { owner, nowMs, leaseMs, max }: EffectClaim
-): readonly ClaimedEffect[] {
+function claimEffects(state: MemoryState, { owner, nowMs, leaseMs, max }: EffectClaim): readonly ClaimedEffect[] {
   const leased = new Map<RunId, string>()
   const ready: StoredEffect[] = []
   for (const stored of state.effects.values()) {
@@ -106,14 +81,10 @@ function releaseEffects(state: MemoryState, owner: string): number {
 
 function listRuns(state: MemoryState, query: RunQuery): Page<LogoutRun> {
   const after = readCursor(query.cursor)
-  const found = [...state.runs.values()]
-    .filter((run) => isWanted(run, query) && isAfter(place(run), after))
-    .sort((a, b) => newestFirst(place(a), place(b)))
+  const found = [...state.runs.values()].filter((run) => isWanted(run, query) && isAfter(place(run), after)).sort((a, b) => newestFirst(place(a), place(b)))
   const items = found.slice(0, query.limit)
   const last = items.at(-1)
-  return last === undefined || found.length <= query.limit
-    ? { items }
-    : { items, nextCursor: writeCursor(place(last)) }
+  return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last)) }
 }
 
 function isWanted(run: LogoutRun, query: RunQuery): boolean {

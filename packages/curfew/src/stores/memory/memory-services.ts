@@ -1,12 +1,7 @@
 import type { UserKey } from '../../core/ids.ts'
 import { messagesOf } from '../facts.ts'
 import type { Store } from '../store.ts'
-import {
-  type MemoryContext,
-  type MemoryState,
-  memoryDurability as durability,
-  pairKey
-} from './memory-state.ts'
+import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey } from './memory-state.ts'
 
 type ServiceCalls = Pick<
   Store,
@@ -28,11 +23,9 @@ type ServiceCalls = Pick<
 export function memoryServices(context: MemoryContext): ServiceCalls {
   const { state, write } = context
   return {
-    revoke: (sri, untilMs, atMs) =>
-      write('revoke', (all) => ({ value: addRevocation(all, sri, untilMs, atMs), durability })),
+    revoke: (sri, untilMs, atMs) => write('revoke', (all) => ({ value: addRevocation(all, sri, untilMs, atMs), durability })),
     isRevoked: async (sri, nowMs) => (state().revocations.get(sri)?.untilMs ?? nowMs) > nowMs,
-    revocationFeed: async (cursor, max) =>
-      [...state().revocations.values()].filter((entry) => entry.cursor > cursor).slice(0, max),
+    revocationFeed: async (cursor, max) => [...state().revocations.values()].filter((entry) => entry.cursor > cursor).slice(0, max),
     replaySeen: (issuer, id, untilMs, nowMs) =>
       write('replaySeen', (all) => {
         const key = pairKey(issuer, id)
@@ -42,10 +35,7 @@ export function memoryServices(context: MemoryContext): ServiceCalls {
       }),
     lockBump: (userKey, nowMs, windowMs) =>
       write('lockBump', (all) => {
-        all.failedSignIns.set(userKey, [
-          ...(all.failedSignIns.get(userKey) ?? []),
-          { atMs: nowMs, untilMs: nowMs + windowMs }
-        ])
+        all.failedSignIns.set(userKey, [...(all.failedSignIns.get(userKey) ?? []), { atMs: nowMs, untilMs: nowMs + windowMs }])
         return { value: failedSignIns(all, userKey, nowMs, windowMs), durability }
       }),
     lockRead: async (userKey, nowMs, windowMs) => failedSignIns(state(), userKey, nowMs, windowMs),
@@ -74,21 +64,14 @@ export function memoryServices(context: MemoryContext): ServiceCalls {
       }),
     listAudit: async ({ afterId = 0, limit, userKey }) =>
       state()
-        .audit.filter(
-          (record) => record.id > afterId && (userKey === undefined || record.userKey === userKey)
-        )
+        .audit.filter((record) => record.id > afterId && (userKey === undefined || record.userKey === userKey))
         .slice(0, limit),
     purge: (nowMs, keepRunsMs, max) => write('purge', (all) => purge(all, nowMs, keepRunsMs, max))
   }
 }
 
 /** Puts an SRI on the revocation list, or moves it to the end of the feed when it is to stay longer. */
-export function addRevocation(
-  state: MemoryState,
-  sri: string,
-  untilMs: number,
-  atMs: number
-): 'revoked' | 'known' {
+export function addRevocation(state: MemoryState, sri: string, untilMs: number, atMs: number): 'revoked' | 'known' {
   const known = state.revocations.get(sri)
   if (known !== undefined && known.untilMs >= untilMs) return 'known'
   state.count.cursor += 1
@@ -98,9 +81,7 @@ export function addRevocation(
 }
 
 function failedSignIns(state: MemoryState, userKey: UserKey, nowMs: number, windowMs: number): number {
-  return (state.failedSignIns.get(userKey) ?? []).filter(
-    ({ atMs }) => atMs > nowMs - windowMs && atMs <= nowMs
-  ).length
+  return (state.failedSignIns.get(userKey) ?? []).filter(({ atMs }) => atMs > nowMs - windowMs && atMs <= nowMs).length
 }
 
 function transaction(state: MemoryState, key: string, nowMs: number): unknown {
@@ -111,11 +92,7 @@ function transaction(state: MemoryState, key: string, nowMs: number): unknown {
 /** Oldest first within each kind, kind after kind, until `max` entries are gone. */
 function purge(state: MemoryState, nowMs: number, keepRunsMs: number, max: number): number {
   let left = max
-  const remove = <K, V>(
-    map: Map<K, V>,
-    untilOf: (value: V) => number | undefined,
-    gone?: (value: V) => void
-  ) => {
+  const remove = <K, V>(map: Map<K, V>, untilOf: (value: V) => number | undefined, gone?: (value: V) => void) => {
     const past = [...map].filter(([, value]) => (untilOf(value) ?? Number.POSITIVE_INFINITY) <= nowMs)
     past.sort(([k, v], [l, w]) => (untilOf(v) ?? 0) - (untilOf(w) ?? 0) || (k < l ? -1 : 1))
     for (const [key, value] of past.slice(0, left)) {
@@ -131,15 +108,13 @@ function purge(state: MemoryState, nowMs: number, keepRunsMs: number, max: numbe
   left -= purgeFailedSignIns(state, nowMs, left)
   remove(
     state.runs,
-    (run) =>
-      run.state === 'done' && run.finishedAtMs !== undefined ? run.finishedAtMs + keepRunsMs : undefined,
+    (run) => (run.state === 'done' && run.finishedAtMs !== undefined ? run.finishedAtMs + keepRunsMs : undefined),
     (run) => {
       for (const { peerId, messageId } of messagesOf(run)) {
         const key = pairKey(peerId, messageId)
         if (state.messages.get(key)?.runId === run.id) state.messages.delete(key)
       }
-      for (const effect of state.effects.values())
-        if (effect.runId === run.id) state.effects.delete(effect.id)
+      for (const effect of state.effects.values()) if (effect.runId === run.id) state.effects.delete(effect.id)
     }
   )
   return max - left

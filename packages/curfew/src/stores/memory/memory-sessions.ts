@@ -3,24 +3,11 @@ import type { Participant } from '../../core/participant.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
-import type {
-  EndCommit,
-  EndResult,
-  Page,
-  SessionParticipant,
-  SessionQuery,
-  SessionSummary,
-  Store
-} from '../store.ts'
+import type { EndCommit, EndResult, Page, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
-import {
-  type MemoryContext,
-  type MemoryState,
-  memoryDurability as durability,
-  type StoredSession
-} from './memory-state.ts'
+import { type MemoryContext, type MemoryState, memoryDurability as durability, type StoredSession } from './memory-state.ts'
 
 type SessionCalls = Pick<
   Store,
@@ -43,10 +30,8 @@ type SessionCalls = Pick<
 export function memorySessions(context: MemoryContext): SessionCalls {
   const { state, write } = context
   return {
-    openSession: (session) =>
-      write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
-    addParticipant: (sessionId, participant) =>
-      write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
+    openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
+    addParticipant: (sessionId, participant) => write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
     endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit), durability })),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
       write('touch', (all) => ({
@@ -54,13 +39,10 @@ export function memorySessions(context: MemoryContext): SessionCalls {
         durability
       })),
     getSession: async (sessionId) => state().sessions.get(sessionId)?.session,
-    getParticipants: async (sessionId) =>
-      inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
+    getParticipants: async (sessionId) => inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
     findSessionByToken: async (tokenHash) => preferred(state(), (session) => session.tokenHash === tokenHash),
-    findSessionByPersistentToken: async (hash) =>
-      preferred(state(), (session) => session.persistentTokenHash === hash),
-    findByNameId: async (peerId, value) =>
-      matches(state(), peerId, (p) => p.nameId.value === value).sort(byAge),
+    findSessionByPersistentToken: async (hash) => preferred(state(), (session) => session.persistentTokenHash === hash),
+    findByNameId: async (peerId, value) => matches(state(), peerId, (p) => p.nameId.value === value).sort(byAge),
     findByIndex: async (peerId, sessionIndex) =>
       matches(state(), peerId, (p) => p.sessionIndex === sessionIndex).sort(
         (a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs || byAge(a, b)
@@ -84,11 +66,7 @@ function openSession(state: MemoryState, session: Session, capacity: number): 'o
   return 'opened'
 }
 
-function addParticipant(
-  state: MemoryState,
-  sessionId: SessionId,
-  participant: Participant
-): 'added' | 'exists' | 'ended' | 'unknown' {
+function addParticipant(state: MemoryState, sessionId: SessionId, participant: Participant): 'added' | 'exists' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
@@ -112,12 +90,7 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   if (stored.session.version !== commit.expectedVersion) return { kind: 'changed' }
   if (state.runs.has(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
   const session: Session = { ...stored.session, version: stored.session.version + 1, end: commit.end }
-  const keepUntilMs = tombstoneUntilMs(
-    session,
-    commit.end.atMs,
-    commit.revokedUntilMs,
-    stored.participants.values()
-  )
+  const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, stored.participants.values())
   state.sessions.set(session.id, { ...stored, session, keepUntilMs })
   state.count.liveSessions -= 1
   addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
@@ -127,28 +100,18 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   return { kind: 'ended' }
 }
 
-function touch(
-  state: MemoryState,
-  sessionId: SessionId,
-  lastActivityAtMs: number,
-  idleExpiresAtMs: number
-): 'touched' | 'ended' | 'unknown' {
+function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): 'touched' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
-  const activity = joinActivity(
-    stored.session,
-    { lastActivityAtMs, idleExpiresAtMs },
-    stored.session.expiresAtMs
-  )
+  const activity = joinActivity(stored.session, { lastActivityAtMs, idleExpiresAtMs }, stored.session.expiresAtMs)
   state.sessions.set(sessionId, { ...stored, session: { ...stored.session, ...activity } })
   return 'touched'
 }
 
 function live(state: MemoryState, wanted: (session: Session) => boolean): Session[] {
   const found: Session[] = []
-  for (const { session } of state.sessions.values())
-    if (session.end === undefined && wanted(session)) found.push(session)
+  for (const { session } of state.sessions.values()) if (session.end === undefined && wanted(session)) found.push(session)
   return found
 }
 
@@ -165,11 +128,7 @@ function isPreferred(a: Session, b: Session): boolean {
   return newestFirst(place(a), place(b)) < 0
 }
 
-function matches(
-  state: MemoryState,
-  peerId: PeerId,
-  wanted: (participant: Participant) => boolean
-): SessionParticipant[] {
+function matches(state: MemoryState, peerId: PeerId, wanted: (participant: Participant) => boolean): SessionParticipant[] {
   const found: SessionParticipant[] = []
   for (const { session, participants } of state.sessions.values()) {
     for (const participant of participants.values()) {
@@ -190,9 +149,7 @@ function listSessions(state: MemoryState, query: SessionQuery): Page<SessionSumm
     participants: inJoinOrder(participants.values()).map(({ id, peerId }) => ({ id, peerId }))
   }))
   const last = items.at(-1)
-  return last === undefined || found.length <= query.limit
-    ? { items }
-    : { items, nextCursor: writeCursor(place(last.session)) }
+  return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last.session)) }
 }
 
 function isWanted({ session, participants }: StoredSession, query: SessionQuery): boolean {
@@ -201,10 +158,7 @@ function isWanted({ session, participants }: StoredSession, query: SessionQuery)
   if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
   if (query.state === 'live' && !isLive(session, query.nowMs)) return false
   if (query.state === 'ended' && session.end === undefined) return false
-  return (
-    query.peerId === undefined ||
-    [...participants.values()].some((participant) => participant.peerId === query.peerId)
-  )
+  return query.peerId === undefined || [...participants.values()].some((participant) => participant.peerId === query.peerId)
 }
 
 function place(session: Session): { readonly atMs: number; readonly id: string } {

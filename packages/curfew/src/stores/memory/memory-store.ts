@@ -3,14 +3,7 @@ import { storeError } from '../store-error.ts'
 import { memoryRuns } from './memory-runs.ts'
 import { memoryServices } from './memory-services.ts'
 import { memorySessions } from './memory-sessions.ts'
-import {
-  copyState,
-  emptyState,
-  type MemoryContext,
-  type MemoryState,
-  memoryDurability,
-  type StoreWrite
-} from './memory-state.ts'
+import { copyState, emptyState, type MemoryContext, type MemoryState, memoryDurability, type StoreWrite } from './memory-state.ts'
 
 export type { StoreWrite } from './memory-state.ts'
 

@@ -86,13 +86,9 @@ export interface PlainError {
   readonly cause: string
 }
 
-export type Answer =
-  | { readonly number: number; readonly value: unknown }
-  | { readonly number: number; readonly error: PlainError }
+export type Answer = { readonly number: number; readonly value: unknown } | { readonly number: number; readonly error: PlainError }
 
-export type ToWriter =
-  | { readonly kind: 'requests'; readonly requests: readonly Request[] }
-  | { readonly kind: 'close' }
+export type ToWriter = { readonly kind: 'requests'; readonly requests: readonly Request[] } | { readonly kind: 'close' }
 
 export type FromWriter =
   | { readonly kind: 'ready'; readonly file: string }

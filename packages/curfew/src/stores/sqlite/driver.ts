@@ -3,14 +3,10 @@ import * as sqlite from 'node:sqlite'
 /** The one place that names the driver. The class is called `Database` or `DatabaseSync`, by version of Node. */
 export type Database = sqlite.DatabaseSync
 
-const DatabaseClass =
-  (sqlite as unknown as { readonly Database?: typeof sqlite.DatabaseSync }).Database ?? sqlite.DatabaseSync
+const DatabaseClass = (sqlite as unknown as { readonly Database?: typeof sqlite.DatabaseSync }).Database ?? sqlite.DatabaseSync
 
 /** Opens a database file. `timeout`: how long a statement waits for a lock of another program, in milliseconds. */
-export function openDatabase(
-  file: string,
-  options: { readonly readOnly?: boolean; readonly timeout: number }
-): Database {
+export function openDatabase(file: string, options: { readonly readOnly?: boolean; readonly timeout: number }): Database {
   return new DatabaseClass(file, { ...options, enableForeignKeyConstraints: false })
 }
 

@@ -25,9 +25,7 @@ export interface GroupCommitParts {
  * commit. A command that fails is undone alone. On a full disk the reserve is given up and only what is needed to end
  * sessions is written, until the reserve can be filled again.
  */
-export function openGroupCommit(
-  parts: GroupCommitParts
-): (requests: readonly Request[]) => readonly Answer[] {
+export function openGroupCommit(parts: GroupCommitParts): (requests: readonly Request[]) => readonly Answer[] {
   const { reserve, file } = parts
   let txWhenFull = 0
 
@@ -41,14 +39,11 @@ export function openGroupCommit(
     error: toPlainError(toStoreError(error, file))
   })
 
-  const refuseAll = (requests: readonly Request[], error: unknown): readonly Answer[] =>
-    requests.map((request) => refuse(request, error))
+  const refuseAll = (requests: readonly Request[], error: unknown): readonly Answer[] => requests.map((request) => refuse(request, error))
 
   const commitWhenFull = (requests: readonly Request[]): readonly Answer[] => {
     const full = storeError('CURFEW_STORE_DISK_FULL', { file })
-    const { refused: late = [], needed = [] } = Object.groupBy(requests, (request) =>
-      isRefused(request) ? 'refused' : 'needed'
-    )
+    const { refused: late = [], needed = [] } = Object.groupBy(requests, (request) => (isRefused(request) ? 'refused' : 'needed'))
     const refused = refuseAll(late, full)
     if (needed.length === 0) return refused
     try {

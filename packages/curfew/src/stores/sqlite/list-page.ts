@@ -11,18 +11,13 @@ export interface ScannedRow {
  * Takes the ids of one page from rows in order, looking at `scannedMax` rows at most, so that no question blocks the
  * thread for long. A page cut short by that has a cursor after the last row that was looked at.
  */
-export function takePage(
-  rows: Iterable<ScannedRow>,
-  limit: number,
-  scannedMax: number
-): { readonly ids: readonly string[]; readonly nextCursor?: string } {
+export function takePage(rows: Iterable<ScannedRow>, limit: number, scannedMax: number): { readonly ids: readonly string[]; readonly nextCursor?: string } {
   const found: ListPlace[] = []
   let scanned = 0
   for (const row of rows) {
     const place = { atMs: row.at_ms, id: row.id }
     const last = found.at(-1)
-    if (row.hit === 1 && found.length === limit && last !== undefined)
-      return { ids: idsOf(found), nextCursor: writeCursor(last) }
+    if (row.hit === 1 && found.length === limit && last !== undefined) return { ids: idsOf(found), nextCursor: writeCursor(last) }
     if (row.hit === 1) found.push(place)
     scanned += 1
     if (scanned >= scannedMax) return { ids: idsOf(found), nextCursor: writeCursor(place) }

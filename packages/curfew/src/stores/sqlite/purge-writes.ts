@@ -22,10 +22,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     `DELETE FROM failed_sign_in WHERE number IN
        (SELECT number FROM failed_sign_in WHERE until_ms <= ? ORDER BY until_ms, user_key, number LIMIT ?)`
   ].map((sql) => prepare(db, sql))
-  const runs = prepare<{ readonly doc: string }>(
-    db,
-    "SELECT doc FROM run WHERE state = 'done' AND finished_at_ms <= ? ORDER BY finished_at_ms, id LIMIT ?"
-  )
+  const runs = prepare<{ readonly doc: string }>(db, "SELECT doc FROM run WHERE state = 'done' AND finished_at_ms <= ? ORDER BY finished_at_ms, id LIMIT ?")
   const dropRun = prepare(db, 'DELETE FROM run WHERE id = ?')
   const dropMessage = prepare(db, 'DELETE FROM message WHERE peer_id = ? AND message_id = ? AND run_id = ?')
   const dropEffects = prepare(db, 'DELETE FROM effect WHERE run_id = ?')
@@ -57,8 +54,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
       for (const kind of simple) left -= kind.run(nowMs, left)
       left -= purgeRuns(nowMs - keepRunsMs, left)
       const freePages = free.get()?.freelist_count ?? 0
-      if (freePages > freeShareMax * (pages.get()?.page_count ?? 0))
-        db.exec(`PRAGMA incremental_vacuum(${pagesGivenBackMax})`)
+      if (freePages > freeShareMax * (pages.get()?.page_count ?? 0)) db.exec(`PRAGMA incremental_vacuum(${pagesGivenBackMax})`)
       return max - left
     }
   }

@@ -39,8 +39,7 @@ function fill(path: string): boolean {
     }
     return true
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')))
-      throw error
+    if (!(error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))) throw error
     rmSync(path, { force: true })
     return false
   } finally {

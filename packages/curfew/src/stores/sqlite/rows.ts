@@ -120,8 +120,7 @@ export interface ParticipantRow {
 }
 
 /** Named so that they can stand beside {@link sessionColumns}. */
-export const participantColumns =
-  'p.id AS participant_id, p.peer_id, p.name_id, p.session_index, p.doc AS participant_doc'
+export const participantColumns = 'p.id AS participant_id, p.peer_id, p.name_id, p.session_index, p.doc AS participant_doc'
 
 type ParticipantDoc = Omit<Participant, 'id' | 'peerId' | 'nameId' | 'sessionIndex'> & {
   readonly nameId: Omit<Participant['nameId'], 'value'>

@@ -9,10 +9,7 @@ export interface RunReads {
   getRun(id: RunId): LogoutRun | undefined
   listRuns(query: RunQuery): Page<LogoutRun>
   findOpenRunByToken(tokenHash: string): LogoutRun | undefined
-  findByMessage(
-    peerId: string,
-    messageId: string
-  ): { readonly runId: RunId; readonly deliveryId: string } | undefined
+  findByMessage(peerId: string, messageId: string): { readonly runId: RunId; readonly deliveryId: string } | undefined
   nextEffectAtMs(): number | undefined
   openRuns(): number
   pendingEffects(): number
@@ -34,8 +31,7 @@ export function runReads(db: Database): RunReads {
   const next = prepare<{ readonly at: number | null }>(db, 'SELECT min(ready_at_ms) AS at FROM effect')
   const open = prepare<{ readonly n: number }>(db, "SELECT count(*) AS n FROM run WHERE state = 'open'")
   const effects = prepare<{ readonly n: number }>(db, 'SELECT count(*) AS n FROM effect')
-  const one = (row: { readonly doc: string } | undefined): LogoutRun | undefined =>
-    row === undefined ? undefined : (JSON.parse(row.doc) as LogoutRun)
+  const one = (row: { readonly doc: string } | undefined): LogoutRun | undefined => (row === undefined ? undefined : (JSON.parse(row.doc) as LogoutRun))
 
   return {
     getRun: (id) => one(byId.get(id)),
@@ -49,11 +45,7 @@ export function runReads(db: Database): RunReads {
     pendingEffects: () => effects.get()?.n ?? 0,
     listRuns(query) {
       const { sql, values } = listOf(query)
-      const { ids, ...rest } = takePage(
-        prepare<ScannedRow>(db, sql).iterate(...values),
-        query.limit,
-        scannedMax
-      )
+      const { ids, ...rest } = takePage(prepare<ScannedRow>(db, sql).iterate(...values), query.limit, scannedMax)
       return { items: ids.flatMap((id) => one(byId.get(id)) ?? []), ...rest }
     }
   }
@@ -74,9 +66,7 @@ function listOf(query: RunQuery): { readonly sql: string; readonly values: reado
   }
   if (query.peerId !== undefined) {
     // The text is looked for first: reading every document as JSON is far slower.
-    hits.push(
-      "instr(doc, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(doc, '$.deliveries') WHERE value ->> '$.peerId' = ?)"
-    )
+    hits.push("instr(doc, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(doc, '$.deliveries') WHERE value ->> '$.peerId' = ?)")
     hitValues.push(`"peerId":${JSON.stringify(query.peerId)}`, query.peerId)
   }
   const wheres = ['(started_at_ms, id) < (?, ?)']

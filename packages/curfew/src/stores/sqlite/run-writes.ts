@@ -22,19 +22,12 @@ export function runWrites(db: Database): RunWrites {
     `INSERT INTO run (id, version, session_id, username, token_hash, reason, state, started_at_ms, finished_at_ms, doc)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
-  const updateRun = prepare(
-    db,
-    'UPDATE run SET version = ?, state = ?, finished_at_ms = ?, doc = ? WHERE id = ?'
-  )
-  const insertMessage = prepare(
-    db,
-    'INSERT OR IGNORE INTO message (peer_id, message_id, run_id, delivery_id) VALUES (?, ?, ?, ?)'
-  )
+  const updateRun = prepare(db, 'UPDATE run SET version = ?, state = ?, finished_at_ms = ?, doc = ? WHERE id = ?')
+  const insertMessage = prepare(db, 'INSERT OR IGNORE INTO message (peer_id, message_id, run_id, delivery_id) VALUES (?, ?, ?, ?)')
   const outbox = outboxWrites(db)
 
   const addMessages = (run: LogoutRun): void => {
-    for (const { peerId, messageId, deliveryId } of messagesOf(run))
-      insertMessage.run(peerId, messageId, run.id, deliveryId)
+    for (const { peerId, messageId, deliveryId } of messagesOf(run)) insertMessage.run(peerId, messageId, run.id, deliveryId)
   }
 
   return {
@@ -42,18 +35,7 @@ export function runWrites(db: Database): RunWrites {
 
     insert(run, effects) {
       const { id, version, sessionId, username, tokenHash, reason, state, startedAtMs, finishedAtMs } = run
-      insertRun.run(
-        id,
-        version,
-        sessionId,
-        username,
-        tokenHash,
-        reason,
-        state,
-        startedAtMs,
-        finishedAtMs ?? null,
-        JSON.stringify(run)
-      )
+      insertRun.run(id, version, sessionId, username, tokenHash, reason, state, startedAtMs, finishedAtMs ?? null, JSON.stringify(run))
       addMessages(run)
       outbox.add(id, effects)
     },
@@ -80,10 +62,7 @@ interface OutboxWrites extends Pick<Handlers, 'claimEffects' | 'releaseEffects'>
 }
 
 function outboxWrites(db: Database): OutboxWrites {
-  const insertEffect = prepare(
-    db,
-    'INSERT INTO effect (run_id, due_at_ms, ready_at_ms, doc) VALUES (?, ?, ?, ?)'
-  )
+  const insertEffect = prepare(db, 'INSERT INTO effect (run_id, due_at_ms, ready_at_ms, doc) VALUES (?, ?, ?, ?)')
   const drop = prepare(db, 'DELETE FROM effect WHERE id = ? AND run_id = ?')
   const ready = prepare<EffectRow>(
     db,
@@ -96,8 +75,7 @@ function outboxWrites(db: Database): OutboxWrites {
 
   return {
     add(runId, effects) {
-      for (const effect of effects)
-        insertEffect.run(runId, effect.dueAtMs, effect.dueAtMs, JSON.stringify(effect))
+      for (const effect of effects) insertEffect.run(runId, effect.dueAtMs, effect.dueAtMs, JSON.stringify(effect))
     },
 
     settle(runId, ids) {

@@ -143,8 +143,7 @@ const migrations: readonly Migration[] = [
  * @throws CURFEW_STORE_DAMAGED when the file belongs to another program
  */
 export function prepareFile(db: Database, file: string): void {
-  const found = prepare<{ readonly application_id: number }>(db, 'PRAGMA application_id').get()
-    ?.application_id
+  const found = prepare<{ readonly application_id: number }>(db, 'PRAGMA application_id').get()?.application_id
   const tables = prepare<{ readonly n: number }>(db, 'SELECT count(*) AS n FROM sqlite_schema').get()?.n
   if (found !== applicationId && (found !== 0 || tables !== 0)) {
     throw storeError('CURFEW_STORE_DAMAGED', { file, reason: 'the file belongs to another program' })
@@ -171,9 +170,7 @@ export function migrate(db: Database, file: string): void {
   db.exec('BEGIN IMMEDIATE')
   try {
     db.exec('CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT')
-    const at =
-      prepare<{ readonly v: number }>(db, 'SELECT coalesce(max(version), 0) AS v FROM migration').get()?.v ??
-      0
+    const at = prepare<{ readonly v: number }>(db, 'SELECT coalesce(max(version), 0) AS v FROM migration').get()?.v ?? 0
     const newest = migrations.at(-1)?.version ?? 0
     if (at > newest) throw storeError('CURFEW_STORE_SCHEMA_NEWER', { file, found: at, known: newest })
     const record = prepare(db, 'INSERT INTO migration VALUES (?, ?)')

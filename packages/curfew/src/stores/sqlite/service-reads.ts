@@ -7,18 +7,11 @@ export interface ServiceReads {
   revocationFeed(cursor: number, max: number): readonly RevocationEntry[]
   lockRead(userKey: string, nowMs: number, windowMs: number): number
   txGet(key: string, nowMs: number): unknown
-  listAudit(query: {
-    readonly afterId?: number
-    readonly limit: number
-    readonly userKey?: string
-  }): readonly (AuditRecord & { readonly id: number })[]
+  listAudit(query: { readonly afterId?: number; readonly limit: number; readonly userKey?: string }): readonly (AuditRecord & { readonly id: number })[]
 }
 
 export function serviceReads(db: Database): ServiceReads {
-  const revoked = prepare<{ readonly found: 1 }>(
-    db,
-    'SELECT 1 AS found FROM revocation WHERE sri = ? AND until_ms > ?'
-  )
+  const revoked = prepare<{ readonly found: 1 }>(db, 'SELECT 1 AS found FROM revocation WHERE sri = ? AND until_ms > ?')
   const feed = prepare<{
     readonly cursor: number
     readonly sri: string
@@ -27,24 +20,15 @@ export function serviceReads(db: Database): ServiceReads {
   }>(db, 'SELECT cursor, sri, until_ms, at_ms FROM revocation WHERE cursor > ? ORDER BY cursor LIMIT ?')
   const failures = prepare<{ readonly n: number }>(db, countFailures)
   const tx = prepare<{ readonly value: string }>(db, 'SELECT value FROM tx WHERE key = ? AND until_ms > ?')
-  const audit = prepare<{ readonly id: number; readonly doc: string }>(
-    db,
-    'SELECT id, doc FROM audit WHERE id > ? ORDER BY id LIMIT ?'
-  )
-  const auditOf = prepare<{ readonly id: number; readonly doc: string }>(
-    db,
-    'SELECT id, doc FROM audit WHERE user_key = ? AND id > ? ORDER BY id LIMIT ?'
-  )
+  const audit = prepare<{ readonly id: number; readonly doc: string }>(db, 'SELECT id, doc FROM audit WHERE id > ? ORDER BY id LIMIT ?')
+  const auditOf = prepare<{ readonly id: number; readonly doc: string }>(db, 'SELECT id, doc FROM audit WHERE user_key = ? AND id > ? ORDER BY id LIMIT ?')
   return {
     isRevoked: (sri, nowMs) => revoked.get(sri, nowMs) !== undefined,
-    revocationFeed: (cursor, max) =>
-      feed
-        .all(cursor, max)
-        .map((row) => ({ cursor: row.cursor, sri: row.sri, untilMs: row.until_ms, atMs: row.at_ms })),
+    revocationFeed: (cursor, max) => feed.all(cursor, max).map((row) => ({ cursor: row.cursor, sri: row.sri, untilMs: row.until_ms, atMs: row.at_ms })),
     lockRead: (userKey, nowMs, windowMs) => failures.get(userKey, nowMs - windowMs, nowMs)?.n ?? 0,
     txGet(key, nowMs) {
       const row = tx.get(key, nowMs)
-      return row === undefined ? undefined : JSON.parse(row.value)
+      return row === undefined ? undefined : (JSON.parse(row.value) as unknown)
     },
     listAudit({ afterId = 0, limit, userKey }) {
       const rows = userKey === undefined ? audit.all(afterId, limit) : auditOf.all(userKey, afterId, limit)

@@ -1,31 +1,19 @@
 import type { Handlers } from './command.ts'
 import { type Database, prepare } from './driver.ts'
 
-type ServiceHandlers = Pick<
-  Handlers,
-  'revoke' | 'replaySeen' | 'lockBump' | 'lockClear' | 'txCreate' | 'txTake' | 'appendAudit'
->
+type ServiceHandlers = Pick<Handlers, 'revoke' | 'replaySeen' | 'lockBump' | 'lockClear' | 'txCreate' | 'txTake' | 'appendAudit'>
 
 export function serviceWrites(db: Database): ServiceHandlers {
-  const revocation = prepare<{ readonly until_ms: number; readonly at_ms: number }>(
-    db,
-    'SELECT until_ms, at_ms FROM revocation WHERE sri = ?'
-  )
+  const revocation = prepare<{ readonly until_ms: number; readonly at_ms: number }>(db, 'SELECT until_ms, at_ms FROM revocation WHERE sri = ?')
   const dropRevocation = prepare(db, 'DELETE FROM revocation WHERE sri = ?')
   const insertRevocation = prepare(db, 'INSERT INTO revocation (sri, until_ms, at_ms) VALUES (?, ?, ?)')
-  const replay = prepare<{ readonly until_ms: number }>(
-    db,
-    'SELECT until_ms FROM replay WHERE issuer = ? AND id = ?'
-  )
+  const replay = prepare<{ readonly until_ms: number }>(db, 'SELECT until_ms FROM replay WHERE issuer = ? AND id = ?')
   const keepReplay = prepare(db, 'INSERT OR REPLACE INTO replay (issuer, id, until_ms) VALUES (?, ?, ?)')
   const insertFailure = prepare(db, 'INSERT INTO failed_sign_in (user_key, at_ms, until_ms) VALUES (?, ?, ?)')
   const failures = prepare<{ readonly n: number }>(db, countFailures)
   const clearFailures = prepare(db, 'DELETE FROM failed_sign_in WHERE user_key = ?')
   const insertTx = prepare(db, 'INSERT OR IGNORE INTO tx (key, until_ms, value) VALUES (?, ?, ?)')
-  const takeTx = prepare<{ readonly until_ms: number; readonly value: string }>(
-    db,
-    'DELETE FROM tx WHERE key = ? RETURNING until_ms, value'
-  )
+  const takeTx = prepare<{ readonly until_ms: number; readonly value: string }>(db, 'DELETE FROM tx WHERE key = ? RETURNING until_ms, value')
   const insertAudit = prepare(db, 'INSERT INTO audit (user_key, doc) VALUES (?, ?)')
 
   return {
@@ -68,5 +56,4 @@ export function serviceWrites(db: Database): ServiceHandlers {
 }
 
 /** Failed sign-ins of a user after one instant, up to another. */
-export const countFailures =
-  'SELECT count(*) AS n FROM failed_sign_in WHERE user_key = ? AND at_ms > ? AND at_ms <= ?'
+export const countFailures = 'SELECT count(*) AS n FROM failed_sign_in WHERE user_key = ? AND at_ms > ? AND at_ms <= ?'

@@ -6,14 +6,7 @@ import { inJoinOrder } from '../facts.ts'
 import type { Page, SessionParticipant, SessionQuery, SessionSummary } from '../store.ts'
 import { type Column, type Database, prepare } from './driver.ts'
 import { type ScannedRow, takePage } from './list-page.ts'
-import {
-  participantColumns,
-  type ParticipantRow,
-  readParticipant,
-  readSession,
-  type SessionRow,
-  sessionColumns
-} from './rows.ts'
+import { participantColumns, type ParticipantRow, readParticipant, readSession, type SessionRow, sessionColumns } from './rows.ts'
 
 export interface SessionReads {
   getSession(id: string): Session | undefined
@@ -36,32 +29,14 @@ export function sessionReads(db: Database): SessionReads {
   const joined = `SELECT ${sessionColumns}, ${participantColumns} FROM participant p JOIN session s ON s.id = p.session_id`
   const preferred = 'ORDER BY s.end_doc IS NOT NULL, s.created_at_ms DESC, s.id DESC LIMIT 1'
   const byId = prepare<SessionRow>(db, `${select} WHERE s.id = ?`)
-  const participants = prepare<ParticipantRow>(
-    db,
-    `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`
-  )
+  const participants = prepare<ParticipantRow>(db, `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`)
   const byToken = prepare<SessionRow>(db, `${select} WHERE s.token_hash = ? ${preferred}`)
-  const byPersistentToken = prepare<SessionRow>(
-    db,
-    `${select} WHERE s.persistent_token_hash = ? ${preferred}`
-  )
-  const byNameId = prepare<SessionRow & ParticipantRow>(
-    db,
-    `${joined} WHERE p.peer_id = ? AND p.name_id = ? ORDER BY s.created_at_ms, s.id, p.id`
-  )
-  const byIndex = prepare<SessionRow & ParticipantRow>(
-    db,
-    `${joined} WHERE p.peer_id = ? AND p.session_index = ? ORDER BY s.created_at_ms, s.id, p.id`
-  )
-  const byUser = prepare<SessionRow>(
-    db,
-    `${select} WHERE s.user_key = ? AND s.end_doc IS NULL ORDER BY s.created_at_ms, s.id`
-  )
+  const byPersistentToken = prepare<SessionRow>(db, `${select} WHERE s.persistent_token_hash = ? ${preferred}`)
+  const byNameId = prepare<SessionRow & ParticipantRow>(db, `${joined} WHERE p.peer_id = ? AND p.name_id = ? ORDER BY s.created_at_ms, s.id, p.id`)
+  const byIndex = prepare<SessionRow & ParticipantRow>(db, `${joined} WHERE p.peer_id = ? AND p.session_index = ? ORDER BY s.created_at_ms, s.id, p.id`)
+  const byUser = prepare<SessionRow>(db, `${select} WHERE s.user_key = ? AND s.end_doc IS NULL ORDER BY s.created_at_ms, s.id`)
   const live = prepare<{ readonly value: number }>(db, "SELECT value FROM tally WHERE name = 'live_sessions'")
-  const due = prepare<SessionRow>(
-    db,
-    `${select} WHERE s.end_doc IS NULL AND s.due_at_ms <= ? ORDER BY s.due_at_ms, s.id LIMIT ?`
-  )
+  const due = prepare<SessionRow>(db, `${select} WHERE s.end_doc IS NULL AND s.due_at_ms <= ? ORDER BY s.due_at_ms, s.id LIMIT ?`)
   const summary = prepare<{ readonly id: ParticipantId; readonly peer_id: PeerId; readonly added: number }>(
     db,
     "SELECT id, peer_id, doc ->> '$.addedAtMs' AS added FROM participant WHERE session_id = ? ORDER BY added, id"
@@ -71,8 +46,7 @@ export function sessionReads(db: Database): SessionReads {
     session: readSession(row),
     participant: readParticipant(row)
   })
-  const one = (row: SessionRow | undefined): Session | undefined =>
-    row === undefined ? undefined : readSession(row)
+  const one = (row: SessionRow | undefined): Session | undefined => (row === undefined ? undefined : readSession(row))
 
   return {
     getSession: (id) => one(byId.get(id)),
@@ -90,17 +64,11 @@ export function sessionReads(db: Database): SessionReads {
     dueSessions: (nowMs, max) => due.all(nowMs, max).map(readSession),
     listSessions(query) {
       const { sql, values } = listOf(query)
-      const { ids, ...rest } = takePage(
-        prepare<ScannedRow>(db, sql).iterate(...values),
-        query.limit,
-        scannedMax
-      )
+      const { ids, ...rest } = takePage(prepare<ScannedRow>(db, sql).iterate(...values), query.limit, scannedMax)
       const items = ids.flatMap((id) => {
         const session = one(byId.get(id))
         if (session === undefined) return []
-        return [
-          { session, participants: summary.all(id).map((row) => ({ id: row.id, peerId: row.peer_id })) }
-        ]
+        return [{ session, participants: summary.all(id).map((row) => ({ id: row.id, peerId: row.peer_id })) }]
       })
       return { items, ...rest }
     }

@@ -30,28 +30,13 @@ export function sessionWrites(db: Database, parts: SessionWriteParts): SessionHa
   return { ...factWrites(db, parts), ...endWrites(db, parts), ...touchWrites(db) }
 }
 
-function factWrites(
-  db: Database,
-  { tally, capacity }: SessionWriteParts
-): Pick<SessionHandlers, 'openSession' | 'addParticipant'> {
-  const state = prepare<{ readonly version: number; readonly end_doc: string | null }>(
-    db,
-    'SELECT version, end_doc FROM session WHERE id = ?'
-  )
+function factWrites(db: Database, { tally, capacity }: SessionWriteParts): Pick<SessionHandlers, 'openSession' | 'addParticipant'> {
+  const state = prepare<{ readonly version: number; readonly end_doc: string | null }>(db, 'SELECT version, end_doc FROM session WHERE id = ?')
   const insert = prepare(db, insertSession)
   const bump = prepare(db, 'UPDATE session SET version = version + 1 WHERE id = ?')
-  const knownParticipant = prepare<ParticipantRow>(
-    db,
-    `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ? AND p.id = ?`
-  )
-  const insertParticipant = prepare(
-    db,
-    'INSERT INTO participant (session_id, id, peer_id, name_id, session_index, doc) VALUES (?, ?, ?, ?, ?, ?)'
-  )
-  const updateParticipant = prepare(
-    db,
-    'UPDATE participant SET name_id = ?, session_index = ?, doc = ? WHERE session_id = ? AND id = ?'
-  )
+  const knownParticipant = prepare<ParticipantRow>(db, `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ? AND p.id = ?`)
+  const insertParticipant = prepare(db, 'INSERT INTO participant (session_id, id, peer_id, name_id, session_index, doc) VALUES (?, ?, ?, ?, ?, ?)')
+  const updateParticipant = prepare(db, 'UPDATE participant SET name_id = ?, session_index = ?, doc = ? WHERE session_id = ? AND id = ?')
 
   return {
     openSession(session) {
@@ -76,13 +61,7 @@ function factWrites(
       const known = readParticipant(row)
       const joined = joinParticipant(known, participant)
       if (joined !== known) {
-        updateParticipant.run(
-          joined.nameId.value,
-          joined.sessionIndex,
-          participantDoc(joined),
-          sessionId,
-          participant.id
-        )
+        updateParticipant.run(joined.nameId.value, joined.sessionIndex, participantDoc(joined), sessionId, participant.id)
         bump.run(sessionId)
       }
       return 'exists'
@@ -90,19 +69,10 @@ function factWrites(
   }
 }
 
-function endWrites(
-  db: Database,
-  { tally, runs, revoke }: SessionWriteParts
-): Pick<SessionHandlers, 'endSession'> {
+function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pick<SessionHandlers, 'endSession'> {
   const byId = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.id = ?`)
-  const participants = prepare<ParticipantRow>(
-    db,
-    `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`
-  )
-  const end = prepare(
-    db,
-    'UPDATE session SET version = version + 1, end_doc = ?, keep_until_ms = ? WHERE id = ?'
-  )
+  const participants = prepare<ParticipantRow>(db, `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`)
+  const end = prepare(db, 'UPDATE session SET version = version + 1, end_doc = ?, keep_until_ms = ? WHERE id = ?')
 
   return {
     endSession(commit) {
@@ -124,14 +94,8 @@ function endWrites(
 }
 
 function touchWrites(db: Database): Pick<SessionHandlers, 'touch'> {
-  const known = prepare<ActivityRow>(
-    db,
-    'SELECT last_activity_at_ms, idle_expires_at_ms, expires_at_ms, end_doc FROM session WHERE id = ?'
-  )
-  const move = prepare(
-    db,
-    'UPDATE session SET last_activity_at_ms = ?, idle_expires_at_ms = ?, due_at_ms = ? WHERE id = ?'
-  )
+  const known = prepare<ActivityRow>(db, 'SELECT last_activity_at_ms, idle_expires_at_ms, expires_at_ms, end_doc FROM session WHERE id = ?')
+  const move = prepare(db, 'UPDATE session SET last_activity_at_ms = ?, idle_expires_at_ms = ?, due_at_ms = ? WHERE id = ?')
 
   return {
     touch({ sessionId, lastActivityAtMs, idleExpiresAtMs }) {
@@ -140,11 +104,7 @@ function touchWrites(db: Database): Pick<SessionHandlers, 'touch'> {
       if (row.end_doc !== null) return 'ended'
       const before = { lastActivityAtMs: row.last_activity_at_ms, idleExpiresAtMs: row.idle_expires_at_ms }
       const next = joinActivity(before, { lastActivityAtMs, idleExpiresAtMs }, row.expires_at_ms)
-      if (
-        next.lastActivityAtMs === before.lastActivityAtMs &&
-        next.idleExpiresAtMs === before.idleExpiresAtMs
-      )
-        return 'touched'
+      if (next.lastActivityAtMs === before.lastActivityAtMs && next.idleExpiresAtMs === before.idleExpiresAtMs) return 'touched'
       const dueAt = dueAtMs({ idleExpiresAtMs: next.idleExpiresAtMs, expiresAtMs: row.expires_at_ms })
       move.run(next.lastActivityAtMs, next.idleExpiresAtMs, dueAt, sessionId)
       return 'touched'
@@ -152,7 +112,4 @@ function touchWrites(db: Database): Pick<SessionHandlers, 'touch'> {
   }
 }
 
-type ActivityRow = Pick<
-  SessionRow,
-  'last_activity_at_ms' | 'idle_expires_at_ms' | 'expires_at_ms' | 'end_doc'
->
+type ActivityRow = Pick<SessionRow, 'last_activity_at_ms' | 'idle_expires_at_ms' | 'expires_at_ms' | 'end_doc'>

@@ -32,9 +32,5 @@ export function toStoreError(error: unknown, file: string): Error {
   const code = resultCode(error)
   const context = code === undefined ? { file } : { file, sqliteCode: code }
   if (isDiskFull(error)) return storeError('CURFEW_STORE_DISK_FULL', context, error)
-  return storeError(
-    (code === undefined ? undefined : codeOf[code & 0xff]) ?? 'CURFEW_STORE_FAILED',
-    context,
-    error
-  )
+  return storeError((code === undefined ? undefined : codeOf[code & 0xff]) ?? 'CURFEW_STORE_FAILED', context, error)
 }

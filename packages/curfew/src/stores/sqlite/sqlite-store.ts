@@ -52,10 +52,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 }
 
 interface Access {
-  readonly ask: <N extends CommandName>(
-    name: N,
-    input: Commands[N]['input']
-  ) => Promise<Ack<Commands[N]['result']>>
+  readonly ask: <N extends CommandName>(name: N, input: Commands[N]['input']) => Promise<Ack<Commands[N]['result']>>
   readonly read: <T>(question: () => T) => Promise<T>
 }
 
@@ -100,8 +97,7 @@ function sessionCalls({ ask, read }: Access, reads: SessionReads) {
     openSession: (session) => ask('openSession', session),
     addParticipant: (sessionId, participant) => ask('addParticipant', { sessionId, participant }),
     endSession: (commit) => ask('endSession', commit),
-    touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
-      ask('touch', { sessionId, lastActivityAtMs, idleExpiresAtMs }),
+    touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) => ask('touch', { sessionId, lastActivityAtMs, idleExpiresAtMs }),
     getSession: (sessionId) => read(() => reads.getSession(sessionId)),
     getParticipants: (sessionId) => read(() => reads.getParticipants(sessionId)),
     findSessionByToken: (tokenHash) => read(() => reads.findSessionByToken(tokenHash)),
@@ -141,8 +137,7 @@ function serviceCalls({ ask, read }: Access, reads: ServiceReads) {
     lockBump: (userKey, nowMs, windowMs) => ask('lockBump', { userKey, nowMs, windowMs }),
     lockRead: (userKey, nowMs, windowMs) => read(() => reads.lockRead(userKey, nowMs, windowMs)),
     lockClear: (userKey) => ask('lockClear', { userKey }),
-    txCreate: (key, value, untilMs) =>
-      ask('txCreate', { key, json: JSON.stringify(value) ?? 'null', untilMs }),
+    txCreate: (key, value, untilMs) => ask('txCreate', { key, json: JSON.stringify(value) ?? 'null', untilMs }),
     txGet: (key, nowMs) => read(() => reads.txGet(key, nowMs)),
     async txTake(key, nowMs) {
       const { value } = await ask('txTake', { key, nowMs })

@@ -8,13 +8,7 @@ import { openDatabase, prepare } from './driver.ts'
  */
 export function checkSqliteVersion(version: string = builtInVersion()): void {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
-  const safe =
-    (major === 3 &&
-      ((minor === 44 && patch >= 6) ||
-        (minor === 50 && patch >= 7) ||
-        (minor === 51 && patch >= 3) ||
-        minor > 51)) ||
-    major > 3
+  const safe = (major === 3 && ((minor === 44 && patch >= 6) || (minor === 50 && patch >= 7) || (minor === 51 && patch >= 3) || minor > 51)) || major > 3
   if (!safe) throw storeError('CURFEW_STORE_SQLITE_VERSION', { version, wanted: '3.51.3 or newer' })
 }
 

@@ -66,11 +66,7 @@ export async function startWriter(options: WriterOptions): Promise<WriterClient>
         for (const answer of message.answers) settle(pending, answer)
     }
   })
-  worker.on('error', (error) =>
-    fail(
-      storeError('CURFEW_STORE_FAILED', { file: options.file, reason: 'the writer thread stopped' }, error)
-    )
-  )
+  worker.on('error', (error) => fail(storeError('CURFEW_STORE_FAILED', { file: options.file, reason: 'the writer thread stopped' }, error)))
   worker.on('exit', () => {
     fail(storeError(closing ? 'CURFEW_STORE_CLOSED' : 'CURFEW_STORE_FAILED', { file: options.file }))
     closed.resolve()
@@ -91,8 +87,7 @@ export async function startWriter(options: WriterOptions): Promise<WriterClient>
     async ask(name, input) {
       if (gone !== undefined) throw gone
       if (closing) throw storeError('CURFEW_STORE_CLOSED', { file })
-      if (pending.size >= waitingMax && isSignOn(name))
-        throw storeError('CURFEW_STORE_OVERLOADED', { file, waiting: pending.size })
+      if (pending.size >= waitingMax && isSignOn(name)) throw storeError('CURFEW_STORE_OVERLOADED', { file, waiting: pending.size })
       number += 1
       const { promise, resolve, reject } = Promise.withResolvers<unknown>()
       pending.set(number, { resolve, reject })

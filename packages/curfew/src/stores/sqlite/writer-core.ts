@@ -68,14 +68,6 @@ function createFile(path: string): string {
     if (isCurfewError(error)) throw error
     const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
     const isReadOnly = why === 'EACCES' || why === 'EROFS' || why === 'EPERM'
-    throw storeError(
-      isReadOnly
-        ? 'CURFEW_STORE_READ_ONLY'
-        : why === 'ENOSPC'
-          ? 'CURFEW_STORE_DISK_FULL'
-          : 'CURFEW_STORE_OPEN',
-      { file: path, why },
-      error
-    )
+    throw storeError(isReadOnly ? 'CURFEW_STORE_READ_ONLY' : why === 'ENOSPC' ? 'CURFEW_STORE_DISK_FULL' : 'CURFEW_STORE_OPEN', { file: path, why }, error)
   }
 }

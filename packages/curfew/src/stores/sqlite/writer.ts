@@ -10,11 +10,7 @@ import { openWriterCore, type WriterCore } from './writer-core.ts'
 /** Commands in one transaction at most. */
 const groupMax = 256
 
-function serve(
-  core: WriterCore,
-  send: (message: FromWriter) => void,
-  listen: (receive: (message: ToWriter) => void) => void
-): void {
+function serve(core: WriterCore, send: (message: FromWriter) => void, listen: (receive: (message: ToWriter) => void) => void): void {
   let waiting: Request[] = []
   let scheduled = false
   let closing = false

@@ -56,7 +56,11 @@ suite('messages that are refused at /idp/SLO.saml2', () => {
     const foreign = { ...payroll.signing, key: makeKeyPair('foreign').key }
     const redirect = await encodeRedirect(sloUrl, { parameter: 'SAMLRequest', xml: xmlOf(request()) }, foreign)
     const answer = await browser.get(redirect)
-    await assertRefused(kit, answer, 'CURFEW_SAML_SIGN(ER_UNKNOWN|ATURE_INVALID)'.replace(/\(.*\)/, answer.body.includes('SIGNER') ? 'ER_UNKNOWN' : 'ATURE_INVALID'))
+    await assertRefused(
+      kit,
+      answer,
+      'CURFEW_SAML_SIGN(ER_UNKNOWN|ATURE_INVALID)'.replace(/\(.*\)/, answer.body.includes('SIGNER') ? 'ER_UNKNOWN' : 'ATURE_INVALID')
+    )
   })
 
   test('AC-145 a LogoutRequest whose signed octets were changed', async () => {
@@ -66,7 +70,11 @@ suite('messages that are refused at /idp/SLO.saml2', () => {
     const changed = url.href.replace('RelayState=one', 'RelayState=two')
     assert.equal((await browser.get(changed)).statusCode, 400)
     const signed = await signMessage(serialiseLogoutRequest(request()), payroll.signing)
-    assert.equal((await browser.post('/idp/SLO.saml2', postOf(signed.replace('logout:user', 'logout:admin').replace('<samlp:SessionIndex>', '<samlp:SessionIndex>x')))).statusCode, 400)
+    assert.equal(
+      (await browser.post('/idp/SLO.saml2', postOf(signed.replace('logout:user', 'logout:admin').replace('<samlp:SessionIndex>', '<samlp:SessionIndex>x'))))
+        .statusCode,
+      400
+    )
     assert.equal((await kit.store.findByUser('local:ana')).length, 1)
   })
 
@@ -173,6 +181,12 @@ suite('answers that are not believed', () => {
     return { kit, browser, run, told, payroll }
   }
 
+  async function assertAnswerRefused(kit: Kit, answer: { statusCode: number; body: string }, code: string) {
+    assert.equal(answer.statusCode, 400)
+    assert.match(answer.body, new RegExp(code))
+    assert.ok(kit.logged.some(({ fields }) => fields['code'] === code))
+  }
+
   async function outcome(kit: Kit) {
     const { items } = await kit.store.listRuns({ limit: 1 })
     return items[0]?.deliveries[0]?.outcome?.kind
@@ -188,22 +202,28 @@ suite('answers that are not believed', () => {
     assert.equal(await outcome(kit), 'unconfirmed')
   })
 
-  test('an answer of another partner to a request it was never sent', async () => {
-    const { kit, browser, told, payroll } = await underway()
-    await using _ = kit
-    const page = await browser.get(await payroll.logoutAnswer(told))
-    assert.equal(page.statusCode, 400)
-    assert.equal(await outcome(kit), undefined)
-  })
-
-  test('an answer to no request at all', async () => {
-    const { kit, browser, told } = await underway()
-    await using _ = kit
-    const page = await browser.get(await kit.partner('intranet').logoutAnswer({ ...told, id: '_nothing' }))
-    assert.equal(page.statusCode, 400)
-    assert.match(page.body, /CURFEW_SAML_IN_RESPONSE_TO/)
-    assert.equal(await outcome(kit), undefined)
-  })
+  for (const [name, code, answer] of [
+    [
+      'an answer of another partner to a request it was never sent',
+      'CURFEW_SAML_IN_RESPONSE_TO',
+      async (kit: Kit, told: LogoutRequest) => kit.partner('payroll').logoutAnswer(told)
+    ],
+    [
+      'an answer to no request at all',
+      'CURFEW_SAML_IN_RESPONSE_TO',
+      async (kit: Kit, told: LogoutRequest) => kit.partner('intranet').logoutAnswer({ ...told, id: '_nothing' })
+    ],
+    ['an answer that is no message', 'CURFEW_SAML_BASE64', async () => `${sloUrl}?SAMLResponse=%25`]
+  ] as const) {
+    test(`${name} counts for nothing; the browser that is out goes on, any other sees an error`, async () => {
+      const { kit, browser, run, told } = await underway()
+      await using _ = kit
+      const url = await answer(kit, told)
+      await assertAnswerRefused(kit, await kit.browser().get(url), code)
+      assert.equal((await browser.get(url)).headers.location, run)
+      assert.equal(await outcome(kit), undefined)
+    })
+  }
 
   test('Success with PartialLogout inside is not a sign-out', async () => {
     const { kit, browser, told } = await underway()

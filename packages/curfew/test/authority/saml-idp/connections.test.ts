@@ -39,7 +39,11 @@ function unsigned(entity: EntityDescriptor): Uint8Array {
 async function open(settings: readonly Partial<ConnectionSettings>[], over: Partial<ConnectionsDeps> = {}) {
   const clock = createFakeClock()
   const problems: unknown[] = []
-  const files: Record<string, Uint8Array | string> = { '/m.xml': unsigned(payroll), '/federation.pem': metadataKey.certificatePem, '/peer.pem': peer.certificatePem }
+  const files: Record<string, Uint8Array | string> = {
+    '/m.xml': unsigned(payroll),
+    '/federation.pem': metadataKey.certificatePem,
+    '/peer.pem': peer.certificatePem
+  }
   const deps: ConnectionsDeps = {
     clock,
     ownKeys: [{ key: own.key, algorithm: 'ecdsa-sha256', certificate: own.certificate }],
@@ -48,7 +52,10 @@ async function open(settings: readonly Partial<ConnectionSettings>[], over: Part
     onProblem: (id, error) => void problems.push([id, error]),
     ...over
   }
-  const connections = await openConnections(deps, settings.map((one, i) => ({ id: `c${i}`, metadata: { file: '/m.xml' }, ...one })))
+  const connections = await openConnections(
+    deps,
+    settings.map((one, i) => ({ id: `c${i}`, metadata: { file: '/m.xml' }, ...one }))
+  )
   return { connections, clock, problems }
 }
 
@@ -67,15 +74,25 @@ suite('SAML connections from metadata and settings', () => {
   })
 
   test('lets settings override what metadata says', async () => {
-    const { connections } = await open([{ name: 'Pay', slo: [{ binding: 'redirect', url: 'http://other.test/slo' }], frames: true, requireSignedAuthnRequests: false }])
+    const { connections } = await open([
+      { name: 'Pay', slo: [{ binding: 'redirect', url: 'http://other.test/slo' }], frames: true, requireSignedAuthnRequests: false }
+    ])
     const connection = connections.byId('c0')
     assert.equal(connection?.name, 'Pay')
-    assert.deepEqual(connection?.peer.channels.map(({ kind }) => kind), ['frame', 'hop'])
+    assert.deepEqual(
+      connection?.peer.channels.map(({ kind }) => kind),
+      ['frame', 'hop']
+    )
     assert.equal(connection?.requireSignedAuthnRequests, false)
   })
 
   test('AC-142 resolves relative addresses, and refuses them without a base address', async () => {
-    const relative = { metadata: undefined, entityId: 'urn:x', acs: [{ binding: 'post' as const, url: '/acs' }], slo: [{ binding: 'redirect' as const, url: '/slo', responseUrl: '/done' }] }
+    const relative = {
+      metadata: undefined,
+      entityId: 'urn:x',
+      acs: [{ binding: 'post' as const, url: '/acs' }],
+      slo: [{ binding: 'redirect' as const, url: '/slo', responseUrl: '/done' }]
+    }
     const { connections } = await open([{ ...relative, baseUrl: 'https://apps.test/x' }])
     assert.deepEqual(connections.byId('c0')?.logoutServices, [{ binding: 'redirect', url: 'https://apps.test/slo', responseUrl: 'https://apps.test/done' }])
     await assert.rejects(open([relative]), { code: 'CURFEW_CONFIG_CONNECTION' })
@@ -111,7 +128,12 @@ suite('SAML connections from metadata and settings', () => {
   })
 
   test('reads metadata again after its time, keeps what it knew when that fails, and starts without a partner that is down', async () => {
-    const answers: (Uint8Array | undefined)[] = [undefined, unsigned(payroll), undefined, unsigned({ ...payroll, cacheDuration: 'P1D', entityId: 'urn:payroll:2' })]
+    const answers: (Uint8Array | undefined)[] = [
+      undefined,
+      unsigned(payroll),
+      undefined,
+      unsigned({ ...payroll, cacheDuration: 'P1D', entityId: 'urn:payroll:2' })
+    ]
     const fetchMetadata = async () => answers.shift() ?? Promise.reject(new Error('down'))
     const { connections, clock, problems } = await open([{ metadata: { url: 'http://payroll.test/metadata', refreshMinutes: 10 } }], { fetchMetadata })
     assert.equal(connections.byId('c0'), undefined)

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { CurfewError, decodeSoap, encodeSoap, serialiseLogoutResponse, signMessage, status, statusUri, verificationKeyFromCertificate, verifyLogoutRequest } from '@curfew/codecs'
+import {
+  CurfewError,
+  decodeSoap,
+  encodeSoap,
+  serialiseLogoutResponse,
+  signMessage,
+  status,
+  statusUri,
+  verificationKeyFromCertificate,
+  verifyLogoutRequest
+} from '@curfew/codecs'
 import { makeConnection } from '../../../src/authority/saml-idp/connection.ts'
 import { fixedConnections } from '../../../src/authority/saml-idp/connections.ts'
 import { createSamlSender } from '../../../src/authority/saml-idp/saml-sender.ts'
@@ -37,8 +47,19 @@ const send = {
   nowMs: startMs
 } as unknown as SendRequest
 
-async function answerWith(network: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>, signal = new AbortController().signal): Promise<SendResult> {
-  const outbound = { request: async (request: OutboundRequest) => ({ status: 200, headers: { 'content-type': 'text/xml' }, body: Buffer.alloc(0), durationMs: 1, ...(await network(request)) }) }
+async function answerWith(
+  network: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>,
+  signal = new AbortController().signal
+): Promise<SendResult> {
+  const outbound = {
+    request: async (request: OutboundRequest) => ({
+      status: 200,
+      headers: { 'content-type': 'text/xml' },
+      body: Buffer.alloc(0),
+      durationMs: 1,
+      ...(await network(request))
+    })
+  }
   const sender = createSamlSender({ entityId: 'urn:idp', connections: fixedConnections([connection]), ids: createIds(systemRandom), outbound })
   return sender.send(send, signal)
 }
@@ -51,7 +72,14 @@ interface Answer {
 }
 
 async function soapAnswer({ key, inResponseTo = '_message', issuer = 'urn:peer', said = status.success() }: Answer): Promise<Partial<OutboundResponse>> {
-  const parts = serialiseLogoutResponse({ kind: 'LogoutResponse', id: '_answer', issuer, issueInstant: Temporal.Instant.fromEpochMilliseconds(startMs), inResponseTo, status: said })
+  const parts = serialiseLogoutResponse({
+    kind: 'LogoutResponse',
+    id: '_answer',
+    issuer,
+    issueInstant: Temporal.Instant.fromEpochMilliseconds(startMs),
+    inResponseTo,
+    status: said
+  })
   const xml = key === undefined ? parts.head + parts.tail : await signMessage(parts, { key: key.key, algorithm: 'ecdsa-sha256' })
   return { body: Buffer.from(encodeSoap(xml)) }
 }
@@ -63,7 +91,10 @@ suite('the SAML sender by SOAP', () => {
       sent = request
       return {}
     })
-    const told = verifyLogoutRequest(decodeSoap(Buffer.from(sent?.body ?? '')), { entityId: 'urn:idp', keys: [verificationKeyFromCertificate(own.certificate)] })
+    const told = verifyLogoutRequest(decodeSoap(Buffer.from(sent?.body ?? '')), {
+      entityId: 'urn:idp',
+      keys: [verificationKeyFromCertificate(own.certificate)]
+    })
     assert.deepEqual(told.subject, send.delivery.nameId)
     assert.deepEqual(told.sessionIndexes, ['index'])
     assert.equal(told.id, '_message')
@@ -95,12 +126,20 @@ suite('the SAML sender by SOAP', () => {
   }
 
   for (const [name, network, expected] of [
-    ['a web page with status 200', async () => ({ headers: { 'content-type': 'text/html' } }), { kind: 'unusable-answer', code: 'CURFEW_SAML_ANSWER_NOT_SAML' }],
+    [
+      'a web page with status 200',
+      async () => ({ headers: { 'content-type': 'text/html' } }),
+      { kind: 'unusable-answer', code: 'CURFEW_SAML_ANSWER_NOT_SAML' }
+    ],
     ['status 503', async () => ({ status: 503, headers: {} }), { kind: 'failed', why: 'unreachable', retryable: true }],
     ['a redirect', async () => ({ status: 302, headers: {} }), { kind: 'unusable-answer' }],
     ['a time-out', () => Promise.reject(new CurfewError('CURFEW_OUTBOUND_TIMEOUT')), { kind: 'failed', why: 'timed-out', retryable: true }],
     ['no connection', () => Promise.reject(new CurfewError('CURFEW_OUTBOUND_UNREACHABLE')), { kind: 'failed', why: 'unreachable', retryable: true }],
-    ['an address that is not allowed', () => Promise.reject(new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN')), { kind: 'failed', why: 'unreachable', retryable: false }]
+    [
+      'an address that is not allowed',
+      () => Promise.reject(new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN')),
+      { kind: 'failed', why: 'unreachable', retryable: false }
+    ]
   ] as const) {
     test(`reads ${name} as ${expected.kind}`, async () => {
       assert.partialDeepStrictEqual(await answerWith(network as (request: OutboundRequest) => Promise<Partial<OutboundResponse>>), expected)

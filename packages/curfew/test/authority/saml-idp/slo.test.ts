@@ -97,7 +97,10 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     const home = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
     assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
     const { items } = await kit.store.listRuns({ limit: 5 })
-    assert.deepEqual(items[0]?.deliveries.map((d) => [d.peerId, d.outcome?.kind]), [['silent', 'unsupported']])
+    assert.deepEqual(
+      items[0]?.deliveries.map((d) => [d.peerId, d.outcome?.kind]),
+      [['silent', 'unsupported']]
+    )
   })
 
   test('AC-144 sends nothing to a partner whose profile excludes it; the local session ends', async () => {
@@ -121,7 +124,9 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
   })
 
   test('AC-141 answers at the response address where the partner has one', async () => {
-    await using kit = await createKit({ partners: { payroll: { slo: [{ binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' }] } } })
+    await using kit = await createKit({
+      partners: { payroll: { slo: [{ binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' }] } }
+    })
     const { browser, known } = await signedIn(kit, ['payroll'])
     const payroll = kit.partner('payroll')
     const home = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
@@ -130,7 +135,9 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
   })
 
   test('AC-142 resolves relative logout addresses against the base address of the connection', async () => {
-    await using kit = await createKit({ partners: { payroll: {}, intranet: { baseUrl: 'http://apps.test/intranet/', slo: [{ binding: 'redirect', url: 'saml/slo' }] } } })
+    await using kit = await createKit({
+      partners: { payroll: {}, intranet: { baseUrl: 'http://apps.test/intranet/', slo: [{ binding: 'redirect', url: 'saml/slo' }] } }
+    })
     const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
     const payroll = kit.partner('payroll')
     const away = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
@@ -172,7 +179,9 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     await using kit = await createKit()
     const { browser, known } = await signedIn(kit, ['payroll'])
     const payroll = kit.partner('payroll')
-    const nobody = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest({ ...known('payroll').subject, value: 'nobody' }, [known('payroll').index])))
+    const nobody = await browser.get(
+      await payroll.logoutRedirect(payroll.logoutRequest({ ...known('payroll').subject, value: 'nobody' }, [known('payroll').index]))
+    )
     assert.deepEqual(payroll.readLogoutResponse(String(nobody.headers.location)).status, status.requester(statusUri.unknownPrincipal))
     await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
     const again = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
@@ -209,7 +218,10 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     await using kit = await createKit({ partners: { payroll: { slo: [{ binding: 'post', url: 'http://payroll.test/slo' }] } } })
     const { browser, known } = await signedIn(kit, ['payroll'])
     const payroll = kit.partner('payroll')
-    const posted = await browser.post('/idp/SLO.saml2', await payroll.logoutPost(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]), 'x'))
+    const posted = await browser.post(
+      '/idp/SLO.saml2',
+      await payroll.logoutPost(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]), 'x')
+    )
     const { page } = await follow(browser, String(posted.headers.location))
     const form = formOf(page.body)
     assert.equal(form.action, 'http://payroll.test/slo')

@@ -23,7 +23,10 @@ suite('SAML Web Browser SSO at the identity provider', () => {
       audience: payroll.entityId,
       inResponseTo: request.id
     })
-    assert.deepEqual(response.assertion?.attributes.map((a) => [a.name, a.values]), [['mail', ['ana@example.org']]])
+    assert.deepEqual(
+      response.assertion?.attributes.map((a) => [a.name, a.values]),
+      [['mail', ['ana@example.org']]]
+    )
   })
 
   test('signs in at the second partner without asking again', async () => {
@@ -95,7 +98,9 @@ suite('SAML Web Browser SSO at the identity provider', () => {
     await using kit = await createKit()
     const browser = kit.browser()
     const payroll = kit.partner('payroll')
-    const kerberos = await browser.get(await payroll.ssoRedirect({ nameIdPolicy: { format: 'urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos', allowCreate: true } }))
+    const kerberos = await browser.get(
+      await payroll.ssoRedirect({ nameIdPolicy: { format: 'urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos', allowCreate: true } })
+    )
     assert.deepEqual(payroll.readResponse(kerberos.body).response.status.subcodes, [statusUri.invalidNameIdPolicy])
     const smartcard = await browser.get(
       await payroll.ssoRedirect({ requestedAuthnContext: { comparison: 'exact', classRefs: ['urn:oasis:names:tc:SAML:2.0:ac:classes:Smartcard'] } })
@@ -179,7 +184,13 @@ suite('SAML Web Browser SSO at the identity provider', () => {
     await signInTo(kit, browser, 'payroll')
     const [session] = await kit.store.findByUser('local:ana')
     Object.assign(kit.ctx.store, { findSessionByToken: async () => session })
-    await kit.ctx.engine.endSessions({ scope: { kind: 'user', userKey: 'local:ana' }, reason: 'admin', by: { kind: 'admin', id: 'root' }, starter: { kind: 'none' }, browser: 'absent' })
+    await kit.ctx.engine.endSessions({
+      scope: { kind: 'user', userKey: 'local:ana' },
+      reason: 'admin',
+      by: { kind: 'admin', id: 'root' },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
     const page = await browser.get(await kit.partner('intranet').ssoRedirect())
     assert.equal(page.statusCode, 400)
     assert.doesNotMatch(page.body, /SAMLResponse/)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { configSchema } from '../../../src/config/schema.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { formOf } from '../browser.ts'
 import { createKit, type Kit, signIn, signInTo } from '../kit.ts'
@@ -25,7 +26,11 @@ suite('the sign-in form', () => {
   test('answers an unknown user, a disabled one and a wrong password alike', async () => {
     await using kit = await createKit()
     const bodies = await Promise.all(
-      [['ana', 'wrong'], ['nobody', 'wrong'], ['gone', 'was here']].map(async ([username, password]) => {
+      [
+        ['ana', 'wrong'],
+        ['nobody', 'wrong'],
+        ['gone', 'was here']
+      ].map(async ([username, password]) => {
         const answered = await signIn(kit.browser(), '/', username, password)
         assert.equal(answered.statusCode, 401)
         return answered.body.replace(/nonce="[^"]*"|value="[^"]*"|\/idp\/[\w-]{22}/g, '')
@@ -139,10 +144,16 @@ suite('the sign-in form', () => {
       kit.clock.advance(1000)
       await signIn(kit.browser(), '/')
     }
-    assert.equal((await kit.store.findByUser('local:ana')).some(({ id }) => id === oldest.id), false)
+    assert.equal(
+      (await kit.store.findByUser('local:ana')).some(({ id }) => id === oldest.id),
+      false
+    )
     assert.equal((await kit.store.findByUser('local:ana')).length, 2)
     const { items } = await kit.store.listRuns({ limit: 5 })
-    assert.deepEqual(items.map((run) => [run.reason, run.deliveries.map((d) => d.peerId)]), [['session-limit', ['payroll']]])
+    assert.deepEqual(
+      items.map((run) => [run.reason, run.deliveries.map((d) => d.peerId)]),
+      [['session-limit', ['payroll']]]
+    )
     assert.equal(await kit.store.isRevoked(oldest.sri, kit.clock.nowMs()), true)
   })
 
@@ -153,7 +164,10 @@ suite('the sign-in form', () => {
     const form = formOf((await browser.get(String(start.headers.location))).body)
     const fields = { ...form.fields, username: 'ana', password: 'correct horse' }
     const answers = await Promise.all([browser.post(form.action, fields), browser.post(form.action, fields)])
-    assert.deepEqual(answers.map((answer) => answer.statusCode).sort(), [303, 400])
+    assert.deepEqual(
+      answers.map((answer) => answer.statusCode).toSorted((a, b) => a - b),
+      [303, 400]
+    )
     assert.equal((await kit.store.findByUser('local:ana')).length, 1)
   })
 
@@ -162,14 +176,20 @@ suite('the sign-in form', () => {
     await signIn(kit.browser(), '/', 'ana', 'wrong')
     await signIn(kit.browser(), '/', 'hunter2', 'x')
     const audit = await kit.store.listAudit({ limit: 10 })
-    assert.deepEqual(audit.map(({ event, userKey }) => [event, userKey]), [['sign-in.failed', 'local:ana']])
+    assert.deepEqual(
+      audit.map(({ event, userKey }) => [event, userKey]),
+      [['sign-in.failed', 'local:ana']]
+    )
     assert.doesNotMatch(JSON.stringify([audit, kit.logged]), /hunter2|wrong/)
   })
 })
 
 suite('session cookies and limits', () => {
   test('AC-122 sets PF HttpOnly with Path=/ and SameSite=Lax, and Secure under https', async () => {
-    for (const [baseUrl, secure] of [['http://curfew.test', undefined], ['https://curfew.test', true]] as const) {
+    for (const [baseUrl, secure] of [
+      ['http://curfew.test', undefined],
+      ['https://curfew.test', true]
+    ] as const) {
       await using kit = await createKit({ baseUrl })
       const { cookies } = await signIn(kit.browser(), '/')
       const cookie = cookies.find(({ name }) => name === 'PF')
@@ -185,7 +205,10 @@ suite('session cookies and limits', () => {
     assert.match(cookie?.value ?? '', /^[\w-]{32}$/)
     assert.deepEqual([cookie?.maxAge, cookie?.httpOnly, cookie?.path], [94_608_000, true, '/'])
     const { cookies: plain } = await signIn(kit.browser(), '/')
-    assert.equal(plain.find(({ name, value }) => name === 'PF.PERSISTENT' && value !== ''), undefined)
+    assert.equal(
+      plain.find(({ name, value }) => name === 'PF.PERSISTENT' && value !== ''),
+      undefined
+    )
   })
 
   test('keeps a persistent session when the browser forgets its session cookie', async () => {
@@ -231,6 +254,10 @@ suite('session cookies and limits', () => {
     await browser.get('/')
     assert.equal((await onlySession(kit)).lastActivityAtMs, kit.clock.nowMs())
     assert.equal((await onlySession(kit)).idleExpiresAtMs, kit.clock.nowMs() + 60 * 60_000)
+  })
+
+  test('AC-120 has authentication sessions on by default', () => {
+    assert.equal(configSchema.shape.sessions.parse({ secretFile: 'secret' }).enabled, true)
   })
 
   test('AC-120 asks every time when authentication sessions are off and the form keeps no state', async () => {

@@ -5,7 +5,10 @@ import { parseUsers } from '../../../src/authority/sign-on/users.ts'
 
 suite('the users file', () => {
   test('reads people with one or many values per attribute', () => {
-    const users = parseUsers('users:\n  - username: Ana\n    password: $argon2id$v=19$x\n    attributes: { mail: ana@example.org, groups: [a, b] }\n', 'users.yaml')
+    const users = parseUsers(
+      'users:\n  - username: Ana\n    password: $argon2id$v=19$x\n    attributes: { mail: ana@example.org, groups: [a, b] }\n',
+      'users.yaml'
+    )
     assert.deepEqual(users.get('ana')?.attributes, { mail: ['ana@example.org'], groups: ['a', 'b'] })
     assert.equal(users.get('ana')?.username, 'Ana')
   })

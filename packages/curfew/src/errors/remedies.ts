@@ -1,0 +1,25 @@
+import type { CodecCode } from '@curfew/codecs'
+import type { ProductCode } from './catalogue.ts'
+
+/** What to do, in one sentence, where one sentence is enough; every code has a page with the rest. */
+const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
+  CURFEW_API_CONFLICT: 'Look at the present state first: curfew runs show <run>',
+  CURFEW_API_UNAUTHORISED: 'Give the token of this server with --token-file, or run the command where its curfew.yaml is.',
+  CURFEW_API_VALIDATION: 'Correct the fields that are named; /v1/openapi.json describes them.',
+  CURFEW_CLI_ADDRESS_IN_USE: 'Stop the program that listens there, or choose another port.',
+  CURFEW_CLI_FAULT_UNKNOWN: 'Use one of the choices that are listed.',
+  CURFEW_CLI_INPUT_UNKNOWN: 'Give an address with SAMLRequest or SAMLResponse, XML, base64, a JSON Web Token, or a file with one of them.',
+  CURFEW_CLI_PARTNER_UNKNOWN: 'Faults work with the demo partner: --partner legacy',
+  CURFEW_CLI_SERVER_UNREACHABLE: 'Start it with curfew start (or npm run demo), or say where it is with --server.',
+  CURFEW_CONFIG_FILE: 'Correct the path in curfew.yaml, or make the file readable for this user.',
+  CURFEW_CONFIG_INVALID: 'See every finding with: curfew validate',
+  CURFEW_CONFIG_KEY: 'Make a new pair in an empty folder with curfew init, or correct saml.keys in curfew.yaml.',
+  CURFEW_CONFIG_USERS: 'Change the file with curfew users add|password|remove only.',
+  CURFEW_RUN_UNKNOWN: 'Find it with: curfew runs list',
+  CURFEW_SESSION_UNKNOWN: 'Find it with: curfew sessions list',
+  CURFEW_STORE_LOCKED: 'Stop the other process first, or give this one another store.file.'
+}
+
+export function remedyOf(code: string): string | undefined {
+  return (remedies as Readonly<Record<string, string | undefined>>)[code]
+}

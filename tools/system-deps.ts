@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** A program that tests need, the names it may have, and the Debian package that brings it. */
+interface SystemProgram {
+  readonly names: readonly string[]
+  readonly package: string
+  /** A file that shows the package is there, for what is no program. */
+  readonly file?: string
+  /** A command that must succeed, for what is a module of an interpreter. */
+  readonly probe?: readonly string[]
+}
+
+const chromium: SystemProgram = { names: ['chromium-headless-shell', 'chromium', 'google-chrome'], package: 'chromium-headless-shell' }
+
+/** What each kind of test wants. */
+const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
+  test: [
+    chromium,
+    { names: ['xmlsec1'], package: 'xmlsec1' },
+    { names: ['xmllint'], package: 'libxml2-utils' },
+    { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] }
+  ],
+  interop: [
+    chromium,
+    { names: ['apache2'], package: 'apache2', file: '/usr/sbin/apache2' },
+    { names: [], package: 'libapache2-mod-auth-mellon', file: '/usr/lib/apache2/modules/mod_auth_mellon.so' },
+    { names: ['php'], package: 'php-cli' },
+    { names: [], package: 'php-xml', probe: ['php', '-r', 'exit(class_exists("DOMDocument") ? 0 : 1);'] },
+    { names: [], package: 'php-sqlite3', probe: ['php', '-r', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);'] },
+    { names: [], package: 'simplesamlphp', file: '/usr/share/simplesamlphp/www/index.php' }
+  ],
+  bench: []
+}
+
+/** Full path of the first of these programs that is on this machine. */
+export function findProgram(names: readonly string[]): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  for (const name of names) {
+    for (const folder of folders) if (isExecutable(join(folder, name))) return join(folder, name)
+  }
+  return undefined
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isThere(program: SystemProgram): boolean {
+  if (program.probe !== undefined) return spawnSync(program.probe[0] ?? '', program.probe.slice(1), { stdio: 'ignore' }).status === 0
+  if (program.file !== undefined) {
+    try {
+      accessSync(program.file, constants.R_OK)
+      return true
+    } catch {
+      return false
+    }
+  }
+  return findProgram(program.names) !== undefined
+}
+
+/** Installs what is missing where that is possible, says in one line what it did or what a person has to do. */
+function ensure(set: string): void {
+  const missing = (sets[set] ?? []).filter((program) => !isThere(program)).map((program) => program.package)
+  if (missing.length === 0) return
+  const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
+  const canInstall = process.getuid?.() === 0 && findProgram(['apt-get']) !== undefined && process.env['CURFEW_NO_APT'] !== '1'
+  if (!canInstall) {
+    console.log(`Not on this machine: ${missing.join(', ')}. Tests that need them are skipped. Install them with: sudo ${command}`)
+    return
+  }
+  console.log(`Installing for tests: ${missing.join(', ')}`)
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env: environment })
+  // Services must not start by themselves: tests run their own on ports of their own.
+  const result = spawnSync(
+    'sh',
+    [
+      '-c',
+      `printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d.curfew && chmod +x /usr/sbin/policy-rc.d.curfew && { [ -e /usr/sbin/policy-rc.d ] || { cp /usr/sbin/policy-rc.d.curfew /usr/sbin/policy-rc.d; OWN=1; }; ${command} -qq; CODE=$?; [ -z "$OWN" ] || rm -f /usr/sbin/policy-rc.d; rm -f /usr/sbin/policy-rc.d.curfew; exit $CODE`
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: environment
+    }
+  )
+  if (result.status !== 0) console.log(`The installation failed; tests that need it are skipped. ${result.stderr.toString().trim().split('\n').at(-1) ?? ''}`)
+}
+
+if (process.argv.includes('--ensure')) ensure(process.argv[process.argv.indexOf('--ensure') + 1] ?? 'test')
