@@ -1,1 +1,6 @@
-export {}
+export { codecCatalogue, CurfewError, isCurfewError } from '@curfew/codecs'
+export type { Composition } from './cli/compose.ts'
+export { createServer, type EmbedOptions } from './cli/embed.ts'
+export { defineConfig } from './config/define.ts'
+export type { Config, ConfigInput, SamlConnectionConfig } from './config/schema.ts'
+export { catalogue } from './errors/catalogue.ts'

@@ -1,11 +1,10 @@
-import { type CatalogueEntry, codecCatalogue, CurfewError, isCurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
-import { catalogue } from '../errors/catalogue.ts'
+import { remedyOf } from '../errors/remedies.ts'
+import { everyCode } from '../errors/render.ts'
 import type { AdminContext } from './context.ts'
-import type { ProblemView } from './schemas.ts'
-
-const entries: Readonly<Record<string, CatalogueEntry>> = { ...codecCatalogue, ...catalogue }
+import type { FieldProblem, ProblemView } from './schemas.ts'
 
 /** One shape for every error of the API (RFC 9457), with all fields that were wrong at once. */
 export function sendProblem(ctx: AdminContext, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -16,21 +15,40 @@ export function sendProblem(ctx: AdminContext, error: unknown, request: FastifyR
 
 function problemOf(error: unknown, instance: string): ProblemView {
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map((issue) => ({
-      path: `${error.validationContext ?? 'body'}${issue.instancePath.replaceAll('/', '.')}`,
-      message: issue.message ?? 'can not be used'
-    }))
-    return { ...base('CURFEW_API_VALIDATION', instance), errors, remediation: 'Correct the fields that are named; /v1/openapi.json describes them.' }
+    const where = error.validationContext ?? 'body'
+    return { ...base('CURFEW_API_VALIDATION', instance), errors: error.validation.map((issue) => fieldProblem(where, issue)) }
   }
-  if (isCurfewError(error)) return { ...base(error.code, instance), detail: error.message }
+  if (isCurfewError(error)) return { ...base(error.code, instance), ...placeOf(error), detail: error.message }
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (status === 413) return base('CURFEW_API_TOO_LARGE', instance)
   return status >= 400 && status < 500 ? base('CURFEW_API_MALFORMED', instance) : base('CURFEW_API_FAILED', instance)
 }
 
 function base(code: string, instance: string): ProblemView {
-  const entry = entries[code] ?? { http: 500, title: code }
-  return { type: `urn:curfew:error:${code}`, title: entry.title, status: entry.http, code, instance }
+  const entry = everyCode[code] ?? { http: 500, title: code }
+  const remediation = remedyOf(code)
+  return { type: `urn:curfew:error:${code}`, title: entry.title, status: entry.http, code, instance, ...(remediation === undefined ? {} : { remediation }) }
+}
+
+/** One field that can not be used: where, why, and what would do instead of what came. */
+function fieldProblem(
+  where: string,
+  issue: { readonly instancePath: string; readonly message?: string; readonly params: Readonly<Record<string, unknown>> }
+): FieldProblem {
+  const { expected, values, input } = issue.params
+  const wanted = Array.isArray(values) ? values.join(', ') : expected
+  return {
+    path: `${where}${issue.instancePath.replaceAll('/', '.')}`.replace(/\.$/, ''),
+    message: issue.message ?? 'can not be used',
+    ...(typeof wanted === 'string' ? { expected: wanted } : {}),
+    ...(input === undefined ? {} : { got: JSON.stringify(input)?.slice(0, 60) ?? '' })
+  }
+}
+
+/** The run and the message that an error speaks of. */
+function placeOf({ context }: CurfewError): Pick<ProblemView, 'run' | 'message'> {
+  const { run, message } = context
+  return { ...(typeof run === 'string' ? { run } : {}), ...(typeof message === 'string' ? { message } : {}) }
 }
 
 /** @throws CURFEW_API_UNAUTHORISED */

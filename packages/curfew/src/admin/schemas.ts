@@ -125,6 +125,8 @@ export const healthView = z.object({
   store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })
 })
 
+const fieldProblem = z.object({ path: z.string(), message: z.string(), expected: z.string().optional(), got: z.string().optional() })
+
 export const problemView = z.object({
   type: z.string(),
   title: z.string(),
@@ -133,7 +135,9 @@ export const problemView = z.object({
   detail: z.string().optional(),
   instance: z.string(),
   remediation: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional()
+  run: z.string().optional(),
+  message: z.string().optional(),
+  errors: z.array(fieldProblem).optional()
 })
 
 export type SessionView = z.output<typeof sessionView>
@@ -145,5 +149,6 @@ export type DryRunView = z.output<typeof dryRunView>
 export type PeerView = z.output<typeof peerView>
 export type AuditView = z.output<typeof auditView>
 export type HealthView = z.output<typeof healthView>
+export type FieldProblem = z.output<typeof fieldProblem>
 export type ProblemView = z.output<typeof problemView>
 export type LogoutRequestBody = z.input<typeof logoutRequest>

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyInstance } from 'fastify'
@@ -10,7 +11,7 @@ import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml-idp/connections.ts'
 import { createSamlSender } from '../authority/saml-idp/saml-sender.ts'
 import type { OwnKey } from '../authority/saml-idp/settings.ts'
-import { createAuthorityServer } from '../authority/server.ts'
+import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
 import { openUserFile } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -94,7 +95,15 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     peers: () => connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) }))
   })
   const parts = opened.move()
-  const listeners: (() => Promise<unknown>)[] = []
+  const listeners: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    status.now = 'stopping'
+    await Promise.all(listeners.map((close) => close()))
+    await authority.close()
+    await admin.close()
+    await engine.stop()
+    await parts.disposeAsync()
+  }
   return {
     authority,
     admin,
@@ -103,18 +112,17 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     connections,
     outbound,
     async start() {
-      await engine.start()
-      listeners.push(...(await listenAll(authority, config.server.listen)), ...(await listenAll(admin, config.admin.listen)))
-      status.now = 'ok'
+      try {
+        await engine.start()
+        await listenAll(authority, config.server.listen, listeners)
+        await listenAll(admin, config.admin.listen, listeners)
+        status.now = 'ok'
+      } catch (error) {
+        await stop()
+        throw error
+      }
     },
-    async stop() {
-      status.now = 'stopping'
-      await Promise.all(listeners.map((close) => close()))
-      await authority.close()
-      await admin.close()
-      await engine.stop()
-      await parts.disposeAsync()
-    }
+    stop
   }
 }
 
@@ -193,28 +201,32 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
   }
 }
 
-/** Listens on every address; further addresses share the routes of the first. */
-async function listenAll(app: FastifyInstance, addresses: readonly string[]): Promise<readonly (() => Promise<unknown>)[]> {
+/** Most time that open connections get to finish when the server stops. */
+const drainMs = 2_000
+
+/** Listens on every address with the same routes, and adds how to stop to `closers` as soon as one listens. */
+async function listenAll(app: FastifyInstance, addresses: readonly string[], closers: (() => Promise<void>)[]): Promise<void> {
   await app.ready()
-  const { createServer } = await import('node:http')
-  const closers: (() => Promise<unknown>)[] = []
   for (const address of addresses) {
     const { host, port } = hostPort(address)
-    const server = createServer({ maxHeaderSize: 80 * 1024 }, (request, response) => app.routing(request, response))
+    const server = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => app.routing(request, response))
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
       server.listen(port, host, resolve)
     })
-    closers.push(
-      () =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve())
-          server.closeIdleConnections()
-          setTimeout(() => server.closeAllConnections(), 2_000).unref()
-        })
-    )
+    closers.push(() => closeServer(server))
   }
-  return closers
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = systemClock.after(drainMs, () => server.closeAllConnections())
+    server.close(() => {
+      timer.cancel()
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
 }
 
 /** `127.0.0.1:9031`, `[::1]:9031`, `*:9031`. */

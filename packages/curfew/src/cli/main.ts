@@ -1,6 +1,6 @@
-import { type CatalogueEntry, codecCatalogue, type CurfewError, isCurfewError } from '@curfew/codecs'
+import { type CurfewError, isCurfewError } from '@curfew/codecs'
 import { Command, CommanderError, Option } from 'commander'
-import { catalogue } from '../errors/catalogue.ts'
+import { errorLines, errorPage, everyCode, renderError } from '../errors/render.ts'
 import { ApiProblem } from './client.ts'
 import type { CommandContext, GlobalOptions } from './context.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
@@ -248,27 +248,25 @@ async function guarded(terminal: Terminal, action: () => Promise<ExitCode>): Pro
 }
 
 function explainProblem(terminal: Terminal, { problem }: ApiProblem): ExitCode {
-  terminal.note(`${problem.detail ?? problem.title}   ${problem.code}`)
+  terminal.note(`${problem.title}   ${problem.code}`)
+  if (problem.detail !== undefined) terminal.note(`  ${problem.detail}`)
   for (const { path, message } of problem.errors ?? []) terminal.note(`  ${path}: ${message}`)
-  if (problem.remediation !== undefined) terminal.note(`  ${problem.remediation}`)
+  if (problem.remediation !== undefined) terminal.note(`  Fix: ${problem.remediation}`)
+  terminal.note(`  Reference: ${problem.instance}   More: ${errorPage(problem.code)}`)
   if (problem.status === 404) return exitCode.notFound
   return problem.status === 401 || problem.status === 403 ? exitCode.notPermitted : exitCode.failed
 }
 
-const entries: Readonly<Record<string, CatalogueEntry>> = { ...codecCatalogue, ...catalogue }
-
-const fixes: Readonly<Record<string, string>> = {
-  CURFEW_CLI_SERVER_UNREACHABLE: 'Is it running? Start it with: curfew start   (or: npm run demo)',
-  CURFEW_CONFIG_INVALID: 'See everything that is wrong: curfew validate',
-  CURFEW_CONFIG_FILE: 'Make a configuration with: curfew init',
-  CURFEW_STORE_LOCKED: 'Another curfew works on this database; stop it first.'
-}
-
 function explainError(terminal: Terminal, error: CurfewError): ExitCode {
-  terminal.note(`${error.message}   ${error.code}`)
-  const fix = fixes[error.code]
-  if (fix !== undefined) terminal.note(`  ${fix}`)
-  terminal.note(`  docs/reference/errors/${error.code}.md`)
-  if (error.code === 'CURFEW_CLI_SERVER_UNREACHABLE') return exitCode.serverUnreachable
-  return entries[error.code]?.kind === 'config' ? exitCode.configuration : exitCode.failed
+  for (const line of errorLines(renderError(error))) terminal.note(line)
+  switch (error.code) {
+    case 'CURFEW_CLI_SERVER_UNREACHABLE':
+      return exitCode.serverUnreachable
+    case 'CURFEW_CLI_PARTNER_UNKNOWN':
+      return exitCode.notFound
+    case 'CURFEW_CLI_FAULT_UNKNOWN':
+    case 'CURFEW_CLI_INPUT_UNKNOWN':
+      return exitCode.usage
+  }
+  return everyCode[error.code]?.kind === 'config' ? exitCode.configuration : exitCode.failed
 }

@@ -85,10 +85,14 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(context, [...path, key], key, knownKeys(path)))
-    case 'invalid_type':
-      if (got === undefined)
-        return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: `Write a ${issue.expected} here.` }]
-      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_TYPE', what: `${shown(got)} is not a ${issue.expected}.`, fix: `Write a ${issue.expected}.` }]
+    case 'invalid_type': {
+      const wanted = kindWords[issue.expected] ?? `a ${issue.expected}`
+      if (got === undefined) return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: `Write ${wanted} here.` }]
+      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_TYPE', what: `${shown(got)} is not ${wanted}.`, fix: `Write ${wanted}.` }]
+    }
+    case 'too_small':
+    case 'too_big':
+      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: boundWords(issue) }]
     case 'invalid_value':
       return [unknownValue(context, path, got, issue.values.map(String))]
     case 'invalid_union':
@@ -104,6 +108,35 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
   }
 }
 
+const missing = 'this is needed and not there.'
+
+const kindWords: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a section with settings of its own',
+  record: 'a section with settings of its own'
+}
+
+function boundWords(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`
+  switch (issue.origin) {
+    case 'string':
+      return `Write ${bound} characters.`
+    case 'array':
+    case 'set':
+      return `Write a list of ${bound}.`
+    default:
+      return `Write ${bound}.`
+  }
+}
+
+function article(name: string): string {
+  return /^[aeiou]/i.test(name) ? 'an' : 'a'
+}
+
 function unionFinding(context: FindingContext, path: Path, got: unknown, issue: z.core.$ZodIssueInvalidUnion): Finding {
   if (issue.discriminator !== undefined) {
     const choices = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : ['saml']
@@ -111,7 +144,7 @@ function unionFinding(context: FindingContext, path: Path, got: unknown, issue: 
     const full = path.at(-1) === issue.discriminator ? path : [...path, issue.discriminator]
     return unknownValue(context, full, path.at(-1) === issue.discriminator ? got : value, choices)
   }
-  if (got === undefined) return { ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: 'this is needed and not there.', fix: 'Write a value here.' }
+  if (got === undefined) return { ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: 'Write a value here.' }
   const advice = issue.message === 'Invalid input' ? (issue.errors.flat().at(-1)?.message ?? issue.message) : issue.message
   return { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(advice)}.` }
 }
@@ -119,14 +152,14 @@ function unionFinding(context: FindingContext, path: Path, got: unknown, issue: 
 function unknownKey(context: FindingContext, path: Path, key: string, known: readonly string[]): Finding {
   const meant = nearest(key, known)
   const fix = meant === undefined ? `Use one of: ${known.join(', ')}.` : `Did you mean \`${meant}\`?`
-  return { ...placeOf(context, path), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what: `\`${key}\` is not a key here.`, fix }
+  return { ...placeOf(context, path, 'key'), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what: `\`${key}\` is not a key here.`, fix }
 }
 
 function unknownValue(context: FindingContext, path: Path, got: unknown, choices: readonly string[]): Finding {
   const meant = typeof got === 'string' ? nearest(got, choices) : undefined
   const hint = meant === undefined ? '' : `   (did you mean "${meant}"?)`
   const name = String(path.at(-1) ?? 'value')
-  const what = got === undefined ? 'this is needed and not there.' : `${shown(got)} is not a ${name}.`
+  const what = got === undefined ? missing : `${shown(got)} is not ${article(name)} ${name}.`
   return {
     ...placeOf(context, path),
     code: got === undefined ? 'CURFEW_CONFIG_MISSING' : 'CURFEW_CONFIG_UNKNOWN_VALUE',
@@ -175,26 +208,30 @@ function duplicates(context: FindingContext, config: Config): readonly Finding[]
   })
 }
 
-function placeOf(context: FindingContext, path: Path): { readonly file: string; readonly line: number; readonly column: number; readonly path: string } {
-  const { line, col } = positionOf(context, path)
+function placeOf(
+  context: FindingContext,
+  path: Path,
+  at: 'value' | 'key' = 'value'
+): { readonly file: string; readonly line: number; readonly column: number; readonly path: string } {
+  const { line, col } = positionOf(context, path, at)
   return { file: context.file, line, column: col, path: pathText(context, path) }
 }
 
-function positionOf({ document, lines }: FindingContext, path: Path): { readonly line: number; readonly col: number } {
+function positionOf({ document, lines }: FindingContext, path: Path, at: 'value' | 'key'): { readonly line: number; readonly col: number } {
   for (let length = path.length; length >= 0; length--) {
-    const offset = offsetOf(document, path.slice(0, length))
+    const offset = offsetOf(document, path.slice(0, length), at)
     if (offset !== undefined) return lines.linePos(offset)
   }
   return { line: 1, col: 1 }
 }
 
 /** Offset of a value, or of its key when the value itself has none. */
-function offsetOf(document: Document, path: Path): number | undefined {
+function offsetOf(document: Document, path: Path, at: 'value' | 'key'): number | undefined {
   const parent = path.length === 0 ? undefined : document.getIn(path.slice(0, -1), true)
   if (isMap(parent)) {
     const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(path.at(-1)))
     const value = pair?.value as { range?: readonly number[] | null } | null | undefined
-    const isPlain = isScalar(pair?.value)
+    const isPlain = at === 'value' && isScalar(pair?.value)
     const key = pair?.key as { range?: readonly number[] | null } | undefined
     return (isPlain ? value?.range?.[0] : key?.range?.[0]) ?? key?.range?.[0]
   }
@@ -228,7 +265,8 @@ function shown(value: unknown): string {
 }
 
 function capital(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1).replace(/\.$/, '')
+  const isName = /^[a-z]+[A-Z]/.test(text)
+  return (isName ? text.slice(0, 1) : text.slice(0, 1).toUpperCase()) + text.slice(1).replace(/\.$/, '')
 }
 
 /** Paths in the file are relative to the file. */

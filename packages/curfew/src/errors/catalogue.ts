@@ -9,7 +9,7 @@ export const catalogue = {
   CURFEW_API_TOO_LARGE: { kind: 'peer', http: 413, title: 'The request is larger than is accepted.' },
   CURFEW_API_UNAUTHORISED: { kind: 'peer', http: 401, title: 'The admin API needs its token.' },
   CURFEW_API_VALIDATION: { kind: 'peer', http: 400, title: 'The request has fields that can not be used.' },
-  CURFEW_CLI_CONFIRMATION: { kind: 'peer', http: 400, title: 'The command needs a confirmation that nobody can give here.' },
+  CURFEW_CLI_ADDRESS_IN_USE: { kind: 'operation', http: 503, title: 'The address to listen at is taken or not one of this machine.' },
   CURFEW_CLI_FAULT_UNKNOWN: { kind: 'peer', http: 400, title: 'There is no such fault.' },
   CURFEW_CLI_INPUT_UNKNOWN: { kind: 'peer', http: 400, title: 'The input is nothing that can be inspected.' },
   CURFEW_CLI_PARTNER_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such demo partner.' },

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { createLogger } from '../../platform/logger.ts'
 import { createSelfSigned } from '../../platform/certificate.ts'
+import { systemClock } from '../../platform/clock.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { loadConfig } from '../../config/load.ts'
 import { compose, type Composition } from '../compose.ts'
@@ -99,7 +100,7 @@ async function authorityMetadata(folder: string, baseUrl: string): Promise<Uint8
 async function credentials(folder: string, id: string): Promise<{ readonly keyPem: string; readonly certificatePem: string }> {
   const at = (name: string): string => join(folder, 'keys', `${id}.${name}.pem`)
   if (!existsSync(at('key'))) {
-    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: Date.now(), days: 3_650 }, systemRandom)
+    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: systemClock.nowMs(), days: 3_650 }, systemRandom)
     writeFileSync(at('key'), pair.keyPem, { mode: 0o600 })
     writeFileSync(at('crt'), pair.certificatePem, { mode: 0o600 })
   }
@@ -115,7 +116,7 @@ function writeDemoConfig(
   for (const app of applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
   const config = {
     server: { baseUrl: `http://curfew.localhost:${port}`, listen: [`127.0.0.1:${port}`, `[::1]:${port}`] },
-    admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: 'demo.token' },
+    admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: '../demo.token' },
     saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
     sessions: { secretFile: 'keys/session.secret', persistent: true },
     signOn: { users: 'users.yaml' },
@@ -132,25 +133,26 @@ function writeDemoConfig(
       ...(app.id === 'payroll' ? { frames: true } : {})
     }))
   }
-  const token = join(folder, 'demo.token')
+  const token = join(folder, '../demo.token')
   if (!existsSync(token)) writeFileSync(token, readFileSync(join(folder, 'data/admin.token'), 'utf8'), { mode: 0o600 })
   writeFileSync(join(folder, 'curfew.yaml'), `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, { mode: 0o600 })
 }
 
 function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl }: RunningDemo): void {
-  const apps = applications.applications.map((app) => `${app.url.padEnd(30)} ${app.note}`)
+  const width = Math.max(...applications.applications.map((app) => app.url.length))
+  const apps = applications.applications.map((app) => `${app.url.padEnd(width)}  ${app.note}`)
   terminal.out('')
   terminal.out(`  Curfew ${version}  demo   state in ${demoFolder}, nothing leaves this machine`)
   terminal.out('')
   const blocks: readonly (readonly (readonly [string, string])[])[] = [
     [
       ['Sign in', `${`${baseUrl}/`.padEnd(40)} user ana, password ana`],
-      ['Admin API', `${`${adminUrl}/v1`.padEnd(40)} token in ${demoFolder}/demo.token`],
+      ['Admin API', `${`${adminUrl}/v1`.padEnd(40)} token in ${demoFolder}.token`],
       ['Metrics', `${adminUrl}/metrics`]
     ],
     apps.map((text, i) => [i === 0 ? 'Applications' : '', text] as const),
     [
-      ['Try this', 'open all three, then:  npx curfew logout --user ana --watch'],
+      ['Try this', 'open the first three, then:  npx curfew logout --user ana --watch'],
       ['Break it', 'npx curfew trigger logout --partner legacy --fault no-response'],
       ['Stop', 'Ctrl+C']
     ]

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { createSelfSigned } from '../../platform/certificate.ts'
+import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
 import type { CommandContext } from '../context.ts'
@@ -22,6 +23,9 @@ interface Answers {
   readonly password?: string
 }
 
+/** Files that hold something nobody could bring back; one that exists is never written over. */
+const writtenFiles = ['curfew.yaml', 'keys/saml.key.pem', 'keys/saml.crt.pem', 'keys/session.secret', 'data/admin.token', 'users.yaml']
+
 /** Certificates of metadata only carry keys; ten years saves a roll-over that proves nothing. */
 const certificateDays = 3_650
 
@@ -29,8 +33,10 @@ const certificateDays = 3_650
 export async function init(context: CommandContext, options: InitOptions): Promise<ExitCode> {
   const { terminal } = context
   const folder = resolve(options.directory ?? '.')
-  if (existsSync(join(folder, 'curfew.yaml'))) {
-    terminal.note(`${join(folder, 'curfew.yaml')} is there already; nothing was changed.`)
+  const present = writtenFiles.filter((path) => existsSync(join(folder, path)))
+  if (present.length > 0) {
+    terminal.note(`${present.join(', ')} ${present.length === 1 ? 'is' : 'are'} in ${folder} already; nothing was changed.`)
+    terminal.note('Choose another folder with --directory.')
     return exitCode.failed
   }
   const answers = await ask(context, options)
@@ -54,20 +60,29 @@ async function ask({ terminal }: CommandContext, options: InitOptions): Promise<
     terminal.note('Say where the authority will be reached: curfew init --base-url https://login.example.com')
     return undefined
   }
-  const { group, text, password } = await import('@clack/prompts')
-  const answers = await group({
-    organisation: () => text({ message: 'Name of your organisation, as people see it', defaultValue: 'My organisation', placeholder: 'My organisation' }),
-    baseUrl: () =>
-      text({
-        message: 'Address of the authority, as browsers see it',
-        placeholder: 'https://login.example.com',
-        validate: (value) => (URL.canParse(value ?? '') ? undefined : 'Write an address such as https://login.example.com')
-      }),
-    user: () => text({ message: 'First user (empty: none)', defaultValue: '' }),
-    password: ({ results }) => (results.user === undefined || results.user === '' ? Promise.resolve('') : password({ message: `Password of ${results.user}` }))
+  return askPerson()
+}
+
+/** Four questions. Undefined: the person stopped. */
+async function askPerson(): Promise<Answers | undefined> {
+  const { isCancel, password, text } = await import('@clack/prompts')
+  const organisation = await text({
+    message: 'Name of your organisation, as people see it',
+    defaultValue: 'My organisation',
+    placeholder: 'My organisation'
   })
-  const user = answers.user === '' ? {} : { user: answers.user, password: String(answers.password) }
-  return { organisation: answers.organisation, baseUrl: answers.baseUrl, ...user }
+  if (isCancel(organisation)) return undefined
+  const baseUrl = await text({
+    message: 'Address of the authority, as browsers see it',
+    placeholder: 'https://login.example.com',
+    validate: (value) => (URL.canParse(value ?? '') ? undefined : 'Write an address such as https://login.example.com')
+  })
+  if (isCancel(baseUrl)) return undefined
+  const user = await text({ message: 'First user (empty: none)', defaultValue: '' })
+  if (isCancel(user)) return undefined
+  if (user === '') return { organisation, baseUrl }
+  const secret = await password({ message: `Password of ${user}` })
+  return isCancel(secret) ? undefined : { organisation, baseUrl, user, password: secret }
 }
 
 type Written = readonly (readonly [string, string])[]
@@ -76,7 +91,7 @@ type Written = readonly (readonly [string, string])[]
 export async function writeInstallation(folder: string, answers: Answers, more: { readonly config?: object } = {}): Promise<Written> {
   const at = (path: string): string => join(folder, path)
   for (const path of ['keys', 'data', 'peers']) mkdirSync(at(path), { recursive: true, mode: 0o700 })
-  const pair = await createSelfSigned(new URL(answers.baseUrl).hostname, { fromMs: Date.now(), days: certificateDays }, systemRandom)
+  const pair = await createSelfSigned(new URL(answers.baseUrl).hostname, { fromMs: systemClock.nowMs(), days: certificateDays }, systemRandom)
   const users = answers.user === undefined ? [] : [await userEntry(answers.user, answers.password ?? '')]
   const config = {
     server: { baseUrl: answers.baseUrl },
@@ -97,12 +112,19 @@ export async function writeInstallation(folder: string, answers: Answers, more: 
     ['curfew.yaml', `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, 'the configuration']
   ]
   for (const [path, content] of files) {
-    mkdirSync(dirname(at(path)), { recursive: true })
-    writeFileSync(at(path), content, { mode: 0o600, flag: 'wx' })
+    if (path === '.gitignore') ignoreSecrets(at(path), content)
+    else writeFileSync(at(path), content, { mode: 0o600, flag: 'wx' })
   }
   const { configJsonSchema } = await import('../../config/schema.ts')
   writeFileSync(at('config.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
   return files.map(([path, , what]) => [at(path), what] as const)
+}
+
+/** Adds what must not be committed to a `.gitignore` that may be there already. */
+function ignoreSecrets(file: string, lines: string): void {
+  const known = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const missing = lines.split('\n').filter((line) => line !== '' && !known.split('\n').includes(line))
+  if (missing.length > 0) writeFileSync(file, `${known}${known === '' || known.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`)
 }
 
 async function userEntry(username: string, password: string): Promise<object> {

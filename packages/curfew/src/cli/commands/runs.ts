@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { systemClock } from '../../platform/clock.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { runText, standing, summaryText, whyText } from '../run-text.ts'
@@ -48,7 +49,7 @@ export async function showRun(context: CommandContext, id: string, options: { re
   const run = await connect(context).run(id)
   if (printJson(context, run)) return exitCode.done
   const { terminal } = context
-  for (const line of options.why === true ? whyText(run, terminal) : runText(run, terminal, Date.now())) terminal.out(line)
+  for (const line of options.why === true ? whyText(run, terminal) : runText(run, terminal, systemClock.nowMs())) terminal.out(line)
   if (options.why !== true && run.verdict !== 'all-ended') terminal.note(`Why: curfew runs show ${run.id} --why`)
   return exitCode.done
 }

@@ -1,3 +1,4 @@
+import { destination } from 'pino'
 import { createLogger } from '../../platform/logger.ts'
 import { compose } from '../compose.ts'
 import type { CommandContext } from '../context.ts'
@@ -13,7 +14,7 @@ export async function start(context: CommandContext): Promise<ExitCode> {
   if (loaded === undefined) return exitCode.configuration
   const { config, file } = loaded
   const { terminal, options } = context
-  const logger = createLogger({ level: options.verbose === true ? 'debug' : config.logging.level })
+  const logger = createLogger({ level: options.verbose === true ? 'debug' : config.logging.level }, destination({ dest: 2, sync: true }))
   const server = await compose(loaded, logger)
   await server.start()
   const count = config.connections.length
