@@ -4,6 +4,8 @@ export interface XmlAttribute {
   /** Local name. */
   readonly name: string
   readonly prefix: string
+  /** Name as written: `prefix:name`, or the local name alone. */
+  readonly qualifiedName: string
   /** Namespace name; empty for an attribute without prefix. */
   readonly namespace: string
   readonly value: string
@@ -14,6 +16,8 @@ export interface XmlElement {
   /** Local name. */
   readonly name: string
   readonly prefix: string
+  /** Name as written: `prefix:name`, or the local name alone. */
+  readonly qualifiedName: string
   readonly namespace: string
   readonly attributes: readonly XmlAttribute[]
   /** Namespaces declared on this element itself. */
@@ -41,6 +45,7 @@ export function attribute(element: XmlElement, name: string, namespace = ''): st
   return undefined
 }
 
+/** True for an element of exactly this namespace and local name. The prefix never matters. */
 export function is(element: XmlElement | undefined, namespace: string, name: string): element is XmlElement {
   return element !== undefined && element.name === name && element.namespace === namespace
 }
@@ -50,8 +55,10 @@ export function is(element: XmlElement | undefined, namespace: string, name: str
  * @throws CURFEW_XML_TEXT_UNEXPECTED when text other than white space stands between them
  */
 export function childElements(element: XmlElement): readonly XmlElement[] {
+  const { children } = element
+  if (holdsElementsAlone(children)) return children
   const elements: XmlElement[] = []
-  for (const child of element.children) {
+  for (const child of children) {
     if (typeof child !== 'string') elements.push(child)
     else if (!isWhiteSpace(child)) throw new CurfewError('CURFEW_XML_TEXT_UNEXPECTED', { element: element.name })
   }
@@ -68,6 +75,11 @@ export function text(element: XmlElement): string {
   const [only] = children
   if (children.length > 1 || typeof only !== 'string') throw new CurfewError('CURFEW_XML_ELEMENT_UNEXPECTED', { element: element.name })
   return only
+}
+
+function holdsElementsAlone(children: readonly (XmlElement | string)[]): children is readonly XmlElement[] {
+  for (const child of children) if (typeof child === 'string') return false
+  return true
 }
 
 function isWhiteSpace(value: string): boolean {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { SessionId } from '../core/ids.ts'
 import type { SessionSummary } from '../stores/store.ts'
+import { actorOf } from './actor.ts'
 import type { AdminContext } from './context.ts'
 import { dryRunView, endedView, logoutRequest } from './schemas.ts'
 import type { AdminServer } from './server.ts'
@@ -17,7 +18,7 @@ export function registerLogout(app: AdminServer, ctx: AdminContext): void {
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'sessions', sessionIds: found.map(({ session }): SessionId => session.id) },
       reason: 'admin',
-      by: { kind: 'admin', id: reason === undefined ? 'api' : `api: ${reason}` },
+      by: actorOf(request, reason),
       starter: { kind: 'none' },
       browser: 'absent'
     })

@@ -2,7 +2,7 @@ import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { remedyOf } from '../errors/remedies.ts'
-import { everyCode } from '../errors/render.ts'
+import { everyCode, renderError } from '../errors/render.ts'
 import type { AdminContext } from './context.ts'
 import type { FieldProblem, ProblemView } from './schemas.ts'
 
@@ -18,7 +18,7 @@ function problemOf(error: unknown, instance: string): ProblemView {
     const where = error.validationContext ?? 'body'
     return { ...base('CURFEW_API_VALIDATION', instance), errors: error.validation.map((issue) => fieldProblem(where, issue)) }
   }
-  if (isCurfewError(error)) return { ...base(error.code, instance), ...placeOf(error), detail: error.message }
+  if (isCurfewError(error)) return { ...base(error.code, instance), ...placeOf(error) }
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (status === 413) return base('CURFEW_API_TOO_LARGE', instance)
   return status >= 400 && status < 500 ? base('CURFEW_API_MALFORMED', instance) : base('CURFEW_API_FAILED', instance)
@@ -45,10 +45,15 @@ function fieldProblem(
   }
 }
 
-/** The run and the message that an error speaks of. */
-function placeOf({ context }: CurfewError): Pick<ProblemView, 'run' | 'message'> {
-  const { run, message } = context
-  return { ...(typeof run === 'string' ? { run } : {}), ...(typeof message === 'string' ? { message } : {}) }
+/** The facts of an error, and the run and the message that it speaks of. */
+function placeOf(error: CurfewError): Pick<ProblemView, 'detail' | 'run' | 'message'> {
+  const { run, message } = error.context
+  const { facts } = renderError(error)
+  return {
+    ...(facts.length === 0 ? {} : { detail: facts.map(([name, value]) => `${name}: ${value}`).join(', ') }),
+    ...(typeof run === 'string' ? { run } : {}),
+    ...(typeof message === 'string' ? { message } : {})
+  }
 }
 
 /** @throws CURFEW_API_UNAUTHORISED */

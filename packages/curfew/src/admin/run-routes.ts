@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream'
 import { CurfewError } from '@curfew/codecs'
 import { z } from 'zod'
 import type { LogoutRun } from '../core/run.ts'
+import { actorOf } from './actor.ts'
 import type { AdminContext } from './context.ts'
 import { deliveryIdSchema, runIdSchema, runView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
@@ -58,7 +59,7 @@ export function registerRuns(app: AdminServer, ctx: AdminContext): void {
     { schema: { params: one.extend({ delivery: deliveryIdSchema }), response: { 200: runView } } },
     async (request) => {
       const before = await requireRun(ctx, request.params.id)
-      const after = await ctx.engine.retry(before.id, request.params.delivery, { kind: 'admin', id: 'api' })
+      const after = await ctx.engine.retry(before.id, request.params.delivery, actorOf(request))
       if (after === undefined || after.deliveries.length === before.deliveries.length) {
         throw new CurfewError('CURFEW_API_CONFLICT', {
           delivery: request.params.delivery,

@@ -54,7 +54,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
 
 /** Compares in constant time, whatever the length. A page of a browser has no token to send. */
 function isAllowed(ctx: AdminContext, request: FastifyRequest): boolean {
-  const given = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+  const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
   const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
   return timingSafeEqual(hash(given), hash(ctx.token))
 }

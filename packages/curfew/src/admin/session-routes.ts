@@ -1,5 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
 import { z } from 'zod'
+import { actorOf } from './actor.ts'
 import type { AdminContext } from './context.ts'
 import { endedView, sessionDetail, sessionIdSchema, sessionView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
@@ -53,7 +54,7 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'session', sessionId: request.params.id },
       reason: 'admin',
-      by: { kind: 'admin', id: 'api' },
+      by: actorOf(request),
       starter: { kind: 'none' },
       browser: 'absent'
     })

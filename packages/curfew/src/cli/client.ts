@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { CurfewError } from '@curfew/codecs'
 import { type Dispatcher, request as undiciRequest } from 'undici'
+import { commandLineAgent } from '../admin/actor.ts'
 import type {
   AuditView,
   DryRunView,
@@ -13,6 +14,7 @@ import type {
   SessionDetail,
   SessionView
 } from '../admin/schemas.ts'
+import { version } from './version.ts'
 
 /** The admin API from the outside, as the commands use it. */
 export interface AdminClient {
@@ -75,7 +77,11 @@ async function send(options: ClientOptions, method: 'GET' | 'POST', path: string
   try {
     answer = await undiciRequest(options.server + path, {
       method,
-      headers: { authorization: `Bearer ${options.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${options.token}`,
+        'user-agent': `${commandLineAgent}/${version}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' })
+      },
       bodyTimeout: 0,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal })

@@ -46,6 +46,27 @@ export function channelText(channel: string): string {
   return channelWords[channel] ?? channel
 }
 
+/** How a message travels: `SOAP`, `redirect`, `POST`. */
+export function bindingText(channel: string): string {
+  const binding = channel.split('/')[1] ?? channel
+  return binding === 'redirect' ? binding : binding.toUpperCase()
+}
+
+const failures: Readonly<Record<string, string>> = {
+  CURFEW_SAML_PEER_TIMEOUT: 'no answer',
+  CURFEW_SAML_PEER_UNREACHABLE: 'could not be reached',
+  CURFEW_SAML_PEER_HTTP: 'answered with an HTTP error',
+  CURFEW_SAML_ANSWER_NOT_SAML: 'answered with no SAML message',
+  CURFEW_SAML_LOGOUT_REFUSED: 'refused',
+  CURFEW_SAML_LOGOUT_PARTIAL: 'says it is not complete',
+  CURFEW_RUN_BROWSER_NO_ANSWER: 'the browser brought no answer'
+}
+
+/** What an attempt came to, in a few words; the code where there are none. */
+export function failureWords(code: string, tookMs: number): string {
+  return `${failures[code] ?? code} after ${seconds(tookMs)}`
+}
+
 /** `10:04:11.201` in the time zone of this machine. */
 export function clockText(atMs: number): string {
   const at = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(Temporal.Now.timeZoneId())
@@ -64,7 +85,9 @@ export function summaryText(run: RunView, terminal: Terminal): string {
     [count((d) => d.state === 'final' && !isConfirmed(d)), 'not confirmed']
   ] as const
   const words = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${n === 1 && word === 'need the browser' ? 'needs the browser' : word}`)
-  const verdict = run.verdict === 'all-ended' ? terminal.style('green', 'complete') : terminal.style('yellow', run.state === 'open' ? 'open' : 'partial')
+  const isOnlyWaiting = deliveries.every((d) => isConfirmed(d) || d.state === 'pending' || d.state === 'sent')
+  const verdict =
+    run.verdict === 'all-ended' ? terminal.style('green', 'complete') : terminal.style('yellow', run.state === 'open' && isOnlyWaiting ? 'working' : 'partial')
   return `${verdict}  ${words.length === 0 ? 'no other application took part' : words.join(', ')}`
 }
 
@@ -139,5 +162,5 @@ function remedy(delivery: DeliveryView, run: RunView): string {
 }
 
 export function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${Number((ms / 1000).toFixed(1))} s`
 }

@@ -16,7 +16,7 @@ export async function watchRun(context: CommandContext, client: AdminClient, id:
   let timer: NodeJS.Timeout | undefined
   for await (const run of client.watch(id, abort.signal)) {
     if (last === undefined && options.ndjson !== true && options.json !== true)
-      terminal.out(`${terminal.style('bold', run.id)}  ${run.user}  started by ${run.startedBy}`)
+      terminal.out(`${terminal.style('bold', run.id)}  ${run.user}  started by ${run.startedBy.replace(/^admin /, '')}`)
     if (options.ndjson === true) terminal.out(JSON.stringify(run))
     else if (options.json !== true) for (const line of changeLines(last, run, terminal)) terminal.out(line)
     last = run

@@ -1,6 +1,9 @@
 import type { DeliveryView, RunView } from '../admin/schemas.ts'
-import { channelText, clockText, deliveryWords, isConfirmed, seconds } from './run-text.ts'
+import { bindingText, clockText, deliveryWords, failureWords, isConfirmed, seconds } from './run-text.ts'
 import type { Terminal } from './terminal.ts'
+
+/** Characters of the column between the application and what follows from the event. */
+const whatWidth = 36
 
 /**
  * What happened between two states of a run, one line per event: `-->` a message left, `<--` an answer came, `!!`
@@ -8,59 +11,66 @@ import type { Terminal } from './terminal.ts'
  */
 export function changeLines(before: RunView | undefined, after: RunView, terminal: Terminal): readonly string[] {
   const known = new Map(before?.deliveries.map((delivery) => [delivery.id, delivery]))
-  const width = Math.max(8, ...after.deliveries.map((delivery) => delivery.peer.length))
-  const lines: { readonly atMs: number; readonly text: string }[] = []
-  for (const delivery of after.deliveries) lines.push(...linesOf(known.get(delivery.id), delivery, { terminal, width, startedAtMs: after.startedAtMs }))
-  return lines.sort((a, b) => a.atMs - b.atMs).map((line) => `  ${clockText(line.atMs)}  ${line.text}`)
+  const nameWidth = Math.max(9, ...after.deliveries.map((delivery) => delivery.peer.length))
+  const events = after.deliveries.flatMap((delivery) => eventsOf(known.get(delivery.id), delivery, after.startedAtMs))
+  return events
+    .sort((a, b) => a.atMs - b.atMs)
+    .map(({ atMs, arrow, peer, what, then }) =>
+      `  ${clockText(atMs)}  ${terminal.style(arrowStyles[arrow], arrow)} ${peer.padEnd(nameWidth)}  ${what.padEnd(whatWidth)} ${then}`.trimEnd()
+    )
 }
 
-interface LineStyle {
-  readonly terminal: Terminal
-  readonly width: number
-  readonly startedAtMs: number
-}
+const arrowStyles = { '-->': 'cyan', '<--': 'green', '!! ': 'red' } as const
 
-interface EventLine {
+interface RunEventLine {
   readonly atMs: number
-  readonly text: string
+  readonly arrow: keyof typeof arrowStyles
+  readonly peer: string
+  readonly what: string
+  readonly then: string
 }
 
-function linesOf(before: DeliveryView | undefined, after: DeliveryView, style: LineStyle): readonly EventLine[] {
-  const { terminal } = style
-  const name = after.peer.padEnd(style.width)
-  const lines: EventLine[] = []
-  const put = (atMs: number, arrow: string, what: string, then = ''): void =>
-    void lines.push({ atMs, text: `${arrow} ${name}  ${what.padEnd(44)} ${then}`.trimEnd() })
+function eventsOf(before: DeliveryView | undefined, after: DeliveryView, startedAtMs: number): readonly RunEventLine[] {
+  const { peer } = after
+  const events: RunEventLine[] = []
   if (after.state === 'waiting-for-browser' && before?.state !== 'waiting-for-browser') {
-    const channel = after.channels.find((c) => !c.startsWith('server')) ?? ''
-    put(after.attempts.at(-1)?.endedAtMs ?? style.startedAtMs, terminal.style('cyan', '-->'), channelText(channel), 'waiting for browser')
+    const channel = after.channels.find((name) => !name.startsWith('server')) ?? ''
+    events.push({
+      atMs: after.attempts.at(-1)?.endedAtMs ?? startedAtMs,
+      arrow: '-->',
+      peer,
+      what: `SAML LogoutRequest (${bindingText(channel)})`,
+      then: 'waiting for browser'
+    })
   }
   for (const attempt of after.attempts) {
-    const seen = before?.attempts.find((a) => a.messageId === attempt.messageId)
+    const seen = before?.attempts.find((known) => known.messageId === attempt.messageId)
+    const isServer = attempt.channel.startsWith('server')
     if (seen === undefined)
-      put(attempt.startedAtMs, terminal.style('cyan', '-->'), channelText(attempt.channel), attempt.channel.startsWith('server') ? '' : 'browser sent')
-    const isNew = attempt.endedAtMs !== undefined && seen?.endedAtMs === undefined
-    if (isNew && attempt.code !== undefined) {
-      const next = after.nextAttemptAtMs === undefined ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - (attempt.endedAtMs ?? 0)))}`
-      put(
-        attempt.endedAtMs ?? 0,
-        terminal.style('red', '!! '),
-        `${attempt.code}, after ${seconds((attempt.endedAtMs ?? 0) - attempt.startedAtMs)}`,
-        `attempt ${attempt.number} of ${after.attemptsMax}${next}`
-      )
-    }
+      events.push({
+        atMs: attempt.startedAtMs,
+        arrow: '-->',
+        peer,
+        what: `SAML LogoutRequest (${bindingText(attempt.channel)})`,
+        then: isServer ? '' : 'browser sent'
+      })
+    if (attempt.endedAtMs === undefined || attempt.code === undefined || seen?.endedAtMs !== undefined) continue
+    // What the last attempt came to is said by the outcome.
+    if (after.outcome !== undefined && attempt === after.attempts.at(-1)) continue
+    const next = after.nextAttemptAtMs === undefined ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - attempt.endedAtMs))}`
+    const what = failureWords(attempt.code, attempt.endedAtMs - attempt.startedAtMs)
+    events.push({ atMs: attempt.endedAtMs, arrow: '!! ', peer, what, then: `attempt ${attempt.number} of ${after.attemptsMax}${next}` })
   }
-  if (after.outcome !== undefined && before?.outcome !== after.outcome) lines.push(outcomeLine(after, name, style))
-  return lines
+  if (after.outcome !== undefined && before?.outcome !== after.outcome) events.push(outcomeOf(after, startedAtMs))
+  return events
 }
 
-function outcomeLine(delivery: DeliveryView, name: string, { terminal, startedAtMs }: LineStyle): EventLine {
+function outcomeOf(delivery: DeliveryView, startedAtMs: number): RunEventLine {
+  const { peer, code } = delivery
   const last = delivery.attempts.at(-1)
   const atMs = delivery.finalAtMs ?? startedAtMs
-  const took = last === undefined ? '' : seconds(atMs - last.startedAtMs)
-  if (isConfirmed(delivery)) {
-    const answer = `SAML LogoutResponse (${last?.channel.split('/')[1] ?? ''}) ${took}`
-    return { atMs, text: `${terminal.style('green', '<--')} ${name}  ${answer.padEnd(44)} ${deliveryWords(delivery)}` }
-  }
-  return { atMs, text: `${terminal.style('red', '!! ')} ${name}  ${(delivery.code ?? '').padEnd(44)} ${deliveryWords(delivery)}` }
+  const tookMs = last === undefined ? 0 : atMs - last.startedAtMs
+  const then = deliveryWords(delivery)
+  if (isConfirmed(delivery)) return { atMs, arrow: '<--', peer, what: `SAML LogoutResponse (${bindingText(last?.channel ?? '')}) ${seconds(tookMs)}`, then }
+  return { atMs, arrow: '!! ', peer, what: code === undefined ? '' : failureWords(code, tookMs), then }
 }

@@ -1,0 +1,118 @@
+/** What the reader, the writer and the canonical form have to know about single characters. */
+
+const nameStart = 1
+const namePart = 2
+const nameClasses = classes((c) => (/[A-Za-z_]/.test(c) ? nameStart : /[0-9.-]/.test(c) ? namePart : 0))
+const uriClasses = classes((c) => (/[A-Za-z0-9\-._~:/?#[\]@!$'()*+,;=%]/.test(c) ? 1 : 0))
+/** Characters that stand for themselves in text and in attribute values, whatever the quote. */
+const textClasses = classes((c) => (/[\t\n\x20-\x7f]/.test(c) && !/[&<>]/.test(c) ? 1 : 0))
+const attributeClasses = classes((c) => (/[\x20-\x7f]/.test(c) && !/[&<"']/.test(c) ? 1 : 0))
+
+function classes(classOf: (character: string) => number): Uint8Array {
+  return Uint8Array.from({ length: 128 }, (_, code) => classOf(String.fromCharCode(code)))
+}
+
+export function isSpace(c: number): boolean {
+  return c === 0x20 || c === 0x0a || c === 0x09 || c === 0x0d
+}
+
+/** Where the ASCII NCName that starts at `start` ends; `start` itself when none starts there. */
+export function nameEnd(source: string, start: number): number {
+  const { length } = source
+  if (start >= length) return start
+  const first = source.charCodeAt(start)
+  if (first > 0x7f || nameClasses[first] !== nameStart) return start
+  let at = start + 1
+  while (at < length) {
+    const c = source.charCodeAt(at)
+    if (c > 0x7f || nameClasses[c] === 0) break
+    at += 1
+  }
+  return at
+}
+
+/** True for a whole string that is an NCName of ASCII characters. */
+export function isName(value: string): boolean {
+  return value !== '' && nameEnd(value, 0) === value.length
+}
+
+/** True for an absolute URI of plain characters: the only namespace names that are read or written. */
+export function isNamespaceName(value: string): boolean {
+  const colon = value.indexOf(':')
+  if (colon < 1) return false
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i)
+    if (c > 0x7f || uriClasses[c] === 0) return false
+    if (i < colon && !isSchemeCharacter(c, i === 0)) return false
+  }
+  return true
+}
+
+function isSchemeCharacter(c: number, isFirst: boolean): boolean {
+  const lower = c | 0x20
+  if (lower >= 0x61 && lower <= 0x7a) return true
+  return !isFirst && ((c >= 0x30 && c <= 0x39) || c === 0x2b || c === 0x2d || c === 0x2e)
+}
+
+/** Where the run of characters ends that text holds as they are; markup, references and CR end it. */
+export function plainTextEnd(source: string, start: number): number {
+  const { length } = source
+  let at = start
+  while (at < length) {
+    const c = source.charCodeAt(at)
+    if (c < 0x80 ? textClasses[c] === 0 : c >= 0xfffe) break
+    at += 1
+  }
+  return at
+}
+
+/** The same in an attribute value: quotes and all white space but the space end it too. */
+export function plainAttributeEnd(source: string, start: number): number {
+  const { length } = source
+  let at = start
+  while (at < length) {
+    const c = source.charCodeAt(at)
+    if (c < 0x80 ? attributeClasses[c] === 0 : c >= 0xfffe) break
+    at += 1
+  }
+  return at
+}
+
+/** True for a code point that XML 1.0 allows in a document. @see xml 1.0 (fifth edition) production 2 */
+export function isXmlCharacter(code: number): boolean {
+  if (code < 0x20) return code === 0x09 || code === 0x0a || code === 0x0d
+  return code < 0xd800 || (code > 0xdfff && code < 0xfffe) || (code > 0xffff && code <= 0x10ffff)
+}
+
+/** Escapes text as canonical XML does. @see xml-c14n section 2.3, text nodes */
+export function escapeText(value: string): string {
+  let out = ''
+  let copied = 0
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i)
+    if (c > 0x3e || (c !== 0x26 && c !== 0x3c && c !== 0x3e && c !== 0x0d)) continue
+    out += value.slice(copied, i) + (c === 0x26 ? '&amp;' : c === 0x3c ? '&lt;' : c === 0x3e ? '&gt;' : '&#xD;')
+    copied = i + 1
+  }
+  return copied === 0 ? value : out + value.slice(copied)
+}
+
+/** Escapes an attribute value as canonical XML does. @see xml-c14n section 2.3, attribute nodes */
+export function escapeAttribute(value: string): string {
+  let out = ''
+  let copied = 0
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i)
+    if (c > 0x3c || (c !== 0x26 && c !== 0x3c && c !== 0x22 && c !== 0x09 && c !== 0x0a && c !== 0x0d)) continue
+    out += value.slice(copied, i) + attributeEscape(c)
+    copied = i + 1
+  }
+  return copied === 0 ? value : out + value.slice(copied)
+}
+
+function attributeEscape(c: number): string {
+  if (c === 0x26) return '&amp;'
+  if (c === 0x3c) return '&lt;'
+  if (c === 0x22) return '&quot;'
+  return c === 0x09 ? '&#x9;' : c === 0x0a ? '&#xA;' : '&#xD;'
+}

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { ProblemView, RunView } from '../../src/admin/schemas.ts'
+import { createAdminServer } from '../../src/admin/server.ts'
+import { createIds } from '../../src/platform/ids.ts'
+import { silentLogger } from '../../src/platform/logger.ts'
+import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
+
+const token = 'the token of the test server'
+
+function serve(kit: EngineKit): FastifyInstance {
+  const { store, engine, clock, metrics } = kit
+  return createAdminServer({
+    store,
+    engine,
+    clock,
+    metrics,
+    ids: createIds(createSeededRandom(2)),
+    logger: silentLogger,
+    token,
+    version: '0.0.0',
+    baseUrl: 'http://curfew.test',
+    peers: () => [],
+    peer: kit.deps.peer,
+    status: () => 'ok'
+  })
+}
+
+interface Ask {
+  readonly body?: object
+  readonly authorization?: string
+}
+
+async function ask(
+  app: FastifyInstance,
+  method: 'GET' | 'POST',
+  url: string,
+  { body, authorization = `Bearer ${token}` }: Ask = {}
+): Promise<LightMyRequestResponse> {
+  return app.inject({ method, url, headers: { authorization }, ...(body === undefined ? {} : { payload: body }) })
+}
+
+suite('the token of the admin API', () => {
+  test('is needed by every route under /v1 and by none other', async () => {
+    await using app = serve(createEngineKit())
+    for (const authorization of ['', 'Bearer wrong', `Basic ${token}`, `Bearer ${token}x`]) {
+      const answer = await ask(app, 'GET', '/v1/sessions', { authorization })
+      assert.equal(answer.statusCode, 401)
+      assert.equal(answer.json<ProblemView>().code, 'CURFEW_API_UNAUTHORISED')
+    }
+    assert.equal((await ask(app, 'GET', '/v1/nothing-here', { authorization: '' })).statusCode, 401)
+    assert.equal((await ask(app, 'GET', '/metrics', { authorization: '' })).statusCode, 200)
+  })
+})
+
+suite('sessions over the admin API', () => {
+  test('lists live sessions with their applications and shows names of users to partners in short', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const session = await kit.signIn(['payroll', 'legacy'])
+    const list = (await ask(app, 'GET', '/v1/sessions?user=ana')).json<{ items: { id: string; applications: string[] }[] }>()
+    assert.deepEqual(
+      list.items.map(({ id, applications }) => [id, applications.sort()]),
+      [[session.id, ['legacy', 'payroll']]]
+    )
+    const one = (await ask(app, 'GET', `/v1/sessions/${session.id}`)).json<{ participants: { peer: string; nameId: string }[] }>()
+    assert.match(one.participants[0]?.nameId ?? '', /sha256/)
+  })
+
+  test('ends one session by a run, and says so when it had ended', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const session = await kit.signIn(['payroll'])
+    const first = (await ask(app, 'POST', `/v1/sessions/${session.id}/logout`)).json<{ ended: { run: string }[] }>()
+    const second = (await ask(app, 'POST', `/v1/sessions/${session.id}/logout`)).json<{ ended: unknown[]; already: { run: string }[] }>()
+    assert.equal(first.ended.length, 1)
+    assert.deepEqual(second, { ended: [], already: first.ended, unknown: [] })
+  })
+
+  test('does not know a session that never was', async () => {
+    await using app = serve(createEngineKit())
+    const answer = await ask(app, 'GET', '/v1/sessions/ses_nobody')
+    assert.equal(answer.statusCode, 404)
+    assert.equal(answer.json<ProblemView>().code, 'CURFEW_SESSION_UNKNOWN')
+  })
+})
+
+suite('logout over the admin API', () => {
+  test('a dry run tells how many sessions, users and applications, and ends nothing', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    await kit.signIn(['payroll', 'legacy'])
+    await kit.signIn(['payroll'], { username: 'ben', userKey: 'local:ben' })
+    const answer = await ask(app, 'POST', '/v1/logout', { body: { all: true, app: 'payroll', dryRun: true } })
+    assert.deepEqual(answer.json(), { sessions: 2, users: ['ben', 'ana'], applications: { payroll: 2, legacy: 1 } })
+    assert.equal(await kit.store.countLiveSessions(), 2)
+  })
+
+  test('ends every session of a user and of nobody else', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const mine = [await kit.signIn(['payroll']), await kit.signIn(['legacy'])].map(({ id }) => id).sort()
+    await kit.signIn(['payroll'], { username: 'ben', userKey: 'local:ben' })
+    const { ended } = (await ask(app, 'POST', '/v1/logout', { body: { user: 'ana', reason: 'left the company' } })).json<{
+      ended: { session: string; run: `run_${string}` }[]
+    }>()
+    assert.deepEqual(ended.map(({ session }) => session).sort(), mine)
+    assert.equal(await kit.store.countLiveSessions(), 1)
+    const run = (await ask(app, 'GET', `/v1/runs/${ended[0]?.run}`)).json<RunView>()
+    assert.deepEqual([run.reason, run.startedBy], ['admin', 'admin api: left the company'])
+  })
+
+  test('names every field that can not be used, with what would do', async () => {
+    await using app = serve(createEngineKit())
+    const answer = await ask(app, 'POST', '/v1/logout', { body: { user: 7, dryRun: 'yes' } })
+    const problem = answer.json<ProblemView>()
+    assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
+    assert.deepEqual([answer.statusCode, problem.code, problem.type], [400, 'CURFEW_API_VALIDATION', 'urn:curfew:error:CURFEW_API_VALIDATION'])
+    assert.deepEqual(
+      problem.errors?.map(({ path, expected }) => [path, expected]),
+      [
+        ['body.user', 'string'],
+        ['body.dryRun', 'boolean']
+      ]
+    )
+    assert.ok(problem.remediation)
+  })
+
+  test('wants to know whose sessions, and refuses both answers at once', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    await kit.signIn(['payroll'])
+    for (const body of [{}, { user: 'ana', all: true }, { all: false }]) assert.equal((await ask(app, 'POST', '/v1/logout', { body })).statusCode, 400)
+    assert.equal(await kit.store.countLiveSessions(), 1)
+  })
+})
+
+suite('runs over the admin API', () => {
+  test('has no receipt before the run is done and says that', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    const answer = await ask(app, 'GET', `/v1/runs/${runId}/receipt`)
+    assert.deepEqual([answer.statusCode, answer.json<ProblemView>().code, answer.json<ProblemView>().run], [409, 'CURFEW_API_CONFLICT', runId])
+  })
+
+  test('refuses to repeat a delivery that is still open', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    const [open] = (await kit.run(runId)).deliveries
+    assert.equal((await ask(app, 'POST', `/v1/runs/${runId}/deliveries/${open?.id}/retry`)).statusCode, 409)
+  })
+
+  test('does not know a run that never was', async () => {
+    await using app = serve(createEngineKit())
+    assert.equal((await ask(app, 'GET', '/v1/runs/run_NOBODY')).json<ProblemView>().code, 'CURFEW_RUN_UNKNOWN')
+  })
+})
+
+suite('the description of the admin API', () => {
+  test('names every route with shapes of its answers', async () => {
+    await using app = serve(createEngineKit())
+    const document = (await ask(app, 'GET', '/v1/openapi.json')).json<{ openapi: string; paths: Record<string, object> }>()
+    assert.equal(document.openapi, '3.1.0')
+    assert.deepEqual(Object.keys(document.paths).sort(), [
+      '/v1/audit',
+      '/v1/health',
+      '/v1/logout',
+      '/v1/peers',
+      '/v1/runs',
+      '/v1/runs/{id}',
+      '/v1/runs/{id}/deliveries/{delivery}/retry',
+      '/v1/runs/{id}/events',
+      '/v1/runs/{id}/receipt',
+      '/v1/sessions',
+      '/v1/sessions/{id}',
+      '/v1/sessions/{id}/logout'
+    ])
+    assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)
+  })
+})

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { suite, test } from 'node:test'
+import { stringify } from 'yaml'
+import { explainConfig } from '../../src/config/explain.ts'
+import { type LoadedConfig, parseConfig } from '../../src/config/load.ts'
+import { editDistance, nearest } from '../../src/config/nearest.ts'
+import { type ConfigInput, configJsonSchema } from '../../src/config/schema.ts'
+
+const smallest: ConfigInput = {
+  server: { baseUrl: 'http://curfew.localhost:4600' },
+  saml: { keys: [{ key: 'keys/saml.key.pem', certificate: '/etc/curfew/saml.crt.pem' }] },
+  sessions: { secretFile: 'keys/session.secret' },
+  signOn: { users: 'users.yaml' }
+}
+
+function load(config: ConfigInput, environment: Readonly<Record<string, string>> = {}): LoadedConfig {
+  const result = parseConfig(stringify(config), '/etc/curfew/curfew.yaml', { environment })
+  assert.ok(result.ok, JSON.stringify(result))
+  return result.loaded
+}
+
+function codesOf(config: ConfigInput): readonly (readonly string[])[] {
+  const result = parseConfig(stringify(config), '/etc/curfew/curfew.yaml', { environment: {} })
+  return result.ok ? [] : result.findings.map(({ path, code }) => [path, code])
+}
+
+suite('loading a configuration', () => {
+  test('fills in every default', () => {
+    const { config } = load(smallest)
+    assert.deepEqual(config.server.listen, ['127.0.0.1:9031'])
+    assert.deepEqual(config.admin.listen, ['127.0.0.1:9999'])
+    assert.deepEqual(config.store, { kind: 'sqlite', file: '/etc/curfew/data/curfew.db', capacity: 1_000_000 })
+    assert.equal(config.logout.attempts, 4)
+    assert.deepEqual(config.connections, [])
+  })
+
+  test('resolves relative paths against the folder of the file and leaves absolute ones', () => {
+    const { config } = load({
+      ...smallest,
+      connections: [{ id: 'payroll', protocol: 'saml', metadata: { file: 'peers/payroll.xml' }, certificates: ['a.pem'] }]
+    })
+    assert.deepEqual(config.saml.keys[0], { key: '/etc/curfew/keys/saml.key.pem', certificate: '/etc/curfew/saml.crt.pem', algorithm: 'rsa-sha256' })
+    assert.equal(config.admin.tokenFile, '/etc/curfew/data/admin.token')
+    assert.equal(config.connections[0]?.metadata?.file, '/etc/curfew/peers/payroll.xml')
+    assert.deepEqual(config.connections[0]?.certificates, ['/etc/curfew/a.pem'])
+  })
+
+  test('accepts JSON', () => {
+    const result = parseConfig(JSON.stringify(smallest, null, 2), '/etc/curfew/curfew.json', { environment: {} })
+    assert.ok(result.ok)
+  })
+
+  test('AC-121 has 60 and 480 minutes as defaults, takes -1, refuses a maximum below idle and more than 1576800 minutes', () => {
+    const { sessions } = load(smallest).config
+    assert.deepEqual([sessions.idleMinutes, sessions.maxMinutes], [60, 480])
+    const withLimits = (idleMinutes: number, maxMinutes: number): ConfigInput => ({ ...smallest, sessions: { secretFile: 's', idleMinutes, maxMinutes } })
+    assert.deepEqual(codesOf(withLimits(-1, -1)), [])
+    assert.deepEqual(codesOf(withLimits(600, -1)), [])
+    assert.deepEqual(codesOf(withLimits(1_576_800, 1_576_800)), [])
+    assert.deepEqual(codesOf(withLimits(61, 60)), [['sessions.maxMinutes', 'CURFEW_CONFIG_VALUE']])
+    assert.deepEqual(codesOf(withLimits(60, 1_576_801)), [['sessions.maxMinutes', 'CURFEW_CONFIG_VALUE']])
+    assert.deepEqual(codesOf(withLimits(0, 60)), [['sessions.idleMinutes', 'CURFEW_CONFIG_VALUE']])
+  })
+})
+
+suite('where a setting comes from', () => {
+  test('names the line, the environment variable or the default', () => {
+    const loaded = load({ ...smallest, admin: { token: '${env:ADMIN_TOKEN}' } }, { ADMIN_TOKEN: 'a token of enough length' })
+    const origins = new Map(explainConfig(loaded).map(({ path, origin }) => [path, origin]))
+    assert.equal(origins.get('server.baseUrl'), '/etc/curfew/curfew.yaml:2')
+    assert.equal(origins.get('admin.token'), 'env ADMIN_TOKEN')
+    assert.equal(origins.get('logout.attempts'), 'default')
+  })
+
+  test('never shows the token', () => {
+    const loaded = load({ ...smallest, admin: { token: 'a token of enough length' } })
+    assert.doesNotMatch(JSON.stringify(explainConfig(loaded)), /enough length/)
+  })
+})
+
+suite('suggestions', () => {
+  test('finds the word that was meant and nothing for a word that is far from all', () => {
+    assert.equal(nearest('protocl', ['protocol', 'profiles']), 'protocol')
+    assert.equal(nearest('BaseURL', ['baseUrl', 'listen']), 'baseUrl')
+    assert.equal(nearest('colour', ['listen', 'file']), undefined)
+  })
+
+  test('does not compare words of any length', () => {
+    assert.equal(editDistance('a'.repeat(65), 'a'), Number.POSITIVE_INFINITY)
+    assert.equal(editDistance('kitten', 'sitting'), 3)
+  })
+})
+
+suite('the schema for editors', () => {
+  test('is the one in the repository', () => {
+    const file = new URL('../../../../schema/config.schema.json', import.meta.url)
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(configJsonSchema())))
+  })
+})

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { decideRedirect, type RedirectRule } from '../../src/core/redirect.ts'
+
+const rule = (more: Partial<RedirectRule> & { readonly domain: string }): RedirectRule => ({ requireHttps: true, allowQueryAndFragment: false, ...more })
+const list = [rule({ domain: 'www.example.com', path: '/bye' }), rule({ domain: '*.apps.example.com', allowQueryAndFragment: true }), rule({ domain: 'dev.example.com:8443' }), rule({ domain: 'plain.example.com', requireHttps: false })]
+const decide = (raw: string | undefined) => decideRedirect(raw, { list, exact: ['https://default.example.com/out?x=1'] })
+
+suite('Redirect decision', () => {
+  test('nothing asked for is nothing refused', () => {
+    assert.deepEqual(decide(undefined), { kind: 'absent' })
+    assert.deepEqual(decide(''), { kind: 'absent' })
+  })
+
+  const allowed = [
+    'https://www.example.com/bye',
+    'https://www.example.com/bye/page',
+    'https://WWW.EXAMPLE.COM/bye',
+    'https://a.apps.example.com/?x=1#y',
+    'https://a.b.apps.example.com/',
+    'https://dev.example.com:8443/',
+    'http://plain.example.com/x',
+    'https://default.example.com/out?x=1'
+  ]
+  for (const url of allowed) test(`follows ${url}`, () => assert.equal(decide(url).kind, 'allowed'))
+
+  const ignored: Readonly<Record<string, string>> = {
+    'plain http where https is wanted': 'http://www.example.com/bye',
+    'another path': 'https://www.example.com/byebye',
+    'a path that leaves by dots': 'https://www.example.com/bye/../admin',
+    'a path that leaves by encoded dots': 'https://www.example.com/bye/%2e%2e/admin',
+    'a query where none is allowed': 'https://www.example.com/bye?x=1',
+    'a fragment where none is allowed': 'https://www.example.com/bye#x',
+    'the bare domain of a wildcard': 'https://apps.example.com/',
+    'a look-alike suffix': 'https://evilapps.example.com/',
+    'a look-alike host': 'https://www.example.com.evil.example/bye',
+    'another port': 'https://www.example.com:8443/bye',
+    'a missing port': 'https://dev.example.com/',
+    'user-info': 'https://www.example.com@evil.example/bye',
+    'user-info of an allowed host': 'https://x@www.example.com/bye',
+    'a backslash': 'https://www.example.com\\@evil.example/bye',
+    'two backslashes': '\\\\www.example.com/bye',
+    'no scheme': '//www.example.com/bye',
+    'a path alone': '/bye',
+    javascript: 'javascript:alert(1)',
+    data: 'data:text/html,x',
+    'a tab inside': 'https://www.exam\tple.com/bye',
+    'a line feed': 'https://www.example.com/bye\nLocation: x',
+    'an encoded host': 'https://www%2eexample.com/bye',
+    'a full-width dot': 'https://www．example.com/bye',
+    'another address of the same host as the default': 'https://default.example.com/out',
+    'too long': `https://www.example.com/bye/${'a'.repeat(3000)}`
+  }
+  for (const [name, url] of Object.entries(ignored)) test(`ignores ${name}`, () => assert.equal(decide(url).kind, 'ignored'))
+
+  test('whatever is followed leads to a host that a rule names', () => {
+    const pieces = fc.array(fc.constantFrom('https:', 'http:', '//', '/', '\\', '@', ':', '.', '%2e', '%40', '?', '#', 'www.example.com', 'apps.example.com', 'a', 'evil.example', '/bye', ':8443', 'dev.example.com', ' ', '\t'), { maxLength: 9 })
+    const hosts = /^(www\.example\.com|.+\.apps\.example\.com|dev\.example\.com|plain\.example\.com|default\.example\.com)$/
+    fc.assert(
+      fc.property(pieces, (parts) => {
+        const decision = decide(parts.join(''))
+        if (decision.kind === 'allowed') assert.match(new URL(decision.url).hostname, hosts)
+      }),
+      { numRuns: 5_000 }
+    )
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { LogoutRun, RunEvent } from '../../src/core/run.ts'
+import { step } from '../../src/core/step.ts'
+import { delivery, frame, hop, proof, run, server } from './samples.ts'
+
+type Loose = Record<string, unknown> & { readonly kind: RunEvent['kind'] }
+
+/** Steps through events; ids and times are filled in. */
+function play(start: LogoutRun, ...events: readonly Loose[]): LogoutRun {
+  return events.reduce<LogoutRun>((current, event, i) => step(current, { atMs: i + 1, deliveryId: 'dlv_a', messageId: '_1', jitter: 0.5, ...event } as unknown as RunEvent)[0], start)
+}
+
+function outcomeOf(r: LogoutRun, id = 'dlv_a'): string | undefined {
+  return r.deliveries.find((d) => d.id === id)?.outcome?.kind
+}
+
+const started: Loose = { kind: 'attempt-started', attempt: 1 }
+const confirmed: Loose = { kind: 'confirmed', result: 'ended', proof }
+const failed: Loose = { kind: 'failed', why: 'unreachable', code: 'CURFEW_OUTBOUND_UNREACHABLE', retryable: true }
+
+suite('step: server-to-server deliveries', () => {
+  test('a proved answer ends the delivery and, as the last one, the run', () => {
+    const done = play(run([delivery('a', [server])]), started, confirmed)
+    assert.equal(outcomeOf(done), 'ended')
+    assert.equal(done.state, 'done')
+    assert.equal(done.finishedAtMs, 2)
+  })
+
+  test('the last outcome asks for the receipt once', () => {
+    const open = play(run([delivery('a', [server])]), started)
+    const [, effects] = step(open, { kind: 'confirmed', deliveryId: 'dlv_a', messageId: '_1', result: 'ended', proof, atMs: 5 })
+    assert.deepEqual(effects, [{ kind: 'receipt', dueAtMs: 5 }])
+  })
+
+  test('a repeated answer changes nothing', () => {
+    const done = play(run([delivery('a', [server])]), started, confirmed)
+    const [same, effects] = step(done, { kind: 'confirmed', deliveryId: 'dlv_a', messageId: '_1', result: 'ended', proof, atMs: 9 })
+    assert.equal(same, done)
+    assert.deepEqual(effects, [])
+  })
+
+  test('an answer to a message that was never sent changes nothing', () => {
+    const open = run([delivery('a', [server])])
+    assert.equal(play(open, { ...confirmed, messageId: '_other' }), open)
+  })
+
+  test('a failure is tried again after a jittered delay, up to the number of attempts, then the delivery is a dead letter', () => {
+    let current = run([delivery('a', [server])], { browserSeenAtMs: 0 })
+    for (let n = 1; n <= 2; n++) {
+      current = play(current, { ...started, messageId: `_${n}` })
+      const [next, effects] = step(current, { ...failed, deliveryId: 'dlv_a', messageId: `_${n}`, atMs: 100, jitter: 0.5 } as RunEvent)
+      assert.equal(next.deliveries[0]?.state, 'retrying')
+      assert.deepEqual(effects.map(({ kind, dueAtMs }) => ({ kind, dueAtMs })), [{ kind: 'send', dueAtMs: 100 + 500 * 2 ** (n - 1) }])
+      current = next
+    }
+    const last = play(current, { ...started, messageId: '_3' }, { ...failed, messageId: '_3' })
+    assert.equal(outcomeOf(last), 'unreachable')
+    assert.equal(last.deliveries[0]?.attempts.length, 3)
+  })
+
+  test('a failure that trying again can not mend is final at once', () => {
+    assert.equal(outcomeOf(play(run([delivery('a', [server])]), started, { ...failed, retryable: false })), 'unreachable')
+  })
+
+  test('a refusal is final and keeps the status code', () => {
+    const done = play(run([delivery('a', [server])]), started, { kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' })
+    assert.deepEqual(done.deliveries[0]?.outcome, { kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' })
+  })
+
+  test('an unusable answer is unconfirmed, never signed out', () => {
+    assert.equal(outcomeOf(play(run([delivery('a', [server])]), started, { kind: 'unusable-answer', code: 'CURFEW_SAML_SIGNATURE_INVALID' })), 'unconfirmed')
+  })
+
+  test('with a browser at hand a failed server channel goes on to the browser instead of waiting', () => {
+    const next = play(run([delivery('a', [server, hop])]), started, failed)
+    assert.equal(next.deliveries[0]?.state, 'waiting-for-browser')
+  })
+
+  test('a node that died while it was sending is noticed by the clock', () => {
+    const open = play(run([delivery('a', [server])]), started)
+    assert.equal(play(open, { kind: 'tick', atMs: 3_000 }).deliveries[0]?.state, 'sent')
+    assert.equal(play(open, { kind: 'tick', atMs: 4_001 }).deliveries[0]?.state, 'retrying')
+  })
+})
+
+suite('step: what comes late', () => {
+  test('a late proof lifts a final outcome and renews the receipt', () => {
+    const timedOut = play(run([delivery('a', [server])]), started, { kind: 'tick', atMs: 70_000 })
+    assert.equal(outcomeOf(timedOut), 'timed-out')
+    const [better, effects] = step(timedOut, { kind: 'confirmed', deliveryId: 'dlv_a', messageId: '_1', result: 'ended', proof, atMs: 71_000 })
+    assert.equal(better.deliveries[0]?.outcome?.kind, 'ended')
+    assert.deepEqual(effects.map((e) => e.kind), ['receipt'])
+  })
+
+  test('nothing lowers a final outcome', () => {
+    const done = play(run([delivery('a', [server])]), started, confirmed)
+    for (const event of [failed, { kind: 'refused', statusCode: 'x', code: 'x' }, { kind: 'unusable-answer', code: 'x' }] as const) assert.equal(play(done, event), done)
+  })
+
+  test('a late failure of an earlier attempt leaves the present one alone', () => {
+    const second = play(run([delivery('a', [server])]), started, failed, { ...started, messageId: '_2' })
+    assert.equal(play(second, failed), second)
+  })
+
+  test('nothing starts on a final delivery', () => {
+    const done = play(run([delivery('a', [server])]), started, confirmed)
+    assert.equal(play(done, { ...started, messageId: '_9' }), done)
+  })
+})
+
+suite('step: the browser', () => {
+  const sent: Loose = { kind: 'browser-sent' }
+
+  test('a hop that brings a proved answer is signed out', () => {
+    assert.equal(outcomeOf(play(run([delivery('a', [hop])]), sent, confirmed)), 'ended')
+  })
+
+  test('a browser back on our page closes the hop that brought nothing', () => {
+    const back = play(run([delivery('a', [hop]), delivery('b', [hop])]), sent, { kind: 'browser-seen', atMs: 1_500 })
+    assert.equal(outcomeOf(back), 'timed-out')
+    assert.equal(back.deliveries[1]?.state, 'waiting-for-browser')
+  })
+
+  test('a hidden frame without answer is followed by a hop', () => {
+    const open = play(run([delivery('a', [frame, hop])]), sent)
+    const next = play(open, { kind: 'tick', atMs: 2_500 })
+    assert.equal(next.deliveries[0]?.state, 'waiting-for-browser')
+    assert.equal(next.deliveries[0]?.channelIndex, 1)
+  })
+
+  test('an unreachable hop falls to the next channel or is final', () => {
+    const probe: Loose = { kind: 'probe-failed', code: 'CURFEW_OUTBOUND_UNREACHABLE' }
+    assert.equal(outcomeOf(play(run([delivery('a', [hop])]), probe)), 'unreachable')
+    assert.equal(play(run([delivery('a', [hop, server])]), probe).deliveries[0]?.state, 'pending')
+  })
+
+  test('a delivery that only a browser can make waits for it until the deadline, then says so', () => {
+    const open = run([delivery('a', [hop])])
+    assert.equal(play(open, { kind: 'tick', atMs: 59_000 }), open)
+    const late = play(open, { kind: 'tick', atMs: 60_000 })
+    assert.deepEqual(late.deliveries[0]?.outcome, { kind: 'timed-out', code: 'CURFEW_RUN_BROWSER_ABSENT', attempts: 0 })
+  })
+})
+
+suite('step: the rest', () => {
+  test('the starter is answered once', () => {
+    const once = play(run([delivery('a', [server])]), { kind: 'starter-answered' })
+    assert.equal(once.starterAnsweredAtMs, 1)
+    assert.equal(play(once, { kind: 'starter-answered', atMs: 9 }), once)
+  })
+
+  test('a repeat is a new delivery in the same run; the old one keeps its outcome', () => {
+    const done = play(run([delivery('a', [server])]), started, { ...failed, retryable: false })
+    const again = play(done, { kind: 'retry-requested', newDeliveryId: 'dlv_b', by: { kind: 'admin', id: 'ops' }, atMs: 90_000 })
+    assert.equal(again.state, 'open')
+    assert.equal(outcomeOf(again), 'unreachable')
+    assert.equal(again.deliveries[1]?.retryOf, 'dlv_a')
+    assert.ok(again.startedAtMs + again.policy.deadlineMs > 90_000, 'the repeat gets time of its own')
+    assert.equal(play(again, { kind: 'retry-requested', newDeliveryId: 'dlv_c', by: { kind: 'admin', id: 'ops' } }), again)
+  })
+
+  test('what was confirmed is not repeated', () => {
+    const done = play(run([delivery('a', [server])]), started, confirmed)
+    assert.equal(play(done, { kind: 'retry-requested', newDeliveryId: 'dlv_b', by: { kind: 'admin', id: 'ops' } }), done)
+  })
+
+  test('a receipt belongs to a run that is done', () => {
+    const open = run([delivery('a', [server])])
+    assert.equal(play(open, { kind: 'receipt-made', receipt: 'x' }), open)
+    const done = play(open, started, confirmed, { kind: 'receipt-made', receipt: 'x' })
+    assert.equal(done.receipt, 'x')
+  })
+})
