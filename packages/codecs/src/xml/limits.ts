@@ -1,9 +1,13 @@
-/** Limits of one document. Sizes in bytes for the whole and in characters inside. */
+/** Limits of one document. The whole is counted in bytes, what is inside in characters as written. */
 export interface XmlLimits {
   readonly documentBytesMax: number
   readonly depthMax: number
   readonly elementsMax: number
+  /** Attributes of one element, namespace declarations not counted. */
   readonly attributesMax: number
+  /** Attributes of the whole document: what bounds the time that a document of attributes alone can take. */
+  readonly documentAttributesMax: number
+  /** Namespace declarations of one element. */
   readonly namespacesMax: number
   readonly nameCharactersMax: number
   readonly attributeCharactersMax: number
@@ -18,6 +22,7 @@ export const messageLimits: XmlLimits = {
   depthMax: 32,
   elementsMax: 2_000,
   attributesMax: 32,
+  documentAttributesMax: 8_000,
   namespacesMax: 16,
   nameCharactersMax: 128,
   attributeCharactersMax: 8 * 1024,
@@ -31,6 +36,7 @@ export const metadataLimits: XmlLimits = {
   depthMax: 64,
   elementsMax: 200_000,
   attributesMax: 64,
+  documentAttributesMax: 800_000,
   namespacesMax: 32,
   nameCharactersMax: 256,
   attributeCharactersMax: 64 * 1024,

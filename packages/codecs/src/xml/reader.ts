@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { CurfewError } from '../errors.ts'
+import { isName, isNamespaceName, isSpace, isXmlCharacter, nameEnd, plainAttributeEnd, plainTextEnd } from './characters.ts'
 import type { XmlAttribute, XmlDocument, XmlElement, XmlNamespace } from './element.ts'
 import { messageLimits, metadataLimits, type XmlLimits } from './limits.ts'
+import { readReference } from './reference.ts'
 
 const xmlNamespace = 'http://www.w3.org/XML/1998/namespace'
 const xmlnsNamespace = 'http://www.w3.org/2000/xmlns/'
@@ -24,270 +26,329 @@ export function parseXml(bytes: Uint8Array, profile: 'message' | 'metadata'): Xm
   return new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'), limits).read()
 }
 
-interface OpenElement {
-  readonly element: XmlElement & { children: (XmlElement | string)[] }
-  readonly qualifiedName: string
-  /** Bindings to restore when the element closes: prefix and its former value. */
-  readonly undo: readonly (readonly [string, string | undefined])[]
+/** An element while it is being read. */
+interface OpenElement extends XmlElement {
+  readonly parent: OpenElement | undefined
+  readonly namespaces: readonly XmlNamespace[]
+  children: (XmlElement | string)[]
 }
 
-interface RawAttribute {
-  readonly prefix: string
-  readonly name: string
-  readonly value: string
+interface OpenAttribute extends XmlAttribute {
+  namespace: string
 }
 
+/** Shared by all elements that have none; never written to. */
+const noChildren: (XmlElement | string)[] = []
+const noAttributes: OpenAttribute[] = []
+const noNamespaces: XmlNamespace[] = []
+const noIds: readonly string[] = []
+
+/** The state of one parse. Lives as long as the call of {@link parseXml}. */
 class Reader {
-  readonly #source: string
-  readonly #limits: XmlLimits
-  readonly #scope = new Map<string, string>([
+  private readonly source: string
+  private readonly limits: XmlLimits
+  private readonly scope = new Map<string, string>([
     ['xml', xmlNamespace],
     ['', '']
   ])
-  readonly #ids = new Map<string, XmlElement>()
-  readonly #stack: OpenElement[] = []
-  #at = 0
-  #elements = 0
-  #root: XmlElement | undefined
-  #text = ''
+  /** Former bindings of the prefixes that open elements declare, in order. */
+  private readonly former: (string | undefined)[] = []
+  private readonly ids = new Map<string, XmlElement>()
+  private at = 0
+  private depth = 0
+  private elementCount = 0
+  private attributeCount = 0
+  private root: XmlElement | undefined
+  private open: OpenElement | undefined
+  /** Text read since the last tag. Only dropped comments make it more than one piece. */
+  private text = ''
+  /** The tag being read: its attributes, its namespaces, the values of its id attributes, whether a prefix is to be resolved. */
+  private attributes = noAttributes
+  private namespaces = noNamespaces
+  private tagIds = noIds
+  private hasPrefixed = false
+  /** The name read last: as written, its prefix and its local part. */
+  private qualifiedName = ''
+  private prefix = ''
+  private localName = ''
 
   constructor(source: string, limits: XmlLimits) {
-    this.#source = source
-    this.#limits = limits
+    this.source = source
+    this.limits = limits
   }
 
   read(): XmlDocument {
-    this.#declaration()
-    const source = this.#source
-    while (this.#at < source.length) {
-      if (source.charCodeAt(this.#at) !== 0x3c) this.#characters()
-      else this.#markup()
+    this.declaration()
+    const { source } = this
+    while (this.at < source.length) {
+      if (source.charCodeAt(this.at) !== 0x3c) this.characters()
+      else this.markup()
     }
-    if (this.#root === undefined || this.#stack.length > 0) throw this.#syntax('the document is not complete')
-    return { root: this.#root, ids: this.#ids }
+    if (this.root === undefined || this.open !== undefined) throw this.syntax('the document is not complete')
+    return { root: this.root, ids: this.ids }
   }
 
   /** An XML 1.0 declaration at offset 0 may say UTF-8 or nothing about the encoding. */
-  #declaration(): void {
-    if (!this.#source.startsWith('<?xml ')) return
-    const end = this.#source.indexOf('?>')
-    const declaration = end < 0 || end > 100 ? '' : this.#source.slice(0, end + 2)
-    if (
-      !/^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/.test(
-        declaration
-      )
-    ) {
-      throw this.#forbidden('this XML declaration')
+  private declaration(): void {
+    if (!this.source.startsWith('<?xml ')) return
+    const end = this.source.indexOf('?>')
+    const declaration = end < 0 || end > 100 ? '' : this.source.slice(0, end + 2)
+    const accepted =
+      /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/
+    if (!accepted.test(declaration)) throw this.forbidden('this XML declaration')
+    this.at = declaration.length
+  }
+
+  private markup(): void {
+    const next = this.source.charCodeAt(this.at + 1)
+    if (next === 0x2f) this.endTag()
+    else if (next === 0x21) this.bang()
+    else if (next === 0x3f) throw this.forbidden('a processing instruction')
+    else this.startTag()
+  }
+
+  private bang(): void {
+    const { source } = this
+    if (!source.startsWith('<!--', this.at)) throw this.forbidden(source.startsWith('<![CDATA[', this.at) ? 'CDATA' : 'a document type')
+    if (!this.limits.dropsComments) throw this.forbidden('a comment')
+    const end = source.indexOf('--', this.at + 4)
+    if (end < 0 || source.charCodeAt(end + 2) !== 0x3e) throw this.syntax('a comment does not end')
+    for (let i = this.at + 4; i < end; i++) this.requireCharacter(source.charCodeAt(i), i)
+    this.at = end + 3
+  }
+
+  private characters(): void {
+    const { source } = this
+    const start = this.at
+    let end = plainTextEnd(source, start)
+    const isPlain = end === source.length || source.charCodeAt(end) === 0x3c
+    if (!isPlain) {
+      end = source.indexOf('<', end)
+      if (end < 0) end = source.length
     }
-    this.#at = declaration.length
-  }
-
-  #markup(): void {
-    const next = this.#source.charCodeAt(this.#at + 1)
-    if (next === 0x2f) this.#endTag()
-    else if (next === 0x21) this.#bang()
-    else if (next === 0x3f) throw this.#forbidden('a processing instruction')
-    else this.#startTag()
-  }
-
-  #bang(): void {
-    if (!this.#source.startsWith('<!--', this.#at)) throw this.#forbidden(this.#source.startsWith('<![CDATA[', this.#at) ? 'CDATA' : 'a document type')
-    if (!this.#limits.dropsComments) throw this.#forbidden('a comment')
-    const end = this.#source.indexOf('--', this.#at + 4)
-    if (end < 0 || this.#source.charCodeAt(end + 2) !== 0x3e) throw this.#syntax('a comment does not end')
-    for (let i = this.#at + 4; i < end; i++) this.#requireCharacter(this.#source.charCodeAt(i), i)
-    this.#at = end + 3
-  }
-
-  #characters(): void {
-    const source = this.#source
-    const start = this.#at
-    let end = source.indexOf('<', start)
-    if (end < 0) end = source.length
-    if (end - start > this.#limits.textCharactersMax) throw this.#limit('text characters', this.#limits.textCharactersMax)
-    const value = this.#decode(start, end, false)
-    this.#at = end
-    if (this.#stack.length === 0) {
-      for (let i = 0; i < value.length; i++) if (!isSpace(value.charCodeAt(i))) throw this.#syntax('text stands outside the root element')
+    if (end - start > this.limits.textCharactersMax) throw this.limit('text characters', this.limits.textCharactersMax)
+    const value = isPlain ? source.slice(start, end) : this.decode(start, end, false)
+    this.at = end
+    if (this.open === undefined) {
+      for (let i = 0; i < value.length; i++) if (!isSpace(value.charCodeAt(i))) throw this.syntax('text stands outside the root element')
       return
     }
-    this.#text += value
-    if (this.#text.length > this.#limits.textCharactersMax) throw this.#limit('text characters', this.#limits.textCharactersMax)
+    this.text = this.text === '' ? value : this.text + value
+    if (this.text.length > this.limits.textCharactersMax) throw this.limit('text characters', this.limits.textCharactersMax)
   }
 
-  #flushText(): void {
-    if (this.#text === '') return
-    this.#stack[this.#stack.length - 1]?.element.children.push(this.#text)
-    this.#text = ''
+  private append(parent: OpenElement, child: XmlElement | string): void {
+    if (parent.children === noChildren) parent.children = [child]
+    else parent.children.push(child)
   }
 
-  #endTag(): void {
-    this.#at += 2
-    const open = this.#stack[this.#stack.length - 1]
-    if (open === undefined) throw this.#syntax('an end tag has no start tag')
-    if (!this.#source.startsWith(open.qualifiedName, this.#at)) throw this.#syntax('an end tag does not fit its start tag')
-    this.#at += open.qualifiedName.length
-    this.#skipSpace()
-    if (this.#source.charCodeAt(this.#at) !== 0x3e) throw this.#syntax('an end tag does not fit its start tag')
-    this.#at += 1
-    this.#flushText()
-    this.#close()
+  private flushText(): void {
+    if (this.text === '') return
+    if (this.open !== undefined) this.append(this.open, this.text)
+    this.text = ''
   }
 
-  #close(): void {
-    const open = this.#stack.pop()
-    for (const [prefix, former] of open?.undo ?? []) {
-      if (former === undefined) this.#scope.delete(prefix)
-      else this.#scope.set(prefix, former)
+  private endTag(): void {
+    const { open, source } = this
+    if (open === undefined) throw this.syntax('an end tag has no start tag')
+    if (!source.startsWith(open.qualifiedName, this.at + 2)) throw this.syntax('an end tag does not fit its start tag')
+    this.at += 2 + open.qualifiedName.length
+    if (source.charCodeAt(this.at) !== 0x3e) {
+      this.skipSpace()
+      if (source.charCodeAt(this.at) !== 0x3e) throw this.syntax('an end tag does not fit its start tag')
+    }
+    this.at += 1
+    this.flushText()
+    this.close(open)
+  }
+
+  private close(element: OpenElement): void {
+    this.open = element.parent
+    this.depth -= 1
+    for (let i = element.namespaces.length - 1; i >= 0; i--) {
+      const prefix = element.namespaces[i]?.prefix ?? ''
+      const former = this.former.pop()
+      if (former === undefined) this.scope.delete(prefix)
+      else this.scope.set(prefix, former)
     }
   }
 
-  #startTag(): void {
-    if (this.#root !== undefined && this.#stack.length === 0) throw this.#syntax('there is more than one root element')
-    if (this.#stack.length >= this.#limits.depthMax) throw this.#limit('depth', this.#limits.depthMax)
-    if (++this.#elements > this.#limits.elementsMax) throw this.#limit('elements', this.#limits.elementsMax)
-    this.#flushText()
-    this.#at += 1
-    const nameStart = this.#at
-    const [prefix, name] = this.#qualifiedName()
-    const qualifiedName = this.#source.slice(nameStart, this.#at)
-    const raw: RawAttribute[] = []
-    const namespaces: XmlNamespace[] = []
-    const isEmpty = this.#attributes(raw, namespaces)
-    const undo = namespaces.map((n): readonly [string, string | undefined] => [n.prefix, this.#scope.get(n.prefix)])
-    for (const declared of namespaces) this.#scope.set(declared.prefix, declared.uri)
-    const parent = this.#stack[this.#stack.length - 1]
-    const element = {
-      name,
-      prefix,
-      namespace: this.#resolve(prefix),
-      attributes: this.#resolveAttributes(raw),
-      namespaces,
-      children: [],
-      parent: parent?.element
+  private startTag(): void {
+    const parent = this.open
+    const { limits } = this
+    if (this.root !== undefined && parent === undefined) throw this.syntax('there is more than one root element')
+    if (++this.depth > limits.depthMax) throw this.limit('depth', limits.depthMax)
+    if (++this.elementCount > limits.elementsMax) throw this.limit('elements', limits.elementsMax)
+    this.flushText()
+    this.at += 1
+    this.name()
+    const { qualifiedName, prefix, localName } = this
+    this.attributes = noAttributes
+    this.namespaces = noNamespaces
+    this.tagIds = noIds
+    this.hasPrefixed = false
+    const isEmpty = this.tagContent()
+    const { attributes, namespaces } = this
+    for (const declared of namespaces) {
+      this.former.push(this.scope.get(declared.prefix))
+      this.scope.set(declared.prefix, declared.uri)
     }
-    this.#register(element)
-    parent?.element.children.push(element)
-    this.#root ??= element
-    this.#stack.push({ element, qualifiedName, undo })
-    if (isEmpty) this.#close()
+    const isInherited = namespaces.length === 0 && parent !== undefined && parent.prefix === prefix
+    const namespace = isInherited ? parent.namespace : this.resolve(prefix)
+    if (this.hasPrefixed) this.resolveAttributes(attributes)
+    const element: OpenElement = { name: localName, prefix, qualifiedName, namespace, attributes, namespaces, children: noChildren, parent }
+    for (const id of this.tagIds) this.register(id, element)
+    if (parent === undefined) this.root = element
+    else this.append(parent, element)
+    if (isEmpty) this.close(element)
+    else this.open = element
   }
 
   /** Reads attributes up to the end of the tag; true for an empty-element tag. */
-  #attributes(raw: RawAttribute[], namespaces: XmlNamespace[]): boolean {
-    const source = this.#source
+  private tagContent(): boolean {
+    const { source } = this
     for (;;) {
-      const spaced = this.#skipSpace()
-      const c = source.charCodeAt(this.#at)
+      const c = source.charCodeAt(this.at)
       if (c === 0x3e) {
-        this.#at += 1
+        this.at += 1
         return false
       }
       if (c === 0x2f) {
-        if (source.charCodeAt(this.#at + 1) !== 0x3e) throw this.#syntax('a tag does not end')
-        this.#at += 2
+        if (source.charCodeAt(this.at + 1) !== 0x3e) throw this.syntax('a tag does not end')
+        this.at += 2
         return true
       }
-      if (!spaced) throw this.#syntax('attributes are not separated')
-      const [prefix, name] = this.#qualifiedName()
-      const value = this.#attributeValue()
-      if (prefix === 'xmlns' || (prefix === '' && name === 'xmlns')) this.#declare(namespaces, prefix === '' ? '' : name, value)
-      else {
-        raw.push({ prefix, name, value })
-        if (raw.length > this.#limits.attributesMax) throw this.#limit('attributes', this.#limits.attributesMax)
-      }
+      if (!isSpace(c)) throw this.syntax('a tag does not end')
+      this.skipSpace()
+      const after = source.charCodeAt(this.at)
+      if (after !== 0x3e && after !== 0x2f) this.attribute()
     }
   }
 
-  #attributeValue(): string {
-    const source = this.#source
-    this.#skipSpace()
-    if (source.charCodeAt(this.#at) !== 0x3d) throw this.#syntax('an attribute has no value')
-    this.#at += 1
-    this.#skipSpace()
-    const quote = source[this.#at]
-    if (quote !== '"' && quote !== "'") throw this.#syntax('an attribute value is not quoted')
-    const start = this.#at + 1
-    const end = source.indexOf(quote, start)
-    if (end < 0) throw this.#syntax('an attribute value does not end')
-    if (end - start > this.#limits.attributeCharactersMax) throw this.#limit('attribute characters', this.#limits.attributeCharactersMax)
-    this.#at = end + 1
-    return this.#decode(start, end, true)
+  private attribute(): void {
+    this.name()
+    const { qualifiedName, prefix, localName: name } = this
+    const value = this.attributeValue()
+    if (prefix === 'xmlns') this.declareNamespace(name, value)
+    else if (prefix === '' && name === 'xmlns') this.declareNamespace('', value)
+    else {
+      const attribute: OpenAttribute = { name, prefix, qualifiedName, namespace: '', value }
+      if (prefix !== '') this.hasPrefixed = true
+      else {
+        for (const other of this.attributes) if (other.qualifiedName === name) throw this.syntax('an attribute stands twice')
+        if (name === 'ID' || name === 'Id' || name === 'id') this.identify(value)
+      }
+      if (this.attributes === noAttributes) this.attributes = [attribute]
+      else if (this.attributes.push(attribute) > this.limits.attributesMax) throw this.limit('attributes', this.limits.attributesMax)
+      if (++this.attributeCount > this.limits.documentAttributesMax) throw this.limit('document attributes', this.limits.documentAttributesMax)
+    }
   }
 
-  #declare(namespaces: XmlNamespace[], prefix: string, uri: string): void {
-    if (prefix === 'xml' || prefix === 'xmlns' || uri === xmlNamespace || uri === xmlnsNamespace) throw this.#namespace('a reserved namespace is declared')
-    if (prefix !== '' && uri === '') throw this.#namespace('a prefix is undeclared')
-    if (uri !== '' && !/^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#[\]@!$'()*+,;=%]*$/.test(uri)) throw this.#namespace('a namespace name is not a plain URI')
-    if (namespaces.some((n) => n.prefix === prefix)) throw this.#syntax('an attribute stands twice')
-    namespaces.push({ prefix, uri })
-    if (namespaces.length > this.#limits.namespacesMax) throw this.#limit('namespace declarations', this.#limits.namespacesMax)
+  private attributeValue(): string {
+    const { source } = this
+    if (source.charCodeAt(this.at) !== 0x3d) {
+      this.skipSpace()
+      if (source.charCodeAt(this.at) !== 0x3d) throw this.syntax('an attribute has no value')
+    }
+    this.at += 1
+    let quote = source.charCodeAt(this.at)
+    if (quote !== 0x22 && quote !== 0x27) {
+      this.skipSpace()
+      quote = source.charCodeAt(this.at)
+      if (quote !== 0x22 && quote !== 0x27) throw this.syntax('an attribute value is not quoted')
+    }
+    const start = this.at + 1
+    let end = plainAttributeEnd(source, start)
+    const isPlain = source.charCodeAt(end) === quote
+    if (!isPlain) end = source.indexOf(quote === 0x22 ? '"' : "'", end)
+    if (end < 0) throw this.syntax('an attribute value does not end')
+    if (end - start > this.limits.attributeCharactersMax) throw this.limit('attribute characters', this.limits.attributeCharactersMax)
+    this.at = end + 1
+    return isPlain ? source.slice(start, end) : this.decode(start, end, true)
   }
 
-  #resolve(prefix: string): string {
-    const uri = this.#scope.get(prefix)
-    if (uri === undefined) throw this.#namespace(`prefix ${prefix} is not declared`)
+  private declareNamespace(prefix: string, uri: string): void {
+    if (prefix === 'xml' || prefix === 'xmlns' || uri === xmlNamespace || uri === xmlnsNamespace) throw this.namespace('a reserved namespace is declared')
+    if (prefix !== '' && uri === '') throw this.namespace('a prefix is undeclared')
+    if (uri !== '' && !isNamespaceName(uri)) throw this.namespace('a namespace name is not a plain URI')
+    for (const other of this.namespaces) if (other.prefix === prefix) throw this.syntax('an attribute stands twice')
+    if (this.namespaces === noNamespaces) this.namespaces = [{ prefix, uri }]
+    else if (this.namespaces.push({ prefix, uri }) > this.limits.namespacesMax) throw this.limit('namespace declarations', this.limits.namespacesMax)
+  }
+
+  private resolve(prefix: string): string {
+    const uri = this.scope.get(prefix)
+    if (uri === undefined) throw this.namespace(`prefix ${prefix} is not declared`)
     return uri
   }
 
-  #resolveAttributes(raw: readonly RawAttribute[]): readonly XmlAttribute[] {
-    const attributes: XmlAttribute[] = []
-    for (const { prefix, name, value } of raw) {
-      const namespace = prefix === '' ? '' : this.#resolve(prefix)
-      for (const other of attributes) if (other.name === name && other.namespace === namespace) throw this.#syntax('an attribute stands twice')
-      attributes.push({ prefix, name, namespace, value })
+  /** Resolves the prefixes of attributes and refuses two names that turn out to be one. */
+  private resolveAttributes(attributes: readonly OpenAttribute[]): void {
+    for (let i = 0; i < attributes.length; i++) {
+      const attribute = attributes[i]
+      if (attribute === undefined || attribute.prefix === '') continue
+      const namespace = this.resolve(attribute.prefix)
+      for (let k = 0; k < i; k++) {
+        if (attributes[k]?.namespace === namespace && attributes[k]?.name === attribute.name) throw this.syntax('an attribute stands twice')
+      }
+      attribute.namespace = namespace
+      if (namespace === xmlNamespace && attribute.name === 'id') this.identify(attribute.value)
     }
-    return attributes
   }
 
-  #register(element: XmlElement): void {
-    for (const { name, namespace, value } of element.attributes) {
-      const isId = namespace === '' ? name === 'ID' || name === 'Id' || name === 'id' : namespace === xmlNamespace && name === 'id'
-      if (!isId) continue
-      if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(value)) throw new CurfewError('CURFEW_XML_ID', { why: 'not a name', at: this.#at })
-      if (this.#ids.has(value)) throw new CurfewError('CURFEW_XML_ID', { why: 'not unique', at: this.#at })
-      this.#ids.set(value, element)
-    }
+  private identify(value: string): void {
+    if (!isName(value)) throw this.badId('not a name')
+    this.tagIds = [...this.tagIds, value]
+  }
+
+  private register(id: string, element: XmlElement): void {
+    if (this.ids.has(id)) throw this.badId('not unique')
+    this.ids.set(id, element)
   }
 
   /** Reads `name` or `prefix:name`, ASCII names only. */
-  #qualifiedName(): readonly [string, string] {
-    const first = this.#name()
-    if (this.#source.charCodeAt(this.#at) !== 0x3a) return ['', first]
-    this.#at += 1
-    return [first, this.#name()]
+  private name(): void {
+    const { source, at: start } = this
+    const first = this.namePart(start)
+    if (source.charCodeAt(first) !== 0x3a) {
+      this.qualifiedName = source.slice(start, first)
+      this.localName = this.qualifiedName
+      this.prefix = ''
+      this.at = first
+      return
+    }
+    const end = this.namePart(first + 1)
+    this.qualifiedName = source.slice(start, end)
+    this.prefix = source.slice(start, first)
+    this.localName = source.slice(first + 1, end)
+    this.at = end
   }
 
-  #name(): string {
-    const source = this.#source
-    const start = this.#at
-    if (!isNameStart(source.charCodeAt(start))) throw this.#syntax('a name is expected')
-    let at = start + 1
-    while (isNamePart(source.charCodeAt(at))) at += 1
-    if (at - start > this.#limits.nameCharactersMax) throw this.#limit('name characters', this.#limits.nameCharactersMax)
-    this.#at = at
-    return source.slice(start, at)
+  private namePart(start: number): number {
+    const end = nameEnd(this.source, start)
+    if (end === start) throw this.syntax('a name is expected')
+    if (end - start > this.limits.nameCharactersMax) throw this.limit('name characters', this.limits.nameCharactersMax)
+    return end
   }
 
-  #skipSpace(): boolean {
-    const start = this.#at
-    while (isSpace(this.#source.charCodeAt(this.#at))) this.#at += 1
-    return this.#at > start
+  private skipSpace(): void {
+    const { source } = this
+    while (isSpace(source.charCodeAt(this.at))) this.at += 1
   }
 
-  /** Decodes references, normalises line ends, and in attributes white space, as XML 1.0 says (2.11, 3.3.3). */
-  #decode(start: number, end: number, isAttribute: boolean): string {
-    const source = this.#source
+  /** Decodes references, normalises line ends, and in attributes white space. @see xml 1.0 sections 2.11 and 3.3.3 */
+  private decode(start: number, end: number, isAttribute: boolean): string {
+    const { source } = this
     let out = ''
     let copied = start
     for (let i = start; i < end; i++) {
       const c = source.charCodeAt(i)
       if (c === 0x26) {
-        const [character, next] = this.#reference(i, end)
-        out += source.slice(copied, i) + character
-        copied = next
-        i = next - 1
-      } else if (c === 0x3c) throw this.#syntax('< stands in an attribute value')
+        const reference = readReference(source, i, end)
+        out += source.slice(copied, i) + reference.character
+        copied = reference.next
+        i = copied - 1
+      } else if (c === 0x3c) throw this.syntax('< stands in an attribute value')
       else if (c === 0x0d) {
         out += source.slice(copied, i) + (isAttribute ? ' ' : '\n')
         if (source.charCodeAt(i + 1) === 0x0a) i += 1
@@ -295,59 +356,35 @@ class Reader {
       } else if (isAttribute && (c === 0x09 || c === 0x0a)) {
         out += `${source.slice(copied, i)} `
         copied = i + 1
-      } else if (c === 0x3e && !isAttribute && source.charCodeAt(i - 1) === 0x5d && source.charCodeAt(i - 2) === 0x5d && i - 2 >= start) {
-        throw this.#syntax(']]> stands in text')
-      } else if (c < 0x20 || c >= 0xfffe) this.#requireCharacter(c, i)
+      } else if (c === 0x3e && !isAttribute && i - 2 >= start && source.charCodeAt(i - 1) === 0x5d && source.charCodeAt(i - 2) === 0x5d) {
+        throw this.syntax(']]> stands in text')
+      } else if (c < 0x20 || c >= 0xfffe) this.requireCharacter(c, i)
     }
     return copied === start ? source.slice(start, end) : out + source.slice(copied, end)
   }
 
-  #reference(at: number, end: number): readonly [string, number] {
-    const stop = this.#source.indexOf(';', at)
-    if (stop < 0 || stop >= end || stop - at > 12) throw this.#syntax('& stands alone')
-    const name = this.#source.slice(at + 1, stop)
-    const known = entities[name]
-    if (known !== undefined) return [known, stop + 1]
-    const match = /^#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))$/.exec(name)
-    if (match === null) throw this.#forbidden('an entity')
-    const code = match[1] === undefined ? Number.parseInt(match[2] ?? '', 10) : Number.parseInt(match[1], 16)
-    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) throw new CurfewError('CURFEW_XML_CHARACTER', { at })
-    this.#requireCharacter(code, at)
-    return [String.fromCodePoint(code), stop + 1]
+  /** For one code unit: surrogates come in pairs only, which the check for UTF-8 made sure of. */
+  private requireCharacter(unit: number, at: number): void {
+    if ((unit < 0xd800 || unit > 0xdfff) && !isXmlCharacter(unit)) throw new CurfewError('CURFEW_XML_CHARACTER', { at })
   }
 
-  #requireCharacter(code: number, at: number): void {
-    const isAllowed = code === 0x09 || code === 0x0a || code === 0x0d || (code >= 0x20 && code !== 0xfffe && code !== 0xffff)
-    if (!isAllowed) throw new CurfewError('CURFEW_XML_CHARACTER', { at })
+  private syntax(why: string): CurfewError {
+    return new CurfewError('CURFEW_XML_SYNTAX', { why, at: this.at })
   }
 
-  #syntax(why: string): CurfewError {
-    return new CurfewError('CURFEW_XML_SYNTAX', { why, at: this.#at })
+  private forbidden(what: string): CurfewError {
+    return new CurfewError('CURFEW_XML_FORBIDDEN', { what, at: this.at })
   }
 
-  #forbidden(what: string): CurfewError {
-    return new CurfewError('CURFEW_XML_FORBIDDEN', { what, at: this.#at })
+  private namespace(why: string): CurfewError {
+    return new CurfewError('CURFEW_XML_NAMESPACE', { why, at: this.at })
   }
 
-  #namespace(why: string): CurfewError {
-    return new CurfewError('CURFEW_XML_NAMESPACE', { why, at: this.#at })
+  private badId(why: string): CurfewError {
+    return new CurfewError('CURFEW_XML_ID', { why, at: this.at })
   }
 
-  #limit(what: string, maximum: number): CurfewError {
-    return new CurfewError('CURFEW_XML_LIMIT', { what, maximum, at: this.#at })
+  private limit(what: string, maximum: number): CurfewError {
+    return new CurfewError('CURFEW_XML_LIMIT', { what, maximum, at: this.at })
   }
-}
-
-const entities: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null) as object, { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" })
-
-function isSpace(c: number): boolean {
-  return c === 0x20 || c === 0x0a || c === 0x09 || c === 0x0d
-}
-
-function isNameStart(c: number): boolean {
-  return (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || c === 0x5f
-}
-
-function isNamePart(c: number): boolean {
-  return isNameStart(c) || (c >= 0x30 && c <= 0x39) || c === 0x2d || c === 0x2e
 }

@@ -23,7 +23,7 @@ function serve(kit: EngineKit): FastifyInstance {
     version: '0.0.0',
     baseUrl: 'http://curfew.test',
     peers: () => [],
-    peer: kit.deps.peer,
+    peer: (id) => kit.deps.peer(id),
     status: () => 'ok'
   })
 }

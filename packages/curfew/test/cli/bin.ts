@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+
+export interface Finished {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** Starts the real program, as a shell would without a terminal. */
+export function startCurfew(folder: string, args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], CURFEW_TEST: '1' } })
+}
+
+/** Runs one command to its end. */
+export async function curfew(folder: string, args: readonly string[], input = ''): Promise<Finished> {
+  const child = startCurfew(folder, args)
+  const collected = { out: '', err: '' }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (collected.out += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (collected.err += text))
+  child.stdin?.end(input)
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...collected }
+}
+
+/** Resolves when a started program has written a line that fits. */
+export async function lineOf(child: ChildProcess, pattern: RegExp): Promise<string> {
+  let text = ''
+  for await (const chunk of (child.stderr?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
+    text += chunk
+    const line = text.split('\n').find((candidate) => pattern.test(candidate))
+    if (line !== undefined) return line
+  }
+  throw new Error(`the program ended before it wrote ${String(pattern)}: ${text}`)
+}
+
+/** Ports nobody listens at now. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}

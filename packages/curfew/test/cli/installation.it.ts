@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { parse, stringify } from 'yaml'
+import type { HealthView, RunView, SessionView } from '../../src/admin/schemas.ts'
+import { curfew, type Finished, freePorts, lineOf, startCurfew } from './bin.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'curfew-cli-'))
+const server: { child?: ChildProcess; baseUrl: string; adminPort: number } = { baseUrl: '', adminPort: 0 }
+
+const run = (args: readonly string[], input?: string): Promise<Finished> => curfew(folder, args, input)
+
+async function runJson<T>(args: readonly string[]): Promise<T> {
+  const { out, err, code } = await run([...args, '--json'])
+  assert.equal(code, 0, err)
+  return JSON.parse(out) as T
+}
+
+/** Signs in at the form and returns the cookies. */
+async function signIn(username: string, password: string): Promise<string> {
+  const jar = new Map<string, string>()
+  const go = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+    const answer = await fetch(new URL(path, server.baseUrl), { redirect: 'manual', ...init, headers: { accept: 'text/html', cookie, ...init.headers } })
+    for (const line of answer.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      jar.set(name, value)
+    }
+    return answer
+  }
+  const form = await go((await go('/')).headers.get('location') ?? '')
+  const html = await form.text()
+  const action = /action="([^"]*)"/.exec(html)?.[1] ?? ''
+  const hidden = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
+    ([, name = '', value = '']) => [name, value] as [string, string]
+  )
+  const body = new URLSearchParams([...hidden, ['username', username], ['password', password]])
+  const answer = await go(action, { method: 'POST', body, headers: { origin: server.baseUrl } })
+  assert.equal(answer.status, 303, await answer.text())
+  return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+}
+
+before(async () => {
+  const [port = 0, adminPort = 0] = await freePorts(2)
+  server.baseUrl = `http://127.0.0.1:${port}`
+  server.adminPort = adminPort
+})
+
+after(async () => {
+  server.child?.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+suite('an installation, from nothing to a sign-out', () => {
+  test('init needs to know the address when nobody can be asked', async () => {
+    const { code, err } = await run(['init'])
+    assert.equal(code, 4)
+    assert.match(err, /curfew init --base-url/)
+  })
+
+  test('init writes a configuration that is good, with secrets that only the owner reads', async () => {
+    const { code, out, err } = await run(['init', '--base-url', server.baseUrl, '--organisation', 'Example'])
+    assert.equal(code, 0, err)
+    assert.match(out, /curfew\.yaml/)
+    for (const path of ['keys/saml.key.pem', 'keys/session.secret', 'data/admin.token']) assert.equal(statSync(join(folder, path)).mode & 0o077, 0, path)
+    assert.match(readFileSync(join(folder, 'curfew.yaml'), 'utf8'), /^# yaml-language-server: \$schema=/)
+    assert.match(readFileSync(join(folder, '.gitignore'), 'utf8'), /keys\/\ndata\//)
+    const config = parse(readFileSync(join(folder, 'curfew.yaml'), 'utf8')) as object
+    writeFileSync(
+      join(folder, 'curfew.yaml'),
+      stringify({ ...config, server: { baseUrl: server.baseUrl, listen: [server.baseUrl.slice(7)] }, admin: { listen: [`127.0.0.1:${server.adminPort}`] } })
+    )
+    assert.deepEqual(await runJson(['validate']), { file: 'curfew.yaml', connections: 0, findings: [] })
+  })
+
+  test('init changes nothing where an installation is', async () => {
+    const before = readFileSync(join(folder, 'keys/saml.key.pem'), 'utf8')
+    assert.equal((await run(['init', '--base-url', server.baseUrl])).code, 1)
+    assert.equal(readFileSync(join(folder, 'keys/saml.key.pem'), 'utf8'), before)
+  })
+
+  test('users are added, listed without their hash, and removed after a yes', async () => {
+    for (const name of ['ana', 'ben'])
+      assert.equal((await run(['users', 'add', name, '--password-stdin', '--attribute', `mail=${name}@example.com`], `${name} secret`)).code, 0)
+    assert.equal((await run(['users', 'add', 'ANA', '--password-stdin'], 'x')).code, 1)
+    const users = await runJson<{ username: string }[]>(['users', 'list'])
+    assert.deepEqual(
+      users.map(({ username }) => username),
+      ['ana', 'ben']
+    )
+    assert.doesNotMatch(JSON.stringify(users), /argon2/)
+    assert.equal((await run(['users', 'remove', 'ben'])).code, 4)
+    assert.equal((await run(['users', 'remove', 'nobody', '--yes'])).code, 3)
+    assert.equal((await run(['users', 'remove', 'ben', '--yes'])).code, 0)
+  })
+
+  test('commands that need the server say where they looked and end with 69 while it is not there', async () => {
+    const { code, err, out } = await run(['sessions', 'list'])
+    assert.deepEqual([code, out], [69, ''])
+    assert.match(err, /CURFEW_CLI_SERVER_UNREACHABLE/)
+    assert.match(err, new RegExp(`127\\.0\\.0\\.1:${server.adminPort}`))
+  })
+
+  test('start writes one JSON line when it is ready', async () => {
+    server.child = startCurfew(folder, ['start'])
+    const ready = JSON.parse(await lineOf(server.child, /server\.ready/)) as { event: string; baseUrl: string }
+    assert.equal(ready.baseUrl, server.baseUrl)
+    assert.equal((await runJson<{ verdict: string }[]>(['doctor']).catch(() => [])).length, 0)
+    const health = await run(['doctor'])
+    assert.equal(health.code, 2)
+    assert.match(health.out, /ok {4}server: ok/)
+  })
+
+  test('a second server on the same database does not start and ends with 78', async () => {
+    const { code, err } = await run(['start'])
+    assert.equal(code, 78)
+    assert.match(err, /CURFEW_STORE_LOCKED/)
+  })
+
+  test('a sign-in is listed, a dry run ends nothing, a logout ends it and its run is complete', async () => {
+    const cookie = await signIn('ana', 'ana secret')
+    const [session, ...others] = await runJson<SessionView[]>(['sessions', 'list', '--user', 'ana'])
+    assert.deepEqual([session?.user, session?.state, others.length], ['ana', 'live', 0])
+    assert.match((await run(['logout', '--all', '--dry-run'])).out, /Would end 1 session/)
+    const refused = await run(['logout', '--all'])
+    assert.equal(refused.code, 4)
+    const watched = await run(['logout', '--user', 'ana', '--reason', 'test', '--watch'])
+    assert.equal(watched.code, 0, watched.err)
+    assert.match(watched.out, /^run_\w+ {2}ana {2}started by cli: test\n(.*\n)*complete {2}no other application took part {12}npx curfew runs show run_/)
+    const page = await fetch(server.baseUrl, { redirect: 'manual', headers: { cookie } })
+    assert.equal(page.status, 303)
+    assert.equal((await run(['logout', '--user', 'ana'])).code, 3)
+  })
+
+  test('the run can be listed, shown, explained and exported with its receipt', async () => {
+    const [done] = await runJson<RunView[]>(['runs', 'list'])
+    const id = done?.id ?? assert.fail('no run')
+    assert.match((await run(['runs', 'show', id])).out, /complete/)
+    assert.equal((await run(['runs', 'show', id, '--why'])).out, 'Every application confirmed.\n')
+    const receipt = await run(['runs', 'export', id, '--receipt'])
+    assert.match(receipt.out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/)
+    assert.match((await run(['inspect', receipt.out.trim()])).out, /JSON Web Token/)
+    assert.equal((await run(['runs', 'show', 'run_NOBODY'])).code, 3)
+  })
+
+  test('a wrong token is not permitted', async () => {
+    writeFileSync(join(folder, 'wrong.token'), 'not the token at all\n')
+    const { code, err } = await run(['sessions', 'list', '--token-file', 'wrong.token'])
+    assert.equal(code, 5)
+    assert.match(err, /CURFEW_API_UNAUTHORISED/)
+  })
+
+  test('the metadata of the server can be inspected', async () => {
+    const metadata = await (await fetch(`${server.baseUrl}/pf/federation_metadata.ping`)).text()
+    const { code, out } = await run(['inspect', '-'], metadata)
+    assert.equal(code, 0)
+    assert.match(out, /Metadata of 1 entity, signed/)
+    assert.match(out, /identity provider/)
+  })
+
+  test('SIGTERM stops the server in order, and the next start finds what was there', async () => {
+    const { child } = server
+    child?.kill('SIGTERM')
+    const [code] = (await once(child ?? assert.fail('no server'), 'exit')) as [number]
+    assert.equal(code, 0)
+    const again = startCurfew(folder, ['start'])
+    server.child = again
+    await lineOf(again, /server\.ready/)
+    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 1)
+    const [status] = [
+      (await (
+        await fetch(`http://127.0.0.1:${server.adminPort}/v1/health`, {
+          headers: { authorization: `Bearer ${readFileSync(join(folder, 'data/admin.token'), 'utf8').trim()}` }
+        })
+      ).json()) as HealthView
+    ]
+    assert.deepEqual([status.status, status.store.kind, status.store.liveSessions], ['ok', 'sqlite', 0])
+    again.kill('SIGTERM')
+    await once(again, 'exit')
+  })
+})
+
+suite('the command line without an installation', () => {
+  const empty = mkdtempSync(join(tmpdir(), 'curfew-empty-'))
+  after(() => rmSync(empty, { recursive: true, force: true }))
+
+  test('help starts with examples and goes to standard output', async () => {
+    const { code, out, err } = await curfew(empty, ['logout', '--help'])
+    assert.deepEqual([code, err], [0, ''])
+    assert.match(out, /^Examples:\n {2}curfew logout --user ana --watch\n/)
+  })
+
+  test('a command that does not exist is a usage error with the one that was meant', async () => {
+    const { code, out, err } = await curfew(empty, ['logoot'])
+    assert.deepEqual([code, out], [64, ''])
+    assert.match(err, /Did you mean logout\?/)
+  })
+
+  test('no configuration ends with 78 and says how to make one', async () => {
+    const { code, err } = await curfew(empty, ['validate'])
+    assert.equal(code, 78)
+    assert.match(err, /curfew init/)
+  })
+
+  test('findings can be read by programs', async () => {
+    writeFileSync(join(empty, 'bad.yaml'), 'server: { baseUrl: nothing }\n')
+    const { code, out } = await curfew(empty, ['validate', '--config', 'bad.yaml', '--json'])
+    assert.equal(code, 78)
+    assert.deepEqual((JSON.parse(out) as { path: string }[]).map(({ path }) => path).sort(), ['saml', 'server.baseUrl', 'sessions', 'signOn'])
+  })
+
+  test('prints the version', async () => {
+    assert.match((await curfew(empty, ['version'])).out, /^\d+\.\d+\.\d+/)
+  })
+})
