@@ -18,7 +18,8 @@ for (let seed = first; seed < first + count; seed++) {
     failed += 1
     console.log(`\nseed ${seed} broke a rule: ${result.broken}\nReplay: npm run sim -- --seed=${seed}\n`)
   }
-  if (count >= 100 && (seed - first + 1) % (count / 10) === 0) console.log(`${seed - first + 1} of ${count} seeds, ${failed} failed, ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  if (count >= 100 && (seed - first + 1) % (count / 10) === 0)
+    console.log(`${seed - first + 1} of ${count} seeds, ${failed} failed, ${Math.round((performance.now() - startedMs) / 1000)} s`)
 }
 console.log(`${count - failed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1

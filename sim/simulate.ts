@@ -173,7 +173,8 @@ class World {
       assertionNotOnOrAfterMs: nowMs + 60_000
     })
     this.trace.add(nowMs, `${partner.id} asks for an assertion for ${session.id}: ${value}`)
-    if (value === 'ended' && !this.#ended.has(session.id) && this.#untouched.has(session.id)) throw new Broken(`${session.id} took no participant although nobody ended it`)
+    if (value === 'ended' && !this.#ended.has(session.id) && this.#untouched.has(session.id))
+      throw new Broken(`${session.id} took no participant although nobody ended it`)
     if ((value === 'added' || value === 'exists') && this.#ended.has(session.id)) throw new Broken(`${session.id} had ended and took ${partner.id}`)
     if (value !== 'added' && value !== 'exists') return
     partner.live.add(sessionIndex)
@@ -253,7 +254,9 @@ class World {
   /** A node that dies at one of its next calls to the outside, before or after it took effect, or lives on. */
   #boot(): Engine {
     const willDie = this.#fraction() < 0.7
-    const death = willDie ? { atCall: 1 + Math.floor(this.#fraction() * 60), phase: this.#fraction() < 0.5 ? ('before' as const) : ('after' as const) } : undefined
+    const death = willDie
+      ? { atCall: 1 + Math.floor(this.#fraction() * 60), phase: this.#fraction() < 0.5 ? ('before' as const) : ('after' as const) }
+      : undefined
     const mortal = createMortal(this.#deps(), death)
     this.#isDead = mortal.isDead
     return createEngine(mortal.deps)

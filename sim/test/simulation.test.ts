@@ -35,7 +35,11 @@ suite('Simulation of whole logouts', () => {
   })
 
   test('a store that forgets a delivery is found', async () => {
-    const broken = await firstBroken((store) => spoiled(store, { endSession: (commit) => store.endSession({ ...commit, run: { ...commit.run, deliveries: commit.run.deliveries.slice(1) } }) }), 60)
+    const broken = await firstBroken(
+      (store) =>
+        spoiled(store, { endSession: (commit) => store.endSession({ ...commit, run: { ...commit.run, deliveries: commit.run.deliveries.slice(1) } }) }),
+      60
+    )
     assert.match(broken ?? 'nothing found', /exactly one delivery|never ended/)
   })
 
@@ -47,7 +51,9 @@ suite('Simulation of whole logouts', () => {
             ...commit,
             run: {
               ...commit.run,
-              deliveries: commit.run.deliveries.map((d) => (d.outcome?.kind === 'refused' ? { ...d, outcome: { kind: 'ended', proof: { kind: 'authenticated-2xx', hash: 'x' } } } : d))
+              deliveries: commit.run.deliveries.map((d) =>
+                d.outcome?.kind === 'refused' ? { ...d, outcome: { kind: 'ended', proof: { kind: 'authenticated-2xx', hash: 'x' } } } : d
+              )
             }
           })
       })

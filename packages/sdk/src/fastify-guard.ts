@@ -34,9 +34,13 @@ interface ReplyLike {
  */
 export function fastifyGuard(app: FastifyLike, provider: ServiceProvider): void {
   app.decorateRequest('appSession', null)
-  app.addContentTypeParser(['application/x-www-form-urlencoded', 'text/xml'], { parseAs: 'buffer' }, (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => {
-    done(null, body)
-  })
+  app.addContentTypeParser(
+    ['application/x-www-form-urlencoded', 'text/xml'],
+    { parseAs: 'buffer' },
+    (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => {
+      done(null, body)
+    }
+  )
   app.addHook('preHandler', async (request: RequestLike) => {
     request.appSession = (await provider.session(request.raw.headers.cookie)) ?? null
   })

@@ -93,8 +93,7 @@ class Reader {
     if (!this.source.startsWith('<?xml ')) return
     const end = this.source.indexOf('?>')
     const declaration = end < 0 || end > 100 ? '' : this.source.slice(0, end + 2)
-    const accepted =
-      /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/
+    const accepted = /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>$/
     if (!accepted.test(declaration)) throw this.forbidden('this XML declaration')
     this.at = declaration.length
   }

@@ -63,7 +63,10 @@ export const signedAssertion = signEnvelopedSync(serialiseAssertion(assertion), 
 
 /** A Response around a signed assertion; itself unsigned unless `signs`. */
 export function responseXml(inner: string = signedAssertion, signs = false): string {
-  const parts = serialiseResponse({ kind: 'Response', id: '_answer1', issuer: partner, issueInstant: now, destination: here, inResponseTo: '_asked', status: status.success() }, inner)
+  const parts = serialiseResponse(
+    { kind: 'Response', id: '_answer1', issuer: partner, issueInstant: now, destination: here, inResponseTo: '_asked', status: status.success() },
+    inner
+  )
   return signs ? signEnvelopedSync(parts, partnerKey.signing) : parts.head + parts.tail
 }
 

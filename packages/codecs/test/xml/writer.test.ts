@@ -12,7 +12,14 @@ const tree: fc.Arbitrary<XmlNode> = fc.letrec<{ node: XmlNode }>((tie) => ({
     .record({
       name: fc.constantFrom('a:x', 'b:y', 'c:z', 'plain'),
       attributes: fc.dictionary(fc.constantFrom('one', 'two', 'a:three', 'b:four', 'xml:lang'), characters, { maxKeys: 4 }),
-      children: fc.array(fc.oneof({ depthSize: 'small', withCrossShrink: true }, characters.filter((s) => s !== ''), tie('node')), { maxLength: 4 })
+      children: fc.array(
+        fc.oneof(
+          { depthSize: 'small', withCrossShrink: true },
+          characters.filter((s) => s !== ''),
+          tie('node')
+        ),
+        { maxLength: 4 }
+      )
     })
     .map(({ name, attributes, children }) => node(name, attributes, children))
 })).node
@@ -59,14 +66,26 @@ suite('XML writer: signing by construction', () => {
 
   test('refuses what XML can not carry instead of dropping it', () => {
     for (const bad of ['\u0000', '\u000b', '\ufffe', '\ud800']) {
-      assert.equal(codeOf(() => write(node('plain', {}, [bad]), namespaces)), 'CURFEW_XML_WRITE')
-      assert.equal(codeOf(() => write(node('plain', { k: bad }), namespaces)), 'CURFEW_XML_WRITE')
+      assert.equal(
+        codeOf(() => write(node('plain', {}, [bad]), namespaces)),
+        'CURFEW_XML_WRITE'
+      )
+      assert.equal(
+        codeOf(() => write(node('plain', { k: bad }), namespaces)),
+        'CURFEW_XML_WRITE'
+      )
     }
   })
 
   test('refuses names that are none and prefixes without namespace', () => {
-    assert.equal(codeOf(() => write(node('a b'), namespaces)), 'CURFEW_XML_WRITE')
-    assert.equal(codeOf(() => write(node('q:x'), namespaces)), 'CURFEW_XML_WRITE')
+    assert.equal(
+      codeOf(() => write(node('a b'), namespaces)),
+      'CURFEW_XML_WRITE'
+    )
+    assert.equal(
+      codeOf(() => write(node('q:x'), namespaces)),
+      'CURFEW_XML_WRITE'
+    )
   })
 })
 
@@ -77,7 +96,8 @@ suite('Exclusive canonicalisation', () => {
     '<r xmlns="urn:d"><a xmlns=""><b xmlns="urn:d"/></a></r>',
     '<r xmlns:z="urn:z" xmlns:a="urn:a" z:k="1" a:k="2" k="3"/>'
   ]
-  for (const xml of documents) test(`agrees with libxml2 about ${xml.slice(0, 40)}`, () => assert.equal(canonicalise(parseXml(Buffer.from(xml), 'message').root), byLibxml(xml)))
+  for (const xml of documents)
+    test(`agrees with libxml2 about ${xml.slice(0, 40)}`, () => assert.equal(canonicalise(parseXml(Buffer.from(xml), 'message').root), byLibxml(xml)))
 
   test('an inner element declares what it uses of its ancestors', () => {
     const { root } = parseXml(Buffer.from('<r xmlns="urn:d" xmlns:u="urn:u"><u:c><d/></u:c></r>'), 'message')

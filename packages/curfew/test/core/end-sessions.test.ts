@@ -7,7 +7,16 @@ import { type EndingPort, type EndRequest, endSessions, type PlannedEnding } fro
 import type { Session } from '../../src/core/session.ts'
 import { participant, peer, policy, server } from './samples.ts'
 
-const session = (id: string, version = 1): Session => ({ id: `ses_${id}`, version, userKey: 'local:ana', username: 'ana', sri: `sri ${id}`, tokenHash: `token ${id}`, expiresAtMs: 50_000_000 }) as unknown as Session
+const session = (id: string, version = 1): Session =>
+  ({
+    id: `ses_${id}`,
+    version,
+    userKey: 'local:ana',
+    username: 'ana',
+    sri: `sri ${id}`,
+    tokenHash: `token ${id}`,
+    expiresAtMs: 50_000_000
+  }) as unknown as Session
 
 function port(more: Partial<EndingPort> = {}): EndingPort & { readonly committed: PlannedEnding[] } {
   const committed: PlannedEnding[] = []
@@ -30,7 +39,13 @@ function port(more: Partial<EndingPort> = {}): EndingPort & { readonly committed
   }
 }
 
-const request: EndRequest = { scope: { kind: 'session', sessionId: 'ses_1' }, reason: 'admin', by: { kind: 'admin', id: 'ops' }, starter: { kind: 'none' }, browser: 'absent' }
+const request: EndRequest = {
+  scope: { kind: 'session', sessionId: 'ses_1' },
+  reason: 'admin',
+  by: { kind: 'admin', id: 'ops' },
+  starter: { kind: 'none' },
+  browser: 'absent'
+}
 
 suite('The one ending', () => {
   test('plans session end, revocation, run and effects as one commit', async () => {
@@ -40,7 +55,10 @@ suite('The one ending', () => {
     assert.equal(summary.ended[0]?.runId, ending?.run.id)
     assert.equal(ending?.end.runId, ending?.run.id)
     assert.equal(ending?.revokedUntilMs, 50_000_000)
-    assert.deepEqual(ending?.effects.map((e) => e.kind), ['send', 'wake'])
+    assert.deepEqual(
+      ending?.effects.map((e) => e.kind),
+      ['send', 'wake']
+    )
   })
 
   test('plans again when the session changed meanwhile', async () => {
@@ -51,20 +69,31 @@ suite('The one ending', () => {
   })
 
   test('names the run that ended the session before', async () => {
-    const p = port({ read: async () => ({ session: { ...session('1'), end: { atMs: 1, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_OLD' } }, participants: [] }) })
+    const p = port({
+      read: async () => ({
+        session: { ...session('1'), end: { atMs: 1, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_OLD' } },
+        participants: []
+      })
+    })
     assert.deepEqual((await endSessions(p, request)).already, [{ sessionId: 'ses_1', runId: 'run_OLD' }])
   })
 
   test('a user scope ends all sessions but the one excepted', async () => {
     const summary = await endSessions(port(), { ...request, scope: { kind: 'user', userKey: 'local:ana', except: 'ses_1' } })
-    assert.deepEqual(summary.ended.map((e) => e.sessionId), ['ses_2'])
+    assert.deepEqual(
+      summary.ended.map((e) => e.sessionId),
+      ['ses_2']
+    )
   })
 
   test('a session without participants is done at once and gets its receipt', async () => {
     const p = port({ read: async () => ({ session: session('1'), participants: [] }) })
     await endSessions(p, request)
     assert.equal(p.committed[0]?.run.state, 'done')
-    assert.deepEqual(p.committed[0]?.effects.map((e) => e.kind), ['receipt'])
+    assert.deepEqual(
+      p.committed[0]?.effects.map((e) => e.kind),
+      ['receipt']
+    )
   })
 
   test('no other source file makes the fact that a session ended', () => {

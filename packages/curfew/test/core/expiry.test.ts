@@ -28,7 +28,10 @@ suite('Session limits', () => {
 
 suite('Retry delay', () => {
   test('doubles under full jitter up to its cap', () => {
-    assert.deepEqual([1, 2, 3, 4, 5].map((n) => retryDelayMs(policy, n, 1)), [1_000, 2_000, 4_000, 8_000, 8_000])
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((n) => retryDelayMs(policy, n, 1)),
+      [1_000, 2_000, 4_000, 8_000, 8_000]
+    )
     assert.equal(retryDelayMs(policy, 3, 0), 0)
   })
 })

@@ -17,17 +17,32 @@ function plan(peers: readonly ReturnType<typeof peer>[], more: Partial<Parameter
 suite('Planner', () => {
   test('asks all server channels at once', () => {
     const { deliveries, effects } = plan([peer('a', [server]), peer('b', [server]), peer('c', [hop])])
-    assert.deepEqual(deliveries.map((d) => d.state), ['pending', 'pending', 'waiting-for-browser'])
-    assert.deepEqual(effects.map((e) => [e.kind, e.dueAtMs]), [['send', 5], ['send', 5]])
+    assert.deepEqual(
+      deliveries.map((d) => d.state),
+      ['pending', 'pending', 'waiting-for-browser']
+    )
+    assert.deepEqual(
+      effects.map((e) => [e.kind, e.dueAtMs]),
+      [
+        ['send', 5],
+        ['send', 5]
+      ]
+    )
   })
 
   test('prefers server, then frame, then hop, whatever the configured order', () => {
-    assert.deepEqual(plan([peer('a', [hop, frame, server])]).deliveries[0]?.channels.map((c) => c.kind), ['server', 'frame', 'hop'])
+    assert.deepEqual(
+      plan([peer('a', [hop, frame, server])]).deliveries[0]?.channels.map((c) => c.kind),
+      ['server', 'frame', 'hop']
+    )
   })
 
   test('puts applications that may keep the browser last', () => {
     const { deliveries } = plan([peer('keeper', [hop], { returnsBrowser: false }), peer('a', [hop]), peer('b', [hop])])
-    assert.deepEqual(deliveries.map((d) => d.peerId), ['a', 'b', 'keeper'])
+    assert.deepEqual(
+      deliveries.map((d) => d.peerId),
+      ['a', 'b', 'keeper']
+    )
   })
 
   test('AC-003 a participant without logout is shown as unsupported, never left out', () => {
@@ -45,7 +60,10 @@ suite('Planner', () => {
 
   test('the participant that started is told nothing', () => {
     const { deliveries } = plan([peer('a', [server]), peer('b', [server])], { starter: byParticipant('a') })
-    assert.deepEqual(deliveries.map((d) => d.peerId), ['b'])
+    assert.deepEqual(
+      deliveries.map((d) => d.peerId),
+      ['b']
+    )
   })
 
   test('a partial logout by choice shows the others as not asked', () => {

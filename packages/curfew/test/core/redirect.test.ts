@@ -4,7 +4,12 @@ import fc from 'fast-check'
 import { decideRedirect, type RedirectRule } from '../../src/core/redirect.ts'
 
 const rule = (more: Partial<RedirectRule> & { readonly domain: string }): RedirectRule => ({ requireHttps: true, allowQueryAndFragment: false, ...more })
-const list = [rule({ domain: 'www.example.com', path: '/bye' }), rule({ domain: '*.apps.example.com', allowQueryAndFragment: true }), rule({ domain: 'dev.example.com:8443' }), rule({ domain: 'plain.example.com', requireHttps: false })]
+const list = [
+  rule({ domain: 'www.example.com', path: '/bye' }),
+  rule({ domain: '*.apps.example.com', allowQueryAndFragment: true }),
+  rule({ domain: 'dev.example.com:8443' }),
+  rule({ domain: 'plain.example.com', requireHttps: false })
+]
 const decide = (raw: string | undefined) => decideRedirect(raw, { list, exact: ['https://default.example.com/out?x=1'] })
 
 suite('Redirect decision', () => {
@@ -55,7 +60,32 @@ suite('Redirect decision', () => {
   for (const [name, url] of Object.entries(ignored)) test(`ignores ${name}`, () => assert.equal(decide(url).kind, 'ignored'))
 
   test('whatever is followed leads to a host that a rule names', () => {
-    const pieces = fc.array(fc.constantFrom('https:', 'http:', '//', '/', '\\', '@', ':', '.', '%2e', '%40', '?', '#', 'www.example.com', 'apps.example.com', 'a', 'evil.example', '/bye', ':8443', 'dev.example.com', ' ', '\t'), { maxLength: 9 })
+    const pieces = fc.array(
+      fc.constantFrom(
+        'https:',
+        'http:',
+        '//',
+        '/',
+        '\\',
+        '@',
+        ':',
+        '.',
+        '%2e',
+        '%40',
+        '?',
+        '#',
+        'www.example.com',
+        'apps.example.com',
+        'a',
+        'evil.example',
+        '/bye',
+        ':8443',
+        'dev.example.com',
+        ' ',
+        '\t'
+      ),
+      { maxLength: 9 }
+    )
     const hosts = /^(www\.example\.com|.+\.apps\.example\.com|dev\.example\.com|plain\.example\.com|default\.example\.com)$/
     fc.assert(
       fc.property(pieces, (parts) => {

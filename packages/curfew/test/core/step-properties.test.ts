@@ -25,7 +25,13 @@ const events = fc.oneof(
   fc.record({ kind: fc.constant('probe-failed'), code: fc.constant('X'), deliveryId: ids, atMs: at, jitter }),
   fc.record({ kind: fc.constant('browser-seen'), atMs: at }),
   fc.record({ kind: fc.constant('tick'), atMs: at, jitter }),
-  fc.record({ kind: fc.constant('retry-requested'), deliveryId: ids, newDeliveryId: fc.constantFrom('dlv_e', 'dlv_f'), by: fc.constant({ kind: 'admin', id: 'ops' }), atMs: at }),
+  fc.record({
+    kind: fc.constant('retry-requested'),
+    deliveryId: ids,
+    newDeliveryId: fc.constantFrom('dlv_e', 'dlv_f'),
+    by: fc.constant({ kind: 'admin', id: 'ops' }),
+    atMs: at
+  }),
   fc.record({ kind: fc.constant('starter-answered'), atMs: at })
 ) as fc.Arbitrary<RunEvent>
 
@@ -66,7 +72,10 @@ suite('step: properties', () => {
     fc.assert(
       fc.property(runs, fc.array(events, { maxLength: 40 }), (start, list) => {
         const once = playAll(start, list).run
-        const twice = playAll(start, list.flatMap((e): RunEvent[] => (e.kind === 'tick' || e.kind === 'browser-seen' || e.kind === 'probe-failed' ? [e] : [e, e]))).run
+        const twice = playAll(
+          start,
+          list.flatMap((e): RunEvent[] => (e.kind === 'tick' || e.kind === 'browser-seen' || e.kind === 'probe-failed' ? [e] : [e, e]))
+        ).run
         assert.deepEqual(twice, once)
       }),
       { numRuns: 300 }
@@ -96,8 +105,16 @@ suite('step: properties', () => {
       fc.property(runs, fc.array(events, { maxLength: 40 }), (start, list) => {
         const { run: open, effects } = playAll(start, list)
         for (const d of open.deliveries) {
-          if (d.state === 'retrying') assert.ok(effects.some((e) => e.kind === 'send' && e.deliveryId === d.id), 'a retry has its effect')
-          if (d.state === 'sent') assert.ok(effects.some((e) => e.kind === 'wake'), 'something sent has its alarm')
+          if (d.state === 'retrying')
+            assert.ok(
+              effects.some((e) => e.kind === 'send' && e.deliveryId === d.id),
+              'a retry has its effect'
+            )
+          if (d.state === 'sent')
+            assert.ok(
+              effects.some((e) => e.kind === 'wake'),
+              'something sent has its alarm'
+            )
         }
       }),
       { numRuns: 300 }

@@ -8,7 +8,10 @@ type Loose = Record<string, unknown> & { readonly kind: RunEvent['kind'] }
 
 /** Steps through events; ids and times are filled in. */
 function play(start: LogoutRun, ...events: readonly Loose[]): LogoutRun {
-  return events.reduce<LogoutRun>((current, event, i) => step(current, { atMs: i + 1, deliveryId: 'dlv_a', messageId: '_1', jitter: 0.5, ...event } as unknown as RunEvent)[0], start)
+  return events.reduce<LogoutRun>(
+    (current, event, i) => step(current, { atMs: i + 1, deliveryId: 'dlv_a', messageId: '_1', jitter: 0.5, ...event } as unknown as RunEvent)[0],
+    start
+  )
 }
 
 function outcomeOf(r: LogoutRun, id = 'dlv_a'): string | undefined {
@@ -51,7 +54,10 @@ suite('step: server-to-server deliveries', () => {
       current = play(current, { ...started, messageId: `_${n}` })
       const [next, effects] = step(current, { ...failed, deliveryId: 'dlv_a', messageId: `_${n}`, atMs: 100, jitter: 0.5 } as RunEvent)
       assert.equal(next.deliveries[0]?.state, 'retrying')
-      assert.deepEqual(effects.map(({ kind, dueAtMs }) => ({ kind, dueAtMs })), [{ kind: 'send', dueAtMs: 100 + 500 * 2 ** (n - 1) }])
+      assert.deepEqual(
+        effects.map(({ kind, dueAtMs }) => ({ kind, dueAtMs })),
+        [{ kind: 'send', dueAtMs: 100 + 500 * 2 ** (n - 1) }]
+      )
       current = next
     }
     const last = play(current, { ...started, messageId: '_3' }, { ...failed, messageId: '_3' })
@@ -90,12 +96,16 @@ suite('step: what comes late', () => {
     assert.equal(outcomeOf(timedOut), 'timed-out')
     const [better, effects] = step(timedOut, { kind: 'confirmed', deliveryId: 'dlv_a', messageId: '_1', result: 'ended', proof, atMs: 71_000 })
     assert.equal(better.deliveries[0]?.outcome?.kind, 'ended')
-    assert.deepEqual(effects.map((e) => e.kind), ['receipt'])
+    assert.deepEqual(
+      effects.map((e) => e.kind),
+      ['receipt']
+    )
   })
 
   test('nothing lowers a final outcome', () => {
     const done = play(run([delivery('a', [server])]), started, confirmed)
-    for (const event of [failed, { kind: 'refused', statusCode: 'x', code: 'x' }, { kind: 'unusable-answer', code: 'x' }] as const) assert.equal(play(done, event), done)
+    for (const event of [failed, { kind: 'refused', statusCode: 'x', code: 'x' }, { kind: 'unusable-answer', code: 'x' }] as const)
+      assert.equal(play(done, event), done)
   })
 
   test('a late failure of an earlier attempt leaves the present one alone', () => {

@@ -59,7 +59,10 @@ suite('Verdict: SAML Core 3.7.3.2', () => {
 suite('What the browser does next', () => {
   test('loads all frames together and visits one application at a time', () => {
     const steps = browserSteps(run([delivery('a', [frame, hop]), delivery('b', [frame, hop]), delivery('c', [hop]), delivery('d', [hop])]))
-    assert.deepEqual(steps.frames.map((d) => d.peerId), ['a', 'b'])
+    assert.deepEqual(
+      steps.frames.map((d) => d.peerId),
+      ['a', 'b']
+    )
     assert.equal(steps.hop?.peerId, 'c')
   })
 
