@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = join(root, 'dist')
+
+interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly [field: string]: unknown
+}
+
+/** JavaScript and types of one package, beside each other, with `.js` imports. */
+function emit(folder: string): void {
+  const out = join(dist, folder)
+  const config = join(dist, `tsconfig.${folder}.json`)
+  const options = { noEmit: false, declaration: true, outDir: out, rootDir: join(root, 'packages', folder, 'src'), rewriteRelativeImportExtensions: true, allowImportingTsExtensions: false, sourceMap: false }
+  writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: options, include: [join(root, 'packages', folder, 'src')] }))
+  run('tsc', ['-p', config])
+  rmSync(config)
+}
+
+/** The manifest that is published: no workspaces, real entries. */
+function writeManifest(folder: string, more: Readonly<Record<string, unknown>>): void {
+  const { scripts: _scripts, private: _private, exports: _exports, bin: _bin, ...kept } = readManifest(folder)
+  const manifest = { ...kept, repository: undefined, files: ['**'], ...more }
+  writeFileSync(join(dist, folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  for (const name of ['LICENSE', 'README.md']) cpSync(join(root, name), join(dist, folder, name))
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as Manifest
+}
+
+/** The product: command line, writer thread and demo, bundled to few files; libraries stay dependencies. */
+async function bundleProduct(): Promise<void> {
+  const { dependencies = {} } = readManifest('curfew')
+  const names = Object.keys(dependencies)
+  const source = join(root, 'packages/curfew/src')
+  const bundle = await rolldown({
+    input: { cli: join(source, 'cli/main.ts'), index: join(source, 'index.ts'), writer: join(source, 'stores/sqlite/writer.ts'), 'demo/start': join(root, 'demo/start.ts') },
+    platform: 'node',
+    // Libraries stay outside; the demo is loaded at run time from its own entry.
+    external: (id) => id.startsWith('node:') || names.some((name) => id === name || id.startsWith(`${name}/`)),
+    logLevel: 'silent'
+  })
+  await bundle.write({ dir: join(dist, 'curfew'), format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
+  await bundle.close()
+}
+
+function copyProductFiles(): void {
+  const bin = join(dist, 'curfew/bin/curfew.js')
+  mkdirSync(dirname(bin), { recursive: true })
+  cpSync(join(root, 'packages/curfew/bin/curfew.js'), bin)
+  chmodSync(bin, 0o755)
+  cpSync(join(root, 'docs/reference'), join(dist, 'curfew/docs/reference'), { recursive: true })
+  cpSync(join(root, 'schema'), join(dist, 'curfew/schema'), { recursive: true })
+}
+
+function run(command: string, args: readonly string[], cwd = root): string {
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`)
+  return result.stdout
+}
+
+/** Builds and packs everything; returns the tarballs by package name. */
+export async function build(): Promise<Readonly<Record<string, string>>> {
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(dist)
+  for (const folder of ['codecs', 'sdk']) {
+    emit(folder)
+    writeManifest(folder, { exports: { '.': { types: './index.d.ts', default: './index.js' } } })
+  }
+  await bundleProduct()
+  writeManifest('curfew', { exports: { '.': './index.js' }, bin: { curfew: 'bin/curfew.js' } })
+  copyProductFiles()
+  const tarballs: Record<string, string> = {}
+  for (const folder of ['codecs', 'sdk', 'curfew']) {
+    const name = run('npm', ['pack', '--silent', '--pack-destination', dist], join(dist, folder)).trim().split('\n').at(-1) ?? ''
+    tarballs[readManifest(folder).name] = join(dist, name)
+  }
+  return tarballs
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const tarballs = await build()
+  for (const [name, path] of Object.entries(tarballs)) console.log(`${name.padEnd(16)} ${path.slice(root.length)} ${Math.round(readFileSync(path).length / 1024)} KB`)
+  if (!existsSync(dist) || globSync('*.tgz', { cwd: dist }).length !== 3) process.exitCode = 1
+}
