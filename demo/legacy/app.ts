@@ -53,7 +53,8 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
       if (fault === 'no-return' || fault === 'wrong-binding') await provider.handle({ ...guarded, readBody: async () => body })
       if (await misbehave(fault, { request, response, body }, wrongly)) return
       const answer = await provider.handle({ ...guarded, readBody: async () => body })
-      if (answer !== undefined) writeNode(response, answer)
+      if (answer === undefined) response.writeHead(405).end()
+      else writeNode(response, answer)
       return
     }
     const answer = await provider.handle(guarded)

@@ -1,13 +1,14 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { strictBase64 } from '../base64.ts'
 import { CurfewError } from '../errors.ts'
 import { canonicalise } from '../xml/canonical.ts'
 import { attribute, childElements, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
-import { acceptedDigest, envelopedUri, exclusiveC14nUri, type VerifyPolicy } from './algorithms.ts'
+import { acceptedDigest, digestSha256Uri, envelopedUri, exclusiveC14nUri, type VerifyPolicy } from './algorithms.ts'
 import type { VerificationKey } from './keys.ts'
-import { verifyBytes } from './sign.ts'
+import { sha256Hex, verifyBytes } from './sign.ts'
 
 export const dsNamespace = 'http://www.w3.org/2000/09/xmldsig#'
+const samlNamespace = 'urn:oasis:names:tc:SAML:2.0:assertion'
 /** Most prefixes of an InclusiveNamespaces PrefixList. */
 export const prefixListMax = 16
 
@@ -16,19 +17,22 @@ export interface SignedView {
   readonly signedBy: VerificationKey
   readonly algorithm: string
   readonly view: XmlElement
-  /** The octets that were digested. */
-  readonly canonical: string
+  /** SHA-256 (hex) of the octets that were digested: what proofs and receipts carry. */
+  readonly canonicalHash: string
 }
 
 /** The Signature child of a signable element in its only accepted place: directly after `Issuer`, or first without one. */
 export function signatureOf(element: XmlElement): XmlElement | undefined {
   const children = childElements(element)
-  const place = children[0]?.name === 'Issuer' ? 1 : 0
-  children.forEach((child, i) => {
-    if (is(child, dsNamespace, 'Signature') && i !== place) throw shape('the Signature is not in its place')
-  })
-  const candidate = children[place]
-  return is(candidate, dsNamespace, 'Signature') ? candidate : undefined
+  const place = is(children[0], samlNamespace, 'Issuer') ? 1 : 0
+  let found: XmlElement | undefined
+  for (let i = 0; i < children.length; i++) {
+    const child = children[i]
+    if (!is(child, dsNamespace, 'Signature')) continue
+    if (i !== place) throw shape('the Signature is not in its place')
+    found = child
+  }
+  return found
 }
 
 /**
@@ -55,12 +59,13 @@ export function verifyEnveloped(document: XmlDocument, element: XmlElement, keys
   requireReference(document, element, signed.uri)
   const digestHash = acceptedDigest(signed.digestMethod, policy)
   const canonical = canonicalise(element, { omit: signature, inclusivePrefixes: signed.contentPrefixes })
-  const digest = Buffer.from(hash(digestHash, canonical, 'base64'), 'base64')
-  const expected = strictBase64(text(signed.digestValue), 'whitespace')
-  if (digest.length !== expected.length || !timingSafeEqual(digest, expected)) throw new CurfewError('CURFEW_SAML_SIGNATURE_INVALID', { what: 'digest' })
+  // Neither side of the comparison is a secret: both can be computed from the message by anybody.
+  const digest = hash(digestHash, canonical, 'hex')
+  if (digest !== strictBase64(text(signed.digestValue), 'whitespace').toString('hex')) throw new CurfewError('CURFEW_SAML_SIGNATURE_INVALID', { what: 'digest' })
   const infoOctets = canonicalise(info, { inclusivePrefixes: signed.infoPrefixes })
   const signedBy = verifyBytes(infoOctets, strictBase64(text(value), 'whitespace'), signed.signatureMethod, keys, policy)
-  return { signedBy, algorithm: signed.signatureMethod ?? '', view: without(element, signature), canonical }
+  const canonicalHash = signed.digestMethod === digestSha256Uri ? digest : sha256Hex(canonical)
+  return { signedBy, algorithm: signed.signatureMethod ?? '', view: without(element, signature), canonicalHash }
 }
 
 interface SignedInfo {
@@ -83,7 +88,7 @@ function readSignedInfo(info: XmlElement): SignedInfo {
     throw shape('the parts of SignedInfo')
   }
   if (attribute(c14n, 'Algorithm') !== exclusiveC14nUri) throw new CurfewError('CURFEW_SAML_ALGORITHM_REFUSED', { what: 'canonicalisation' })
-  if (childElements(method).length > 0) throw shape('parameters of SignatureMethod')
+  requireEmpty(method)
   const [transforms, digestMethod, digestValue, ...rest] = childElements(reference)
   if (
     !is(transforms, dsNamespace, 'Transforms') ||
@@ -93,6 +98,7 @@ function readSignedInfo(info: XmlElement): SignedInfo {
   ) {
     throw shape('the parts of Reference')
   }
+  requireEmpty(digestMethod)
   const [enveloped, exclusive, ...others] = childElements(transforms)
   const isAccepted =
     is(enveloped, dsNamespace, 'Transform') &&
@@ -110,6 +116,11 @@ function readSignedInfo(info: XmlElement): SignedInfo {
     contentPrefixes: prefixList(exclusive),
     infoPrefixes: prefixList(c14n)
   }
+}
+
+/** Algorithms that take no parameters; one that is there would be passed over otherwise. */
+function requireEmpty(method: XmlElement): void {
+  if (childElements(method).length > 0) throw shape(`parameters of ${method.name}`)
 }
 
 function prefixList(element: XmlElement): readonly string[] {

@@ -1,5 +1,6 @@
-import { createHash, sign as cryptoSign, verify as cryptoVerify, hash } from 'node:crypto'
+import { sign as cryptoSign, verify as cryptoVerify, hash } from 'node:crypto'
 import { CurfewError } from '../errors.ts'
+import { isName } from '../xml/characters.ts'
 import { acceptedMethod, cryptoOptions, digestSha256Uri, envelopedUri, exclusiveC14nUri, methodOf, signatureUri, type VerifyPolicy } from './algorithms.ts'
 import { isUsable, type SigningKey, type VerificationKey } from './keys.ts'
 
@@ -7,9 +8,10 @@ const dsNamespace = 'http://www.w3.org/2000/09/xmldsig#'
 
 /**
  * Signs octets. RSA runs on the thread pool and leaves the event loop free; ECDSA is shorter than the hand-over.
+ * A key of another kind than the algorithm says is a mistake of the caller: `TypeError`.
  */
 export function signBytes(data: string | Uint8Array, signing: SigningKey): Promise<Buffer> {
-  const method = methodOf(signing.algorithm)
+  const method = methodFor(signing)
   const octets = typeof data === 'string' ? Buffer.from(data) : data
   const options = cryptoOptions(method, signing.key)
   if (method.keyType === 'ec') return Promise.resolve(cryptoSign(method.hash, octets, options))
@@ -20,8 +22,15 @@ export function signBytes(data: string | Uint8Array, signing: SigningKey): Promi
 
 /** The same on this thread. */
 export function signBytesSync(data: string | Uint8Array, signing: SigningKey): Buffer {
-  const method = methodOf(signing.algorithm)
+  const method = methodFor(signing)
   return cryptoSign(method.hash, typeof data === 'string' ? Buffer.from(data) : data, cryptoOptions(method, signing.key))
+}
+
+/** An RSA key named ECDSA would sign all the same, and every partner would refuse the message. */
+function methodFor(signing: SigningKey): ReturnType<typeof methodOf> {
+  const method = methodOf(signing.algorithm)
+  if (signing.key.asymmetricKeyType !== method.keyType) throw new TypeError(`a key of kind ${signing.key.asymmetricKeyType} can not sign ${signing.algorithm}`)
+  return method
 }
 
 /**
@@ -52,7 +61,10 @@ export interface SignableParts {
   readonly id: string
 }
 
-/** Puts an enveloped signature into a message: signing by construction, nothing is canonicalised. */
+/**
+ * Puts an enveloped signature into a message: signing by construction, nothing is canonicalised.
+ * @throws CURFEW_XML_WRITE when the id is no name or the certificate no base64
+ */
 export async function signEnveloped(parts: SignableParts, signing: SigningKey): Promise<string> {
   const info = signedInfo(parts, signing)
   const value = await signBytes(info.forSigning, signing)
@@ -67,6 +79,7 @@ export function signEnvelopedSync(parts: SignableParts, signing: SigningKey): st
 
 /** SignedInfo is its own apex when signed, so it declares `ds`; inside the message `ds:Signature` does. */
 function signedInfo(parts: SignableParts, signing: SigningKey): { readonly forSigning: string; readonly inMessage: string } {
+  if (!isName(parts.id)) throw new CurfewError('CURFEW_XML_WRITE', { why: 'an id that is not a name' })
   const digest = hash('sha256', parts.head + parts.tail, 'base64')
   const body =
     `<ds:CanonicalizationMethod Algorithm="${exclusiveC14nUri}"></ds:CanonicalizationMethod>` +
@@ -78,14 +91,18 @@ function signedInfo(parts: SignableParts, signing: SigningKey): { readonly forSi
 }
 
 function signatureElement(info: string, value: Buffer, signing: SigningKey): string {
-  const keyInfo =
-    signing.embedCertificate === true && signing.certificate !== undefined
-      ? `<ds:KeyInfo><ds:X509Data><ds:X509Certificate>${signing.certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>`
-      : ''
-  return `<ds:Signature xmlns:ds="${dsNamespace}">${info}<ds:SignatureValue>${value.toString('base64')}</ds:SignatureValue>${keyInfo}</ds:Signature>`
+  const start = `<ds:Signature xmlns:ds="${dsNamespace}">${info}<ds:SignatureValue>${value.toString('base64')}</ds:SignatureValue>`
+  return `${start}${keyInfo(signing)}</ds:Signature>`
+}
+
+function keyInfo(signing: SigningKey): string {
+  const { certificate } = signing
+  if (signing.embedCertificate !== true || certificate === undefined) return ''
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(certificate)) throw new CurfewError('CURFEW_XML_WRITE', { why: 'a certificate that is not base64' })
+  return `<ds:KeyInfo><ds:X509Data><ds:X509Certificate>${certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>`
 }
 
 /** SHA-256 of octets as hex: the hash that proofs and receipts carry. */
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
+  return hash('sha256', data, 'hex')
 }

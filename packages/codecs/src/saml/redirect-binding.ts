@@ -98,7 +98,7 @@ function inflate(packed: Buffer): Buffer {
   try {
     const { buffer, engine } = inflateRawSync(packed, {
       maxOutputLength: messageLimits.documentBytesMax,
-      chunkSize: 4096,
+      chunkSize: 1024,
       finishFlush: constants.Z_FINISH,
       info: true
     }) as unknown as {

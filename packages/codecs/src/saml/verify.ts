@@ -122,7 +122,7 @@ function proofFrom(received: Received, peer: PeerKeys, signed: SignedView): Proo
     binding: received.binding,
     signedBy: signed.signedBy.fingerprint,
     algorithm: signed.algorithm,
-    messageHash: sha256Hex(signed.canonical)
+    messageHash: signed.canonicalHash
   }
 }
 

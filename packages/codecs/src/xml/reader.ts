@@ -126,14 +126,16 @@ class Reader {
       if (end < 0) end = source.length
     }
     if (end - start > this.limits.textCharactersMax) throw this.limit('text characters', this.limits.textCharactersMax)
-    const value = isPlain ? source.slice(start, end) : this.decode(start, end, false)
     this.at = end
-    if (this.open === undefined) {
-      for (let i = 0; i < value.length; i++) if (!isSpace(value.charCodeAt(i))) throw this.syntax('text stands outside the root element')
-      return
-    }
+    if (this.open === undefined) return this.requireSpace(start, end)
+    const value = isPlain ? source.slice(start, end) : this.decode(start, end, false)
     this.text = this.text === '' ? value : this.text + value
     if (this.text.length > this.limits.textCharactersMax) throw this.limit('text characters', this.limits.textCharactersMax)
+  }
+
+  /** Around the root only white space may stand, and only as itself. */
+  private requireSpace(start: number, end: number): void {
+    for (let i = start; i < end; i++) if (!isSpace(this.source.charCodeAt(i))) throw this.syntax('text stands outside the root element')
   }
 
   private append(parent: OpenElement, child: XmlElement | string): void {
@@ -348,13 +350,12 @@ class Reader {
         copied = reference.next
         i = copied - 1
       } else if (c === 0x3c) throw this.syntax('< stands in an attribute value')
-      else if (c === 0x0d) {
-        out += source.slice(copied, i) + (isAttribute ? ' ' : '\n')
-        if (source.charCodeAt(i + 1) === 0x0a) i += 1
-        copied = i + 1
-      } else if (isAttribute && (c === 0x09 || c === 0x0a)) {
-        out += `${source.slice(copied, i)} `
-        copied = i + 1
+      else if (c === 0x0d || (isAttribute && (c === 0x09 || c === 0x0a))) {
+        out += source.slice(copied, i)
+        copied = i
+        while (copied < end && isBreak(source.charCodeAt(copied), isAttribute)) copied += 1
+        out += normalised(source, i, copied, isAttribute ? ' ' : '\n')
+        i = copied - 1
       } else if (c === 0x3e && !isAttribute && i - 2 >= start && source.charCodeAt(i - 1) === 0x5d && source.charCodeAt(i - 2) === 0x5d) {
         throw this.syntax(']]> stands in text')
       } else if (c < 0x20 || c >= 0xfffe) this.requireCharacter(c, i)
@@ -386,4 +387,19 @@ class Reader {
   private limit(what: string, maximum: number): CurfewError {
     return new CurfewError('CURFEW_XML_LIMIT', { what, maximum, at: this.at })
   }
+}
+
+/** Characters of one run that is normalised together: line ends, in attributes TAB too. */
+function isBreak(c: number, isAttribute: boolean): boolean {
+  return c === 0x0d || c === 0x0a || (isAttribute && c === 0x09)
+}
+
+/** A run of breaks as it is read: CR LF and CR alone are one line end. */
+function normalised(source: string, start: number, end: number, to: string): string {
+  let count = 0
+  for (let i = start; i < end; i++) {
+    if (source.charCodeAt(i) === 0x0d && i + 1 < end && source.charCodeAt(i + 1) === 0x0a) i += 1
+    count += 1
+  }
+  return to.repeat(count)
 }

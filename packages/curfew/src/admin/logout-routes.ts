@@ -18,7 +18,7 @@ export function registerLogout(app: AdminServer, ctx: AdminContext): void {
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'sessions', sessionIds: found.map(({ session }): SessionId => session.id) },
       reason: 'admin',
-      by: actorOf(request, reason),
+      by: actorOf(request.headers['user-agent'], reason),
       starter: { kind: 'none' },
       browser: 'absent'
     })

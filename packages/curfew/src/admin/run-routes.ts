@@ -59,7 +59,7 @@ export function registerRuns(app: AdminServer, ctx: AdminContext): void {
     { schema: { params: one.extend({ delivery: deliveryIdSchema }), response: { 200: runView } } },
     async (request) => {
       const before = await requireRun(ctx, request.params.id)
-      const after = await ctx.engine.retry(before.id, request.params.delivery, actorOf(request))
+      const after = await ctx.engine.retry(before.id, request.params.delivery, actorOf(request.headers['user-agent']))
       if (after === undefined || after.deliveries.length === before.deliveries.length) {
         throw new CurfewError('CURFEW_API_CONFLICT', {
           delivery: request.params.delivery,

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastifySwagger from '@fastify/swagger'
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { CurfewError } from '@curfew/codecs'
 import type { AdminContext } from './context.ts'
@@ -11,7 +12,7 @@ import { registerSessions } from './session-routes.ts'
 import { registerSystem } from './system-routes.ts'
 
 /** A Fastify instance whose routes are typed by their zod schemas. */
-export type AdminServer = FastifyInstance<any, any, any, any, ZodTypeProvider>
+export type AdminServer = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
 
 /** The admin API and the metrics, for a listener of their own. Every `/v1` route needs the token. */
 export function createAdminServer(ctx: AdminContext): FastifyInstance {

@@ -54,7 +54,7 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'session', sessionId: request.params.id },
       reason: 'admin',
-      by: actorOf(request),
+      by: actorOf(request.headers['user-agent']),
       starter: { kind: 'none' },
       browser: 'absent'
     })

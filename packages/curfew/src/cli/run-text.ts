@@ -53,6 +53,9 @@ export function bindingText(channel: string): string {
 }
 
 const failures: Readonly<Record<string, string>> = {
+  CURFEW_OUTBOUND_TIMEOUT: 'no answer',
+  CURFEW_OUTBOUND_UNREACHABLE: 'could not be reached',
+  CURFEW_RUN_PARTICIPANT_TIMEOUT: 'no answer',
   CURFEW_SAML_PEER_TIMEOUT: 'no answer',
   CURFEW_SAML_PEER_UNREACHABLE: 'could not be reached',
   CURFEW_SAML_PEER_HTTP: 'answered with an HTTP error',
@@ -71,6 +74,12 @@ export function failureWords(code: string, tookMs: number): string {
 export function clockText(atMs: number): string {
   const at = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(Temporal.Now.timeZoneId())
   return at.toPlainTime().toString({ fractionalSecondDigits: 3 })
+}
+
+/** `2026-11-24 10:04` in the time zone of this machine. */
+function dayText(atMs: number): string {
+  const at = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(Temporal.Now.timeZoneId())
+  return at.toPlainDateTime().toString({ smallestUnit: 'minute' }).replace('T', ' ')
 }
 
 /** The last line of a run: verdict and counts. */
@@ -155,7 +164,7 @@ export function whyText(run: RunView, terminal: Terminal): readonly string[] {
 
 function remedy(delivery: DeliveryView, run: RunView): string {
   if (delivery.state === 'waiting-for-browser') return 'It can be told by the browser only; it is told when the user comes back.'
-  if (delivery.state !== 'final') return `Still being tried, until ${clockText(run.deadlineAtMs)} at the latest.`
+  if (delivery.state !== 'final') return `Still being tried, until ${dayText(run.deadlineAtMs)} at the latest.`
   if (delivery.outcome === 'unsupported') return 'Give the connection a logout endpoint (slo) if the application has one.'
   if (delivery.outcome === 'not-asked') return 'This is what the settings say; profiles.idpInitiatedSlo decides.'
   return `Try again: curfew runs retry ${run.id} ${delivery.id}`

@@ -15,7 +15,7 @@ export function changeLines(before: RunView | undefined, after: RunView, termina
   const events = after.deliveries.flatMap((delivery) => eventsOf(known.get(delivery.id), delivery, after.startedAtMs))
   return events
     .sort((a, b) => a.atMs - b.atMs)
-    .map(({ atMs, arrow, peer, what, then }) =>
+    .map(({ atMs, arrow, peer, what, after: then }) =>
       `  ${clockText(atMs)}  ${terminal.style(arrowStyles[arrow], arrow)} ${peer.padEnd(nameWidth)}  ${what.padEnd(whatWidth)} ${then}`.trimEnd()
     )
 }
@@ -27,7 +27,7 @@ interface RunEventLine {
   readonly arrow: keyof typeof arrowStyles
   readonly peer: string
   readonly what: string
-  readonly then: string
+  readonly after: string
 }
 
 function eventsOf(before: DeliveryView | undefined, after: DeliveryView, startedAtMs: number): readonly RunEventLine[] {
@@ -40,7 +40,7 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
       arrow: '-->',
       peer,
       what: `SAML LogoutRequest (${bindingText(channel)})`,
-      then: 'waiting for browser'
+      after: 'waiting for browser'
     })
   }
   for (const attempt of after.attempts) {
@@ -52,14 +52,14 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
         arrow: '-->',
         peer,
         what: `SAML LogoutRequest (${bindingText(attempt.channel)})`,
-        then: isServer ? '' : 'browser sent'
+        after: isServer ? '' : 'browser sent'
       })
     if (attempt.endedAtMs === undefined || attempt.code === undefined || seen?.endedAtMs !== undefined) continue
     // What the last attempt came to is said by the outcome.
     if (after.outcome !== undefined && attempt === after.attempts.at(-1)) continue
     const next = after.nextAttemptAtMs === undefined ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - attempt.endedAtMs))}`
     const what = failureWords(attempt.code, attempt.endedAtMs - attempt.startedAtMs)
-    events.push({ atMs: attempt.endedAtMs, arrow: '!! ', peer, what, then: `attempt ${attempt.number} of ${after.attemptsMax}${next}` })
+    events.push({ atMs: attempt.endedAtMs, arrow: '!! ', peer, what, after: `attempt ${attempt.number} of ${after.attemptsMax}${next}` })
   }
   if (after.outcome !== undefined && before?.outcome !== after.outcome) events.push(outcomeOf(after, startedAtMs))
   return events
@@ -71,6 +71,7 @@ function outcomeOf(delivery: DeliveryView, startedAtMs: number): RunEventLine {
   const atMs = delivery.finalAtMs ?? startedAtMs
   const tookMs = last === undefined ? 0 : atMs - last.startedAtMs
   const then = deliveryWords(delivery)
-  if (isConfirmed(delivery)) return { atMs, arrow: '<--', peer, what: `SAML LogoutResponse (${bindingText(last?.channel ?? '')}) ${seconds(tookMs)}`, then }
-  return { atMs, arrow: '!! ', peer, what: code === undefined ? '' : failureWords(code, tookMs), then }
+  if (isConfirmed(delivery))
+    return { atMs, arrow: '<--', peer, what: `SAML LogoutResponse (${bindingText(last?.channel ?? '')}) ${seconds(tookMs)}`, after: then }
+  return { atMs, arrow: '!! ', peer, what: code === undefined ? '' : failureWords(code, tookMs), after: then }
 }

@@ -102,8 +102,6 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
     case 'invalid_format':
     case 'invalid_key':
     case 'not_multiple_of':
-    case 'too_big':
-    case 'too_small':
       return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
   }
 }
@@ -122,15 +120,8 @@ const kindWords: Readonly<Record<string, string>> = {
 
 function boundWords(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
   const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`
-  switch (issue.origin) {
-    case 'string':
-      return `Write ${bound} characters.`
-    case 'array':
-    case 'set':
-      return `Write a list of ${bound}.`
-    default:
-      return `Write ${bound}.`
-  }
+  if (issue.origin === 'string') return `Write ${bound} characters.`
+  return issue.origin === 'array' ? `Write a list of ${bound}.` : `Write ${bound}.`
 }
 
 function article(name: string): string {

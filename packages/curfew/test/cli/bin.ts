@@ -38,6 +38,15 @@ export async function lineOf(child: ChildProcess, pattern: RegExp): Promise<stri
   throw new Error(`the program ended before it wrote ${String(pattern)}: ${text}`)
 }
 
+/** Asks a program to stop and returns its exit code. */
+export async function stopped(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+  return child.exitCode
+}
+
 /** Ports nobody listens at now. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))

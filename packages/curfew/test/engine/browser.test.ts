@@ -112,7 +112,10 @@ suite('engine: the browser is sent from application to application', () => {
     assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'wait' })
     await kit.clock.advance(policy.patienceMs)
     assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'finished' })
-    await kit.engine.stop()
+    // The second attempt hangs too: stopping waits until it is given up.
+    const stopping = kit.engine.stop()
+    await kit.clock.advance(policy.sendTimeoutMs)
+    await stopping
   })
 
   test('an unknown run is finished', async () => {

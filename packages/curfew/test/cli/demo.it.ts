@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
+import { curfew } from './bin.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
+/** The demo takes ports that follow each other, up to nineteen above the first. */
+const port = 20_000 + (process.pid % 600) * 20
+
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+suite('the demo', { timeout: 60_000 }, () => {
+  test('prints what exists, signs in and out of everything, and stops with 0', async () => {
+    const { code, out, err } = await curfew(folder, ['demo', '--once', '--port', String(port)])
+    assert.equal(code, 0, out + err)
+    const [start] = out.split('\n  ok ')
+    assert.deepEqual(
+      (start ?? '')
+        .split('\n')
+        .slice(1, 16)
+        .map((line) => line.replaceAll(/:\d{5}/g, ':PORT')),
+      [
+        '  Curfew 0.1.0  demo   state in .curfew/demo, nothing leaves this machine',
+        '',
+        '  Sign in          http://curfew.localhost:PORT/           user ana, password ana',
+        '  Admin API        http://127.0.0.1:PORT/v1                token in .curfew/demo.token',
+        '  Metrics          http://127.0.0.1:PORT/metrics',
+        '',
+        '  Applications     http://payroll.localhost:PORT   SAML 2.0',
+        '                   http://intranet.localhost:PORT  SAML 2.0, SOAP back-channel',
+        '                   http://legacy.localhost:PORT    answers slowly, sometimes not at all',
+        '',
+        '  Try this         open the first three, then:  npx curfew logout --user ana --watch',
+        '  Break it         npx curfew trigger logout --partner legacy --fault no-response',
+        '  Stop             Ctrl+C',
+        ''
+      ]
+    )
+    assert.match(out, /\d+ passed, 0 failed/)
+    assert.ok(existsSync(join(folder, '.curfew/demo/data/curfew.db')))
+    assert.equal(statSync(join(folder, '.curfew/demo.token')).mode & 0o077, 0)
+  })
+
+  test('goes on with the state it left', async () => {
+    const { code, out, err } = await curfew(folder, ['demo', '--once', '--port', String(port)])
+    assert.equal(code, 0, out + err)
+  })
+
+  test('prints a line for the hosts file', async () => {
+    const { code, out } = await curfew(folder, ['demo', '--hosts-line'])
+    assert.deepEqual([code, out], [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost\n'])
+  })
+
+  test('a partner without a demo is said to be unreachable, not unknown', async () => {
+    rmSync(join(folder, '.curfew/demo/control.url'))
+    const { code, err } = await curfew(folder, ['trigger', 'logout', '--partner', 'legacy'])
+    assert.equal(code, 69)
+    assert.match(err, /npm run demo/)
+  })
+})
