@@ -18,7 +18,15 @@ interface Manifest {
 function emit(folder: string): void {
   const out = join(dist, folder)
   const config = join(dist, `tsconfig.${folder}.json`)
-  const options = { noEmit: false, declaration: true, outDir: out, rootDir: join(root, 'packages', folder, 'src'), rewriteRelativeImportExtensions: true, allowImportingTsExtensions: false, sourceMap: false }
+  const options = {
+    noEmit: false,
+    declaration: true,
+    outDir: out,
+    rootDir: join(root, 'packages', folder, 'src'),
+    rewriteRelativeImportExtensions: true,
+    allowImportingTsExtensions: false,
+    sourceMap: false
+  }
   writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: options, include: [join(root, 'packages', folder, 'src')] }))
   run('tsc', ['-p', config])
   rmSync(config)
@@ -42,7 +50,12 @@ async function bundleProduct(): Promise<void> {
   const names = Object.keys(dependencies)
   const source = join(root, 'packages/curfew/src')
   const bundle = await rolldown({
-    input: { cli: join(source, 'cli/main.ts'), index: join(source, 'index.ts'), writer: join(source, 'stores/sqlite/writer.ts'), 'demo/start': join(root, 'demo/start.ts') },
+    input: {
+      cli: join(source, 'cli/main.ts'),
+      index: join(source, 'index.ts'),
+      writer: join(source, 'stores/sqlite/writer.ts'),
+      'demo/start': join(root, 'demo/start.ts')
+    },
     platform: 'node',
     // Libraries stay outside; the demo is loaded at run time from its own entry.
     external: (id) => id.startsWith('node:') || names.some((name) => id === name || id.startsWith(`${name}/`)),
@@ -88,6 +101,7 @@ export async function build(): Promise<Readonly<Record<string, string>>> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const tarballs = await build()
-  for (const [name, path] of Object.entries(tarballs)) console.log(`${name.padEnd(16)} ${path.slice(root.length)} ${Math.round(readFileSync(path).length / 1024)} KB`)
+  for (const [name, path] of Object.entries(tarballs))
+    console.log(`${name.padEnd(16)} ${path.slice(root.length)} ${Math.round(readFileSync(path).length / 1024)} KB`)
   if (!existsSync(dist) || globSync('*.tgz', { cwd: dist }).length !== 3) process.exitCode = 1
 }

@@ -11,7 +11,11 @@ const folder = join(root, 'test-results')
 /** The two tiers: pure tests share one process, tests with servers, files and browsers get one each. */
 const tiers = [
   { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000', '--test-force-exit'] },
-  { name: 'integration', pattern: '*.it.ts', flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit'] }
+  {
+    name: 'integration',
+    pattern: '*.it.ts',
+    flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit']
+  }
 ] as const
 
 /** Runs one tier and returns its results; a runner that died without any counts as one failure. */

@@ -47,7 +47,10 @@ console.log(verifyLogoutRequest(received, { entityId: 'https://a.example', keys:
 
   test('the SDK alone makes a service provider', () => {
     const at = install('sdk', ['@curfew/codecs', '@curfew/sdk'])
-    writeFileSync(join(at, 'use.js'), `import * as sdk from '@curfew/sdk'\nconsole.log(typeof sdk.createServiceProvider, typeof sdk.expressGuard, typeof sdk.fastifyGuard, typeof sdk.guardNode)`)
+    writeFileSync(
+      join(at, 'use.js'),
+      `import * as sdk from '@curfew/sdk'\nconsole.log(typeof sdk.createServiceProvider, typeof sdk.expressGuard, typeof sdk.fastifyGuard, typeof sdk.guardNode)`
+    )
     assert.equal(run(process.execPath, ['use.js'], at).trim(), 'function function function function')
   })
 

@@ -61,7 +61,8 @@ export function verifyEnveloped(document: XmlDocument, element: XmlElement, keys
   const canonical = canonicalise(element, { omit: signature, inclusivePrefixes: signed.contentPrefixes })
   // Neither side of the comparison is a secret: both can be computed from the message by anybody.
   const digest = hash(digestHash, canonical, 'hex')
-  if (digest !== strictBase64(text(signed.digestValue), 'whitespace').toString('hex')) throw new CurfewError('CURFEW_SAML_SIGNATURE_INVALID', { what: 'digest' })
+  if (digest !== strictBase64(text(signed.digestValue), 'whitespace').toString('hex'))
+    throw new CurfewError('CURFEW_SAML_SIGNATURE_INVALID', { what: 'digest' })
   const infoOctets = canonicalise(info, { inclusivePrefixes: signed.infoPrefixes })
   const signedBy = verifyBytes(infoOctets, strictBase64(text(value), 'whitespace'), signed.signatureMethod, keys, policy)
   const canonicalHash = signed.digestMethod === digestSha256Uri ? digest : sha256Hex(canonical)

@@ -16,13 +16,19 @@ interface Sketch {
   readonly children: readonly (Sketch | string)[]
 }
 
-const words = fc.string({ unit: fc.constantFrom('x', 'é', '&amp;', '&lt;', '>', '&quot;', '&#13;', '&#9;', '&#10;', '\r\n', '\t', ' ', '\u{1F600}'), maxLength: 5 })
+const words = fc.string({
+  unit: fc.constantFrom('x', 'é', '&amp;', '&lt;', '>', '&quot;', '&#13;', '&#9;', '&#10;', '\r\n', '\t', ' ', '\u{1F600}'),
+  maxLength: 5
+})
 const sketch: fc.Arbitrary<Sketch> = fc.letrec<{ element: Sketch }>((tie) => ({
   element: fc.record({
     prefix: fc.constantFrom('' as const, ...prefixes),
     declares: fc.dictionary(fc.constantFrom(...prefixes), fc.constantFrom(...uris), { maxKeys: 3 }),
     byDefault: fc.option(fc.constantFrom('' as const, ...uris), { nil: undefined, freq: 2 }),
-    attributes: fc.uniqueArray(fc.tuple(fc.constantFrom('one', 'two', 'a:one', 'b:two', 'c:one', 'xml:lang'), words), { selector: ([name]) => name, maxLength: 4 }),
+    attributes: fc.uniqueArray(fc.tuple(fc.constantFrom('one', 'two', 'a:one', 'b:two', 'c:one', 'xml:lang'), words), {
+      selector: ([name]) => name,
+      maxLength: 4
+    }),
     children: fc.array(fc.oneof({ depthSize: 'medium', withCrossShrink: true }, words, tie('element')), { maxLength: 3 })
   })
 })).element

@@ -14,8 +14,17 @@ function stuffed(unit: string, countMax = Number.POSITIVE_INFINITY): string {
 }
 
 const names = Array.from({ length: 32 }, (_, i) => `${String.fromCharCode(97 + (i % 26))}${i}`)
-const attributes = (count: number): string => names.slice(0, count).map((name) => ` ${name}=""`).toReversed().join('')
-const declarations = (count: number): string => names.slice(0, count).map((name) => ` xmlns:${name}="a:"`).join('')
+const attributes = (count: number): string =>
+  names
+    .slice(0, count)
+    .map((name) => ` ${name}=""`)
+    .toReversed()
+    .join('')
+const declarations = (count: number): string =>
+  names
+    .slice(0, count)
+    .map((name) => ` xmlns:${name}="a:"`)
+    .join('')
 /** Elements that use a prefix of every element around them, 28 deep with 16 prefixes each, and many leaves inside. */
 const scopes = (leaf: string): string =>
   Array.from({ length: 28 }, (_, i) => `<z${declarations(16).replaceAll('"a:"', `"a:${i}"`)}>`).join('') + leaf.repeat(1_900) + '</z>'.repeat(28)
@@ -34,10 +43,13 @@ const messages: Readonly<Record<string, string>> = {
   'namespaces that nothing uses': stuffed(`<a${declarations(16)}/>`, 1_900),
   'many namespaces in force and one more on each of many elements': stuffed(scopes('<w:q xmlns:w="b:c"/>'), 1),
   'a PrefixList under many namespaces': listed(stuffed(scopes('<q/>'), 1)),
-  'ids on every element': stuffed(`<a${' '.repeat(60)}/>`, 1_900).replaceAll(/<a {60}/g, (() => {
-    let next = 0
-    return () => `<a ID="_${(next += 1)}" Id="__${next}" id="___${next}" xml:id="_${next}_"`
-  })()),
+  'ids on every element': stuffed(`<a${' '.repeat(60)}/>`, 1_900).replaceAll(
+    /<a {60}/g,
+    (() => {
+      let next = 0
+      return () => `<a ID="_${(next += 1)}" Id="__${next}" id="___${next}" xml:id="_${next}_"`
+    })()
+  ),
   'character references': stuffed(`<a>${'&#65;'.repeat(2_000)}</a>`),
   'entities that are escaped again': stuffed(`<a b="${'&lt;'.repeat(2_000)}">${'&amp;'.repeat(2_000)}</a>`),
   'nothing but >': stuffed(`<a>${'>'.repeat(8_000)}</a>`),
