@@ -29,8 +29,8 @@ interface Binding {
 
 interface Pass {
   out: string
-  /** Namespaces that the output has in force here. Absent default: none. */
-  readonly rendered: Map<string, string>
+  /** Namespaces that the output has in force here. Never deleted from, as deleted entries make look-ups longer. */
+  readonly rendered: Map<string, string | undefined>
   /** Bindings to put back: prefix and former value, alternating. */
   readonly former: (string | undefined)[]
   readonly inclusive: readonly string[]
@@ -87,9 +87,7 @@ function restore(pass: Pass, mark: number): void {
   const { former, rendered } = pass
   while (former.length > mark) {
     const uri = former.pop()
-    const prefix = former.pop() ?? ''
-    if (uri === undefined) rendered.delete(prefix)
-    else rendered.set(prefix, uri)
+    rendered.set(former.pop() ?? '', uri)
   }
 }
 

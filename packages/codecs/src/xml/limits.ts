@@ -5,7 +5,7 @@ export interface XmlLimits {
   readonly elementsMax: number
   /** Attributes of one element, namespace declarations not counted. */
   readonly attributesMax: number
-  /** Attributes of the whole document: what bounds the time that a document of attributes alone can take. */
+  /** Attributes and declarations of the whole document: bounds the time that a document of nothing else can take. */
   readonly documentAttributesMax: number
   /** Namespace declarations of one element. */
   readonly namespacesMax: number

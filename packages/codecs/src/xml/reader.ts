@@ -3,7 +3,7 @@ import { CurfewError } from '../errors.ts'
 import { isName, isNamespaceName, isSpace, isXmlCharacter, nameEnd, plainAttributeEnd, plainTextEnd } from './characters.ts'
 import type { XmlAttribute, XmlDocument, XmlElement, XmlNamespace } from './element.ts'
 import { messageLimits, metadataLimits, type XmlLimits } from './limits.ts'
-import { readReference } from './reference.ts'
+import { referenceCode, referenceEnd } from './reference.ts'
 
 const xmlNamespace = 'http://www.w3.org/XML/1998/namespace'
 const xmlnsNamespace = 'http://www.w3.org/2000/xmlns/'
@@ -41,13 +41,14 @@ interface OpenAttribute extends XmlAttribute {
 const noChildren: (XmlElement | string)[] = []
 const noAttributes: OpenAttribute[] = []
 const noNamespaces: XmlNamespace[] = []
-const noIds: readonly string[] = []
+const noIds: string[] = []
 
 /** The state of one parse. Lives as long as the call of {@link parseXml}. */
 class Reader {
   private readonly source: string
   private readonly limits: XmlLimits
-  private readonly scope = new Map<string, string>([
+  /** Bindings in force. Those that ended stay as undefined: deleted entries would make each look-up of a key longer. */
+  private readonly scope = new Map<string, string | undefined>([
     ['xml', xmlNamespace],
     ['', '']
   ])
@@ -168,9 +169,7 @@ class Reader {
     this.depth -= 1
     for (let i = element.namespaces.length - 1; i >= 0; i--) {
       const prefix = element.namespaces[i]?.prefix ?? ''
-      const former = this.former.pop()
-      if (former === undefined) this.scope.delete(prefix)
-      else this.scope.set(prefix, former)
+      this.scope.set(prefix, this.former.pop())
     }
   }
 
@@ -230,6 +229,7 @@ class Reader {
     this.name()
     const { qualifiedName, prefix, localName: name } = this
     const value = this.attributeValue()
+    if (++this.attributeCount > this.limits.documentAttributesMax) throw this.limit('document attributes', this.limits.documentAttributesMax)
     if (prefix === 'xmlns') this.declareNamespace(name, value)
     else if (prefix === '' && name === 'xmlns') this.declareNamespace('', value)
     else {
@@ -241,7 +241,6 @@ class Reader {
       }
       if (this.attributes === noAttributes) this.attributes = [attribute]
       else if (this.attributes.push(attribute) > this.limits.attributesMax) throw this.limit('attributes', this.limits.attributesMax)
-      if (++this.attributeCount > this.limits.documentAttributesMax) throw this.limit('document attributes', this.limits.documentAttributesMax)
     }
   }
 
@@ -299,7 +298,8 @@ class Reader {
 
   private identify(value: string): void {
     if (!isName(value)) throw this.badId('not a name')
-    this.tagIds = [...this.tagIds, value]
+    if (this.tagIds === noIds) this.tagIds = [value]
+    else this.tagIds.push(value)
   }
 
   private register(id: string, element: XmlElement): void {
@@ -345,10 +345,11 @@ class Reader {
     for (let i = start; i < end; i++) {
       const c = source.charCodeAt(i)
       if (c === 0x26) {
-        const reference = readReference(source, i, end)
-        out += source.slice(copied, i) + reference.character
-        copied = reference.next
-        i = copied - 1
+        const stop = referenceEnd(source, i, end)
+        if (copied < i) out += source.slice(copied, i)
+        out += String.fromCodePoint(referenceCode(source, i, stop))
+        copied = stop + 1
+        i = stop
       } else if (c === 0x3c) throw this.syntax('< stands in an attribute value')
       else if (c === 0x0d || (isAttribute && (c === 0x09 || c === 0x0a))) {
         out += source.slice(copied, i)

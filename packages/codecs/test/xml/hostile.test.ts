@@ -25,9 +25,11 @@ const declarations = (count: number): string =>
     .slice(0, count)
     .map((name) => ` xmlns:${name}="a:"`)
     .join('')
-/** Elements that use a prefix of every element around them, 28 deep with 16 prefixes each, and many leaves inside. */
-const scopes = (leaf: string): string =>
-  Array.from({ length: 28 }, (_, i) => `<z${declarations(16).replaceAll('"a:"', `"a:${i}"`)}>`).join('') + leaf.repeat(1_900) + '</z>'.repeat(28)
+/** 28 elements inside each other that declare and use 16 prefixes each, and many leaves inside. */
+const scopes = (leaf: string): string => {
+  const level = (i: number): string => Array.from({ length: 16 }, (_, k) => ` xmlns:p${i}-${k}="a:${k}" p${i}-${k}:x=""`).join('')
+  return Array.from({ length: 28 }, (_, i) => `<z${level(i)}>`).join('') + leaf.repeat(1_900) + '</z>'.repeat(28)
+}
 const listed = (xml: string): string =>
   xml.replace(
     /<ds:Transform Algorithm="http:\/\/www.w3.org\/2001\/10\/xml-exc-c14n#"><\/ds:Transform>/,
@@ -40,7 +42,8 @@ const messages: Readonly<Record<string, string>> = {
   'elements inside each other': '<a>'.repeat(bytesMax / 3),
   'attributes up to the limit': stuffed(`<a${attributes(32)}/>`, 248),
   'more attributes than the limit': stuffed(`<a${attributes(32)}/>`),
-  'namespaces that nothing uses': stuffed(`<a${declarations(16)}/>`, 1_900),
+  'namespaces that nothing uses': stuffed(`<a${declarations(16)}/>`, 490),
+  'more namespaces than the limit': stuffed(`<a${declarations(16)}/>`),
   'many namespaces in force and one more on each of many elements': stuffed(scopes('<w:q xmlns:w="b:c"/>'), 1),
   'a PrefixList under many namespaces': listed(stuffed(scopes('<q/>'), 1)),
   'ids on every element': stuffed(`<a${' '.repeat(60)}/>`, 1_900).replaceAll(
@@ -63,14 +66,16 @@ const messages: Readonly<Record<string, string>> = {
   'entities of a document type': `<!DOCTYPE a [${'<!ENTITY a "&b;&b;">'.repeat(10_000)}`
 }
 
-/** The best of some rounds: the first ones run code that is not compiled yet, and other programs share the machine. */
+/**
+ * The best of some rounds: the first ones run code that is not compiled yet, and other programs share the machine.
+ * Wall-clock, because the processor time of a thread is counted in steps as long as what is measured here.
+ */
 function bestMs(work: () => void): number {
   let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < 25 && best > refusalMsMax / 2; round++) {
-    const start = process.threadCpuUsage()
+  for (let round = 0; round < 40 && best > refusalMsMax / 2; round++) {
+    const start = performance.now()
     work()
-    const { user, system } = process.threadCpuUsage(start)
-    best = Math.min(best, (user + system) / 1_000)
+    best = Math.min(best, performance.now() - start)
   }
   return best
 }

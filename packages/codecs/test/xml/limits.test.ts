@@ -8,7 +8,7 @@ const spread = (perElement: number, count: number): string => `<a${Array.from({ 
 
 suite('Limits of messages, at the limit and one over', () => {
   test('octets of the document', () => {
-    const at = (bytes: number): string => '<r></r>'.padEnd(bytes, ' ')
+    const at = (bytes: number): string => `<r${' '.repeat(bytes - '<r></r>'.length)}></r>`
     assert.equal(
       codeOf(() => read(at(messageLimits.documentBytesMax))),
       'accepted'
@@ -19,7 +19,7 @@ suite('Limits of messages, at the limit and one over', () => {
     )
   })
 
-  test('attributes of the whole document', () => {
+  test('attributes of the whole document, declarations counted', () => {
     const at = (rest: number): string => `<r>${spread(20, messageLimits.documentAttributesMax / 20 - 1)}${spread(20 + rest, 1)}</r>`
     assert.equal(
       codeOf(() => read(at(0))),
@@ -27,6 +27,10 @@ suite('Limits of messages, at the limit and one over', () => {
     )
     assert.equal(
       codeOf(() => read(at(1))),
+      'CURFEW_XML_LIMIT'
+    )
+    assert.equal(
+      codeOf(() => read(at(0).replace('<r>', '<r xmlns:p="urn:p">'))),
       'CURFEW_XML_LIMIT'
     )
   })
@@ -70,7 +74,7 @@ suite('Limits of metadata', () => {
     'attribute characters': [metadataLimits.attributeCharactersMax, (n) => `<r a="${'x'.repeat(n)}"/>`],
     'text characters': [metadataLimits.textCharactersMax, (n) => `<r>${'x'.repeat(n)}</r>`],
     'text characters around comments': [metadataLimits.textCharactersMax, (n) => `<r>${'x'.repeat(n - 10)}<!-- c -->${'y'.repeat(10)}</r>`],
-    'document octets': [metadataLimits.documentBytesMax, (n) => '<r></r>'.padEnd(n, ' ')]
+    'document octets': [metadataLimits.documentBytesMax, (n) => `<r${' '.repeat(n - '<r></r>'.length)}></r>`]
   }
   for (const [name, [limit, make]] of Object.entries(cases)) {
     test(`${name}: ${limit} is accepted, one more is refused`, () => {

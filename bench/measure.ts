@@ -1,0 +1,49 @@
+/** Work per CPU-second of this thread: wall-clock on a shared machine says nothing. */
+export interface Rate {
+  readonly perCpuSecond: number
+}
+
+const rounds = 7
+const roundMs = 150
+
+/** Best of seven rounds. */
+export function rateOf(work: () => unknown): Rate {
+  work()
+  let best = 0
+  for (let round = 0; round < rounds; round++) {
+    const before = process.threadCpuUsage()
+    const endMs = performance.now() + roundMs
+    let count = 0
+    while (performance.now() < endMs) {
+      for (let i = 0; i < 10; i++) work()
+      count += 10
+    }
+    const { user, system } = process.threadCpuUsage(before)
+    best = Math.max(best, count / ((user + system) / 1e6))
+  }
+  return { perCpuSecond: best }
+}
+
+/** The same for work that waits; the CPU of the whole process counts. */
+export async function rateOfAsync(work: () => Promise<unknown>, parallel = 1): Promise<Rate> {
+  await work()
+  let best = 0
+  for (let round = 0; round < rounds; round++) {
+    const before = process.cpuUsage()
+    const endMs = performance.now() + roundMs
+    let count = 0
+    while (performance.now() < endMs) {
+      await Promise.all(Array.from({ length: parallel }, work))
+      count += parallel
+    }
+    const { user, system } = process.cpuUsage(before)
+    best = Math.max(best, count / ((user + system) / 1e6))
+  }
+  return { perCpuSecond: best }
+}
+
+/** One line: what, how much of the reference, the bar it is held to. */
+export function line(what: string, ratio: number, reference: string, bar?: number): string {
+  const verdict = bar === undefined ? '' : ratio >= bar ? `  bar ${bar.toFixed(2)} met` : `  BAR ${bar.toFixed(2)} MISSED`
+  return `  ${what.padEnd(44)} ${ratio.toFixed(ratio < 0.1 ? 3 : 2).padStart(7)} of ${reference}${verdict}`
+}
