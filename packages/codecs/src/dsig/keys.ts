@@ -18,6 +18,16 @@ export interface VerificationKey {
   /** SHA-256 of the certificate, or of the public key where there is none: `3A:9F:...`. */
   readonly fingerprint: string
   readonly notAfterMs?: number
+  readonly strength: KeyStrength
+}
+
+/** Kind and size of a public key, taken once: asking the key each time costs as much as reading a short message. */
+export interface KeyStrength {
+  readonly kind: 'rsa' | 'ec' | 'other'
+  /** Length of an RSA modulus; 0 for other keys. */
+  readonly bits: number
+  /** Name of the curve; empty for other keys. */
+  readonly curve: string
 }
 
 /**
@@ -27,7 +37,7 @@ export interface VerificationKey {
 export function verificationKeyFromCertificate(certificate: string): VerificationKey {
   try {
     const x509 = new X509Certificate(pemOf(certificate))
-    return { key: x509.publicKey, fingerprint: x509.fingerprint256, notAfterMs: Date.parse(x509.validTo) }
+    return { key: x509.publicKey, fingerprint: x509.fingerprint256, notAfterMs: Date.parse(x509.validTo), strength: strengthOf(x509.publicKey) }
   } catch (cause) {
     throw new CurfewError('CURFEW_SAML_METADATA', { why: 'a certificate can not be read' }, { cause })
   }
@@ -39,7 +49,7 @@ export function verificationKeyFromPublicKey(key: KeyObject): VerificationKey {
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex')
     .toUpperCase()
-  return { key, fingerprint: hex.match(/../g)?.join(':') ?? hex }
+  return { key, fingerprint: hex.match(/../g)?.join(':') ?? hex, strength: strengthOf(key) }
 }
 
 /** Base64 of the DER, from PEM or base64 with any white space. */
@@ -57,12 +67,17 @@ const rsaBitsMin = 2048
 const rsaBitsMinUnsafe = 1024
 const curves = new Set(['prime256v1', 'secp384r1'])
 
-/** True for a key that may verify messages of this kind. */
-export function isUsable(key: KeyObject, keyType: 'rsa' | 'ec', policy: VerifyPolicy): boolean {
+function strengthOf(key: KeyObject): KeyStrength {
+  const kind = key.asymmetricKeyType
   const details = key.asymmetricKeyDetails
-  if (keyType === 'ec') return key.asymmetricKeyType === 'ec' && curves.has(details?.namedCurve ?? '')
-  const minimum = policy.smallRsa === unsafeAllowSmallRsa ? rsaBitsMinUnsafe : rsaBitsMin
-  return key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= minimum
+  return { kind: kind === 'rsa' || kind === 'ec' ? kind : 'other', bits: details?.modulusLength ?? 0, curve: details?.namedCurve ?? '' }
+}
+
+/** True for a key that may verify messages of this kind. */
+export function isUsable({ kind, bits, curve }: KeyStrength, keyType: 'rsa' | 'ec', policy: VerifyPolicy): boolean {
+  if (kind !== keyType) return false
+  if (keyType === 'ec') return curves.has(curve)
+  return bits >= (policy.smallRsa === unsafeAllowSmallRsa ? rsaBitsMinUnsafe : rsaBitsMin)
 }
 
 /**
@@ -70,7 +85,7 @@ export function isUsable(key: KeyObject, keyType: 'rsa' | 'ec', policy: VerifyPo
  * @throws CURFEW_SAML_KEY_TOO_WEAK
  */
 export function requireSigningKey(key: KeyObject, keyType: 'rsa' | 'ec'): void {
-  if (key.type !== 'private' || !isUsable(key, keyType, {})) {
+  if (key.type !== 'private' || !isUsable(strengthOf(key), keyType, {})) {
     throw new CurfewError('CURFEW_SAML_KEY_TOO_WEAK', { kind: key.asymmetricKeyType ?? key.type, bits: key.asymmetricKeyDetails?.modulusLength ?? 0 })
   }
 }

@@ -47,7 +47,7 @@ export function verifyBytes(
 ): VerificationKey {
   const method = acceptedMethod(algorithmUri, policy)
   const octets = typeof data === 'string' ? Buffer.from(data) : data
-  const candidates = keys.filter((candidate) => isUsable(candidate.key, method.keyType, policy))
+  const candidates = keys.filter((candidate) => isUsable(candidate.strength, method.keyType, policy))
   if (candidates.length === 0) throw new CurfewError('CURFEW_SAML_SIGNER_UNKNOWN', { algorithm: method.algorithm, keys: keys.length })
   const found = candidates.find((candidate) => cryptoVerify(method.hash, octets, cryptoOptions(method, candidate.key), signature))
   if (found === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_INVALID', { algorithm: method.algorithm, keysTried: candidates.length })

@@ -1,12 +1,18 @@
 import { isUtf8 } from 'node:buffer'
 import { CurfewError } from '../errors.ts'
-import { isName, isNamespaceName, isSpace, isXmlCharacter, nameEnd, plainAttributeEnd, plainTextEnd } from './characters.ts'
+import { endsCdata, isName, isNamespaceName, isSpace, isXmlCharacter, nameEnd, plainAttributeEnd, plainTextEnd } from './characters.ts'
 import type { XmlAttribute, XmlDocument, XmlElement, XmlNamespace } from './element.ts'
 import { messageLimits, metadataLimits, type XmlLimits } from './limits.ts'
 import { referenceCode, referenceEnd } from './reference.ts'
 
 const xmlNamespace = 'http://www.w3.org/XML/1998/namespace'
 const xmlnsNamespace = 'http://www.w3.org/2000/xmlns/'
+/** What nearly every message declares: known to be good, so not looked at again. */
+const usualNamespaces: ReadonlySet<string> = new Set([
+  'urn:oasis:names:tc:SAML:2.0:protocol',
+  'urn:oasis:names:tc:SAML:2.0:assertion',
+  'http://www.w3.org/2000/09/xmldsig#'
+])
 
 /**
  * Reads one XML document, strictly: only what SAML needs of XML exists here. One pass, no recursion, no look-up that
@@ -268,9 +274,10 @@ class Reader {
   }
 
   private declareNamespace(prefix: string, uri: string): void {
+    const isUsual = usualNamespaces.has(uri)
     if (prefix === 'xml' || prefix === 'xmlns' || uri === xmlNamespace || uri === xmlnsNamespace) throw this.namespace('a reserved namespace is declared')
     if (prefix !== '' && uri === '') throw this.namespace('a prefix is undeclared')
-    if (uri !== '' && !isNamespaceName(uri)) throw this.namespace('a namespace name is not a plain URI')
+    if (!isUsual && uri !== '' && !isNamespaceName(uri)) throw this.namespace('a namespace name is not a plain URI')
     for (const other of this.namespaces) if (other.prefix === prefix) throw this.syntax('an attribute stands twice')
     if (this.namespaces === noNamespaces) this.namespaces = [{ prefix, uri }]
     else if (this.namespaces.push({ prefix, uri }) > this.limits.namespacesMax) throw this.limit('namespace declarations', this.limits.namespacesMax)
@@ -357,7 +364,7 @@ class Reader {
         while (copied < end && isBreak(source.charCodeAt(copied), isAttribute)) copied += 1
         out += normalised(source, i, copied, isAttribute ? ' ' : '\n')
         i = copied - 1
-      } else if (c === 0x3e && !isAttribute && i - 2 >= start && source.charCodeAt(i - 1) === 0x5d && source.charCodeAt(i - 2) === 0x5d) {
+      } else if (c === 0x3e && !isAttribute && endsCdata(source, i, start)) {
         throw this.syntax(']]> stands in text')
       } else if (c < 0x20 || c >= 0xfffe) this.requireCharacter(c, i)
     }

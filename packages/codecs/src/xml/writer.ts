@@ -157,8 +157,7 @@ function requireName(name: string): string {
 }
 
 function textOf(value: string): string {
-  if (plainTextEnd(value, 0) === value.length) return requireWellFormed(value)
-  return escapeText(requireCharacters(value))
+  return escapeText(plainTextEnd(value, 0) === value.length ? requireWellFormed(value) : requireCharacters(value))
 }
 
 function attributeText(value: string): string {

@@ -28,7 +28,15 @@ suite('Signatures over octets', () => {
       const signature = signBytesSync(data, keysByAlgorithm[made].signing)
       for (const named of algorithms) {
         if (named === made) continue
-        const code = codeOf(() => verifyBytes(data, signature, signatureUri(named), Object.values(keysByAlgorithm).map((k) => k.verification), {}))
+        const code = codeOf(() =>
+          verifyBytes(
+            data,
+            signature,
+            signatureUri(named),
+            Object.values(keysByAlgorithm).map((k) => k.verification),
+            {}
+          )
+        )
         assert.equal(code, 'CURFEW_SAML_SIGNATURE_INVALID', `${made} named ${named}`)
       }
     }
@@ -112,8 +120,7 @@ suite('Enveloped signatures by construction', () => {
 
   test('refuses an id or a certificate that would be markup', async () => {
     const isRefusal = (error: unknown): boolean => isCurfewError(error) && error.code === 'CURFEW_XML_WRITE'
-    for (const id of ['', '1a', 'a b', '_a"', '_a">', '_é'])
-      assert.throws(() => signEnvelopedSync({ ...parts, id }, partnerKey.signing), isRefusal)
+    for (const id of ['', '1a', 'a b', '_a"', '_a">', '_é']) assert.throws(() => signEnvelopedSync({ ...parts, id }, partnerKey.signing), isRefusal)
     for (const certificate of ['', '<x/>', '-----BEGIN CERTIFICATE-----', 'QUJ D'])
       await assert.rejects(signEnveloped(parts, { ...partnerKey.signing, certificate, embedCertificate: true }), isRefusal)
   })

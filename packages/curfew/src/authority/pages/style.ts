@@ -21,14 +21,15 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 .75rem;text-wrap:balance}
 h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
 p{margin:.5rem 0;overflow-wrap:anywhere}
 a{color:var(--accent)}
-.muted{color:var(--muted)}
+.muted{color:var(--muted);font-weight:400}
+.time{white-space:nowrap}
 .list{list-style:none;margin:1rem 0 0;padding:0}
 .list>li{display:flex;gap:.75rem;align-items:center;padding:.75rem 0;border-top:1px solid color-mix(in srgb,var(--muted) 30%,transparent);flex-wrap:wrap}
 .list .name{font-weight:600;flex:1 1 8rem;overflow-wrap:anywhere}
 .badge{width:2.25rem;height:2.25rem;border-radius:.5rem;display:inline-grid;place-items:center;font-weight:700;color:var(--accent);border:1px solid var(--accent);flex:none}
 img.badge{border:0;object-fit:contain}
 .state{flex:1 1 9rem;display:block}
-.state .mark{display:inline-block;width:1.5em;font-weight:700}
+.mark{display:inline-block;width:1.5em;font-weight:700}
 .good{color:var(--good)}.bad{color:var(--bad)}
 .verdict{font-size:1.15rem;padding:.75rem 1rem;border-inline-start:.35rem solid var(--muted);margin:0 0 1rem;display:block}
 .verdict.good{border-color:var(--good)}.verdict.bad{border-color:var(--bad)}

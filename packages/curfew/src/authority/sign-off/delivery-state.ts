@@ -35,7 +35,7 @@ export function deliveryState(delivery: Delivery): DeliveryState {
 export function stateHtml(delivery: Delivery, t: Translate): Html {
   const state = deliveryState(delivery)
   const seconds = delivery.finalAtMs === undefined ? undefined : secondsTaken(delivery)
-  const time = seconds === undefined ? undefined : html` <span class="muted">${t('live.seconds', { seconds })}</span>`
+  const time = seconds === undefined ? undefined : html` <span class="muted time">${t('live.seconds', { seconds })}</span>`
   return html`<span class="${state.tone}"><span class="mark" aria-hidden="true">${state.mark}</span>${t(state.key)}</span>${time}`
 }
 

@@ -23,15 +23,15 @@ export interface LiveStream {
 
 /**
  * The sign-off page while the run is open, as chunks of one response that needs no script: the list stands in a
- * declarative shadow root with a slot per line, and every change arrives as one more element for its slot, of which
- * only the last is shown. Hidden frames load in the same page. The stream ends with a refresh: to the next
+ * declarative shadow root with a slot per line, and every change arrives as one more element for its slot and
+ * hides the one before. Hidden frames load in the same page. The stream ends with a refresh: to the next
  * application, to whoever started, or to this page again.
  */
 export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
   const { view, engine, clock } = stream
   const openUntilMs = clock.nowMs() + streamMsMax
   yield opening(view).toString()
-  let shown = new Map<string, string>()
+  let shown: ReadonlyMap<string, Shown> = new Map()
   let run: LogoutRun = view.run
   for (;;) {
     const { chunk, states } = changes({ ...view, run }, shown, clock.nowMs())
@@ -70,21 +70,29 @@ function opening(view: RunView): Html {
       )
     : []
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
-  return html`${pageStart(context, { title: t('live.title'), style: lastOfSlot(deliveries.length) })}<div class="frames">${frames}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
+  return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${frames}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
 }
 
-/** Of all elements given to one slot only the last one shows. */
-function lastOfSlot(count: number): string {
-  const names = ['verdict', ...Array.from({ length: count }, (_, i) => `d${i}`)]
-  return names.map((name) => `[slot=${name}]:not(:nth-last-child(1 of [slot=${name}])){display:none}`).join('')
+/** What stands in a slot now: its content and the element that shows it. */
+interface Shown {
+  readonly content: string
+  readonly id: string
 }
 
-function changes(view: RunView, shown: ReadonlyMap<string, string>, nowMs: number): { chunk: string; states: Map<string, string> } {
-  const states = new Map<string, string>()
+/**
+ * Elements for the slots that changed. Each hides the one before it by a rule of its own: browsers do not match
+ * `:last-child` and its kin while the parent is still being read, which here is all the time.
+ */
+function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number): { chunk: string; states: ReadonlyMap<string, Shown> } {
+  const states = new Map(shown)
   let chunk = ''
   const put = (slot: string, content: string): void => {
-    states.set(slot, content)
-    if (shown.get(slot) !== content) chunk += `<span slot="${slot}">${content}</span>`
+    const before = shown.get(slot)
+    if (before?.content === content) return
+    const id = `${slot}-${view.run.version}${before === undefined ? '' : 'n'}${nowMs % 100_000}`
+    states.set(slot, { content, id })
+    const hiding = before === undefined ? '' : html`<style nonce="${view.context.nonce}">${trusted(`#${before.id}{display:none}`)}</style>`.toString()
+    chunk += `<span slot="${slot}" id="${id}">${content}</span>${hiding}`
   }
   shownDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(delivery, view.context.t).toString()))
   put('verdict', verdictHtml(view, isSettled(view.run, nowMs)).toString())

@@ -64,13 +64,14 @@ export function starterLine(view: RunView): Html | undefined {
 /** What a person can do about a delivery that is not confirmed. */
 export function lineActions(view: RunView, delivery: Delivery): Html | undefined {
   const { t } = view.context
-  if (!view.isOwner || delivery.outcome === undefined || countsAsSignedOut(delivery.outcome)) return undefined
+  const isOpen = delivery.outcome === undefined && delivery.state !== 'retrying'
+  if (!view.isOwner || isOpen || countsAsSignedOut(delivery.outcome)) return undefined
   const home = view.peer(delivery.peerId)?.homeUrl
   const open =
     home === undefined
       ? undefined
       : html`<a class="button" href="${home}" target="_blank" rel="noopener noreferrer">${t('live.open', { app: delivery.peerName })}</a>`
-  const canRetry = delivery.channels.length > 0 && delivery.outcome.kind !== 'not-asked'
+  const canRetry = delivery.outcome !== undefined && delivery.channels.length > 0 && delivery.outcome.kind !== 'not-asked'
   const retry = canRetry
     ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${t('live.retryApp', { app: delivery.peerName })}">${t('live.retry')}</button></form>`
     : undefined

@@ -45,7 +45,7 @@ export async function lostRun(deps: BrowserDeps, request: FastifyRequest, reply:
   const { tokenHash } = browserOf(deps, request)
   if (tokenHash === undefined) return undefined
   const run = await deps.store.findOpenRunByToken(tokenHash)
-  const waits = run?.deliveries.some((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
+  const waits = run?.deliveries.some((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind !== 'server')
   if (run === undefined || waits !== true || request.cookies[resumedCookie] === run.id) return undefined
   setResumedCookie(reply, run.id, { isSecure: isSecure(deps) })
   return run

@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { signInMark } from './harness/visitor.ts'
+import type { RealPeer } from './peer.ts'
+import { compare, described, expectAllEnded, isProved, runWhen, signInEverywhere, type Stage, standing } from './stage.ts'
+
+export interface Journey {
+  readonly id: string
+  readonly title: string
+  /** True when it is about what happens to one peer while another does something else. */
+  readonly needsTwo: boolean
+  run(stage: Stage): Promise<void>
+}
+
+const success = 'urn:oasis:names:tc:SAML:2.0:status:Success'
+const partialLogout = 'urn:oasis:names:tc:SAML:2.0:status:PartialLogout'
+const signedOutEverywhere = 'You are signed out everywhere'
+const notEverywhere = 'Not everything is signed out'
+
+/** The list that every peer goes through, by every way. */
+export function journeysFor(peerIds: readonly { readonly id: string; readonly name: string }[]): readonly Journey[] {
+  const perPeer = (make: (id: string, name: string) => Journey): readonly Journey[] => peerIds.map(({ id, name }) => make(id, name))
+  return [
+    { id: 'sign-on', title: 'One sign-in opens every application', needsTwo: true, run: signOn },
+    ...perPeer((id, name) => ({ id: `from-${id}`, title: `Logout started at ${name}`, needsTwo: false, run: (stage) => fromPeer(stage, peerOf(stage, id)) })),
+    { id: 'start-slo', title: 'Logout at the authority: /idp/startSLO.ping', needsTwo: false, run: fromStartSlo },
+    { id: 'signoff', title: 'Logout at the authority: /signoff page', needsTwo: false, run: fromSignOffPage },
+    { id: 'cli', title: 'Logout by the command line, the browser is not there', needsTwo: false, run: fromCommandLine },
+    ...perPeer((id, name) => ({ id: `down-${id}`, title: `${name} is down during the logout, then back`, needsTwo: true, run: (stage) => whileDown(stage, peerOf(stage, id)) })),
+    ...perPeer((id, name) => ({ id: `hang-${id}`, title: `${name} hangs during a logout started elsewhere, then goes on`, needsTwo: true, run: (stage) => whileHanging(stage, peerOf(stage, id)) }))
+  ]
+}
+
+function peerOf({ peers }: Stage, id: string): RealPeer {
+  const peer = peers.find((one) => one.id === id)
+  if (peer === undefined) throw new Error(`${id} does not take part`)
+  return peer
+}
+
+async function signOn(stage: Stage): Promise<void> {
+  const { visitor, peers, user, check, note } = stage
+  await signInEverywhere(stage)
+  const names: string[] = []
+  for (const peer of peers) {
+    await visitor.open(peer.protectedUrl, peer.insideMark)
+    names.push((await visitor.page.textContent('#name')) ?? '')
+    check(`${peer.name} got the attribute mail`, (await visitor.page.textContent('#mail')) === `${user}@example.com`)
+    note(peer, 'signed in')
+  }
+  check('no two applications know the user by the same name', new Set(names).size === peers.length && !names.includes(''))
+  stage.authority.command('logout', '--user', user, '--yes')
+}
+
+async function fromPeer(stage: Stage, starter: RealPeer): Promise<void> {
+  const { visitor, check } = stage
+  await signInEverywhere(stage)
+  const html = await visitor.open(starter.signOutUrl, starter.outsideMark)
+  check(`the browser is back at ${starter.name}`, visitor.page.url().startsWith(starter.origin))
+  const told = starter.statusShown(html)
+  if (told !== undefined) check(`${starter.name} was told Success, it says: ${told}`, told === success)
+  const run = await expectAllEnded(stage)
+  check(`the run was started by ${starter.name}`, run.starter === `participant:${starter.id}`)
+}
+
+async function fromStartSlo(stage: Stage): Promise<void> {
+  await signInEverywhere(stage)
+  await stage.visitor.open(`${stage.authority.baseUrl}/idp/startSLO.ping`, signedOutEverywhere, notEverywhere)
+  await onResultPage(stage, signedOutEverywhere)
+  await expectAllEnded(stage)
+}
+
+async function fromSignOffPage(stage: Stage): Promise<void> {
+  const { visitor, authority } = stage
+  await signInEverywhere(stage)
+  await visitor.open(`${authority.baseUrl}/signoff`, 'value="everywhere"')
+  await visitor.press('button[value=everywhere]')
+  await onResultPage(stage, signedOutEverywhere)
+  await expectAllEnded(stage)
+}
+
+/** The page that does not change any more, with its one sentence. */
+async function onResultPage({ visitor, check }: Stage, sentence: string): Promise<void> {
+  const html = await visitor.untilShows('Reference run_')
+  check(`the page says "${sentence}"`, html.includes(sentence))
+}
+
+async function fromCommandLine(stage: Stage): Promise<void> {
+  const { authority, user, peers, way, visitor, check } = stage
+  await signInEverywhere(stage)
+  const { code, out, err } = authority.command('logout', '--user', user)
+  check(`curfew logout ends with 0: ${out}${err}`, code === 0)
+  const serverSide = peers.filter((peer) => way.bindings[peer.id] === 'soap')
+  const byBrowser = peers.filter((peer) => way.bindings[peer.id] !== 'soap')
+  if (byBrowser.length > 0) {
+    const run = await runWhen(stage, 'those that can be told without a browser were told', (it) =>
+      serverSide.every((peer) => standing(it, peer)?.state === 'final')
+    )
+    for (const peer of serverSide) {
+      const { outcome, truth } = await compare(stage, run, peer)
+      check(`${peer.name} ended without the browser`, outcome === 'ended' && truth === 'signed out')
+    }
+    for (const peer of byBrowser) {
+      const { outcome, truth } = await compare(stage, run, peer)
+      check(`${peer.name} waits for the browser and is not called signed out`, outcome === 'open: waiting-for-browser' && truth === 'signed in')
+    }
+    await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
+  }
+  await expectAllEnded(stage)
+}
+
+async function whileDown(stage: Stage, down: RealPeer): Promise<void> {
+  const { visitor, authority, peers, check, note, way } = stage
+  await signInEverywhere(stage)
+  await down.stop()
+  try {
+    await visitor.open(`${authority.baseUrl}/idp/startSLO.ping`, 'Reference run_')
+    await onResultPage(stage, notEverywhere)
+    const run = await runWhen(stage, 'the others ended', (it) => peers.every((peer) => peer === down || isProved(standing(it, peer)?.outcome ?? '')))
+    for (const peer of peers) {
+      const { outcome, truth } = await compare(stage, run, peer)
+      if (peer === down) check(`${peer.name} is not called signed out`, !isProved(outcome))
+      else check(`${peer.name} ended all the same`, truth === 'signed out')
+    }
+  } finally {
+    await down.start()
+  }
+  if (way.bindings[down.id] !== 'soap') await visitor.press(`form[action$="/retry"] button`)
+  await expectFinal(stage, down)
+  if (!down.keepsSessions) note(down, 'it forgets its sessions when it stops')
+}
+
+async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
+  const { visitor, authority, peers, check, way } = stage
+  const starter = peers.find((peer) => peer !== hung)
+  if (starter === undefined) throw new Error('a second peer has to start the logout')
+  await signInEverywhere(stage)
+  hung.hang()
+  try {
+    const html = await visitor.open(starter.signOutUrl, starter.outsideMark)
+    const told = starter.statusShown(html)
+    if (told !== undefined) check(`${starter.name} was told Success with PartialLogout, it says: ${told}`, told === `${success} ${partialLogout}`)
+    const [run] = await authority.runsOf(stage.user)
+    if (run === undefined) throw new Error('there is no run')
+    for (const peer of peers) {
+      const { outcome, truth } = await compareQuiet(stage, run, peer)
+      if (peer === hung) check(`${peer.name} is not called signed out`, !isProved(outcome))
+      else check(`${peer.name} ended all the same`, truth === 'signed out')
+    }
+  } finally {
+    hung.goOn()
+  }
+  if (way.bindings[hung.id] !== 'soap') {
+    const run = await runWhen(stage, 'the hop was given up', (it) => it.state === 'done')
+    const { code, out, err } = authority.command('runs', 'retry', run.id)
+    check(`curfew runs retry accepts: ${out}${err}`, code === 0 || code === 2)
+    await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
+  }
+  await expectFinal(stage, hung)
+}
+
+/** Like {@link compare}; which of the open states it is in depends on the moment, so that only "open" is noted. */
+async function compareQuiet(stage: Stage, run: Parameters<typeof compare>[1], peer: RealPeer): ReturnType<typeof compare> {
+  return compare({ ...stage, note: (one, text) => stage.note(one, text.replace(/open: .*/, 'open')) }, run, peer)
+}
+
+/** Asked again, the peer is out, and the run has an outcome that is not better. */
+async function expectFinal(stage: Stage, late: RealPeer): Promise<void> {
+  const { visitor, check } = stage
+  const run = await runWhen(stage, `${late.name} was asked again`, (it) => it.state === 'done')
+  const { truth } = await compare(stage, run, late)
+  check(`${late.name} has no session any more (${described(run)})`, truth === 'signed out')
+  await sleep(50)
+  const html = await visitor.open(late.protectedUrl, signInMark, late.insideMark)
+  check(`${late.name} asks for a new sign-in`, html.includes(signInMark))
+}

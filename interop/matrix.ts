@@ -1,0 +1,66 @@
+import type { Journey } from './journeys.ts'
+import type { RealPeer } from './peer.ts'
+import type { Way } from './stage.ts'
+
+/** What became of one journey by one way. */
+export interface JourneyResult {
+  readonly journey: Journey
+  readonly way: Way
+  readonly isGood: boolean
+  /** Per peer: what was seen there, one text per look. */
+  readonly seen: ReadonlyMap<string, readonly string[]>
+}
+
+export interface MatrixInput {
+  readonly peers: readonly RealPeer[]
+  readonly ways: readonly Way[]
+  readonly results: readonly JourneyResult[]
+  readonly curfewVersion: string
+  readonly browserVersion: string
+}
+
+/** The page `docs/interop.md`: the same results give the same text. */
+export function matrixPage(input: MatrixInput): string {
+  const { peers, ways, results } = input
+  const lines = [
+    '# Interoperability',
+    '',
+    'Written by `npm run interop`; do not edit. Each journey is walked by a browser through real service providers of other projects, started as ordinary processes on one machine. How that is done: [interop/README.md](../interop/README.md).',
+    '',
+    '## Who took part',
+    '',
+    '| role | product | version |',
+    '| --- | --- | --- |',
+    `| identity provider | Curfew | ${input.curfewVersion} |`,
+    ...peers.map((peer) => `| service provider | ${peer.name} | ${peer.version} |`),
+    `| browser | Chromium | ${input.browserVersion} |`,
+    '',
+    '## Logout bindings',
+    '',
+    `| way | ${peers.map((peer) => `to ${peer.name}`).join(' | ')} |`,
+    `| --- |${' --- |'.repeat(peers.length)}`,
+    ...ways.map((way) => `| ${way.title} | ${peers.map((peer) => bindingNames[way.bindings[peer.id] ?? 'soap']).join(' | ')} |`),
+    '',
+    '## Journeys',
+    '',
+    'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey.',
+    ''
+  ]
+  for (const way of ways) lines.push(`### ${way.title}`, '', ...table(peers, results.filter((result) => result.way === way)), '')
+  const failed = results.filter((result) => !result.isGood).length
+  lines.push(`${results.length - failed} of ${results.length} journeys passed.`, '')
+  return lines.join('\n')
+}
+
+const bindingNames = { soap: 'SOAP', redirect: 'HTTP Redirect', post: 'HTTP POST' } as const
+
+function table(peers: readonly RealPeer[], results: readonly JourneyResult[]): readonly string[] {
+  return [
+    `| journey | result | ${peers.map((peer) => peer.name).join(' | ')} |`,
+    `| --- | --- |${' --- |'.repeat(peers.length)}`,
+    ...results.map(({ journey, isGood, seen }) => {
+      const cells = peers.map((peer) => (seen.get(peer.id) ?? []).join(' → '))
+      return `| ${journey.title} | ${isGood ? 'passed' : '**failed**'} | ${cells.join(' | ')} |`
+    })
+  ]
+}

@@ -1,0 +1,54 @@
+import type { Programs } from './harness/programs.ts'
+
+/** Bindings of a logout, as `curfew.yaml` names them. */
+export type LogoutBinding = 'soap' | 'redirect' | 'post'
+
+/** Where a peer runs and whom it trusts. */
+export interface PeerPlace {
+  /** A folder of its own, made for this run. */
+  readonly folder: string
+  readonly port: number
+  readonly programs: Programs
+  /** Metadata of the authority, as its metadata address gives it. */
+  readonly authorityMetadata: string
+  /** Entity ID of the authority. */
+  readonly authorityEntityId: string
+}
+
+/** A service provider of somebody else, started by this run as an ordinary process. */
+export interface RealPeer {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly origin: string
+  /** What only a signed-in user sees; it holds `insideMark`. */
+  readonly protectedUrl: string
+  readonly insideMark: string
+  /** Where a person signs out; the way ends at a page that holds `outsideMark`. */
+  readonly signOutUrl: string
+  readonly outsideMark: string
+  /** Address that takes logout messages. */
+  readonly logoutUrl: string
+  /** Bindings that it takes logout messages by. */
+  readonly bindings: readonly LogoutBinding[]
+  /** How the authority gets its metadata: a file of this text, or the address. */
+  readonly metadata: { readonly text: string } | { readonly url: string }
+  /** True when its sessions outlive a restart. */
+  readonly keepsSessions: boolean
+  /** What the starter of a logout is shown about its answer; undefined when it shows nothing. */
+  statusShown(page: string): string | undefined
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Takes connections and never answers. */
+  hang(): void
+  goOn(): void
+}
+
+/** A kind of peer: whether this machine can run it, and how. */
+export interface PeerKind {
+  readonly id: string
+  readonly name: string
+  /** Why it can't run here; undefined when it can. */
+  missing(): string | undefined
+  launch(place: PeerPlace): Promise<RealPeer>
+}

@@ -1,0 +1,22 @@
+<?php
+
+$config = [
+    'curfew' => [
+        'saml:SP',
+        'entityID' => getenv('INTEROP_ORIGIN') . '/sp',
+        'idp' => getenv('INTEROP_AUTHORITY'),
+        'privatekey' => 'sp.key.pem',
+        'certificate' => 'sp.crt.pem',
+        'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+        'sign.authnrequest' => true,
+        'sign.logout' => true,
+        'validate.logout' => true,
+        'redirect.sign' => true,
+        'redirect.validate' => true,
+        'SingleLogoutServiceBinding' => [
+            'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
+            'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
+            'urn:oasis:names:tc:SAML:2.0:bindings:SOAP',
+        ],
+    ],
+];

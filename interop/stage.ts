@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Authority, RunSeen } from './harness/authority.ts'
+import { signInMark, type Truth, type Visitor } from './harness/visitor.ts'
+import type { LogoutBinding, RealPeer } from './peer.ts'
+
+/** One way of logout messages: which binding goes to which peer. */
+export interface Way {
+  readonly id: string
+  readonly title: string
+  readonly bindings: Readonly<Record<string, LogoutBinding>>
+}
+
+/** What one journey works with, and where it says what it saw. */
+export interface Stage {
+  readonly way: Way
+  readonly authority: Authority
+  readonly visitor: Visitor
+  /** In the order of the sign-in. */
+  readonly peers: readonly RealPeer[]
+  readonly user: string
+  check(what: string, isGood: boolean): void
+  /** Adds to what the matrix shows for a peer. */
+  note(peer: RealPeer, text: string): void
+}
+
+/** What a run says about one peer, and what the peer says itself. */
+export interface Seen {
+  readonly truth: Truth
+  /** Outcome; `open: <state>` while there is none; `started it` for the peer that began the logout. */
+  readonly outcome: string
+}
+
+const runMsMax = 15_000
+
+/** Signs in at the first peer with the password, then opens the others: none may ask again. */
+export async function signInEverywhere({ visitor, peers, user, authority, check }: Stage): Promise<void> {
+  const [first, ...others] = peers
+  if (first === undefined) throw new Error('there is no peer')
+  await visitor.open(first.protectedUrl, signInMark)
+  await visitor.signIn(user, authority.password)
+  await visitor.untilShows(first.insideMark)
+  for (const peer of others) {
+    const html = await visitor.open(peer.protectedUrl, peer.insideMark, signInMark)
+    check(`${peer.name} opens without a password`, html.includes(peer.insideMark))
+  }
+  for (const peer of peers) check(`${peer.name} knows the user`, (await visitor.truthAt(peer)) === 'signed in')
+}
+
+/** The latest run of the user of this journey, once it fits. */
+export async function runWhen(stage: Stage, what: string, fits: (run: RunSeen) => boolean): Promise<RunSeen> {
+  const untilMs = performance.now() + runMsMax
+  let run: RunSeen | undefined
+  do {
+    ;[run] = await stage.authority.runsOf(stage.user)
+    if (run !== undefined && fits(run)) return run
+    await sleep(100)
+  } while (performance.now() < untilMs)
+  stage.check(`${what}: ${run === undefined ? 'there is no run' : described(run)}`, false)
+  throw new Error('the run did not come to what was waited for')
+}
+
+/** The delivery that stands for a peer: a repeat in place of what it repeats. */
+export function standing(run: RunSeen, peer: RealPeer): RunSeen['deliveries'][number] | undefined {
+  const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
+  return run.deliveries.find((delivery) => delivery.peer === peer.id && !repeated.has(delivery.id))
+}
+
+export function isProved(outcome: string): boolean {
+  return outcome === 'ended' || outcome === 'already-ended'
+}
+
+/** Looks at a peer and at the run, notes both, and holds the run to the truth: it may know less, never more. */
+export async function compare(stage: Stage, run: RunSeen, peer: RealPeer): Promise<Seen> {
+  const outcome = outcomeOf(run, peer)
+  const truth = await stage.visitor.truthAt(peer)
+  stage.check(`${peer.name}: the run says "${outcome}", the application itself says "${truth}"`, !isProved(outcome) || truth === 'signed out')
+  stage.note(peer, `${truth}, ${outcome}`)
+  return { truth, outcome }
+}
+
+function outcomeOf(run: RunSeen, peer: RealPeer): string {
+  if (run.starter === `participant:${peer.id}`) return 'started it'
+  const delivery = standing(run, peer)
+  if (delivery === undefined) return 'not in the run'
+  return delivery.outcome ?? `open: ${delivery.state}`
+}
+
+/** Every peer is out, every other one proved it, and opening one asks for the password again. */
+export async function expectAllEnded(stage: Stage): Promise<RunSeen> {
+  const { check, peers, visitor } = stage
+  const run = await runWhen(stage, 'every application ended', (it) => it.state === 'done')
+  check(`the run says that all ended: ${described(run)}`, run.verdict === 'all-ended')
+  for (const peer of peers) {
+    const { truth } = await compare(stage, run, peer)
+    check(`${peer.name} has no session any more`, truth === 'signed out')
+  }
+  for (const peer of peers) {
+    const html = await visitor.open(peer.protectedUrl, signInMark, peer.insideMark)
+    check(`${peer.name} asks for a new sign-in`, html.includes(signInMark))
+  }
+  return run
+}
+
+/** For a message: what every delivery of a run came to. */
+export function described(run: RunSeen): string {
+  return `${run.verdict}; ${run.deliveries.map((d) => `${d.peer} ${d.outcome ?? d.state}${d.code === undefined ? '' : ` (${d.code})`}`).join(', ')}`
+}

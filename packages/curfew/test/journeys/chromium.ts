@@ -1,0 +1,50 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+const names = ['chromium-headless-shell', 'chromium', 'google-chrome']
+
+/** Path of a Chromium on this machine; undefined: tests that need one are left out, with this reason. */
+export function findChromium(): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .flatMap((folder) => names.map((name) => join(folder, name)))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+}
+
+export const noChromium = 'no Chromium on this machine: install chromium-headless-shell'
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox', '--disable-background-networking'] })
+}
+
+/** Opens an address; presses the button of the page that carries a SAML message where no script does. */
+export async function open(page: Page, url: string): Promise<void> {
+  await page.goto(url)
+  await carryOn(page)
+}
+
+export async function carryOn(page: Page): Promise<void> {
+  for (let i = 0; i < 6; i++) {
+    await page.waitForLoadState('load')
+    const carrier = page.locator('form#post button')
+    if ((await carrier.count()) === 0) return
+    await carrier.click().catch(() => undefined)
+  }
+}
+
+/** Signs in as ana, starting at an application. */
+export async function signIn(page: Page, appUrl: string): Promise<void> {
+  await open(page, `${appUrl}/`)
+  await page.fill('input[name=username]', 'ana')
+  await page.fill('input[name=password]', 'ana')
+  await page.click('button.primary')
+  await carryOn(page)
+}

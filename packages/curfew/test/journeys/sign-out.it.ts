@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
+import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+
+const port = 24_000 + (process.pid % 2_000) * 4
+
+suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined ? noChromium : false }, () => {
+  let demo: DemoProcess
+  let browser: Browser
+
+  before(async () => {
+    demo = await startDemoProcess(port)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser.close()
+    await demo.stop()
+  })
+
+  async function inAllApplications(options: Parameters<Browser['newContext']>[0]): Promise<{ context: BrowserContext; page: Page }> {
+    const context = await browser.newContext(options)
+    const page = await context.newPage()
+    await signIn(page, demo.app('payroll'))
+    for (const id of ['intranet', 'legacy'] as const) {
+      await open(page, `${demo.app(id)}/`)
+      assert.equal(await page.locator('button', { hasText: 'Sign out everywhere' }).count(), 1, `${id} opens without signing in again`)
+    }
+    return { context, page }
+  }
+
+  const lastEvent = async (id: string): Promise<string | undefined> => (await demo.journal(id)).at(-1)?.event
+
+  for (const javaScriptEnabled of [true, false]) {
+    test(`from an application, ${javaScriptEnabled ? 'with' : 'without'} JavaScript: everybody ends and the application hears that all did`, async () => {
+      await demo.fault('none')
+      const { context, page } = await inAllApplications({ javaScriptEnabled })
+      await open(page, `${demo.app('payroll')}/`)
+      await page.click('button')
+      await page.waitForURL(/signout=/, { timeout: 10_000 })
+      assert.match(page.url(), /payroll.*signout=complete/)
+      for (const id of ['payroll', 'intranet', 'legacy']) assert.ok(['signed-out', 'logout-finished'].includes((await lastEvent(id)) ?? ''), id)
+      await open(page, `${demo.app('intranet')}/`)
+      assert.equal(await page.locator('input[name=password]').count(), 1, 'the next visit asks for the password')
+      await context.close()
+    })
+  }
+
+  test('the page changes while its response is still open, with JavaScript off', async () => {
+    await demo.fault('slow')
+    const { context, page } = await inAllApplications({ javaScriptEnabled: false })
+    await page.goto(`${demo.authority}/signoff`)
+    await page.locator('button.primary').click({ noWaitAfter: true })
+    await page.getByText('Working').filter({ visible: true }).first().waitFor({ timeout: 5_000 })
+    const early = await page.locator('main').ariaSnapshot()
+    assert.match(early, /Working/)
+    assert.match(early, /Do not leave this computer yet/)
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    assert.doesNotMatch(await page.locator('main').ariaSnapshot(), /Working/)
+    await context.close()
+  })
+
+  const faults = ['no-response', 'error-500', 'down', 'bad-signature', 'wrong-binding', 'partial'] as const
+  for (const fault of faults) {
+    test(`legacy ${fault}: the others end, the browser gets to its end within 10 s, the starter hears partial, nothing is flattered`, async () => {
+      await demo.fault(fault)
+      const { context, page } = await inAllApplications({})
+      await open(page, `${demo.app('payroll')}/`)
+      const startedMs = performance.now()
+      await page.click('button', { noWaitAfter: true })
+      const run = await page.waitForURL(/signoff\/run_/, { timeout: 10_000, waitUntil: 'commit' }).then(() => /run_[0-9A-Z]+/.exec(page.url())?.[0] ?? '')
+      await page.waitForURL(/signout=/, { timeout: 10_000 })
+      assert.ok(performance.now() - startedMs < 10_000)
+      assert.match(page.url(), /signout=partial/)
+      assert.equal(await lastEvent('intranet'), 'signed-out')
+      const legacy = (await demo.run(run)).deliveries.find((d) => d.peer === 'legacy')
+      assert.ok(
+        legacy?.outcome !== 'ended' && legacy?.outcome !== 'already-ended',
+        `${fault} is not called signed out (${legacy?.outcome ?? legacy?.state ?? ''})`
+      )
+      await page.goto(`${demo.authority}/signoff/${run}`)
+      await page.getByText('Not everything is signed out: Legacy did not confirm').waitFor({ timeout: 5_000 })
+      await context.close()
+      await demo.fault('none')
+      await demo.logout('ana')
+    })
+  }
+
+  test('an ending by an administrator is heard by a browser that was not there: it carries on at its next visit', async () => {
+    await demo.fault('none')
+    const { context, page } = await inAllApplications({})
+    await demo.logout('ana')
+    await page.goto(`${demo.authority}/`)
+    await page.waitForURL(/signoff\/run_/, { timeout: 10_000 })
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    assert.equal(await lastEvent('payroll'), 'signed-out')
+    await context.close()
+  })
+
+  test('AC-094 AC-160 a landing address that no rule accepts is not followed, and the logout goes on', async () => {
+    const { context, page } = await inAllApplications({})
+    await page.goto(`${demo.authority}/`)
+    const link = `${demo.authority}/idp/startSLO.ping?TargetResource=${encodeURIComponent('https://evil.example/')}`
+    await page.evaluate((href) => {
+      location.href = href
+    }, link)
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    assert.ok(page.url().startsWith(demo.authority))
+    for (const id of ['payroll', 'intranet', 'legacy']) assert.equal(await lastEvent(id), 'signed-out')
+    await context.close()
+  })
+
+  test('a page of another site can not sign anybody out silently', async (t) => {
+    const { context, page } = await inAllApplications({})
+    const evil = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' })
+      response.end(`<img src="${demo.authority}/idp/startSLO.ping"><iframe src="${demo.authority}/idp/startSLO.ping"></iframe><iframe src="${demo.authority}/signoff"></iframe>
+<iframe name="f"></iframe><form id="a" target="f" method="post" action="${demo.authority}/signoff"><input name="choice" value="everywhere"></form>
+<form id="b" target="f" method="post" action="${demo.authority}/idp/startSLO.ping"></form><form id="c" target="f" method="post" action="${demo.app('payroll')}/saml/logout"></form>
+<script>for (const id of ['a', 'b', 'c']) document.getElementById(id).submit()</script>`)
+    })
+    t.after(() => evil.close().closeAllConnections())
+    await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve))
+    const address = evil.address()
+    await page.goto(`http://evil.localhost:${typeof address === 'object' ? (address?.port ?? 0) : 0}/`)
+    await page.waitForTimeout(1_500)
+    for (const id of ['payroll', 'intranet', 'legacy'] as const) {
+      await open(page, `${demo.app(id)}/`)
+      assert.equal(await page.locator('button', { hasText: 'Sign out everywhere' }).count(), 1, id)
+    }
+    await page.goto(`${demo.authority}/`)
+    await carryOn(page)
+    assert.equal(await page.getByText('Signed in as ana').count(), 1)
+    await context.close()
+  })
+})
