@@ -1,5 +1,4 @@
-import { lookup } from 'node:dns'
-import { Agent, request } from 'undici'
+import { PlainBrowser } from './plain-browser.ts'
 import type { Terminal } from './terminal.ts'
 
 interface CheckedApplication {
@@ -13,9 +12,6 @@ export interface DemoUnderCheck {
   readonly baseUrl: string
   readonly applications: readonly CheckedApplication[]
 }
-
-/** Steps of one journey at most: a loop of redirects ends the check. */
-const hopsMax = 30
 
 /**
  * Walks through the demo as a browser without JavaScript would: signs in once, opens every application, signs out
@@ -49,108 +45,4 @@ export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promi
   const failed = results.filter((isGood) => !isGood).length
   terminal.out(`${results.length - failed} passed, ${failed} failed`)
   return failed === 0
-}
-
-interface Page {
-  readonly url: string
-  readonly body: string
-}
-
-/** Cookies, redirects, meta refreshes and forms; every `*.localhost` is this machine. */
-class PlainBrowser {
-  readonly #cookies = new Map<string, Map<string, string>>()
-  readonly #agent = new Agent({
-    connect: {
-      lookup: (host, options, callback) => {
-        lookup(host.endsWith('.localhost') ? '127.0.0.1' : host, options, callback)
-      }
-    }
-  })
-
-  open(url: string): Promise<Page> {
-    return this.#go('GET', url, undefined)
-  }
-
-  /** Fills in and sends the first form of a page. */
-  submit(page: Page, values: Readonly<Record<string, string>>): Promise<Page> {
-    const form = /<form[^>]*method="post"[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/i.exec(page.body)
-    if (form === null) throw new Error(`there is no form on ${page.url}`)
-    const hidden = [...(form[2] ?? '').matchAll(/<input[^>]*type="hidden"[^>]*name="([^"]*)"[^>]*value="([^"]*)"/gi)]
-    const fields = new URLSearchParams([...hidden.map(([, name = '', value = '']) => [name, unescape(value)] as [string, string]), ...Object.entries(values)])
-    return this.#go('POST', new URL(unescape(form[1] ?? ''), page.url).href, fields.toString())
-  }
-
-  close(): Promise<void> {
-    return this.#agent.destroy()
-  }
-
-  async #go(method: 'GET' | 'POST', url: string, body: string | undefined): Promise<Page> {
-    let next: { method: 'GET' | 'POST'; url: string; body: string | undefined } = { method, url, body }
-    let referrer = body === undefined ? undefined : new URL(url).origin
-    for (let i = 0; i < hopsMax; i++) {
-      const page = await this.#fetch(next, referrer)
-      if (page.location !== undefined) next = { method: 'GET', url: new URL(page.location, next.url).href, body: undefined }
-      else {
-        await this.#frames(page)
-        const target = refreshOf(page) ?? autoPostOf(page)
-        if (target === undefined) return page
-        next = target
-      }
-      referrer = new URL(page.url).origin
-    }
-    throw new Error(`more than ${hopsMax} hops from ${url}`)
-  }
-
-  async #fetch(
-    target: { readonly method: 'GET' | 'POST'; readonly url: string; readonly body: string | undefined },
-    referrer: string | undefined
-  ): Promise<Page & { readonly location: string | undefined }> {
-    const url = new URL(target.url)
-    const jar = this.#cookies.get(url.hostname) ?? new Map<string, string>()
-    this.#cookies.set(url.hostname, jar)
-    const answer = await request(url, {
-      dispatcher: this.#agent,
-      method: target.method,
-      headers: {
-        accept: 'text/html',
-        cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
-        ...(target.body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded', ...(referrer === undefined ? {} : { origin: referrer }) })
-      },
-      ...(target.body === undefined ? {} : { body: target.body })
-    })
-    for (const cookie of [answer.headers['set-cookie'] ?? []].flat()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
-      if (/max-age=0|expires=thu, 01 jan 1970/i.test(cookie)) jar.delete(name)
-      else jar.set(name, value)
-    }
-    const text = await answer.body.text()
-    const location = answer.headers['location']
-    const isRedirect = answer.statusCode >= 300 && answer.statusCode < 400
-    return { url: target.url, body: text, location: isRedirect ? [location].flat()[0] : undefined }
-  }
-
-  /** Loads hidden frames, as the sign-off page has them. */
-  async #frames(page: Page): Promise<void> {
-    const frames = [...page.body.matchAll(/<iframe[^>]*src="([^"]*)"/gi)]
-    await Promise.all(frames.map(([, source = '']) => this.#go('GET', new URL(unescape(source), page.url).href, undefined)))
-  }
-}
-
-function refreshOf(page: Page): { method: 'GET'; url: string; body: undefined } | undefined {
-  const target = /<meta http-equiv="refresh" content="[01];url=([^"]*)"/i.exec(page.body)?.[1]
-  return target === undefined ? undefined : { method: 'GET', url: new URL(unescape(target), page.url).href, body: undefined }
-}
-
-function autoPostOf(page: Page): { method: 'POST'; url: string; body: string } | undefined {
-  if (!page.body.includes('.submit()')) return undefined
-  const form = /<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/i.exec(page.body)
-  if (form === null) return undefined
-  const fields = [...(form[2] ?? '').matchAll(/name="([^"]*)" value="([^"]*)"/g)].map(
-    ([, name = '', value = '']) => [name, unescape(value)] as [string, string]
-  )
-  return { method: 'POST', url: new URL(unescape(form[1] ?? ''), page.url).href, body: new URLSearchParams(fields).toString() }
-}
-
-function unescape(text: string): string {
-  return text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
 }

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { bindingUri, certificateBase64, serialiseMetadata } from '@curfew/codecs'
+import { stringify } from 'yaml'
+import { type DemoApplications, startDemoApplications } from '../../../../demo/start.ts'
+import type { EndedView, RunView } from '../../src/admin/schemas.ts'
+import { writeInstallation } from '../../src/cli/commands/init.ts'
+import { PlainBrowser } from '../../src/cli/plain-browser.ts'
+import { createSelfSigned } from '../../src/platform/certificate.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+
+const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+const port = 33_000 + (process.pid % 2_000) * 4
+const baseUrl = `http://curfew.localhost:${port}`
+const folder = mkdtempSync(join(tmpdir(), 'curfew-kill-'))
+const admin = `http://127.0.0.1:${port + 1}`
+/** Milliseconds after the logout was asked for at which the server is killed; 0: with the request itself. */
+const moments = [0, 1, 2, 4, 6, 8, 10, 13, 17, 22, 30, 45]
+
+suite('kill -9 of the server in the middle of a logout', () => {
+  let applications: DemoApplications
+  let server: ChildProcess
+
+  before(async () => {
+    await writeInstallation(folder, { baseUrl, organisation: 'Test', user: 'ana', password: 'ana' })
+    applications = await startDemoApplications({
+      basePort: port + 20,
+      identityProviderMetadata: metadata(),
+      credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
+      legacyFault: 'none'
+    })
+    writeConfig()
+    server = await start()
+  })
+  after(async () => {
+    server.kill('SIGKILL')
+    await applications.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  for (const afterMs of moments) {
+    test(`${afterMs} ms after it was asked for: no delivery is lost`, async () => {
+      await signInEverywhere()
+      const asked = askForLogout().catch(() => undefined)
+      await sleep(afterMs)
+      server.kill('SIGKILL')
+      await once(server, 'exit')
+      await asked
+      server = await start()
+      // Killed before the transaction nothing has happened, and whoever asked knows that it was not answered: asks again.
+      await askForLogout()
+      const run = await latestRun((r) => r.deliveries.filter((d) => d.channels.includes('server/soap')).every((d) => d.state === 'final'))
+      assert.deepEqual(run.deliveries.map((d) => d.peer).sort(), ['intranet', 'legacy', 'payroll'])
+      for (const id of ['intranet', 'legacy']) {
+        const outcome = run.deliveries.find((d) => d.peer === id)?.outcome
+        assert.ok(outcome === 'ended' || outcome === 'already-ended', `${id}: ${outcome ?? 'open'}`)
+        assert.equal(
+          applications.applications
+            .find((app) => app.id === id)
+            ?.journal.entries()
+            .at(-1)?.event,
+          'signed-out',
+          id
+        )
+      }
+    })
+  }
+
+  async function signInEverywhere(): Promise<void> {
+    const browser = new PlainBrowser()
+    for (const [i, app] of applications.applications.entries()) {
+      const page = await browser.open(`${app.url}/`)
+      if (i === 0) await browser.submit(page, { username: 'ana', password: 'ana' })
+    }
+    await browser.close()
+    for (const app of applications.applications) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
+  }
+
+  async function askForLogout(): Promise<EndedView> {
+    return (await (await call('/v1/logout', { user: 'ana' })).json()) as EndedView
+  }
+
+  async function latestRun(until: (run: RunView) => boolean): Promise<RunView> {
+    for (let i = 0; i < 100; i++) {
+      const { items } = (await (await call('/v1/runs?limit=1')).json()) as { items: RunView[] }
+      if (items[0] !== undefined && until(items[0])) return items[0]
+      await sleep(100)
+    }
+    throw new Error('the run did not come to its end')
+  }
+
+  function call(path: string, body?: object): Promise<Response> {
+    const authorization = `Bearer ${readFileSync(join(folder, 'data/admin.token'), 'utf8').trim()}`
+    return fetch(
+      admin + path,
+      body === undefined
+        ? { headers: { authorization } }
+        : { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    )
+  }
+
+  async function start(): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [bin, 'start', '--config', join(folder, 'curfew.yaml')], { stdio: 'ignore' })
+    for (let i = 0; i < 100; i++) {
+      const isUp = await fetch(`${admin}/metrics`).then(
+        (answer) => answer.ok,
+        () => false
+      )
+      if (isUp) return child
+      await sleep(50)
+    }
+    throw new Error('the server did not start')
+  }
+
+  function writeConfig(): void {
+    mkdirSync(join(folder, 'peers'), { recursive: true })
+    for (const app of applications.applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
+    const config = {
+      server: { baseUrl, listen: [`127.0.0.1:${port}`] },
+      admin: { listen: [`127.0.0.1:${port + 1}`] },
+      saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
+      sessions: { secretFile: 'keys/session.secret' },
+      signOn: { users: 'users.yaml' },
+      outbound: { allowPrivate: ['127.0.0.0/8'] },
+      connections: applications.applications.map((app) => ({
+        id: app.id,
+        homeUrl: `${app.url}/`,
+        protocol: 'saml',
+        metadata: { file: `peers/${app.id}.xml` },
+        nameId: { format: 'persistent' }
+      }))
+    }
+    writeFileSync(join(folder, 'curfew.yaml'), stringify(config))
+  }
+
+  function metadata(): Uint8Array {
+    const parts = serialiseMetadata({
+      id: '_authority',
+      entityId: baseUrl,
+      idp: {
+        wantAuthnRequestsSigned: false,
+        keys: [{ use: 'signing', certificates: [certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))] }],
+        nameIdFormats: [],
+        singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
+        singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
+      }
+    })
+    return Buffer.from(parts.head + parts.tail)
+  }
+})
