@@ -13,13 +13,16 @@ export interface Layer {
 
 const product = 'packages/curfew/src'
 const libraries = { '*': 'values', 'node:*': 'values' } as const
+/** Requests go out by `platform/outbound.ts` only, so nobody else holds a client. */
+const noClients = { undici: 'types', 'node:http': 'types', 'node:https': 'types', 'node:net': 'types', 'node:tls': 'types' } as const
+const inside = { ...libraries, ...noClients } as const
 
 /** Surfaces know each other only through the engine. */
 function surface(name: string): Layer {
   return {
     folder: `${product}/${name}`,
     layers: { core: 'values', engine: 'values', stores: 'types', platform: 'values', config: 'types', errors: 'values', locales: 'values' },
-    packages: libraries
+    packages: inside
   }
 }
 
@@ -31,13 +34,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   errors: { folder: `${product}/errors`, layers: {}, packages: { '@curfew/codecs': 'values' } },
   locales: { folder: `${product}/locales`, layers: {}, packages: {} },
   platform: { folder: `${product}/platform`, layers: { core: 'types', errors: 'values' }, packages: libraries },
-  config: { folder: `${product}/config`, layers: { core: 'values', platform: 'values', errors: 'values' }, packages: libraries },
-  stores: { folder: `${product}/stores`, layers: { core: 'values', platform: 'values', errors: 'values' }, packages: libraries },
+  config: { folder: `${product}/config`, layers: { core: 'values', platform: 'values', errors: 'values' }, packages: inside },
+  stores: { folder: `${product}/stores`, layers: { core: 'values', platform: 'values', errors: 'values' }, packages: inside },
   sqlite: storeImplementation('sqlite'),
   memory: storeImplementation('memory'),
   redis: storeImplementation('redis'),
   conformance: storeImplementation('conformance'),
-  cluster: { folder: `${product}/cluster`, layers: { core: 'values', platform: 'values', errors: 'values', stores: 'types' }, packages: libraries },
+  cluster: { folder: `${product}/cluster`, layers: { core: 'values', platform: 'values', errors: 'values', stores: 'types' }, packages: inside },
   engine: {
     folder: `${product}/engine`,
     layers: { core: 'values', stores: 'types', cluster: 'types', platform: 'values', errors: 'values' },
@@ -52,7 +55,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 }
 
 function storeImplementation(name: string): Layer {
-  return { folder: `${product}/stores/${name}`, layers: { stores: 'values', core: 'values', platform: 'values', errors: 'values' }, packages: libraries }
+  return { folder: `${product}/stores/${name}`, layers: { stores: 'values', core: 'values', platform: 'values', errors: 'values' }, packages: inside }
 }
 
 /** Name of the layer a file belongs to: the one with the longest folder. */

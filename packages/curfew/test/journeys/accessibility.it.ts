@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
+import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+
+const axe = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
+const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']
+const port = 42_000 + (process.pid % 2_000) * 4
+
+interface Violation {
+  readonly id: string
+  readonly nodes: readonly { readonly html: string }[]
+}
+
+suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium : false }, () => {
+  let demo: DemoProcess
+  let browser: Browser
+
+  before(async () => {
+    demo = await startDemoProcess(port)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser.close()
+    await demo.stop()
+  })
+
+  /** No violation of WCAG 2.2 AA, no sideways scrolling at 320 px. */
+  async function check(page: Page, name: string): Promise<void> {
+    await page.setViewportSize({ width: 320, height: 700 })
+    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > 320)
+    assert.equal(isWide, false, `${name} scrolls sideways at 320 px`)
+    await page.evaluate(axe)
+    const violations = await page.evaluate(async (only) => {
+      const result = await (globalThis as unknown as { axe: { run(context: unknown, options: unknown): Promise<{ violations: Violation[] }> } }).axe.run(
+        document,
+        { runOnly: only }
+      )
+      return result.violations.map((v) => ({ id: v.id, nodes: v.nodes.map((n) => ({ html: n.html })) }))
+    }, tags)
+    assert.deepEqual(violations, [], name)
+  }
+
+  for (const [locale, colorScheme] of [
+    ['en', 'light'],
+    ['de', 'dark']
+  ] as const) {
+    test(`every page of a sign-in and a sign-out, ${locale}, ${colorScheme}`, async () => {
+      await demo.fault('error-500')
+      const context = await browser.newContext({ locale, colorScheme, bypassCSP: true })
+      const page = await context.newPage()
+      await page.goto(`${demo.app('payroll')}/`)
+      await check(page, 'sign-in')
+      await page.fill('input[name=username]', 'ana')
+      await page.fill('input[name=password]', 'wrong')
+      await page.click('button.primary')
+      await check(page, 'sign-in after a wrong password')
+      await signIn(page, demo.app('payroll'))
+      await open(page, `${demo.app('legacy')}/`)
+      for (const path of ['/', '/signoff', '/signoff/sessions', '/nothing-here']) {
+        await page.goto(demo.authority + path)
+        await check(page, path)
+      }
+      await demo.fault('slow')
+      await page.goto(`${demo.authority}/signoff`)
+      await page.locator('button.primary').click({ noWaitAfter: true })
+      await page.locator('[slot=verdict]').first().waitFor({ state: 'attached' })
+      await check(page, 'live')
+      await page.locator('.verdict.good:visible').waitFor({ timeout: 10_000 })
+      await page.waitForLoadState('load')
+      await check(page, 'result')
+      await page.goto(`${demo.authority}/signoff/done`)
+      await check(page, 'done')
+      await context.close()
+    })
+  }
+
+  test('the result that is not all good', async () => {
+    await demo.fault('partial')
+    const page = await (await browser.newContext({ bypassCSP: true })).newPage()
+    await signIn(page, demo.app('payroll'))
+    await open(page, `${demo.app('legacy')}/`)
+    await page.goto(`${demo.authority}/signoff`)
+    await page.click('button.primary')
+    await page.locator('.verdict.bad:visible').waitFor({ timeout: 10_000 })
+    await page.waitForLoadState('load')
+    await check(page, 'partial result')
+    assert.equal(await page.getByRole('button', { name: 'Try Legacy again' }).count(), 1)
+    await demo.fault('none')
+    await page.getByRole('button', { name: 'Try Legacy again' }).click()
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    await page.context().close()
+  })
+
+  test('the keyboard alone signs in and out', async () => {
+    await demo.fault('none')
+    const page = await (await browser.newContext()).newPage()
+    await page.goto(`${demo.app('payroll')}/`)
+    await page.locator('input[name=username]').focus()
+    await page.keyboard.type('ana')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('ana')
+    await page.keyboard.press('Enter')
+    await carryOn(page)
+    await page.waitForURL(/payroll/)
+    await page.goto(`${demo.authority}/signoff`)
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press('Tab')
+      if (await page.evaluate(() => document.activeElement?.classList.contains('primary') === true)) break
+    }
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement ?? document.body).outlineStyle)
+    assert.equal(outline, 'solid', 'the focus can be seen')
+    await page.keyboard.press('Enter')
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    await page.context().close()
+  })
+
+  test('pages load nothing from elsewhere, and break no policy of their own', async () => {
+    const page = await (await browser.newContext()).newPage()
+    const foreign: string[] = []
+    const complaints: string[] = []
+    page.on('request', (request) => /^(http:\/\/(curfew|payroll|intranet|legacy)\.localhost|data:)/.test(request.url()) || foreign.push(request.url()))
+    page.on('console', (message) => /Content Security Policy/i.test(message.text()) && complaints.push(message.text()))
+    await signIn(page, demo.app('payroll'))
+    await page.goto(`${demo.authority}/`)
+    await page.goto(`${demo.authority}/signoff`)
+    await page.click('button.primary')
+    await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
+    assert.deepEqual({ foreign, complaints }, { foreign: [], complaints: [] })
+    await page.context().close()
+  })
+})
