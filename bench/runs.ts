@@ -103,6 +103,7 @@ export async function benchRuns(): Promise<readonly string[]> {
     owner: 'bench',
     leaseMs: 30_000,
     revocationMs: 3_600_000,
+    registryMs: 3_600_000,
     sessionsPerUserMax: 100_000,
     keepRunsMs: 3_600_000
   })

@@ -25,8 +25,18 @@ export function journeysFor(peerIds: readonly { readonly id: string; readonly na
     { id: 'start-slo', title: 'Logout at the authority: /idp/startSLO.ping', needsTwo: false, run: fromStartSlo },
     { id: 'signoff', title: 'Logout at the authority: /signoff page', needsTwo: false, run: fromSignOffPage },
     { id: 'cli', title: 'Logout by the command line, the browser is not there', needsTwo: false, run: fromCommandLine },
-    ...perPeer((id, name) => ({ id: `down-${id}`, title: `${name} is down during the logout, then back`, needsTwo: true, run: (stage) => whileDown(stage, peerOf(stage, id)) })),
-    ...perPeer((id, name) => ({ id: `hang-${id}`, title: `${name} hangs during a logout started elsewhere, then goes on`, needsTwo: true, run: (stage) => whileHanging(stage, peerOf(stage, id)) }))
+    ...perPeer((id, name) => ({
+      id: `down-${id}`,
+      title: `${name} is down during the logout, then back`,
+      needsTwo: true,
+      run: (stage) => whileDown(stage, peerOf(stage, id))
+    })),
+    ...perPeer((id, name) => ({
+      id: `hang-${id}`,
+      title: `${name} hangs during a logout started elsewhere, then goes on`,
+      needsTwo: true,
+      run: (stage) => whileHanging(stage, peerOf(stage, id))
+    }))
   ]
 }
 

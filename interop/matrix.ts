@@ -46,7 +46,16 @@ export function matrixPage(input: MatrixInput): string {
     'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey.',
     ''
   ]
-  for (const way of ways) lines.push(`### ${way.title}`, '', ...table(peers, results.filter((result) => result.way === way)), '')
+  for (const way of ways)
+    lines.push(
+      `### ${way.title}`,
+      '',
+      ...table(
+        peers,
+        results.filter((result) => result.way === way)
+      ),
+      ''
+    )
   const failed = results.filter((result) => !result.isGood).length
   lines.push(`${results.length - failed} of ${results.length} journeys passed.`, '')
   return lines.join('\n')

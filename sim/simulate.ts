@@ -280,6 +280,7 @@ class World {
       owner: this.#fraction() < 0.5 ? 'node' : `node ${this.#node}`,
       leaseMs,
       revocationMs: 3_600_000,
+      registryMs: 3_600_000,
       sessionsPerUserMax: 100,
       keepRunsMs: 86_400_000,
       limits: { outboxPollMs: 3_000, expiryIntervalMs: 20_000, purgeIntervalMs: 60_000, gaugeIntervalMs: 60_000 }

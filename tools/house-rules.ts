@@ -20,7 +20,11 @@ const forbidden: readonly Rule[] = [
   { pattern: new RegExp(`/${'work'}/|/${'farm'}/|['"\`]/${'tmp'}/|/${'home'}/[a-z]`), why: 'is a path of one machine' },
   { pattern: new RegExp(`registry\\.${'npmjs'}|registry\\.${'yarnpkg'}|deb\\.${'debian'}\\.org`), why: 'names a registry' },
   { pattern: new RegExp(`@ts-(${'ig'}nore|${'ex'}pect-error|${'no'}check)|${'oxlint'}-disable|${'eslint'}-disable|${'biome'}-ignore`), why: 'silences a tool' },
-  { pattern: /\b(Date\.now|Math\.random|performance\.now|Temporal\.Now|new Date\(\))/, why: 'reads a clock or a die of its own: take it as an argument', within: ambient() },
+  {
+    pattern: /\b(Date\.now|Math\.random|performance\.now|Temporal\.Now|new Date\(\))/,
+    why: 'reads a clock or a die of its own: take it as an argument',
+    within: ambient()
+  },
   { pattern: /\b(randomBytes|randomUUID|randomInt|getRandomValues)\b.*from 'node:crypto'|(?<![.\w])fetch\(/, why: 'goes around platform/', within: ambient() }
 ]
 
@@ -41,7 +45,9 @@ export function wordProblems(sources: Sources): readonly string[] {
 
 /** Files above the limit, by their sizes in bytes. */
 export function sizeProblems(sizes: ReadonlyMap<string, number>): readonly string[] {
-  return [...sizes].filter(([path, size]) => path !== 'package-lock.json' && size > fileBytesMax).map(([path]) => `${path} is larger than ${fileBytesMax} bytes`)
+  return [...sizes]
+    .filter(([path, size]) => path !== 'package-lock.json' && size > fileBytesMax)
+    .map(([path]) => `${path} is larger than ${fileBytesMax} bytes`)
 }
 
 /** Every folder of the product and of the codecs says what it is for. */

@@ -51,7 +51,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   admin: surface('admin'),
   cli: { folder: `${product}/cli`, layers: { '*': 'values' }, packages: libraries },
   entry: { folder: product, layers: { '*': 'values' }, packages: libraries },
-  demo: { folder: 'demo', layers: {}, packages: libraries }
+  demo: {
+    folder: 'demo',
+    layers: {},
+    packages: { '@curfew/codecs': 'values', '@curfew/sdk': 'values', express: 'values', fastify: 'values', 'node:*': 'values' }
+  }
 }
 
 function storeImplementation(name: string): Layer {
@@ -73,7 +77,12 @@ export interface Import {
 
 /** Every import, re-export, dynamic import and `new URL(…, import.meta.url)` of a source text. */
 export function importsOf(text: string): readonly Import[] {
-  const patterns = [/^(?:import|export)\b(?<type> type\b)?(?<names>[^'"`;()]*?)\bfrom\s*'(?<target>[^']+)'/gm, /^import\s*'(?<target>[^']+)'/gm, /\bimport\(\s*'(?<target>[^']+)'/g, /\bnew URL\(\s*'(?<target>[^']+)'/g]
+  const patterns = [
+    /^(?:import|export)\b(?<type> type\b)?(?<names>[^'"`;()]*?)\bfrom\s*'(?<target>[^']+)'/gm,
+    /^import\s*'(?<target>[^']+)'/gm,
+    /\bimport\(\s*'(?<target>[^']+)'/g,
+    /\bnew URL\(\s*'(?<target>[^']+)'/g
+  ]
   return patterns.flatMap((pattern) =>
     [...text.matchAll(pattern)].map(({ index, groups }) => ({
       target: groups?.['target'] ?? '',
@@ -101,7 +110,10 @@ export function layerProblems(sources: ReadonlyMap<string, string>): readonly st
     if (name === undefined || layer === undefined) return []
     return importsOf(text)
       .filter(({ target, isType }) => !reaches(isType, target.startsWith('.') ? reachInside(name, layer, path, target) : reachOutside(layer, target)))
-      .map(({ target, line, isType }) => `${path}:${line} ${name} may not import ${target}${isType ? '' : ' (or its types only)'}; see the table in ARCHITECTURE.md`)
+      .map(
+        ({ target, line, isType }) =>
+          `${path}:${line} ${name} may not import ${target}${isType ? '' : ' (or its types only)'}; see the table in ARCHITECTURE.md`
+      )
   })
 }
 

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codecCatalogue } from '../packages/codecs/src/errors.ts'
 import { catalogue } from '../packages/curfew/src/errors/catalogue.ts'
-import { changelogProblems, codeProblems, deadFileProblems, designProblems, errorPageProblems, linkProblems, sizeProblems, wordProblems } from './house-rules.ts'
+import {
+  changelogProblems,
+  codeProblems,
+  deadFileProblems,
+  designProblems,
+  errorPageProblems,
+  linkProblems,
+  sizeProblems,
+  wordProblems
+} from './house-rules.ts'
 import { layerProblems } from './layers.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

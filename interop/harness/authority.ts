@@ -14,7 +14,14 @@ export interface RunSeen {
   readonly starter: string
   readonly state: 'open' | 'done'
   readonly verdict: 'working' | 'all-ended' | 'partial'
-  readonly deliveries: readonly { readonly peer: string; readonly state: string; readonly outcome?: string; readonly code?: string; readonly retryOf?: string; readonly id: string }[]
+  readonly deliveries: readonly {
+    readonly peer: string
+    readonly state: string
+    readonly outcome?: string
+    readonly code?: string
+    readonly retryOf?: string
+    readonly id: string
+  }[]
 }
 
 /** The authority under test, used as its users use it: by its command line, its pages and its admin API. */
@@ -54,7 +61,12 @@ export async function startAuthority(setup: AuthoritySetup): Promise<Authority> 
   const password = 'correct horse'
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const command = (...args: readonly string[]): ReturnType<Authority['command']> => {
-    const result = spawnSync(process.execPath, [bin, ...args], { cwd: folder, encoding: 'utf8', timeout: commandMsMax, env: { PATH: process.env['PATH'] ?? '' } })
+    const result = spawnSync(process.execPath, [bin, ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: commandMsMax,
+      env: { PATH: process.env['PATH'] ?? '' }
+    })
     return { code: result.status, out: result.stdout, err: result.stderr }
   }
   const made = command('init', '--base-url', baseUrl, '--organisation', 'Interop', '--user', 'ana', '--user-password', password)

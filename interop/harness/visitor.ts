@@ -21,7 +21,7 @@ export interface Visitor {
   close(): Promise<void>
 }
 
-const waitMsMax = 20_000
+const waitMsMax = 12_000
 const lookMs = 60
 /** What the sign-in form of the authority has and no other page. */
 export const signInMark = 'name="password"'

@@ -61,7 +61,8 @@ export function receivedFrom(document: XmlDocument, element: XmlElement, parts: 
       ...(inResponseTo === undefined ? {} : { inResponseTo }),
       ...(destination === undefined ? {} : { destination })
     },
-    isSigned: parts.query !== undefined || signatureOf(element) !== undefined,
+    // By HTTP Redirect an enveloped signature means nothing: only the one in the query counts.
+    isSigned: parts.binding === 'redirect' ? parts.query !== undefined : signatureOf(element) !== undefined,
     ...(parts.relayState === undefined ? {} : { relayState: parts.relayState }),
     [content]: { document, element, ...(parts.query === undefined ? {} : { query: parts.query }) }
   }

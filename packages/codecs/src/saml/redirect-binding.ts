@@ -57,8 +57,7 @@ export function decodeRedirect(rawQuery: string): Received {
   const received = receive(xml, { binding: 'redirect', ...(relayState === undefined ? {} : { relayState }), ...(query === undefined ? {} : { query }) })
   const isRequest = received.kind === 'AuthnRequest' || received.kind === 'LogoutRequest'
   if (isRequest !== (name === 'SAMLRequest')) throw refused('the parameter does not fit the message')
-  // An enveloped signature means nothing on this binding: only the one in the query counts.
-  return { ...received, isSigned: query !== undefined }
+  return received
 }
 
 function signedQuery(start: string, raw: ReadonlyMap<string, string>) {
@@ -71,16 +70,23 @@ function signedQuery(start: string, raw: ReadonlyMap<string, string>) {
 
 const known = new Set(['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg', 'Signature', 'SAMLEncoding'])
 
-/** Parameters of the binding by their exact raw names. One that appears twice, or under an encoded name, is refused. */
+/**
+ * Parameters of the binding by their exact raw names, values as received. One that appears twice, or under an encoded
+ * name, is refused.
+ */
 function rawParameters(query: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
-  for (const pair of query.split('&')) {
-    const at = pair.indexOf('=')
-    const name = at < 0 ? pair : pair.slice(0, at)
+  for (let start = 0; start <= query.length; ) {
+    const amp = query.indexOf('&', start)
+    const end = amp < 0 ? query.length : amp
+    const equals = query.indexOf('=', start)
+    const at = equals < 0 || equals > end ? end : equals
+    const name = query.slice(start, at)
     if (known.has(name)) {
       if (found.has(name)) throw refused(`${name} stands twice`)
-      found.set(name, at < 0 ? '' : pair.slice(at + 1))
+      found.set(name, query.slice(at + 1, end))
     } else if (name.includes('%') && known.has(decode(name))) throw refused('a parameter name is encoded')
+    start = end + 1
   }
   return found
 }

@@ -161,13 +161,16 @@ function receiptSigner(entityId: string, [first]: readonly AuthorityKey[]): Rece
   return createReceiptSigner(entityId, { key, algorithm: algorithm === 'ecdsa-sha384' ? 'ES384' : 'ES256', kid })
 }
 
-function engineSettings(config: Config): Pick<EngineDeps, 'policy' | 'owner' | 'leaseMs' | 'revocationMs' | 'sessionsPerUserMax' | 'keepRunsMs' | 'limits'> {
+function engineSettings(
+  config: Config
+): Pick<EngineDeps, 'policy' | 'owner' | 'leaseMs' | 'revocationMs' | 'registryMs' | 'sessionsPerUserMax' | 'keepRunsMs' | 'limits'> {
   const policy = runPolicy(config.logout)
   return {
     policy,
     owner: `${hostname()}:${config.store.file}`,
     leaseMs: Math.max(leaseMsMin, 4 * policy.sendTimeoutMs),
     revocationMs: config.sessions.revocationMinutes * 60_000,
+    registryMs: config.sessions.registryMinutes * 60_000,
     sessionsPerUserMax: config.sessions.perUserMax,
     keepRunsMs,
     limits: { perPeerMax: config.outbound.perPeerMax }

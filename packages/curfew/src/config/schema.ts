@@ -64,6 +64,7 @@ const sessions = z
       .union([z.literal(-1), positive])
       .default(100)
       .describe('More sessions of one user end the oldest, with notice to its applications.'),
+    registryMinutes: positive.max(limitMinutesMax).default(1_440).describe('How long the registry remembers what was issued after a session ended, at least.'),
     revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
     secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
     sources: z

@@ -38,6 +38,8 @@ export interface PlannedEnding {
   readonly expectedVersion: number
   readonly end: SessionEnd
   readonly revokedUntilMs: number
+  /** Until when the registry remembers the session and what was issued in it, at least. */
+  readonly keptUntilMs: number
   readonly run: LogoutRun
   readonly effects: readonly Effect[]
 }
@@ -56,6 +58,8 @@ export interface EndingPort {
   readonly policy: RunPolicy
   /** How long a revoked SRI stays on the list after the end, in milliseconds. */
   readonly revocationMs: number
+  /** How long the registry remembers what was issued, counted from the end, in milliseconds. */
+  readonly registryMs: number
 }
 
 /**
@@ -138,6 +142,7 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     expectedVersion: session.version,
     end: { atMs, reason: request.reason, by: request.by, runId },
     revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)),
+    keptUntilMs: atMs + port.registryMs,
     run,
     effects: [...effects, closing]
   }

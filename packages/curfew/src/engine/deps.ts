@@ -35,6 +35,8 @@ export interface EngineDeps {
   readonly leaseMs: number
   /** How long a revoked SRI stays on the list after the end. */
   readonly revocationMs: number
+  /** How long the registry remembers a session and what was issued in it after the end, at least. */
+  readonly registryMs: number
   /** Most live sessions per user; more end the oldest. -1: no limit. */
   readonly sessionsPerUserMax: number
   /** How long finished runs are kept. */

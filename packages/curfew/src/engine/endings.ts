@@ -12,7 +12,7 @@ export interface Endings {
   enforceLimit(userKey: UserKey): Promise<number>
 }
 
-export type EndingsDeps = Pick<EngineDeps, 'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'sessionsPerUserMax' | 'metrics'> & {
+export type EndingsDeps = Pick<EngineDeps, 'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'registryMs' | 'sessionsPerUserMax' | 'metrics'> & {
   readonly observer: Observer
   readonly onEffects: (dueAtMs: number) => void
 }
@@ -42,10 +42,11 @@ export function createEndings(deps: EndingsDeps): Endings {
 }
 
 function endingPort(deps: EndingsDeps): EndingPort {
-  const { store, policy, revocationMs, ids, clock, metrics } = deps
+  const { store, policy, revocationMs, registryMs, ids, clock, metrics } = deps
   return {
     policy,
     revocationMs,
+    registryMs,
     async read(sessionId) {
       const session = await store.getSession(sessionId)
       return session === undefined ? undefined : { session, participants: await store.getParticipants(sessionId) }

@@ -125,6 +125,8 @@ export interface EndCommit {
   readonly end: SessionEnd
   /** How long the SRI stays on the revocation list. */
   readonly revokedUntilMs: number
+  /** Until when the ended session and its participants can still be found, at least. Absent: as long as anything of it is valid. */
+  readonly keptUntilMs?: number
   readonly run: LogoutRun
   readonly effects: readonly Effect[]
 }

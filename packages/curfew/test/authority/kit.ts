@@ -121,6 +121,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     owner: 'test',
     leaseMs: 30_000,
     revocationMs: 490 * 60_000,
+    registryMs: 1_440 * 60_000,
     sessionsPerUserMax: options.sessionsPerUserMax ?? 100,
     keepRunsMs: 86_400_000
   })

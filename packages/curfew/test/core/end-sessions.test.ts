@@ -25,6 +25,7 @@ function port(more: Partial<EndingPort> = {}): EndingPort & { readonly committed
     committed,
     policy,
     revocationMs: 1_000,
+    registryMs: 2_000,
     read: async (id) => ({ session: session(id.slice(4)), participants: [participant('a')] }),
     sessionsOf: async () => [session('1'), session('2')],
     commit: async (ending) => {

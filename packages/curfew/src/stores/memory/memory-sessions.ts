@@ -90,7 +90,7 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   if (stored.session.version !== commit.expectedVersion) return { kind: 'changed' }
   if (state.runs.has(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
   const session: Session = { ...stored.session, version: stored.session.version + 1, end: commit.end }
-  const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, stored.participants.values())
+  const keepUntilMs = tombstoneUntilMs(session, Math.max(commit.end.atMs, commit.keptUntilMs ?? 0), commit.revokedUntilMs, stored.participants.values())
   state.sessions.set(session.id, { ...stored, session, keepUntilMs })
   state.count.liveSessions -= 1
   addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)

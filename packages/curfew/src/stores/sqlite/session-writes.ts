@@ -83,7 +83,7 @@ function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pi
       if (runs.exists(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
       const session = readSession(row)
       const known = participants.all(session.id).map(readParticipant)
-      const keepUntilMs = tombstoneUntilMs(session, commit.end.atMs, commit.revokedUntilMs, known)
+      const keepUntilMs = tombstoneUntilMs(session, Math.max(commit.end.atMs, commit.keptUntilMs ?? 0), commit.revokedUntilMs, known)
       end.run(JSON.stringify(commit.end), keepUntilMs, session.id)
       tally.liveSessions -= 1
       revoke({ sri: session.sri, untilMs: commit.revokedUntilMs, atMs: commit.end.atMs })

@@ -1,0 +1,154 @@
+import { generateKeyPairSync } from 'node:crypto'
+import {
+  bearerMethod,
+  bindingUri,
+  certificateBase64,
+  decodeRedirect,
+  encodeSoap,
+  type LogoutRequest,
+  nameIdFormat,
+  serialiseAssertion,
+  serialiseLogoutRequest,
+  serialiseMetadata,
+  serialiseResponse,
+  type SigningKey,
+  signEnvelopedSync,
+  status,
+  verificationKeyFromCertificate,
+  verifyAuthnRequest
+} from '@curfew/codecs'
+import { createSelfSigned } from '../../curfew/src/platform/certificate.ts'
+import { systemRandom } from '../../curfew/src/platform/random.ts'
+import { createPrivateKey } from 'node:crypto'
+import {
+  createMemorySessionRegistry,
+  createServiceProvider,
+  type GuardEvent,
+  type GuardRequest,
+  type ServiceProvider,
+  type SessionRegistry
+} from '../src/index.ts'
+
+/** An identity provider in a few lines, and a service provider that trusts it. */
+export interface Stage {
+  readonly provider: ServiceProvider
+  readonly registry: SessionRegistry
+  readonly events: GuardEvent[]
+  readonly idp: SigningKey
+  nowMs: number
+  /** A Response for the pending request, or an unsolicited one. */
+  response(more?: { readonly inResponseTo?: string; readonly id?: string; readonly signing?: SigningKey; readonly sessionIndex?: string }): string
+  logoutRequest(more?: Partial<LogoutRequest>): LogoutRequest
+  soap(request: LogoutRequest): string
+}
+
+export const idpEntity = 'https://idp.example'
+export const app = 'https://app.example'
+const idpPair = await createSelfSigned('idp', { fromMs: Date.now(), days: 30 }, systemRandom)
+const appPair = await createSelfSigned('app', { fromMs: Date.now(), days: 30 }, systemRandom)
+
+export function createStage(): Stage {
+  const registry = createMemorySessionRegistry()
+  const events: GuardEvent[] = []
+  const idp: SigningKey = { key: createPrivateKey(idpPair.keyPem), algorithm: 'rsa-sha256' }
+  const stage = { nowMs: Date.parse('2026-03-01T09:00:00Z') }
+  const metadata = serialiseMetadata({
+    id: '_m',
+    entityId: idpEntity,
+    idp: {
+      keys: [{ use: 'signing', certificates: [certificateBase64(idpPair.certificatePem)] }],
+      nameIdFormats: [],
+      wantAuthnRequestsSigned: true,
+      singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${idpEntity}/sso` }],
+      singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${idpEntity}/slo`, responseLocation: `${idpEntity}/slo/done` }]
+    }
+  })
+  const provider = createServiceProvider({
+    entityId: `${app}/saml/metadata`,
+    baseUrl: app,
+    identityProviderMetadata: Buffer.from(metadata.head + metadata.tail),
+    key: createPrivateKey(appPair.keyPem),
+    certificate: appPair.certificatePem,
+    sessions: registry,
+    nowMs: () => stage.nowMs,
+    randomBytes: (count) => systemRandom.bytes(count),
+    onEvent: (event) => events.push(event)
+  })
+  const now = (): Temporal.Instant => Temporal.Instant.fromEpochMilliseconds(stage.nowMs)
+  return Object.assign(stage, {
+    provider,
+    registry,
+    events,
+    idp,
+    response: ({ inResponseTo, id = '_assertion1', signing = idp, sessionIndex = 'index-1' }: Parameters<Stage['response']>[0] = {}) => {
+      const until = now().add({ minutes: 5 })
+      const to = inResponseTo === undefined ? {} : { inResponseTo }
+      const assertion = signEnvelopedSync(
+        serialiseAssertion({
+          id,
+          issuer: idpEntity,
+          issueInstant: now(),
+          subject: {
+            nameId: { value: 'ana', format: nameIdFormat.persistent },
+            confirmations: [{ method: bearerMethod, recipient: `${app}/saml/acs`, notOnOrAfter: until, ...to }]
+          },
+          conditions: { notOnOrAfter: until, audienceRestrictions: [[`${app}/saml/metadata`]] },
+          authnStatement: { authnInstant: now(), sessionIndex, classRef: 'urn:x' },
+          attributes: [{ name: 'mail', values: ['ana@example.com'] }]
+        }),
+        signing
+      )
+      const parts = serialiseResponse(
+        { kind: 'Response', id: `${id}r`, issuer: idpEntity, issueInstant: now(), destination: `${app}/saml/acs`, status: status.success(), ...to },
+        assertion
+      )
+      return parts.head + parts.tail
+    },
+    logoutRequest: (more: Partial<LogoutRequest> = {}): LogoutRequest => ({
+      kind: 'LogoutRequest',
+      id: '_logout1',
+      issuer: idpEntity,
+      issueInstant: now(),
+      destination: `${app}/saml/slo/soap`,
+      notOnOrAfter: now().add({ minutes: 5 }),
+      subject: { value: 'ana', format: nameIdFormat.persistent },
+      sessionIndexes: ['index-1'],
+      asynchronous: false,
+      ...more
+    }),
+    soap: (request: LogoutRequest) => encodeSoap(signEnvelopedSync(serialiseLogoutRequest(request), idp))
+  })
+}
+
+export const foreignKey: SigningKey = { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, algorithm: 'rsa-sha256' }
+
+export function request(
+  method: string,
+  target: string,
+  more: { readonly cookie?: string; readonly body?: string; readonly origin?: string; readonly fetchSite?: string } = {}
+): GuardRequest {
+  return { method, target, cookie: more.cookie, origin: more.origin, fetchSite: more.fetchSite, readBody: async () => Buffer.from(more.body ?? '') }
+}
+
+/** Value of `name=...` of the first Set-Cookie header. */
+export function cookieOf(headers: Readonly<Record<string, string | readonly string[]>> | undefined): string {
+  return [headers?.['set-cookie'] ?? []].flat()[0]?.split(';')[0] ?? ''
+}
+
+/** Id of the AuthnRequest in a redirect to the identity provider, verified as the provider would. */
+export function requestId(location: string): string {
+  const received = decodeRedirect(location.slice(location.indexOf('?') + 1))
+  const keys = [verificationKeyFromCertificate(appPair.certificatePem)]
+  return verifyAuthnRequest(received, { entityId: `${app}/saml/metadata`, keys }, { signature: 'required' }).id
+}
+
+/** Signs ana in; returns the cookie. */
+export async function signIn(stage: Stage, to = '/salary?month=2'): Promise<{ readonly cookie: string; readonly location: string }> {
+  const start = await stage.provider.handle(request('GET', stage.provider.loginPath(to)))
+  const inResponseTo = requestId(String(start?.headers['location']))
+  const body = new URLSearchParams({
+    SAMLResponse: Buffer.from(stage.response({ inResponseTo, id: `_a${inResponseTo.slice(1, 9)}` })).toString('base64')
+  }).toString()
+  const answer = await stage.provider.handle(request('POST', '/saml/acs', { body }))
+  return { cookie: cookieOf(answer?.headers), location: String(answer?.headers['location']) }
+}
