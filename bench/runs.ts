@@ -128,7 +128,7 @@ export async function benchRuns(): Promise<readonly string[]> {
         ).ended[0]?.runId
     )
   )
-  await Promise.all(started.map((id) => (id === undefined ? undefined : engine.waitFor(id, (run) => run.state === 'done', Date.now() + 60_000))))
+  await Promise.all(started.map(async (id) => (id === undefined ? undefined : engine.waitFor(id, (run) => run.state === 'done', Date.now() + 60_000))))
   const perSecond = runs / ((performance.now() - startedMs) / 1000)
   await engine.stop()
   await store[Symbol.asyncDispose]()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signInMark } from './harness/visitor.ts'
 import type { RealPeer } from './peer.ts'
-import { compare, described, expectAllEnded, isProved, runWhen, signInEverywhere, type Stage, standing } from './stage.ts'
+import { compare, described, expectAllEnded, isAskedBySoap, isProved, runWhen, signInEverywhere, type Stage, standing } from './stage.ts'
 
 export interface Journey {
   readonly id: string
@@ -98,11 +98,11 @@ async function fromCommandLine(stage: Stage): Promise<void> {
   await signInEverywhere(stage)
   const { code, out, err } = authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const serverSide = peers.filter((peer) => way.bindings[peer.id] === 'soap')
-  const byBrowser = peers.filter((peer) => way.bindings[peer.id] !== 'soap')
+  const serverSide = peers.filter((peer) => isAskedBySoap(way, peer) && peer.soapAnswerFault === undefined)
+  const byBrowser = peers.filter((peer) => !serverSide.includes(peer))
   if (byBrowser.length > 0) {
     const run = await runWhen(stage, 'those that can be told without a browser were told', (it) =>
-      serverSide.every((peer) => standing(it, peer)?.state === 'final')
+      peers.every((peer) => standing(it, peer)?.state === (serverSide.includes(peer) ? 'final' : 'waiting-for-browser'))
     )
     for (const peer of serverSide) {
       const { outcome, truth } = await compare(stage, run, peer)
@@ -110,7 +110,9 @@ async function fromCommandLine(stage: Stage): Promise<void> {
     }
     for (const peer of byBrowser) {
       const { outcome, truth } = await compare(stage, run, peer)
-      check(`${peer.name} waits for the browser and is not called signed out`, outcome === 'open: waiting-for-browser' && truth === 'signed in')
+      check(`${peer.name} waits for the browser and is not called signed out`, outcome === 'open: waiting-for-browser')
+      const obeyed = isAskedBySoap(way, peer) ? 'signed out' : 'signed in'
+      check(`${peer.name} is still ${obeyed}, it says: ${truth}`, truth === obeyed)
     }
     await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
   }
@@ -118,7 +120,7 @@ async function fromCommandLine(stage: Stage): Promise<void> {
 }
 
 async function whileDown(stage: Stage, down: RealPeer): Promise<void> {
-  const { visitor, authority, peers, check, note, way } = stage
+  const { visitor, authority, peers, check, note } = stage
   await signInEverywhere(stage)
   await down.stop()
   try {
@@ -133,13 +135,17 @@ async function whileDown(stage: Stage, down: RealPeer): Promise<void> {
   } finally {
     await down.start()
   }
-  if (way.bindings[down.id] !== 'soap') await visitor.press(`form[action$="/retry"] button`)
+  const retry = 'form[action$="/retry"] button'
+  if ((await visitor.page.locator(retry).count()) > 0) {
+    await visitor.press(retry)
+    await runWhen(stage, `${down.name} is asked again`, (it) => it.deliveries.some((delivery) => delivery.retryOf !== undefined))
+  }
   await expectFinal(stage, down)
   if (!down.keepsSessions) note(down, 'it forgets its sessions when it stops')
 }
 
 async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
-  const { visitor, authority, peers, check, way } = stage
+  const { visitor, authority, peers, check } = stage
   const starter = peers.find((peer) => peer !== hung)
   if (starter === undefined) throw new Error('a second peer has to start the logout')
   await signInEverywhere(stage)
@@ -158,8 +164,8 @@ async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
   } finally {
     hung.goOn()
   }
-  if (way.bindings[hung.id] !== 'soap') {
-    const run = await runWhen(stage, 'the hop was given up', (it) => it.state === 'done')
+  const run = await runWhen(stage, 'the first request was given up', (it) => standing(it, hung)?.state !== 'sent')
+  if (run.state === 'done' && run.verdict !== 'all-ended') {
     const { code, out, err } = authority.command('runs', 'retry', run.id)
     check(`curfew runs retry accepts: ${out}${err}`, code === 0 || code === 2)
     await visitor.open(`${authority.baseUrl}/`, 'Reference run_')

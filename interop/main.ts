@@ -8,7 +8,7 @@ import { freePorts } from './harness/ports.ts'
 import { createPrograms, type Programs } from './harness/programs.ts'
 import { createVisitor } from './harness/visitor.ts'
 import { type Journey, journeysFor } from './journeys.ts'
-import { type JourneyResult, matrixPage } from './matrix.ts'
+import { bindingsText, type JourneyResult, matrixPage } from './matrix.ts'
 import { mellon } from './mellon/mellon.ts'
 import type { PeerKind, RealPeer } from './peer.ts'
 import { simplesamlphp } from './simplesamlphp/simplesamlphp.ts'
@@ -18,9 +18,9 @@ import type { Way } from './stage.ts'
 const kinds: readonly PeerKind[] = [mellon, simplesamlphp]
 
 const ways: readonly Way[] = [
-  { id: 'soap', title: 'Server to server', bindings: { mellon: 'soap', simplesamlphp: 'soap' } },
-  { id: 'redirect', title: 'Through the browser', bindings: { mellon: 'redirect', simplesamlphp: 'redirect' } },
-  { id: 'mixed', title: 'One server to server, one through the browser', bindings: { mellon: 'soap', simplesamlphp: 'post' } }
+  { id: 'published', title: 'As their metadata says', bindings: {} },
+  { id: 'redirect', title: 'Through the browser only', bindings: { mellon: ['redirect'], simplesamlphp: ['redirect'] } },
+  { id: 'mixed', title: 'One from server to server, one through the browser', bindings: { mellon: ['soap', 'redirect'], simplesamlphp: ['post'] } }
 ]
 
 /** The whole run is given up after this. */
@@ -91,7 +91,7 @@ async function walkAll(world: World, skipped: string[]): Promise<readonly Journe
   const onlyOne = peers.length < 2
   const journeys = journeysFor(peers).filter((journey) => option('only') === undefined || journey.id === option('only'))
   for (const way of ways.filter((one) => option('way') === undefined || one.id === option('way'))) {
-    console.log(`\n${way.title}: ${peers.map((peer) => `${peer.name} by ${way.bindings[peer.id] ?? 'soap'}`).join(', ')}`)
+    console.log(`\n${way.title}: ${peers.map((peer) => `${peer.name} by ${bindingsText(way, peer)}`).join(', ')}`)
     await authority.restartWith(peers.map((peer) => connectionOf(peer, way)))
     for (const journey of journeys) {
       if (journey.needsTwo && onlyOne) {
@@ -105,9 +105,7 @@ async function walkAll(world: World, skipped: string[]): Promise<readonly Journe
 
 /** How an administrator would write this peer down; the logout binding is chosen, everything else is in its metadata. */
 function connectionOf(peer: RealPeer, way: Way): object {
-  const binding = way.bindings[peer.id] ?? 'soap'
-  const front = peer.bindings.find((one) => one !== 'soap') ?? 'redirect'
-  const answers = binding === 'soap' ? [] : []
+  const slo = way.bindings[peer.id]?.map((binding) => ({ binding, url: peer.logoutUrl }))
   return {
     id: peer.id,
     name: peer.name,
@@ -116,7 +114,7 @@ function connectionOf(peer: RealPeer, way: Way): object {
     metadata: 'url' in peer.metadata ? { url: peer.metadata.url } : { file: `peers/${peer.id}.xml` },
     nameId: { format: 'persistent' },
     attributes: { mail: 'mail' },
-    slo: [{ binding, url: peer.logoutUrl }, ...answers, ...(binding === 'soap' ? [{ binding: front, url: peer.logoutUrl }] : [])]
+    ...(slo === undefined ? {} : { slo })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Journey } from './journeys.ts'
-import type { RealPeer } from './peer.ts'
+import type { LogoutBinding, RealPeer } from './peer.ts'
 import type { Way } from './stage.ts'
 
 /** What became of one journey by one way. */
@@ -39,8 +39,9 @@ export function matrixPage(input: MatrixInput): string {
     '',
     `| way | ${peers.map((peer) => `to ${peer.name}`).join(' | ')} |`,
     `| --- |${' --- |'.repeat(peers.length)}`,
-    ...ways.map((way) => `| ${way.title} | ${peers.map((peer) => bindingNames[way.bindings[peer.id] ?? 'soap']).join(' | ')} |`),
+    ...ways.map((way) => `| ${way.title} | ${peers.map((peer) => bindingsText(way, peer)).join(' | ')} |`),
     '',
+    ...knownFaults(peers),
     '## Journeys',
     '',
     'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey.',
@@ -61,7 +62,22 @@ export function matrixPage(input: MatrixInput): string {
   return lines.join('\n')
 }
 
+/** In the order in which they are tried. */
+export function bindingsText(way: Way, peer: RealPeer): string {
+  const published: readonly LogoutBinding[] = ['soap', 'redirect']
+  return (way.bindings[peer.id] ?? published).map((binding) => bindingNames[binding]).join(', then ')
+}
+
 const bindingNames = { soap: 'SOAP', redirect: 'HTTP Redirect', post: 'HTTP POST' } as const
+
+function knownFaults(peers: readonly RealPeer[]): readonly string[] {
+  const faults = peers.flatMap((peer) =>
+    peer.soapAnswerFault === undefined
+      ? []
+      : [`- ${peer.name} ${peer.version}: ${peer.soapAnswerFault}. Its word is missing then, so the run asks it again through the browser.`]
+  )
+  return faults.length === 0 ? [] : ['Known of these versions:', '', ...faults, '']
+}
 
 function table(peers: readonly RealPeer[], results: readonly JourneyResult[]): readonly string[] {
   return [

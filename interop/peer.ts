@@ -29,8 +29,8 @@ export interface RealPeer {
   readonly outsideMark: string
   /** Address that takes logout messages. */
   readonly logoutUrl: string
-  /** Bindings that it takes logout messages by. */
-  readonly bindings: readonly LogoutBinding[]
+  /** Set when it takes a LogoutRequest by SOAP and obeys, but can't answer: why. It has to be asked again. */
+  readonly soapAnswerFault?: string
   /** How the authority gets its metadata: a file of this text, or the address. */
   readonly metadata: { readonly text: string } | { readonly url: string }
   /** True when its sessions outlive a restart. */

@@ -3,11 +3,12 @@ import type { Authority, RunSeen } from './harness/authority.ts'
 import { signInMark, type Truth, type Visitor } from './harness/visitor.ts'
 import type { LogoutBinding, RealPeer } from './peer.ts'
 
-/** One way of logout messages: which binding goes to which peer. */
+/** One way of logout messages: the bindings of each peer, in the order in which they are tried. */
 export interface Way {
   readonly id: string
   readonly title: string
-  readonly bindings: Readonly<Record<string, LogoutBinding>>
+  /** Configured as `slo`; undefined for a peer: what its metadata says. */
+  readonly bindings: Readonly<Record<string, readonly LogoutBinding[] | undefined>>
 }
 
 /** What one journey works with, and where it says what it saw. */
@@ -28,6 +29,12 @@ export interface Seen {
   readonly truth: Truth
   /** Outcome; `open: <state>` while there is none; `started it` for the peer that began the logout. */
   readonly outcome: string
+}
+
+/** True where the first message goes from server to server. */
+export function isAskedBySoap(way: Way, peer: RealPeer): boolean {
+  const [first] = way.bindings[peer.id] ?? ['soap']
+  return first === 'soap'
 }
 
 const runMsMax = 15_000

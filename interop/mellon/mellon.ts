@@ -43,7 +43,6 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     signOutUrl: `${origin}/mellon/logout?ReturnTo=${encodeURIComponent(`${origin}/index.html`)}`,
     outsideMark: 'Outside of mellon',
     logoutUrl: `${origin}/mellon/logout`,
-    bindings: ['soap', 'redirect'],
     metadata: { text: metadata },
     // Sessions are in shared memory.
     keepsSessions: false,

@@ -57,7 +57,8 @@ async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: Run
 
 /** Undefined when this application is passed over now; why is recorded in the run. */
 async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery): Promise<BrowserInstruction | undefined> {
-  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '')
+  const isDoubtful = hop.attempts.some((attempt) => attempt.channel.kind === 'server' && attempt.code !== undefined)
+  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', isDoubtful)
   if (probed.reachable) return sendBrowser(deps, runId, hop)
   const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }
   await deps.writer.write(runId, () => [failed])

@@ -4,31 +4,49 @@ import type { EngineDeps } from './deps.ts'
 
 /** Looks at applications from the server before a browser is sent there, each one at most once in a few seconds. */
 export interface ProbeCache {
-  look(peerId: PeerId, url: string): Promise<ProbeResult>
+  /** `isDoubtful`: it just failed to answer otherwise, so that an older good look counts for nothing. */
+  look(peerId: PeerId, url: string, isDoubtful: boolean): Promise<ProbeResult>
 }
 
 /** How long the look at an application may take before the browser is not sent there. */
 const probeTimeoutMs = 1_500
-/** How long what a look found counts for other runs. */
-const keepMs = 3_000
+/** How long "not reachable" counts for other runs. */
+const keepBadMs = 3_000
+/** How long "reachable" counts: a browser that is sent to an application which stopped since then is lost. */
+const keepGoodMs = 1_000
+
+interface Look {
+  untilMs: number
+  isGood: boolean
+  readonly result: Promise<ProbeResult>
+}
 
 export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clock' | 'probe' | 'logger'>): ProbeCache {
-  const looks = new Map<string, { readonly untilMs: number; readonly result: Promise<ProbeResult> }>()
+  const looks = new Map<string, Look>()
   const forget = (nowMs: number): void => {
     for (const [key, { untilMs }] of looks) if (untilMs <= nowMs) looks.delete(key)
   }
   return {
-    look(peerId, url) {
+    look(peerId, url, isDoubtful) {
       const nowMs = clock.nowMs()
       forget(nowMs)
       const known = looks.get(url)
-      if (known !== undefined) return known.result
+      if (known !== undefined && !(isDoubtful && known.isGood)) return known.result
       const result = probe({ peerId, url, timeoutMs: probeTimeoutMs }).catch((error: unknown): ProbeResult => {
         logger.error({ event: 'probe.failed', connection: peerId, err: error }, 'A probe threw')
         return { reachable: false, code: 'CURFEW_OUTBOUND_UNREACHABLE' }
       })
-      looks.set(url, { untilMs: nowMs + keepMs, result })
-      return result
+      const look: Look = { untilMs: nowMs + keepBadMs, isGood: false, result }
+      looks.set(url, look)
+      return result.then((found) => {
+        if (found.reachable) markGood(look, nowMs + keepGoodMs)
+        return found
+      })
     }
   }
+}
+
+function markGood(look: Look, untilMs: number): void {
+  look.untilMs = untilMs
+  look.isGood = true
 }

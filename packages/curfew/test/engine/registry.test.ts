@@ -6,9 +6,9 @@ import { createEngineKit } from '../support/engine-kit.ts'
 suite('engine: how long the registry remembers', () => {
   test('AC-014 what was issued is found for the configured time after the end, and forgotten after it', async () => {
     const dayMs = 1_440 * 60_000
-    // A session without limits of its own: only the setting keeps it.
+    // A session that would have ended by itself within hours: only the setting keeps it so long.
     const kit = createEngineKit({ deps: { registryMs: dayMs } })
-    const session = await kit.signIn(['payroll'], { expiresAtMs: Number.MAX_SAFE_INTEGER, idleExpiresAtMs: Number.MAX_SAFE_INTEGER })
+    const session = await kit.signIn(['payroll'])
     const [participant] = await kit.store.getParticipants(session.id)
     await kit.end(session.id)
     const find = async (): Promise<string | undefined> => (await kit.store.findByIndex('payroll', participant?.sessionIndex ?? ''))?.session.id

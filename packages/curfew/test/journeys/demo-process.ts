@@ -50,7 +50,8 @@ export async function startDemoProcess(port: number): Promise<DemoProcess> {
 
 async function untilPrinted(child: ChildProcess, words: string): Promise<void> {
   let text = ''
-  for await (const chunk of child.stdout?.setEncoding('utf8') as AsyncIterable<string>) {
+  if (child.stdout === null) throw new TypeError('the output of the demo is not piped')
+  for await (const chunk of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
     text += chunk
     if (text.includes(words)) return
   }

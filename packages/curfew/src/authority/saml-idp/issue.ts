@@ -12,6 +12,7 @@ import {
   status,
   statusUri
 } from '@curfew/codecs'
+import { participantsPerSessionMax } from '../../core/limits.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
@@ -72,6 +73,11 @@ function participantOf(ctx: AuthorityContext, issue: Issue, nameId: NameID, nowM
 }
 
 async function record(ctx: AuthorityContext, session: Session, participant: Participant): Promise<void> {
+  const known = await ctx.store.getParticipants(session.id)
+  // A session that is full takes no further application; none that is in it is forgotten to make room.
+  if (known.length >= participantsPerSessionMax && known.every(({ id }) => id !== participant.id)) {
+    throw new CurfewError('CURFEW_SESSION_PARTICIPANTS_FULL', { session: session.id, maximum: participantsPerSessionMax })
+  }
   const { value } = await ctx.store.addParticipant(session.id, participant)
   if (value === 'ended' || value === 'unknown') throw new CurfewError('CURFEW_SAML_SESSION_ENDED', { session: session.id })
   await ctx.store.appendAudit({

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'curfew-bin-'))
+/** Makes a process take itself for Node 20; it is not inherited by the processes that it starts. */
+const older = join(folder, 'older.cjs')
+writeFileSync(older, `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`)
+
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** The published layout: `node_modules/curfew`, and Node 26 beside it when asked for. */
+function install(name: string, cli: string, node: 'new' | 'old' | 'none'): string {
+  const at = join(folder, name)
+  mkdirSync(join(at, 'node_modules/curfew/bin'), { recursive: true })
+  mkdirSync(join(at, 'node_modules/.bin'), { recursive: true })
+  copyFileSync(bin, join(at, 'node_modules/curfew/bin/curfew.js'))
+  writeFileSync(join(at, 'node_modules/curfew/package.json'), '{"type":"module"}')
+  writeFileSync(join(at, 'node_modules/curfew/cli.js'), cli)
+  if (node === 'new') symlinkSync(process.execPath, join(at, 'node_modules/.bin/node'))
+  if (node === 'old') {
+    writeFileSync(join(at, 'node_modules/.bin/node'), '#!/bin/sh\necho v18.0.0\n')
+    chmodSync(join(at, 'node_modules/.bin/node'), 0o755)
+  }
+  return join(at, 'node_modules/curfew/bin/curfew.js')
+}
+
+function start(program: string, args: readonly string[] = []): ChildProcess {
+  return spawn(process.execPath, ['--require', older, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+function run(program: string, args: readonly string[] = []): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
+  return spawnSync(process.execPath, ['--require', older, program, ...args], { encoding: 'utf8', timeout: 30_000 })
+}
+
+suite('The program under an older Node', () => {
+  test('goes on with the Node 26 of the repository', () => {
+    const { status, stdout, stderr } = run(bin, ['version'])
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('goes on with a Node 26 that is installed beside the package, with its arguments and its exit code', () => {
+    const program = install('beside', `export const main = async (argv) => { console.log(argv.slice(2).join('|')); return 3 }`, 'new')
+    const { status, stdout } = run(program, ['runs', 'show', 'run_1 2'])
+    assert.deepEqual([status, stdout], [3, 'runs|show|run_1 2\n'])
+  })
+
+  for (const node of ['none', 'old'] as const)
+    test(`says what is missing and how to get it, and exits with 78, when the only other Node is: ${node}`, () => {
+      const { status, stdout, stderr } = run(install(`missing-${node}`, `export const main = async () => 0`, node))
+      assert.deepEqual([status, stdout], [78, ''])
+      const lines = stderr.trimEnd().split('\n')
+      assert.equal(lines.length, 2)
+      assert.match(lines[0] ?? '', /needs Node 26 or later; this is Node 20\.20\.2/)
+      assert.match(lines[1] ?? '', /npm ci/)
+    })
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    test(`hands ${signal} on and waits for the end`, async () => {
+      const cli = `export const main = () => new Promise((resolve) => {
+  const alive = setInterval(() => {}, 1000)
+  process.once('${signal}', () => { clearInterval(alive); console.log('stopped by ${signal}'); resolve(7) })
+  console.log('ready')
+})`
+      const child = start(install(`signal-${signal}`, cli, 'new'))
+      let text = ''
+      child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+        if (text === '') child.kill(signal)
+        text += chunk
+      })
+      const [code] = (await once(child, 'close')) as [number | null]
+      assert.deepEqual([code, text], [7, `ready\nstopped by ${signal}\n`])
+    })
+
+  test('a process that was killed is told to the shell as shells do', async () => {
+    const child = start(install('killed', `export const main = async () => { process.kill(process.pid, 'SIGKILL'); return 0 }`, 'new'))
+    const [code] = (await once(child, 'close')) as [number | null]
+    assert.equal(code, 137)
+  })
+})
