@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
 
 /** One test as the acceptance report reads it. */
 export interface TestResult {
   readonly name: string
+  /** From the root of the repository. */
   readonly file: string
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly reason?: string
@@ -29,20 +31,20 @@ interface TestEvent {
 /** A reporter of Node's test runner: dots while it runs, failures in full, results as JSON for the tools. */
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const results: TestResult[] = []
+  const stderr = new Map<string | undefined, string>()
   const target = process.env['CURFEW_TEST_RESULTS']
   for await (const event of source) {
-    if (event.type === 'test:stderr' || event.type === 'test:stdout') {
-      if (event.type === 'test:stderr' && (event.data.message ?? '').trim() !== '') yield `${event.data.message ?? ''}`
-      continue
-    }
+    if (event.type === 'test:stderr') stderr.set(event.data.file, (stderr.get(event.data.file) ?? '') + (event.data.message ?? ''))
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
-    const { name, file = '', skip, details } = event.data
-    if (details?.type === 'suite' && event.type === 'test:pass') continue
+    const { name, skip, details } = event.data
+    const file = relative(process.cwd(), event.data.file ?? '')
+    // The tests of a suite are reported one by one; those of a suite that is left out are not, so the suite stands for them.
+    if (details?.type === 'suite' && event.type === 'test:pass' && (skip === undefined || skip === false)) continue
     const failure = details?.error
     if (details?.type === 'suite' && failure?.failureType === 'subtestsFailed') continue
     const ms = Math.round(details?.duration_ms ?? 0)
     if (skip !== undefined && skip !== false) {
-      results.push({ name, file, outcome: 'skipped', reason: String(skip), ms })
+      results.push({ name, file, outcome: 'skipped', reason: skip === true || skip === '' ? 'no reason given' : String(skip), ms })
       yield 's'
     } else if (event.type === 'test:pass') {
       results.push({ name, file, outcome: 'passed', ms })
@@ -54,6 +56,9 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
       yield `\n\nFAILED  ${name}\n        ${file}\n${text.replace(/^/gm, '        ')}\n\n`
     }
   }
+  // What a file said on its way matters when something in it failed.
+  const failedFiles = new Set(results.filter(({ outcome }) => outcome === 'failed').map(({ file }) => file))
+  for (const [file = '', text] of stderr) if (failedFiles.has(relative(process.cwd(), file)) && text.trim() !== '') yield `\nstderr of ${file}\n${text}`
   if (target !== undefined) writeFileSync(target, JSON.stringify(results))
   yield '\n'
 }

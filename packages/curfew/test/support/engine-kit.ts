@@ -73,7 +73,7 @@ export function createEngineKit(options: KitOptions = {}): EngineKit {
     owner: 'node-1',
     leaseMs,
     revocationMs: 3_600_000,
-    registryMs: 86_400_000,
+    registryMs: 3_600_000,
     sessionsPerUserMax: 100,
     keepRunsMs: 86_400_000,
     ...options.deps
