@@ -168,7 +168,8 @@ async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
   if (run.state === 'done' && run.verdict !== 'all-ended') {
     const { code, out, err } = authority.command('runs', 'retry', run.id)
     check(`curfew runs retry accepts: ${out}${err}`, code === 0 || code === 2)
-    await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
+    const again = await runWhen(stage, `${hung.name} is asked again`, (it) => it.state === 'done' || standing(it, hung)?.state === 'waiting-for-browser')
+    if (again.state === 'open') await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
   }
   await expectFinal(stage, hung)
 }

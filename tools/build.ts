@@ -16,18 +16,26 @@ interface Manifest {
 
 /** JavaScript and types of one package, beside each other, with `.js` imports. */
 function emit(folder: string): void {
-  const out = join(dist, folder)
+  compile(folder, { outDir: join(dist, folder) }, { include: [join(root, 'packages', folder, 'src')] })
+}
+
+/** The types of the product, of what its entry reaches: its code is bundled. */
+function emitProductTypes(): void {
+  compile('curfew', { outDir: join(dist, 'curfew/types'), emitDeclarationOnly: true }, { files: [join(root, 'packages/curfew/src/index.ts')], include: [] })
+}
+
+function compile(folder: string, more: Readonly<Record<string, unknown>>, input: Readonly<Record<string, readonly string[]>>): void {
   const config = join(dist, `tsconfig.${folder}.json`)
   const options = {
     noEmit: false,
     declaration: true,
-    outDir: out,
     rootDir: join(root, 'packages', folder, 'src'),
     rewriteRelativeImportExtensions: true,
     allowImportingTsExtensions: false,
-    sourceMap: false
+    sourceMap: false,
+    ...more
   }
-  writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: options, include: [join(root, 'packages', folder, 'src')] }))
+  writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: options, ...input }))
   run('tsc', ['-p', config])
   rmSync(config)
 }
@@ -89,7 +97,8 @@ export async function build(): Promise<Readonly<Record<string, string>>> {
     writeManifest(folder, { exports: { '.': { types: './index.d.ts', default: './index.js' } } })
   }
   await bundleProduct()
-  writeManifest('curfew', { exports: { '.': './index.js' }, bin: { curfew: 'bin/curfew.js' } })
+  emitProductTypes()
+  writeManifest('curfew', { exports: { '.': { types: './types/index.d.ts', default: './index.js' } }, bin: { curfew: 'bin/curfew.js' } })
   copyProductFiles()
   const tarballs: Record<string, string> = {}
   for (const folder of ['codecs', 'sdk', 'curfew']) {

@@ -67,7 +67,9 @@ function isThere(program: SystemProgram): boolean {
 
 /** Installs what is missing where that is possible, says in one line what it did or what a person has to do. */
 function ensure(set: string): void {
-  const missing = (sets[set] ?? []).filter((program) => !isThere(program)).map((program) => program.package)
+  const programs = sets[set]
+  if (programs === undefined) throw new TypeError(`there is no set "${set}", only ${Object.keys(sets).join(', ')}`)
+  const missing = programs.filter((program) => !isThere(program)).map((program) => program.package)
   if (missing.length === 0) return
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
   const canInstall = process.getuid?.() === 0 && findProgram(['apt-get']) !== undefined && process.env['CURFEW_NO_APT'] !== '1'
@@ -77,8 +79,12 @@ function ensure(set: string): void {
   }
   console.log(`Installing for tests: ${missing.join(', ')}`)
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env: environment })
-  const result = withoutServices(() => spawnSync('sh', ['-c', `${command} -qq`], { stdio: ['ignore', 'ignore', 'pipe'], env: environment }))
+  // Another installation may be running; a machine without network must not wait for minutes.
+  const patience = ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20']
+  spawnSync('apt-get', ['update', '-qq', ...patience], { stdio: 'ignore', env: environment })
+  const result = withoutServices(() =>
+    spawnSync('sh', ['-c', `${command} -qq ${patience.join(' ')}`], { stdio: ['ignore', 'ignore', 'pipe'], env: environment })
+  )
   if (result.status !== 0) console.log(`The installation failed; tests that need it are skipped. ${result.stderr.toString().trim().split('\n').at(-1) ?? ''}`)
 }
 

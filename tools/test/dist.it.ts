@@ -1,39 +1,81 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, suite, test } from 'node:test'
+import { after, suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { build } from '../build.ts'
 
-suite('Published packages', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'curfew-dist-'))
-  let tarballs: Readonly<Record<string, string>> = {}
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'curfew-dist-'))
+const tarballs = await build()
 
-  before(async () => {
-    tarballs = await build()
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Finished {
+  readonly status: number | null
+  readonly text: string
+}
+
+function start(command: string, args: readonly string[], cwd: string): Finished {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' }
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  return { status, text: `${stdout}${stderr}${error?.message ?? ''}` }
+}
 
-  /** Installs packages into an empty folder, with nothing of this repository around them. */
-  function install(name: string, packages: readonly string[]): string {
-    const at = join(folder, name)
-    mkdirSync(at)
-    writeFileSync(join(at, 'package.json'), JSON.stringify({ name: 'somebody', version: '1.0.0', type: 'module', private: true }))
-    run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', ...packages.map((one) => tarballs[one] ?? one)], at)
-    return at
+function run(command: string, args: readonly string[], cwd: string): string {
+  const { status, text } = start(command, args, cwd)
+  assert.equal(status, 0, `${command} ${args.join(' ')}\n${text}`)
+  return text
+}
+
+/** Installs packages into an empty folder, with nothing of this repository around them. */
+function install(name: string, packages: readonly string[]): Finished & { readonly at: string } {
+  const at = join(folder, name)
+  mkdirSync(at)
+  writeFileSync(join(at, 'package.json'), JSON.stringify({ name: 'somebody', version: '1.0.0', type: 'module', private: true }))
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', ...packages.map((one) => tarballs[one] ?? one)]
+  return { at, ...start('npm', args, at) }
+}
+
+/** Type errors of a program that uses what is installed, with the strictness of this repository; '' when it has none. */
+function typeErrors(at: string, program: string): string {
+  writeFileSync(join(at, 'use.ts'), program)
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: 'esnext',
+    lib: ['esnext', 'dom', 'dom.iterable'],
+    module: 'nodenext',
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')]
   }
+  writeFileSync(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files: ['use.ts'] }))
+  return start(join(root, 'node_modules/.bin/tsc'), ['-p', at], at).text
+}
 
-  function run(command: string, args: readonly string[], cwd: string): string {
-    const result = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' } })
-    assert.equal(result.status, 0, `${command} ${args.join(' ')}\n${result.stdout}${result.stderr}`)
-    return result.stdout
-  }
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
 
+const codecs = install('codecs', ['@curfew/codecs'])
+const isOffline = codecs.status !== 0 && /\b(ENOTFOUND|EAI_AGAIN|ENOTCACHED|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b/.test(codecs.text)
+
+suite('Published packages', { skip: isOffline ? 'npm can not reach its registry' : false }, () => {
   test('the codecs alone sign and verify a message', () => {
-    const at = install('codecs', ['@curfew/codecs'])
+    assert.equal(codecs.status, 0, codecs.text)
     writeFileSync(
-      join(at, 'use.js'),
+      join(codecs.at, 'use.js'),
       `import { generateKeyPairSync } from 'node:crypto'
 import { decodePost, serialiseLogoutRequest, signMessage, verificationKeyFromPublicKey, verifyLogoutRequest } from '@curfew/codecs'
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -42,23 +84,52 @@ const xml = await signMessage(serialiseLogoutRequest(message), { key: privateKey
 const received = decodePost([['SAMLRequest', Buffer.from(xml).toString('base64')]])
 console.log(verifyLogoutRequest(received, { entityId: 'https://a.example', keys: [verificationKeyFromPublicKey(publicKey)] }).sessionIndexes.join())`
     )
-    assert.equal(run(process.execPath, ['use.js'], at).trim(), 'x')
+    assert.equal(run(process.execPath, ['use.js'], codecs.at).trim(), 'x')
+  })
+
+  test('the codecs have types', () => {
+    const program = (right: string): string =>
+      `import { isCurfewError, strictBase64 } from '@curfew/codecs'\nexport const ok: ${right} = isCurfewError(strictBase64)\n`
+    assert.equal(typeErrors(codecs.at, program('boolean')), '')
+    assert.match(typeErrors(codecs.at, program('string')), /TS2322/)
   })
 
   test('the SDK alone makes a service provider', () => {
-    const at = install('sdk', ['@curfew/codecs', '@curfew/sdk'])
+    const { at, status, text } = install('sdk', ['@curfew/codecs', '@curfew/sdk'])
+    assert.equal(status, 0, text)
     writeFileSync(
       join(at, 'use.js'),
       `import * as sdk from '@curfew/sdk'\nconsole.log(typeof sdk.createServiceProvider, typeof sdk.expressGuard, typeof sdk.fastifyGuard, typeof sdk.guardNode)`
     )
     assert.equal(run(process.execPath, ['use.js'], at).trim(), 'function function function function')
+    const program = (argument: string): string => `import { createServiceProvider } from '@curfew/sdk'\ncreateServiceProvider(${argument})\n`
+    assert.equal(typeErrors(at, program('{} as Parameters<typeof createServiceProvider>[0]')), '')
+    assert.match(typeErrors(at, program('7')), /TS2345/)
   })
 
-  test('the product alone runs its demo', () => {
-    const at = install('curfew', ['@curfew/codecs', '@curfew/sdk', 'curfew'])
-    const bin = join(at, 'node_modules/curfew/bin/curfew.js')
-    assert.match(run(process.execPath, [bin, 'version'], at), /^\d+\.\d+\.\d+/)
-    const port = 20_000 + Math.floor(process.pid % 20_000)
-    assert.match(run(process.execPath, [bin, 'demo', '--once', '--port', String(port)], at), /^\d+ passed, 0 failed$/m)
+  test('the product alone has its program, its types and its demo', async () => {
+    const { at, status, text } = install('curfew', ['@curfew/codecs', '@curfew/sdk', 'curfew'])
+    assert.equal(status, 0, text)
+    const bin = join(at, 'node_modules/.bin/curfew')
+    assert.match(run(bin, ['version'], at), /^\d+\.\d+\.\d+/)
+    const program = (folder: string): string =>
+      `import { createServer, defineConfig } from 'curfew'\nexport const server = createServer(defineConfig({} as never), { folder: ${folder} })\n`
+    assert.equal(typeErrors(at, program(`'.'`)), '')
+    assert.match(typeErrors(at, program('7')), /TS2322/)
+    assert.match(run(bin, ['demo', '--once', '--port', String(await freePort())], at), /^\d+ passed, 0 failed$/m)
+  })
+
+  test('a tarball holds what it needs and nothing of the sources', () => {
+    for (const name of ['codecs', 'sdk', 'curfew']) {
+      const files = readdirSync(join(root, 'dist', name), { recursive: true, encoding: 'utf8' })
+      assert.deepEqual(
+        files.filter((file) => /(?<!\.d)\.ts$|(^|\/)test\/|tsconfig|node_modules/.test(file)),
+        [],
+        name
+      )
+      assert.ok(files.includes('LICENSE') && files.includes('README.md'), name)
+      assert.doesNotMatch(readFileSync(join(root, 'dist', name, 'package.json'), 'utf8'), /"(workspaces|scripts|private)"|\/src\//)
+    }
+    assert.ok(existsSync(join(root, 'dist/curfew/docs/reference/errors')))
   })
 })

@@ -92,23 +92,35 @@ function rawParameters(query: string): ReadonlyMap<string, string> {
 }
 
 function decode(value: string): string {
-  return decodeUsual(value) ?? decodeAny(value)
-}
-
-/** A value whose escapes are those of base64 alone, as nearly all are: three times as fast as the full decoder. */
-function decodeUsual(value: string): string | undefined {
-  if (value.includes('+')) return undefined
-  if (!value.includes('%')) return value
-  const decoded = value.replaceAll('%2B', '+').replaceAll('%2F', '/').replaceAll('%3D', '=')
-  return decoded.includes('%') ? undefined : decoded
-}
-
-function decodeAny(value: string): string {
+  const ascii = decodeAscii(value)
+  if (ascii !== undefined) return ascii
   try {
     return decodeURIComponent(value.replaceAll('+', ' '))
   } catch (cause) {
     throw new CurfewError('CURFEW_SAML_QUERY', { why: 'percent-encoding is broken' }, { cause })
   }
+}
+
+/** The same for a value whose escapes all stand for ASCII, as base64 and identifiers do: twice as fast. */
+function decodeAscii(value: string): string | undefined {
+  let at = value.indexOf('%')
+  if (at < 0 && !value.includes('+')) return value
+  let out = ''
+  let copied = 0
+  for (; at >= 0; at = value.indexOf('%', copied)) {
+    const code = hexDigit(value.charCodeAt(at + 1)) * 16 + hexDigit(value.charCodeAt(at + 2))
+    // Broken escapes and other characters are for the full decoder. NaN is neither.
+    if (!(code < 0x80)) return undefined
+    out += value.slice(copied, at) + String.fromCharCode(code)
+    copied = at + 3
+  }
+  return value.includes('+') ? undefined : out + value.slice(copied)
+}
+
+function hexDigit(c: number): number {
+  if (c >= 0x30 && c <= 0x39) return c - 0x30
+  const lower = c | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : Number.NaN
 }
 
 /** Inflates one raw DEFLATE stream, bounded, and requires that nothing is left over. */

@@ -5,7 +5,7 @@ import { channelOf } from '../core/step.ts'
 import { isSettled } from '../core/verdict.ts'
 import type { EngineDeps } from './deps.ts'
 import type { BrowserStep } from './engine.ts'
-import { createProbeCache, type ProbeCache } from './probe-cache.ts'
+import { createProbeCache, type ProbeCache, type ProbeTrust } from './probe-cache.ts'
 import { eventOf } from './result-event.ts'
 import type { RunWriter } from './run-writer.ts'
 import { senderOf } from './sender-of.ts'
@@ -57,12 +57,16 @@ async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: Run
 
 /** Undefined when this application is passed over now; why is recorded in the run. */
 async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery): Promise<BrowserInstruction | undefined> {
-  const isDoubtful = hop.attempts.some((attempt) => attempt.channel.kind === 'server' && attempt.code !== undefined)
-  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', isDoubtful)
+  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', trustFor(hop))
   if (probed.reachable) return sendBrowser(deps, runId, hop)
   const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }
   await deps.writer.write(runId, () => [failed])
   return undefined
+}
+
+function trustFor(hop: Delivery): ProbeTrust {
+  if (hop.retryOf !== undefined) return 'none'
+  return hop.attempts.some((attempt) => attempt.channel.kind === 'server' && attempt.code !== undefined) ? 'bad' : 'any'
 }
 
 /** Records the message before the browser leaves with it. Of two requests at once one gets the instruction. */

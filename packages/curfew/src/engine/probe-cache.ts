@@ -4,9 +4,14 @@ import type { EngineDeps } from './deps.ts'
 
 /** Looks at applications from the server before a browser is sent there, each one at most once in a few seconds. */
 export interface ProbeCache {
-  /** `isDoubtful`: it just failed to answer otherwise, so that an older good look counts for nothing. */
-  look(peerId: PeerId, url: string, isDoubtful: boolean): Promise<ProbeResult>
+  look(peerId: PeerId, url: string, trust: ProbeTrust): Promise<ProbeResult>
 }
+
+/**
+ * Which earlier looks count: `any`; `bad`, when the application just failed to answer otherwise; `none`, when a person
+ * asks to try again.
+ */
+export type ProbeTrust = 'any' | 'bad' | 'none'
 
 /** How long the look at an application may take before the browser is not sent there. */
 const probeTimeoutMs = 1_500
@@ -27,11 +32,11 @@ export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clo
     for (const [key, { untilMs }] of looks) if (untilMs <= nowMs) looks.delete(key)
   }
   return {
-    look(peerId, url, isDoubtful) {
+    look(peerId, url, trust) {
       const nowMs = clock.nowMs()
       forget(nowMs)
       const known = looks.get(url)
-      if (known !== undefined && !(isDoubtful && known.isGood)) return known.result
+      if (known !== undefined && (trust === 'any' || (trust === 'bad' && !known.isGood))) return known.result
       const result = probe({ peerId, url, timeoutMs: probeTimeoutMs }).catch((error: unknown): ProbeResult => {
         logger.error({ event: 'probe.failed', connection: peerId, err: error }, 'A probe threw')
         return { reachable: false, code: 'CURFEW_OUTBOUND_UNREACHABLE' }

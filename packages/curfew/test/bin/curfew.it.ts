@@ -12,6 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), 'curfew-bin-'))
 /** Makes a process take itself for Node 20; it is not inherited by the processes that it starts. */
 const older = join(folder, 'older.cjs')
 writeFileSync(older, `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`)
+/** As above, with a terminal as its input. */
+const inTerminal = join(folder, 'terminal.cjs')
+writeFileSync(inTerminal, `require('./older.cjs')\nObject.defineProperty(process, 'stdin', { value: { isTTY: true } })`)
 
 after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -31,8 +34,8 @@ function install(name: string, cli: string, node: 'new' | 'old' | 'none'): strin
   return join(at, 'node_modules/curfew/bin/curfew.js')
 }
 
-function start(program: string, args: readonly string[] = []): ChildProcess {
-  return spawn(process.execPath, ['--require', older, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+function start(program: string, args: readonly string[] = [], preloaded = older): ChildProcess {
+  return spawn(process.execPath, ['--require', preloaded, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function run(program: string, args: readonly string[] = []): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
@@ -78,6 +81,25 @@ suite('The program under an older Node', () => {
       const [code] = (await once(child, 'close')) as [number | null]
       assert.deepEqual([code, text], [7, `ready\nstopped by ${signal}\n`])
     })
+
+  test('leaves Ctrl+C to the terminal, which sends it to both processes', async () => {
+    const cli = `export const main = () => new Promise((resolve) => {
+  let count = 0
+  process.on('SIGINT', () => { count += 1; if (count === 1) setTimeout(() => { console.log(count); resolve(0); process.exit(0) }, 300) })
+  console.log(process.pid)
+})
+setInterval(() => {}, 1000)`
+    const child = start(install('terminal', cli, 'new'), [], inTerminal)
+    const lines: string[] = []
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      lines.push(chunk.trim())
+      if (lines.length > 1) return
+      child.kill('SIGINT')
+      process.kill(Number(chunk), 'SIGINT')
+    })
+    const [code] = (await once(child, 'close')) as [number | null]
+    assert.deepEqual([code, lines.at(-1)], [0, '1'])
+  })
 
   test('a process that was killed is told to the shell as shells do', async () => {
     const child = start(install('killed', `export const main = async () => { process.kill(process.pid, 'SIGKILL'); return 0 }`, 'new'))

@@ -92,6 +92,8 @@ suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined 
     await demo.fault('none')
     const { context, page } = await inAllApplications({})
     await demo.logout('ana')
+    // The servers are through by then: only what the browser owes is left.
+    await page.waitForTimeout(1_000)
     await page.goto(`${demo.authority}/`)
     await page.waitForURL(/signoff\/run_/, { timeout: 10_000 })
     await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })

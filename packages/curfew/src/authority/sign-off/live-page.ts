@@ -50,9 +50,11 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
 
 /** Where the page goes now; undefined: it stays and waits. */
 function leave(run: LogoutRun, view: RunView, nowMs: number): Html | undefined {
-  if (isSettled(run, nowMs)) return refreshTo(`/signoff/${run.id}/finish`, 0)
-  if (!view.isOwner || openFrames(run.deliveries).length > 0) return undefined
-  return waitingHop(run.deliveries) === undefined ? undefined : refreshTo(`/signoff/${run.id}/go`, 0)
+  // Nobody waits for a logout that began without the browser; when it comes all the same, it goes where it is owed.
+  const owesHop = view.isOwner && waitingHop(run.deliveries) !== undefined
+  const owesFrame = view.isOwner && openFrames(run.deliveries).length > 0
+  if (isSettled(run, nowMs) && !owesHop && !owesFrame) return refreshTo(`/signoff/${run.id}/finish`, 0)
+  return owesHop && !owesFrame ? refreshTo(`/signoff/${run.id}/go`, 0) : undefined
 }
 
 function refreshTo(path: string, seconds: number): Html {

@@ -9,7 +9,7 @@ import { autoPostPage } from '../pages/auto-post.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { askBody } from './ask-page.ts'
-import { openFrames } from './delivery-state.ts'
+import { openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
 import { livePage, resultBody } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
@@ -80,7 +80,8 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const view = await openView(deps, request)
   const nowMs = deps.clock.nowMs()
-  if (isSettled(view.run, nowMs)) {
+  const isResumed = view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
+  if (isSettled(view.run, nowMs) && !isResumed) {
     const owesAnswer = view.isOwner && view.run.starter.kind === 'participant' && view.run.starterAnsweredAtMs === undefined
     return owesAnswer ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
