@@ -42,6 +42,6 @@ const problems = [
   ...changelogProblems(sources.get('CHANGELOG.md') ?? ''),
   ...linkProblems(sources, (path) => existsSync(join(root, path)))
 ]
-for (const problem of problems) console.error(problem)
-console.log(problems.length === 0 ? `${files.length} files are tidy` : `${problems.length} problems`)
+for (const problem of problems) console.log(problem)
+console.log(problems.length === 0 ? `${files.length} files are tidy` : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`)
 process.exitCode = problems.length === 0 ? 0 : 1

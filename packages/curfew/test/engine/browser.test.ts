@@ -74,6 +74,32 @@ suite('engine: the browser is sent from application to application', () => {
     await kit.engine.stop()
   })
 
+  test('that an application was reachable a moment ago counts for nothing once it failed to answer the server', async () => {
+    const unreachable = new Set<string>()
+    const both = peer('a', [...soapPeer('a').channels, ...hopPeer('a').channels])
+    const { kit, probed } = kitOf([both, hopPeer('b')], unreachable)
+    kit.sender.answer('a', { kind: 'failed', why: 'unreachable', code: 'CURFEW_OUTBOUND_UNREACHABLE', retryable: true })
+    hopOf(await kit.engine.nextBrowserStep(await begin(kit, ['a'])))
+    unreachable.add('a')
+    const runId = await begin(kit, ['a', 'b'])
+    assert.equal(hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId, 'b')
+    assert.deepEqual(probed, ['a', 'a', 'b'])
+    await kit.engine.stop()
+  })
+
+  test('a person who asks to try again gets a fresh look at the application', async () => {
+    const unreachable = new Set(['a'])
+    const { kit, probed } = kitOf([hopPeer('a')], unreachable)
+    const runId = await begin(kit, ['a'])
+    assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'finished' })
+    unreachable.clear()
+    const [delivery] = (await kit.store.getRun(runId))?.deliveries ?? []
+    await kit.engine.retry(runId, delivery?.id ?? 'dlv_', { kind: 'user', id: 'ana' })
+    hopOf(await kit.engine.nextBrowserStep(runId))
+    assert.deepEqual(probed, ['a', 'a'])
+    await kit.engine.stop()
+  })
+
   test('a browser that comes back without an answer goes on to the next application', async () => {
     const { kit } = kitOf([hopPeer('a'), hopPeer('b')])
     const runId = await begin(kit, ['a', 'b'])

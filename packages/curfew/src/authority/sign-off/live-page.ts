@@ -1,12 +1,12 @@
 import type { LogoutRun } from '../../core/run.ts'
-import { isSettled } from '../../core/verdict.ts'
+import { isSettled, standingDeliveries } from '../../core/verdict.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
 import { pageEnd, pageStart } from '../pages/page.ts'
 import { styleSheet } from '../pages/style.ts'
 import { isFrame, openFrames, stateHtml, waitingHop } from './delivery-state.ts'
-import { finalList, deliveryLine, type RunView, shownDeliveries, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
+import { finalList, deliveryLine, type RunView, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
 
 /** How long one streamed response stays open; then the page asks for itself again. */
 export const streamMsMax = 25_000
@@ -64,7 +64,7 @@ function refreshTo(path: string, seconds: number): Html {
 function opening(view: RunView): Html {
   const { context, run } = view
   const { t } = context
-  const deliveries = shownDeliveries(run)
+  const deliveries = standingDeliveries(run)
   const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(delivery, t)}</slot>`, undefined))
   const frames = view.isOwner
     ? openFrames(run.deliveries).map(
@@ -96,7 +96,7 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
     const hiding = before === undefined ? '' : html`<style nonce="${view.context.nonce}">${trusted(`#${before.id}{display:none}`)}</style>`.toString()
     chunk += `<span slot="${slot}" id="${id}">${content}</span>${hiding}`
   }
-  shownDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(delivery, view.context.t).toString()))
+  standingDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(delivery, view.context.t).toString()))
   put('verdict', verdictHtml(view, isSettled(view.run, nowMs)).toString())
   return { chunk, states }
 }

@@ -1,6 +1,7 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
+import { standingDeliveries } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import { stateHtml } from './delivery-state.ts'
@@ -15,15 +16,9 @@ export interface RunView {
   peer(id: string): Peer | undefined
 }
 
-/** The latest delivery per participant: a repeat stands in for the one it repeats. */
-export function shownDeliveries(run: LogoutRun): readonly Delivery[] {
-  const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
-  return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
-}
-
 /** Names of the applications that did not confirm, in page order. */
 export function unconfirmedNames(run: LogoutRun): readonly string[] {
-  return shownDeliveries(run)
+  return standingDeliveries(run)
     .filter((delivery) => !countsAsSignedOut(delivery.outcome))
     .map((delivery) => delivery.peerName)
 }
@@ -80,6 +75,6 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
 
 /** The list without slots, for the page that does not change any more. */
 export function finalList(view: RunView): Html {
-  const lines = shownDeliveries(view.run).map((delivery) => deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery)))
+  const lines = standingDeliveries(view.run).map((delivery) => deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery)))
   return html`<h2>${view.context.t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul>`
 }

@@ -312,4 +312,26 @@ suite('session cookies and limits', () => {
     assert.match(String((await browser.get('/')).headers.location), /^\/signoff\/run_/)
     assert.match(String((await browser.get('/')).headers.location), /resume/)
   })
+
+  test('a browser that was not there when an administrator signed it out goes where it is owed at its next visit', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const session = await onlySession(kit)
+    await kit.ctx.engine.endSessions({
+      scope: { kind: 'session', sessionId: session.id },
+      reason: 'admin',
+      by: { kind: 'admin', id: 'root' },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
+    const run = String((await browser.get('/')).headers.location)
+    const stranger = await kit.browser().get(run)
+    assert.doesNotMatch(stranger.body, /http-equiv="refresh"/)
+    const page = await browser.get(run)
+    assert.ok(page.body.includes(`<meta http-equiv="refresh" content="0;url=${run}/go">`))
+    const away = await browser.get(`${run}/go`)
+    await browser.get(await kit.partner('payroll').logoutAnswer(kit.partner('payroll').readLogoutRequest(String(away.headers.location))))
+    assert.match((await browser.get(run)).body, /You are signed out everywhere/)
+  })
 })
