@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { signInMark } from './harness/visitor.ts'
 import type { RealPeer } from './peer.ts'
 import { compare, described, expectAllEnded, isAskedBySoap, isProved, runWhen, signInEverywhere, type Stage, standing } from './stage.ts'
@@ -98,7 +97,7 @@ async function fromCommandLine(stage: Stage): Promise<void> {
   await signInEverywhere(stage)
   const { code, out, err } = authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const serverSide = peers.filter((peer) => isAskedBySoap(way, peer) && peer.soapAnswerFault === undefined)
+  const serverSide = peers.filter((peer) => isAskedBySoap(way, peer) && !peer.isMuteBySoap)
   const byBrowser = peers.filter((peer) => !serverSide.includes(peer))
   if (byBrowser.length > 0) {
     const run = await runWhen(stage, 'those that can be told without a browser were told', (it) =>
@@ -120,7 +119,7 @@ async function fromCommandLine(stage: Stage): Promise<void> {
 }
 
 async function whileDown(stage: Stage, down: RealPeer): Promise<void> {
-  const { visitor, authority, peers, check, note } = stage
+  const { visitor, authority, peers, check } = stage
   await signInEverywhere(stage)
   await down.stop()
   try {
@@ -141,7 +140,6 @@ async function whileDown(stage: Stage, down: RealPeer): Promise<void> {
     await runWhen(stage, `${down.name} is asked again`, (it) => it.deliveries.some((delivery) => delivery.retryOf !== undefined))
   }
   await expectFinal(stage, down)
-  if (!down.keepsSessions) note(down, 'it forgets its sessions when it stops')
 }
 
 async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
@@ -185,7 +183,6 @@ async function expectFinal(stage: Stage, late: RealPeer): Promise<void> {
   const run = await runWhen(stage, `${late.name} was asked again`, (it) => it.state === 'done')
   const { truth } = await compare(stage, run, late)
   check(`${late.name} has no session any more (${described(run)})`, truth === 'signed out')
-  await sleep(50)
   const html = await visitor.open(late.protectedUrl, signInMark, late.insideMark)
   check(`${late.name} asks for a new sign-in`, html.includes(signInMark))
 }

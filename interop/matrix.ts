@@ -41,7 +41,7 @@ export function matrixPage(input: MatrixInput): string {
     `| --- |${' --- |'.repeat(peers.length)}`,
     ...ways.map((way) => `| ${way.title} | ${peers.map((peer) => bindingsText(way, peer)).join(' | ')} |`),
     '',
-    ...knownFaults(peers),
+    ...knownOf(peers),
     '## Journeys',
     '',
     'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey.',
@@ -70,13 +70,9 @@ export function bindingsText(way: Way, peer: RealPeer): string {
 
 const bindingNames = { soap: 'SOAP', redirect: 'HTTP Redirect', post: 'HTTP POST' } as const
 
-function knownFaults(peers: readonly RealPeer[]): readonly string[] {
-  const faults = peers.flatMap((peer) =>
-    peer.soapAnswerFault === undefined
-      ? []
-      : [`- ${peer.name} ${peer.version}: ${peer.soapAnswerFault}. Its word is missing then, so the run asks it again through the browser.`]
-  )
-  return faults.length === 0 ? [] : ['Known of these versions:', '', ...faults, '']
+function knownOf(peers: readonly RealPeer[]): readonly string[] {
+  const lines = peers.flatMap((peer) => peer.known.map((sentence) => `- ${peer.name}: ${sentence}`))
+  return lines.length === 0 ? [] : ['## Known of these versions', '', ...lines, '']
 }
 
 function table(peers: readonly RealPeer[], results: readonly JourneyResult[]): readonly string[] {

@@ -29,12 +29,12 @@ export interface RealPeer {
   readonly outsideMark: string
   /** Address that takes logout messages. */
   readonly logoutUrl: string
-  /** Set when it takes a LogoutRequest by SOAP and obeys, but can't answer: why. It has to be asked again. */
-  readonly soapAnswerFault?: string
+  /** True when it takes a LogoutRequest by SOAP and obeys, but can't answer it: it has to be asked again. */
+  readonly isMuteBySoap: boolean
+  /** What this version does that a reader of the matrix has to know. Whole sentences. */
+  readonly known: readonly string[]
   /** How the authority gets its metadata: a file of this text, or the address. */
   readonly metadata: { readonly text: string } | { readonly url: string }
-  /** True when its sessions outlive a restart. */
-  readonly keepsSessions: boolean
   /** What the starter of a logout is shown about its answer; undefined when it shows nothing. */
   statusShown(page: string): string | undefined
   start(): Promise<void>

@@ -5,13 +5,17 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestResult } from './reporter.ts'
 
-/** The two tiers: pure tests share one process, tests with servers, files and browsers get one each. */
+/**
+ * The two tiers: pure tests share one process, tests with servers, files and browsers get one each. Pure tests leave
+ * nothing open, so their process has to end by itself.
+ */
 const tiers = [
-  { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000', '--test-force-exit'] },
+  { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000'], msMax: 300_000 },
   {
     name: 'integration',
     pattern: '*.it.ts',
-    flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit']
+    flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit'],
+    msMax: 3_600_000
   }
 ] as const
 
@@ -44,6 +48,7 @@ function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[
   const child = spawnSync(process.execPath, ['--test', ...tier.flags, '--test-reporter', reporter, ...files.sort()], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: tier.msMax,
     // Inside a test of this runner the variable would turn the inner one into a part of the outer one.
     env: { ...process.env, CURFEW_TEST_RESULTS: target, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', NODE_TEST_CONTEXT: undefined }
   })
@@ -51,7 +56,9 @@ function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[
   if (!existsSync(target)) return [failure(`ended without a result (exit ${String(child.status ?? child.signal)})`)]
   const results = JSON.parse(readFileSync(target, 'utf8')) as TestResult[]
   const isSilentFailure = child.status !== 0 && results.every((result) => result.outcome !== 'failed')
-  return isSilentFailure ? [...results, failure(`exited with ${String(child.status ?? child.signal)}`)] : results
+  return isSilentFailure
+    ? [...results, failure(`${child.signal === null ? `exited with ${child.status}` : 'did not end by itself: something is left open'}`)]
+    : results
 }
 
 /** What was skipped and why, what failed and where, and the closing line. */

@@ -7,8 +7,6 @@ import { type Program, untilAnswers } from '../harness/programs.ts'
 import type { PeerKind, PeerPlace, RealPeer } from '../peer.ts'
 
 const ownFolder = import.meta.dirname
-/** Its handler ends the session, then gives its own message a list where an address belongs; PHP stops there. */
-const soapAnswerFault = 'a LogoutRequest by SOAP ends the session, but the answer is an error page (saml2-logout.php calls setDestination with an array)'
 const modules = '/usr/lib/apache2/modules'
 
 /** SimpleSAMLphp as service provider, with its sessions in SQLite. */
@@ -59,9 +57,12 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     signOutUrl: `${origin}/logout.php`,
     outsideMark: 'Outside of SimpleSAMLphp',
     logoutUrl: `${origin}/simplesaml/module.php/saml/sp/saml2-logout.php/curfew`,
-    soapAnswerFault,
+    isMuteBySoap: true,
+    known: [
+      'A LogoutRequest by SOAP ends the session, but PHP stops before the answer (`saml2-logout.php` calls `setDestination` with an array), so an error page comes instead. Without its word the run asks again through the browser.',
+      'It answers Success also when it found no session to end.'
+    ],
     metadata: { url: metadataUrl },
-    keepsSessions: true,
     statusShown: (page) => /id="status">([^<]*)</.exec(page)?.[1],
     start,
     stop: async () => program?.stop(),

@@ -5,6 +5,7 @@ import type { BrowserStep, Engine } from '../../src/engine/engine.ts'
 import type { BrowserAnswer } from '../../src/engine/sender.ts'
 import type { ProbeResult } from '../../src/platform/outbound.ts'
 import { createEngineKit, type EngineKit, hopPeer, peer, policy, soapPeer } from '../support/engine-kit.ts'
+import { isDown } from '../support/scripted-sender.ts'
 
 const ended: BrowserAnswer = { kind: 'confirmed', result: 'ended', proof: { kind: 'signed-answer', messageId: '_a', hash: 'ab'.repeat(32), signedBy: '3A' } }
 const framePeer = (id: string): Peer => peer(id, [{ kind: 'frame', binding: 'redirect', url: `http://${id}.test/frame` }])
@@ -78,7 +79,7 @@ suite('engine: the browser is sent from application to application', () => {
     const unreachable = new Set<string>()
     const both = peer('a', [...soapPeer('a').channels, ...hopPeer('a').channels])
     const { kit, probed } = kitOf([both, hopPeer('b')], unreachable)
-    kit.sender.answer('a', { kind: 'failed', why: 'unreachable', code: 'CURFEW_OUTBOUND_UNREACHABLE', retryable: true })
+    kit.sender.script('a', isDown)
     hopOf(await kit.engine.nextBrowserStep(await begin(kit, ['a'])))
     unreachable.add('a')
     const runId = await begin(kit, ['a', 'b'])
