@@ -65,7 +65,8 @@ function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, 
 
 const channelRank: Readonly<Record<LogoutChannel['kind'], number>> = { server: 0, frame: 1, hop: 2 }
 
-function inOrder(channels: readonly LogoutChannel[]): readonly LogoutChannel[] {
+/** Server to server first, then hidden frames, then hops. */
+export function inOrder(channels: readonly LogoutChannel[]): readonly LogoutChannel[] {
   return [...channels].sort((a, b) => channelRank[a.kind] - channelRank[b.kind])
 }
 

@@ -48,6 +48,8 @@ export interface Attempt {
   readonly endedAtMs?: number
   /** Error code when the attempt failed. */
   readonly code?: string
+  /** It failed in a way that trying again may mend. */
+  readonly isRetryable?: true
 }
 
 export interface Delivery {

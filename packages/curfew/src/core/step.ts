@@ -2,6 +2,7 @@ import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
 import { joinOutcomes, type Outcome } from './outcome.ts'
 import type { LogoutChannel } from './peer.ts'
+import { inOrder } from './planner.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Attempt, Delivery, Effect, LogoutRun, RunEvent } from './run.ts'
 
@@ -67,7 +68,7 @@ function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind:
     return finish(run, closeAttempt(delivery, event.messageId, event.atMs), { kind: event.result, proof: event.proof }, event.atMs)
   // An answer to an attempt that was given up already says nothing about the one under way.
   if (attempt.endedAtMs !== undefined) return [run, []]
-  const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code)
+  const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code, event.kind === 'failed' && event.retryable)
   if (event.kind === 'refused') return nextChannelOr(run, closed, { kind: 'refused', code: event.code, statusCode: event.statusCode }, event.atMs)
   if (event.kind === 'unusable-answer') return nextChannelOr(run, closed, { kind: 'unconfirmed', code: event.code }, event.atMs)
   return failedAttempt(run, closed, event)
@@ -95,7 +96,7 @@ function failedAttempt(run: LogoutRun, delivery: Delivery, failure: Failure): St
       { kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }
     ])
   }
-  return nextChannelOr(run, delivery, { kind: failure.why, code: failure.code, attempts: Math.max(1, delivery.attempts.length) }, failure.atMs)
+  return nextChannelOr(run, delivery, { kind: failure.why, code: failure.code, attempts: Math.max(1, delivery.attempts.length) }, failure.atMs, failure.jitter)
 }
 
 interface Failure {
@@ -106,19 +107,37 @@ interface Failure {
   readonly jitter: number
 }
 
-/** Goes on to the next channel of the delivery; without one the outcome stands. */
-function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
+/** Goes on to the next channel of the delivery; without one to retries from server to server, or the outcome stands. */
+function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number, jitter = 0.5): Stepped {
   const next = delivery.channels[delivery.channelIndex + 1]
-  if (next === undefined) return finish(run, delivery, outcome, atMs)
+  if (next === undefined)
+    return (
+      (outcome.kind === 'unreachable' || outcome.kind === 'timed-out' ? backToServer(run, delivery, atMs, jitter) : undefined) ??
+      finish(run, delivery, outcome, atMs)
+    )
   const moved = { ...delivery, channelIndex: delivery.channelIndex + 1 }
   if (next.kind !== 'server') return replace(run, { ...moved, state: 'waiting-for-browser' }, atMs, [])
   return replace(run, { ...moved, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
 }
 
+/**
+ * The browser could not carry the message either: the server channel that was left for its sake gets the rest of its
+ * attempts, in the background. It moves to the end, so that nobody is sent away again.
+ */
+function backToServer(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped | undefined {
+  const server = delivery.channels.find((channel, i) => channel.kind === 'server' && i < delivery.channelIndex)
+  const asked = delivery.attempts.filter((attempt) => attempt.channel.kind === 'server')
+  const nextAtMs = atMs + retryDelayMs(run.policy, asked.length, jitter)
+  if (server === undefined || asked.at(-1)?.isRetryable !== true || asked.length >= run.policy.attemptsMax || nextAtMs >= deadlineOf(run)) return undefined
+  const channels = [...delivery.channels.filter((channel) => channel !== server), server]
+  const moved: Delivery = { ...delivery, channels, channelIndex: channels.length - 1, state: 'retrying', nextAttemptAtMs: nextAtMs }
+  return replace(run, moved, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }])
+}
+
 function probeFailed(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'probe-failed' }>): Stepped {
   const delivery = find(run, event.deliveryId)
   if (delivery === undefined || delivery.state !== 'waiting-for-browser') return [run, []]
-  return nextChannelOr(run, delivery, { kind: 'unreachable', code: event.code, attempts: delivery.attempts.length }, event.atMs)
+  return nextChannelOr(run, delivery, { kind: 'unreachable', code: event.code, attempts: delivery.attempts.length }, event.atMs, event.jitter)
 }
 
 /** The browser is on our page: a hop that it was sent to has not brought an answer. */
@@ -160,7 +179,7 @@ function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: 
   if (kind === 'server') {
     if (atMs < last.startedAtMs + 2 * run.policy.sendTimeoutMs) return [run, []]
     const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
-    return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code), { atMs, why: 'timed-out', code, retryable: true, jitter })
+    return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code, true), { atMs, why: 'timed-out', code, retryable: true, jitter })
   }
   const limitMs = kind === 'frame' ? run.policy.frameTimeoutMs : run.policy.hopTimeoutMs
   return atMs < last.startedAtMs + limitMs ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
@@ -180,11 +199,13 @@ function retryRequested(run: LogoutRun, event: Extract<RunEvent, { readonly kind
   const isTaken = run.deliveries.some((d) => d.id === event.newDeliveryId || d.retryOf === event.deliveryId)
   if (old === undefined || !isRepeatable || isTaken || run.deliveries.length >= deliveriesPerRunMax) return [run, []]
   const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, ...kept } = old
-  const isServer = old.channels[0]?.kind === 'server'
+  const channels = inOrder(old.channels)
+  const isServer = channels[0]?.kind === 'server'
   const repeat: Delivery = {
     ...kept,
     id: event.newDeliveryId,
     retryOf: old.id,
+    channels,
     channelIndex: 0,
     attempts: [],
     state: isServer ? 'pending' : 'waiting-for-browser'
@@ -211,9 +232,11 @@ function finish(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: numb
   return replace(run, { ...rest, state: 'final', outcome, finalAtMs: atMs }, atMs, [])
 }
 
-function closeAttempt(delivery: Delivery, messageId: string, atMs: number, code?: string): Delivery {
+function closeAttempt(delivery: Delivery, messageId: string, atMs: number, code?: string, isRetryable = false): Delivery {
   const attempts = delivery.attempts.map((a) =>
-    a.messageId !== messageId || a.endedAtMs !== undefined ? a : { ...a, endedAtMs: atMs, ...(code === undefined ? {} : { code }) }
+    a.messageId !== messageId || a.endedAtMs !== undefined
+      ? a
+      : { ...a, endedAtMs: atMs, ...(code === undefined ? {} : { code }), ...(isRetryable ? { isRetryable } : {}) }
   )
   return { ...delivery, attempts }
 }

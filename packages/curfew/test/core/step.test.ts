@@ -90,6 +90,27 @@ suite('step: server-to-server deliveries', () => {
   })
 })
 
+suite('step: from the browser back to the server', () => {
+  test('when the browser can not carry the message either, the server channel gets the rest of its attempts', () => {
+    const waiting = play(run([delivery('a', [server, hop])]), started, failed)
+    const [back, effects] = step(waiting, { kind: 'probe-failed', deliveryId: 'dlv_a', code: 'CURFEW_OUTBOUND_UNREACHABLE', atMs: 10, jitter: 0.5 })
+    assert.equal(back.deliveries[0]?.state, 'retrying')
+    assert.deepEqual(
+      effects.map((e) => e.kind),
+      ['send']
+    )
+    const second = play(back, { ...started, messageId: '_2' }, { ...failed, messageId: '_2' })
+    assert.equal(second.deliveries[0]?.state, 'retrying', 'the browser is not sent away again')
+    assert.equal(outcomeOf(play(second, { ...started, messageId: '_3' }, { ...confirmed, messageId: '_3' })), 'ended')
+  })
+
+  test('a server that refused, or that trying again can not mend, is not asked again', () => {
+    const probe: Loose = { kind: 'probe-failed', code: 'CURFEW_OUTBOUND_UNREACHABLE' }
+    assert.equal(outcomeOf(play(run([delivery('a', [server, hop])]), started, { ...failed, retryable: false }, probe)), 'unreachable')
+    assert.equal(outcomeOf(play(run([delivery('a', [server, hop])]), started, { kind: 'refused', statusCode: 'x', code: 'X' }, probe)), 'unreachable')
+  })
+})
+
 suite('step: what comes late', () => {
   test('a late proof lifts a final outcome and renews the receipt', () => {
     const timedOut = play(run([delivery('a', [server])]), started, { kind: 'tick', atMs: 70_000 })
