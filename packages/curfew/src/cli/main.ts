@@ -209,6 +209,7 @@ function example(command: Command, ...lines: readonly string[]): Command {
 
 /** Runs the command line and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', endQuietly)
   let code: number = exitCode.done
   const program = buildProgram(async (action) => {
     const options = program.opts<GlobalOptions>()
@@ -230,6 +231,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? exitCode.done : exitCode.usage
   }
   return code
+}
+
+/** A reader that has seen enough closes the pipe: `curfew runs list | head`. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(exitCode.done)
 }
 
 function overrideExit(command: Command): void {

@@ -48,12 +48,14 @@ export async function startDemoProcess(port: number): Promise<DemoProcess> {
   }
 }
 
-async function untilPrinted(child: ChildProcess, words: string): Promise<void> {
-  let text = ''
-  if (child.stdout === null) throw new TypeError('the output of the demo is not piped')
-  for await (const chunk of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
-    if (text.includes(words)) return
-  }
-  throw new Error(`the demo ended before it was ready: ${text}`)
+/** Waits for words; goes on reading afterwards, so that the program never writes to a closed pipe. */
+function untilPrinted(child: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+      if (text.includes(words)) resolve()
+    })
+    child.once('exit', () => reject(new Error(`the demo ended before it was ready: ${text}`)))
+  })
 }
