@@ -40,6 +40,7 @@ export async function benchRuns(): Promise<readonly string[]> {
     id,
     name: id,
     protocol: 'saml',
+    role: 'application',
     entityId: `https://${id}.example`,
     channels: [{ kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }],
     mayBeAsked: true,

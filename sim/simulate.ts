@@ -312,6 +312,7 @@ class World {
         id,
         name: id,
         protocol: 'saml',
+        role: 'application',
         entityId: `https://${id}.example`,
         channels: this.#channels(id),
         mayBeAsked: this.#fraction() > 0.05,

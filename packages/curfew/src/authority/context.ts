@@ -9,8 +9,8 @@ import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
-import type { Connections } from './saml-idp/connections.ts'
-import type { SamlSettings } from './saml-idp/settings.ts'
+import type { Connections } from './saml/connections.ts'
+import type { SamlSettings } from './saml/settings.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
 import type { UserDirectory } from './sign-on/users.ts'
 
@@ -61,6 +61,8 @@ export interface AuthoritySecrets {
 }
 
 export interface SignOnSettings {
+  /** People may sign in here with a password. */
+  readonly hasForm: boolean
   readonly sourceId: string
   readonly sessionState: SessionState
   readonly locking: { readonly attempts: number; readonly windowMinutes: number }

@@ -8,11 +8,11 @@ import type { AdminPeer } from '../admin/context.ts'
 import { createAdminServer } from '../admin/server.ts'
 import type { AuthorityContext } from '../authority/context.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
-import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml-idp/connections.ts'
-import { createSamlSender } from '../authority/saml-idp/saml-sender.ts'
-import type { OwnKey } from '../authority/saml-idp/settings.ts'
+import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
+import { createSamlSender } from '../authority/saml/saml-sender.ts'
+import type { OwnKey } from '../authority/saml/settings.ts'
 import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
-import { openUserFile } from '../authority/sign-on/users.ts'
+import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import type { RunPolicy } from '../core/run.ts'
@@ -63,7 +63,9 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const keys = config.saml.keys.map((key) => readKey(key))
   const entityId = config.saml.entityId ?? originOf(config)
   const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
-  const connections = opened.use(await openConnections(connectionsDeps({ keys, outbound, logger }), config.connections))
+  const connections = opened.use(
+    await openConnections(connectionsDeps({ keys, outbound, logger }), { applications: config.connections, identityProviders: config.identityProviders })
+  )
   const store = opened.use(await openStore(config))
   const engine = createEngine({
     store,
@@ -185,9 +187,7 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
   const { clockSkewSeconds, assertionMinutes } = config.saml
   return {
     locator: createLocator([master], systemRandom),
-    users: await openUserFile(config.signOn.users, (error) =>
-      logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')
-    ),
+    users: await openUsers(config.signOn.users, logger),
     passwords: {
       verify: (hash, password) => verifyPassword(hash, password),
       decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
@@ -195,13 +195,18 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),
     sessions: sessionSettings(config),
-    signOn: config.signOn,
+    signOn: signOnSettings(config),
     logout: logoutSettings(config),
     saml: { entityId: config.saml.entityId ?? originOf(config), keys: keys.map(ownKeyOf), clockSkewSeconds, assertionMinutes },
     organisation: brand.organisation,
     pageContext: createPageContext(brand, systemRandom),
     trustedProxies: config.server.trustedProxies
   }
+}
+
+function openUsers(file: string | undefined, logger: Logger): Promise<UserDirectory> {
+  if (file === undefined) return Promise.resolve({ find: () => Promise.resolve(undefined) })
+  return openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
 }
 
 /** Most time that open connections get to finish when the server stops. */
@@ -294,6 +299,11 @@ function runPolicy(logout: Config['logout']): RunPolicy {
 function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
   const { enabled, idleMinutes, maxMinutes, persistent, sources } = sessions
   return { enabled, idleMinutes, maxMinutes, persistent, sources }
+}
+
+function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
+  const { users, sourceId, sessionState, locking } = signOn
+  return { sourceId, sessionState, locking, hasForm: users !== undefined }
 }
 
 function logoutSettings({ logout }: Config): AuthorityContext['logout'] {

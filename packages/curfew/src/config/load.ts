@@ -5,7 +5,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } fro
 import type { z } from 'zod'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
-import { type Config, configSchema } from './schema.ts'
+import { type Config, configSchema, type SamlConnectionConfig } from './schema.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 
 /** A configuration that was read, checked and resolved: every path absolute. */
@@ -60,6 +60,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   const result = configSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
+  findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
 }
@@ -181,22 +182,25 @@ function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
   return (schema as { shape?: Readonly<Record<string, unknown>> } | undefined)?.shape ?? {}
 }
 
-/** Ids and entity IDs that stand twice. */
+/** Ids that stand twice, over applications and identity providers alike. */
 function duplicates(context: FindingContext, config: Config): readonly Finding[] {
-  const seen = new Map<string, number>()
-  return config.connections.flatMap((connection, i): Finding[] => {
-    const first = seen.get(connection.id)
-    seen.set(connection.id, first ?? i)
-    if (first === undefined) return []
-    return [
-      {
-        ...placeOf(context, ['connections', i, 'id']),
-        code: 'CURFEW_CONFIG_DUPLICATE',
-        what: `"${connection.id}" names two connections.`,
-        fix: 'Give each connection an id of its own.'
-      }
-    ]
+  const seen = new Set<string>()
+  const named = (['connections', 'identityProviders'] as const).flatMap((list) => config[list].map(({ id }, i) => ({ list, i, id })))
+  return named.flatMap(({ list, i, id }): Finding[] => {
+    const isKnown = seen.has(id)
+    seen.add(id)
+    if (!isKnown) return []
+    const what = `"${id}" names two connections.`
+    return [{ ...placeOf(context, [list, i, 'id']), code: 'CURFEW_CONFIG_DUPLICATE', what, fix: 'Give each connection an id of its own.' }]
   })
+}
+
+/** Without a form and without an identity provider nobody could sign in. */
+function noSignOn(context: FindingContext, value: unknown): readonly Finding[] {
+  const providers = at(value, ['identityProviders'])
+  if (at(value, ['signOn', 'users']) !== undefined || (Array.isArray(providers) && providers.length > 0)) return []
+  const fix = 'Name the file of local users here, or an identity provider in identityProviders.'
+  return [{ ...placeOf(context, ['signOn', 'users']), code: 'CURFEW_CONFIG_MISSING', what: 'there is no way to sign in.', fix }]
 }
 
 function placeOf(
@@ -272,13 +276,18 @@ function absolutePaths(config: Config, folder: string): Config {
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: { ...config.signOn, users: full(config.signOn.users) },
     brand: { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) },
-    connections: config.connections.map((connection) => ({
-      ...connection,
-      certificates: connection.certificates?.map((certificate) => full(certificate)),
-      metadata:
-        connection.metadata === undefined
-          ? undefined
-          : { ...connection.metadata, file: full(connection.metadata.file), certificate: full(connection.metadata.certificate) }
-    }))
+    connections: config.connections.map((connection) => withFullPaths(connection, full)),
+    identityProviders: config.identityProviders.map((provider) => withFullPaths(provider, full))
+  }
+}
+
+type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'metadata'>
+
+function withFullPaths<P extends FilesOfPartner>(partner: P, full: <T extends string | undefined>(path: T) => T): P {
+  const { metadata, certificates } = partner
+  return {
+    ...partner,
+    certificates: certificates?.map((certificate) => full(certificate)),
+    metadata: metadata === undefined ? undefined : { ...metadata, file: full(metadata.file), certificate: full(metadata.certificate) }
   }
 }

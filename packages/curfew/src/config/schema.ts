@@ -83,7 +83,7 @@ const sessions = z
 
 const signOn = z
   .strictObject({
-    users: path.describe('File of local users, made by curfew users add.'),
+    users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
     sourceId: id.default('form'),
     sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
     locking: z
@@ -91,6 +91,7 @@ const signOn = z
       .prefault({})
       .describe('Wrong passwords within the window before an account is locked.')
   })
+  .prefault({})
   .describe('The sign-in form.')
 
 const target = z.strictObject({
@@ -149,25 +150,52 @@ const brand = z
   .prefault({})
   .describe('How the pages look and speak.')
 
+const partner = {
+  id,
+  name: z.string().min(1).max(80).optional().describe('Name shown to people.'),
+  logoUrl: z.string().optional(),
+  homeUrl: url.optional().describe('Where a person opens it.')
+}
+
+/** What any SAML partner has. */
+const samlPartner = {
+  ...partner,
+  protocol: z.literal('saml'),
+  metadata: z
+    .strictObject({
+      file: path.optional(),
+      url: url.optional(),
+      refreshMinutes: positive.max(10_080).optional(),
+      certificate: path.optional().describe('Certificate that signs the metadata.')
+    })
+    .refine((m) => (m.file === undefined) !== (m.url === undefined), { error: 'give either file or url' })
+    .optional()
+    .describe('Metadata of the partner; what stands beside it overrides it.'),
+  entityId: z.string().min(1).max(1024).optional(),
+  baseUrl: url.optional().describe('Relative addresses of this connection resolve against it.'),
+  slo: z
+    .array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() }))
+    .optional()
+    .describe('Logout endpoints in order of preference.'),
+  incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
+  profiles: z
+    .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
+    .partial()
+    .optional()
+    .describe('Who may start a sign-in or a sign-out.'),
+  attributes: z.record(z.string(), z.string()).optional().describe('SAML attribute name: attribute of the user.'),
+  certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
+  embedCertificate: z.boolean().optional(),
+  algorithm: algorithm.optional(),
+  frames: z.boolean().optional().describe('Its logout works in a hidden frame: it finds sessions without cookies and allows framing.'),
+  returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.')
+}
+
+const nameIdKind = z.enum(['persistent', 'transient', 'emailAddress', 'unspecified'])
+
 const samlConnection = z
   .strictObject({
-    id,
-    name: z.string().min(1).max(80).optional().describe('Name shown to people.'),
-    logoUrl: z.string().optional(),
-    homeUrl: url.optional().describe('Where a person opens the application.'),
-    protocol: z.literal('saml'),
-    metadata: z
-      .strictObject({
-        file: path.optional(),
-        url: url.optional(),
-        refreshMinutes: positive.max(10_080).optional(),
-        certificate: path.optional().describe('Certificate that signs the metadata.')
-      })
-      .refine((m) => (m.file === undefined) !== (m.url === undefined), { error: 'give either file or url' })
-      .optional()
-      .describe('Metadata of the partner; what stands beside it overrides it.'),
-    entityId: z.string().min(1).max(1024).optional(),
-    baseUrl: url.optional().describe('Relative addresses of this connection resolve against it.'),
+    ...samlPartner,
     acs: z
       .array(
         z.strictObject({
@@ -178,28 +206,24 @@ const samlConnection = z
         })
       )
       .optional(),
-    slo: z
-      .array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() }))
-      .optional()
-      .describe('Logout endpoints in order of preference.'),
-    incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
-    profiles: z
-      .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
-      .partial()
-      .optional(),
-    nameId: z
-      .strictObject({ format: z.enum(['persistent', 'transient', 'emailAddress', 'unspecified']).optional(), attribute: z.string().optional() })
-      .optional(),
-    attributes: z.record(z.string(), z.string()).optional().describe('SAML attribute name: attribute of the user.'),
-    certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
+    nameId: z.strictObject({ format: nameIdKind.optional(), attribute: z.string().optional() }).optional(),
     requireSignedAuthnRequests: z.boolean().optional(),
-    signResponse: z.boolean().optional(),
-    embedCertificate: z.boolean().optional(),
-    algorithm: algorithm.optional(),
-    frames: z.boolean().optional().describe('Its logout works in a hidden frame: it finds sessions without cookies and allows framing.'),
-    returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.')
+    signResponse: z.boolean().optional()
   })
   .describe('A SAML service provider.')
+
+const samlIdentityProvider = z
+  .strictObject({
+    ...samlPartner,
+    sso: z
+      .array(z.strictObject({ binding: z.enum(['redirect', 'post']), url: urlOrPath }))
+      .min(1)
+      .optional()
+      .describe('Where people are sent to sign in.'),
+    nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
+    username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.')
+  })
+  .describe('A SAML identity provider that people may sign in at.')
 
 /** `curfew.yaml`: the one source of validation, editor completion and documentation. */
 export const configSchema = z.strictObject({
@@ -216,6 +240,10 @@ export const configSchema = z.strictObject({
     .array(z.discriminatedUnion('protocol', [samlConnection]))
     .default([])
     .describe('The applications.'),
+  identityProviders: z
+    .array(z.discriminatedUnion('protocol', [samlIdentityProvider]))
+    .default([])
+    .describe('Upstream identity providers. With none, people sign in here.'),
   logging: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({})
@@ -227,6 +255,7 @@ export type Config = z.output<typeof configSchema>
 /** What a person writes. */
 export type ConfigInput = z.input<typeof configSchema>
 export type SamlConnectionConfig = z.output<typeof samlConnection>
+export type SamlIdentityProviderConfig = z.output<typeof samlIdentityProvider>
 
 /** JSON Schema (draft 2020-12) for editors. */
 export function configJsonSchema(): object {

@@ -1,4 +1,5 @@
 import type { ParticipantId, PeerId } from './ids.ts'
+import type { PeerProtocol } from './peer.ts'
 
 /** The identifier a participant knows the user by, exactly as issued: logout repeats it to the letter. */
 export interface IssuedNameId {
@@ -8,20 +9,23 @@ export interface IssuedNameId {
   readonly spNameQualifier?: string
 }
 
-/** One application that takes part in one session. Facts only: added once, never changed but for the last issue. */
+/** One application or upstream provider that takes part in one session. Facts only: added once, never changed but for the last issue. */
 export interface Participant {
   readonly id: ParticipantId
   readonly peerId: PeerId
   /** `application`: we issued an assertion to it. `upstream`: it issued one to us. */
   readonly role: 'application' | 'upstream'
-  readonly protocol: 'saml'
+  readonly protocol: PeerProtocol
   readonly nameId: IssuedNameId
-  /** The SessionIndex this peer was given for this session; differs per peer, unlinkable between them. */
+  /**
+   * `application`: the SessionIndex or `sid` this peer was given for this session; differs per peer, unlinkable between
+   * them. `upstream`: the one it gave us, empty where it gave none.
+   */
   readonly sessionIndex: string
   readonly addedAtMs: number
-  /** Latest assertion issued to it. */
+  /** Latest assertion or token issued to it, or by it. */
   readonly lastIssuedAtMs: number
-  /** Latest `NotOnOrAfter` of any assertion issued to it: a LogoutRequest stays valid at least so long. */
+  /** Latest `NotOnOrAfter` of any of them: a LogoutRequest stays valid at least so long. */
   readonly assertionNotOnOrAfterMs: number
   /** Where the latest assertion went (assertion consumer service). */
   readonly consumerUrl?: string

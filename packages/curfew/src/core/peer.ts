@@ -1,13 +1,18 @@
 import type { PeerId } from './ids.ts'
 
+/** What a peer speaks. */
+export type PeerProtocol = 'saml' | 'oidc'
+
 /**
  * A way to ask a peer to end a session, in order of what it can prove.
  * - `server`: asked directly, the answer comes in the same exchange;
- * - `frame`: a hidden frame of the sign-off page, answered through the browser without leaving the page;
+ * - `frame`: a hidden frame or picture of the sign-off page; by a SAML binding the answer comes back through it, by
+ *   `front-channel` and `image` (OpenID) no answer is possible;
  * - `hop`: the browser is sent there and comes back with the answer.
  */
 export type LogoutChannel =
-  | { readonly kind: 'server'; readonly binding: 'soap'; readonly url: string }
+  | { readonly kind: 'server'; readonly binding: 'soap' | 'back-channel'; readonly url: string }
+  | { readonly kind: 'frame'; readonly binding: 'front-channel' | 'image'; readonly url: string }
   | {
       readonly kind: 'frame' | 'hop'
       readonly binding: 'redirect' | 'post'
@@ -23,7 +28,10 @@ export interface Peer {
   readonly logoUrl?: string
   /** Where a person opens the application. */
   readonly homeUrl?: string
-  readonly protocol: 'saml'
+  readonly protocol: PeerProtocol
+  /** `application`: signs people in by us. `upstream`: an identity provider that signs them in for us. */
+  readonly role: 'application' | 'upstream'
+  /** SAML entity ID or OpenID client identifier. */
   readonly entityId: string
   /** Logout ways in order of preference; empty: this peer has none. */
   readonly channels: readonly LogoutChannel[]
@@ -31,4 +39,9 @@ export interface Peer {
   readonly mayBeAsked: boolean
   /** False for a peer known not to send the browser back: its hop comes last. */
   readonly returnsBrowser: boolean
+}
+
+/** True for a channel on which no answer can ever come: what was asked there stays unconfirmed. */
+export function isSilent(channel: LogoutChannel): channel is Extract<LogoutChannel, { readonly binding: 'front-channel' | 'image' }> {
+  return channel.binding === 'front-channel' || channel.binding === 'image'
 }

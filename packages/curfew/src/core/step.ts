@@ -1,7 +1,7 @@
 import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
 import { joinOutcomes, type Outcome } from './outcome.ts'
-import type { LogoutChannel } from './peer.ts'
+import { isSilent, type LogoutChannel } from './peer.ts'
 import { inOrder } from './planner.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Attempt, Delivery, Effect, LogoutRun, RunEvent } from './run.ts'
@@ -152,6 +152,10 @@ function browserSeen(run: LogoutRun, atMs: number): Stepped {
 
 function giveUpBrowser(run: LogoutRun, delivery: Delivery, code: string, atMs: number): Stepped {
   const last = delivery.attempts.at(-1)
+  if (last !== undefined && isSilent(last.channel)) {
+    const asked = closeAttempt(delivery, last.messageId, atMs)
+    return nextChannelOr(run, asked, { kind: 'unconfirmed', code: 'CURFEW_RUN_NO_ANSWER_POSSIBLE' }, atMs)
+  }
   const closed = last === undefined ? delivery : closeAttempt(delivery, last.messageId, atMs, code)
   return nextChannelOr(run, closed, { kind: 'timed-out', code, attempts: Math.max(1, delivery.attempts.length) }, atMs)
 }

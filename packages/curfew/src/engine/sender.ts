@@ -1,5 +1,5 @@
 import type { Outcome, OutcomeProof } from '../core/outcome.ts'
-import type { LogoutChannel } from '../core/peer.ts'
+import type { LogoutChannel, PeerProtocol } from '../core/peer.ts'
 import type { Delivery, LogoutRun } from '../core/run.ts'
 
 /** One message a sender is asked to make. `messageId` was recorded in the run before the sender is called. */
@@ -29,7 +29,7 @@ export type BrowserInstruction =
  * composition root hands it to the engine. Sending twice is harmless (fresh message id, same delivery).
  */
 export interface Sender {
-  readonly protocol: 'saml'
+  readonly protocol: PeerProtocol
   /** A fresh id for one attempt. */
   newMessageId(): string
   send(request: SendRequest, signal: AbortSignal): Promise<SendResult>

@@ -5,10 +5,10 @@ import type { AuthorityContext } from '../../src/authority/context.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
-import { makeConnection } from '../../src/authority/saml-idp/connection.ts'
-import { fixedConnections } from '../../src/authority/saml-idp/connections.ts'
-import { createSamlSender } from '../../src/authority/saml-idp/saml-sender.ts'
-import type { ConnectionSettings, OwnKey } from '../../src/authority/saml-idp/settings.ts'
+import { makeConnection } from '../../src/authority/saml/connection.ts'
+import { fixedConnections } from '../../src/authority/saml/connections.ts'
+import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
+import type { ConnectionSettings, OwnKey } from '../../src/authority/saml/settings.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
 import type { LocalUser } from '../../src/authority/sign-on/users.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
@@ -174,7 +174,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
-    signOn: { sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
+    signOn: { hasForm: true, sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
     logout: { confirm: false, targets: [], ...options.logout },
     saml: { entityId: authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
     organisation: 'Test',

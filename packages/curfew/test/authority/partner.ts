@@ -24,7 +24,7 @@ import {
   verifyResponse
 } from '@curfew/codecs'
 import type { Clock } from '../../src/platform/clock.ts'
-import type { ConnectionSettings } from '../../src/authority/saml-idp/settings.ts'
+import type { ConnectionSettings } from '../../src/authority/saml/settings.ts'
 import { formOf } from './browser.ts'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 

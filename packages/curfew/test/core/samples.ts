@@ -74,7 +74,7 @@ export function participant(peerId: string): Participant {
 }
 
 export function peer(id: string, channels: readonly LogoutChannel[], more: Partial<Peer> = {}): Peer {
-  return { id, name: id, protocol: 'saml', entityId: `https://${id}.example`, channels, mayBeAsked: true, returnsBrowser: true, ...more }
+  return { id, name: id, protocol: 'saml', role: 'application', entityId: `https://${id}.example`, channels, mayBeAsked: true, returnsBrowser: true, ...more }
 }
 
 export function byParticipant(peerId: string, binding: 'redirect' | 'post' | 'soap' = 'redirect'): Starter {

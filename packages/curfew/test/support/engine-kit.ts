@@ -155,7 +155,7 @@ export function hopPeer(id: PeerId): Peer {
 }
 
 export function peer(id: PeerId, channels: readonly LogoutChannel[]): Peer {
-  return { id, name: id, protocol: 'saml', entityId: `http://${id}.test`, channels, mayBeAsked: true, returnsBrowser: true }
+  return { id, name: id, protocol: 'saml', role: 'application', entityId: `http://${id}.test`, channels, mayBeAsked: true, returnsBrowser: true }
 }
 
 export function required<T>(value: T | undefined, what: string): T {

@@ -82,7 +82,7 @@ function wordOf(choice: string | undefined): string | undefined {
 
 /** Origins whose pages may start a logout silently: our own and those of the configured applications. */
 function friends(ctx: AuthorityContext): ReadonlySet<string> {
-  const addresses = ctx.connections.all().flatMap((c) => [c.homeUrl, ...c.consumers.map((acs) => acs.url)])
+  const addresses = ctx.connections.applications().flatMap((c) => [c.homeUrl, ...c.consumers.map((acs) => acs.url)])
   return new Set([ctx.baseUrl, ...addresses].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
 }
 

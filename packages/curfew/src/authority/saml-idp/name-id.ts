@@ -3,8 +3,8 @@ import { CurfewError, type NameID, nameIdFormat } from '@curfew/codecs'
 import type { ParticipantId } from '../../core/ids.ts'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import type { SamlConnection } from './connection.ts'
-import type { NameIdKind } from './settings.ts'
+import type { SamlConnection } from '../saml/connection.ts'
+import type { NameIdKind } from '../saml/settings.ts'
 
 export type NameIdDeps = Pick<AuthorityContext, 'saml' | 'secrets'>
 

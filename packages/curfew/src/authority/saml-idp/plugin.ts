@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
-import { samlPaths } from './endpoints.ts'
-import { receiveLogoutMessage, resumeLogout } from './slo.ts'
-import { receiveSoapLogout } from './slo-soap.ts'
+import { samlPaths } from '../saml/endpoints.ts'
+import { receiveLogoutMessage, resumeLogout } from '../saml/slo.ts'
+import { receiveSoapLogout } from '../saml/slo-soap.ts'
 import { receiveAuthnRequest, startSingleSignOn } from './sso.ts'
 
 export type SamlIdpDeps = AuthorityContext
@@ -11,10 +11,10 @@ export type SamlIdpDeps = AuthorityContext
 export function samlIdpPlugin(deps: SamlIdpDeps): FastifyPluginAsync {
   return async (app) => {
     app.addContentTypeParser(['text/xml', 'application/xml', 'application/soap+xml'], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    app.route({ method: ['GET', 'POST'], url: samlPaths.singleSignOn, handler: (request, reply) => receiveAuthnRequest(deps, request, reply) })
-    app.route({ method: ['GET', 'POST'], url: samlPaths.startSingleSignOn, handler: (request, reply) => startSingleSignOn(deps, request, reply) })
-    app.route({ method: ['GET', 'POST'], url: samlPaths.singleLogout, handler: (request, reply) => receiveLogoutMessage(deps, request, reply) })
-    app.get('/idp/:nonce/resume/idp/SLO.saml2', (request, reply) => resumeLogout(deps, request, reply))
-    app.post(samlPaths.singleLogoutSoap, (request, reply) => receiveSoapLogout(deps, request, reply))
+    app.route({ method: ['GET', 'POST'], url: samlPaths.idp.singleSignOn, handler: (request, reply) => receiveAuthnRequest(deps, request, reply) })
+    app.route({ method: ['GET', 'POST'], url: samlPaths.idp.startSingleSignOn, handler: (request, reply) => startSingleSignOn(deps, request, reply) })
+    app.route({ method: ['GET', 'POST'], url: samlPaths.idp.singleLogout, handler: (request, reply) => receiveLogoutMessage(deps, 'idp', request, reply) })
+    app.get(samlPaths.idp.resumeLogout, (request, reply) => resumeLogout(deps, request, reply))
+    app.post(samlPaths.idp.singleLogoutSoap, (request, reply) => receiveSoapLogout(deps, 'idp', request, reply))
   }
 }

@@ -22,17 +22,17 @@ import type { SignedIn } from '../sign-on/plugin.ts'
 import { mayReuse } from '../sign-on/session-limits.ts'
 import { passwordContext } from '../sign-on/sign-in.ts'
 import { createTransaction } from '../sign-on/transaction.ts'
-import type { SamlConnection } from './connection.ts'
-import { instant, singleSignOnUrl } from './endpoints.ts'
+import type { SamlConnection } from '../saml/connection.ts'
+import { instant, singleSignOnUrl } from '../saml/endpoints.ts'
 import { errorResponse, issueResponse } from './issue.ts'
 import { chooseFormat } from './name-id.ts'
-import { connectionOf, requireBinding } from './partner.ts'
+import { applicationOf, requireBinding } from '../saml/partner.ts'
 import type { SsoWish } from './sso-transaction.ts'
 
 /** `/idp/SSO.saml2`: who asks, may it, what exactly, and then the sign-in. */
 export async function receiveAuthnRequest(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
-  const connection = connectionOf(ctx, received)
+  const connection = applicationOf(ctx, received)
   const message = acceptAuthnRequest(ctx, connection, received)
   const wish = wishOf(connection, message, received.relayState)
   const refusal = refusalOf(connection, message)
@@ -117,7 +117,7 @@ export async function startSingleSignOn(ctx: AuthorityContext, request: FastifyR
   const decision = decideRedirect(parameters['InErrorResource'], { list: ctx.logout.targets, exact: [] })
   const errorUrl = decision.kind === 'allowed' ? decision.url : undefined
   try {
-    const connection = entityId === undefined ? undefined : ctx.connections.byEntityId(entityId)
+    const connection = entityId === undefined ? undefined : ctx.connections.application(entityId)
     if (connection === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { parameter: 'PartnerSpId' })
     if (!connection.profiles.idpInitiatedSso) throw new CurfewError('CURFEW_SAML_PROFILE_OFF', { connection: connection.id, profile: 'idpInitiatedSso' })
     const wish = startedWish(connection, parameters, errorUrl)
@@ -175,7 +175,7 @@ export async function resumeSso(ctx: AuthorityContext, done: SignedIn, request: 
   const { purpose } = done.transaction
   const wish = purpose.kind === 'saml' ? (purpose.data as SsoWish) : undefined
   const connection = wish === undefined ? undefined : ctx.connections.byId(wish.peerId)
-  if (wish === undefined || connection === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: wish?.peerId ?? '' })
+  if (wish === undefined || connection?.role !== 'sp') throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: wish?.peerId ?? '' })
   if (done.session === undefined) return sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder(statusUri.noPassive)))
   try {
     const issue = { connection, wish, session: done.session, authenticatedAtMs: done.authenticatedAtMs }

@@ -49,7 +49,7 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
   await recordActivity(deps, session)
   const used = new Set((await deps.store.getParticipants(session.id)).map((p) => p.peerId))
   const apps = deps.connections
-    .all()
+    .applications()
     .filter((connection) => connection.profiles.idpInitiatedSso)
     .map(({ id, name, logoUrl, entityId }) => ({ name, logoUrl, isUsed: used.has(id), href: `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(entityId)}` }))
   const context = deps.pageContext(request)

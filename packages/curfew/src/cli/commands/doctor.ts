@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isCurfewError, requireSigningKey } from '@curfew/codecs'
-import { openConnections } from '../../authority/saml-idp/connections.ts'
-import type { SamlConnection } from '../../authority/saml-idp/connection.ts'
+import { openConnections } from '../../authority/saml/connections.ts'
+import type { SamlConnection } from '../../authority/saml/connection.ts'
 import type { Config } from '../../config/schema.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { readAuthorityKey } from '../../platform/keys.ts'
@@ -96,7 +96,7 @@ function expiry(what: string, notAfterMs: number | undefined): Check {
 
 function fileChecks(config: Config): readonly Check[] {
   const files: readonly (readonly [string, string])[] = [
-    ['users file', config.signOn.users],
+    ...(config.signOn.users === undefined ? [] : [['users file', config.signOn.users] as const]),
     ['session secret', config.sessions.secretFile],
     ['admin token', config.admin.tokenFile ?? '']
   ]
@@ -156,9 +156,9 @@ async function connectionChecks(config: Config, outbound: Outbound, only: string
           fix: 'Check the address, or give a file.'
         })
     },
-    wanted
+    { applications: wanted, identityProviders: [] }
   )
-  const checked = await Promise.all(connections.all().map((connection) => checkConnection(connection, outbound)))
+  const checked = await Promise.all(connections.applications().map((connection) => checkConnection(connection, outbound)))
   return [...problems, ...checked.flat()]
 }
 

@@ -84,7 +84,9 @@ function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
 }
 
 function usersFile(context: CommandContext): string {
-  return requireConfig(configPath(context), { environment: context.environment }).config.signOn.users
+  const { config, file } = requireConfig(configPath(context), { environment: context.environment })
+  if (config.signOn.users === undefined) throw new CurfewError('CURFEW_CONFIG_USERS', { path: file, reason: 'signOn.users names no file' })
+  return config.signOn.users
 }
 
 function readUsers(file: string): string {

@@ -26,7 +26,7 @@ suite('/pf/heartbeat.ping', () => {
 })
 
 suite('/pf/federation_metadata.ping', () => {
-  test('publishes signed metadata with every endpoint of the identity provider role', async () => {
+  test('AC-156 publishes signed metadata with the endpoints of both roles', async () => {
     await using kit = await createKit()
     const answer = await kit.app.inject('/pf/federation_metadata.ping')
     assert.match(String(answer.headers['content-type']), /samlmetadata\+xml/)
@@ -41,6 +41,27 @@ suite('/pf/federation_metadata.ping', () => {
         [bindingUri('soap'), 'http://curfew.test/idp/SLO.ssaml2']
       ]
     )
-    assert.equal(entity?.sp, undefined)
+    assert.deepEqual(
+      entity?.sp?.singleLogoutServices.map(({ binding, location }) => [binding, location]),
+      [
+        [bindingUri('redirect'), 'http://curfew.test/sp/SLO.saml2'],
+        [bindingUri('post'), 'http://curfew.test/sp/SLO.saml2'],
+        [bindingUri('soap'), 'http://curfew.test/sp/SLO.ssaml2']
+      ]
+    )
+    assert.deepEqual(
+      entity?.sp?.assertionConsumerServices.map(({ binding, location }) => [binding, location]),
+      [[bindingUri('post'), 'http://curfew.test/sp/ACS.saml2']]
+    )
+  })
+
+  test('shows a partner only the role it works with', async () => {
+    await using kit = await createKit()
+    const roles = async (query: string): Promise<readonly [boolean, boolean]> => {
+      const [entity] = parseMetadata((await kit.app.inject(`/pf/federation_metadata.ping${query}`)).rawPayload)
+      return [entity?.idp !== undefined, entity?.sp !== undefined]
+    }
+    assert.deepEqual(await roles('?PartnerSpId=urn%3Apayroll'), [true, false])
+    assert.deepEqual(await roles('?PartnerIdpId=urn%3Aupstream'), [false, true])
   })
 })

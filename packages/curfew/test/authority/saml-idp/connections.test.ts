@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { bindingUri, type EntityDescriptor, serialiseMetadata, signMessage } from '@curfew/codecs'
-import { type ConnectionsDeps, openConnections } from '../../../src/authority/saml-idp/connections.ts'
-import type { ConnectionSettings } from '../../../src/authority/saml-idp/settings.ts'
+import { type ConnectionsDeps, openConnections } from '../../../src/authority/saml/connections.ts'
+import type { ConnectionSettings } from '../../../src/authority/saml/settings.ts'
 import { createFakeClock } from '../fake-clock.ts'
 import { makeKeyPair } from '../key-pairs.ts'
 
@@ -52,17 +52,17 @@ async function open(settings: readonly Partial<ConnectionSettings>[], over: Part
     onProblem: (id, error) => void problems.push([id, error]),
     ...over
   }
-  const connections = await openConnections(
-    deps,
-    settings.map((one, i) => ({ id: `c${i}`, metadata: { file: '/m.xml' }, ...one }))
-  )
+  const connections = await openConnections(deps, {
+    applications: settings.map((one, i) => ({ id: `c${i}`, metadata: { file: '/m.xml' }, ...one })),
+    identityProviders: []
+  })
   return { connections, clock, problems }
 }
 
 suite('SAML connections from metadata and settings', () => {
   test('takes addresses, keys and names from metadata, server-to-server logout first', async () => {
     const { connections } = await open([{}])
-    const connection = connections.byEntityId('urn:payroll')
+    const connection = connections.application('urn:payroll')
     assert.equal(connection?.name, 'Payroll')
     assert.deepEqual(connection?.consumers, [{ url: 'http://payroll.test/acs', index: 1, isDefault: false }])
     assert.deepEqual(connection?.peer.channels, [
@@ -77,7 +77,7 @@ suite('SAML connections from metadata and settings', () => {
     const { connections } = await open([
       { name: 'Pay', slo: [{ binding: 'redirect', url: 'http://other.test/slo' }], frames: true, requireSignedAuthnRequests: false }
     ])
-    const connection = connections.byId('c0')
+    const connection = connections.application('urn:payroll')
     assert.equal(connection?.name, 'Pay')
     assert.deepEqual(
       connection?.peer.channels.map(({ kind }) => kind),
@@ -147,7 +147,7 @@ suite('SAML connections from metadata and settings', () => {
     await settle(10)
     assert.equal(connections.byId('c0')?.entityId, 'urn:payroll')
     await settle(10)
-    assert.equal(connections.byEntityId('urn:payroll:2')?.id, 'c0')
+    assert.equal(connections.application('urn:payroll:2')?.id, 'c0')
     assert.equal(problems.length, 2)
     await connections[Symbol.asyncDispose]()
   })

@@ -11,9 +11,9 @@ import {
   verificationKeyFromCertificate,
   verifyLogoutRequest
 } from '@curfew/codecs'
-import { makeConnection } from '../../../src/authority/saml-idp/connection.ts'
-import { fixedConnections } from '../../../src/authority/saml-idp/connections.ts'
-import { createSamlSender } from '../../../src/authority/saml-idp/saml-sender.ts'
+import { makeConnection } from '../../../src/authority/saml/connection.ts'
+import { fixedConnections } from '../../../src/authority/saml/connections.ts'
+import { createSamlSender } from '../../../src/authority/saml/saml-sender.ts'
 import type { SendRequest, SendResult } from '../../../src/engine/sender.ts'
 import { createIds } from '../../../src/platform/ids.ts'
 import type { OutboundRequest, OutboundResponse } from '../../../src/platform/outbound.ts'

@@ -3,6 +3,7 @@ import {
   bindingFromUri,
   CurfewError,
   type EntityDescriptor,
+  type IDPRole,
   type PeerKeys,
   type SigningKey,
   type SPRole,
@@ -10,7 +11,7 @@ import {
   verificationKeyFromCertificate
 } from '@curfew/codecs'
 import type { LogoutChannel, Peer } from '../../core/peer.ts'
-import type { ConnectionSettings, NameIdKind, OwnKey, Profiles } from './settings.ts'
+import type { ConnectionSettings, IdentityProviderSettings, NameIdKind, OwnKey, PartnerSettings, Profiles, SamlRole, SingleSignOnSettings } from './settings.ts'
 
 /** Where a partner takes assertions. */
 export interface ConsumerService {
@@ -27,7 +28,7 @@ export interface LogoutService {
 }
 
 /** One SAML partner, ready to work with: settings and metadata joined, addresses absolute, keys read. */
-export interface SamlConnection {
+interface Partner {
   readonly id: string
   readonly name: string
   readonly logoUrl?: string
@@ -36,21 +37,41 @@ export interface SamlConnection {
   /** What planning and pages see. */
   readonly peer: Peer
   readonly verification: PeerKeys
-  readonly consumers: readonly ConsumerService[]
   readonly logoutServices: readonly LogoutService[]
   readonly incomingBindings: ReadonlySet<Binding>
   readonly profiles: Profiles
-  readonly nameId: { readonly format: NameIdKind; readonly attribute?: string }
   /** SAML attribute name to attribute of the user. */
   readonly attributes: Readonly<Record<string, string>>
-  readonly requireSignedAuthnRequests: boolean
-  readonly signResponse: boolean
   readonly signing: SigningKey
 }
 
+/** A service provider: we issue assertions to it. */
+export interface SamlConnection extends Partner {
+  readonly role: 'sp'
+  readonly consumers: readonly ConsumerService[]
+  readonly nameId: { readonly format: NameIdKind; readonly attribute?: string }
+  readonly requireSignedAuthnRequests: boolean
+  readonly signResponse: boolean
+}
+
+/** An identity provider: it issues assertions to us. */
+export interface IdpConnection extends Partner {
+  readonly role: 'idp'
+  readonly singleSignOn: SingleSignOnSettings
+  readonly nameIdFormat?: NameIdKind
+  readonly username?: string
+}
+
+export type SamlPartner = SamlConnection | IdpConnection
+
+/** The role this server has towards a partner. */
+export function ownRole(partner: { readonly role: SamlRole }): SamlRole {
+  return partner.role === 'sp' ? 'idp' : 'sp'
+}
+
 /** Everything that making a connection needs besides its settings. */
-export interface ConnectionParts {
-  readonly settings: ConnectionSettings
+export interface ConnectionParts<S extends PartnerSettings = ConnectionSettings> {
+  readonly settings: S
   readonly descriptor: EntityDescriptor | undefined
   /** PEM texts of `settings.certificates`. */
   readonly certificates: readonly string[]
@@ -62,55 +83,88 @@ export interface ConnectionParts {
 const allBindings: readonly Binding[] = ['redirect', 'post', 'soap']
 
 /**
- * Joins settings and metadata.
+ * Joins settings and metadata of a service provider.
  * @throws CURFEW_CONFIG_CONNECTION when the partner can't be worked with: no entity ID, nowhere to send assertions,
  *   a relative address without a base, no key of that algorithm, metadata past its `validUntil`
  */
 export function makeConnection(parts: ConnectionParts): SamlConnection {
   const { settings, descriptor } = parts
+  const role = descriptor?.sp
+  const attribute = settings.nameId?.attribute
+  return {
+    ...makePartner(parts, role, 'sp'),
+    role: 'sp',
+    consumers: consumersOf(settings, role),
+    nameId: { format: settings.nameId?.format ?? 'unspecified', ...(attribute === undefined ? {} : { attribute }) },
+    requireSignedAuthnRequests: settings.requireSignedAuthnRequests ?? role?.authnRequestsSigned ?? false,
+    signResponse: settings.signResponse ?? false
+  }
+}
+
+/** The same for an identity provider: nowhere to send requests for sign-in, or no key to judge it by, is refused. */
+export function makeIdpConnection(parts: ConnectionParts<IdentityProviderSettings>): IdpConnection {
+  const { settings, descriptor } = parts
+  const role = descriptor?.idp
+  const partner = makePartner(parts, role, 'idp')
+  if (partner.verification.keys.length === 0) throw unusable(settings, 'it has no certificate to check its signatures with')
+  return {
+    ...partner,
+    role: 'idp',
+    singleSignOn: singleSignOnOf(settings, role),
+    ...(settings.nameIdFormat === undefined ? {} : { nameIdFormat: settings.nameIdFormat }),
+    ...(settings.username === undefined ? {} : { username: settings.username })
+  }
+}
+
+/** An identity provider that speaks unasked could sign a browser in as somebody else: that is switched on by hand. */
+const profileDefaults: Readonly<Record<SamlRole, Profiles>> = {
+  sp: { idpInitiatedSso: true, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true },
+  idp: { idpInitiatedSso: false, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true }
+}
+
+function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined, kind: SamlRole): Partner {
+  const { settings, descriptor } = parts
   const entityId = settings.entityId ?? descriptor?.entityId
   if (entityId === undefined) throw unusable(settings, 'it has neither an entityId nor metadata')
   const validUntilMs = descriptor?.validUntil?.epochMilliseconds
   if (validUntilMs !== undefined && validUntilMs <= parts.nowMs) throw unusable(settings, 'its metadata is past its validUntil')
-  const role = descriptor?.sp
   const logoutServices = logoutServicesOf(settings, role)
-  const profiles = { idpInitiatedSso: true, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true, ...defined(settings.profiles) }
-  const name = settings.name ?? displayName(role) ?? settings.id
+  const profiles = { ...profileDefaults[kind], ...defined(settings.profiles) }
   const logoUrl = settings.logoUrl ?? role?.ui?.logos[0]?.url
-  const shown = { name, ...(logoUrl === undefined ? {} : { logoUrl }), ...(settings.homeUrl === undefined ? {} : { homeUrl: settings.homeUrl }) }
-  const attribute = settings.nameId?.attribute
-  return {
+  const shown = {
     id: settings.id,
+    name: settings.name ?? displayName(role) ?? settings.id,
+    ...(logoUrl === undefined ? {} : { logoUrl }),
+    ...(settings.homeUrl === undefined ? {} : { homeUrl: settings.homeUrl })
+  }
+  const peer: Peer = {
+    ...shown,
+    protocol: 'saml',
+    role: kind === 'sp' ? 'application' : 'upstream',
+    entityId,
+    channels: channelsOf(logoutServices, settings.frames ?? false),
+    mayBeAsked: kind === 'sp' ? profiles.idpInitiatedSlo : profiles.spInitiatedSlo,
+    returnsBrowser: settings.returnsBrowser ?? true
+  }
+  return {
     ...shown,
     entityId,
-    peer: {
-      id: settings.id,
-      ...shown,
-      protocol: 'saml',
-      entityId,
-      channels: channelsOf(logoutServices, settings.frames ?? false),
-      mayBeAsked: profiles.idpInitiatedSlo,
-      returnsBrowser: settings.returnsBrowser ?? true
-    },
-    verification: { entityId, keys: verificationKeys(parts) },
-    consumers: consumersOf(settings, role),
+    peer,
+    verification: { entityId, keys: verificationKeys(parts, role) },
     logoutServices,
     incomingBindings: new Set(settings.incomingBindings ?? allBindings),
     profiles,
-    nameId: { format: settings.nameId?.format ?? 'unspecified', ...(attribute === undefined ? {} : { attribute }) },
     attributes: settings.attributes ?? {},
-    requireSignedAuthnRequests: settings.requireSignedAuthnRequests ?? role?.authnRequestsSigned ?? false,
-    signResponse: settings.signResponse ?? false,
     signing: signingKey(parts)
   }
 }
 
-function verificationKeys({ descriptor, certificates }: ConnectionParts): readonly VerificationKey[] {
-  const published = descriptor?.sp?.keys.filter((key) => key.use !== 'encryption').flatMap((key) => key.certificates) ?? []
+function verificationKeys({ certificates }: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined): readonly VerificationKey[] {
+  const published = role?.keys.filter((key) => key.use !== 'encryption').flatMap((key) => key.certificates) ?? []
   return (certificates.length > 0 ? certificates : published).map(verificationKeyFromCertificate)
 }
 
-function signingKey({ settings, ownKeys }: ConnectionParts): SigningKey {
+function signingKey({ settings, ownKeys }: ConnectionParts<PartnerSettings>): SigningKey {
   const own = settings.algorithm === undefined ? ownKeys[0] : ownKeys.find((key) => keyType(key.algorithm) === keyType(settings.algorithm ?? key.algorithm))
   if (own === undefined) throw unusable(settings, 'no signing key fits its algorithm')
   return { ...own, algorithm: settings.algorithm ?? own.algorithm, embedCertificate: settings.embedCertificate ?? true }
@@ -130,8 +184,19 @@ function consumersOf(settings: ConnectionSettings, role: SPRole | undefined): re
   return consumers
 }
 
+/** The first configured, or from metadata by Redirect: a short request fits into an address. */
+function singleSignOnOf(settings: IdentityProviderSettings, role: IDPRole | undefined): SingleSignOnSettings {
+  const published = (role?.singleSignOnServices ?? []).flatMap(({ binding: uri, location }): readonly SingleSignOnSettings[] => {
+    const binding = bindingFromUri(uri)
+    return binding === 'redirect' || binding === 'post' ? [{ binding, url: location }] : []
+  })
+  const chosen = settings.sso?.[0] ?? published.find(({ binding }) => binding === 'redirect') ?? published[0]
+  if (chosen === undefined) throw unusable(settings, 'it has no single sign-on service by HTTP Redirect or POST')
+  return { binding: chosen.binding, url: absolute(settings, chosen.url) }
+}
+
 /** Configured order, or that of the metadata with server-to-server first: it needs no browser and proves most. */
-function logoutServicesOf(settings: ConnectionSettings, role: SPRole | undefined): readonly LogoutService[] {
+function logoutServicesOf(settings: PartnerSettings, role: SPRole | IDPRole | undefined): readonly LogoutService[] {
   const configured = settings.slo?.map((slo) => service(settings, slo.binding, slo.url, slo.responseUrl))
   if (configured !== undefined) return configured
   const published = (role?.singleLogoutServices ?? []).flatMap((slo) => {
@@ -141,7 +206,7 @@ function logoutServicesOf(settings: ConnectionSettings, role: SPRole | undefined
   return published.toSorted((a, b) => Number(b.binding === 'soap') - Number(a.binding === 'soap'))
 }
 
-function service(settings: ConnectionSettings, binding: Binding, url: string, responseUrl: string | undefined): LogoutService {
+function service(settings: PartnerSettings, binding: Binding, url: string, responseUrl: string | undefined): LogoutService {
   return { binding, url: absolute(settings, url), ...(responseUrl === undefined ? {} : { responseUrl: absolute(settings, responseUrl) }) }
 }
 
@@ -160,14 +225,14 @@ function channelsOf(services: readonly LogoutService[], framesWork: boolean): re
 }
 
 /** Relative addresses resolve against the base address of the connection (AC-142). */
-function absolute(settings: ConnectionSettings, url: string): string {
+function absolute(settings: PartnerSettings, url: string): string {
   const resolved = URL.parse(url) ?? (settings.baseUrl === undefined ? null : URL.parse(url, settings.baseUrl))
   if (resolved === null) throw unusable(settings, `${url} is relative and the connection has no baseUrl`)
   if (resolved.protocol !== 'https:' && resolved.protocol !== 'http:') throw unusable(settings, `${url} is neither http nor https`)
   return URL.canParse(url) ? url : resolved.href
 }
 
-function displayName(role: SPRole | undefined): string | undefined {
+function displayName(role: SPRole | IDPRole | undefined): string | undefined {
   const names = role?.ui?.displayNames
   return names?.['en'] ?? (names === undefined ? undefined : Object.values(names)[0])
 }
@@ -176,6 +241,6 @@ function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exc
   return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }
 
-function unusable(settings: ConnectionSettings, reason: string): CurfewError {
+function unusable(settings: PartnerSettings, reason: string): CurfewError {
   return new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: settings.id, reason })
 }

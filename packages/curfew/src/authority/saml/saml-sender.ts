@@ -14,9 +14,10 @@ import {
   verifyLogoutResponse
 } from '@curfew/codecs'
 import type { BrowserAnswer, BrowserInstruction, Sender, SendRequest, SendResult } from '../../engine/sender.ts'
+import { isSilent } from '../../core/peer.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
-import type { SamlConnection } from './connection.ts'
+import type { SamlPartner } from './connection.ts'
 import type { Connections } from './connections.ts'
 import { logoutRequestOf, requestInstruction } from './logout-message.ts'
 
@@ -70,7 +71,7 @@ function failureOf(error: unknown, signal: AbortSignal): SendResult {
 /** What trying again can't change: our own rules keep this address from being asked. */
 const settledRefusals: ReadonlySet<string> = new Set(['CURFEW_OUTBOUND_ADDRESS_FORBIDDEN', 'CURFEW_OUTBOUND_URL', 'CURFEW_OUTBOUND_TOO_LARGE'])
 
-function readAnswer(connection: SamlConnection, messageId: string, answer: OutboundResponse): SendResult {
+function readAnswer(connection: SamlPartner, messageId: string, answer: OutboundResponse): SendResult {
   const isXml = answer.headers['content-type']?.includes('xml') ?? false
   const isFault = answer.status === 500 && isXml
   if (answer.status >= 500 && !isFault) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_SAML_PEER_HTTP', retryable: true }
@@ -104,6 +105,7 @@ export function judgeAnswer(response: Verified<LogoutResponse>): BrowserAnswer {
 function prepareBrowser(deps: SamlSenderDeps, request: SendRequest): Promise<BrowserInstruction> {
   const { channel } = request
   const connection = deps.connections.byId(request.delivery.peerId)
-  if (connection === undefined || channel.kind === 'server') throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: request.delivery.peerId })
+  if (connection === undefined || channel.kind === 'server' || isSilent(channel))
+    throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: request.delivery.peerId })
   return requestInstruction(connection, channel.binding, channel.url, logoutRequestOf(deps.entityId, request))
 }

@@ -12,7 +12,7 @@ import {
 } from '@curfew/codecs'
 import type { EndReason } from '../../core/session.ts'
 import type { BrowserInstruction, SendRequest } from '../../engine/sender.ts'
-import type { SamlConnection, LogoutService } from './connection.ts'
+import type { LogoutService, SamlPartner } from './connection.ts'
 import { instant } from './endpoints.ts'
 
 /** A LogoutRequest stays valid at least so long, whatever the assertion said. */
@@ -34,7 +34,7 @@ export function logoutRequestOf(entityId: string, send: SendRequest): LogoutRequ
     notOnOrAfter: instant(Math.max(nowMs + requestValidMsMin, delivery.assertionNotOnOrAfterMs)),
     reason: reasonUri(run.reason),
     subject: delivery.nameId,
-    sessionIndexes: [delivery.sessionIndex],
+    sessionIndexes: delivery.sessionIndex === '' ? [] : [delivery.sessionIndex],
     asynchronous: false
   }
 }
@@ -59,7 +59,7 @@ function reasonUri(reason: EndReason): string {
 }
 
 /** Puts a LogoutRequest on the way through the browser. */
-export function requestInstruction(connection: SamlConnection, binding: 'redirect' | 'post', url: string, request: LogoutRequest): Promise<BrowserInstruction> {
+export function requestInstruction(connection: SamlPartner, binding: 'redirect' | 'post', url: string, request: LogoutRequest): Promise<BrowserInstruction> {
   return instruct(connection, { binding, url, parameter: 'SAMLRequest' }, serialiseLogoutRequest(request), undefined)
 }
 
@@ -88,7 +88,7 @@ export function logoutResponseParts(answer: Answer): SignableParts {
 
 /** Where answers to this partner go through the browser: its response address where it has one (AC-141). */
 export function answerService(
-  connection: SamlConnection,
+  connection: SamlPartner,
   binding: 'redirect' | 'post'
 ): { readonly binding: 'redirect' | 'post'; readonly url: string } | undefined {
   const found = connection.logoutServices.find((slo) => slo.binding === binding) ?? connection.logoutServices.find(isFrontChannel)
@@ -101,7 +101,7 @@ function isFrontChannel(slo: LogoutService): slo is LogoutService & { readonly b
 
 /** Puts a LogoutResponse on the way through the browser. */
 export function answerInstruction(
-  connection: SamlConnection,
+  connection: SamlPartner,
   service: { readonly binding: 'redirect' | 'post'; readonly url: string },
   answer: Omit<Answer, 'destination'>,
   relayState: string | undefined
@@ -111,7 +111,7 @@ export function answerInstruction(
 }
 
 async function instruct(
-  connection: SamlConnection,
+  connection: SamlPartner,
   way: { readonly binding: 'redirect' | 'post'; readonly url: string; readonly parameter: 'SAMLRequest' | 'SAMLResponse' },
   parts: SignableParts,
   relayState: string | undefined

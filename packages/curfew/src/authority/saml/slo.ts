@@ -20,20 +20,21 @@ import { sendInstruction } from '../reply.ts'
 import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
-import type { SamlConnection } from './connection.ts'
-import { instant, singleLogoutUrl } from './endpoints.ts'
+import { ownRole, type SamlPartner } from './connection.ts'
+import { instant, samlPaths, singleLogoutUrl } from './endpoints.ts'
 import { answerInstruction, answerService } from './logout-message.ts'
 import { type AcceptedLogout, acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
-import { connectionOf, requireBinding } from './partner.ts'
+import { partnerOf, requireBinding } from './partner.ts'
 import { judgeAnswer } from './saml-sender.ts'
+import type { SamlRole } from './settings.ts'
 
 /**
- * `/idp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
+ * `/idp/SLO.saml2` and `/sp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
  * back from a partner with an answer nobody can read or believe is not left standing: its own run goes on.
  */
-export async function receiveLogoutMessage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   try {
-    return await handleLogoutMessage(ctx, request, reply)
+    return await handleLogoutMessage(ctx, own, request, reply)
   } catch (error) {
     const token = browserToken(ctx, request)
     if (!isCurfewError(error) || token === undefined || parametersOf(request)['SAMLResponse'] === undefined) throw error
@@ -46,23 +47,23 @@ export async function receiveLogoutMessage(ctx: AuthorityContext, request: Fasti
   }
 }
 
-async function handleLogoutMessage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function handleLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
   switch (received.kind) {
     case 'LogoutRequest':
-      return logoutRequested(ctx, received, request, reply)
+      return logoutRequested(ctx, own, received, request, reply)
     case 'LogoutResponse':
-      return logoutAnswered(ctx, received, request, reply)
+      return logoutAnswered(ctx, own, received, request, reply)
     case 'AuthnRequest':
     case 'Response':
       throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind })
   }
 }
 
-async function logoutRequested(ctx: AuthorityContext, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const accepted = await acceptLogoutRequest(ctx, received, singleLogoutUrl(ctx))
+async function logoutRequested(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const accepted = await acceptLogoutRequest(ctx, own, received)
   const started = await startLogout(ctx, accepted, browserToken(ctx, request))
-  if (started.kind === 'run') return followRun(ctx, started.runId, request, reply)
+  if (started.kind === 'run') return followRun(ctx, own, started.runId, request, reply)
   const answer = accepted.message.asynchronous ? undefined : await immediateAnswer(ctx, accepted, started.status)
   return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)
 }
@@ -71,15 +72,15 @@ async function logoutRequested(ctx: AuthorityContext, received: Received, reques
  * The browser of the session goes to the sign-off page. Any other browser (its cookie is lost, or it did not come
  * along with a POST from another site) first goes to a one-time path, where cookies show and the answer is waited for.
  */
-async function followRun(ctx: AuthorityContext, runId: RunId, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function followRun(ctx: AuthorityContext, own: SamlRole, runId: RunId, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const run = await ctx.store.getRun(runId)
   if (run?.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${runId}`)
   const nonce = ctx.ids.cookie()
   await ctx.store.txCreate(returnKey(nonce), runId, ctx.clock.nowMs() + transactionMs)
-  return seeOther(reply, `/idp/${nonce}/resume/idp/SLO.saml2`)
+  return seeOther(reply, samlPaths[own].resumeLogout.replace(':nonce', nonce))
 }
 
-/** `/idp/<nonce>/resume/idp/SLO.saml2`: where a browser goes on that was not known at the LogoutRequest. */
+/** `/idp/<nonce>/resume/idp/SLO.saml2`, and the same for the other role: where a browser goes on that was not known at the LogoutRequest. */
 export async function resumeLogout(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { nonce } = request.params as { nonce: string }
   const runId = (await ctx.store.txTake(returnKey(nonce), ctx.clock.nowMs())).value as RunId | undefined
@@ -128,8 +129,8 @@ function answerHead(ctx: AuthorityContext): { readonly id: string; readonly enti
  * A partner's answer to our LogoutRequest. An answer that can't be trusted ends nothing, but the browser that brought
  * it is not left standing: where it names an open request, the run goes on without this partner's word.
  */
-async function logoutAnswered(ctx: AuthorityContext, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const connection = connectionOf(ctx, received)
+async function logoutAnswered(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const connection = partnerOf(ctx, received, own)
   const messageId = received.claimed.inResponseTo
   const answer = readAnswer(ctx, connection, received)
   const run = messageId === undefined ? undefined : await ctx.engine.browserAnswered(connection.id, messageId, answer)
@@ -140,11 +141,15 @@ async function logoutAnswered(ctx: AuthorityContext, received: Received, request
   return cameByFrame(run, messageId) ? sendFrameDone(ctx, request, reply) : seeOther(reply, `/signoff/${run.id}`)
 }
 
-function readAnswer(ctx: AuthorityContext, connection: SamlConnection, received: Received): BrowserAnswer {
+function readAnswer(ctx: AuthorityContext, connection: SamlPartner, received: Received): BrowserAnswer {
   try {
     requireBinding(connection, received)
     const message = verifyLogoutResponse(received, connection.verification)
-    validateLogoutResponse(message, { now: instant(ctx.clock.nowMs()), destinations: [singleLogoutUrl(ctx)], skewSeconds: ctx.saml.clockSkewSeconds })
+    validateLogoutResponse(message, {
+      now: instant(ctx.clock.nowMs()),
+      destinations: [singleLogoutUrl(ctx, ownRole(connection))],
+      skewSeconds: ctx.saml.clockSkewSeconds
+    })
     ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutResponse' })
     return judgeAnswer(message)
   } catch (error) {

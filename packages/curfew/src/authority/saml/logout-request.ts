@@ -15,15 +15,17 @@ import {
 import type { RunId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
 import { starterAnswer, verdictOf } from '../../core/verdict.ts'
+import type { EndReason } from '../../core/session.ts'
 import type { SessionParticipant } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
-import type { SamlConnection } from './connection.ts'
-import { instant } from './endpoints.ts'
-import { connectionOf, requireBinding } from './partner.ts'
+import type { SamlPartner } from './connection.ts'
+import { instant, singleLogoutSoapUrl, singleLogoutUrl } from './endpoints.ts'
+import { partnerOf, requireBinding } from './partner.ts'
+import type { SamlRole } from './settings.ts'
 
 /** A LogoutRequest that may be acted on: proved, addressed to us, in time, and never seen before. */
 export interface AcceptedLogout {
-  readonly connection: SamlConnection
+  readonly connection: SamlPartner
   readonly message: Verified<LogoutRequest>
   readonly binding: 'redirect' | 'post' | 'soap'
   readonly relayState?: string
@@ -37,12 +39,13 @@ export type LogoutStarted = { readonly kind: 'run'; readonly runId: RunId } | { 
  * @throws CURFEW_SAML_PEER_UNKNOWN, CURFEW_SAML_BINDING_REFUSED, CURFEW_SAML_REPLAYED and those of verification
  * @see saml-core-2.0-os section 3.7.3.2
  */
-export async function acceptLogoutRequest(ctx: AuthorityContext, received: Received, destination: string): Promise<AcceptedLogout> {
-  const connection = connectionOf(ctx, received)
+export async function acceptLogoutRequest(ctx: AuthorityContext, own: SamlRole, received: Received): Promise<AcceptedLogout> {
+  const connection = partnerOf(ctx, received, own)
   requireBinding(connection, received)
   const message = verifyLogoutRequest(received, connection.verification)
   const nowMs = ctx.clock.nowMs()
   const { clockSkewSeconds: skewSeconds } = ctx.saml
+  const destination = received.binding === 'soap' ? singleLogoutSoapUrl(ctx, own) : singleLogoutUrl(ctx, own)
   validateLogoutRequest(message, { now: instant(nowMs), destinations: [destination], skewSeconds })
   const { issuer, id, untilMs } = replayEntry(message, skewSeconds)
   const { value } = await ctx.store.replaySeen(issuer, id, untilMs, nowMs)
@@ -58,7 +61,7 @@ export async function acceptLogoutRequest(ctx: AuthorityContext, received: Recei
  */
 export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogout, browserHash: string | undefined): Promise<LogoutStarted> {
   const { connection, message } = accepted
-  if (!connection.profiles.spInitiatedSlo) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
+  if (!mayAsk(connection)) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
   const found = await findSessions(ctx, connection, message)
   if (found.length === 0) return { kind: 'answer', status: status.requester(statusUri.unknownPrincipal) }
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
@@ -80,14 +83,21 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   return isOurs ? { kind: 'run', runId } : { kind: 'answer', status: await statusOfRuns(ctx, [runId, ...others]) }
 }
 
+/** The profile by which this partner may send LogoutRequests. */
+function mayAsk({ role, profiles }: SamlPartner): boolean {
+  return role === 'sp' ? profiles.spInitiatedSlo : profiles.idpInitiatedSlo
+}
+
 /** Every SessionIndex is read; each must name a session in which this partner knows exactly this subject. */
-async function findSessions(ctx: AuthorityContext, connection: SamlConnection, message: LogoutRequest): Promise<readonly SessionParticipant[]> {
+async function findSessions(ctx: AuthorityContext, connection: SamlPartner, message: LogoutRequest): Promise<readonly SessionParticipant[]> {
   const { sessionIndexes, subject } = message
   const candidates =
     sessionIndexes.length === 0
       ? await ctx.store.findByNameId(connection.id, subject.value)
       : (await Promise.all(sessionIndexes.map((index) => ctx.store.findByIndex(connection.id, index)))).filter((one) => one !== undefined)
-  const matching = candidates.filter(({ participant }) => sameNameId(participant.nameId, subject, ctx.saml.entityId, connection.entityId))
+  // An absent qualifier stands for whoever issued the name, and whom it was issued to.
+  const qualifiers = connection.role === 'sp' ? ([ctx.saml.entityId, connection.entityId] as const) : ([connection.entityId, ctx.saml.entityId] as const)
+  const matching = candidates.filter(({ participant }) => sameNameId(participant.nameId, subject, ...qualifiers))
   return [...new Map(matching.map((one) => [one.session.id, one])).values()]
 }
 
@@ -100,7 +110,7 @@ async function endOne(
   const { connection, message, binding, relayState } = accepted
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: one.session.id },
-    reason: message.reason === logoutReason.admin ? 'admin' : 'user',
+    reason: reasonOf(connection, message),
     by: { kind: 'peer', id: connection.id },
     starter: {
       kind: 'participant',
@@ -118,6 +128,12 @@ async function endOne(
   const run = ended ?? summary.already[0]
   if (run === undefined) throw new CurfewError('CURFEW_SAML_SESSION_ENDED', { session: one.session.id })
   return { runId: run.runId, isOurs: ended !== undefined }
+}
+
+/** An administrator there is not one of ours: what an upstream provider ends is its own reason. */
+function reasonOf(connection: SamlPartner, message: LogoutRequest): EndReason {
+  if (connection.role === 'idp') return 'upstream'
+  return message.reason === logoutReason.admin ? 'admin' : 'user'
 }
 
 /** How long the answer may have to wait for. */

@@ -4,37 +4,37 @@ import type { RunId } from '../../core/ids.ts'
 import { starterAnswer } from '../../core/verdict.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore } from '../request.ts'
-import type { SamlConnection } from './connection.ts'
-import { singleLogoutSoapUrl } from './endpoints.ts'
+import type { SamlPartner } from './connection.ts'
 import { logoutResponseParts } from './logout-message.ts'
 import { acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
-import { connectionOf } from './partner.ts'
+import { partnerOf } from './partner.ts'
+import type { SamlRole } from './settings.ts'
 
 /**
- * `/idp/SLO.ssaml2`: a LogoutRequest by SOAP, answered in the same exchange. Other participants are told meanwhile;
+ * `/idp/SLO.ssaml2` and `/sp/SLO.ssaml2`: a LogoutRequest by SOAP, answered in the same exchange. Other participants are told meanwhile;
  * who needs a browser can't be, and the answer says so. A body that is no SAML message of a known partner gets a
  * fault; every other refusal is a signed status.
  * @see saml-bindings-2.0-os section 3.2
  */
-export async function receiveSoapLogout(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function receiveSoapLogout(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   let received: Received
-  let connection: SamlConnection
+  let connection: SamlPartner
   try {
     received = decodeSoap(request.body instanceof Uint8Array ? request.body : new Uint8Array())
-    connection = connectionOf(ctx, received)
+    connection = partnerOf(ctx, received, own)
   } catch (error) {
     if (!isCurfewError(error)) throw error
     return sendFault(ctx, error, request, reply)
   }
-  const answer = await judge(ctx, received, request)
+  const answer = await judge(ctx, own, received, request)
   const response = { id: ctx.ids.message(), entityId: ctx.saml.entityId, nowMs: ctx.clock.nowMs(), requestId: received.claimed.id, status: answer }
   const signed = await signMessage(logoutResponseParts(response), connection.signing)
   return reply.headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' }).send(encodeSoap(signed))
 }
 
-async function judge(ctx: AuthorityContext, received: Received, request: FastifyRequest): Promise<Status> {
+async function judge(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest): Promise<Status> {
   try {
-    const accepted = await acceptLogoutRequest(ctx, received, singleLogoutSoapUrl(ctx))
+    const accepted = await acceptLogoutRequest(ctx, own, received)
     const started = await startLogout(ctx, accepted, undefined)
     return started.kind === 'answer' ? started.status : await outcomeOf(ctx, started.runId)
   } catch (error) {

@@ -1,6 +1,9 @@
 import type { Binding, SignatureAlgorithm, SigningKey } from '@curfew/codecs'
 
-/** What the identity provider is and how it signs. */
+/** A role in the SAML sense: who issues assertions and who takes them. */
+export type SamlRole = 'idp' | 'sp'
+
+/** What this entity is and how it signs; both of its roles share one entity ID and the keys. */
 export interface SamlSettings {
   readonly entityId: string
   /** The first signs; all are published, so that partners know the next one before it is used. */
@@ -16,12 +19,13 @@ export interface OwnKey extends SigningKey {
 
 export type NameIdKind = 'persistent' | 'transient' | 'emailAddress' | 'unspecified'
 
+/** Who may start what. A profile that is off towards a partner means that it is never sent such a message. */
 export interface Profiles {
   readonly idpInitiatedSso: boolean
   readonly spInitiatedSso: boolean
-  /** Off: this partner is never sent a LogoutRequest; its session ends here without it. */
+  /** A LogoutRequest from the identity provider to the service provider. */
   readonly idpInitiatedSlo: boolean
-  /** Off: a LogoutRequest of this partner is denied. */
+  /** A LogoutRequest from the service provider to the identity provider. */
   readonly spInitiatedSlo: boolean
 }
 
@@ -38,8 +42,8 @@ export interface LogoutServiceSettings {
   readonly responseUrl?: string | undefined
 }
 
-/** One SAML connection as configured; whatever is absent comes from the partner's metadata. Paths are absolute. */
-export interface ConnectionSettings {
+/** What the configuration says of any SAML partner; whatever is absent comes from its metadata. Paths are absolute. */
+export interface PartnerSettings {
   readonly id: string
   readonly name?: string | undefined
   readonly logoUrl?: string | undefined
@@ -55,17 +59,36 @@ export interface ConnectionSettings {
     | undefined
   readonly entityId?: string | undefined
   readonly baseUrl?: string | undefined
-  readonly acs?: readonly ConsumerSettings[] | undefined
   readonly slo?: readonly LogoutServiceSettings[] | undefined
   readonly incomingBindings?: readonly Binding[] | undefined
   readonly profiles?: { readonly [P in keyof Profiles]?: boolean | undefined } | undefined
-  readonly nameId?: { readonly format?: NameIdKind | undefined; readonly attribute?: string | undefined } | undefined
+  /** SAML attribute name to attribute of the user. */
   readonly attributes?: Readonly<Record<string, string>> | undefined
   readonly certificates?: readonly string[] | undefined
-  readonly requireSignedAuthnRequests?: boolean | undefined
-  readonly signResponse?: boolean | undefined
   readonly embedCertificate?: boolean | undefined
   readonly algorithm?: SignatureAlgorithm | undefined
   readonly frames?: boolean | undefined
   readonly returnsBrowser?: boolean | undefined
+}
+
+/** A connection to a service provider: an application. */
+export interface ConnectionSettings extends PartnerSettings {
+  readonly acs?: readonly ConsumerSettings[] | undefined
+  readonly nameId?: { readonly format?: NameIdKind | undefined; readonly attribute?: string | undefined } | undefined
+  readonly requireSignedAuthnRequests?: boolean | undefined
+  readonly signResponse?: boolean | undefined
+}
+
+export interface SingleSignOnSettings {
+  readonly binding: 'redirect' | 'post'
+  readonly url: string
+}
+
+/** A connection to an identity provider that people may sign in at. */
+export interface IdentityProviderSettings extends PartnerSettings {
+  readonly sso?: readonly SingleSignOnSettings[] | undefined
+  /** Format asked for; absent: the identity provider chooses. */
+  readonly nameIdFormat?: NameIdKind | undefined
+  /** SAML attribute that holds the user name; absent: the NameID. */
+  readonly username?: string | undefined
 }

@@ -1,0 +1,163 @@
+import { CurfewError, type EntityDescriptor, parseMetadata, verificationKeyFromCertificate, verifyMetadata } from '@curfew/codecs'
+import type { PeerId } from '../../core/ids.ts'
+import type { Peer } from '../../core/peer.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import { type ConnectionParts, type IdpConnection, makeConnection, makeIdpConnection, type SamlConnection, type SamlPartner } from './connection.ts'
+import type { ConnectionSettings, IdentityProviderSettings, OwnKey, PartnerSettings, SamlRole } from './settings.ts'
+
+/** The SAML partners of this authority; look-ups see the latest metadata. One entity may be a partner in both roles. */
+export interface Connections {
+  byId(id: PeerId): SamlPartner | undefined
+  /** By entity ID, among the service providers. */
+  application(entityId: string): SamlConnection | undefined
+  /** By entity ID, among the identity providers. */
+  identityProvider(entityId: string): IdpConnection | undefined
+  peer(id: PeerId): Peer | undefined
+  /** In configured order, as all lists here. */
+  applications(): readonly SamlConnection[]
+  identityProviders(): readonly IdpConnection[]
+  all(): readonly SamlPartner[]
+}
+
+/** What the configuration says of all SAML partners. */
+export interface ConnectionsSettings {
+  readonly applications: readonly ConnectionSettings[]
+  readonly identityProviders: readonly IdentityProviderSettings[]
+}
+
+/** Connections whose metadata is kept up to date. */
+export interface LiveConnections extends Connections, AsyncDisposable {
+  /** Reads the metadata of one connection again. What was known stays when that fails. @throws what was wrong */
+  refresh(id: PeerId): Promise<void>
+}
+
+export interface ConnectionsDeps {
+  readonly clock: Clock
+  readonly ownKeys: readonly OwnKey[]
+  readFile(path: string): Promise<Uint8Array>
+  /** Reads metadata over the one outbound door. */
+  fetchMetadata(url: string): Promise<Uint8Array>
+  /** A refresh failed; the connection goes on with what it had. */
+  onProblem(id: PeerId, error: unknown): void
+}
+
+const refreshMinutesDefault = 60
+/** Until the first reading succeeded. */
+const retryMinutes = 1
+
+/** A fixed set of connections. @throws CURFEW_CONFIG_CONNECTION when an id, or an entity ID in one role, stands twice */
+export function fixedConnections(list: readonly SamlPartner[]): Connections {
+  const applications = list.filter((partner) => partner.role === 'sp')
+  const identityProviders = list.filter((partner) => partner.role === 'idp')
+  const ids = uniqueBy(list, (partner) => partner.id)
+  const byApplication = uniqueBy(applications, (partner) => partner.entityId)
+  const byProvider = uniqueBy(identityProviders, (partner) => partner.entityId)
+  return {
+    byId: (id) => ids.get(id),
+    application: (entityId) => byApplication.get(entityId),
+    identityProvider: (entityId) => byProvider.get(entityId),
+    peer: (id) => ids.get(id)?.peer,
+    applications: () => applications,
+    identityProviders: () => identityProviders,
+    all: () => list
+  }
+}
+
+function uniqueBy<P extends SamlPartner>(list: readonly P[], key: (partner: P) => string): ReadonlyMap<string, P> {
+  const map = new Map(list.map((partner) => [key(partner), partner]))
+  const twice = list.find((partner) => map.get(key(partner)) !== partner)
+  if (twice !== undefined)
+    throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: twice.id, reason: 'its id or entity ID belongs to another connection' })
+  return map
+}
+
+/**
+ * Reads all connections and keeps those with a metadata address fresh. A partner whose metadata address does not
+ * answer yet is left out and asked again every minute: one partner that is down must not keep everybody signed out.
+ * @throws CURFEW_CONFIG_CONNECTION, CURFEW_SAML_METADATA for connections that are read from files
+ */
+export async function openConnections(deps: ConnectionsDeps, settings: ConnectionsSettings): Promise<LiveConnections> {
+  const sources = [...settings.applications.map((one) => sourceOf(deps, one, 'sp')), ...settings.identityProviders.map((one) => sourceOf(deps, one, 'idp'))]
+  const loaded = new Map<PeerId, SamlPartner>()
+  const timers = new Map<PeerId, Timer>()
+  const inOrder = (): readonly SamlPartner[] => sources.flatMap((one) => loaded.get(one.id) ?? [])
+  const load = async (one: Source): Promise<void> => {
+    loaded.set(one.id, await one.load())
+  }
+  await Promise.all(sources.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => deps.onProblem(one.id, error)))))
+  let current = fixedConnections(inOrder())
+  const refresh = async (id: PeerId): Promise<void> => {
+    const own = sources.find((one) => one.id === id)
+    if (own === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: id })
+    await load(own)
+    current = fixedConnections(inOrder())
+  }
+  const schedule = (one: Source): void => {
+    if (one.metadata?.url === undefined) return
+    const minutes = loaded.has(one.id) ? (one.metadata.refreshMinutes ?? refreshMinutesDefault) : retryMinutes
+    const again = (): void => schedule(one)
+    const run = (): void =>
+      void refresh(one.id)
+        .catch((error: unknown) => deps.onProblem(one.id, error))
+        .then(again)
+    timers.set(one.id, deps.clock.after(minutes * 60_000, run))
+  }
+  for (const one of sources) schedule(one)
+  return {
+    byId: (id) => current.byId(id),
+    application: (entityId) => current.application(entityId),
+    identityProvider: (entityId) => current.identityProvider(entityId),
+    peer: (id) => current.peer(id),
+    applications: () => current.applications(),
+    identityProviders: () => current.identityProviders(),
+    all: () => current.all(),
+    refresh,
+    async [Symbol.asyncDispose]() {
+      for (const timer of timers.values()) timer.cancel()
+      timers.clear()
+    }
+  }
+}
+
+/** One partner as it is read again and again. */
+interface Source {
+  readonly id: PeerId
+  readonly metadata: PartnerSettings['metadata']
+  load(): Promise<SamlPartner>
+}
+
+function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | IdentityProviderSettings, role: SamlRole): Source {
+  return {
+    id: settings.id,
+    metadata: settings.metadata,
+    async load() {
+      const parts = { ...(await loadParts(deps, settings, role)), settings }
+      return role === 'sp' ? makeConnection(parts) : makeIdpConnection(parts)
+    }
+  }
+}
+
+/** Reads the files and metadata of one partner. */
+async function loadParts(deps: ConnectionsDeps, settings: PartnerSettings, role: SamlRole): Promise<Omit<ConnectionParts, 'settings'>> {
+  const decode = new TextDecoder()
+  const certificates = await Promise.all((settings.certificates ?? []).map(async (path) => decode.decode(await deps.readFile(path))))
+  const descriptor = await loadDescriptor(deps, settings, role)
+  return { descriptor, certificates, ownKeys: deps.ownKeys, nowMs: deps.clock.nowMs() }
+}
+
+async function loadDescriptor(deps: ConnectionsDeps, settings: PartnerSettings, role: SamlRole): Promise<EntityDescriptor | undefined> {
+  const { metadata } = settings
+  if (metadata === undefined) return undefined
+  const bytes = metadata.url === undefined ? await deps.readFile(metadata.file ?? '') : await deps.fetchMetadata(metadata.url)
+  if (metadata.certificate !== undefined) {
+    const pem = new TextDecoder().decode(await deps.readFile(metadata.certificate))
+    verifyMetadata(bytes, [verificationKeyFromCertificate(pem)])
+  }
+  const partners = parseMetadata(bytes).filter((entity) => entity[role] !== undefined)
+  const found = settings.entityId === undefined && partners.length === 1 ? partners[0] : partners.find((entity) => entity.entityId === settings.entityId)
+  if (found === undefined) {
+    const what = role === 'sp' ? 'service provider' : 'identity provider'
+    throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: settings.id, reason: `its metadata holds no ${what} of that entity ID` })
+  }
+  return found
+}
