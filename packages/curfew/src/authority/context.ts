@@ -64,6 +64,10 @@ export interface SignOnSettings {
   /** People may sign in here with a password. */
   readonly hasForm: boolean
   readonly sourceId: string
+  /** Where a sign-in that started here without a target ends; absent: the start page. */
+  readonly successUrl?: string
+  /** Allowed `TargetResource` addresses of a sign-in. */
+  readonly targets: readonly RedirectRule[]
   readonly sessionState: SessionState
   readonly locking: { readonly attempts: number; readonly windowMinutes: number }
 }

@@ -12,12 +12,14 @@ import { noStore } from './request.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
 import { resumeSso } from './saml-idp/sso.ts'
+import { samlSpPlugin } from './saml-sp/plugin.ts'
+import { askProvider } from './saml-sp/start-sso.ts'
 import type { SignOffDeps } from './sign-off/deps.ts'
 import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
-import { signOnPlugin } from './sign-on/plugin.ts'
+import { finishSignOn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
 
 /** Largest request body, as the replaced product (AC-165). */
 export const bodyBytesMax = 200_000
@@ -40,11 +42,22 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
   app.setErrorHandler(async (error, request, reply) => sendError(ctx, asCurfewError(error), error, request, reply))
   app.setNotFoundHandler(async (request, reply) => sendError(ctx, new CurfewError('CURFEW_API_NOT_FOUND', {}), undefined, request, reply))
-  app.register(signOnPlugin({ ...ctx, resume: (done, request, reply) => resumeSso(ctx, done, request, reply) }))
+  const signOn = signOnDeps(ctx)
+  app.register(signOnPlugin(signOn))
   app.register(samlIdpPlugin(ctx))
+  app.register(samlSpPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
   app.register(pingPlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
+}
+
+function signOnDeps(ctx: AuthorityContext): SignOnDeps {
+  return {
+    ...ctx,
+    resume: (done, request, reply) => resumeSso(ctx, done, request, reply),
+    providers: () => ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso),
+    askProvider: (wish, request, reply) => askProvider(ctx, wish, request, reply)
+  }
 }
 
 function signOffDeps(ctx: AuthorityContext): SignOffDeps {

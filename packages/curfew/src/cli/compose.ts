@@ -15,6 +15,7 @@ import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
 import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import type { RedirectRule } from '../core/redirect.ts'
 import type { RunPolicy } from '../core/run.ts'
 import type { EngineDeps } from '../engine/deps.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
@@ -302,15 +303,26 @@ function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
 }
 
 function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
-  const { users, sourceId, sessionState, locking } = signOn
-  return { sourceId, sessionState, locking, hasForm: users !== undefined }
+  const { users, sourceId, sessionState, locking, successUrl, targets } = signOn
+  return {
+    sourceId,
+    sessionState,
+    locking,
+    hasForm: users !== undefined,
+    targets: rulesOf(targets),
+    ...(successUrl === undefined ? {} : { successUrl })
+  }
+}
+
+function rulesOf(targets: Config['logout']['targets']): readonly RedirectRule[] {
+  return targets.map(({ path, ...rule }) => ({ ...rule, ...(path === undefined ? {} : { path }) }))
 }
 
 function logoutSettings({ logout }: Config): AuthorityContext['logout'] {
   const { confirm, successUrl, errorUrl, targets } = logout
   return {
     confirm,
-    targets: targets.map(({ path, ...rule }) => ({ ...rule, ...(path === undefined ? {} : { path }) })),
+    targets: rulesOf(targets),
     ...(successUrl === undefined ? {} : { successUrl }),
     ...(errorUrl === undefined ? {} : { errorUrl })
   }

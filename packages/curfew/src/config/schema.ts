@@ -81,19 +81,6 @@ const sessions = z
   })
   .describe('How long people stay signed in.')
 
-const signOn = z
-  .strictObject({
-    users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
-    sourceId: id.default('form'),
-    sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
-    locking: z
-      .strictObject({ attempts: positive.max(1_000).default(5), windowMinutes: positive.max(1_440).default(15) })
-      .prefault({})
-      .describe('Wrong passwords within the window before an account is locked.')
-  })
-  .prefault({})
-  .describe('The sign-in form.')
-
 const target = z.strictObject({
   domain: z
     .string()
@@ -103,6 +90,21 @@ const target = z.strictObject({
   requireHttps: z.boolean().default(true),
   allowQueryAndFragment: z.boolean().default(false)
 })
+
+const signOn = z
+  .strictObject({
+    users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
+    sourceId: id.default('form'),
+    successUrl: url.optional().describe('Landing page after a sign-in that names none.'),
+    targets: z.array(target).default([]).describe('Allowed TargetResource addresses of a sign-in; others are ignored.'),
+    sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
+    locking: z
+      .strictObject({ attempts: positive.max(1_000).default(5), windowMinutes: positive.max(1_440).default(15) })
+      .prefault({})
+      .describe('Wrong passwords within the window before an account is locked.')
+  })
+  .prefault({})
+  .describe('The sign-in form.')
 
 const logout = z
   .strictObject({

@@ -27,7 +27,10 @@ export interface Plan {
 export function planDeliveries(input: PlanInput): Plan {
   const told = input.participants.filter((p) => input.starter.kind !== 'participant' || p.id !== input.starter.participantId)
   if (told.length > deliveriesPerRunMax) throw new RangeError(`more than ${deliveriesPerRunMax} participants in one session`)
-  const deliveries = told.map((participant) => planDelivery(participant, input)).sort(byCertainty)
+  const deliveries = [...told]
+    .sort(byRole)
+    .map((participant) => planDelivery(participant, input))
+    .sort(byCertainty)
   const effects = deliveries
     .filter((delivery) => delivery.state === 'pending')
     .map((delivery): Effect => ({ kind: 'send', deliveryId: delivery.id, attempt: 1, dueAtMs: input.atMs }))
@@ -68,6 +71,11 @@ const channelRank: Readonly<Record<LogoutChannel['kind'], number>> = { server: 0
 /** Server to server first, then hidden frames, then hops. */
 export function inOrder(channels: readonly LogoutChannel[]): readonly LogoutChannel[] {
   return [...channels].sort((a, b) => channelRank[a.kind] - channelRank[b.kind])
+}
+
+/** The identity provider that signed the user in is asked before the applications (Core 3.7.3.2). */
+function byRole(a: Participant, b: Participant): number {
+  return Number(b.role === 'upstream') - Number(a.role === 'upstream')
 }
 
 /** Applications that may keep the browser come last; otherwise the order of the sign-ins stays. */

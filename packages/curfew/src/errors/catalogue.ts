@@ -61,6 +61,7 @@ export const catalogue = {
   CURFEW_SAML_PEER_UNKNOWN: { kind: 'peer', http: 400, title: 'The message comes from nobody this server has a connection to.' },
   CURFEW_SAML_PEER_UNREACHABLE: { kind: 'operation', http: 502, title: 'The application could not be reached.' },
   CURFEW_SAML_PROFILE_OFF: { kind: 'peer', http: 403, title: 'The connection does not include this kind of exchange.' },
+  CURFEW_SAML_USERNAME_MISSING: { kind: 'peer', http: 400, title: 'The identity provider did not say who the user is.' },
   CURFEW_SESSION_CAPACITY: { kind: 'operation', http: 503, title: 'The session registry is full; no new sign-in is taken.' },
   CURFEW_SESSION_FORM_FOREIGN: { kind: 'peer', http: 403, title: 'The form was not made for this browser.' },
   CURFEW_SESSION_PARTICIPANTS_FULL: { kind: 'operation', http: 503, title: 'The session has as many applications as it can hold.' },

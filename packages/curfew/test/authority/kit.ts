@@ -5,10 +5,10 @@ import type { AuthorityContext } from '../../src/authority/context.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
-import { makeConnection } from '../../src/authority/saml/connection.ts'
+import { makeConnection, makeIdpConnection } from '../../src/authority/saml/connection.ts'
 import { fixedConnections } from '../../src/authority/saml/connections.ts'
 import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
-import type { ConnectionSettings, OwnKey } from '../../src/authority/saml/settings.ts'
+import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
 import type { LocalUser } from '../../src/authority/sign-on/users.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
@@ -34,10 +34,14 @@ export interface KitOptions {
   readonly baseUrl?: string
   readonly capacity?: number
   readonly startMs?: number
+  /** Shared with other kits; instead of one that starts at `startMs`. */
+  readonly clock?: FakeClock
   /** Key of the identity provider, with its algorithm. */
   readonly ownKey?: OwnKey
   /** Connections beside those of `partners`. */
   readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
+  /** Identity providers that people may sign in at. */
+  readonly identityProviders?: readonly { readonly settings: IdentityProviderSettings; readonly certificatePem: string }[]
   /** Instead of a new one in memory. */
   readonly store?: Store
   readonly sessionsPerUserMax?: number
@@ -75,10 +79,11 @@ const policy: RunPolicy = {
   deadlineMs: 24 * 3_600_000
 }
 
-const authorityPair: KeyPair = makeKeyPair('curfew')
+/** Every kit signs with this key unless told otherwise. */
+export const authorityPair: KeyPair = makeKeyPair('curfew')
 
 export async function createKit(options: KitOptions = {}): Promise<Kit> {
-  const clock = createFakeClock(options.startMs)
+  const clock = options.clock ?? createFakeClock(options.startMs)
   const random = seededRandom()
   const ids = createIds(random)
   const ownKeys: readonly OwnKey[] = [options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }]
@@ -87,11 +92,11 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const))
   )
   const peers = [...Object.values(partners).map(({ settings, pair }) => ({ settings, certificatePem: pair.certificatePem })), ...(options.connections ?? [])]
-  const connections = fixedConnections(
-    peers.map(({ settings, certificatePem }) =>
-      makeConnection({ settings, descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() })
-    )
-  )
+  const parts = (certificatePem: string) => ({ descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() })
+  const connections = fixedConnections([
+    ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(certificatePem) })),
+    ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(certificatePem) }))
+  ])
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const metrics = createMetrics()
   const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
@@ -108,7 +113,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     clock,
     random,
     ids,
-    senders: [createSamlSender({ entityId: authorityUrl, connections, ids, outbound })],
+    senders: [createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound })],
     peer: (id) => connections.peer(id),
     policy,
     receipts: { sign: async () => 'receipt' },
@@ -174,9 +179,9 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
-    signOn: { hasForm: true, sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
+    signOn: { hasForm: true, targets: [], sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
     logout: { confirm: false, targets: [], ...options.logout },
-    saml: { entityId: authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
+    saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
     organisation: 'Test',
     pageContext: (request) => {
       const language = chooseLanguage(undefined, request.headers['accept-language'])

@@ -10,7 +10,8 @@ import { isFromFriend, type Parameters, parametersOf, seeOther } from '../reques
 import { askBody } from '../sign-off/ask-page.ts'
 import { browserToken, currentSession } from '../sign-on/browser-session.ts'
 
-export const startSloPath = '/idp/startSLO.ping'
+/** One handler: a logout ends the session in both roles, wherever it is started. */
+export const startSloPaths = { idp: '/idp/startSLO.ping', sp: '/sp/startSLO.ping' } as const
 
 /** Where the browser ends; only addresses that the redirect decision accepted. */
 interface Landing {
@@ -19,7 +20,7 @@ interface Landing {
 }
 
 /**
- * `/idp/startSLO.ping`, GET and POST alike: who is here, may this request end it silently, end it, go to the sign-off
+ * `/idp/startSLO.ping` and `/sp/startSLO.ping`, GET and POST alike: who is here, may this request end it silently, end it, go to the sign-off
  * page. A landing address that is not allowed is ignored; the logout goes on (AC-160).
  *
  * Differs: the replaced product stops at a refused `TargetResource`, and ends the session on any link of any site.
@@ -28,7 +29,7 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
   const parameters = parametersOf(request)
   const landing = landingOf(ctx, parameters, request)
   const session = await currentSession(ctx, request)
-  if (session === undefined) return nobodyHere(ctx, landing, request, reply)
+  if (session === undefined || isOfOther(session, parameters)) return nobodyHere(ctx, landing, request, reply)
   switch (consentOf(ctx, session, parameters, request)) {
     case 'needed':
       return ask(ctx, session, parameters, request, reply)
@@ -37,6 +38,11 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
     case 'given':
       return endSession(ctx, session, landing, reply)
   }
+}
+
+/** `SpSessionAuthnAdapterId` limits the start to a session that this source made. */
+function isOfOther(session: Session, { SpSessionAuthnAdapterId: sourceId }: Parameters): boolean {
+  return sourceId !== undefined && sourceId !== session.sourceId
 }
 
 function landingOf(ctx: AuthorityContext, parameters: Parameters, request: FastifyRequest): Landing {
@@ -89,7 +95,7 @@ function friends(ctx: AuthorityContext): ReadonlySet<string> {
 async function ask(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const context = ctx.pageContext(request)
   const participants = await ctx.store.getParticipants(session.id)
-  const kept = ['TargetResource', 'InErrorResource', 'Binding'].flatMap((name) => {
+  const kept = ['TargetResource', 'InErrorResource', 'Binding', 'SpSessionAuthnAdapterId'].flatMap((name) => {
     const value = parameters[name]
     return value === undefined ? [] : [[name, value] as const]
   })
@@ -98,7 +104,7 @@ async function ask(ctx: AuthorityContext, session: Session, parameters: Paramete
     username: session.username,
     apps: participants.map((p) => ctx.connections.peer(p.peerId)?.name ?? p.peerId),
     csrfToken: ctx.csrf.token(session.tokenHash),
-    action: startSloPath,
+    action: request.url.startsWith(startSloPaths.sp) ? startSloPaths.sp : startSloPaths.idp,
     fields: Object.fromEntries(kept)
   })
   // The answer may lead to the landing page at once: a stricter form policy would stop the browser there.

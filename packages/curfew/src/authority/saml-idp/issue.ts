@@ -19,7 +19,8 @@ import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlConnection } from '../saml/connection.ts'
 import { instant } from '../saml/endpoints.ts'
-import { chooseFormat, nameIdFor, participantId } from './name-id.ts'
+import { participantIdOf } from '../saml/participant-id.ts'
+import { chooseFormat, nameIdFor } from './name-id.ts'
 import type { SsoWish } from './sso-transaction.ts'
 
 /** One sign-in to one partner. */
@@ -59,7 +60,7 @@ export function errorResponse(ctx: AuthorityContext, connection: SamlConnection,
 function participantOf(ctx: AuthorityContext, issue: Issue, nameId: NameID, nowMs: number): Participant {
   const { connection, session, wish } = issue
   return {
-    id: participantId(connection, nameId),
+    id: participantIdOf(connection.id, nameId),
     peerId: connection.id,
     role: 'application',
     protocol: 'saml',

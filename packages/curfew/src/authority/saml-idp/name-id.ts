@@ -1,6 +1,5 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { CurfewError, type NameID, nameIdFormat } from '@curfew/codecs'
-import type { ParticipantId } from '../../core/ids.ts'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlConnection } from '../saml/connection.ts'
@@ -40,12 +39,6 @@ export function nameIdFor(deps: NameIdDeps, connection: SamlConnection, session:
       return { format: issuedFormats[format], value: attribute === undefined ? session.username : attributeValue(connection, session, attribute) }
     }
   }
-}
-
-/** The same partner with the same identifier is the same participant. */
-export function participantId(connection: SamlConnection, nameId: NameID): ParticipantId {
-  const parts = [nameId.format ?? '', nameId.nameQualifier ?? '', nameId.spNameQualifier ?? '', nameId.value]
-  return `${connection.id}:${createHash('sha256').update(parts.join('\0')).digest('base64url').slice(0, 12)}`
 }
 
 function qualified(deps: NameIdDeps, connection: SamlConnection, format: NameIdKind, value: string): NameID {

@@ -22,6 +22,7 @@ import type { SamlPartner } from './connection.ts'
 import { instant, singleLogoutSoapUrl, singleLogoutUrl } from './endpoints.ts'
 import { partnerOf, requireBinding } from './partner.ts'
 import type { SamlRole } from './settings.ts'
+import { buryLateAssertions } from './tombstone.ts'
 
 /** A LogoutRequest that may be acted on: proved, addressed to us, in time, and never seen before. */
 export interface AcceptedLogout {
@@ -62,6 +63,8 @@ export async function acceptLogoutRequest(ctx: AuthorityContext, own: SamlRole, 
 export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogout, browserHash: string | undefined): Promise<LogoutStarted> {
   const { connection, message } = accepted
   if (!mayAsk(connection)) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
+  // Before the look-up: an assertion that is on its way meets the tombstone, or this request meets its session.
+  if (connection.role === 'idp') await buryLateAssertions(ctx, connection.id, message)
   const found = await findSessions(ctx, connection, message)
   if (found.length === 0) return { kind: 'answer', status: status.requester(statusUri.unknownPrincipal) }
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.

@@ -11,13 +11,32 @@ import { formBinding } from './cookies.ts'
 import { formBody } from './form-page.ts'
 import { homeBody } from './home-page.ts'
 import { mayReuse, policyFor } from './session-limits.ts'
-import { endReplaced, sessionToReplace, signIn } from './sign-in.ts'
+import { endReplaced, identityOf, sessionToReplace, signIn } from './sign-in.ts'
 import { createTransaction, readTransaction, resumePath, type SignOnTransaction, takeTransaction } from './transaction.ts'
 import type { LocalUser } from './users.ts'
 
 export interface SignOnDeps extends AuthorityContext {
+  /** Identity providers that people may choose, in configured order. */
+  providers(): readonly SignOnProvider[]
+  /** Sends the browser to one of them; the answer comes back to {@link finishSignOn}. */
+  askProvider(wish: ProviderWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
   /** Goes on with a transaction of another surface; `session` undefined: passive, nobody is signed in. */
   resume(done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+}
+
+export interface SignOnProvider {
+  readonly id: string
+  readonly name: string
+  readonly logoUrl?: string
+}
+
+/** A sign-in at an identity provider for one transaction of one browser. */
+export interface ProviderWish {
+  readonly providerId: string
+  readonly nonce: string
+  readonly formHash: string
+  readonly forceAuthn: boolean
+  readonly isPassive: boolean
 }
 
 /** The end of a sign-in transaction. */
@@ -62,12 +81,37 @@ async function resume(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   const transaction = await openTransaction(deps, nonce)
   if (transaction.verified !== undefined) return finishReplacing(deps, nonce, request, reply)
   const session = await currentSession(deps, request)
-  const isEnough = session !== undefined && !transaction.forceAuthn && mayReuse(session, deps.signOn.sourceId, deps.sessions, deps.signOn.sessionState)
-  if (isEnough) return finish(deps, nonce, session, session.authenticatedAtMs, request, reply)
-  if (transaction.isPassive) return finish(deps, nonce, undefined, deps.clock.nowMs(), request, reply)
+  if (session !== undefined && isEnough(deps, transaction, session)) return finishSignOn(deps, nonce, session, session.authenticatedAtMs, request, reply)
+  const providerId = chosenProvider(deps, transaction, parametersOf(request))
+  if (transaction.isPassive && providerId === undefined) return finishSignOn(deps, nonce, undefined, deps.clock.nowMs(), request, reply)
   const lost = session === undefined ? await lostRun(deps, request, reply) : undefined
   if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
-  return showForm(deps, nonce, transaction, session, request, reply)
+  return providerId === undefined ? showForm(deps, nonce, transaction, session, request, reply) : ask(deps, nonce, transaction, providerId, request, reply)
+}
+
+function isEnough(deps: SignOnDeps, transaction: SignOnTransaction, session: Session): boolean {
+  const isOther = transaction.providerId !== undefined && transaction.providerId !== session.sourceId
+  return !transaction.forceAuthn && !isOther && mayReuse(session, deps.signOn.sourceId, deps.sessions, deps.signOn.sessionState)
+}
+
+/** The one of the transaction, the one that the person chose, or the only way in that there is. */
+function chosenProvider(deps: SignOnDeps, transaction: SignOnTransaction, { identityProvider }: Parameters): string | undefined {
+  const providers = deps.providers()
+  const only = deps.signOn.hasForm || providers.length > 1 ? undefined : providers[0]?.id
+  const wanted = transaction.providerId ?? identityProvider ?? only
+  return providers.find(({ id }) => id === wanted)?.id
+}
+
+function ask(
+  deps: SignOnDeps,
+  nonce: string,
+  { forceAuthn, isPassive }: SignOnTransaction,
+  providerId: string,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const formHash = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
+  return deps.askProvider({ providerId, nonce, formHash, forceAuthn, isPassive }, request, reply)
 }
 
 async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -75,6 +119,7 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   const transaction = await openTransaction(deps, nonce)
   const form = parametersOf(request)
   requireOwnForm(deps, nonce, form, request)
+  if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
   const checked = await checkPassword(deps, form['username'] ?? '', form['password'] ?? '')
   switch (checked.kind) {
     case 'ok':
@@ -121,10 +166,10 @@ async function accept(
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const former = await sessionToReplace(deps, user, request)
+  const former = await sessionToReplace(deps, userKeyOf(user.username), request)
   if (former !== undefined) return replace(deps, nonce, { former, user, persistent }, request, reply)
-  const { session } = await signIn(deps, user, { persistent }, request, reply)
-  return finish(deps, nonce, session, deps.clock.nowMs(), request, reply)
+  const { session } = await signIn(deps, identityOf(deps, user), { persistent }, request, reply)
+  return finishSignOn(deps, nonce, session, deps.clock.nowMs(), request, reply)
 }
 
 /** Somebody else is signed in here: that session's logout runs first, then the sign-in goes on where it stood. */
@@ -141,7 +186,7 @@ async function replace(
   const transaction = await takeOrFail(deps, nonce)
   const waiting = { ...transaction, verified: { username: user.username, persistent, formHash } }
   const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
-  const runId = await endReplaced(deps, former, user, `${deps.baseUrl}${path}`)
+  const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
   return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
 }
 
@@ -150,13 +195,18 @@ async function finishReplacing(deps: SignOnDeps, nonce: string, request: Fastify
   const { verified, ...transaction } = await takeOrFail(deps, nonce)
   const user = verified === undefined ? undefined : await deps.users.find(verified.username)
   const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
-  const isUsable = user !== undefined && !user.isDisabled && isSameBrowser && (await sessionToReplace(deps, user, request)) === undefined
+  const isUsable = user !== undefined && !user.isDisabled && isSameBrowser && (await sessionToReplace(deps, userKeyOf(user.username), request)) === undefined
   if (verified === undefined || !isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const { session } = await signIn(deps, user, verified, request, reply)
+  const { session } = await signIn(deps, identityOf(deps, user), verified, request, reply)
   return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
 
-async function finish(
+/**
+ * Takes the transaction and goes on with what waited for the sign-in.
+ * @param session - undefined: nobody is signed in, and no page may be shown
+ * @throws CURFEW_SESSION_STATE_NOT_FOUND when it was taken before or is too old
+ */
+export async function finishSignOn(
   deps: SignOnDeps,
   nonce: string,
   session: Session | undefined,
@@ -173,6 +223,8 @@ async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRe
   switch (done.transaction.purpose.kind) {
     case 'home':
       return seeOther(reply, '/')
+    case 'landing':
+      return seeOther(reply, done.transaction.purpose.url ?? deps.signOn.successUrl ?? '/')
     case 'saml':
       return deps.resume(done, request, reply)
   }
@@ -192,6 +244,8 @@ async function showForm(
   const username = parametersOf(request)['username'] ?? session?.username
   const body = formBody({
     t: context.t,
+    hasPassword: deps.signOn.hasForm,
+    providers: deps.providers(),
     action: resumePath(nonce),
     csrfToken: deps.csrf.token(`${binding}.${nonce}`),
     offersPersistent: policyFor(deps.sessions, deps.signOn.sourceId).persistent,

@@ -1,7 +1,8 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { RunId } from '../../core/ids.ts'
-import type { Session } from '../../core/session.ts'
+import type { SessionTimes } from '../../core/expiry.ts'
+import type { RunId, UserKey } from '../../core/ids.ts'
+import type { Attributes, Session } from '../../core/session.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { userKeyOf } from './check-password.ts'
@@ -12,35 +13,60 @@ import type { LocalUser } from './users.ts'
 /** What the form of this adapter proves. @see saml-authn-context-2.0-os section 3.4.9 */
 export const passwordContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
 
+/** Somebody who proved who it is, by a password here or by the word of an identity provider. */
+export interface Identity {
+  readonly userKey: UserKey
+  readonly username: string
+  /** The sign-in form, or the identity provider. */
+  readonly sourceId: string
+  readonly attributes: Attributes
+  readonly authnContext: string
+  readonly authenticatedAtMs: number
+  /** The source lets the session last no longer than this. */
+  readonly notOnOrAfterMs?: number
+}
+
 /** `isRepeat`: the same user proved itself again; the session and its applications stay together. */
 export interface SignInResult {
   readonly session: Session
   readonly isRepeat: boolean
 }
 
+/** What a right password at the form proves. */
+export function identityOf(ctx: Pick<AuthorityContext, 'signOn' | 'clock'>, user: LocalUser): Identity {
+  return {
+    userKey: userKeyOf(user.username),
+    username: user.username,
+    sourceId: ctx.signOn.sourceId,
+    attributes: user.attributes,
+    authnContext: passwordContext,
+    authenticatedAtMs: ctx.clock.nowMs()
+  }
+}
+
 /**
- * Makes a session for a user whose password was right. Id and cookies are always new, so what a browser held before
+ * Makes a session for somebody who proved who it is. Id and cookies are always new, so what a browser held before
  * is worth nothing. Another user's session in this browser must have been ended before ({@link endReplaced}).
  * @throws CURFEW_SESSION_CAPACITY when the store has no room; existing sessions stay complete
  */
 export async function signIn(
   ctx: AuthorityContext,
-  user: LocalUser,
+  identity: Identity,
   wish: { readonly persistent: boolean },
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<SignInResult> {
   const former = await currentSession(ctx, request)
-  if (former?.userKey === userKeyOf(user.username)) return { session: former, isRepeat: true }
-  const session = await openSession(ctx, user, wish, request, reply)
+  if (former?.userKey === identity.userKey) return { session: former, isRepeat: true }
+  const session = await openSession(ctx, identity, wish, request, reply)
   await ctx.engine.enforceSessionLimit(session.userKey)
   return { session, isRepeat: false }
 }
 
 /** The live session of somebody else in this browser. */
-export async function sessionToReplace(ctx: AuthorityContext, user: LocalUser, request: FastifyRequest): Promise<Session | undefined> {
+export async function sessionToReplace(ctx: AuthorityContext, userKey: UserKey, request: FastifyRequest): Promise<Session | undefined> {
   const former = await currentSession(ctx, request)
-  return former === undefined || former.userKey === userKeyOf(user.username) ? undefined : former
+  return former === undefined || former.userKey === userKey ? undefined : former
 }
 
 /**
@@ -48,11 +74,11 @@ export async function sessionToReplace(ctx: AuthorityContext, user: LocalUser, r
  * told before the next user meets them. Returns the run, undefined when the session ended meanwhile.
  * @param landingUrl - where the new user's sign-in goes on
  */
-export async function endReplaced(ctx: AuthorityContext, former: Session, user: LocalUser, landingUrl: string): Promise<RunId | undefined> {
+export async function endReplaced(ctx: AuthorityContext, former: Session, username: string, landingUrl: string): Promise<RunId | undefined> {
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: former.id },
     reason: 'replaced',
-    by: { kind: 'user', id: user.username },
+    by: { kind: 'user', id: username },
     starter: { kind: 'user', landingUrl, errorUrl: landingUrl },
     browser: 'present'
   })
@@ -61,29 +87,25 @@ export async function endReplaced(ctx: AuthorityContext, former: Session, user: 
 
 async function openSession(
   ctx: AuthorityContext,
-  user: LocalUser,
+  identity: Identity,
   wish: { readonly persistent: boolean },
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<Session> {
-  const policy = policyFor(ctx.sessions, ctx.signOn.sourceId)
+  const policy = policyFor(ctx.sessions, identity.sourceId)
   const nowMs = ctx.clock.nowMs()
   const isPersistent = policy.persistent && wish.persistent
   const cookies = newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent)
   const id = ctx.locator.newSessionId()
   const userAgent = request.headers['user-agent']?.slice(0, 256)
+  const { notOnOrAfterMs, ...known } = identity
   const session: Session = {
     id,
     version: 1,
-    userKey: userKeyOf(user.username),
-    username: user.username,
-    sourceId: ctx.signOn.sourceId,
-    attributes: user.attributes,
-    authnContext: passwordContext,
+    ...known,
     createdAtMs: nowMs,
-    authenticatedAtMs: nowMs,
     lastActivityAtMs: nowMs,
-    ...sessionTimesFor(policy, nowMs),
+    ...limitedBy(sessionTimesFor(policy, nowMs), notOnOrAfterMs),
     persistent: isPersistent,
     tokenHash: tokenHash(cookies.session),
     sri: ctx.locator.seal(ownPartner, id),
@@ -95,6 +117,14 @@ async function openSession(
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
   ctx.metrics.signIns.inc({ result: 'ok' })
   return session
+}
+
+function limitedBy(times: SessionTimes, notOnOrAfterMs = Number.MAX_SAFE_INTEGER): SessionTimes {
+  return {
+    ...times,
+    expiresAtMs: Math.min(times.expiresAtMs, notOnOrAfterMs),
+    idleExpiresAtMs: Math.min(times.idleExpiresAtMs, notOnOrAfterMs)
+  }
 }
 
 async function store(ctx: AuthorityContext, session: Session): Promise<void> {

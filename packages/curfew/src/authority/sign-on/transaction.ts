@@ -8,6 +8,8 @@ export interface SignOnTransaction {
   readonly forceAuthn: boolean
   /** No page may be shown: with no usable session the purpose is told so. */
   readonly isPassive: boolean
+  /** Only this identity provider's word counts. */
+  readonly providerId?: string
   /** Name of the application, for the page. */
   readonly appName?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
@@ -15,7 +17,11 @@ export interface SignOnTransaction {
 }
 
 /** What happens after the sign-in. `data` belongs to the surface that asked. */
-export type SignOnPurpose = { readonly kind: 'home' } | { readonly kind: 'saml'; readonly data: unknown }
+export type SignOnPurpose =
+  | { readonly kind: 'home' }
+  /** `url` was accepted by the redirect decision; absent: the configured page, else the start page. */
+  | { readonly kind: 'landing'; readonly url?: string }
+  | { readonly kind: 'saml'; readonly data: unknown }
 
 /** How long a sign-in page may stay open (AC-196: transaction state expires after 30 minutes). */
 export const transactionMs = 30 * 60_000

@@ -1,0 +1,70 @@
+import { bindingUri, encodePost, encodeRedirect, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest, signMessage } from '@curfew/codecs'
+import type { BrowserInstruction } from '../../engine/sender.ts'
+import type { AuthorityContext } from '../context.ts'
+import { transactionMs } from '../sign-on/transaction.ts'
+import type { IdpConnection } from '../saml/connection.ts'
+import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
+
+/** A sign-in that waits for an identity provider's answer. */
+export interface PendingRequest {
+  readonly providerId: string
+  /** The sign-on transaction that goes on with the answer. */
+  readonly nonce: string
+  /** Hash of the cookie of the browser that asked: nobody else may bring the answer. */
+  readonly formHash: string
+}
+
+export interface SignInWish {
+  readonly provider: IdpConnection
+  readonly nonce: string
+  readonly formHash: string
+  readonly forceAuthn: boolean
+  readonly isPassive: boolean
+}
+
+/**
+ * Asks an identity provider to sign the user in. The request is remembered before the browser leaves with it.
+ * @see saml-profiles-2.0-os section 4.1.4.1
+ */
+export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Promise<BrowserInstruction> {
+  const { provider, nonce, formHash } = wish
+  const id = ctx.ids.message()
+  const nowMs = ctx.clock.nowMs()
+  const pending: PendingRequest = { providerId: provider.id, nonce, formHash }
+  await ctx.store.txCreate(pendingKey(id), pending, nowMs + transactionMs)
+  const parts = serialiseAuthnRequest({
+    kind: 'AuthnRequest',
+    id,
+    issuer: ctx.saml.entityId,
+    issueInstant: instant(nowMs),
+    destination: provider.singleSignOn.url,
+    assertionConsumerServiceURL: assertionConsumerUrl(ctx),
+    protocolBinding: bindingUri('post'),
+    forceAuthn: wish.forceAuthn,
+    isPassive: wish.isPassive,
+    nameIdPolicy: policyOf(provider)
+  })
+  const { binding, url } = provider.singleSignOn
+  const parameter = 'SAMLRequest'
+  if (binding === 'redirect') return { method: 'redirect', url: await encodeRedirect(url, { parameter, xml: parts.head + parts.tail }, provider.signing) }
+  return { method: 'post', url, fields: encodePost(await signMessage(parts, provider.signing), { parameter }).fields }
+}
+
+/** Looks without taking: a forged answer must not use the request up. */
+export async function readPending(ctx: AuthorityContext, requestId: string): Promise<PendingRequest | undefined> {
+  return (await ctx.store.txGet(pendingKey(requestId), ctx.clock.nowMs())) as PendingRequest | undefined
+}
+
+/** Exactly one answer gets the request. */
+export async function takePending(ctx: AuthorityContext, requestId: string): Promise<PendingRequest | undefined> {
+  return (await ctx.store.txTake(pendingKey(requestId), ctx.clock.nowMs())).value as PendingRequest | undefined
+}
+
+function policyOf(provider: IdpConnection): NameIDPolicy {
+  const { nameIdFormat: kind } = provider
+  return { allowCreate: true, ...(kind === undefined ? {} : { format: nameIdFormat[kind] }) }
+}
+
+function pendingKey(requestId: string): string {
+  return `authn-request:${requestId}`
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
+import type { AuthorityContext } from '../context.ts'
+
+type TombstoneDeps = Pick<AuthorityContext, 'store' | 'clock' | 'saml'>
+
+/** An assertion that may have been overtaken by its logout. */
+export interface LateAssertion {
+  readonly providerId: string
+  readonly nameId: NameID
+  readonly sessionIndex: string
+  readonly issuedAtMs: number
+}
+
+/** Most logouts remembered of one subject and session at once; more than that within minutes is no person. */
+const perSubjectMax = 16
+
+/**
+ * Remembers that an identity provider ended sessions, until no assertion from before can be presented any more: one
+ * that arrives after its logout must not sign anybody in.
+ * @see saml-core-2.0-os section 3.7.3.1
+ */
+export async function buryLateAssertions(ctx: TombstoneDeps, providerId: string, message: LogoutRequest): Promise<void> {
+  const nowMs = ctx.clock.nowMs()
+  const untilMs = Math.max(message.notOnOrAfter?.epochMilliseconds ?? 0, nowMs + messageAgeSecondsMax * 1000) + ctx.saml.clockSkewSeconds * 1000
+  const indexes = message.sessionIndexes.length === 0 ? [''] : message.sessionIndexes
+  for (const index of indexes) await bury(ctx, keyOf(providerId, message.subject.value, index), message.issueInstant.epochMilliseconds, untilMs)
+}
+
+/** True when a logout that was asked for after this assertion was issued covers it. */
+export async function isBuried(ctx: TombstoneDeps, assertion: LateAssertion): Promise<boolean> {
+  const { providerId, nameId, sessionIndex, issuedAtMs } = assertion
+  const keys = [...new Set(['', sessionIndex])].map((index) => keyOf(providerId, nameId.value, index))
+  for (const key of keys) if (await hasLater(ctx, key, issuedAtMs)) return true
+  return false
+}
+
+/** Keys of the store are written once: each logout of the same subject takes the next number. */
+async function bury(ctx: TombstoneDeps, key: string, askedAtMs: number, untilMs: number): Promise<void> {
+  for (let n = 0; n < perSubjectMax; n++) {
+    const { value } = await ctx.store.txCreate(`${key}:${n}`, askedAtMs, untilMs)
+    if (value === 'created') return
+  }
+}
+
+/** Those that ran out leave gaps, so all numbers are looked at. */
+async function hasLater(ctx: TombstoneDeps, key: string, issuedAtMs: number): Promise<boolean> {
+  const nowMs = ctx.clock.nowMs()
+  const askedAtMs = await Promise.all(Array.from({ length: perSubjectMax }, (_, n) => ctx.store.txGet(`${key}:${n}`, nowMs)))
+  return askedAtMs.some((value) => typeof value === 'number' && value >= issuedAtMs)
+}
+
+function keyOf(providerId: string, subject: string, index: string): string {
+  return `ended:${providerId}:${createHash('sha256').update(`${subject}\0${index}`).digest('base64url')}`
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { bearerMethod } from '@curfew/codecs'
+import { consumerUrl, nameIdOf } from '../identity-provider.ts'
+import { begin, createHub, deliver, follow, type Hub, liveSessions, signInAt } from './hub.ts'
+
+async function nobody({ kit }: Hub): Promise<void> {
+  assert.deepEqual(await liveSessions(kit), [])
+}
+
+suite('What an identity provider, or somebody in its name, can not do', () => {
+  test('the answer that one browser asked for signs no other browser in', async () => {
+    const hub = await createHub()
+    await using _kit = hub.kit
+    const request = await begin(hub, hub.kit.browser())
+    const victim = await deliver(hub, hub.kit.browser(), { requestId: request.id })
+    assert.equal(victim.statusCode, 403)
+    assert.match(victim.body, /CURFEW_SESSION_FORM_FOREIGN/)
+    await nobody(hub)
+  })
+
+  test('an answer nobody asked for is refused, unless the connection takes it', async () => {
+    const hub = await createHub()
+    await using _kit = hub.kit
+    const refused = await deliver(hub, hub.kit.browser(), {})
+    assert.equal(refused.statusCode, 403)
+    assert.match(refused.body, /CURFEW_SAML_PROFILE_OFF/)
+    await nobody(hub)
+    const open = await createHub(
+      { signOn: { targets: [{ domain: 'apps.test', requireHttps: false, allowQueryAndFragment: false }] } },
+      { profiles: { idpInitiatedSso: true } }
+    )
+    await using _open = open.kit
+    const landed = await deliver(open, open.kit.browser(), { relayState: 'http://apps.test/start' })
+    assert.equal(landed.headers.location, 'http://apps.test/start')
+    const elsewhere = await deliver(open, open.kit.browser(), { relayState: 'http://evil.test/start' })
+    assert.match(elsewhere.body, /Signed in as ana/)
+  })
+
+  test('the same answer works once, the same assertion in another answer not at all', async () => {
+    const hub = await createHub({}, { profiles: { idpInitiatedSso: true } })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const request = await begin(hub, browser)
+    const answer = { requestId: request.id, assertion: { id: '_same' } }
+    assert.match((await deliver(hub, browser, answer)).body, /Signed in as ana/)
+    assert.match((await deliver(hub, browser, answer)).body, /CURFEW_SAML_IN_RESPONSE_TO/)
+    assert.match((await deliver(hub, kit.browser(), { assertion: { id: '_twice' } })).body, /Signed in as ana/)
+    assert.match((await deliver(hub, kit.browser(), { assertion: { id: '_twice' } })).body, /CURFEW_SAML_REPLAYED/)
+  })
+
+  test('a forged answer does not use the request up', async () => {
+    const hub = await createHub()
+    await using _kit = hub.kit
+    const browser = hub.kit.browser()
+    const request = await begin(hub, browser)
+    const forged = await deliver(hub, browser, { requestId: request.id, signing: { key: hub.other.pair.key, algorithm: 'ecdsa-sha256' } })
+    assert.equal(forged.statusCode, 400)
+    await nobody(hub)
+    assert.match((await deliver(hub, browser, { requestId: request.id })).body, /Signed in as ana/)
+  })
+
+  test('one identity provider can not answer for another', async () => {
+    const hub = await createHub()
+    await using _kit = hub.kit
+    const browser = hub.kit.browser()
+    const request = await begin(hub, browser)
+    const answer = await deliver(hub, browser, { requestId: request.id }, hub.other)
+    assert.match(answer.body, /CURFEW_SAML_IN_RESPONSE_TO/)
+    await nobody(hub)
+  })
+
+  const early = Temporal.Instant.from('2020-01-01T00:00:00Z')
+  const wrong: Readonly<Record<string, readonly [Parameters<typeof deliver>[2], string]>> = {
+    'meant for another service provider': [{ audience: 'http://elsewhere.test' }, 'CURFEW_SAML_AUDIENCE_WRONG'],
+    'sent to another address': [{ recipient: 'http://elsewhere.test/acs' }, 'CURFEW_SAML_DESTINATION_WRONG'],
+    'past its conditions': [{ assertion: { conditions: { notOnOrAfter: early, audienceRestrictions: [['http://curfew.test']] } } }, 'CURFEW_SAML_CONDITIONS'],
+    'without an audience': [{ assertion: { conditions: { audienceRestrictions: [] } } }, 'CURFEW_SAML_AUDIENCE_WRONG'],
+    'confirmed for another request': [
+      {
+        assertion: {
+          subject: {
+            nameId: nameIdOf('ana'),
+            confirmations: [
+              { method: bearerMethod, recipient: consumerUrl, notOnOrAfter: Temporal.Instant.from('2099-01-01T00:00:00Z'), inResponseTo: '_other' }
+            ]
+          }
+        }
+      },
+      'CURFEW_SAML_SUBJECT_CONFIRMATION'
+    ],
+    'confirmed without an end': [
+      { assertion: { subject: { nameId: nameIdOf('ana'), confirmations: [{ method: bearerMethod, recipient: consumerUrl }] } } },
+      'CURFEW_SAML_SUBJECT_CONFIRMATION'
+    ]
+  }
+  for (const [name, [answer, code]] of Object.entries(wrong)) {
+    test(`an assertion ${name} is refused`, async () => {
+      const hub = await createHub()
+      await using _kit = hub.kit
+      const browser = hub.kit.browser()
+      const request = await begin(hub, browser)
+      const page = await deliver(hub, browser, { requestId: request.id, ...answer })
+      assert.equal(page.statusCode, 400)
+      assert.match(page.body, new RegExp(code))
+      await nobody(hub)
+    })
+  }
+
+  test('a Response by HTTP Redirect has no endpoint', async () => {
+    const hub = await createHub()
+    await using kit = hub.kit
+    assert.equal((await kit.browser().get('/sp/ACS.saml2?SAMLResponse=x')).statusCode, 404)
+  })
+
+  test('an assertion that comes after its logout signs nobody in; one issued later does', async () => {
+    const hub = await createHub()
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const late = await begin(hub, browser)
+    const fields = await hub.upstream.respond({ requestId: late.id, sessionIndex: 'index-1' })
+    kit.clock.advance(1_000)
+    const logout = await kit.browser().get(await hub.upstream.logoutRedirect(hub.upstream.logoutRequest(nameIdOf('ana'), ['index-1'])))
+    assert.match(String(logout.headers.location), /campus\.test\/slo/)
+    const posted = await browser.post('/sp/ACS.saml2', fields)
+    const refused = await follow(browser, posted)
+    assert.match(refused.body, /CURFEW_SAML_SESSION_ENDED/)
+    await nobody(hub)
+    kit.clock.advance(1_000)
+    assert.match((await signInAt(hub, kit.browser(), { sessionIndex: 'index-1' })).body, /Signed in as ana/)
+  })
+
+  test('a logout without SessionIndex overtakes every assertion of the user, and of no other user', async () => {
+    const hub = await createHub({}, { profiles: { idpInitiatedSso: true } })
+    await using kit = hub.kit
+    const ana = await hub.upstream.respond({ username: 'ana', sessionIndex: 'a' })
+    const ben = await hub.upstream.respond({ username: 'ben', sessionIndex: 'b' })
+    kit.clock.advance(1_000)
+    await kit.browser().get(await hub.upstream.logoutRedirect(hub.upstream.logoutRequest(nameIdOf('ana'), [])))
+    const arrive = async (fields: Readonly<Record<string, string>>): Promise<string> => {
+      const browser = kit.browser()
+      return (await follow(browser, await browser.post('/sp/ACS.saml2', fields))).body
+    }
+    assert.match(await arrive(ana), /CURFEW_SAML_SESSION_ENDED/)
+    assert.match(await arrive(ben), /Signed in as ben/)
+  })
+
+  test('startSSO follows no address that is not allowed, and no unknown provider', async () => {
+    const hub = await createHub()
+    await using kit = hub.kit
+    const unknown = await kit.browser().get('/sp/startSSO.ping?PartnerIdpId=urn%3Anobody&InErrorResource=http%3A%2F%2Fevil.test%2F')
+    assert.equal(unknown.statusCode, 400)
+    assert.equal((await kit.browser().get('/sp/startSSO.ping')).statusCode, 400)
+  })
+
+  test('a provider that the page does not offer is not asked', async () => {
+    const hub = await createHub({ signOn: { hasForm: true } })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const page = await follow(browser, await browser.get('/'))
+    const action = /action="([^"]+)"/.exec(page.body)?.[1] ?? ''
+    const answer = await browser.get(`${action}?identityProvider=payroll`)
+    assert.equal(answer.statusCode, 200)
+    assert.match(answer.body, /type="password"/)
+  })
+})

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { logoutReason, status, statusUri } from '@curfew/codecs'
+import type { Browser } from '../browser.ts'
+import { nameIdOf, spSloSoapUrl } from '../identity-provider.ts'
+import { createHub, follow, type Hub, liveSessions, signInAt } from './hub.ts'
+import type { KitOptions } from '../kit.ts'
+
+/** `ana` came from campus and opened these applications. */
+async function hubWithApps(options: KitOptions = {}, names = ['payroll', 'intranet']): Promise<{ readonly hub: Hub; readonly browser: Browser }> {
+  const hub = await createHub({ partners: Object.fromEntries(names.map((name) => [name, {}])), ...options })
+  const browser = hub.kit.browser()
+  await signInAt(hub, browser)
+  for (const name of names) {
+    const page = await follow(browser, await browser.get(await hub.kit.partner(name).ssoRedirect()))
+    hub.kit.partner(name).readResponse(page.body)
+    hub.kit.clock.advance(1_000)
+  }
+  return { hub, browser }
+}
+
+/** Carries the hops of a run through, each application and provider answering with success; returns who was asked, in order. */
+async function carry(hub: Hub, browser: Browser, runId: string, answer = status.success()): Promise<readonly string[]> {
+  const asked: string[] = []
+  for (let i = 0; i < 6; i++) {
+    const sent = await browser.get(`/signoff/${runId}/go`)
+    const url = new URL(String(sent.headers.location), 'http://curfew.test')
+    if (url.host === 'curfew.test') break
+    const name = url.host.replace('.test', '')
+    asked.push(name)
+    const side = name === 'campus' ? hub.upstream : hub.kit.partner(name)
+    const reply = await side.logoutAnswer(side.readLogoutRequest(url.href), name === 'payroll' ? answer : status.success())
+    await browser.get(reply)
+  }
+  return asked
+}
+
+async function lastRun(hub: Hub) {
+  const run = (await hub.kit.store.listRuns({ limit: 1 })).items[0]
+  assert.ok(run !== undefined)
+  return run
+}
+
+suite('Logout across an identity provider and applications', () => {
+  test('the identity provider starts it: every application is told, the provider is not called back and gets its answer once', async () => {
+    const { hub, browser } = await hubWithApps()
+    await using kit = hub.kit
+    const request = hub.upstream.logoutRequest(nameIdOf('ana'), ['index-1'])
+    const page = await browser.get(await hub.upstream.logoutRedirect(request))
+    const run = await lastRun(hub)
+    assert.equal(page.headers.location, `/signoff/${run.id}`)
+    assert.equal(run.reason, 'upstream')
+    assert.deepEqual(await liveSessions(kit), [])
+    assert.deepEqual(await carry(hub, browser, run.id), ['payroll', 'intranet'])
+    const back = await browser.get(`/signoff/${run.id}/finish`)
+    const response = hub.upstream.readLogoutResponse(String(back.headers.location))
+    assert.equal(response.inResponseTo, request.id)
+    assert.ok(status.isSuccess(response.status) && !status.isPartialLogout(response.status))
+    assert.doesNotMatch(String((await browser.get(`/signoff/${run.id}/finish`)).headers.location), /campus/)
+  })
+
+  test('an application that refuses makes the answer to the identity provider PartialLogout', async () => {
+    const { hub, browser } = await hubWithApps()
+    await using _kit = hub.kit
+    await browser.get(await hub.upstream.logoutRedirect(hub.upstream.logoutRequest(nameIdOf('ana'), [])))
+    const run = await lastRun(hub)
+    await carry(hub, browser, run.id, status.responder())
+    const back = await browser.get(`/signoff/${run.id}/finish`)
+    const response = hub.upstream.readLogoutResponse(String(back.headers.location))
+    assert.ok(status.isSuccess(response.status) && status.isPartialLogout(response.status))
+  })
+
+  test('an application starts it: the identity provider is asked first, then the other applications, then the starter is answered', async () => {
+    const { hub, browser } = await hubWithApps()
+    await using kit = hub.kit
+    const payroll = kit.partner('payroll')
+    const [session] = await liveSessions(kit)
+    const own = (await kit.store.getParticipants(session?.id ?? 'ses_')).find((p) => p.peerId === 'payroll')
+    assert.ok(own !== undefined)
+    await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(own.nameId, [own.sessionIndex])))
+    const run = await lastRun(hub)
+    assert.deepEqual(await carry(hub, browser, run.id), ['campus', 'intranet'])
+    const back = await browser.get(`/signoff/${run.id}/finish`)
+    assert.ok(status.isSuccess(payroll.readLogoutResponse(String(back.headers.location)).status))
+  })
+
+  test('AC-136 /sp/startSLO.ping sends one LogoutRequest to the identity provider and honours its landing addresses and adapter', async () => {
+    const targets = [{ domain: 'apps.test', requireHttps: false, allowQueryAndFragment: false }]
+    const { hub, browser } = await hubWithApps({ logout: { targets } }, [])
+    await using kit = hub.kit
+    const other = await browser.get('/sp/startSLO.ping?SpSessionAuthnAdapterId=guests', { 'sec-fetch-site': 'none' })
+    assert.equal(other.headers.location, '/signoff/done')
+    assert.equal((await liveSessions(kit)).length, 1)
+    const landing = '&TargetResource=http%3A%2F%2Fapps.test%2Fbye&InErrorResource=http%3A%2F%2Fapps.test%2Foops'
+    await browser.get(`/sp/startSLO.ping?SpSessionAuthnAdapterId=campus${landing}`, { 'sec-fetch-site': 'none' })
+    const run = await lastRun(hub)
+    assert.deepEqual(await carry(hub, browser, run.id), ['campus'])
+    assert.equal((await browser.get(`/signoff/${run.id}/finish`)).headers.location, 'http://apps.test/bye')
+    assert.deepEqual(run.starter, { kind: 'user', landingUrl: 'http://apps.test/bye', errorUrl: 'http://apps.test/oops' })
+  })
+
+  test('by SOAP the answer comes in the same exchange and says what could not be confirmed', async () => {
+    const { hub } = await hubWithApps()
+    await using kit = hub.kit
+    const request = hub.upstream.logoutRequest(nameIdOf('ana'), ['index-1'], { destination: spSloSoapUrl })
+    const answer = kit.app.inject({
+      method: 'POST',
+      url: '/sp/SLO.ssaml2',
+      headers: { 'content-type': 'text/xml' },
+      payload: await hub.upstream.logoutSoap(request)
+    })
+    // The server waits as long as its patience for applications that only a browser reaches.
+    const waited = setInterval(() => kit.clock.advance(1_000), 5)
+    const response = hub.upstream.readSoapResponse((await answer).body)
+    clearInterval(waited)
+    assert.ok(status.isPartialLogout(response.status))
+    assert.deepEqual(await liveSessions(kit), [])
+  })
+
+  test('by SOAP without applications the session is ended and the answer is Success', async () => {
+    const { hub } = await hubWithApps({}, [])
+    await using kit = hub.kit
+    const request = hub.upstream.logoutRequest(nameIdOf('ana'), [], { destination: spSloSoapUrl, reason: logoutReason.admin })
+    const answer = await kit.app.inject({
+      method: 'POST',
+      url: '/sp/SLO.ssaml2',
+      headers: { 'content-type': 'text/xml' },
+      payload: await hub.upstream.logoutSoap(request)
+    })
+    const response = hub.upstream.readSoapResponse(answer.body)
+    assert.ok(status.isSuccess(response.status) && !status.isPartialLogout(response.status))
+    assert.equal((await lastRun(hub)).reason, 'upstream')
+  })
+
+  test('an identity provider ends no session that came from another', async () => {
+    const { hub, browser } = await hubWithApps({}, [])
+    await using kit = hub.kit
+    const page = await browser.get(await hub.other.logoutRedirect(hub.other.logoutRequest(nameIdOf('ana'), ['index-1'])))
+    const response = hub.other.readLogoutResponse(String(page.headers.location))
+    assert.deepEqual(response.status.subcodes, [statusUri.unknownPrincipal])
+    assert.equal((await liveSessions(kit)).length, 1)
+  })
+
+  test('a partner of one role is nobody at the endpoints of the other', async () => {
+    const { hub, browser } = await hubWithApps()
+    await using kit = hub.kit
+    const request = hub.upstream.logoutRequest(nameIdOf('ana'), ['index-1'], { destination: 'http://curfew.test/idp/SLO.saml2' })
+    const url = (await hub.upstream.logoutRedirect(request)).replace('/sp/', '/idp/')
+    assert.match((await browser.get(url)).body, /CURFEW_SAML_PEER_UNKNOWN/)
+    const payroll = kit.partner('payroll')
+    const own = payroll.logoutRequest(nameIdOf('ana'), [], { destination: 'http://curfew.test/sp/SLO.saml2' })
+    assert.match((await browser.get((await payroll.logoutRedirect(own)).replace('/idp/', '/sp/'))).body, /CURFEW_SAML_PEER_UNKNOWN/)
+    assert.equal((await liveSessions(kit)).length, 1)
+  })
+
+  test('a provider whose profile excludes logout is not asked, and the page says so', async () => {
+    const hub = await createHub({}, { profiles: { spInitiatedSlo: false, idpInitiatedSlo: false } })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    await signInAt(hub, browser)
+    const refused = await browser.get(await hub.upstream.logoutRedirect(hub.upstream.logoutRequest(nameIdOf('ana'), [])))
+    assert.deepEqual(hub.upstream.readLogoutResponse(String(refused.headers.location)).status.subcodes, [statusUri.requestDenied])
+    await browser.get('/sp/startSLO.ping', { 'sec-fetch-site': 'none' })
+    const run = await lastRun(hub)
+    assert.deepEqual(
+      run.deliveries.map(({ outcome }) => outcome?.kind),
+      ['not-asked']
+    )
+  })
+})
