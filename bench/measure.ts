@@ -10,18 +10,35 @@ const roundMs = 150
 export function rateOf(work: () => unknown): Rate {
   work()
   let best = 0
-  for (let round = 0; round < rounds; round++) {
-    const before = process.threadCpuUsage()
-    const endMs = performance.now() + roundMs
-    let count = 0
-    while (performance.now() < endMs) {
-      for (let i = 0; i < 10; i++) work()
-      count += 10
-    }
-    const { user, system } = process.threadCpuUsage(before)
-    best = Math.max(best, count / ((user + system) / 1e6))
-  }
+  for (let round = 0; round < rounds; round++) best = Math.max(best, roundOf(work))
   return { perCpuSecond: best }
+}
+
+/**
+ * How much of the reference's rate the work reaches. The two take turns, so that what else the machine does in
+ * these seconds meets both; best of seven rounds each.
+ */
+export function ratioOf(work: () => unknown, reference: () => unknown): number {
+  for (const warm of [work, reference]) roundOf(warm)
+  let best = 0
+  let bestReference = 0
+  for (let round = 0; round < rounds; round++) {
+    best = Math.max(best, roundOf(work))
+    bestReference = Math.max(bestReference, roundOf(reference))
+  }
+  return best / bestReference
+}
+
+function roundOf(work: () => unknown): number {
+  const before = process.threadCpuUsage()
+  const endMs = performance.now() + roundMs
+  let count = 0
+  while (performance.now() < endMs) {
+    for (let i = 0; i < 10; i++) work()
+    count += 10
+  }
+  const { user, system } = process.threadCpuUsage(before)
+  return count / ((user + system) / 1e6)
 }
 
 /** The same for work that waits; the CPU of the whole process counts. */

@@ -103,12 +103,16 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
   if (received.binding === 'redirect') {
     if (query === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
     const signedBy = verifyBytes(query.octets, query.signature, query.algorithm, peer.keys, peer.policy ?? {})
-    const proof = {
+    let messageHash: string | undefined
+    const proof: Proof = {
       peer: peer.entityId,
       binding: received.binding,
       signedBy: signedBy.fingerprint,
       algorithm: query.algorithm,
-      messageHash: sha256Hex(query.octets)
+      // Only answers end in a receipt: a request need not pay for the hash.
+      get messageHash() {
+        return (messageHash ??= sha256Hex(query.octets))
+      }
     }
     return { view: element, proof }
   }
