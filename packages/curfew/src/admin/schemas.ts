@@ -69,6 +69,7 @@ export const runView = z.object({
   starter: z.string().describe('participant:<peer>, user or none'),
   state: z.enum(['open', 'done']),
   verdict: z.enum(['working', 'all-ended', 'partial']),
+  isPartialLogout: z.boolean().optional().describe('Only some applications were to be signed out; the session goes on'),
   startedAtMs: atMs,
   finishedAtMs: atMs.optional(),
   deadlineAtMs: atMs,

@@ -63,6 +63,7 @@ export function runViewOf(run: LogoutRun): RunView {
     starter: starter.kind === 'participant' ? `participant:${starter.peerId}` : starter.kind,
     state: run.state,
     verdict: verdictOf(run).kind,
+    isPartialLogout: run.isPartial,
     startedAtMs: run.startedAtMs,
     finishedAtMs: run.finishedAtMs,
     deadlineAtMs: run.startedAtMs + run.policy.deadlineMs,

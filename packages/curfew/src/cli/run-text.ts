@@ -37,6 +37,11 @@ export function standing(run: RunView): readonly DeliveryView[] {
   return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
 }
 
+/** Not chosen in a partial logout. */
+function isLeftOut(run: RunView, delivery: DeliveryView): boolean {
+  return run.isPartialLogout === true && delivery.code === 'CURFEW_RUN_NOT_CHOSEN'
+}
+
 /** What became of a delivery, in words. */
 export function deliveryWords(delivery: DeliveryView): string {
   return delivery.outcome === undefined ? (stateWords[delivery.state] ?? delivery.state) : (outcomeWords[delivery.outcome] ?? delivery.outcome)
@@ -84,7 +89,7 @@ function dayText(atMs: number): string {
 
 /** The last line of a run: verdict and counts. */
 export function summaryText(run: RunView, terminal: Terminal): string {
-  const deliveries = standing(run)
+  const deliveries = standing(run).filter((delivery) => !isLeftOut(run, delivery))
   const count = (test: (delivery: DeliveryView) => boolean): number => deliveries.filter(test).length
   const parts = [
     [count(isConfirmed), 'confirmed'],
@@ -104,7 +109,7 @@ export function summaryText(run: RunView, terminal: Terminal): string {
 export function runText(run: RunView, terminal: Terminal, nowMs: number): readonly string[] {
   const endMs = run.finishedAtMs ?? nowMs
   const lines = [
-    `${terminal.style('bold', run.id)}  ${run.user}  ${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`
+    `${terminal.style('bold', run.id)}  ${run.user}  ${run.isPartialLogout === true ? 'partial logout, ' : ''}${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`
   ]
   const deliveries = run.deliveries
   const nameWidth = Math.max(4, ...deliveries.map((d) => d.peer.length))
@@ -113,9 +118,11 @@ export function runText(run: RunView, terminal: Terminal, nowMs: number): readon
     const bar = barOf(delivery, run.startedAtMs, Math.max(1, endMs - run.startedAtMs), 30)
     const mark = isConfirmed(delivery)
       ? terminal.style('green', 'ok')
-      : delivery.state === 'final'
-        ? terminal.style('red', '!!')
-        : terminal.style('yellow', '..')
+      : isLeftOut(run, delivery)
+        ? '--'
+        : delivery.state === 'final'
+          ? terminal.style('red', '!!')
+          : terminal.style('yellow', '..')
     const words = deliveryWords(delivery).padEnd(wordWidth)
     lines.push(
       `  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd()

@@ -107,8 +107,27 @@ async function endOne(port: EndingPort, sessionId: SessionId, request: EndReques
 
 /** Plans the end of one session as it stands now. */
 export function planEnding(port: EndingPort, session: Session, participants: readonly Participant[], request: EndRequest): PlannedEnding {
+  const { run, effects } = startingRun(port, session, participants, request)
+  const { startedAtMs: atMs } = run
+  return {
+    sessionId: session.id,
+    expectedVersion: session.version,
+    end: { atMs, reason: request.reason, by: request.by, runId: run.id },
+    revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)),
+    keptUntilMs: atMs + port.registryMs,
+    run,
+    effects
+  }
+}
+
+/** A run over the participants of a session as it stands now, with what has to be done first. */
+export function startingRun(
+  port: EndingPort,
+  session: Session,
+  participants: readonly Participant[],
+  request: Omit<EndRequest, 'scope'>
+): { readonly run: LogoutRun; readonly effects: readonly Effect[] } {
   const atMs = port.nowMs()
-  const runId = port.newRunId()
   const { deliveries, effects } = planDeliveries({
     participants,
     peer: (id) => port.peer(id),
@@ -119,7 +138,7 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
   })
   const isDone = deliveries.every((delivery) => delivery.state === 'final')
   const run: LogoutRun = {
-    id: runId,
+    id: port.newRunId(),
     version: 1,
     sessionId: session.id,
     userKey: session.userKey,
@@ -137,15 +156,7 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     ...(request.browser === 'present' ? { browserSeenAtMs: atMs } : {})
   }
   const closing: Effect = isDone ? { kind: 'receipt', dueAtMs: atMs } : { kind: 'wake', dueAtMs: atMs + port.policy.deadlineMs }
-  return {
-    sessionId: session.id,
-    expectedVersion: session.version,
-    end: { atMs, reason: request.reason, by: request.by, runId },
-    revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)),
-    keptUntilMs: atMs + port.registryMs,
-    run,
-    effects: [...effects, closing]
-  }
+  return { run, effects: [...effects, closing] }
 }
 
 /** Sessions that never expire by themselves are kept on the list for so long after their end. */

@@ -74,7 +74,7 @@ export interface Delivery {
   readonly retryOf?: DeliveryId
 }
 
-/** One logout of one session. */
+/** One logout of one session, or of some applications in it. */
 export interface LogoutRun {
   readonly id: RunId
   readonly version: number
@@ -90,6 +90,8 @@ export interface LogoutRun {
   readonly startedAtMs: number
   readonly policy: RunPolicy
   readonly deliveries: readonly Delivery[]
+  /** A partial logout: the session goes on, and so do the participants that were not chosen. */
+  readonly isPartial?: true
   /** Last time the browser of the session was seen in this run; absent: never. */
   readonly browserSeenAtMs?: number
   readonly starterAnsweredAtMs?: number

@@ -13,6 +13,17 @@ export function standingDeliveries(run: LogoutRun): readonly Delivery[] {
   return run.deliveries.filter((delivery) => !repeated.has(delivery.id))
 }
 
+/** What the run set out to end: for a partial logout only the participants that were chosen. */
+export function wantedDeliveries(run: LogoutRun): readonly Delivery[] {
+  const standing = standingDeliveries(run)
+  return run.isPartial === true ? standing.filter((delivery) => !isLeftOut(delivery)) : standing
+}
+
+/** Not chosen in a partial logout. */
+export function isLeftOut({ outcome }: Delivery): boolean {
+  return outcome?.kind === 'not-asked' && outcome.code === 'CURFEW_RUN_NOT_CHOSEN'
+}
+
 export function verdictOf(run: LogoutRun): Verdict {
   const counts: Partial<Record<OutcomeKind | 'open', number>> = {}
   const standing = standingDeliveries(run)
@@ -20,7 +31,7 @@ export function verdictOf(run: LogoutRun): Verdict {
     const key = delivery.outcome?.kind ?? 'open'
     counts[key] = (counts[key] ?? 0) + 1
   }
-  if (standing.every((delivery) => countsAsSignedOut(delivery.outcome))) return { kind: 'all-ended', counts }
+  if (wantedDeliveries(run).every((delivery) => countsAsSignedOut(delivery.outcome))) return { kind: 'all-ended', counts }
   return { kind: run.state === 'open' ? 'working' : 'partial', counts }
 }
 

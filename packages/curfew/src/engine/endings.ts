@@ -1,5 +1,6 @@
-import { type EndingPort, type EndRequest, type EndSummary, endSessions } from '../core/end-sessions.ts'
-import type { UserKey } from '../core/ids.ts'
+import { type EndRequest, type EndSummary, endSessions } from '../core/end-sessions.ts'
+import { logOutOf, type PartialPort, type PartialRequest } from '../core/partial-logout.ts'
+import type { RunId, UserKey } from '../core/ids.ts'
 import { isLive } from '../core/session.ts'
 import type { EngineDeps } from './deps.ts'
 import type { Observer } from './observer.ts'
@@ -8,6 +9,8 @@ import { timed } from './timed.ts'
 /** Ends sessions in the store and tells the rest of the engine. */
 export interface Endings {
   end(request: EndRequest): Promise<EndSummary>
+  /** Partial logout; undefined when there is nothing to sign out of. */
+  logOutOf(request: PartialRequest): Promise<RunId | undefined>
   /** Ends the oldest live sessions of a user beyond the limit; returns how many. */
   enforceLimit(userKey: UserKey): Promise<number>
 }
@@ -22,6 +25,7 @@ export function createEndings(deps: EndingsDeps): Endings {
   const end = (request: EndRequest): Promise<EndSummary> => endSessions(port, request)
   return {
     end,
+    logOutOf: (request) => logOutOf(port, request),
     async enforceLimit(userKey) {
       if (deps.sessionsPerUserMax < 0) return 0
       const nowMs = deps.clock.nowMs()
@@ -41,7 +45,7 @@ export function createEndings(deps: EndingsDeps): Endings {
   }
 }
 
-function endingPort(deps: EndingsDeps): EndingPort {
+function endingPort(deps: EndingsDeps): PartialPort {
   const { store, policy, revocationMs, registryMs, ids, clock, metrics } = deps
   return {
     policy,
@@ -59,6 +63,15 @@ function endingPort(deps: EndingsDeps): EndingPort {
         return value
       } finally {
         // Also when the acknowledgement got lost: the ending may be stored.
+        deps.onEffects(clock.nowMs())
+      }
+    },
+    async openRun(partial) {
+      try {
+        const { value } = await timed(clock, metrics, 'openRun', () => store.openRun(partial))
+        if (value === 'opened') deps.observer.started(partial.run)
+        return value
+      } finally {
         deps.onEffects(clock.nowMs())
       }
     },

@@ -1,5 +1,6 @@
 import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
 import type { DeliveryId, PeerId, RunId, UserKey } from '../core/ids.ts'
+import type { PartialRequest } from '../core/partial-logout.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
 import { createBrowserWork } from './browser.ts'
@@ -28,6 +29,8 @@ export interface Engine {
   stop(): Promise<void>
   /** The only way to end sessions from outside (core/end-sessions.ts does it). Wakes the outbox. */
   endSessions(request: EndRequest): Promise<EndSummary>
+  /** Partial logout: tells some applications of a session that goes on. Undefined: none of them takes part in it. */
+  logOutOf(request: PartialRequest): Promise<RunId | undefined>
   /** Feeds one event; retries on a concurrent change. Returns the stored run, undefined when it is unknown. */
   apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
   /** Resolves when `until` holds for the stored run or at `deadlineMs` (then with the run as it is). */
@@ -78,6 +81,7 @@ export function createEngine(deps: EngineDeps): Engine {
       await observer.settled()
     },
     endSessions: (request) => endings.end(request),
+    logOutOf: (request) => endings.logOutOf(request),
     enforceSessionLimit: (userKey) => endings.enforceLimit(userKey),
     endExpired: () => housekeeping.endExpired(),
     apply: (runId, event) => writer.write(runId, () => [event]),

@@ -1,13 +1,13 @@
 import { countsAsSignedOut } from '../core/outcome.ts'
 import type { Attempt, Delivery, LogoutRun } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
-import { verdictOf } from '../core/verdict.ts'
+import { verdictOf, wantedDeliveries } from '../core/verdict.ts'
 import type { AuditRecord } from '../stores/store.ts'
 import type { EngineDeps } from './deps.ts'
 
 /** Tells the outside what became of runs: subscribers, audit log, log lines, figures. */
 export interface Observer {
-  /** A session ended and its run was stored. */
+  /** A run was stored: a session ended, or some applications of it are signed out. */
   started(run: LogoutRun): void
   changed(before: LogoutRun, after: LogoutRun): void
   /** The receipt is about to be stored. Said before the commit, so that no finished run stays without its line. */
@@ -44,8 +44,10 @@ export function createObserver(deps: ObserverDeps): Observer {
   return {
     started(run) {
       deps.metrics.runsStarted.inc({ reason: run.reason })
-      audit({ ...about(run, run.startedAtMs, 'session.ended', run.startedBy), detail: { reason: run.reason, participants: run.deliveries.length } })
-      deps.logger.info({ event: 'session.ended', session: run.sessionId, run: run.id, reason: run.reason }, 'A session ended')
+      const event = run.isPartial === true ? 'logout.partial' : 'session.ended'
+      audit({ ...about(run, run.startedAtMs, event, run.startedBy), detail: { reason: run.reason, participants: wantedDeliveries(run).length } })
+      const said = run.isPartial === true ? 'Some applications of a session are signed out' : 'A session ended'
+      deps.logger.info({ event, session: run.sessionId, run: run.id, reason: run.reason }, said)
       for (const delivery of run.deliveries) if (delivery.state === 'final') deliveryFinal(deps, audit, run, delivery)
       tell(run)
     },

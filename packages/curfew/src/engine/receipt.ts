@@ -36,6 +36,8 @@ export interface Receipt {
   readonly startedAt: string
   readonly finishedAt: string | null
   readonly verdict: Verdict['kind']
+  /** True for a partial logout: the session went on. */
+  readonly partial?: true
   readonly participants: readonly ReceiptLine[]
 }
 
@@ -85,6 +87,7 @@ export function receiptOf(issuer: string, run: LogoutRun): Receipt {
     startedAt: iso(run.startedAtMs),
     finishedAt: run.finishedAtMs === undefined ? null : iso(run.finishedAtMs),
     verdict: verdictOf(run).kind,
+    ...(run.isPartial === true ? { partial: true } : {}),
     participants: run.deliveries.map(receiptLine)
   }
 }

@@ -22,6 +22,11 @@ export interface Store {
    */
   endSession(commit: EndCommit): Promise<Ack<EndResult>>
   /**
+   * A run in a session that goes on (partial logout), with its effects, in one transaction. Plan again on `changed`.
+   * @throws CURFEW_STORE_RUN_EXISTS when the id of the run is taken
+   */
+  openRun(opening: RunOpening): Promise<Ack<'opened' | 'changed' | 'ended' | 'unknown'>>
+  /**
    * Moves activity forward (never back, never past the absolute limit); ended sessions stay as they are. The caller
    * looks at `isLive` first: an idle limit that has passed but was not acted on yet is moved as well.
    */
@@ -127,6 +132,14 @@ export interface EndCommit {
   readonly revokedUntilMs: number
   /** Until when the ended session and its participants can still be found, at least. Absent: as long as anything of it is valid. */
   readonly keptUntilMs?: number
+  readonly run: LogoutRun
+  readonly effects: readonly Effect[]
+}
+
+export interface RunOpening {
+  readonly sessionId: SessionId
+  /** The version of the session that the plan was made against. */
+  readonly expectedVersion: number
   readonly run: LogoutRun
   readonly effects: readonly Effect[]
 }

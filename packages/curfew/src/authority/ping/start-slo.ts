@@ -7,7 +7,7 @@ import { html } from '../pages/html.ts'
 import { pageHeaders, renderPage } from '../pages/page.ts'
 import { sendPage } from '../reply.ts'
 import { isFromFriend, type Parameters, parametersOf, seeOther } from '../request.ts'
-import { askBody } from '../sign-off/ask-page.ts'
+import { askBody, askedApps } from '../sign-off/ask-page.ts'
 import { browserToken, currentSession } from '../sign-on/browser-session.ts'
 
 /** One handler: a logout ends the session in both roles, wherever it is started. */
@@ -102,7 +102,7 @@ async function ask(ctx: AuthorityContext, session: Session, parameters: Paramete
   const body = askBody({
     context,
     username: session.username,
-    apps: participants.map((p) => ctx.connections.peer(p.peerId)?.name ?? p.peerId),
+    apps: askedApps(participants, (id) => ctx.connections.peer(id)),
     csrfToken: ctx.csrf.token(session.tokenHash),
     action: request.url.startsWith(startSloPaths.sp) ? startSloPaths.sp : startSloPaths.idp,
     fields: Object.fromEntries(kept)

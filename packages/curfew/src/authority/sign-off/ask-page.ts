@@ -1,12 +1,36 @@
+import type { PeerId } from '../../core/ids.ts'
+import type { Participant } from '../../core/participant.ts'
+import type { Peer } from '../../core/peer.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import { badge } from './run-view.ts'
 
+export interface AskedApp {
+  readonly id: string
+  readonly name: string
+  readonly logoUrl?: string
+  /** It can be told by itself, the session goes on. */
+  readonly canLeave: boolean
+}
+
+/** What the page says of the participants of a session, each partner once. */
+export function askedApps(participants: readonly Participant[], peer: (id: PeerId) => Peer | undefined): readonly AskedApp[] {
+  return [...new Set(participants.map(({ peerId }) => peerId))].map((id) => {
+    const known = peer(id)
+    const logo = known?.logoUrl === undefined ? {} : { logoUrl: known.logoUrl }
+    const canLeave = known?.role === 'application' && known.mayBeAsked && known.channels.length > 0
+    return { id, name: known?.name ?? id, ...logo, canLeave }
+  })
+}
+
+/** Value of the button that signs out of one application only. */
+export const onlyChoice = 'only:'
+
 export interface AskParts {
   readonly context: PageContext
   readonly username: string
-  /** Names of the applications of this session. */
-  readonly apps: readonly string[]
+  /** The applications and identity providers of this session. */
+  readonly apps: readonly AskedApp[]
   readonly csrfToken: string
   /** Where the form goes; the sign-off page by default. */
   readonly action?: string
@@ -18,7 +42,10 @@ export interface AskParts {
 export function askBody(parts: AskParts): Html {
   const { t } = parts.context
   const names = { user: parts.username }
-  const apps = parts.apps.map((name) => html`<li>${badge(name, undefined)}<span class="name">${name}</span></li>`)
+  const apps = parts.apps.map(
+    ({ id, name, logoUrl, canLeave }) =>
+      html`<li>${badge(name, logoUrl)}<span class="name">${name}</span>${canLeave && html`<span class="small"><button form="ask" formaction="/signoff" name="choice" value="${onlyChoice}${id}">${t('ask.only', { app: name })}</button></span>`}</li>`
+  )
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
-  return html`<h1>${t('ask.title')}</h1><p>${parts.apps.length === 0 ? t('ask.textNone', names) : t('ask.text', names)}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
+  return html`<h1>${t('ask.title')}</h1><p>${parts.apps.length === 0 ? t('ask.textNone', names) : t('ask.text', names)}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
 }

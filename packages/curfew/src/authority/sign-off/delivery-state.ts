@@ -1,5 +1,6 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
-import type { Delivery } from '../../core/run.ts'
+import type { Delivery, LogoutRun } from '../../core/run.ts'
+import { isLeftOut } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { MessageKey, Translate } from '../pages/messages.ts'
 
@@ -11,8 +12,9 @@ export interface DeliveryState {
 }
 
 /** The state to show. Only proved outcomes are shown as good. */
-export function deliveryState(delivery: Delivery): DeliveryState {
+export function deliveryState(run: LogoutRun, delivery: Delivery): DeliveryState {
   const { outcome } = delivery
+  if (run.isPartial === true && isLeftOut(delivery)) return { key: 'state.kept', mark: '–', tone: 'plain' }
   if (outcome !== undefined) {
     const isGood = countsAsSignedOut(outcome)
     return { key: `state.${outcome.kind}`, mark: isGood ? '✓' : '!', tone: isGood ? 'good' : 'bad' }
@@ -32,8 +34,8 @@ export function deliveryState(delivery: Delivery): DeliveryState {
 }
 
 /** The words of the state, for one line of the list. */
-export function stateHtml(delivery: Delivery, t: Translate): Html {
-  const state = deliveryState(delivery)
+export function stateHtml(run: LogoutRun, delivery: Delivery, t: Translate): Html {
+  const state = deliveryState(run, delivery)
   const seconds = delivery.finalAtMs === undefined ? undefined : secondsTaken(delivery)
   const time = seconds === undefined ? undefined : html` <span class="muted time">${t('live.seconds', { seconds })}</span>`
   return html`<span class="${state.tone}"><span class="mark" aria-hidden="true">${state.mark}</span>${t(state.key)}</span>${time}`

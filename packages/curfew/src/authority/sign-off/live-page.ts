@@ -65,7 +65,7 @@ function opening(view: RunView): Html {
   const { context, run } = view
   const { t } = context
   const deliveries = standingDeliveries(run)
-  const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(delivery, t)}</slot>`, undefined))
+  const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
   const frames = view.isOwner
     ? openFrames(run.deliveries).map(
         (delivery) => html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
@@ -96,7 +96,7 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
     const hiding = before === undefined ? '' : html`<style nonce="${view.context.nonce}">${trusted(`#${before.id}{display:none}`)}</style>`.toString()
     chunk += `<span slot="${slot}" id="${id}">${content}</span>${hiding}`
   }
-  standingDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(delivery, view.context.t).toString()))
+  standingDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(view.run, delivery, view.context.t).toString()))
   put('verdict', verdictHtml(view, isSettled(view.run, nowMs)).toString())
   return { chunk, states }
 }
@@ -113,8 +113,13 @@ function closing(view: RunView, refresh: Html): Html {
 /** The page of a run whose answer is known: safe to reload, to open twice and after the session record is gone. */
 export function resultBody(view: RunView, onward: { readonly url: string; readonly label: string } | undefined): Html {
   const { t } = view.context
-  const isPartial = unconfirmedNames(view.run).length > 0
-  const background = isPartial && view.run.state === 'open' ? html`<p class="muted">${t('live.background')}</p>` : undefined
+  const isIncomplete = unconfirmedNames(view.run).length > 0
+  const background = isIncomplete && view.run.state === 'open' ? html`<p class="muted">${t('live.background')}</p>` : undefined
   const link = onward === undefined ? undefined : html`<p class="actions"><a class="button primary" href="${onward.url}">${onward.label}</a></p>`
-  return html`<h1>${isPartial ? t('result.titlePartial') : t('result.title')}</h1><div role="status">${verdictHtml(view, true)}</div>${background}${link}${finalList(view)}<p class="muted">${t('live.reference', { run: view.run.id })}</p>`
+  return html`<h1>${resultTitle(view)}</h1><div role="status">${verdictHtml(view, true)}</div>${background}${link}${finalList(view)}<p class="muted">${t('live.reference', { run: view.run.id })}</p>`
+}
+
+export function resultTitle({ run, context: { t } }: RunView): string {
+  if (unconfirmedNames(run).length === 0) return t('result.title')
+  return t(run.isPartial === true ? 'result.titleOnlyPartial' : 'result.titlePartial')
 }

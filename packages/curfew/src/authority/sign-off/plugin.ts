@@ -3,15 +3,16 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
+import type { Session } from '../../core/session.ts'
 import { isSettled, verdictOf } from '../../core/verdict.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import { autoPostPage } from '../pages/auto-post.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
-import { askBody } from './ask-page.ts'
+import { askBody, askedApps, onlyChoice } from './ask-page.ts'
 import { openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
-import { livePage, resultBody } from './live-page.ts'
+import { livePage, resultBody, resultTitle } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 import type { RunView } from './run-view.ts'
 import { registerSessionsPage } from './sessions-page.ts'
@@ -39,7 +40,7 @@ async function showAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   if (session === undefined) return resumeOrDone(deps, request, reply)
   const participants = await deps.store.getParticipants(session.id)
   const context = deps.pageContext(request)
-  const apps = participants.map((p) => deps.peer(p.peerId)?.name ?? p.peerId)
+  const apps = askedApps(participants, (id) => deps.peer(id))
   const body = askBody({ context, username: session.username, apps, csrfToken: deps.csrf.token(session.tokenHash) })
   return sendPage(reply, context, context.t('ask.title'), body)
 }
@@ -56,7 +57,9 @@ async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   if (session === undefined) return resumeOrDone(deps, request, reply)
   const form = formOf(request)
   requireCsrf(deps.csrf, session.tokenHash, form)
-  if (form['choice'] !== 'everywhere') return reply.redirect('/', 303)
+  const choice = form['choice'] ?? ''
+  if (choice.startsWith(onlyChoice)) return leaveOne(deps, session, choice.slice(onlyChoice.length), reply)
+  if (choice !== 'everywhere') return reply.redirect('/', 303)
   const summary = await deps.engine.endSessions({
     scope: { kind: 'session', sessionId: session.id },
     reason: 'user',
@@ -66,6 +69,18 @@ async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   })
   const run = summary.ended[0] ?? summary.already[0]
   return reply.redirect(run === undefined ? '/signoff/done' : `/signoff/${run.runId}`, 303)
+}
+
+/** Signs out of one application; the session and the others go on. */
+async function leaveOne(deps: SignOffDeps, session: Session, peerId: string, reply: FastifyReply): Promise<FastifyReply> {
+  const runId = await deps.engine.logOutOf({
+    sessionId: session.id,
+    peerIds: [peerId],
+    by: { kind: 'user', id: session.username },
+    starter: { kind: 'user' },
+    browser: 'present'
+  })
+  return reply.redirect(runId === undefined ? '/signoff' : `/signoff/${runId}`, 303)
 }
 
 async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -94,21 +109,22 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
 
 function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { context, run } = view
-  const isPartial = verdictOf(run).kind !== 'all-ended'
-  const landing = view.isOwner ? landingOf(run, isPartial) : undefined
+  const isComplete = verdictOf(run).kind === 'all-ended'
+  const landing = view.isOwner ? landingOf(run, !isComplete) : undefined
   const stays = (request.query as Record<string, unknown>)['stay'] !== undefined
-  const onward = landing === undefined ? undefined : { url: landing, label: context.t('live.continue') }
+  const home = view.isOwner && run.isPartial === true ? { url: '/', label: context.t('error.home') } : undefined
+  const onward = landing === undefined ? home : { url: landing, label: context.t('live.continue') }
   const stayLink = html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
   const refresh = landing === undefined || stays ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
-  if (!isPartial && view.isOwner) deps.clearSessionCookies(reply)
+  if (isComplete && view.isOwner && run.isPartial !== true) deps.clearSessionCookies(reply)
   const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink}`
-  return sendPage(reply, context, context.t(isPartial ? 'result.titlePartial' : 'result.title'), body, refresh)
+  return sendPage(reply, context, resultTitle(view), body, refresh)
 }
 
 /** Where a sign-out that a person started ends; both addresses were accepted by the redirect decision before. */
-function landingOf(run: LogoutRun, isPartial: boolean): string | undefined {
+function landingOf(run: LogoutRun, isIncomplete: boolean): string | undefined {
   if (run.starter.kind !== 'user') return undefined
-  return isPartial ? (run.starter.errorUrl ?? run.starter.landingUrl) : run.starter.landingUrl
+  return isIncomplete ? (run.starter.errorUrl ?? run.starter.landingUrl) : run.starter.landingUrl
 }
 
 async function goOn(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

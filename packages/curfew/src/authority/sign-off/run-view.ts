@@ -1,7 +1,7 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
-import { standingDeliveries } from '../../core/verdict.ts'
+import { isLeftOut, standingDeliveries, wantedDeliveries } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import { stateHtml } from './delivery-state.ts'
@@ -18,7 +18,7 @@ export interface RunView {
 
 /** Names of the applications that did not confirm, in page order. */
 export function unconfirmedNames(run: LogoutRun): readonly string[] {
-  return standingDeliveries(run)
+  return wantedDeliveries(run)
     .filter((delivery) => !countsAsSignedOut(delivery.outcome))
     .map((delivery) => delivery.peerName)
 }
@@ -28,10 +28,20 @@ export function verdictHtml(view: RunView, settled: boolean): Html {
   const { context, run } = view
   const { t } = context
   const names = unconfirmedNames(run)
+  const list = (all: readonly string[]): string => new Intl.ListFormat(context.language, { type: 'conjunction' }).format(all)
+  if (run.isPartial === true) return partialVerdict(view, settled, list)
   if (names.length === 0) return html`<span class="verdict good">${t('live.safe')}</span>`
   if (!settled) return html`<span class="verdict">${t('live.working')}</span>`
-  const apps = new Intl.ListFormat(context.language, { type: 'conjunction' }).format(names)
-  return html`<span class="verdict bad">${t('live.unsafe', { apps, count: names.length })}</span>`
+  return html`<span class="verdict bad">${t('live.unsafe', { apps: list(names), count: names.length })}</span>`
+}
+
+/** After a partial logout nobody may take it for a whole one: the sentence says that the sign-in goes on. */
+function partialVerdict({ run, context: { t } }: RunView, settled: boolean, list: (all: readonly string[]) => string): Html {
+  const names = unconfirmedNames(run)
+  const wanted = list([...new Set(wantedDeliveries(run).map((delivery) => delivery.peerName))])
+  if (names.length === 0) return html`<span class="verdict good">${t('live.onlyDone', { apps: wanted })}</span>`
+  if (!settled) return html`<span class="verdict">${t('live.onlyWorking', { apps: wanted })}</span>`
+  return html`<span class="verdict bad">${t('live.onlyUnsafe', { apps: list(names) })}</span>`
 }
 
 /** Picture or first letter of an application; pictures come from us or from a `data:` address only. */
@@ -60,7 +70,8 @@ export function starterLine(view: RunView): Html | undefined {
 export function lineActions(view: RunView, delivery: Delivery): Html | undefined {
   const { t } = view.context
   const isOpen = delivery.outcome === undefined && delivery.state !== 'retrying'
-  if (!view.isOwner || isOpen || countsAsSignedOut(delivery.outcome)) return undefined
+  const isFine = countsAsSignedOut(delivery.outcome) || (view.run.isPartial === true && isLeftOut(delivery))
+  if (!view.isOwner || isOpen || isFine) return undefined
   const home = view.peer(delivery.peerId)?.homeUrl
   const open =
     home === undefined
@@ -75,6 +86,8 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
 
 /** The list without slots, for the page that does not change any more. */
 export function finalList(view: RunView): Html {
-  const lines = standingDeliveries(view.run).map((delivery) => deliveryLine(view, delivery, stateHtml(delivery, view.context.t), lineActions(view, delivery)))
+  const lines = standingDeliveries(view.run).map((delivery) =>
+    deliveryLine(view, delivery, stateHtml(view.run, delivery, view.context.t), lineActions(view, delivery))
+  )
   return html`<h2>${view.context.t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul>`
 }

@@ -8,6 +8,7 @@ export function endingTests(test: StoreTest): void {
   endTests(test)
   concurrencyTests(test)
   purgeTests(test)
+  partialTests(test)
 }
 
 function endTests(test: StoreTest): void {
@@ -224,4 +225,42 @@ async function endWhenPossible(store: Store, n: number, sessionId: `ses_${string
     if (value.kind === 'ended') return
     assert.equal(value.kind, 'changed')
   }
+}
+
+function partialTests(test: StoreTest): void {
+  suite('openRun', () => {
+    test('stores a run with its effects and leaves the session as it is', async (store) => {
+      const participants = [sampleParticipant('payroll', 1), sampleParticipant('wiki', 1)]
+      const session = await signedOn(store, sampleSession(1), participants)
+      const { run, effects } = sampleEnd(1, session, participants)
+      const opening = { sessionId: session.id, expectedVersion: session.version, run: { ...run, isPartial: true as const }, effects }
+      assert.equal((await store.openRun(opening)).value, 'opened')
+      assert.deepEqual(await store.getRun(run.id), opening.run)
+      assert.deepEqual(await stored(store, session), session)
+      assert.equal(await store.isRevoked(session.sri, t0), false)
+      assert.equal(await store.countLiveSessions(), 1)
+      const claimed = await store.claimEffects({ owner: 'a', nowMs: run.startedAtMs, leaseMs: 1000, max: 10 })
+      assert.deepEqual(
+        claimed.map(({ effect }) => effect),
+        effects
+      )
+      assert.equal((await store.endSession(sampleEnd(2, session, participants))).value.kind, 'ended')
+      assert.deepEqual(await store.getRun(run.id), opening.run)
+    })
+
+    test('writes nothing for a plan that is out of date, an ended session, an unknown one, or a taken id', async (store) => {
+      const session = await signedOn(store, sampleSession(1))
+      const { run, effects } = sampleEnd(1, session)
+      const opening = { sessionId: session.id, expectedVersion: session.version, run, effects }
+      assert.equal((await store.openRun({ ...opening, expectedVersion: session.version + 1 })).value, 'changed')
+      assert.equal((await store.openRun({ ...opening, sessionId: 'ses_unknown' })).value, 'unknown')
+      assert.equal(await store.getRun(run.id), undefined)
+      assert.equal((await store.openRun(opening)).value, 'opened')
+      await assert.rejects(store.openRun(opening), { code: 'CURFEW_STORE_RUN_EXISTS' })
+      await store.endSession(sampleEnd(2, session))
+      const late = sampleEnd(3, session)
+      assert.equal((await store.openRun({ ...opening, run: late.run })).value, 'ended')
+      assert.equal(await store.getRun(late.run.id), undefined)
+    })
+  })
 }

@@ -1,9 +1,10 @@
 import type { PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
+import type { Effect, LogoutRun } from '../../core/run.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
-import type { EndCommit, EndResult, Page, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import type { EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
@@ -14,6 +15,7 @@ type SessionCalls = Pick<
   | 'openSession'
   | 'addParticipant'
   | 'endSession'
+  | 'openRun'
   | 'touch'
   | 'getSession'
   | 'getParticipants'
@@ -33,6 +35,7 @@ export function memorySessions(context: MemoryContext): SessionCalls {
     openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
     addParticipant: (sessionId, participant) => write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
     endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit), durability })),
+    openRun: (opening) => write('openRun', (all) => ({ value: openRun(all, opening), durability })),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
       write('touch', (all) => ({
         value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs),
@@ -94,10 +97,24 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   state.sessions.set(session.id, { ...stored, session, keepUntilMs })
   state.count.liveSessions -= 1
   addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
-  state.runs.set(commit.run.id, commit.run)
-  indexMessages(state, commit.run)
-  addEffects(state, commit.run.id, commit.effects)
+  addRun(state, commit.run, commit.effects)
   return { kind: 'ended' }
+}
+
+function openRun(state: MemoryState, { sessionId, expectedVersion, run, effects }: RunOpening): 'opened' | 'changed' | 'ended' | 'unknown' {
+  const session = state.sessions.get(sessionId)?.session
+  if (session === undefined) return 'unknown'
+  if (session.end !== undefined) return 'ended'
+  if (session.version !== expectedVersion) return 'changed'
+  addRun(state, run, effects)
+  return 'opened'
+}
+
+function addRun(state: MemoryState, run: LogoutRun, effects: readonly Effect[]): void {
+  if (state.runs.has(run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+  state.runs.set(run.id, run)
+  indexMessages(state, run)
+  addEffects(state, run.id, effects)
 }
 
 function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): 'touched' | 'ended' | 'unknown' {

@@ -87,6 +87,7 @@ export type StoreWrite =
   | 'openSession'
   | 'addParticipant'
   | 'endSession'
+  | 'openRun'
   | 'touch'
   | 'purge'
   | 'commitRun'

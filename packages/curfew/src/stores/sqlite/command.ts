@@ -1,7 +1,7 @@
 import type { SessionId, UserKey } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
-import type { AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, RunCommit } from '../store.ts'
+import type { AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, RunCommit, RunOpening } from '../store.ts'
 
 /** What the writer is asked to do and what it answers, call by call. */
 export interface Commands {
@@ -11,6 +11,7 @@ export interface Commands {
     readonly result: 'added' | 'exists' | 'ended' | 'unknown'
   }
   readonly endSession: { readonly input: EndCommit; readonly result: EndResult }
+  readonly openRun: { readonly input: RunOpening; readonly result: 'opened' | 'changed' | 'ended' | 'unknown' }
   readonly touch: {
     readonly input: {
       readonly sessionId: SessionId

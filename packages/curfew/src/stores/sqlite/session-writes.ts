@@ -17,7 +17,7 @@ import {
 import type { RunWrites } from './run-writes.ts'
 import type { Tally } from './tally.ts'
 
-type SessionHandlers = Pick<Handlers, 'openSession' | 'addParticipant' | 'endSession' | 'touch'>
+type SessionHandlers = Pick<Handlers, 'openSession' | 'addParticipant' | 'endSession' | 'openRun' | 'touch'>
 
 export interface SessionWriteParts {
   readonly capacity: number
@@ -69,7 +69,7 @@ function factWrites(db: Database, { tally, capacity }: SessionWriteParts): Pick<
   }
 }
 
-function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pick<SessionHandlers, 'endSession'> {
+function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pick<SessionHandlers, 'endSession' | 'openRun'> {
   const byId = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.id = ?`)
   const participants = prepare<ParticipantRow>(db, `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ?`)
   const end = prepare(db, 'UPDATE session SET version = version + 1, end_doc = ?, keep_until_ms = ? WHERE id = ?')
@@ -89,6 +89,16 @@ function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pi
       revoke({ sri: session.sri, untilMs: commit.revokedUntilMs, atMs: commit.end.atMs })
       runs.insert(commit.run, commit.effects)
       return { kind: 'ended' }
+    },
+
+    openRun({ sessionId, expectedVersion, run, effects }) {
+      const row = byId.get(sessionId)
+      if (row === undefined) return 'unknown'
+      if (row.end_doc !== null) return 'ended'
+      if (row.version !== expectedVersion) return 'changed'
+      if (runs.exists(run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+      runs.insert(run, effects)
+      return 'opened'
     }
   }
 }

@@ -97,6 +97,7 @@ function sessionCalls({ ask, read }: Access, reads: SessionReads) {
     openSession: (session) => ask('openSession', session),
     addParticipant: (sessionId, participant) => ask('addParticipant', { sessionId, participant }),
     endSession: (commit) => ask('endSession', commit),
+    openRun: (opening) => ask('openRun', opening),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) => ask('touch', { sessionId, lastActivityAtMs, idleExpiresAtMs }),
     getSession: (sessionId) => read(() => reads.getSession(sessionId)),
     getParticipants: (sessionId) => read(() => reads.getParticipants(sessionId)),
