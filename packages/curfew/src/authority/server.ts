@@ -72,6 +72,7 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     currentSession: (request) => currentSession(ctx, request),
     browserToken: (request) => browserToken(ctx, request),
     clearSessionCookies: (reply) => clearSessionCookies(reply, { isSecure: isSecure(ctx) }),
+    hasPassword: (session) => ctx.signOn.hasForm && session.sourceId === ctx.signOn.sourceId,
     reauthenticate: async (session, password) => (await checkPassword(ctx, session.username, password)).kind,
     answerStarter: (run) => answerStarter(ctx, run)
   }

@@ -1,7 +1,7 @@
 import type { DeliveryId, PeerId, RunId, SessionId, UserKey } from './ids.ts'
 import { planAgainMax } from './limits.ts'
 import type { Participant } from './participant.ts'
-import type { Peer } from './peer.ts'
+import type { LogoutChannel, Peer } from './peer.ts'
 import { planDeliveries } from './planner.ts'
 import type { Effect, LogoutRun, RunPolicy, Starter } from './run.ts'
 import type { Actor, EndReason, Session, SessionEnd } from './session.ts'
@@ -21,6 +21,8 @@ export interface EndRequest {
   readonly browser: 'present' | 'absent'
   /** Only these peers are told (partial logout by choice); the session still ends. Absent: all. */
   readonly onlyPeers?: readonly PeerId[]
+  /** Peers that have this binding are asked by it first. */
+  readonly preferredBinding?: LogoutChannel['binding']
 }
 
 /** One entry per session that the scope named. */
@@ -134,7 +136,8 @@ export function startingRun(
     starter: request.starter,
     newDeliveryId: () => port.newDeliveryId(),
     atMs,
-    ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers })
+    ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers }),
+    ...(request.preferredBinding === undefined ? {} : { preferredBinding: request.preferredBinding })
   })
   const isDone = deliveries.every((delivery) => delivery.state === 'final')
   const run: LogoutRun = {

@@ -11,6 +11,8 @@ export interface PlanInput {
   readonly starter: Starter
   /** Only these peers are told; absent: all. */
   readonly onlyPeers?: readonly PeerId[]
+  /** Peers that have this binding are asked by it first, whatever it can prove. */
+  readonly preferredBinding?: LogoutChannel['binding']
   readonly newDeliveryId: () => DeliveryId
   readonly atMs: number
 }
@@ -40,7 +42,7 @@ export function planDeliveries(input: PlanInput): Plan {
 function planDelivery(participant: Participant, input: PlanInput): Delivery {
   const peer = input.peer(participant.peerId)
   const outcome = outcomeWithoutAsking(participant, peer, input.onlyPeers)
-  const channels = outcome === undefined ? inOrder(peer?.channels ?? []) : []
+  const channels = outcome === undefined ? preferring(inOrder(peer?.channels ?? []), input.preferredBinding) : []
   const base = {
     id: input.newDeliveryId(),
     participantId: participant.id,
@@ -71,6 +73,11 @@ const channelRank: Readonly<Record<LogoutChannel['kind'], number>> = { server: 0
 /** Server to server first, then hidden frames, then hops. */
 export function inOrder(channels: readonly LogoutChannel[]): readonly LogoutChannel[] {
   return [...channels].sort((a, b) => channelRank[a.kind] - channelRank[b.kind])
+}
+
+function preferring(channels: readonly LogoutChannel[], binding: LogoutChannel['binding'] | undefined): readonly LogoutChannel[] {
+  if (binding === undefined) return channels
+  return [...channels].sort((a, b) => Number(b.binding === binding) - Number(a.binding === binding))
 }
 
 /** The identity provider that signed the user in is asked before the applications (Core 3.7.3.2). */

@@ -1,4 +1,4 @@
-import { CurfewError } from '@curfew/codecs'
+import { type Binding, bindingFromUri, CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decideRedirect } from '../../core/redirect.ts'
 import type { Session } from '../../core/session.ts'
@@ -36,7 +36,7 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':
-      return endSession(ctx, session, landing, reply)
+      return endSession(ctx, session, landing, bindingOf(parameters), reply)
   }
 }
 
@@ -119,13 +119,25 @@ function sayCancelled(ctx: AuthorityContext, request: FastifyRequest, reply: Fas
   return sendPage(reply, context, t('ask.cancelled'), body)
 }
 
-async function endSession(ctx: AuthorityContext, session: Session, landing: Landing, reply: FastifyReply): Promise<FastifyReply> {
+/** A binding that nobody here speaks is no reason to keep the session. */
+function bindingOf({ Binding: uri }: Parameters): Binding | undefined {
+  return uri === undefined ? undefined : bindingFromUri(uri)
+}
+
+async function endSession(
+  ctx: AuthorityContext,
+  session: Session,
+  landing: Landing,
+  preferredBinding: Binding | undefined,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: session.id },
     reason: 'user',
     by: { kind: 'user', id: session.username },
     starter: { kind: 'user', ...landing },
-    browser: 'present'
+    browser: 'present',
+    ...(preferredBinding === undefined ? {} : { preferredBinding })
   })
   const run = summary.ended[0] ?? summary.already[0]
   if (run === undefined) return seeOther(reply, landing.landingUrl ?? '/signoff/done')

@@ -25,6 +25,8 @@ export interface SignOffDeps {
   /** Hash of the session cookie of this browser, whatever became of the session. */
   browserToken(request: FastifyRequest): string | undefined
   clearSessionCookies(reply: FastifyReply): void
+  /** The user signed in with a password here and can be asked for it again; people of an identity provider can not. */
+  hasPassword(session: Session): boolean
   /** Checks the password of the signed-in user again, counting failures as the sign-in page does. */
   reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
   /** The answer that the participant who started the run gets through this browser; undefined when none is owed. */

@@ -7,7 +7,7 @@ import type { PageContext } from '../pages/page.ts'
 import type { SignOffDeps } from './deps.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 
-/** My sessions on my devices: see them, end one, end all others; changing asks for the password again. */
+/** My sessions on my devices: see them, end one, end all others; whoever has a password here is asked for it again. */
 export function registerSessionsPage(app: FastifyInstance, deps: SignOffDeps): void {
   app.get('/signoff/sessions', async (request, reply) => {
     const session = await deps.currentSession(request)
@@ -21,7 +21,7 @@ async function change(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   if (session === undefined) return reply.redirect('/', 303)
   const form = formOf(request)
   requireCsrf(deps.csrf, session.tokenHash, form)
-  const checked = await deps.reauthenticate(session, form['password'] ?? '')
+  const checked = deps.hasPassword(session) ? await deps.reauthenticate(session, form['password'] ?? '') : 'ok'
   const { t } = deps.pageContext(request)
   if (checked === 'failed') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.failed')}</p>`)
   if (checked === 'locked') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.locked', { minutes: 15 })}</p>`)
@@ -55,7 +55,8 @@ async function show(deps: SignOffDeps, session: Session, request: FastifyRequest
   const sessions = (await deps.store.findByUser(session.userKey)).filter((s) => isLive(s, nowMs))
   const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
   const others = sessions.length > 1 && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
-  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}"><label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required><ul class="list">${lines}</ul>${others}</form>`
+  const password = html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
+  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}</form>`
   return sendPage(reply, context, t('sessions.title'), body)
 }
 

@@ -133,4 +133,42 @@ suite('/idp/startSLO.ping', () => {
     const started = await browser.get('/idp/startSLO.ping', { ...crossSite, referer: 'http://payroll.test/' })
     assert.match(String(started.headers.location), /^\/signoff\/run_/)
   })
+
+  const all = [
+    { binding: 'soap' as const, url: 'http://payroll.test/slo/soap' },
+    { binding: 'redirect' as const, url: 'http://payroll.test/slo' },
+    { binding: 'post' as const, url: 'http://payroll.test/slo/post' }
+  ]
+  const uris = { redirect: 'HTTP-Redirect', post: 'HTTP-POST', soap: 'SOAP' } as const
+  for (const [binding, name] of Object.entries(uris)) {
+    test(`Binding ${name} is what participants that support it are asked by first, the others as ever`, async () => {
+      await using kit = await createKit({ partners: { payroll: { slo: all }, intranet: {} } })
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      for (const id of ['payroll', 'intranet']) kit.partner(id).readResponse((await browser.get(await kit.partner(id).ssoRedirect())).body)
+      await browser.get(`/idp/startSLO.ping?Binding=${encodeURIComponent(`urn:oasis:names:tc:SAML:2.0:bindings:${name}`)}`, { 'sec-fetch-site': 'none' })
+      const run = (await kit.store.listRuns({ limit: 1 })).items[0]
+      const first = (peerId: string): string | undefined => run?.deliveries.find((d) => d.peerId === peerId)?.channels[0]?.binding
+      assert.equal(first('payroll'), binding)
+      assert.equal(first('intranet'), 'redirect')
+      assert.equal(run?.deliveries.find((d) => d.peerId === 'payroll')?.channels.length, 3)
+    })
+  }
+
+  test('an application that is asked by POST gets a form, and a binding that nobody speaks changes nothing', async () => {
+    await using kit = await createKit({ partners: { payroll: { slo: all } } })
+    const started = async (uri: string) => {
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      kit.partner('payroll').readResponse((await browser.get(await kit.partner('payroll').ssoRedirect())).body)
+      const { headers } = await browser.get(`/idp/startSLO.ping?Binding=${encodeURIComponent(uri)}`, { 'sec-fetch-site': 'none' })
+      return browser.get(`${String(headers.location)}/go`)
+    }
+    const form = formOf((await started('urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST')).body)
+    assert.equal(form.action, 'http://payroll.test/slo/post')
+    kit.clock.advance(1_000)
+    await started('urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact')
+    const run = (await kit.store.listRuns({ limit: 1 })).items[0]
+    assert.equal(run?.deliveries[0]?.channels[0]?.binding, 'soap')
+  })
 })

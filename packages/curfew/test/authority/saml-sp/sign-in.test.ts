@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import { status, statusUri } from '@curfew/codecs'
 import { consumerUrl } from '../identity-provider.ts'
 import { createPartner } from '../partner.ts'
+import { formOf } from '../browser.ts'
 import { authorityPair, signIn as signInAtForm } from '../kit.ts'
 import { begin, createHub, deliver, follow, liveSessions, signInAt } from './hub.ts'
 
@@ -167,5 +168,18 @@ suite('Sign-in at an identity provider', () => {
     await using kit = both.kit
     assert.equal(kit.ctx.connections.application(hub.upstream.entityId)?.id, 'twin')
     assert.equal(kit.ctx.connections.identityProvider(hub.upstream.entityId)?.id, 'campus')
+  })
+
+  test('people of an identity provider end their other sessions without a password that they do not have', async () => {
+    const hub = await createHub({ signOn: { hasForm: true } })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    await signInAt(hub, kit.browser(), { sessionIndex: 'other' })
+    await signInAt(hub, browser)
+    const page = await browser.get('/signoff/sessions')
+    assert.doesNotMatch(page.body, /type="password"/)
+    const { action, fields } = formOf(page.body)
+    assert.match((await browser.post(action, { ...fields, end: 'others' })).body, /1/)
+    assert.equal((await liveSessions(kit)).length, 1)
   })
 })
