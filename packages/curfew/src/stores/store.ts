@@ -96,6 +96,18 @@ export interface Store {
   /** One-time read: exactly one caller gets the value. */
   txTake(key: string, nowMs: number): Promise<Ack<unknown>>
 
+  // --- artifacts of OpenID: grants, codes, tokens ---------------------------------------------------------------
+  /** Stores an artifact, or puts it in the place of the one with its kind and id. A consumed one stays consumed. */
+  putArtifact(artifact: Artifact): Promise<Ack<'stored'>>
+  getArtifact(kind: string, id: string, nowMs: number): Promise<Artifact | undefined>
+  /** Uses an artifact up: exactly one caller gets `consumed`. */
+  consumeArtifact(kind: string, id: string, nowMs: number): Promise<Ack<'consumed' | 'already' | 'unknown'>>
+  dropArtifact(kind: string, id: string): Promise<Ack<'dropped' | 'unknown'>>
+  /** Drops everything that was issued under a grant, and the grant; returns how many. */
+  dropGrant(grantId: string): Promise<Ack<number>>
+  /** Artifacts of one kind that belong to a session, at most `max`. */
+  artifactsOf(sessionId: SessionId, kind: string, nowMs: number, max: number): Promise<readonly Artifact[]>
+
   // --- audit ----------------------------------------------------------------------------------------------------
   appendAudit(record: AuditRecord): Promise<Ack<'appended'>>
   /** In the order they were appended. */
@@ -168,6 +180,19 @@ export interface ClaimedEffect {
   readonly id: number
   readonly runId: RunId
   readonly effect: Effect
+}
+
+/** Something that OpenID hands out and asks for again. Secrets are kept as their hashes. */
+export interface Artifact {
+  readonly kind: string
+  readonly id: string
+  /** What it was issued under. */
+  readonly grantId?: string
+  readonly sessionId?: SessionId
+  readonly untilMs: number
+  /** JSON. */
+  readonly value: unknown
+  readonly consumedAtMs?: number
 }
 
 export interface RevocationEntry {

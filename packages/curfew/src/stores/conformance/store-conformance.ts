@@ -1,4 +1,5 @@
 import { suite } from 'node:test'
+import { artifactTests } from './artifacts.ts'
 import { endingTests } from './endings.ts'
 import { type OpenStore, storeTest } from './harness.ts'
 import { lifetimeTests } from './lifetime.ts'
@@ -16,6 +17,7 @@ export function storeConformance(name: string, open: OpenStore): void {
     endingTests(test)
     runTests(test)
     serviceTests(test)
+    artifactTests(test)
     lifetimeTests(test)
   })
 }

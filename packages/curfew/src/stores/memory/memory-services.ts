@@ -105,6 +105,7 @@ function purge(state: MemoryState, nowMs: number, keepRunsMs: number, max: numbe
   remove(state.revocations, (entry) => entry.untilMs)
   remove(state.replays, (untilMs) => untilMs)
   remove(state.transactions, (stored) => stored.untilMs)
+  remove(state.artifacts, (stored) => stored.untilMs)
   left -= purgeFailedSignIns(state, nowMs, left)
   remove(
     state.runs,

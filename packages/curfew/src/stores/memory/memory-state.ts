@@ -2,7 +2,7 @@ import type { ParticipantId, RunId, SessionId, UserKey } from '../../core/ids.ts
 import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
-import type { AuditRecord, Durability, RevocationEntry } from '../store.ts'
+import type { Artifact, AuditRecord, Durability, RevocationEntry } from '../store.ts'
 
 export interface StoredSession {
   readonly session: Session
@@ -31,6 +31,9 @@ export interface Timed {
   readonly json: string
 }
 
+/** An artifact whose value is JSON text. */
+export type StoredArtifact = Omit<Artifact, 'value'> & { readonly json: string }
+
 /** Everything the store knows. Entries are never changed in place, so a copy of the maps is a copy of the state. */
 export interface MemoryState {
   readonly sessions: Map<SessionId, StoredSession>
@@ -42,6 +45,8 @@ export interface MemoryState {
   readonly replays: Map<string, number>
   readonly failedSignIns: Map<UserKey, readonly FailedSignIn[]>
   readonly transactions: Map<string, Timed>
+  /** By kind and id. */
+  readonly artifacts: Map<string, StoredArtifact>
   readonly audit: (AuditRecord & { readonly id: number })[]
   /** Counters: last numbers given out, and the sessions that nothing has ended. */
   readonly count: { effectId: number; cursor: number; liveSessions: number }
@@ -57,6 +62,7 @@ export function emptyState(): MemoryState {
     replays: new Map(),
     failedSignIns: new Map(),
     transactions: new Map(),
+    artifacts: new Map(),
     audit: [],
     count: { effectId: 0, cursor: 0, liveSessions: 0 }
   }
@@ -72,6 +78,7 @@ export function copyState(state: MemoryState): MemoryState {
     replays: new Map(state.replays),
     failedSignIns: new Map(state.failedSignIns),
     transactions: new Map(state.transactions),
+    artifacts: new Map(state.artifacts),
     audit: [...state.audit],
     count: { ...state.count }
   }
@@ -99,6 +106,10 @@ export type StoreWrite =
   | 'lockClear'
   | 'txCreate'
   | 'txTake'
+  | 'putArtifact'
+  | 'consumeArtifact'
+  | 'dropArtifact'
+  | 'dropGrant'
   | 'appendAudit'
 
 /** What the parts of the memory store share. */

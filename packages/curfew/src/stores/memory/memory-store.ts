@@ -1,5 +1,6 @@
 import type { Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
+import { memoryArtifacts } from './memory-artifacts.ts'
 import { memoryRuns } from './memory-runs.ts'
 import { memoryServices } from './memory-services.ts'
 import { memorySessions } from './memory-sessions.ts'
@@ -52,6 +53,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     ...memorySessions(context),
     ...memoryRuns(context),
     ...memoryServices(context),
+    ...memoryArtifacts(context),
     async describe() {
       const all = state()
       return {

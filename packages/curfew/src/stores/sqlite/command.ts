@@ -1,7 +1,7 @@
 import type { SessionId, UserKey } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
-import type { AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, RunCommit, RunOpening } from '../store.ts'
+import type { Artifact, AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, RunCommit, RunOpening } from '../store.ts'
 
 /** What the writer is asked to do and what it answers, call by call. */
 export interface Commands {
@@ -50,6 +50,13 @@ export interface Commands {
     readonly input: { readonly key: string; readonly nowMs: number }
     readonly result: string | undefined
   }
+  readonly putArtifact: { readonly input: Omit<Artifact, 'value'> & { readonly json: string }; readonly result: 'stored' }
+  readonly consumeArtifact: {
+    readonly input: { readonly kind: string; readonly id: string; readonly nowMs: number }
+    readonly result: 'consumed' | 'already' | 'unknown'
+  }
+  readonly dropArtifact: { readonly input: { readonly kind: string; readonly id: string }; readonly result: 'dropped' | 'unknown' }
+  readonly dropGrant: { readonly input: { readonly grantId: string }; readonly result: number }
   readonly appendAudit: { readonly input: AuditRecord; readonly result: 'appended' }
   readonly purge: {
     readonly input: { readonly nowMs: number; readonly keepRunsMs: number; readonly max: number }

@@ -1,3 +1,4 @@
+import { artifactWrites } from './artifact-writes.ts'
 import type { Command, Handlers } from './command.ts'
 import type { Database } from './driver.ts'
 import { purgeWrites } from './purge-writes.ts'
@@ -11,6 +12,6 @@ export function openHandlers(db: Database, capacity: number, tally: Tally): (com
   const runs = runWrites(db)
   const services = serviceWrites(db)
   const sessions = sessionWrites(db, { capacity, tally, runs, revoke: services.revoke })
-  const handlers: Handlers = { ...sessions, ...runs, ...services, ...purgeWrites(db) }
+  const handlers: Handlers = { ...sessions, ...runs, ...services, ...artifactWrites(db), ...purgeWrites(db) }
   return ({ name, input }) => (handlers[name] as (value: typeof input) => unknown)(input)
 }

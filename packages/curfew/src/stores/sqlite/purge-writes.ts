@@ -19,6 +19,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     'DELETE FROM revocation WHERE cursor IN (SELECT cursor FROM revocation WHERE until_ms <= ? ORDER BY until_ms, sri LIMIT ?)',
     'DELETE FROM replay WHERE (issuer, id) IN (SELECT issuer, id FROM replay WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
     'DELETE FROM tx WHERE key IN (SELECT key FROM tx WHERE until_ms <= ? ORDER BY until_ms, key LIMIT ?)',
+    'DELETE FROM artifact WHERE (kind, id) IN (SELECT kind, id FROM artifact WHERE until_ms <= ? ORDER BY until_ms, kind, id LIMIT ?)',
     `DELETE FROM failed_sign_in WHERE number IN
        (SELECT number FROM failed_sign_in WHERE until_ms <= ? ORDER BY until_ms, user_key, number LIMIT ?)`
   ].map((sql) => prepare(db, sql))

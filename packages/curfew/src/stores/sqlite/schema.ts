@@ -135,6 +135,25 @@ const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       INSERT INTO tally VALUES ('live_sessions', 0);
     `
+  },
+  {
+    version: 2,
+    name: 'artifacts of OpenID',
+    sql: `
+      CREATE TABLE artifact (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        grant_id TEXT,
+        session_id TEXT,
+        until_ms INTEGER NOT NULL,
+        consumed_at_ms INTEGER,
+        doc TEXT NOT NULL,
+        PRIMARY KEY (kind, id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX artifact_grant ON artifact (grant_id) WHERE grant_id IS NOT NULL;
+      CREATE INDEX artifact_session ON artifact (session_id, kind, id) WHERE session_id IS NOT NULL;
+      CREATE INDEX artifact_until ON artifact (until_ms, kind, id);
+    `
   }
 ]
 

@@ -1,5 +1,6 @@
 import type { Ack, Durability, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
+import { type ArtifactReads, artifactReads } from './artifact-reads.ts'
 import { backupDatabase } from './backup.ts'
 import type { CommandName, Commands } from './command.ts'
 import { type Database, openDatabase } from './driver.ts'
@@ -75,6 +76,7 @@ function storeOn(writer: WriterClient, db: Database, busyTimeoutMs: number): Sql
     ...sessionCalls(access, sessions),
     ...runCalls(access, runs),
     ...serviceCalls(access, serviceReads(db)),
+    ...artifactCalls(access, artifactReads(db)),
     backup: (target) => backupDatabase(file, target, busyTimeoutMs),
     describe: () =>
       access.read(() => ({
@@ -126,6 +128,17 @@ function runCalls({ ask, read }: Access, reads: RunReads) {
     },
     releaseEffects: (owner) => ask('releaseEffects', { owner }),
     nextEffectAtMs: () => read(() => reads.nextEffectAtMs())
+  } satisfies Partial<Store>
+}
+
+function artifactCalls({ ask, read }: Access, reads: ArtifactReads) {
+  return {
+    putArtifact: ({ value, ...artifact }) => ask('putArtifact', { ...artifact, json: JSON.stringify(value) ?? 'null' }),
+    getArtifact: (kind, id, nowMs) => read(() => reads.get(kind, id, nowMs)),
+    consumeArtifact: (kind, id, nowMs) => ask('consumeArtifact', { kind, id, nowMs }),
+    dropArtifact: (kind, id) => ask('dropArtifact', { kind, id }),
+    dropGrant: (grantId) => ask('dropGrant', { grantId }),
+    artifactsOf: (sessionId, kind, nowMs, max) => read(() => reads.ofSession(sessionId, kind, nowMs, max))
   } satisfies Partial<Store>
 }
 
