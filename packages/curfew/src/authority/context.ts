@@ -1,5 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import type { PeerId } from '../core/ids.ts'
+import type { Peer } from '../core/peer.ts'
 import type { RedirectRule } from '../core/redirect.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -9,6 +11,8 @@ import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
+import type { Clients } from './oidc/client.ts'
+import type { OidcSettings } from './oidc/settings.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
@@ -23,6 +27,7 @@ export interface AuthorityContext {
   readonly clock: Clock
   readonly ids: Ids
   readonly connections: Connections
+  readonly clients: Clients
   readonly locator: Locator
   readonly users: UserDirectory
   readonly passwords: Passwords
@@ -32,6 +37,11 @@ export interface AuthorityContext {
   readonly signOn: SignOnSettings
   readonly logout: LogoutSettings
   readonly saml: SamlSettings
+  readonly oidc: OidcSettings
+  /** Any partner of any protocol, by id. */
+  peer(id: PeerId): Peer | undefined
+  /** Reads a client's key set over the one outbound door. */
+  fetchKeys(url: string): Promise<Response>
   readonly organisation: string
   /** Language, texts, brand and a fresh nonce for one response. */
   pageContext(request: FastifyRequest): PageContext

@@ -3,7 +3,7 @@ import type { BrowserInstruction } from '../engine/sender.ts'
 import type { AuthorityContext } from './context.ts'
 import { autoPostPage } from './pages/auto-post.ts'
 import { type Html } from './pages/html.ts'
-import { type PageContext, pageHeaders, renderPage } from './pages/page.ts'
+import { type PageContext, type PageHeaderOptions, pageHeaders, renderPage } from './pages/page.ts'
 import { noStore, seeOther } from './request.ts'
 
 /** Sends the browser to a partner with a message. */
@@ -20,6 +20,6 @@ export function sendInstruction(
 }
 
 /** Sends one whole page with its headers. */
-export function sendPage(reply: FastifyReply, context: PageContext, title: string, body: Html): FastifyReply {
-  return reply.headers(pageHeaders(context.nonce)).send(renderPage(context, { title, body }).toString())
+export function sendPage(reply: FastifyReply, context: PageContext, title: string, body: Html, options: PageHeaderOptions = {}): FastifyReply {
+  return reply.headers(pageHeaders(context.nonce, options)).send(renderPage(context, { title, body }).toString())
 }

@@ -4,10 +4,11 @@ import { type CatalogueEntry, codecCatalogue, CurfewError, isCurfewError } from 
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { catalogue } from '../errors/catalogue.ts'
 import type { AuthorityContext } from './context.ts'
-import { html } from './pages/html.ts'
 import type { MessageKey } from './pages/messages.ts'
+import { problemPage } from './pages/problem-page.ts'
+import { resumeAuthorization } from './oidc/interaction.ts'
+import { oidcPlugin } from './oidc/plugin.ts'
 import { pingPlugin } from './ping/plugin.ts'
-import { sendPage } from './reply.ts'
 import { noStore } from './request.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
@@ -46,6 +47,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(signOnPlugin(signOn))
   app.register(samlIdpPlugin(ctx))
   app.register(samlSpPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
+  app.register(oidcPlugin(ctx))
   app.register(pingPlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
@@ -54,7 +56,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
 function signOnDeps(ctx: AuthorityContext): SignOnDeps {
   return {
     ...ctx,
-    resume: (done, request, reply) => resumeSso(ctx, done, request, reply),
+    resume: (done, request, reply) => (done.transaction.purpose.kind === 'oidc' ? resumeAuthorization(ctx, done, reply) : resumeSso(ctx, done, request, reply)),
     providers: () => ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso),
     askProvider: (wish, request, reply) => askProvider(ctx, wish, request, reply)
   }
@@ -67,7 +69,7 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     clock: ctx.clock,
     csrf: ctx.csrf,
     organisation: ctx.organisation,
-    peer: (id) => ctx.connections.peer(id),
+    peer: (id) => ctx.peer(id),
     pageContext: (request) => ctx.pageContext(request),
     currentSession: (request) => currentSession(ctx, request),
     browserToken: (request) => browserToken(ctx, request),
@@ -138,11 +140,8 @@ const pageTexts: Readonly<Record<string, MessageKey>> = {
 }
 
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const context = ctx.pageContext(request)
-  const { t } = context
-  const what = t(pageTexts[error.code] ?? 'error.text')
-  const body = html`<h1>${t('error.title')}</h1><p role="alert">${what}</p><p>${t('error.what')}</p><p class="muted">${t('error.reference', { reference: `${request.id} ${error.code}` })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
-  return sendPage(reply, context, t('error.title'), body)
+  const page = problemPage(ctx, request, error.code, pageTexts[error.code])
+  return reply.headers(page.headers).send(page.html)
 }
 
 function sendProblem(error: CurfewError, entry: CatalogueEntry, request: FastifyRequest, reply: FastifyReply): FastifyReply {

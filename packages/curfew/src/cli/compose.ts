@@ -7,6 +7,10 @@ import type { FastifyInstance } from 'fastify'
 import type { AdminPeer } from '../admin/context.ts'
 import { createAdminServer } from '../admin/server.ts'
 import type { AuthorityContext } from '../authority/context.ts'
+import { fixedClients, makeClient } from '../authority/oidc/client.ts'
+import { makeTokenKey, readTokenKey } from '../authority/oidc/keys.ts'
+import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
+import type { ClientSettings, TokenKey } from '../authority/oidc/settings.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
@@ -14,7 +18,9 @@ import type { OwnKey } from '../authority/saml/settings.ts'
 import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
 import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config, OidcConnectionConfig } from '../config/schema.ts'
+import type { PeerId } from '../core/ids.ts'
+import type { Peer } from '../core/peer.ts'
 import type { RedirectRule } from '../core/redirect.ts'
 import type { RunPolicy } from '../core/run.ts'
 import type { EngineDeps } from '../engine/deps.ts'
@@ -65,16 +71,27 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const entityId = config.saml.entityId ?? originOf(config)
   const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
   const connections = opened.use(
-    await openConnections(connectionsDeps({ keys, outbound, logger }), { applications: config.connections, identityProviders: config.identityProviders })
+    await openConnections(connectionsDeps({ keys, outbound, logger }), {
+      applications: config.connections.filter((connection) => connection.protocol === 'saml'),
+      identityProviders: config.identityProviders
+    })
   )
+  const tokenKeys = await readTokenKeys(config, keys)
+  const clients = fixedClients(
+    config.connections.filter((connection) => connection.protocol === 'oidc').map((client) => makeClient(settingsOf(client), tokenKeys))
+  )
+  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id)
   const store = opened.use(await openStore(config))
   const engine = createEngine({
     store,
     clock,
     random,
     ids,
-    senders: [createSamlSender({ entityId, connections, ids, outbound })],
-    peer: (id) => connections.peer(id),
+    senders: [
+      createSamlSender({ entityId, connections, ids, outbound }),
+      createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound })
+    ],
+    peer,
     receipts: receiptSigner(entityId, keys),
     probe: (target) => outbound.probe(target),
     logger,
@@ -87,6 +104,10 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     ...shared,
     ...(await authoritySettings(config, keys, logger)),
     connections,
+    clients,
+    peer,
+    oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
+    fetchKeys: (url) => fetchKeys(outbound, url),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
   })
   const admin = createAdminServer({
@@ -94,8 +115,11 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     version,
     token: adminToken(config),
     status: () => status.now,
-    peer: (id) => connections.peer(id),
-    peers: () => connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) }))
+    peer,
+    peers: () => [
+      ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
+      ...clients.all().map((client) => ({ peer: client.peer, certificates: [] }))
+    ]
   })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
@@ -131,6 +155,28 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
 
 function originOf(config: Config): string {
   return new URL(config.server.baseUrl).origin
+}
+
+/** Keys of their own, or those of SAML that tokens can be signed with. */
+async function readTokenKeys(config: Config, keys: readonly AuthorityKey[]): Promise<readonly TokenKey[]> {
+  const { keys: own } = config.oidc
+  if (own !== undefined) return Promise.all(own.map(({ key }) => readTokenKey(readText(key), key)))
+  const usable = keys.filter(({ signing }) => signing.key.asymmetricKeyType !== 'ec' || signing.key.asymmetricKeyDetails?.namedCurve === 'prime256v1')
+  return Promise.all(usable.map(({ signing }) => makeTokenKey(signing.key, 'saml.keys')))
+}
+
+function settingsOf({ protocol: _protocol, ...settings }: OidcConnectionConfig): ClientSettings {
+  return settings
+}
+
+function cookieSecret(config: Config): string {
+  return deriveSecret(readSecret(config.sessions.secretFile), 'authorization cookie').export().toString('base64url')
+}
+
+/** Key sets of clients are small and read rarely. */
+async function fetchKeys(outbound: Outbound, url: string): Promise<Response> {
+  const { status, body } = await outbound.request({ peerId: 'client-keys', url, method: 'GET', timeoutMs: 5_000, responseBytesMax: 256 * 1024 })
+  return new Response(Buffer.from(body), { status, headers: { 'content-type': 'application/json' } })
 }
 
 function certificateFacts({ fingerprint, notAfterMs }: { readonly fingerprint: string; readonly notAfterMs?: number }): AdminPeer['certificates'][number] {
@@ -180,7 +226,10 @@ function engineSettings(
   }
 }
 
-type AuthoritySettings = Omit<AuthorityContext, 'store' | 'engine' | 'clock' | 'ids' | 'metrics' | 'logger' | 'baseUrl' | 'connections' | 'health'>
+type AuthoritySettings = Omit<
+  AuthorityContext,
+  'store' | 'engine' | 'clock' | 'ids' | 'metrics' | 'logger' | 'baseUrl' | 'connections' | 'clients' | 'peer' | 'oidc' | 'fetchKeys' | 'health'
+>
 
 async function authoritySettings(config: Config, keys: readonly AuthorityKey[], logger: Logger): Promise<AuthoritySettings> {
   const master = readSecret(config.sessions.secretFile)

@@ -276,7 +276,8 @@ function absolutePaths(config: Config, folder: string): Config {
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: { ...config.signOn, users: full(config.signOn.users) },
     brand: { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) },
-    connections: config.connections.map((connection) => withFullPaths(connection, full)),
+    connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),
+    oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
     identityProviders: config.identityProviders.map((provider) => withFullPaths(provider, full))
   }
 }

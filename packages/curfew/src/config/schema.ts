@@ -214,6 +214,62 @@ const samlConnection = z
   })
   .describe('A SAML service provider.')
 
+const tokenAlgorithm = z.enum(['RS256', 'PS256', 'ES256', 'EdDSA'])
+
+const oidcConnection = z
+  .strictObject({
+    ...partner,
+    protocol: z.literal('oidc'),
+    clientId: z.string().min(1).max(256).optional().describe('Default: the id.'),
+    clientSecret: z.string().min(16).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
+    jwks: z
+      .strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1) })
+      .optional()
+      .describe('Public keys of the client.'),
+    jwksUri: url.optional(),
+    authentication: z
+      .enum(['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt', 'none'])
+      .optional()
+      .describe('Default: clientSecretBasic with a secret, none without.'),
+    redirectUris: z.array(z.string().min(1)).min(1).describe('Compared to the letter.'),
+    postLogoutRedirectUris: z.array(z.string()).optional().describe('Addresses, or patterns such as https://*.example.com/bye/*.'),
+    scopes: z.array(z.string().min(1)).optional().describe('Scopes it may ask for. Default: openid, profile, email.'),
+    refreshTokens: z.boolean().optional(),
+    accessTokenMinutes: positive.max(1_440).optional(),
+    refreshTokenDays: positive.max(400).optional(),
+    idTokenMinutes: positive.max(1_440).optional(),
+    idTokenAlgorithm: tokenAlgorithm.optional(),
+    subject: z.enum(['public', 'pairwise', 'username']).optional().describe('What sub is: one name for all clients, one for each, or the user name.'),
+    consent: z.enum(['none', 'ask']).optional(),
+    claims: z.record(z.string(), z.string()).optional().describe('Claim: attribute of the user.'),
+    requirePkce: z.boolean().optional(),
+    logout: z
+      .strictObject({
+        modes: z
+          .array(z.enum(['none', 'pingFrontChannel', 'frontChannel', 'backChannel']))
+          .default([])
+          .describe('How it is told that a session ended; backChannel is tried first.'),
+        frontChannelUris: z.array(url).optional(),
+        backChannelUri: url.optional(),
+        sessionRequired: z.boolean().optional(),
+        trackSessions: z.boolean().optional().describe('Remember it in the sessions it takes part in. Default: true.'),
+        tokenSeconds: z.int().min(30).max(600).optional().describe('How long a logout token is good for. Default: 300.')
+      })
+      .optional(),
+    sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.')
+  })
+  .describe('An OpenID Connect client.')
+
+const oidc = z
+  .strictObject({
+    keys: z
+      .array(z.strictObject({ key: path }))
+      .optional()
+      .describe('Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published. Default: those of saml.keys.')
+  })
+  .prefault({})
+  .describe('The OpenID provider.')
+
 const samlIdentityProvider = z
   .strictObject({
     ...samlPartner,
@@ -233,13 +289,14 @@ export const configSchema = z.strictObject({
   admin,
   store,
   saml,
+  oidc,
   sessions,
   signOn,
   logout,
   outbound,
   brand,
   connections: z
-    .array(z.discriminatedUnion('protocol', [samlConnection]))
+    .array(z.discriminatedUnion('protocol', [samlConnection, oidcConnection]))
     .default([])
     .describe('The applications.'),
   identityProviders: z
@@ -257,6 +314,7 @@ export type Config = z.output<typeof configSchema>
 /** What a person writes. */
 export type ConfigInput = z.input<typeof configSchema>
 export type SamlConnectionConfig = z.output<typeof samlConnection>
+export type OidcConnectionConfig = z.output<typeof oidcConnection>
 export type SamlIdentityProviderConfig = z.output<typeof samlIdentityProvider>
 
 /** JSON Schema (draft 2020-12) for editors. */

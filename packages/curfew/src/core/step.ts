@@ -112,12 +112,17 @@ function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atM
   const next = delivery.channels[delivery.channelIndex + 1]
   if (next === undefined)
     return (
-      (outcome.kind === 'unreachable' || outcome.kind === 'timed-out' ? backToServer(run, delivery, atMs, jitter) : undefined) ??
+      (outcome.kind === 'unreachable' || outcome.kind === 'timed-out' || isSilentOutcome(outcome) ? backToServer(run, delivery, atMs, jitter) : undefined) ??
       finish(run, delivery, outcome, atMs)
     )
   const moved = { ...delivery, channelIndex: delivery.channelIndex + 1 }
   if (next.kind !== 'server') return replace(run, { ...moved, state: 'waiting-for-browser' }, atMs, [])
   return replace(run, { ...moved, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
+}
+
+/** Asked on a way without an answer: a server that could not be reached before may still give one. */
+function isSilentOutcome(outcome: Outcome): boolean {
+  return outcome.kind === 'unconfirmed' && outcome.code === 'CURFEW_RUN_NO_ANSWER_POSSIBLE'
 }
 
 /**

@@ -2,6 +2,10 @@ import { createHash, createSecretKey } from 'node:crypto'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
+import { fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
+import { makeTokenKey } from '../../src/authority/oidc/keys.ts'
+import { createOidcSender } from '../../src/authority/oidc/oidc-sender.ts'
+import type { ClientSettings, TokenKey } from '../../src/authority/oidc/settings.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
@@ -11,6 +15,7 @@ import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
 import type { LocalUser } from '../../src/authority/sign-on/users.ts'
+import type { Peer } from '../../src/core/peer.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { createIds } from '../../src/platform/ids.ts'
@@ -42,6 +47,8 @@ export interface KitOptions {
   readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
   /** Identity providers that people may sign in at. */
   readonly identityProviders?: readonly { readonly settings: IdentityProviderSettings; readonly certificatePem: string }[]
+  /** OpenID clients. */
+  readonly clients?: readonly ClientSettings[]
   /** Instead of a new one in memory. */
   readonly store?: Store
   readonly sessionsPerUserMax?: number
@@ -97,6 +104,9 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(certificatePem) })),
     ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(certificatePem) }))
   ])
+  const tokenKeys = [await makeTokenKey(ownKeys[0]?.key ?? authorityPair.key, 'kit')]
+  const clients = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
+  const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id)
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const metrics = createMetrics()
   const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
@@ -113,8 +123,11 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     clock,
     random,
     ids,
-    senders: [createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound })],
-    peer: (id) => connections.peer(id),
+    senders: [
+      createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound }),
+      createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound })
+    ],
+    peer,
     policy,
     receipts: { sign: async () => 'receipt' },
     probe: async ({ url }) => {
@@ -136,6 +149,9 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ids,
     store,
     connections,
+    clients,
+    peer,
+    tokenKeys,
     engine,
     metrics,
     ownKeys,
@@ -161,15 +177,16 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   }
 }
 
-type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'engine' | 'metrics' | 'logger'> & {
+type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'clients' | 'peer' | 'engine' | 'metrics' | 'logger'> & {
   readonly ownKeys: readonly OwnKey[]
+  readonly tokenKeys: readonly TokenKey[]
   readonly random: Random
 }
 
 function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const messages = createMessages()
   const brand = makeBrand({ organisation: 'Test' })
-  const { ownKeys, random, ...rest } = parts
+  const { ownKeys, tokenKeys, random, ...rest } = parts
   return {
     ...rest,
     baseUrl: options.baseUrl ?? authorityUrl,
@@ -182,6 +199,8 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     signOn: { hasForm: true, targets: [], sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
     logout: { confirm: false, targets: [], ...options.logout },
     saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
+    oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
+    fetchKeys: async () => fail('no network here'),
     organisation: 'Test',
     pageContext: (request) => {
       const language = chooseLanguage(undefined, request.headers['accept-language'])

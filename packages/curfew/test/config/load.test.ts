@@ -42,8 +42,10 @@ suite('loading a configuration', () => {
     })
     assert.deepEqual(config.saml.keys[0], { key: '/etc/curfew/keys/saml.key.pem', certificate: '/etc/curfew/saml.crt.pem', algorithm: 'rsa-sha256' })
     assert.equal(config.admin.tokenFile, '/etc/curfew/data/admin.token')
-    assert.equal(config.connections[0]?.metadata?.file, '/etc/curfew/peers/payroll.xml')
-    assert.deepEqual(config.connections[0]?.certificates, ['/etc/curfew/a.pem'])
+    const [payroll] = config.connections
+    assert.ok(payroll?.protocol === 'saml')
+    assert.equal(payroll.metadata?.file, '/etc/curfew/peers/payroll.xml')
+    assert.deepEqual(payroll.certificates, ['/etc/curfew/a.pem'])
   })
 
   test('accepts JSON', () => {

@@ -70,7 +70,7 @@ export function pageHeaders(nonce: string, options: PageHeaderOptions = {}): Rec
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,
     `script-src 'nonce-${nonce}'`,
-    "img-src 'self' data:",
+    ["img-src 'self' data:", ...(options.images ?? [])].join(' '),
     `frame-src ${frameSources}`,
     "base-uri 'none'",
     `frame-ancestors ${options.framedBySelf === true ? "'self'" : "'none'"}`,
@@ -91,6 +91,8 @@ export function pageHeaders(nonce: string, options: PageHeaderOptions = {}): Rec
 
 export interface PageHeaderOptions {
   readonly frames?: readonly string[]
+  /** Origins whose pictures the page loads. */
+  readonly images?: readonly string[]
   /** The page is a hidden frame of our own sign-off page. */
   readonly framedBySelf?: boolean
   /** The page's form goes to a partner, which may send the browser on: `form-action` would stop that. */

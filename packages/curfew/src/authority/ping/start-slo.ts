@@ -88,8 +88,9 @@ function wordOf(choice: string | undefined): string | undefined {
 
 /** Origins whose pages may start a logout silently: our own and those of the configured applications. */
 function friends(ctx: AuthorityContext): ReadonlySet<string> {
-  const addresses = ctx.connections.applications().flatMap((c) => [c.homeUrl, ...c.consumers.map((acs) => acs.url)])
-  return new Set([ctx.baseUrl, ...addresses].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
+  const saml = ctx.connections.applications().flatMap((c) => [c.homeUrl, ...c.consumers.map((acs) => acs.url)])
+  const oidc = ctx.clients.all().flatMap((c) => [c.homeUrl, ...c.redirectUris])
+  return new Set([ctx.baseUrl, ...saml, ...oidc].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
 }
 
 async function ask(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -102,7 +103,7 @@ async function ask(ctx: AuthorityContext, session: Session, parameters: Paramete
   const body = askBody({
     context,
     username: session.username,
-    apps: askedApps(participants, (id) => ctx.connections.peer(id)),
+    apps: askedApps(participants, (id) => ctx.peer(id)),
     csrfToken: ctx.csrf.token(session.tokenHash),
     action: request.url.startsWith(startSloPaths.sp) ? startSloPaths.sp : startSloPaths.idp,
     fields: Object.fromEntries(kept)

@@ -52,7 +52,12 @@ export function isFrame(delivery: Delivery): boolean {
   return delivery.channels[delivery.channelIndex]?.kind === 'frame'
 }
 
-/** Frames of this page that still owe an answer. */
+/** True for a picture: it is loaded as one, not as a document. */
+export function isImage(delivery: Delivery): boolean {
+  return delivery.channels[delivery.channelIndex]?.binding === 'image'
+}
+
+/** Frames and pictures of this page that are still under way. */
 export function openFrames(deliveries: readonly Delivery[]): readonly Delivery[] {
   return deliveries.filter((d) => isFrame(d) && (d.state === 'waiting-for-browser' || d.state === 'sent'))
 }

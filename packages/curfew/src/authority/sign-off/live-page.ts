@@ -5,7 +5,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
 import { pageEnd, pageStart } from '../pages/page.ts'
 import { styleSheet } from '../pages/style.ts'
-import { isFrame, openFrames, stateHtml, waitingHop } from './delivery-state.ts'
+import { isFrame, isImage, openFrames, stateHtml, waitingHop } from './delivery-state.ts'
 import { finalList, deliveryLine, type RunView, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
 
 /** How long one streamed response stays open; then the page asks for itself again. */
@@ -67,8 +67,10 @@ function opening(view: RunView): Html {
   const deliveries = standingDeliveries(run)
   const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
   const frames = view.isOwner
-    ? openFrames(run.deliveries).map(
-        (delivery) => html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
+    ? openFrames(run.deliveries).map((delivery) =>
+        isImage(delivery)
+          ? html`<img src="/signoff/${run.id}/frame/${delivery.id}" alt="" width="1" height="1">`
+          : html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
       )
     : []
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`

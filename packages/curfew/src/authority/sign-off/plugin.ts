@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
-import type { LogoutRun } from '../../core/run.ts'
+import type { Delivery, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
 import { isSettled, verdictOf } from '../../core/verdict.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
@@ -10,7 +10,7 @@ import { autoPostPage } from '../pages/auto-post.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { askBody, askedApps, onlyChoice } from './ask-page.ts'
-import { openFrames, waitingHop } from './delivery-state.ts'
+import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
 import { livePage, resultBody, resultTitle } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
@@ -101,8 +101,12 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
     return owesAnswer ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
   const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isClosed: () => request.raw.destroyed }))
-  const frames = [...new Set(openFrames(view.run.deliveries).flatMap((d) => d.channels[d.channelIndex]?.url ?? []))]
-  reply.headers(pageHeaders(view.context.nonce, { frames: frames.map((url) => new URL(url).origin) }))
+  const open = openFrames(view.run.deliveries)
+  const origins = (wanted: (delivery: Delivery) => boolean): readonly string[] => [
+    // A later channel of the same application may be loaded by the same page.
+    ...new Set(open.filter(wanted).flatMap((d) => d.channels.slice(d.channelIndex).map(({ url }) => new URL(url).origin)))
+  ]
+  reply.headers(pageHeaders(view.context.nonce, { frames: origins((d) => !isImage(d)), images: origins(isImage) }))
   reply.header('x-accel-buffering', 'no')
   return reply.send(stream)
 }

@@ -85,9 +85,15 @@ export function clearSessionCookies(reply: FastifyReply, settings: CookieSetting
 /** The hash that binds a form; sets the cookie where the browser has none. */
 export function formBinding(browser: Browser, reply: FastifyReply, ids: Ids, settings: CookieSettings): string {
   if (browser.formHash !== undefined) return browser.formHash
+  const { name, value, hash } = newFormCookie(ids)
+  reply.setCookie(name, value, base(settings))
+  return hash
+}
+
+/** A fresh cookie that names this browser, for whoever sends it without Fastify's help. */
+export function newFormCookie(ids: Ids): { readonly name: string; readonly value: string; readonly hash: string } {
   const value = ids.cookie()
-  reply.setCookie(formCookie, value, base(settings))
-  return tokenHash(value)
+  return { name: formCookie, value, hash: tokenHash(value) }
 }
 
 export function setResumedCookie(reply: FastifyReply, runId: string, settings: CookieSettings): void {

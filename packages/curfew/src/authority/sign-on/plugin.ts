@@ -71,8 +71,11 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
     .applications()
     .filter((connection) => connection.profiles.idpInitiatedSso)
     .map(({ id, name, logoUrl, entityId }) => ({ name, logoUrl, isUsed: used.has(id), href: `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(entityId)}` }))
+  const clients = deps.clients
+    .all()
+    .flatMap(({ id, name, homeUrl, peer: { logoUrl } }) => (homeUrl === undefined ? [] : [{ name, logoUrl, isUsed: used.has(id), href: homeUrl }]))
   const context = deps.pageContext(request)
-  return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, apps))
+  return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, [...apps, ...clients]))
 }
 
 /** Shows the form, or goes on at once where the session of this browser is enough. */
@@ -226,6 +229,7 @@ async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRe
     case 'landing':
       return seeOther(reply, done.transaction.purpose.url ?? deps.signOn.successUrl ?? '/')
     case 'saml':
+    case 'oidc':
       return deps.resume(done, request, reply)
   }
 }

@@ -129,7 +129,7 @@ async function serverCheck(context: CommandContext): Promise<Check> {
 
 async function connectionChecks(config: Config, outbound: Outbound, only: string | undefined): Promise<readonly Check[]> {
   const problems: Check[] = []
-  const wanted = config.connections.filter((connection) => only === undefined || connection.id === only)
+  const wanted = config.connections.filter((connection) => connection.protocol === 'saml' && (only === undefined || connection.id === only))
   if (wanted.length === 0)
     return [
       {

@@ -94,6 +94,7 @@ async function keysOf(context: CommandContext, entityId: string): Promise<PeerKe
   const own = config.saml.entityId ?? new URL(config.server.baseUrl).origin
   if (entityId === own) return { entityId, keys: config.saml.keys.map((key) => verificationKeyFromCertificate(readFileSync(key.certificate, 'utf8'))) }
   for (const settings of config.connections) {
+    if (settings.protocol !== 'saml') continue
     if (settings.metadata?.url !== undefined) continue
     const file = settings.metadata?.file
     const published = file === undefined ? [] : parseMetadata(readFileSync(file))

@@ -1,0 +1,50 @@
+import type { SessionId } from '../../core/ids.ts'
+import { isLive, type Session } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from './client.ts'
+import { sidOf } from './participant.ts'
+
+/** What an account of the library is here: one session of ours. Its tokens are worth as much as the session. */
+export type AccountUser = Pick<Session, 'id' | 'userKey' | 'username' | 'attributes' | 'authnContext' | 'sri'>
+
+/** Claims of the standard scopes that have an attribute of the same meaning by default (OpenID Core section 5.1). */
+const standard: Readonly<Record<string, string>> = { email: 'mail', name: 'displayName', given_name: 'givenName', family_name: 'sn' }
+/** Claims with one value each; any other claim with several values is a list. */
+const single: ReadonlySet<string> = new Set(Object.keys(standard))
+
+/** The session behind an account while it is live. */
+export async function liveAccount(ctx: Pick<AuthorityContext, 'store' | 'clock'>, accountId: string): Promise<Session | undefined> {
+  const session = await ctx.store.getSession(accountId as SessionId)
+  return session !== undefined && isLive(session, ctx.clock.nowMs()) ? session : undefined
+}
+
+/** Kind of the artifact that keeps a user for grants which outlive the session. */
+export const offlineAccountKind = 'OfflineAccount'
+
+/** What is known of a user whose session has ended but who left an offline grant. */
+export async function offlineAccount(ctx: Pick<AuthorityContext, 'store' | 'clock'>, accountId: string): Promise<AccountUser | undefined> {
+  const kept = await ctx.store.getArtifact(offlineAccountKind, accountId, ctx.clock.nowMs())
+  return kept?.value as AccountUser | undefined
+}
+
+/** Keeps the user as long as the offline grant may be used. */
+export async function keepOfflineAccount(ctx: Pick<AuthorityContext, 'store'>, session: Session, untilMs: number): Promise<void> {
+  const { id, userKey, username, attributes, authnContext, sri } = session
+  await ctx.store.putArtifact({
+    kind: offlineAccountKind,
+    id,
+    sessionId: id,
+    untilMs,
+    value: { id, userKey, username, attributes, authnContext, sri } satisfies AccountUser
+  })
+}
+
+/** Claims for one client; which of them are released is decided by the scopes. */
+export function claimsFor(ctx: Pick<AuthorityContext, 'locator'>, client: OidcClient, user: AccountUser): Readonly<Record<string, unknown>> {
+  const mapped = Object.entries({ ...standard, ...client.claims }).flatMap(([claim, attribute]) => {
+    const values = attribute === 'username' ? [user.username] : (user.attributes[attribute] ?? [])
+    if (values.length === 0) return []
+    return [[claim, values.length === 1 || single.has(claim) ? values[0] : values] as const]
+  })
+  return { preferred_username: user.username, ...Object.fromEntries(mapped), sid: sidOf(ctx, client, user), 'pi.sri': user.sri, acr: user.authnContext }
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import type { Adapter, AdapterPayload } from 'oidc-provider'
+import type { SessionId } from '../../core/ids.ts'
+import type { Artifact } from '../../stores/store.ts'
+import type { AuthorityContext } from '../context.ts'
+import { innerSession, requestScope } from './scope.ts'
+
+/** Told before a code or token is stored, and so before it can leave. */
+export type OnIssue = (kind: string, payload: AdapterPayload) => Promise<void>
+
+type ArtifactDeps = Pick<AuthorityContext, 'store' | 'clock'>
+
+/** For a model that the library gives no end. */
+const artifactSecondsDefault = 86_400
+
+/** Where the library keeps its models: in our store, under the hash of the secret that names each. */
+export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIssue, alreadyUsed: () => Error): Adapter {
+  if (kind === 'Session') return sessionAdapter()
+  const read = async (id: string): Promise<AdapterPayload | undefined> => payloadOf(await deps.store.getArtifact(kind, keyOf(id), deps.clock.nowMs()), id)
+  return {
+    async upsert(id, payload, expiresIn = artifactSecondsDefault) {
+      await onIssue(kind, payload)
+      const { jti: _jti, ...value } = payload
+      const sessionId = payload.accountId as SessionId | undefined
+      await deps.store.putArtifact({
+        kind,
+        id: keyOf(id),
+        untilMs: deps.clock.nowMs() + expiresIn * 1000,
+        value,
+        ...(payload.grantId === undefined && kind !== 'Grant' ? {} : { grantId: keyOf(payload.grantId ?? id) }),
+        ...(sessionId === undefined ? {} : { sessionId })
+      })
+    },
+    find: read,
+    async findByUid(uid) {
+      return read(uid)
+    },
+    async findByUserCode() {
+      return undefined
+    },
+    async destroy(id) {
+      await deps.store.dropArtifact(kind, keyOf(id))
+    },
+    async consume(id) {
+      const { value } = await deps.store.consumeArtifact(kind, keyOf(id), deps.clock.nowMs())
+      // Of two requests with one code, or one refresh token, the later one gets nothing.
+      if (value !== 'consumed') throw alreadyUsed()
+    },
+    async revokeByGrantId(grantId) {
+      await deps.store.dropGrant(keyOf(grantId))
+    }
+  }
+}
+
+/**
+ * The library's session is drawn from ours for each request and never stored: a browser has exactly the one session
+ * that the authority knows, and its end is the end of this one.
+ */
+function sessionAdapter(): Adapter {
+  const drawn = (id: string): AdapterPayload | undefined => {
+    const scope = requestScope.getStore()
+    if (scope === undefined) return undefined
+    const { browser, session } = scope
+    const base = { jti: id, uid: browser, kind: 'Session' }
+    if (session === undefined) return base
+    const { id: accountId, authnContext: acr, authenticatedAtMs } = session
+    return { ...base, accountId, acr, loginTs: Math.floor(authenticatedAtMs / 1000), authorizations: {} }
+  }
+  return {
+    find: async (id) => drawn(id),
+    findByUid: async (uid) => (requestScope.getStore()?.browser === uid ? drawn(innerSession) : undefined),
+    async upsert() {},
+    async findByUserCode() {
+      return undefined
+    },
+    async destroy() {},
+    async consume() {},
+    async revokeByGrantId() {}
+  }
+}
+
+function payloadOf(artifact: Artifact | undefined, id: string): AdapterPayload | undefined {
+  if (artifact === undefined) return undefined
+  const { consumedAtMs } = artifact
+  return { ...(artifact.value as AdapterPayload), jti: id, ...(consumedAtMs === undefined ? {} : { consumed: Math.floor(consumedAtMs / 1000) }) }
+}
+
+/** Secrets are not kept: what finds an artifact is the hash of what the client holds. */
+export function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('base64url')
+}

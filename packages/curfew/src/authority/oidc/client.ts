@@ -1,0 +1,143 @@
+import { CurfewError } from '@curfew/codecs'
+import type { PeerId } from '../../core/ids.ts'
+import type { LogoutChannel, Peer } from '../../core/peer.ts'
+import type { ClientAuthentication, ClientSettings, LogoutMode, SubjectKind, TokenAlgorithm, TokenKey } from './settings.ts'
+
+/** One OpenID client, ready to work with. */
+export interface OidcClient {
+  readonly id: PeerId
+  readonly clientId: string
+  readonly name: string
+  readonly secret?: string
+  readonly authentication: ClientAuthentication
+  readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+  readonly jwksUri?: string
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris: readonly string[]
+  readonly scopes: readonly string[]
+  readonly refreshTokens: boolean
+  readonly accessTokenSeconds: number
+  readonly refreshTokenSeconds: number
+  readonly idTokenSeconds: number
+  readonly algorithm: TokenAlgorithm
+  readonly subject: SubjectKind
+  readonly asksConsent: boolean
+  readonly claims: Readonly<Record<string, string>>
+  readonly requirePkce: boolean
+  /** It is remembered in the sessions it takes part in, and told when they end (AC-169). */
+  readonly trackSessions: boolean
+  readonly logoutTokenSeconds: number
+  readonly sessionRevocation: boolean
+  readonly homeUrl?: string
+  /** What planning and pages see. */
+  readonly peer: Peer
+}
+
+/** The clients of this authority. */
+export interface Clients {
+  byId(id: PeerId): OidcClient | undefined
+  byClientId(clientId: string): OidcClient | undefined
+  peer(id: PeerId): Peer | undefined
+  /** In configured order. */
+  all(): readonly OidcClient[]
+}
+
+/** @throws CURFEW_CONFIG_CONNECTION when a client identifier stands twice */
+export function fixedClients(list: readonly OidcClient[]): Clients {
+  const ids = new Map(list.map((client) => [client.id, client]))
+  const clientIds = new Map(list.map((client) => [client.clientId, client]))
+  const twice = list.find((client) => ids.get(client.id) !== client || clientIds.get(client.clientId) !== client)
+  if (twice !== undefined)
+    throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: twice.id, reason: 'its id or client identifier belongs to another client' })
+  return { byId: (id) => ids.get(id), byClientId: (clientId) => clientIds.get(clientId), peer: (id) => ids.get(id)?.peer, all: () => list }
+}
+
+/** Scopes that every client may ask for unless its settings say otherwise. */
+const scopesDefault: readonly string[] = ['openid', 'profile', 'email']
+
+/**
+ * Checks one client's settings and fills in what they leave open.
+ * @throws CURFEW_CONFIG_CONNECTION when it can't be worked with: no way to authenticate, a logout mode without an
+ *   address, an address on another origin than its redirects, no key of its algorithm
+ */
+export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]): OidcClient {
+  const clientId = settings.clientId ?? settings.id
+  const authentication = settings.authentication ?? (settings.clientSecret === undefined ? 'none' : 'clientSecretBasic')
+  requireCredentials(settings, authentication)
+  const algorithm = settings.idTokenAlgorithm ?? keys[0]?.algorithms[0]
+  if (algorithm === undefined || !keys.some((key) => key.algorithms.includes(algorithm)))
+    throw unusable(settings, `no key of this server signs ${algorithm ?? 'tokens'}`)
+  const shown = {
+    name: settings.name ?? settings.id,
+    ...(settings.logoUrl === undefined ? {} : { logoUrl: settings.logoUrl }),
+    ...(settings.homeUrl === undefined ? {} : { homeUrl: settings.homeUrl })
+  }
+  return {
+    id: settings.id,
+    clientId,
+    ...shown,
+    authentication,
+    redirectUris: settings.redirectUris,
+    postLogoutRedirectUris: settings.postLogoutRedirectUris ?? [],
+    scopes: settings.scopes ?? scopesDefault,
+    refreshTokens: settings.refreshTokens ?? false,
+    accessTokenSeconds: (settings.accessTokenMinutes ?? 10) * 60,
+    refreshTokenSeconds: (settings.refreshTokenDays ?? 30) * 86_400,
+    idTokenSeconds: (settings.idTokenMinutes ?? 10) * 60,
+    algorithm,
+    subject: settings.subject ?? 'public',
+    asksConsent: settings.consent === 'ask',
+    claims: settings.claims ?? {},
+    requirePkce: settings.requirePkce ?? true,
+    trackSessions: settings.logout?.trackSessions ?? true,
+    logoutTokenSeconds: settings.logout?.tokenSeconds ?? 300,
+    sessionRevocation: settings.sessionRevocation ?? false,
+    peer: {
+      id: settings.id,
+      ...shown,
+      protocol: 'oidc',
+      role: 'application',
+      entityId: clientId,
+      channels: channelsOf(settings),
+      mayBeAsked: true,
+      returnsBrowser: true
+    },
+    ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
+    ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),
+    ...(settings.jwksUri === undefined ? {} : { jwksUri: settings.jwksUri })
+  }
+}
+
+function requireCredentials(settings: ClientSettings, authentication: ClientAuthentication): void {
+  const isSecret = authentication === 'clientSecretBasic' || authentication === 'clientSecretPost'
+  if (isSecret && settings.clientSecret === undefined) throw unusable(settings, 'it authenticates with a secret and has none')
+  if (authentication === 'privateKeyJwt' && settings.jwks === undefined && settings.jwksUri === undefined)
+    throw unusable(settings, 'it authenticates with a key, and neither jwks nor jwksUri is given')
+}
+
+/** Server to server first: it alone brings an answer. */
+function channelsOf(settings: ClientSettings): readonly LogoutChannel[] {
+  const { logout } = settings
+  if (logout === undefined) return []
+  const has = (mode: LogoutMode): boolean => logout.modes.includes(mode)
+  const uris = logout.frontChannelUris ?? []
+  if (has('backChannel') && logout.backChannelUri === undefined) throw unusable(settings, 'logout mode backChannel needs backChannelUri')
+  if ((has('frontChannel') || has('pingFrontChannel')) && uris.length === 0) throw unusable(settings, 'its logout mode needs frontChannelUris')
+  for (const uri of uris) requireOwnOrigin(settings, uri)
+  const back: readonly LogoutChannel[] =
+    has('backChannel') && logout.backChannelUri !== undefined ? [{ kind: 'server', binding: 'back-channel', url: logout.backChannelUri }] : []
+  const front = has('frontChannel') ? uris.map((url): LogoutChannel => ({ kind: 'frame', binding: 'front-channel', url })) : []
+  const images = has('pingFrontChannel') ? uris.map((url): LogoutChannel => ({ kind: 'frame', binding: 'image', url })) : []
+  return [...back, ...front, ...images]
+}
+
+/** OpenID Front-Channel Logout 1.0 section 2: scheme, host and port are those of a redirect address; no fragment. */
+function requireOwnOrigin(settings: ClientSettings, uri: string): void {
+  const url = URL.parse(uri)
+  const isOwn = url !== null && settings.redirectUris.some((redirect) => URL.parse(redirect)?.origin === url.origin)
+  if (!isOwn || uri.includes('#')) throw unusable(settings, `${uri} has a fragment, or another origin than its redirect addresses`)
+}
+
+function unusable(settings: ClientSettings, reason: string): CurfewError {
+  return new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: settings.id, reason })
+}

@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthorityContext } from '../context.ts'
+import { startSloPaths } from '../ping/start-slo.ts'
+import { noStore } from '../request.ts'
+import { oidcUrl } from './endpoints.ts'
+
+/** `/.well-known/openid-configuration`, without authentication; `policy_id` is taken and changes nothing (AC-154). */
+export async function sendConfiguration(ctx: AuthorityContext, _request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return reply.headers({ ...noStore, 'access-control-allow-origin': '*' }).send(configurationOf(ctx))
+}
+
+/** What this provider can do; only what answers is published. */
+export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients'>): object {
+  const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
+  const authentication = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+  const assertions = ['RS256', 'PS256', 'ES256', 'EdDSA']
+  return {
+    issuer: ctx.baseUrl,
+    authorization_endpoint: oidcUrl(ctx, 'authorization'),
+    token_endpoint: oidcUrl(ctx, 'token'),
+    pushed_authorization_request_endpoint: oidcUrl(ctx, 'pushedAuthorization'),
+    userinfo_endpoint: oidcUrl(ctx, 'userinfo'),
+    jwks_uri: oidcUrl(ctx, 'keys'),
+    introspection_endpoint: oidcUrl(ctx, 'introspection'),
+    revocation_endpoint: oidcUrl(ctx, 'revocation'),
+    end_session_endpoint: oidcUrl(ctx, 'endSession'),
+    ping_end_session_endpoint: ctx.baseUrl + startSloPaths.idp,
+    frontchannel_logout_supported: true,
+    frontchannel_logout_session_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+    scopes_supported: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
+    claims_supported: ['sub', 'sid', 'pi.sri', 'acr', 'auth_time', 'iss', 'aud', 'name', 'given_name', 'family_name', 'preferred_username', 'email'],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    subject_types_supported: ['public', 'pairwise'],
+    code_challenge_methods_supported: ['S256'],
+    id_token_signing_alg_values_supported: algorithms,
+    authorization_signing_alg_values_supported: algorithms,
+    dpop_signing_alg_values_supported: assertions,
+    token_endpoint_auth_methods_supported: [...authentication, 'none'],
+    token_endpoint_auth_signing_alg_values_supported: assertions,
+    introspection_endpoint_auth_methods_supported: authentication,
+    revocation_endpoint_auth_methods_supported: [...authentication, 'none'],
+    prompt_values_supported: ['none', 'login', 'consent'],
+    claims_parameter_supported: true,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    authorization_response_iss_parameter_supported: true
+  }
+}

@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Provider } from 'oidc-provider'
+import type { AuthorityContext } from '../context.ts'
+import { problemPage } from '../pages/problem-page.ts'
+import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
+import { newFormCookie } from '../sign-on/cookies.ts'
+import { innerSessionCookie } from './provider.ts'
+import { innerSession, type RequestScope, requestScope } from './scope.ts'
+
+/**
+ * Hands a request of a browser to the engine as it came, with what our cookies say: which browser, and our session in
+ * it. The engine sees the configured origin, whatever the Host header said.
+ */
+export async function handBrowserToEngine(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const scope = await scopeOf(ctx, request, reply)
+  await hand(ctx, provider, scope, request, reply)
+}
+
+/** The same for a program, which has no cookies here. */
+export async function handToEngine(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const problem = (reference: string) => problemPage(ctx, request, reference)
+  await hand(ctx, provider, { browser: '', session: undefined, problem }, request, reply)
+}
+
+/** Runs a call of the engine's API for this browser; the reply is the engine's to send. */
+export async function inScope<T>(
+  ctx: AuthorityContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  call: (request: IncomingMessage, response: ServerResponse) => Promise<T>
+): Promise<T> {
+  const scope = await scopeOf(ctx, request, reply)
+  return requestScope.run(scope, () => call(withInnerSession(ctx, request.raw), reply.raw))
+}
+
+async function scopeOf(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<RequestScope> {
+  const known = browserOf(ctx, request).formHash
+  const fresh = known === undefined ? newFormCookie(ctx.ids) : undefined
+  if (fresh !== undefined) {
+    const cookie = request.server.serializeCookie(fresh.name, fresh.value, { path: '/', httpOnly: true, secure: isSecure(ctx), sameSite: 'lax' })
+    reply.raw.appendHeader('set-cookie', cookie)
+  }
+  return {
+    browser: known ?? fresh?.hash ?? '',
+    session: await currentSession(ctx, request),
+    problem: (reference) => problemPage(ctx, request, reference)
+  }
+}
+
+async function hand(ctx: AuthorityContext, provider: Provider, scope: RequestScope, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.hijack()
+  reply.raw.setHeader('x-content-type-options', 'nosniff')
+  reply.raw.setHeader('referrer-policy', 'same-origin')
+  if (isSecure(ctx)) reply.raw.setHeader('strict-transport-security', 'max-age=31536000')
+  hideInnerSession(reply.raw)
+  await requestScope.run(scope, () => provider.callback()(withInnerSession(ctx, request.raw), reply.raw))
+}
+
+function withInnerSession(ctx: Pick<AuthorityContext, 'baseUrl'>, request: IncomingMessage): IncomingMessage {
+  const others = (request.headers.cookie ?? '').split(/;\s*/).filter((cookie) => cookie !== '' && !cookie.startsWith(`${innerSessionCookie}=`))
+  request.headers.cookie = [...others, `${innerSessionCookie}=${innerSession}`].join('; ')
+  const { host, protocol } = new URL(ctx.baseUrl)
+  request.headers.host = host
+  request.headers['x-forwarded-proto'] = protocol.replace(':', '')
+  delete request.headers['x-forwarded-host']
+  return request
+}
+
+/** The made-up cookie stays inside. */
+function hideInnerSession(response: ServerResponse): void {
+  const setHeader = response.setHeader.bind(response)
+  response.setHeader = (name, value) => {
+    if (name.toLowerCase() !== 'set-cookie' || !Array.isArray(value)) return setHeader(name, value)
+    const cookies: readonly string[] = value
+    return setHeader(
+      name,
+      cookies.filter((cookie) => !cookie.startsWith(`${innerSessionCookie}=`) && !cookie.startsWith(`${innerSessionCookie}.sig=`))
+    )
+  }
+}

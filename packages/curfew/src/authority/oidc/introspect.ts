@@ -1,0 +1,69 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Artifact } from '../../stores/store.ts'
+import type { AuthorityContext } from '../context.ts'
+import { noStore, parametersOf } from '../request.ts'
+import { liveAccount, offlineAccount } from './account.ts'
+import { keyOf } from './artifacts.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { subjectOf } from './subject.ts'
+
+/** What the engine keeps of a token, as far as it is read here. */
+interface StoredToken {
+  readonly accountId?: string
+  readonly clientId?: string
+  readonly scope?: string
+  readonly iat?: number
+  readonly exp?: number
+  readonly jkt?: string
+}
+
+/** Kinds of token, in the order they are looked for. */
+export const tokenKinds = ['AccessToken', 'RefreshToken'] as const
+
+/**
+ * `/as/introspect.oauth2` (RFC 7662): whether a token is worth anything now. One whose session has ended, or is on
+ * the revocation list, is not, whatever its own time says; an offline grant is.
+ */
+export async function introspect(deps: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const caller = await authenticateClient(deps, request)
+  const token = parametersOf(request)['token']
+  if (token === undefined) throw new CurfewError('CURFEW_API_VALIDATION', { parameter: 'token' })
+  const found = await findToken(deps, token)
+  const answer = found === undefined ? undefined : await factsOf(deps, found)
+  deps.logger.info({ event: 'token.introspected', client: caller.id, active: answer !== undefined }, 'A token was introspected')
+  return reply.headers({ ...noStore }).send(answer ?? { active: false })
+}
+
+/** Finds what a client holds by its hash. */
+export async function findToken(deps: AuthorityContext, token: string): Promise<Artifact | undefined> {
+  const nowMs = deps.clock.nowMs()
+  for (const kind of tokenKinds) {
+    const found = await deps.store.getArtifact(kind, keyOf(token), nowMs)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<object | undefined> {
+  const { accountId = '', clientId = '', scope, iat, exp, jkt } = artifact.value as StoredToken
+  const client = deps.clients.byClientId(clientId)
+  if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
+  const live = await liveAccount(deps, accountId)
+  const isOffline = scope?.split(' ').includes('offline_access') ?? false
+  const user = live ?? (isOffline ? await offlineAccount(deps, accountId) : undefined)
+  if (user === undefined || (live !== undefined && (await deps.store.isRevoked(live.sri, deps.clock.nowMs())))) return undefined
+  return {
+    active: true,
+    iss: deps.baseUrl,
+    client_id: clientId,
+    sub: subjectOf(deps, client, user),
+    username: user.username,
+    scope,
+    iat,
+    exp,
+    token_type: artifact.kind === 'AccessToken' ? (jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
+    'pi.sri': user.sri,
+    ...(jkt === undefined ? {} : { cnf: { jkt } })
+  }
+}

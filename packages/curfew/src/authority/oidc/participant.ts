@@ -1,0 +1,50 @@
+import { CurfewError } from '@curfew/codecs'
+import { participantsPerSessionMax } from '../../core/limits.ts'
+import type { Participant } from '../../core/participant.ts'
+import type { Session } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import { participantIdOf } from '../saml/participant-id.ts'
+import type { OidcClient } from './client.ts'
+import { subjectOf } from './subject.ts'
+
+/** The `sid` of one client for one session: unlinkable between clients, and it finds its session. */
+export function sidOf(ctx: Pick<AuthorityContext, 'locator'>, client: OidcClient, session: Pick<Session, 'id'>): string {
+  return ctx.locator.seal(client.clientId, session.id)
+}
+
+/**
+ * Remembers that a client takes part in a session, before a code or token leaves for it.
+ * @throws CURFEW_OIDC_SESSION_ENDED when a logout came first, CURFEW_SESSION_PARTICIPANTS_FULL
+ */
+export async function recordClient(ctx: AuthorityContext, client: OidcClient, session: Session, redirectUri?: string): Promise<void> {
+  if (!client.trackSessions) return
+  const nowMs = ctx.clock.nowMs()
+  const nameId = { value: subjectOf(ctx, client, session) }
+  const participant: Participant = {
+    id: participantIdOf(client.id, nameId),
+    peerId: client.id,
+    role: 'application',
+    protocol: 'oidc',
+    nameId,
+    sessionIndex: sidOf(ctx, client, session),
+    addedAtMs: nowMs,
+    lastIssuedAtMs: nowMs,
+    assertionNotOnOrAfterMs: nowMs + client.idTokenSeconds * 1000,
+    ...(redirectUri === undefined ? {} : { consumerUrl: redirectUri })
+  }
+  const known = await ctx.store.getParticipants(session.id)
+  if (known.length >= participantsPerSessionMax && known.every(({ id }) => id !== participant.id)) {
+    throw new CurfewError('CURFEW_SESSION_PARTICIPANTS_FULL', { session: session.id, maximum: participantsPerSessionMax })
+  }
+  const { value } = await ctx.store.addParticipant(session.id, participant)
+  if (value === 'ended' || value === 'unknown') throw new CurfewError('CURFEW_OIDC_SESSION_ENDED', { session: session.id })
+  if (value !== 'added') return
+  await ctx.store.appendAudit({
+    atMs: nowMs,
+    event: 'client.signed-in',
+    actor: { kind: 'user', id: session.username },
+    userKey: session.userKey,
+    sessionId: session.id,
+    peerId: client.id
+  })
+}

@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthorityContext } from '../context.ts'
+import { seeOther } from '../request.ts'
+import { sendConfiguration } from './discovery.ts'
+import { oidcPaths } from './endpoints.ts'
+import { endSession } from './end-session.ts'
+import { handBrowserToEngine, handToEngine } from './engine.ts'
+import { answerConsent, finishInteraction, showInteraction } from './interaction.ts'
+import { introspect } from './introspect.ts'
+import { sendOAuthError } from './oauth-error.ts'
+import { createProvider } from './provider.ts'
+import { revokeToken } from './revoke.ts'
+
+/** OpenID provider: the engine's endpoints, and ours around it. */
+export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
+  return async (app) => {
+    if (deps.clients.all().length === 0) return
+    const provider = createProvider(deps)
+    app.register(async (inner) => engineRoutes(inner, deps, provider))
+    app.get(`${oidcPaths.interaction}/:uid`, (request, reply) => showInteraction(deps, provider, request, reply))
+    app.post(`${oidcPaths.interaction}/:uid`, (request, reply) => answerConsent(deps, provider, request, reply))
+    app.get(`${oidcPaths.interaction}/:uid/:nonce`, (request, reply) => finishInteraction(deps, provider, request, reply))
+    app.route({ method: ['GET', 'POST'], url: oidcPaths.endSession, handler: (request, reply) => endSession(deps, request, reply) })
+    app.register(async (inner) => programRoutes(inner, deps))
+    for (const path of [oidcPaths.configuration, oidcPaths.authorizationServer]) app.get(path, (request, reply) => sendConfiguration(deps, request, reply))
+    // A form of another site comes without cookies; the same request by GET has them.
+    app.post(oidcPaths.authorization, (request, reply) => askAgain(request, reply))
+  }
+}
+
+/** For programs: errors are in the words of OAuth. */
+function programRoutes(app: FastifyInstance, deps: AuthorityContext): void {
+  app.setErrorHandler(async (error, request, reply) => sendOAuthError(deps, error, request, reply))
+  app.post(oidcPaths.introspection, (request, reply) => introspect(deps, request, reply))
+  app.post(oidcPaths.revocation, (request, reply) => revokeToken(deps, request, reply))
+}
+
+type Provider = ReturnType<typeof createProvider>
+
+/** Bodies are left alone here: the engine reads them. */
+function engineRoutes(app: FastifyInstance, deps: AuthorityContext, provider: Provider): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  const browser = (request: FastifyRequest, reply: FastifyReply): Promise<void> => handBrowserToEngine(deps, provider, request, reply)
+  const program = (request: FastifyRequest, reply: FastifyReply): Promise<void> => handToEngine(deps, provider, request, reply)
+  app.get(oidcPaths.authorization, browser)
+  app.get(`${oidcPaths.authorization}/:uid`, browser)
+  app.route({ method: ['POST', 'OPTIONS'], url: oidcPaths.pushedAuthorization, handler: program })
+  app.route({ method: ['POST', 'OPTIONS'], url: oidcPaths.token, handler: program })
+  app.route({ method: ['GET', 'POST', 'OPTIONS'], url: oidcPaths.userinfo, handler: program })
+  app.route({ method: ['GET', 'OPTIONS'], url: oidcPaths.keys, handler: program })
+}
+
+function askAgain(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fields = Object.entries((request.body ?? {}) as Readonly<Record<string, unknown>>)
+  const query = new URLSearchParams(fields.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, String(one)])))
+  return seeOther(reply, `${oidcPaths.authorization}?${query.toString()}`)
+}

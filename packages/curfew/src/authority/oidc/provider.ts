@@ -1,0 +1,247 @@
+import { type Account, type ClientMetadata, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { AuthorityContext } from '../context.ts'
+import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount, offlineAccount } from './account.ts'
+import { artifactAdapter, keyOf, type OnIssue } from './artifacts.ts'
+import type { OidcClient } from './client.ts'
+import { oidcPaths } from './endpoints.ts'
+import { recordClient, sidOf } from './participant.ts'
+import { requestScope } from './scope.ts'
+import type { ClientAuthentication, TokenKey } from './settings.ts'
+import { subjectOf } from './subject.ts'
+
+/** Name of the library's session cookie: it is made up for each request and never reaches a browser. */
+export const innerSessionCookie = 'PF.OP'
+
+/** An account of the library, with what lies behind it. */
+interface OurAccount extends Account {
+  readonly user: AccountUser
+}
+
+/**
+ * The engine for authorize, token, PAR, DPoP, userinfo, keys and discovery. Sessions, logout, introspection and
+ * revocation are ours: an account of the engine is one session of ours, and worth nothing when that has ended.
+ */
+export function createProvider(ctx: AuthorityContext): Provider {
+  const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
+  const configuration: Configuration = {
+    adapter: (kind: string) => artifactAdapter(ctx, kind, onIssue(ctx), () => new errors.InvalidGrant('it was used before')),
+    clients: ctx.clients.all().map(metadataOf),
+    jwks: { keys: ctx.oidc.keys.map(jwkOf) },
+    routes: {
+      authorization: oidcPaths.authorization,
+      jwks: oidcPaths.keys,
+      pushed_authorization_request: oidcPaths.pushedAuthorization,
+      token: oidcPaths.token,
+      userinfo: oidcPaths.userinfo
+    },
+    cookies: {
+      keys: [...ctx.oidc.cookieSecrets],
+      names: { session: innerSessionCookie, interaction: 'PF.OP.INTERACTION', resume: 'PF.OP.RESUME' },
+      // Never sent: the signature would only have to be made up as well.
+      long: { signed: false },
+      short: { signed: true, httpOnly: true, sameSite: 'lax', secure: ctx.baseUrl.startsWith('https:') }
+    },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      backchannelLogout: { enabled: false },
+      introspection: { enabled: false },
+      revocation: { enabled: false },
+      userinfo: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      dPoP: { enabled: true },
+      jwtResponseModes: { enabled: true },
+      claimsParameter: { enabled: true }
+    },
+    scopes: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
+    claims: {
+      openid: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', ...ownClaims(ctx.clients.all())],
+      profile: ['name', 'family_name', 'given_name', 'preferred_username'],
+      email: ['email', 'email_verified']
+    },
+    conformIdTokenClaims: false,
+    responseTypes: ['code'],
+    // Every client has its own name for the user, so that ours, the session, never leaves.
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: (_ctx, accountId, client) => subjectFor(ctx, accountId, client.clientId),
+    sectorIdentifierUriValidate: () => false,
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    enabledJWA: {
+      idTokenSigningAlgValues: algorithms,
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      dPoPSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
+      authorizationSigningAlgValues: algorithms
+    },
+    pkce: { required: (_ctx, client) => ctx.clients.byClientId(client.clientId)?.requirePkce ?? true },
+    ttl: {
+      AccessToken: (_ctx, token) => clientOf(ctx, token.clientId ?? '').accessTokenSeconds,
+      AuthorizationCode: 60,
+      ClientCredentials: 600,
+      Grant: (_ctx, grant) => clientOf(ctx, grant.clientId ?? '').refreshTokenSeconds,
+      IdToken: (_ctx, _token, client) => clientOf(ctx, client.clientId).idTokenSeconds,
+      Interaction: 1_800,
+      RefreshToken: (_ctx, token) => clientOf(ctx, token.clientId ?? '').refreshTokenSeconds,
+      Session: 600
+    },
+    interactions: { url: (_ctx, interaction) => `${oidcPaths.interaction}/${interaction.uid}`, policy: policyOf(ctx) },
+    findAccount: (oidc, accountId, token) => findAccount(ctx, oidc, accountId, token),
+    loadExistingGrant: (oidc) => loadGrant(ctx, oidc),
+    issueRefreshToken: async (_ctx, client, code) =>
+      clientOf(ctx, client.clientId).refreshTokens && (code.scopes.has('openid') || code.scopes.has('offline_access')),
+    expiresWithSession: async () => false,
+    rotateRefreshToken: true,
+    clientBasedCORS: (_ctx, origin, client) => clientOf(ctx, client.clientId).redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
+    fetch: (url) => ctx.fetchKeys(url instanceof Request ? url.url : url.toString()),
+    renderError: (oidc, out) => renderError(ctx, oidc, out)
+  }
+  const provider = new Provider(ctx.baseUrl, configuration)
+  provider.proxy = true
+  provider.on('server_error', (_ctx, error) => ctx.logger.error({ event: 'oidc.failed', err: error }, 'The OpenID engine failed'))
+  return provider
+}
+
+function clientOf(ctx: Pick<AuthorityContext, 'clients'>, clientId: string): OidcClient {
+  const client = ctx.clients.byClientId(clientId)
+  if (client === undefined) throw new errors.InvalidClient('client is unknown')
+  return client
+}
+
+const authenticationNames: Readonly<Record<ClientAuthentication, ClientMetadata['token_endpoint_auth_method']>> = {
+  clientSecretBasic: 'client_secret_basic',
+  clientSecretPost: 'client_secret_post',
+  privateKeyJwt: 'private_key_jwt',
+  none: 'none'
+}
+
+function metadataOf(client: OidcClient): ClientMetadata {
+  const isNative = client.redirectUris.some((uri) => !/^https?:/.test(uri))
+  const hosts = new Set(client.redirectUris.map((uri) => URL.parse(uri)?.host))
+  return {
+    client_id: client.clientId,
+    client_name: client.name,
+    application_type: isNative ? 'native' : 'web',
+    redirect_uris: [...client.redirectUris],
+    response_types: ['code'],
+    grant_types: client.refreshTokens ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
+    token_endpoint_auth_method: authenticationNames[client.authentication],
+    id_token_signed_response_alg: client.algorithm,
+    authorization_signed_response_alg: client.algorithm,
+    subject_type: 'pairwise',
+    scope: [...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '),
+    require_auth_time: true,
+    // Asked for with several hosts; its content decides nothing here and is never read.
+    ...(hosts.size > 1 ? { sector_identifier_uri: 'https://sector.invalid/' } : {}),
+    ...(client.secret === undefined ? {} : { client_secret: client.secret }),
+    ...(client.jwks === undefined ? {} : { jwks: client.jwks as { keys: [] } }),
+    ...(client.jwksUri === undefined ? {} : { jwks_uri: client.jwksUri })
+  }
+}
+
+function jwkOf(key: TokenKey): { kid: string; use: string; kty: string } {
+  return { ...(key.key.export({ format: 'jwk' }) as { kty: string }), kid: key.kid, use: 'sig' }
+}
+
+/** Claims that single clients map, beside those of the standard scopes. */
+function ownClaims(clients: readonly OidcClient[]): readonly string[] {
+  const standard = new Set(['name', 'family_name', 'given_name', 'preferred_username', 'email', 'email_verified'])
+  return [...new Set(clients.flatMap((client) => Object.keys(client.claims)))].filter((claim) => !standard.has(claim))
+}
+
+async function userOf(ctx: Pick<AuthorityContext, 'store' | 'clock'>, accountId: string): Promise<AccountUser | undefined> {
+  return (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId))
+}
+
+async function subjectFor(ctx: AuthorityContext, accountId: string, clientId: string): Promise<string> {
+  const user = await userOf(ctx, accountId)
+  if (user === undefined) throw new errors.InvalidGrant('the session has ended')
+  return subjectOf(ctx, clientOf(ctx, clientId), user)
+}
+
+/** The session behind a code or token. After its end only an offline grant is worth something. */
+async function findAccount(
+  ctx: AuthorityContext,
+  oidc: KoaContextWithOIDC,
+  accountId: string,
+  token: { readonly scopes?: Set<string> } | undefined
+): Promise<OurAccount | undefined> {
+  const isOffline = token?.scopes?.has('offline_access') ?? false
+  const user = (await liveAccount(ctx, accountId)) ?? (isOffline ? await offlineAccount(ctx, accountId) : undefined)
+  if (user === undefined) return undefined
+  const claims = async (): Promise<{ sub: string }> => {
+    const clientId = oidc.oidc.client?.clientId
+    return { ...(clientId === undefined ? {} : claimsFor(ctx, clientOf(ctx, clientId), user)), sub: accountId }
+  }
+  return { accountId, user, claims }
+}
+
+/**
+ * One grant per session and client. Without consent settings every scope of the client is granted; the `sid` of the
+ * tokens is ours.
+ */
+async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const { client: asked, session, provider, account, result } = oidc.oidc
+  if (asked === undefined || session === undefined || account === undefined) return undefined
+  const client = clientOf(ctx, asked.clientId)
+  const { user } = account as unknown as OurAccount
+  ;(session as unknown as { sidFor(clientId: string, sid: string): void }).sidFor(asked.clientId, sidOf(ctx, client, user))
+  const id = keyOf(`grant\0${account.accountId}\0${client.clientId}`)
+  const known = await provider.Grant.find(id)
+  const isAgreed = !client.asksConsent || known !== undefined || result?.consent !== undefined
+  if (!isAgreed) return undefined
+  const grant = known ?? new provider.Grant({ accountId: account.accountId, clientId: asked.clientId })
+  grant.jti = id
+  grant.addOIDCScope([...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '))
+  if (known === undefined) await grant.save()
+  return grant
+}
+
+/** The engine's checks of subjects know the session's name, not the client's; these know both. */
+function policyOf(ctx: AuthorityContext): interactionPolicy.DefaultPolicy {
+  const policy = interactionPolicy.base()
+  const login = policy.get('login')
+  const consent = policy.get('consent')
+  login?.checks.remove('id_token_hint')
+  login?.checks.remove('claims_id_token_sub_value')
+  consent?.checks.remove('native_client_prompt')
+  const { Check } = interactionPolicy
+  login?.checks.add(
+    new Check('other_subject', 'the user who is signed in is not the one who was asked for', 'login_required', async (oidc: KoaContextWithOIDC) => {
+      const { client, session, entities, claims } = oidc.oidc
+      const hint = (entities as { IdTokenHint?: { payload: { sub?: string } } }).IdTokenHint?.payload.sub
+      const wanted = hint ?? (claims as { id_token?: { sub?: { value?: string } } } | undefined)?.id_token?.sub?.value
+      if (wanted === undefined || client === undefined || session?.accountId === undefined) return Check.NO_NEED_TO_PROMPT
+      return (await subjectFor(ctx, session.accountId, client.clientId)) === wanted ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
+    })
+  )
+  return policy
+}
+
+/** What is issued belongs to a session that is live now: the client is recorded in it first, or nothing is issued. */
+function onIssue(ctx: AuthorityContext): OnIssue {
+  return async (kind, payload) => {
+    if (kind !== 'AuthorizationCode' && kind !== 'RefreshToken') return
+    const { accountId = '', clientId = '' } = payload
+    const client = clientOf(ctx, clientId)
+    const session = await liveAccount(ctx, accountId)
+    const isOffline = payload.scope?.split(' ').includes('offline_access') ?? false
+    if (session === undefined) {
+      if (kind === 'RefreshToken' && isOffline && (await offlineAccount(ctx, accountId)) !== undefined) return
+      throw new errors.InvalidGrant('the session has ended')
+    }
+    await recordClient(ctx, client, session, payload.redirectUri)
+    if (kind === 'RefreshToken' && isOffline) await keepOfflineAccount(ctx, session, ctx.clock.nowMs() + client.refreshTokenSeconds * 1000)
+    if (kind === 'AuthorizationCode') ctx.metrics.assertionsIssued.inc({ peer: client.id })
+  }
+}
+
+/** The engine's own errors get our page, and the visitor the standard's word for what is wrong. */
+async function renderError(ctx: AuthorityContext, oidc: KoaContextWithOIDC, out: { error: string; error_description?: string | undefined }): Promise<void> {
+  const code = 'CURFEW_OIDC_REQUEST_REFUSED'
+  ctx.logger.warn({ event: 'oidc.refused', code, error: out.error, why: out.error_description ?? '' }, 'An authorization request was refused')
+  ctx.metrics.requestsRefused.inc({ code })
+  const page = requestScope.getStore()?.problem(`${code} ${out.error}`)
+  if (page === undefined) return
+  for (const [name, value] of Object.entries(page.headers)) oidc.set(name, value)
+  oidc.type = 'html'
+  oidc.body = page.html
+}

@@ -1,0 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Session } from '../../core/session.ts'
+
+/** What the library's session stands for in one request: this browser, and our session in it. */
+export interface RequestScope {
+  /** The same for one browser before and after its sign-in. */
+  readonly browser: string
+  readonly session: Session | undefined
+  /** Our error page, in the language of this request. */
+  problem(reference: string): { readonly html: string; readonly headers: Readonly<Record<string, string>> }
+}
+
+/** What the library's session cookie holds in every request: which session is meant is decided by the scope. */
+export const innerSession = 'this-browser'
+
+/** The library asks for its session by a cookie; the session that counts is ours, found before it is called. */
+export const requestScope = new AsyncLocalStorage<RequestScope>()

@@ -1,0 +1,65 @@
+import type { KeyObject } from 'node:crypto'
+
+export type TokenAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
+
+/** A key that signs tokens, with the algorithms that it can sign with. */
+export interface TokenKey {
+  /** JWK thumbprint (RFC 7638). */
+  readonly kid: string
+  readonly key: KeyObject
+  readonly algorithms: readonly TokenAlgorithm[]
+}
+
+/** What the OpenID provider is and how it signs. */
+export interface OidcSettings {
+  /** The first that knows an algorithm signs; all are published, so that clients know the next one before it is used. */
+  readonly keys: readonly TokenKey[]
+  /** Keys of the cookies that tie one authorization to one browser; the first signs. */
+  readonly cookieSecrets: readonly string[]
+}
+
+export type ClientAuthentication = 'clientSecretBasic' | 'clientSecretPost' | 'privateKeyJwt' | 'none'
+
+/** How a client is told that a session ended, by its name in the replaced product. */
+export type LogoutMode = 'none' | 'pingFrontChannel' | 'frontChannel' | 'backChannel'
+
+/** What a client calls the user: the same everywhere, different at every client, or the user name itself. */
+export type SubjectKind = 'public' | 'pairwise' | 'username'
+
+/** One OpenID client as configured. */
+export interface ClientSettings {
+  readonly id: string
+  readonly name?: string | undefined
+  readonly logoUrl?: string | undefined
+  readonly homeUrl?: string | undefined
+  readonly clientId?: string | undefined
+  readonly clientSecret?: string | undefined
+  readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined
+  readonly jwksUri?: string | undefined
+  readonly authentication?: ClientAuthentication | undefined
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris?: readonly string[] | undefined
+  readonly scopes?: readonly string[] | undefined
+  readonly refreshTokens?: boolean | undefined
+  readonly accessTokenMinutes?: number | undefined
+  readonly refreshTokenDays?: number | undefined
+  readonly idTokenMinutes?: number | undefined
+  readonly idTokenAlgorithm?: TokenAlgorithm | undefined
+  readonly subject?: SubjectKind | undefined
+  readonly consent?: 'none' | 'ask' | undefined
+  /** Claim to attribute of the user. */
+  readonly claims?: Readonly<Record<string, string>> | undefined
+  readonly requirePkce?: boolean | undefined
+  readonly logout?:
+    | {
+        readonly modes: readonly LogoutMode[]
+        readonly frontChannelUris?: readonly string[] | undefined
+        readonly backChannelUri?: string | undefined
+        readonly sessionRequired?: boolean | undefined
+        readonly trackSessions?: boolean | undefined
+        readonly tokenSeconds?: number | undefined
+      }
+    | undefined
+  /** May ask whether sessions are revoked, and revoke them. */
+  readonly sessionRevocation?: boolean | undefined
+}
