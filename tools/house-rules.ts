@@ -25,6 +25,11 @@ const forbidden: readonly Rule[] = [
     why: 'reads a clock or a die of its own: take it as an argument',
     within: ambient()
   },
+  {
+    pattern: /from 'oidc-provider'|import\('oidc-provider'\)/,
+    why: 'goes around authority/oidc, which wraps the engine',
+    within: /^packages\/curfew\/src\/(?!authority\/oidc\/)/
+  },
   { pattern: /\b(randomBytes|randomUUID|randomInt|getRandomValues)\b.*from 'node:crypto'|(?<![.\w])fetch\(/, why: 'goes around platform/', within: ambient() }
 ]
 

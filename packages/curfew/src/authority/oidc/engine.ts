@@ -5,8 +5,7 @@ import type { AuthorityContext } from '../context.ts'
 import { problemPage } from '../pages/problem-page.ts'
 import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
 import { newFormCookie } from '../sign-on/cookies.ts'
-import { innerSessionCookie } from './provider.ts'
-import { innerSession, type RequestScope, requestScope } from './scope.ts'
+import { innerSession, innerSessionCookie, type RequestScope, requestScope } from './scope.ts'
 
 /**
  * Hands a request of a browser to the engine as it came, with what our cookies say: which browser, and our session in

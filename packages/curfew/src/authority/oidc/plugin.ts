@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
 import { sendConfiguration } from './discovery.ts'
@@ -8,14 +9,13 @@ import { handBrowserToEngine, handToEngine } from './engine.ts'
 import { answerConsent, finishInteraction, showInteraction } from './interaction.ts'
 import { introspect } from './introspect.ts'
 import { sendOAuthError } from './oauth-error.ts'
-import { createProvider } from './provider.ts'
 import { revokeToken } from './revoke.ts'
 
 /** OpenID provider: the engine's endpoints, and ours around it. */
 export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
   return async (app) => {
     if (deps.clients.all().length === 0) return
-    const provider = createProvider(deps)
+    const provider = await loadEngine(deps)
     app.register(async (inner) => engineRoutes(inner, deps, provider))
     app.get(`${oidcPaths.interaction}/:uid`, (request, reply) => showInteraction(deps, provider, request, reply))
     app.post(`${oidcPaths.interaction}/:uid`, (request, reply) => answerConsent(deps, provider, request, reply))
@@ -35,7 +35,22 @@ function programRoutes(app: FastifyInstance, deps: AuthorityContext): void {
   app.post(oidcPaths.revocation, (request, reply) => revokeToken(deps, request, reply))
 }
 
-type Provider = ReturnType<typeof createProvider>
+/** The engine says at its first import that it does not know this version of Node; what it needs is there. */
+const runtimeNotice = 'oidc-provider WARNING: Unsupported runtime'
+
+/** Loads the engine only where there are clients. */
+async function loadEngine(deps: AuthorityContext): Promise<Provider> {
+  const { warn } = console
+  console.warn = (...words: unknown[]) => {
+    if (!String(words[0]).includes(runtimeNotice)) warn(...words)
+  }
+  try {
+    const { createProvider } = await import('./provider.ts')
+    return createProvider(deps)
+  } finally {
+    console.warn = warn
+  }
+}
 
 /** Bodies are left alone here: the engine reads them. */
 function engineRoutes(app: FastifyInstance, deps: AuthorityContext, provider: Provider): void {

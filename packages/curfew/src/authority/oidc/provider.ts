@@ -5,12 +5,9 @@ import { artifactAdapter, keyOf, type OnIssue } from './artifacts.ts'
 import type { OidcClient } from './client.ts'
 import { oidcPaths } from './endpoints.ts'
 import { recordClient, sidOf } from './participant.ts'
-import { requestScope } from './scope.ts'
+import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
 import { subjectOf } from './subject.ts'
-
-/** Name of the library's session cookie: it is made up for each request and never reaches a browser. */
-export const innerSessionCookie = 'PF.OP'
 
 /** An account of the library, with what lies behind it. */
 interface OurAccount extends Account {

@@ -10,6 +10,9 @@ export interface RequestScope {
   problem(reference: string): { readonly html: string; readonly headers: Readonly<Record<string, string>> }
 }
 
+/** Name of the library's session cookie: it is made up for each request and never reaches a browser. */
+export const innerSessionCookie = 'PF.OP'
+
 /** What the library's session cookie holds in every request: which session is meant is decided by the scope. */
 export const innerSession = 'this-browser'
 
