@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
+import { quietImport } from '../../platform/quiet-import.ts'
 import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
 import { sendConfiguration } from './discovery.ts'
@@ -40,16 +41,8 @@ const runtimeNotice = 'oidc-provider WARNING: Unsupported runtime'
 
 /** Loads the engine only where there are clients. */
 async function loadEngine(deps: AuthorityContext): Promise<Provider> {
-  const { warn } = console
-  console.warn = (...words: unknown[]) => {
-    if (!String(words[0]).includes(runtimeNotice)) warn(...words)
-  }
-  try {
-    const { createProvider } = await import('./provider.ts')
-    return createProvider(deps)
-  } finally {
-    console.warn = warn
-  }
+  const { createProvider } = await quietImport(runtimeNotice, () => import('./provider.ts'))
+  return createProvider(deps)
 }
 
 /** Bodies are left alone here: the engine reads them. */
