@@ -15,6 +15,16 @@ export interface CatalogueEntry {
 /** Every error that reading, writing or checking bytes can end in. */
 export const codecCatalogue = {
   CURFEW_JWT_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a JSON Web Token.' },
+  CURFEW_OIDC_LOGOUT_EVENT: { kind: 'peer', http: 400, title: 'The token is not a logout token.', spec: 'openid-backchannel 2.4' },
+  CURFEW_OIDC_PROVIDER: { kind: 'operation', http: 502, title: 'The OpenID provider did not give what was asked for.' },
+  CURFEW_OIDC_SESSION_OVER: { kind: 'peer', http: 400, title: 'The sign-in of this token has ended already.' },
+  CURFEW_OIDC_STATE: { kind: 'peer', http: 400, title: 'The answer belongs to no sign-in of this browser.' },
+  CURFEW_OIDC_TOKEN_ALGORITHM: { kind: 'peer', http: 400, title: 'The token is signed with an algorithm that is not expected.' },
+  CURFEW_OIDC_TOKEN_CLAIM: { kind: 'peer', http: 400, title: 'A claim of the token is missing or is not the expected one.' },
+  CURFEW_OIDC_TOKEN_EXPIRED: { kind: 'peer', http: 400, title: 'The token is too old.' },
+  CURFEW_OIDC_TOKEN_KEY_UNKNOWN: { kind: 'peer', http: 400, title: 'The token is signed with a key that its issuer does not publish.' },
+  CURFEW_OIDC_TOKEN_SIGNATURE: { kind: 'peer', http: 400, title: 'The signature of the token is not right.' },
+  CURFEW_OIDC_TOKEN_TYPE: { kind: 'peer', http: 400, title: 'The token is of another kind than expected here.' },
   CURFEW_SAML_ALGORITHM_REFUSED: { kind: 'peer', http: 400, title: 'The message is signed with an algorithm that is not accepted.', saml: 'Requester' },
   CURFEW_SAML_ASSERTION_COUNT: {
     kind: 'peer',

@@ -18,6 +18,10 @@ export {
 export { type SignableParts, sha256Hex, signBytes, signBytesSync, signEnveloped, signEnvelopedSync, verifyBytes } from './dsig/sign.ts'
 export { type CatalogueEntry, CurfewError, type CodecCode, codecCatalogue, type ErrorContext, isCurfewError } from './errors.ts'
 export { type JwtPeek, peekJwt } from './jwt/peek.ts'
+export { type IdToken, type IdTokenExpectation, verifyIdToken } from './oidc/id-token.ts'
+export { backChannelLogoutEvent, type LogoutToken, type LogoutTokenExpectation, verifyLogoutToken } from './oidc/logout-token.ts'
+export { codeChallenge } from './oidc/pkce.ts'
+export { type Claims, type TokenAlgorithm, type TokenExpectation, tokenAlgorithms } from './oidc/token.ts'
 export {
   type Assertion,
   type AssertionAttribute,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { nodeRequest, parsedBody } from './node-guard.ts'
-import type { ServiceProvider } from './saml-service-provider.ts'
+import type { Guard } from './guard.ts'
 import type { AppSession } from './session-registry.ts'
 
 /** What the guard uses of Fastify, so that this package does not depend on it. */
@@ -32,7 +32,7 @@ interface ReplyLike {
  * Registers the guard with a Fastify instance: routes for the service provider's paths, and `request.appSession` for
  * every other route of the instance. Call it on the instance whose routes are to be guarded, before they are added.
  */
-export function fastifyGuard(app: FastifyLike, provider: ServiceProvider): void {
+export function fastifyGuard(app: FastifyLike, guard: Guard): void {
   app.decorateRequest('appSession', null)
   app.addContentTypeParser(
     ['application/x-www-form-urlencoded', 'text/xml'],
@@ -42,15 +42,15 @@ export function fastifyGuard(app: FastifyLike, provider: ServiceProvider): void 
     }
   )
   app.addHook('preHandler', async (request: RequestLike) => {
-    request.appSession = (await provider.session(request.raw.headers.cookie)) ?? null
+    request.appSession = (await guard.session(request.raw.headers.cookie)) ?? null
   })
-  for (const url of new Set(Object.values(provider.paths) as string[])) {
-    app.route({ method: ['GET', 'POST'], url, handler: async (request, reply) => answer(provider, request, reply) })
+  for (const url of new Set(Object.values(guard.paths) as string[])) {
+    app.route({ method: ['GET', 'POST'], url, handler: async (request, reply) => answer(guard, request, reply) })
   }
 }
 
-async function answer(provider: ServiceProvider, request: RequestLike, reply: ReplyLike): Promise<unknown> {
-  const result = await provider.handle({ ...nodeRequest(request.raw), readBody: async () => parsedBody(request.body) })
+async function answer(guard: Guard, request: RequestLike, reply: ReplyLike): Promise<unknown> {
+  const result = await guard.handle({ ...nodeRequest(request.raw), readBody: async () => parsedBody(request.body) })
   if (result === undefined) return reply.code(405).send('')
   for (const [name, value] of Object.entries(result.headers)) reply.header(name, value)
   return reply.code(result.status).send(result.body)

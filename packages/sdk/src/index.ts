@@ -1,8 +1,18 @@
 export { expressGuard, type GuardedRequest } from './express-guard.ts'
 export { fastifyGuard } from './fastify-guard.ts'
+export type { Guard } from './guard.ts'
 export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
 export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
+export type { Fetch, OpenIdProvider } from './openid-provider.ts'
+export {
+  createRelyingParty,
+  type RelyingParty,
+  type RelyingPartyEvent,
+  type RelyingPartyOptions,
+  type RelyingPartyPaths,
+  relyingPartyPaths
+} from './openid-relying-party.ts'
 export {
   createServiceProvider,
   defaultPaths,

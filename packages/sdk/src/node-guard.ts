@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
-import type { ServiceProvider } from './saml-service-provider.ts'
+import type { Guard } from './guard.ts'
 import type { AppSession } from './session-registry.ts'
 
 /** What the guard tells the application of one request. */
@@ -12,13 +12,13 @@ export type GuardResult =
  * Guards a plain `node:http` handler: answers the paths of the service provider and says who is signed in. Ask it on
  * every request, because a session may have ended a moment ago without this browser knowing.
  */
-export async function guardNode(provider: ServiceProvider, request: IncomingMessage, response: ServerResponse): Promise<GuardResult> {
-  const answer = await provider.handle(nodeRequest(request))
+export async function guardNode(guard: Guard, request: IncomingMessage, response: ServerResponse): Promise<GuardResult> {
+  const answer = await guard.handle(nodeRequest(request))
   if (answer !== undefined) {
     writeNode(response, answer)
     return { kind: 'answered' }
   }
-  const session = await provider.session(request.headers.cookie)
+  const session = await guard.session(request.headers.cookie)
   return session === undefined ? { kind: 'signed-out' } : { kind: 'signed-in', session }
 }
 

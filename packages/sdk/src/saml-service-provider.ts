@@ -30,6 +30,7 @@ import {
   verifyLogoutResponse,
   verifyResponse
 } from '@curfew/codecs'
+import { type Guard as ApplicationGuard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo } from './http.ts'
 import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
@@ -86,13 +87,7 @@ export interface ServiceProviderOptions {
 }
 
 /** A SAML service provider in front of one application: sign-in, sessions, and every way to be signed out. */
-export interface ServiceProvider {
-  /** Answers requests to the guard's own paths; undefined: the request is the application's. */
-  handle(request: GuardRequest): Promise<GuardResponse | undefined>
-  /** The session of the request's cookie. Ask on every request: a session may have ended a moment ago. */
-  session(cookie: string | undefined): Promise<AppSession | undefined>
-  /** Where to send a browser that has to sign in first; comes back to `to`, a path of this application. */
-  loginPath(to: string): string
+export interface ServiceProvider extends ApplicationGuard {
   readonly metadata: string
   readonly paths: ServiceProviderPaths
 }
@@ -133,7 +128,7 @@ class Guard {
   }
 
   async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
-    const [path, query] = split(request.target)
+    const [path, query] = splitTarget(request.target)
     const route = this.#route(request.method, path)
     if (route === undefined) return undefined
     try {
@@ -239,7 +234,7 @@ class Guard {
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
-    if (!this.#isOwnForm(request)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
     const expired = this.#cookie('', 0)
     if (session === undefined) return redirectTo(this.#signedOut('complete'), [expired])
@@ -336,22 +331,13 @@ class Guard {
     })
   }
 
-  /** A sign-out is started by a form of this application: another site's page can't do it to a user. */
-  #isOwnForm(request: GuardRequest): boolean {
-    const origin = request.origin
-    if (origin !== undefined && origin !== 'null') return origin === new URL(this.#options.baseUrl).origin
-    return request.fetchSite === undefined || request.fetchSite === 'same-origin'
-  }
-
   #signedOut(result: 'complete' | 'partial' | 'failed'): string {
     const path = this.#options.signedOutPath ?? '/'
     return `${path}${path.includes('?') ? '&' : '?'}signout=${result}`
   }
 
   #cookie(value: string, maxAgeSeconds?: number): string {
-    const secure = this.#options.baseUrl.startsWith('https:') ? '; Secure' : ''
-    const age = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`
-    return `${this.#cookieName}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}${age}`
+    return guardCookie(this.#cookieName, value, this.#options.baseUrl, maxAgeSeconds)
   }
 
   #url(path: string): string {
@@ -367,17 +353,7 @@ class Guard {
   }
 }
 
-function split(target: string): readonly [string, string] {
-  const at = target.indexOf('?')
-  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
-}
-
 async function fields(request: GuardRequest): Promise<[string, string][]> {
   const body = Buffer.from(await request.readBody()).toString('utf8')
   return [...new URLSearchParams(body)]
-}
-
-/** A path of this application and nothing else; anything that could lead elsewhere becomes `/`. */
-function localPath(to: string | null): string {
-  return to !== null && /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : '/'
 }

@@ -11,14 +11,21 @@ export interface AppSession {
   readonly createdAtMs: number
   /** When the assertion says the session ends at the latest. */
   readonly expiresAtMs: number
+  /** OpenID: when the provider issued the ID token. */
+  readonly issuedAtMs?: number
+  /** OpenID: the ID token of the sign-in, shown again at the sign-out. */
+  readonly idToken?: string
 }
 
-/** The identity a LogoutRequest speaks of: one provider, one name, some or all sessions. */
+/** Whom a logout speaks of: one provider, one name, some or all sessions; or sessions by their index alone. */
 export interface LogoutSubject {
   readonly identityProvider: string
-  readonly nameId: NameID
+  /** Absent (OpenID): the sessions with these indexes, whatever the name. */
+  readonly nameId?: NameID
   /** Empty: every session of this name with this provider. */
   readonly sessionIndexes: readonly string[]
+  /** The tombstone covers sign-ins issued up to then. Absent: every sign-in while it stands. */
+  readonly issuedUntilMs?: number
 }
 
 /**
@@ -38,7 +45,7 @@ export interface SessionRegistry {
    */
   endBySubject(subject: LogoutSubject, untilMs: number): Promise<readonly AppSession[]>
   /** True when a tombstone covers this name and index. */
-  isEnded(subject: { readonly identityProvider: string; readonly nameId: NameID; readonly sessionIndex?: string }, nowMs: number): Promise<boolean>
+  isEnded(subject: Named, nowMs: number): Promise<boolean>
   /** Remembers a one-time value (assertion id, own request id). False: it was there before. */
   remember(key: string, value: string, untilMs: number, nowMs: number): Promise<boolean>
   /** Reads and removes a remembered value. */
@@ -52,7 +59,7 @@ export const sessionsMax = 100_000
 export function createMemorySessionRegistry(): SessionRegistry {
   const sessions = new Map<string, AppSession>()
   const bySubject = new Map<string, Set<string>>()
-  const tombstones = new Map<string, number>()
+  const tombstones = new Map<string, Tombstone>()
   const values = new Map<string, { readonly value: string; readonly untilMs: number }>()
 
   const drop = (session: AppSession): void => {
@@ -66,7 +73,7 @@ export function createMemorySessionRegistry(): SessionRegistry {
 
   const expire = (nowMs: number): void => {
     for (const session of sessions.values()) if (session.expiresAtMs <= nowMs) drop(session)
-    for (const [key, untilMs] of tombstones) if (untilMs <= nowMs) tombstones.delete(key)
+    for (const [key, { untilMs }] of tombstones) if (untilMs <= nowMs) tombstones.delete(key)
     for (const [key, entry] of values) if (entry.untilMs <= nowMs) values.delete(key)
   }
 
@@ -92,15 +99,21 @@ export function createMemorySessionRegistry(): SessionRegistry {
       return session !== undefined
     },
     async endBySubject(subject, untilMs) {
-      const keys = subject.sessionIndexes.length === 0 ? [subjectKey(subject, undefined)] : subject.sessionIndexes.map((index) => subjectKey(subject, index))
+      const keys = keysOfSubject(subject)
       const ended = keys.flatMap((key) => [...(bySubject.get(key) ?? [])].flatMap((id) => sessions.get(id) ?? []))
-      for (const key of keys) tombstones.set(key, Math.max(untilMs, tombstones.get(key) ?? 0))
+      const issuedUntilMs = subject.issuedUntilMs ?? Number.POSITIVE_INFINITY
+      for (const key of keys) {
+        const known = tombstones.get(key) ?? { untilMs: 0, issuedUntilMs: 0 }
+        tombstones.set(key, { untilMs: Math.max(untilMs, known.untilMs), issuedUntilMs: Math.max(issuedUntilMs, known.issuedUntilMs) })
+      }
       for (const session of ended) drop(session)
       return ended
     },
     async isEnded(subject, nowMs) {
-      const keys = [subjectKey(subject, undefined), ...(subject.sessionIndex === undefined ? [] : [subjectKey(subject, subject.sessionIndex)])]
-      return keys.some((key) => (tombstones.get(key) ?? 0) > nowMs)
+      return keysOf(subject).some((key) => {
+        const { untilMs, issuedUntilMs } = tombstones.get(key) ?? { untilMs: 0, issuedUntilMs: 0 }
+        return untilMs > nowMs && (subject.issuedAtMs ?? 0) <= issuedUntilMs
+      })
     },
     async remember(key, value, untilMs, nowMs) {
       const known = values.get(key)
@@ -117,9 +130,29 @@ export function createMemorySessionRegistry(): SessionRegistry {
   }
 }
 
-function keysOf(session: AppSession): readonly string[] {
+/** What tells one sign-in from another. */
+type Named = Pick<AppSession, 'identityProvider' | 'nameId' | 'sessionIndex' | 'issuedAtMs'>
+
+interface Tombstone {
+  readonly untilMs: number
+  readonly issuedUntilMs: number
+}
+
+/** What a session is found by: its name, its name with its index, its index alone. */
+function keysOf(session: Named): readonly string[] {
+  const { identityProvider, sessionIndex } = session
   const all = subjectKey(session, undefined)
-  return session.sessionIndex === undefined ? [all] : [all, subjectKey(session, session.sessionIndex)]
+  return sessionIndex === undefined ? [all] : [all, subjectKey(session, sessionIndex), indexKey(identityProvider, sessionIndex)]
+}
+
+function keysOfSubject({ identityProvider, nameId, sessionIndexes }: LogoutSubject): readonly string[] {
+  if (nameId === undefined) return sessionIndexes.map((index) => indexKey(identityProvider, index))
+  const named = { identityProvider, nameId }
+  return sessionIndexes.length === 0 ? [subjectKey(named, undefined)] : sessionIndexes.map((index) => subjectKey(named, index))
+}
+
+function indexKey(identityProvider: string, sessionIndex: string): string {
+  return JSON.stringify([identityProvider, sessionIndex])
 }
 
 /** Value, format and qualifiers all count; absent qualifiers mean the provider and this application. */

@@ -170,15 +170,17 @@ function knownKeys(path: Path): readonly string[] {
   return Object.keys(shapeOf(inner(shape)))
 }
 
-/** Strips defaults, optional marks and unions of one off a schema. */
+/** Strips defaults and optional marks off a schema. */
 function inner(schema: unknown): unknown {
   const definition = (schema as { def?: { innerType?: unknown; options?: readonly unknown[] } } | undefined)?.def
   if (definition?.innerType !== undefined) return inner(definition.innerType)
-  if (definition?.options?.length === 1) return inner(definition.options[0])
   return schema
 }
 
+/** Keys with their schemas; of a union those of every member, because which one was meant may be what is wrong. */
 function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
+  const options = (schema as { def?: { options?: readonly unknown[] } } | undefined)?.def?.options
+  if (options !== undefined) return Object.assign({}, ...options.map((option) => shapeOf(inner(option)))) as Readonly<Record<string, unknown>>
   return (schema as { shape?: Readonly<Record<string, unknown>> } | undefined)?.shape ?? {}
 }
 

@@ -204,7 +204,7 @@ suite('the command line without an installation', { timeout: 60_000 }, () => {
     writeFileSync(join(empty, 'bad.yaml'), 'server: { baseUrl: nothing }\n')
     const { code, out } = await curfew(empty, ['validate', '--config', 'bad.yaml', '--json'])
     assert.equal(code, 78)
-    assert.deepEqual((JSON.parse(out) as { path: string }[]).map(({ path }) => path).sort(), ['saml', 'server.baseUrl', 'sessions', 'signOn'])
+    assert.deepEqual((JSON.parse(out) as { path: string }[]).map(({ path }) => path).sort(), ['saml', 'server.baseUrl', 'sessions', 'signOn.users'])
   })
 
   test('prints the version', async () => {

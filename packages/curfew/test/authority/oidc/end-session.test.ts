@@ -29,10 +29,10 @@ async function live(kit: Kit): Promise<number> {
 /** Follows to where the browser ends, giving the back channel time to answer. */
 async function finish(kit: Kit, browser: Browser, path: string): Promise<string> {
   let answer = await browser.get(path)
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 1_000; i++) {
     const location = String(answer.headers.location ?? '')
     if (location !== '' && !location.startsWith('/')) return location
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 1))
     const run = /\/signoff\/run_\w+/.exec(location)?.[0]
     if (run === undefined) return location
     const done = (await kit.store.listRuns({ limit: 1 })).items[0]?.state === 'done'

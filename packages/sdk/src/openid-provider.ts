@@ -1,0 +1,86 @@
+import { CurfewError } from '@curfew/codecs'
+
+/** What a relying party needs of its provider's configuration. */
+export interface OpenIdProvider {
+  readonly issuer: string
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly jwksUri: string
+  readonly endSessionEndpoint?: string
+}
+
+/** A request to the provider, by whatever client the application has; the guard follows no redirects. */
+export type Fetch = (
+  url: string,
+  init?: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string; readonly redirect?: 'error' }
+) => Promise<{
+  readonly status: number
+  json(): Promise<unknown>
+}>
+
+type KeySet = { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+
+/** The provider's configuration and keys, read when they are needed and kept. */
+export interface ProviderSource {
+  configuration(): Promise<OpenIdProvider>
+  keys(): Promise<KeySet>
+  /** Reads the keys again, at most once a minute: a token of tomorrow's key must not be refused, nor anybody make us busy. */
+  freshKeys(nowMs: number): Promise<KeySet | undefined>
+}
+
+const keysAgainMs = 60_000
+
+/** @throws CURFEW_OIDC_PROVIDER when it does not answer, or not with what belongs there */
+export function createProviderSource(issuer: string, request: Fetch): ProviderSource {
+  let configuration: Promise<OpenIdProvider> | undefined
+  let keys: Promise<KeySet> | undefined
+  let keysAtMs = Number.NEGATIVE_INFINITY
+  const kept = <T>(promise: Promise<T>, forget: () => void): Promise<T> => {
+    promise.catch(forget)
+    return promise
+  }
+  const read = (): Promise<OpenIdProvider> => (configuration ??= kept(readConfiguration(issuer, request), () => (configuration = undefined)))
+  const readKeys = (): Promise<KeySet> =>
+    kept(
+      read().then(async ({ jwksUri }) => readKeySet(jwksUri, request)),
+      () => (keys = undefined)
+    )
+  return {
+    configuration: read,
+    keys: () => (keys ??= readKeys()),
+    async freshKeys(nowMs) {
+      if (nowMs - keysAtMs < keysAgainMs) return undefined
+      keysAtMs = nowMs
+      keys = readKeys()
+      return keys
+    }
+  }
+}
+
+async function readConfiguration(issuer: string, request: Fetch): Promise<OpenIdProvider> {
+  const document = await readJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, request)
+  const text = (name: string): string | undefined => (typeof document[name] === 'string' ? document[name] : undefined)
+  const [authorizationEndpoint, tokenEndpoint, jwksUri] = [text('authorization_endpoint'), text('token_endpoint'), text('jwks_uri')]
+  // A configuration that speaks of another issuer could hand our codes to somebody else.
+  if (text('issuer') !== issuer || authorizationEndpoint === undefined || tokenEndpoint === undefined || jwksUri === undefined) {
+    throw new CurfewError('CURFEW_OIDC_PROVIDER', { issuer, why: 'its configuration is not that of this issuer' })
+  }
+  const endSessionEndpoint = text('end_session_endpoint')
+  return { issuer, authorizationEndpoint, tokenEndpoint, jwksUri, ...(endSessionEndpoint === undefined ? {} : { endSessionEndpoint }) }
+}
+
+async function readKeySet(url: string, request: Fetch): Promise<KeySet> {
+  const { keys } = await readJson(url, request)
+  if (!Array.isArray(keys)) throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'its key set is none' })
+  return { keys: keys as KeySet['keys'] }
+}
+
+async function readJson(url: string, request: Fetch): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const answer = await request(url, { redirect: 'error' })
+    if (answer.status !== 200) throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answer.status })
+    return (await answer.json()) as Readonly<Record<string, unknown>>
+  } catch (cause) {
+    throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it does not answer' }, { cause })
+  }
+}

@@ -1,0 +1,331 @@
+import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
+import { type Guard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
+import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
+import type { AppSession, SessionRegistry } from './session-registry.ts'
+
+/** Where the guard answers; all under one prefix of the application. */
+export interface RelyingPartyPaths {
+  readonly callback: string
+  readonly backChannelLogout: string
+  readonly frontChannelLogout: string
+  /** Starts a sign-in; `?to=/path` comes back there. */
+  readonly login: string
+  /** Starts a sign-out everywhere. */
+  readonly logout: string
+  /** Where the provider sends the browser after a sign-out. */
+  readonly signedOut: string
+}
+
+export const relyingPartyPaths: RelyingPartyPaths = {
+  callback: '/oidc/cb',
+  backChannelLogout: '/oidc/backchannel-logout',
+  frontChannelLogout: '/oidc/frontchannel-logout',
+  login: '/oidc/login',
+  logout: '/oidc/logout',
+  signedOut: '/oidc/signed-out'
+}
+
+/** What became of something the guard did; the application's journal. */
+export type RelyingPartyEvent =
+  | { readonly kind: 'signed-in'; readonly session: AppSession }
+  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'back-channel' | 'front-channel' }
+  | { readonly kind: 'refused'; readonly code: string; readonly path: string }
+
+export interface RelyingPartyOptions {
+  readonly issuer: string
+  readonly clientId: string
+  /** Absent: a public client. */
+  readonly clientSecret?: string
+  /** Origin of the application as browsers see it. */
+  readonly baseUrl: string
+  readonly sessions: SessionRegistry
+  readonly scope?: string
+  readonly cookieName?: string
+  readonly paths?: RelyingPartyPaths
+  /** Where a browser ends after signing out; gets `?signout=returned`: what others confirmed, the provider knows. */
+  readonly signedOutPath?: string
+  /** Pin what the client was registered with. */
+  readonly algorithms?: readonly TokenAlgorithm[]
+  /** Older providers send logout tokens without `exp`, or untyped. */
+  readonly acceptMissingExp?: boolean
+  readonly acceptMissingType?: boolean
+  readonly fetch: Fetch
+  readonly nowMs: () => number
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly onEvent?: (event: RelyingPartyEvent) => void
+}
+
+/** An OpenID relying party in front of one application: sign-in, sessions, and every way to be signed out. */
+export interface RelyingParty extends Guard {
+  readonly paths: RelyingPartyPaths
+}
+
+const skewSeconds = 60
+/** How long a sign-in or sign-out may take from start to answer. */
+const pendingMsMax = 15 * 60_000
+const sessionMsMax = 24 * 3_600_000
+/** How long a sign-out keeps tokens out that were issued before it, and its own token from counting twice. */
+const tombstoneMs = 15 * 60_000
+
+/** What is remembered of a sign-in under way. */
+interface Pending {
+  readonly to: string
+  readonly nonce: string
+  readonly verifier: string
+}
+
+/** Creates a relying party. Pure until called: clock, randomness, network and registry come in by argument. */
+export function createRelyingParty(options: RelyingPartyOptions): RelyingParty {
+  const paths = options.paths ?? relyingPartyPaths
+  const guard = new OpenIdGuard(options, paths)
+  return {
+    handle: (request) => guard.handle(request),
+    session: (cookie) => guard.session(cookie),
+    loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
+    paths
+  }
+}
+
+class OpenIdGuard {
+  readonly #options: RelyingPartyOptions
+  readonly #paths: RelyingPartyPaths
+  readonly #provider: ProviderSource
+
+  constructor(options: RelyingPartyOptions, paths: RelyingPartyPaths) {
+    this.#options = options
+    this.#paths = paths
+    this.#provider = createProviderSource(options.issuer, options.fetch)
+  }
+
+  async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
+    const [path, query] = splitTarget(request.target)
+    const route = this.#route(request.method, path)
+    if (route === undefined) return undefined
+    try {
+      return await route(request, new URLSearchParams(query))
+    } catch (error) {
+      if (!isCurfewError(error)) throw error
+      this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
+      if (path === this.#paths.backChannelLogout) return refusedToken()
+      return htmlAnswer(400, page('Not accepted', 'This sign-in was not accepted. Start again from the application.'))
+    }
+  }
+
+  async session(cookie: string | undefined): Promise<AppSession | undefined> {
+    const id = cookieValue(cookie, this.#cookieName)
+    return id === undefined ? undefined : this.#options.sessions.get(id, this.#options.nowMs())
+  }
+
+  get #cookieName(): string {
+    return this.#options.cookieName ?? 'app_session'
+  }
+
+  #route(method: string, path: string): ((request: GuardRequest, query: URLSearchParams) => Promise<GuardResponse>) | undefined {
+    const { callback, backChannelLogout, frontChannelLogout, login, logout, signedOut } = this.#paths
+    const isPost = method === 'POST'
+    if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
+    if (path === callback && !isPost) return async (request, query) => this.#finishLogin(request, query)
+    if (path === backChannelLogout && isPost) return async (request) => this.#logoutByToken(request)
+    if (path === frontChannelLogout && !isPost) return async (_, query) => this.#logoutByFrame(query)
+    if (path === logout && isPost) return async (request) => this.#startLogout(request)
+    if (path === signedOut && !isPost) return async () => redirectTo(this.#landing())
+    return undefined
+  }
+
+  async #startLogin(query: URLSearchParams): Promise<GuardResponse> {
+    const { authorizationEndpoint } = await this.#provider.configuration()
+    const state = this.#random()
+    const pending: Pending = { to: localPath(query.get('to')), nonce: this.#random(), verifier: this.#random(48) }
+    const nowMs = this.#options.nowMs()
+    await this.#options.sessions.remember(`login:${state}`, JSON.stringify(pending), nowMs + pendingMsMax, nowMs)
+    const url = new URL(authorizationEndpoint)
+    const parameters = {
+      client_id: this.#options.clientId,
+      response_type: 'code',
+      redirect_uri: this.#url(this.#paths.callback),
+      scope: this.#options.scope ?? 'openid profile email',
+      state,
+      nonce: pending.nonce,
+      code_challenge: codeChallenge(pending.verifier),
+      code_challenge_method: 'S256'
+    }
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+    return redirectTo(url.href, [guardCookie(this.#stateCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+  }
+
+  get #stateCookie(): string {
+    return `${this.#cookieName}_login`
+  }
+
+  /** The browser that began is the one that ends: nobody is signed in by an address that somebody else sent. */
+  async #finishLogin(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
+    const state = query.get('state') ?? ''
+    const nowMs = this.#options.nowMs()
+    if (state === '' || cookieValue(request.cookie, this.#stateCookie) !== state) throw new CurfewError('CURFEW_OIDC_STATE', {})
+    const stored = await this.#options.sessions.take(`login:${state}`, nowMs)
+    if (stored === undefined) throw new CurfewError('CURFEW_OIDC_STATE', {})
+    const issuer = query.get('iss')
+    // RFC 9207: an answer of another provider does not belong here.
+    if (issuer !== null && issuer !== this.#options.issuer) throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
+    const code = query.get('code')
+    if (code === null) throw new CurfewError('CURFEW_OIDC_PROVIDER', { error: (query.get('error') ?? 'none').slice(0, 60) })
+    const pending = JSON.parse(stored) as Pending
+    const token = await this.#exchange(code, pending)
+    const session = await this.#openSession(token.idToken, token.text, nowMs)
+    const over = guardCookie(this.#stateCookie, '', this.#options.baseUrl, 0)
+    return redirectTo(pending.to, [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), over])
+  }
+
+  async #exchange(code: string, pending: Pending): Promise<{ readonly idToken: IdToken; readonly text: string }> {
+    const { clientId, clientSecret } = this.#options
+    const { tokenEndpoint } = await this.#provider.configuration()
+    const form = new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: this.#url(this.#paths.callback), code_verifier: pending.verifier })
+    if (clientSecret === undefined) form.set('client_id', clientId)
+    const credentials =
+      clientSecret === undefined
+        ? {}
+        : { authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}` }
+    const answer = await this.#options.fetch(tokenEndpoint, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...credentials },
+      body: form.toString()
+    })
+    const { id_token: text, access_token: accessToken } = (answer.status === 200 ? await answer.json() : {}) as { id_token?: unknown; access_token?: unknown }
+    if (typeof text !== 'string') throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answer.status })
+    const expected = { nonce: pending.nonce, ...(typeof accessToken === 'string' ? { accessToken } : {}) }
+    return { text, idToken: await this.#verified((common) => verifyIdToken(text, { ...common, ...expected })) }
+  }
+
+  /** Verifies with the keys that are known, and once more with fresh ones when the key is none of them. */
+  async #verified<T>(verify: (expected: Parameters<typeof verifyLogoutToken>[1]) => Promise<T>): Promise<T> {
+    const { issuer, clientId: audience, algorithms, nowMs } = this.#options
+    const expected = (keys: unknown) => ({
+      issuer,
+      audience,
+      keys: keys as Parameters<typeof verifyLogoutToken>[1]['keys'],
+      now: Temporal.Instant.fromEpochMilliseconds(nowMs()),
+      skewSeconds,
+      ...(algorithms === undefined ? {} : { algorithms })
+    })
+    try {
+      return await verify(expected(await this.#provider.keys()))
+    } catch (error) {
+      const fresh = isCurfewError(error) && error.code === 'CURFEW_OIDC_TOKEN_KEY_UNKNOWN' ? await this.#provider.freshKeys(nowMs()) : undefined
+      if (fresh === undefined) throw error
+      return verify(expected(fresh))
+    }
+  }
+
+  async #openSession(token: IdToken, text: string, nowMs: number): Promise<AppSession> {
+    const { sessions } = this.#options
+    const session: AppSession = {
+      id: this.#random(),
+      identityProvider: token.issuer,
+      nameId: { value: token.subject },
+      attributes: textClaims(token.claims),
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + sessionMsMax,
+      issuedAtMs: token.issuedAtMs,
+      idToken: text,
+      ...(token.sid === undefined ? {} : { sessionIndex: token.sid })
+    }
+    await sessions.open(session)
+    // Asked after opening: a logout token that came in between finds the session or leaves a tombstone, never neither.
+    if (await sessions.isEnded(session, nowMs)) {
+      await sessions.end(session.id)
+      throw new CurfewError('CURFEW_OIDC_SESSION_OVER', {})
+    }
+    this.#options.onEvent?.({ kind: 'signed-in', session })
+    return session
+  }
+
+  /** OpenID Back-Channel Logout 1.0 section 2.6 to 2.8. A token that comes again is answered as the first time. */
+  async #logoutByToken(request: GuardRequest): Promise<GuardResponse> {
+    const { acceptMissingExp = false, acceptMissingType = false, sessions } = this.#options
+    const form = new URLSearchParams(Buffer.from(await request.readBody()).toString('utf8'))
+    const text = form.getAll('logout_token')
+    if (text.length !== 1) throw new CurfewError('CURFEW_JWT_MALFORMED')
+    const token = await this.#verified((expected) => verifyLogoutToken(text[0] ?? '', { ...expected, acceptMissingExp, acceptMissingType }))
+    const nowMs = this.#options.nowMs()
+    await this.#end({ subject: token.subject, sid: token.sid, issuedUntilMs: token.issuedAtMs }, 'back-channel')
+    // Only now: a sender that never heard our answer tries again, and must find the work to be done done.
+    await sessions.remember(`jti:${token.issuer}:${token.jti}`, '1', nowMs + tombstoneMs, nowMs)
+    return { status: 200, headers: { 'cache-control': 'no-store' }, body: '' }
+  }
+
+  /** OpenID Front-Channel Logout 1.0 section 3: works without cookies, by `sid`. `iss` and `sid` come together or not at all. */
+  async #logoutByFrame(query: URLSearchParams): Promise<GuardResponse> {
+    const sid = query.get('sid')
+    if (query.get('iss') !== this.#options.issuer || sid === null || sid === '') throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
+    await this.#end({ subject: undefined, sid, issuedUntilMs: this.#options.nowMs() }, 'front-channel')
+    const framed = { 'cache-control': 'no-store', 'content-security-policy': `default-src 'none'; frame-ancestors ${new URL(this.#options.issuer).origin}` }
+    const answer = htmlAnswer(200, page('Signed out', 'Signed out of this application.'), [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)])
+    return { ...answer, headers: { ...answer.headers, ...framed } }
+  }
+
+  async #end(
+    { subject, sid, issuedUntilMs }: { readonly subject: string | undefined; readonly sid: string | undefined; readonly issuedUntilMs: number },
+    by: 'back-channel' | 'front-channel'
+  ): Promise<void> {
+    const { sessions, issuer: identityProvider, nowMs } = this.#options
+    const named = {
+      identityProvider,
+      issuedUntilMs,
+      sessionIndexes: sid === undefined ? [] : [sid],
+      ...(subject === undefined ? {} : { nameId: { value: subject } })
+    }
+    const ended = await sessions.endBySubject(named, nowMs() + tombstoneMs)
+    for (const session of ended) this.#options.onEvent?.({ kind: 'signed-out', session, by })
+  }
+
+  async #startLogout(request: GuardRequest): Promise<GuardResponse> {
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    const session = await this.session(request.cookie)
+    const expired = guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)
+    if (session !== undefined) {
+      await this.#options.sessions.end(session.id)
+      this.#options.onEvent?.({ kind: 'signed-out', session, by: 'application' })
+    }
+    const { endSessionEndpoint } = await this.#provider.configuration()
+    if (session === undefined || endSessionEndpoint === undefined) return redirectTo(this.#landing(), [expired])
+    const url = new URL(endSessionEndpoint)
+    url.searchParams.set('client_id', this.#options.clientId)
+    url.searchParams.set('post_logout_redirect_uri', this.#url(this.#paths.signedOut))
+    if (session.idToken !== undefined) url.searchParams.set('id_token_hint', session.idToken)
+    return redirectTo(url.href, [expired])
+  }
+
+  #landing(): string {
+    const path = this.#options.signedOutPath ?? '/'
+    return `${path}${path.includes('?') ? '&' : '?'}signout=returned`
+  }
+
+  #url(path: string): string {
+    return new URL(path, this.#options.baseUrl).href
+  }
+
+  #random(bytes = 32): string {
+    return Buffer.from(this.#options.randomBytes(bytes)).toString('base64url')
+  }
+}
+
+/** A refused logout token, in the words of section 2.8; what was wrong is for the journal. */
+function refusedToken(): GuardResponse {
+  return { status: 400, headers: { 'cache-control': 'no-store', 'content-type': 'application/json' }, body: JSON.stringify({ error: 'invalid_request' }) }
+}
+
+function page(title: string, text: string): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><p>${text}</p></html>`
+}
+
+/** Claims that are texts, or lists of texts, as attributes. */
+function textClaims(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    Object.entries(claims).flatMap(([name, value]) => {
+      const texts = (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === 'string')
+      return texts.length === 0 ? [] : [[name, texts] as const]
+    })
+  )
+}
