@@ -1,18 +1,38 @@
 import type { Server } from 'node:http'
-import type { GuardEvent } from '@curfew/sdk'
+import type { GuardEvent, RelyingPartyEvent } from '@curfew/sdk'
 import type { Journal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
 
-/** What a demo application is started with. */
-export interface ApplicationOptions {
+interface CommonOptions {
   /** Address as browsers see it, for example `http://payroll.localhost:4610`. */
   readonly baseUrl: string
   readonly port: number
+  readonly journal: Journal
+}
+
+/** What a SAML application of the demo is started with. */
+export interface ApplicationOptions extends CommonOptions {
   readonly identityProviderMetadata: Uint8Array
   readonly keyPem: string
   readonly certificatePem: string
-  readonly journal: Journal
 }
+
+/** The same for an OpenID client. */
+export interface ClientOptions extends CommonOptions {
+  readonly issuer: string
+  readonly clientSecret: string
+}
+
+/** What the authority has to know of an application. */
+export type DemoConnection =
+  | { readonly protocol: 'saml'; readonly metadata: string }
+  | {
+      readonly protocol: 'oidc'
+      readonly clientSecret: string
+      readonly redirectUris: readonly string[]
+      readonly postLogoutRedirectUris: readonly string[]
+      readonly logout: { readonly modes: readonly string[]; readonly backChannelUri?: string; readonly frontChannelUris?: readonly string[] }
+    }
 
 /** A running demo application. */
 export interface Application {
@@ -20,8 +40,7 @@ export interface Application {
   readonly name: string
   readonly url: string
   readonly note: string
-  /** Metadata for the authority. */
-  readonly metadata: string
+  readonly connection: DemoConnection
   readonly journal: Journal
   readonly servers: readonly Server[]
   /** Only the application that misbehaves on demand has one. */
@@ -43,4 +62,11 @@ export function journalEvent(journal: Journal, event: GuardEvent, atMs: number):
     case 'refused':
       journal.add({ atMs, event: 'refused', detail: event.code })
   }
+}
+
+/** The same for an OpenID client. */
+export function journalClientEvent(journal: Journal, event: RelyingPartyEvent, atMs: number): void {
+  if (event.kind === 'refused') return journal.add({ atMs, event: 'refused', detail: event.code })
+  const { nameId, sessionIndex } = event.session
+  journal.add({ atMs, event: event.kind, user: nameId.value, ...(sessionIndex === undefined ? {} : { sessionIndex }) })
 }

@@ -3,6 +3,7 @@ import type { AppSession } from '@curfew/sdk'
 const signOutWords: Readonly<Record<string, string>> = {
   complete: 'You signed out. Every application confirmed.',
   partial: 'You signed out here, but not every application confirmed. The sign-off page of the authority says which.',
+  returned: 'You signed out. What the other applications confirmed, the sign-off page of the authority said.',
   failed: 'You signed out here. The authority could not carry the sign-out on.'
 }
 
@@ -20,7 +21,7 @@ export interface AppPage {
 /** The one page of a demo application: who is signed in, and how to leave. */
 export function applicationPage(page: AppPage): string {
   const { session } = page
-  const mail = session?.attributes['mail']?.[0] ?? session?.nameId.value ?? ''
+  const mail = session?.attributes['mail']?.[0] ?? session?.attributes['email']?.[0] ?? session?.nameId.value ?? ''
   const notice = page.signOut === null ? '' : `<p role="status"><strong>${escape(signOutWords[page.signOut] ?? '')}</strong></p>`
   const body =
     session === undefined

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Application } from './application.ts'
+import { startChat } from './chat/app.ts'
 import { createControl } from './control.ts'
 import { startIntranet } from './intranet/app.ts'
 import { createJournal } from './journal.ts'
@@ -7,13 +8,18 @@ import type { Fault } from './legacy/fault.ts'
 import { startLegacy } from './legacy/app.ts'
 import { closeServer } from './listen.ts'
 import { startPayroll } from './payroll/app.ts'
+import { startWiki } from './wiki/app.ts'
 
 export interface DemoOptions {
-  /** Payroll listens here, intranet two above, legacy three above, the control desk nine above. */
+  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, the control desk nine above. */
   readonly basePort: number
   readonly identityProviderMetadata: Uint8Array
+  /** Address of the authority. */
+  readonly issuer: string
   /** Key and certificate of one application, made or loaded. */
   readonly credentials: (id: string) => Promise<{ readonly keyPem: string; readonly certificatePem: string }>
+  /** Secret of one OpenID client, made or loaded. */
+  readonly clientSecret: (id: string) => string
   readonly legacyFault?: Fault
 }
 
@@ -26,17 +32,15 @@ export interface DemoApplications {
 /** Starts the demo applications on loopback. */
 export async function startDemoApplications(options: DemoOptions): Promise<DemoApplications> {
   const { basePort, identityProviderMetadata } = options
-  const common = async (id: string, offset: number) => ({
-    baseUrl: `http://${id}.localhost:${basePort + offset}`,
-    port: basePort + offset,
-    identityProviderMetadata,
-    journal: createJournal(),
-    ...(await options.credentials(id))
-  })
+  const place = (id: string, offset: number) => ({ baseUrl: `http://${id}.localhost:${basePort + offset}`, port: basePort + offset, journal: createJournal() })
+  const common = async (id: string, offset: number) => ({ ...place(id, offset), identityProviderMetadata, ...(await options.credentials(id)) })
+  const client = (id: string, offset: number) => ({ ...place(id, offset), issuer: options.issuer, clientSecret: options.clientSecret(id) })
   const applications = [
     await startPayroll(await common('payroll', 0)),
     await startIntranet(await common('intranet', 2)),
-    await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) })
+    await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }),
+    await startWiki(client('wiki', 4)),
+    await startChat(client('chat', 5))
   ]
   const control = createControl(applications)
   control.listen(basePort + 9, '127.0.0.1')

@@ -50,7 +50,7 @@ export async function startIntranet(options: ApplicationOptions): Promise<Applic
     name: 'Intranet',
     url: baseUrl,
     note: 'SAML 2.0, SOAP back-channel',
-    metadata: provider.metadata,
+    connection: { protocol: 'saml', metadata: provider.metadata },
     journal,
     servers: apps.map((app) => app.server)
   }

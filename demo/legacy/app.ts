@@ -88,7 +88,7 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
     name: 'Legacy',
     url: baseUrl,
     note: 'answers slowly, sometimes not at all',
-    metadata: provider.metadata,
+    connection: { protocol: 'saml', metadata: provider.metadata },
     journal,
     servers,
     setFault: (next) => {

@@ -53,5 +53,5 @@ export async function startPayroll(options: ApplicationOptions): Promise<Applica
       handle(request, response).catch(() => response.writeHead(500).end())
     })
   )
-  return { id: 'payroll', name: 'Payroll', url: baseUrl, note: 'SAML 2.0', metadata: provider.metadata, journal, servers }
+  return { id: 'payroll', name: 'Payroll', url: baseUrl, note: 'SAML 2.0', connection: { protocol: 'saml', metadata: provider.metadata }, journal, servers }
 }

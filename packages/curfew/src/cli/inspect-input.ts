@@ -1,61 +1,146 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { CurfewError, decodePost, decodeRedirect, decodeSoap, parseXml, peekJwt, type JwtPeek, type Received } from '@curfew/codecs'
+import { readFileSync, statSync } from 'node:fs'
+import { inflateRawSync } from 'node:zlib'
+import {
+  CurfewError,
+  decodePost,
+  decodeRedirect,
+  decodeSoap,
+  type JwtPeek,
+  messageLimits,
+  parseXml,
+  peekJwt,
+  type Received,
+  type XmlElement
+} from '@curfew/codecs'
+import { messageElement } from './inspect-message.ts'
+import { shortened } from './inspect-shorten.ts'
 
 /** What an input turned out to be. */
 export type Inspected =
-  | { readonly kind: 'saml'; readonly received: Received }
+  | {
+      readonly kind: 'saml'
+      readonly received: Received
+      /** The message itself, inside whatever carried it. Nothing in it has been verified. */
+      readonly message: XmlElement
+      /** Where it was sent: the address without its query, when there was one. */
+      readonly sentTo?: string
+    }
   | { readonly kind: 'metadata'; readonly bytes: Uint8Array }
-  | { readonly kind: 'jwt'; readonly peek: JwtPeek }
+  | { readonly kind: 'jwt'; readonly peek: JwtPeek; readonly token: string }
+
+/** Longest text that is looked for as a file. */
+const pathCharactersMax = 1024
+const tokenShape = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}$/
+/** Parameters that carry tokens in OpenID Connect and OAuth. */
+const tokenParameters = ['logout_token', 'id_token_hint', 'id_token', 'access_token', 'client_assertion', 'request'] as const
 
 /**
- * Recognises what somebody pasted: an address or query with a SAML message, a form field, XML, a SOAP envelope,
- * metadata, base64 of any of them, a JSON Web Token, or a file that holds one. Works offline.
+ * Recognises what somebody pasted: an address or query with a SAML message or a token, form fields, a page with such a
+ * form, XML, a SOAP envelope, metadata, base64 of any of them, a JSON Web Token, or a file that holds one. Works offline.
  * @throws CURFEW_CLI_INPUT_UNKNOWN, and the code of whatever was wrong with the message
  */
 export function recognise(input: string): Inspected {
-  const text = (input.length < 1024 && existsSync(input) ? readFileSync(input, 'utf8') : input).trim()
-  if (/(^|[?&])SAML(Request|Response)=/.test(text)) return { kind: 'saml', received: fromQuery(text) }
+  const text = (isFile(input) ? readFileSync(input, 'utf8') : input).trim()
+  if (/(^|[?&])SAML(Request|Response)=/.test(text)) return fromQuery(text)
+  const token = tokenShape.test(text) ? text : tokenIn(text)
+  if (token !== undefined) return { kind: 'jwt', peek: peekJwt(token), token }
+  if (/<input\b[^>]*\bname="SAML(Request|Response)"/i.test(text)) return fromPage(text)
   if (text.startsWith('<') || text.startsWith('\ufeff<')) return fromXml(Buffer.from(text))
-  if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}$/.test(text)) return { kind: 'jwt', peek: peekJwt(text) }
   if (/^[A-Za-z0-9+/=\s%]+$/.test(text)) return fromBase64(text)
-  throw new CurfewError('CURFEW_CLI_INPUT_UNKNOWN', { starts: text.slice(0, 20) })
+  throw new CurfewError('CURFEW_CLI_INPUT_UNKNOWN', { starts: shortened(text) })
+}
+
+function isFile(input: string): boolean {
+  return input.length < pathCharactersMax && statSync(input, { throwIfNoEntry: false })?.isFile() === true
+}
+
+/** The token of an address such as the end session endpoint is called with. */
+function tokenIn(text: string): string | undefined {
+  const [, query = text] = /^https?:[^?\s]*\?(\S*)$/.exec(text) ?? []
+  if (/\s/.test(query)) return undefined
+  const parameters = new URLSearchParams(query.split('#')[0] ?? '')
+  return tokenParameters.map((name) => parameters.get(name) ?? '').find((value) => tokenShape.test(value))
 }
 
 /** Redirect when it inflates, POST fields otherwise. */
-function fromQuery(text: string): Received {
-  const query = text.includes('?') ? text.slice(text.indexOf('?') + 1) : text
+function fromQuery(text: string): Inspected {
+  const at = text.indexOf('?')
+  const query = (at < 0 ? text : text.slice(at + 1)).split('#')[0] ?? text
+  const sentTo = at > 0 && URL.canParse(text) ? { sentTo: text.slice(0, at) } : {}
   try {
-    return decodeRedirect(query.split('#')[0] ?? query)
+    return { ...fromRedirect(query), ...sentTo }
   } catch (redirectError) {
     try {
-      return decodePost(new URLSearchParams(query))
+      return { ...fromFields([...new URLSearchParams(query)]), ...sentTo }
     } catch {
       throw redirectError
     }
   }
 }
 
-function fromXml(bytes: Uint8Array): Inspected {
-  const root = parseXml(bytes, 'metadata').root
-  if (root.name === 'EntityDescriptor' || root.name === 'EntitiesDescriptor') return { kind: 'metadata', bytes }
-  if (root.name === 'Envelope') return { kind: 'saml', received: decodeSoap(bytes) }
-  return fromBase64(Buffer.from(bytes).toString('base64'))
+type InspectedSaml = Extract<Inspected, { readonly kind: 'saml' }>
+
+function fromRedirect(query: string): InspectedSaml {
+  const received = decodeRedirect(query)
+  const value = /(?:^|&)SAML(?:Request|Response)=([^&]*)/.exec(query)?.[1] ?? ''
+  const packed = Buffer.from(decodeURIComponent(value), 'base64')
+  return samlFrom(received, inflateRawSync(packed, { maxOutputLength: messageLimits.documentBytesMax }))
 }
 
+function fromFields(fields: readonly (readonly [string, string])[]): InspectedSaml {
+  const received = decodePost(fields)
+  const value = fields.find(([name]) => name === 'SAMLRequest' || name === 'SAMLResponse')?.[1] ?? ''
+  return samlFrom(received, Buffer.from(value, 'base64'))
+}
+
+function samlFrom(received: Received, xml: Uint8Array): InspectedSaml {
+  return { kind: 'saml', received, message: messageElement(parseXml(xml, 'message').root) }
+}
+
+/** The page that an identity provider or this authority sends so that the browser posts a message on. */
+function fromPage(page: string): InspectedSaml {
+  const fields = [...page.matchAll(/<input\b[^>]*>/gi)].flatMap(([tag]): (readonly [string, string])[] => {
+    const name = attributeOf(tag, 'name')
+    const value = attributeOf(tag, 'value')
+    return name === undefined || value === undefined ? [] : [[name, value]]
+  })
+  const action = attributeOf(/<form\b[^>]*>/i.exec(page)?.[0] ?? '', 'action')
+  return { ...fromFields(fields), ...(action === undefined || !URL.canParse(action) ? {} : { sentTo: action }) }
+}
+
+function attributeOf(tag: string, name: string): string | undefined {
+  return new RegExp(`\\s${name}="([^"]*)"`, 'i').exec(tag)?.[1]?.replace(/&(#x?[0-9a-f]+|amp|quot|lt|gt);/gi, (_, what: string) => characterOf(what))
+}
+
+function characterOf(reference: string): string {
+  if (/^#x/i.test(reference)) return String.fromCodePoint(Number.parseInt(reference.slice(2), 16))
+  if (reference.startsWith('#')) return String.fromCodePoint(Number.parseInt(reference.slice(1), 10))
+  const named: Readonly<Record<string, string>> = { amp: '&', quot: '"', lt: '<', gt: '>' }
+  return named[reference.toLowerCase()] ?? ''
+}
+
+function fromXml(bytes: Buffer): Inspected {
+  const root = parseXml(bytes, 'metadata').root
+  if (root.name === 'EntityDescriptor' || root.name === 'EntitiesDescriptor') return { kind: 'metadata', bytes }
+  if (root.name === 'Envelope') return samlFrom(decodeSoap(bytes), bytes)
+  return fromFields([[parameterFor(root.name), bytes.toString('base64')]])
+}
+
+function parameterFor(root: string): string {
+  return root === 'Response' || root === 'LogoutResponse' ? 'SAMLResponse' : 'SAMLRequest'
+}
+
+/** XML in base64, or a deflated message as it stands in an address. */
 function fromBase64(text: string): Inspected {
   const value = text.includes('%') ? decodeURIComponent(text) : text
   const octets = Buffer.from(value, 'base64')
-  const xml = octets.toString('utf8').trimStart()
-  if (xml.startsWith('<') && /:?Entit(y|ies)Descriptor[\s>]/.test(xml.slice(0, 4096))) return { kind: 'metadata', bytes: octets }
-  const isPlain = xml.startsWith('<')
-  const name = /:?(Response|LogoutResponse)[\s>]/.test(xml.slice(0, 200)) ? 'SAMLResponse' : 'SAMLRequest'
-  if (isPlain) return { kind: 'saml', received: decodePost([[name, octets.toString('base64')]]) }
+  if (octets.toString('utf8').trimStart().startsWith('<')) return fromXml(octets)
   const encoded = encodeURIComponent(value.replace(/\s+/g, ''))
   try {
-    return { kind: 'saml', received: decodeRedirect(`SAMLRequest=${encoded}`) }
+    return fromRedirect(`SAMLRequest=${encoded}`)
   } catch (error) {
     const isOther = error instanceof CurfewError && error.code === 'CURFEW_SAML_QUERY'
-    if (!isOther) throw new CurfewError('CURFEW_CLI_INPUT_UNKNOWN', { starts: text.slice(0, 20) }, { cause: error })
-    return { kind: 'saml', received: decodeRedirect(`SAMLResponse=${encoded}`) }
+    if (!isOther) throw new CurfewError('CURFEW_CLI_INPUT_UNKNOWN', { starts: shortened(text) }, { cause: error })
+    return fromRedirect(`SAMLResponse=${encoded}`)
   }
 }

@@ -34,6 +34,8 @@ suite('kill -9 of the server in the middle of a logout', () => {
       basePort: port + 20,
       identityProviderMetadata: metadata(),
       credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
+      issuer: 'http://127.0.0.1:1',
+      clientSecret: () => 'not used by these journeys',
       legacyFault: 'none'
     })
     writeConfig()
@@ -121,7 +123,10 @@ suite('kill -9 of the server in the middle of a logout', () => {
 
   function writeConfig(): void {
     mkdirSync(join(folder, 'peers'), { recursive: true })
-    for (const app of applications.applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
+    const saml = applications.applications.flatMap(({ id, url, connection }) =>
+      connection.protocol === 'saml' ? [{ id, url, metadata: connection.metadata }] : []
+    )
+    for (const app of saml) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
     const config = {
       server: { baseUrl, listen: [`127.0.0.1:${port}`] },
       admin: { listen: [`127.0.0.1:${port + 1}`] },
@@ -129,7 +134,7 @@ suite('kill -9 of the server in the middle of a logout', () => {
       sessions: { secretFile: 'keys/session.secret' },
       signOn: { users: 'users.yaml' },
       outbound: { allowPrivate: ['127.0.0.0/8'] },
-      connections: applications.applications.map((app) => ({
+      connections: saml.map((app) => ({
         id: app.id,
         homeUrl: `${app.url}/`,
         protocol: 'saml',

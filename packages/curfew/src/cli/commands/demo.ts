@@ -30,11 +30,11 @@ interface RunningDemo {
   readonly folder: string
 }
 
-/** `curfew demo`: an authority and three applications on this machine; nothing leaves it. */
+/** `curfew demo`: an authority and five applications on this machine; nothing leaves it. */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { terminal } = context
   if (options.hostsLine === true) {
-    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost')
+    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost')
     return exitCode.done
   }
   const port = Number(options.port ?? 4600)
@@ -68,7 +68,9 @@ async function startDemo(context: CommandContext, port: number): Promise<Running
   const applications = await startDemoApplications({
     basePort: port + 10,
     identityProviderMetadata: await authorityMetadata(folder, baseUrl),
-    credentials: (id) => credentials(folder, id)
+    issuer: baseUrl,
+    credentials: (id) => credentials(folder, id),
+    clientSecret: (id) => clientSecret(folder, id)
   })
   writeDemoConfig(folder, port, applications.applications)
   const result = loadConfig(join(folder, 'curfew.yaml'), { environment: context.environment })
@@ -107,13 +109,17 @@ async function credentials(folder: string, id: string): Promise<{ readonly keyPe
   return { keyPem: readFileSync(at('key'), 'utf8'), certificatePem: readFileSync(at('crt'), 'utf8') }
 }
 
-function writeDemoConfig(
-  folder: string,
-  port: number,
-  applications: readonly { readonly id: string; readonly name: string; readonly url: string; readonly metadata: string }[]
-): void {
+function clientSecret(folder: string, id: string): string {
+  const file = join(folder, 'keys', `${id}.client-secret`)
+  if (!existsSync(file)) writeFileSync(file, Buffer.from(systemRandom.bytes(32)).toString('base64url'), { mode: 0o600 })
+  return readFileSync(file, 'utf8')
+}
+
+type DemoApplication = RunningDemo['applications']['applications'][number]
+
+function writeDemoConfig(folder: string, port: number, applications: readonly DemoApplication[]): void {
   mkdirSync(join(folder, 'peers'), { recursive: true })
-  for (const app of applications) writeFileSync(join(folder, 'peers', `${app.id}.xml`), app.metadata)
+  for (const { id, connection } of applications) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
   const config = {
     server: { baseUrl: `http://curfew.localhost:${port}`, listen: [`127.0.0.1:${port}`, `[::1]:${port}`] },
     admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: '../demo.token' },
@@ -122,20 +128,27 @@ function writeDemoConfig(
     signOn: { users: 'users.yaml' },
     outbound: { allowPrivate: ['127.0.0.0/8', '::1/128'] },
     brand: { organisation: 'Curfew demo' },
-    connections: applications.map((app) => ({
-      id: app.id,
-      name: app.name,
-      homeUrl: `${app.url}/`,
-      protocol: 'saml',
-      metadata: { file: `peers/${app.id}.xml` },
-      nameId: { format: 'persistent' },
-      attributes: { mail: 'mail' },
-      ...(app.id === 'payroll' ? { frames: true } : {})
-    }))
+    connections: applications.map(connectionOf)
   }
   const token = join(folder, '../demo.token')
   if (!existsSync(token)) writeFileSync(token, readFileSync(join(folder, 'data/admin.token'), 'utf8'), { mode: 0o600 })
   writeFileSync(join(folder, 'curfew.yaml'), `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, { mode: 0o600 })
+}
+
+function connectionOf({ id, name, url, connection }: DemoApplication): object {
+  const shown = { id, name, homeUrl: `${url}/` }
+  if (connection.protocol === 'oidc') {
+    const { clientSecret: _secret, ...settings } = connection
+    return { ...shown, ...settings, clientSecret: `\${file:keys/${id}.client-secret}` }
+  }
+  return {
+    ...shown,
+    protocol: 'saml',
+    metadata: { file: `peers/${id}.xml` },
+    nameId: { format: 'persistent' },
+    attributes: { mail: 'mail' },
+    ...(id === 'payroll' ? { frames: true } : {})
+  }
 }
 
 function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl }: RunningDemo): void {
