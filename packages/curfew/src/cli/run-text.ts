@@ -6,7 +6,10 @@ const channelWords: Readonly<Record<string, string>> = {
   'hop/redirect': 'SAML LogoutRequest (redirect)',
   'hop/post': 'SAML LogoutRequest (POST)',
   'frame/redirect': 'SAML LogoutRequest (redirect, hidden frame)',
-  'frame/post': 'SAML LogoutRequest (POST, hidden frame)'
+  'frame/post': 'SAML LogoutRequest (POST, hidden frame)',
+  'server/back-channel': 'OpenID logout token (back channel)',
+  'frame/front-channel': 'OpenID front channel (hidden frame)',
+  'frame/image': 'OpenID front channel (picture)'
 }
 
 const outcomeWords: Readonly<Record<string, string>> = {
@@ -54,7 +57,7 @@ export function channelText(channel: string): string {
 /** How a message travels: `SOAP`, `redirect`, `POST`. */
 export function bindingText(channel: string): string {
   const binding = channel.split('/')[1] ?? channel
-  return binding === 'redirect' ? binding : binding.toUpperCase()
+  return binding === 'soap' || binding === 'post' ? binding.toUpperCase() : binding
 }
 
 const failures: Readonly<Record<string, string>> = {
