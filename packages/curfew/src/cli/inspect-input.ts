@@ -66,7 +66,7 @@ function tokenIn(text: string): string | undefined {
 function fromQuery(text: string): Inspected {
   const at = text.indexOf('?')
   const query = (at < 0 ? text : text.slice(at + 1)).split('#')[0] ?? text
-  const sentTo = at > 0 && URL.canParse(text) ? { sentTo: text.slice(0, at) } : {}
+  const sentTo = at > 0 && URL.canParse(text) ? { sentTo: withoutMessage(text.slice(0, at), query) } : {}
   try {
     return { ...fromRedirect(query), ...sentTo }
   } catch (redirectError) {
@@ -76,6 +76,12 @@ function fromQuery(text: string): Inspected {
       throw redirectError
     }
   }
+}
+
+/** An endpoint may have parameters of its own; they belong to its address. */
+function withoutMessage(address: string, query: string): string {
+  const own = query.split('&').filter((pair) => !/^(SAMLRequest|SAMLResponse|RelayState|SigAlg|Signature|SAMLEncoding)=/.test(pair))
+  return own.length === 0 ? address : `${address}?${own.join('&')}`
 }
 
 type InspectedSaml = Extract<Inspected, { readonly kind: 'saml' }>

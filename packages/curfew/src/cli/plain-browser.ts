@@ -45,7 +45,6 @@ export class PlainBrowser {
       const page = await this.#fetch(next, referrer)
       if (page.location !== undefined) next = { method: 'GET', url: new URL(page.location, next.url).href, body: undefined }
       else {
-        await this.#frames(page)
         const target = refreshOf(page) ?? autoPostOf(page)
         if (target === undefined) return page
         next = target
@@ -77,16 +76,24 @@ export class PlainBrowser {
       if (/max-age=0|expires=thu, 01 jan 1970/i.test(cookie)) jar.delete(name)
       else jar.set(name, value)
     }
-    const text = await answer.body.text()
+    const text = await this.#read(answer.body, target.url)
     const location = answer.headers['location']
     const isRedirect = answer.statusCode >= 300 && answer.statusCode < 400
     return { url: target.url, body: text, location: isRedirect ? [location].flat()[0] : undefined }
   }
 
-  /** Loads hidden frames, as the sign-off page has them. */
-  async #frames(page: Page): Promise<void> {
-    const frames = [...page.body.matchAll(/<iframe[^>]*src="([^"]*)"/gi)]
-    await Promise.all(frames.map(([, source = '']) => this.#go('GET', new URL(unescape(source), page.url).href, undefined)))
+  /** Reads a page and loads its hidden frames as soon as they are there: the sign-off page waits for them while it is still being sent. */
+  async #read(body: AsyncIterable<Uint8Array>, url: string): Promise<string> {
+    const decoder = new TextDecoder()
+    const loading: Promise<Page>[] = []
+    let text = ''
+    for await (const part of body) {
+      text += decoder.decode(part, { stream: true })
+      const frames = [...text.matchAll(/<iframe[^>]*src="([^"]*)"/gi)]
+      for (const [, source = ''] of frames.slice(loading.length)) loading.push(this.#go('GET', new URL(unescape(source), url).href, undefined))
+    }
+    await Promise.all(loading)
+    return text
   }
 }
 
