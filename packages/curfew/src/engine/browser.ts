@@ -66,7 +66,14 @@ async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop
 
 function trustFor(hop: Delivery): ProbeTrust {
   if (hop.retryOf !== undefined) return 'none'
-  return hop.attempts.some((attempt) => attempt.channel.kind === 'server' && attempt.code !== undefined) ? 'bad' : 'any'
+  const failed = hop.attempts.findLast((attempt) => attempt.channel.kind === 'server' && attempt.code !== undefined)
+  if (failed?.code === undefined) return 'any'
+  return isSilence(failed.code) ? 'bad' : 'good'
+}
+
+/** True where the code says that nobody answered at all. */
+function isSilence(code: string): boolean {
+  return code.startsWith('CURFEW_OUTBOUND_') || code === 'CURFEW_SAML_PEER_UNREACHABLE' || code === 'CURFEW_SAML_PEER_TIMEOUT'
 }
 
 /** Records the message before the browser leaves with it. Of two requests at once one gets the instruction. */

@@ -8,10 +8,10 @@ export interface ProbeCache {
 }
 
 /**
- * Which earlier looks count: `any`; `bad`, when the application just failed to answer otherwise; `none`, when a person
- * asks to try again.
+ * Which earlier looks count: `any`; `bad`, when the application just did not answer from server to server; `good`, when
+ * it just answered there, though not usefully; `none`, when a person asks to try again.
  */
-export type ProbeTrust = 'any' | 'bad' | 'none'
+export type ProbeTrust = 'any' | 'bad' | 'good' | 'none'
 
 /** How long the look at an application may take before the browser is not sent there. */
 const probeTimeoutMs = 1_500
@@ -36,7 +36,7 @@ export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clo
       const nowMs = clock.nowMs()
       forget(nowMs)
       const known = looks.get(url)
-      if (known !== undefined && (trust === 'any' || (trust === 'bad' && !known.isGood))) return known.result
+      if (known !== undefined && isTrusted(known, trust)) return known.result
       const result = probe({ peerId, url, timeoutMs: probeTimeoutMs }).catch((error: unknown): ProbeResult => {
         logger.error({ event: 'probe.failed', connection: peerId, err: error }, 'A probe threw')
         return { reachable: false, code: 'CURFEW_OUTBOUND_UNREACHABLE' }
@@ -49,6 +49,10 @@ export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clo
       })
     }
   }
+}
+
+function isTrusted({ isGood }: Look, trust: ProbeTrust): boolean {
+  return trust === 'any' || (trust === 'bad' && !isGood) || (trust === 'good' && isGood)
 }
 
 function markGood(look: Look, untilMs: number): void {

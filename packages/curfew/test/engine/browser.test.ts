@@ -88,6 +88,18 @@ suite('engine: the browser is sent from application to application', () => {
     await kit.engine.stop()
   })
 
+  test('that an application was down a moment ago counts for nothing once it answered the server', async () => {
+    const unreachable = new Set(['a'])
+    const both = peer('a', [...soapPeer('a').channels, ...hopPeer('a').channels])
+    const { kit, probed } = kitOf([both], unreachable)
+    kit.sender.script('a', () => ({ kind: 'unusable-answer', code: 'CURFEW_SAML_PEER_HTTP' }))
+    assert.deepEqual(await kit.engine.nextBrowserStep(await begin(kit, ['a'])), { kind: 'finished' })
+    unreachable.clear()
+    hopOf(await kit.engine.nextBrowserStep(await begin(kit, ['a'])))
+    assert.deepEqual(probed, ['a', 'a'])
+    await kit.engine.stop()
+  })
+
   test('a person who asks to try again gets a fresh look at the application', async () => {
     const unreachable = new Set(['a'])
     const { kit, probed } = kitOf([hopPeer('a')], unreachable)

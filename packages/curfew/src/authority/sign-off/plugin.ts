@@ -97,8 +97,7 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   const nowMs = deps.clock.nowMs()
   const isResumed = view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
   if (isSettled(view.run, nowMs) && !isResumed) {
-    const owesAnswer = view.isOwner && view.run.starter.kind === 'participant' && view.run.starterAnsweredAtMs === undefined
-    return owesAnswer ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
+    return isAwaited(view, request) ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
   const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isClosed: () => request.raw.destroyed }))
   const open = openFrames(view.run.deliveries)
@@ -111,15 +110,26 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   return reply.send(stream)
 }
 
+/** True when everything is done and somebody waits for the browser: who started, or the page that it was to end at. */
+function isAwaited({ run, isOwner }: RunView, request: FastifyRequest): boolean {
+  if (!isOwner) return false
+  if (run.starter.kind === 'participant') return run.starterAnsweredAtMs === undefined
+  return verdictOf(run).kind === 'all-ended' && landingOf(run, false) !== undefined && !isToStay(request)
+}
+
+/** The person asked to keep the result on the screen. */
+function isToStay({ query }: FastifyRequest): boolean {
+  return (query as Record<string, unknown>)['stay'] !== undefined
+}
+
 function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { context, run } = view
   const isComplete = verdictOf(run).kind === 'all-ended'
   const landing = view.isOwner ? landingOf(run, !isComplete) : undefined
-  const stays = (request.query as Record<string, unknown>)['stay'] !== undefined
   const home = view.isOwner && run.isPartial === true ? { url: '/', label: context.t('error.home') } : undefined
   const onward = landing === undefined ? home : { url: landing, label: context.t('live.continue') }
   const stayLink = html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
-  const refresh = landing === undefined || stays ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
+  const refresh = landing === undefined || isToStay(request) ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
   if (isComplete && view.isOwner && run.isPartial !== true) deps.clearSessionCookies(reply)
   const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink}`
   return sendPage(reply, context, resultTitle(view), body, refresh)

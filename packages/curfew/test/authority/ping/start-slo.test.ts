@@ -59,6 +59,21 @@ suite('/idp/startSLO.ping', () => {
     assert.match(own.body, /Not signed out everywhere/)
   })
 
+  test('a result that is complete before the page is asked for goes on at once, unless it is to stay', async () => {
+    await using kit = await createKit({ logout: { targets } })
+    const browser = kit.browser()
+    const signOut = async (): Promise<string> => {
+      await signIn(browser, '/')
+      const started = await browser.get(`/idp/startSLO.ping?TargetResource=${encodeURIComponent(bye)}`, sameOrigin)
+      return String(started.headers.location).replace('/finish', '')
+    }
+    const run = await signOut()
+    assert.equal((await browser.get(run)).headers.location, `${run}/finish`)
+    assert.equal((await browser.get(`${run}/finish`)).headers.location, bye)
+    assert.match((await browser.get(run)).body, /signed out everywhere/)
+    assert.match((await browser.get(`${await signOut()}?stay=1`)).body, /signed out everywhere/)
+  })
+
   test('AC-160 never follows a rejected target; the logout goes on', async () => {
     for (const target of ['http://evil.test/', '//evil.test', 'http://www.test@evil.test/', 'javascript:alert(1)', 'http://www.test.evil.test/']) {
       await using kit = await createKit({ logout: { targets } })
