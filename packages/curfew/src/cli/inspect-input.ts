@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { inflateRawSync } from 'node:zlib'
 import {
   CurfewError,
@@ -51,7 +51,7 @@ export function recognise(input: string): Inspected {
 }
 
 function isFile(input: string): boolean {
-  return input.length < pathCharactersMax && statSync(input, { throwIfNoEntry: false })?.isFile() === true
+  return input.length < pathCharactersMax && existsSync(input) && statSync(input).isFile()
 }
 
 /** The token of an address such as the end session endpoint is called with. */

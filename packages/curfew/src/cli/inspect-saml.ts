@@ -102,7 +102,7 @@ function recipientOf(received: Received, surroundings: Surroundings | undefined)
   }
   const partner = addressee(received, surroundings)
   if (partner !== undefined) return { name: partner.id, answersAt: partnerAddresses(received, partner) }
-  return { name: 'the partners', answersAt: surroundings.partners.flatMap((one) => partnerAddresses(received, one)) }
+  return { name: 'a partner', answersAt: surroundings.partners.flatMap((one) => partnerAddresses(received, one)) }
 }
 
 /** The partner that a message of ours is addressed to. */

@@ -81,8 +81,8 @@ function offline(ownKeys: readonly OwnKey[], onProblem: (id: string, error: unkn
   }
 }
 
-/** Nothing is signed here, so the private key is neither needed nor read. */
-function publicHalf(certificate: string, algorithm: OwnKey['algorithm']): OwnKey {
+/** A key of this authority where nothing is signed: the private half is neither needed nor read. */
+export function publicHalf(certificate: string, algorithm: OwnKey['algorithm']): OwnKey {
   const key: KeyObject = createPublicKey(certificate)
   return { key, algorithm, certificate: certificateBase64(certificate) }
 }

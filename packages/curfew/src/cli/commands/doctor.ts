@@ -1,46 +1,60 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { isCurfewError, requireSigningKey } from '@curfew/codecs'
-import { openConnections } from '../../authority/saml/connections.ts'
-import type { SamlConnection } from '../../authority/saml/connection.ts'
+import { isCurfewError, requireSigningKey, type VerificationKey, verificationKeyFromCertificate } from '@curfew/codecs'
+import type { HealthView, PeerView } from '../../admin/schemas.ts'
+import type { OwnKey } from '../../authority/saml/settings.ts'
+import { nearest } from '../../config/nearest.ts'
 import type { Config } from '../../config/schema.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { readAuthorityKey } from '../../platform/keys.ts'
-import { createOutbound, type Outbound } from '../../platform/outbound.ts'
+import { createOutbound } from '../../platform/outbound.ts'
+import { ApiProblem } from '../client.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
+import { cookieCheck } from '../doctor-browser.ts'
+import { hasSuccessor, judgeExpiry } from '../doctor-certificate.ts'
+import { type Check, failedBy } from '../doctor-check.ts'
+import { clientChecks } from '../doctor-client.ts'
+import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
+import { storeChecks } from '../doctor-store.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
-import { seconds } from '../run-text.ts'
+import { publicHalf } from '../inspect-surroundings.ts'
 import { loadOrReport } from './validate.ts'
 
-export interface Check {
-  readonly what: string
-  readonly verdict: 'ok' | 'warn' | 'fail'
-  readonly why: string
-  readonly fix?: string
+export interface DoctorOptions {
+  /** Id of one connection or identity provider; the others are left out. */
+  readonly connection?: string
 }
 
-/** A certificate that ends sooner is warned of. */
-const expiryWarnDays = 30
-/** Clocks further apart than this break partners that allow a minute. */
-const skewWarnMs = 30_000
-
-/** `curfew doctor`: looks at what usually goes wrong, one line each with what to do. */
-export async function doctor(context: CommandContext, options: { readonly connection?: string }): Promise<ExitCode> {
+/** `curfew doctor`: looks at what usually goes wrong, one line each with what to do. Changes nothing. */
+export async function doctor(context: CommandContext, options: DoctorOptions): Promise<ExitCode> {
   const loaded = loadOrReport(context)
   if (loaded === undefined) return exitCode.configuration
   const { config } = loaded
+  const ids = [...config.connections, ...config.identityProviders].map(({ id }) => id)
+  if (options.connection !== undefined && !ids.includes(options.connection)) return unknownConnection(context, options.connection, ids)
   const outbound = createOutbound({ clock: systemClock, allowPrivate: config.outbound.allowPrivate, hosts: config.outbound.hosts, perPeerMax: 4 })
   try {
-    const checks = [
+    const server = await askServer(context)
+    const baseUrl = new URL(config.server.baseUrl).origin
+    const deps = { outbound, clock: systemClock, baseUrl, ownKeys: ownKeysOf(config), ...(server.peers === undefined ? {} : { running: server.peers }) }
+    return report(context, [
       runtimeCheck(),
       ...keyChecks(config),
       ...fileChecks(config),
-      await serverCheck(context),
-      ...(await connectionChecks(config, outbound, options.connection))
-    ]
-    return report(context, checks)
+      cookieCheck(baseUrl),
+      server.check,
+      ...storeChecks(config, server.store),
+      ...(await connectionChecks(config, deps, options.connection))
+    ])
   } finally {
     await outbound.close()
   }
+}
+
+function unknownConnection({ terminal }: CommandContext, id: string, ids: readonly string[]): ExitCode {
+  const meant = nearest(id, ids)
+  const hint = meant === undefined ? `There are: ${ids.join(', ') || 'none yet'}.` : `Did you mean ${meant}?`
+  terminal.note(`There is no connection ${id}. ${hint}`)
+  return exitCode.notFound
 }
 
 function report(context: CommandContext, checks: readonly Check[]): ExitCode {
@@ -65,40 +79,49 @@ function runtimeCheck(): Check {
     : { what: 'runtime', verdict: 'fail', why: `Node ${process.versions.node} is too old`, fix: 'Install Node 26 or later.' }
 }
 
+/** The first key signs every message; the others are published so that partners know the next one. */
 function keyChecks(config: Config): readonly Check[] {
-  return config.saml.keys.flatMap((key, i): Check[] => {
+  const nowMs = systemClock.nowMs()
+  const keys = config.saml.keys.map(readOwnCertificate)
+  return config.saml.keys.map((key, i): Check => {
     const what = `signing key ${i + 1}${i === 0 ? ' (signs)' : ' (published)'}`
     try {
-      const pair = readAuthorityKey(readFileSync(key.key, 'utf8'), readFileSync(key.certificate, 'utf8'), key.algorithm, key.key)
-      requireSigningKey(pair.signing.key, key.algorithm.startsWith('rsa') ? 'rsa' : 'ec')
-      return [expiry(what, pair.verification.notAfterMs)]
+      const { signing, verification } = readAuthorityKey(readFileSync(key.key, 'utf8'), readFileSync(key.certificate, 'utf8'), key.algorithm, key.key)
+      requireSigningKey(signing.key, key.algorithm.startsWith('rsa') ? 'rsa' : 'ec')
+      const date = verification.notAfterMs === undefined ? {} : { notAfterMs: verification.notAfterMs }
+      const others = keys.filter((other) => other !== undefined)
+      const isFollowed = i > 0 && hasSuccessor(keys[i] ?? {}, others, nowMs)
+      return judgeExpiry({ what, ...date, hasSuccessor: isFollowed, fix: 'Publish a new key beside it now, and put it first when partners have it.' }, nowMs)
     } catch (error) {
-      return [{ what, verdict: 'fail', why: error instanceof Error ? error.message : 'can not be read', fix: `Check ${key.key} and ${key.certificate}.` }]
+      return failedBy(what, error, `Check ${key.key} and ${key.certificate}.`)
     }
   })
 }
 
-function expiry(what: string, notAfterMs: number | undefined): Check {
-  if (notAfterMs === undefined) return { what, verdict: 'ok', why: 'a key without a certificate date' }
-  const days = Math.floor((notAfterMs - systemClock.nowMs()) / 86_400_000)
-  const until = new Date(notAfterMs).toISOString().slice(0, 10)
-  if (days < 0)
-    return { what, verdict: 'warn', why: `its certificate ended ${until}`, fix: 'SAML does not judge dates, but some partners do: roll the key over.' }
-  if (days < expiryWarnDays)
-    return {
-      what,
-      verdict: 'warn',
-      why: `its certificate ends ${until}, in ${days} days`,
-      fix: 'Publish a new key beside it now, and put it first when partners have it.'
+function readOwnCertificate({ certificate }: Config['saml']['keys'][number]): VerificationKey | undefined {
+  try {
+    return verificationKeyFromCertificate(readFileSync(certificate, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** Partners are read with the public half: nothing is signed here. */
+function ownKeysOf(config: Config): readonly OwnKey[] {
+  return config.saml.keys.flatMap(({ certificate, algorithm }) => {
+    try {
+      return [publicHalf(readFileSync(certificate, 'utf8'), algorithm)]
+    } catch {
+      return []
     }
-  return { what, verdict: 'ok', why: `certificate valid to ${until}` }
+  })
 }
 
 function fileChecks(config: Config): readonly Check[] {
   const files: readonly (readonly [string, string])[] = [
     ...(config.signOn.users === undefined ? [] : [['users file', config.signOn.users] as const]),
     ['session secret', config.sessions.secretFile],
-    ['admin token', config.admin.tokenFile ?? '']
+    ...(config.admin.token === undefined ? [['admin token', config.admin.tokenFile ?? ''] as const] : [])
   ]
   return files.map(
     ([what, path]): Check =>
@@ -108,105 +131,50 @@ function fileChecks(config: Config): readonly Check[] {
   )
 }
 
-async function serverCheck(context: CommandContext): Promise<Check> {
+interface AskedServer {
+  readonly check: Check
+  /** Absent when no server answers. */
+  readonly store?: HealthView['store']
+  readonly peers?: readonly PeerView[]
+}
+
+async function askServer(context: CommandContext): Promise<AskedServer> {
   const what = 'server'
   try {
-    const { status, version, store } = await connect(context).health()
-    return {
-      what,
-      verdict: status === 'ok' ? 'ok' : 'warn',
-      why: `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting`
-    }
+    const client = connect(context)
+    const { status, version, store } = await client.health()
+    const why = `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting`
+    const check: Check =
+      status === 'ok' ? { what, verdict: 'ok', why } : { what, verdict: 'warn', why, fix: 'Look again when it has started, or start it again.' }
+    return { check, store, peers: await client.peers() }
   } catch (error) {
-    return {
-      what,
-      verdict: 'warn',
-      why: isCurfewError(error) ? error.message : 'does not answer',
-      fix: 'Start it with curfew start; the other checks do not need it.'
-    }
-  }
-}
-
-async function connectionChecks(config: Config, outbound: Outbound, only: string | undefined): Promise<readonly Check[]> {
-  const problems: Check[] = []
-  const wanted = config.connections.filter((connection) => connection.protocol === 'saml' && (only === undefined || connection.id === only))
-  if (wanted.length === 0)
-    return [
-      {
-        what: 'connections',
-        verdict: 'warn',
-        why: only === undefined ? 'there are none yet' : `there is none called ${only}`,
-        fix: 'Add one to curfew.yaml under connections.'
+    if (error instanceof ApiProblem)
+      return {
+        check: {
+          what,
+          verdict: 'warn',
+          why: `it answers, but not to this token: ${error.problem.code}`,
+          fix: 'Give the token of this server with --token-file.'
+        }
       }
-    ]
-  const [key] = config.saml.keys
-  const own = key === undefined ? [] : [readAuthorityKey(readFileSync(key.key, 'utf8'), readFileSync(key.certificate, 'utf8'), key.algorithm, key.key)]
-  await using connections = await openConnections(
-    {
-      clock: systemClock,
-      ownKeys: own.map((pair) => ({ ...pair.signing, certificate: pair.certificateBase64 })),
-      readFile: async (path) => readFileSync(path),
-      fetchMetadata: async (url) =>
-        (await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })).body,
-      onProblem: (id, error) =>
-        problems.push({
-          what: `${id}: metadata`,
-          verdict: 'fail',
-          why: error instanceof Error ? error.message : 'can not be read',
-          fix: 'Check the address, or give a file.'
-        })
-    },
-    { applications: wanted, identityProviders: [] }
-  )
-  const checked = await Promise.all(connections.applications().map((connection) => checkConnection(connection, outbound)))
-  return [...problems, ...checked.flat()]
-}
-
-async function checkConnection(connection: SamlConnection, outbound: Outbound): Promise<readonly Check[]> {
-  const certificates = connection.verification.keys.map((key) => expiry(`${connection.id}: certificate ${key.fingerprint.slice(0, 8)}`, key.notAfterMs))
-  const noKeys: readonly Check[] =
-    certificates.length > 0
-      ? []
-      : [{ what: `${connection.id}: certificate`, verdict: 'fail', why: 'no key to check its messages with', fix: 'Give metadata or certificates.' }]
-  if (connection.logoutServices.length === 0) {
-    return [
-      ...certificates,
-      ...noKeys,
-      {
-        what: `${connection.id}: logout`,
-        verdict: 'warn',
-        why: 'it has no logout endpoint: its sessions are shown as not possible',
-        fix: 'Add slo when the application has one.'
-      }
-    ]
+    const why = isCurfewError(error) ? error.message : 'does not answer'
+    return { check: { what, verdict: 'warn', why, fix: 'Start it with curfew start; the other checks do not need it.' } }
   }
-  const endpoints = await Promise.all(connection.logoutServices.map((service) => checkEndpoint(connection.id, service, outbound)))
-  const skew = await checkClock(connection, outbound)
-  return [...certificates, ...noKeys, ...endpoints, ...skew]
 }
 
-async function checkEndpoint(id: string, service: { readonly binding: string; readonly url: string }, outbound: Outbound): Promise<Check> {
-  const what = `${id}: logout by ${service.binding}`
-  const result = await outbound.probe({ peerId: id, url: service.url, timeoutMs: 5_000 })
-  if (result.reachable) return { what, verdict: 'ok', why: `${service.url} answers in ${seconds(result.durationMs)}` }
-  return { what, verdict: 'fail', why: `${service.url} does not answer: ${result.code}`, fix: `Look at docs/reference/errors/${result.code}.md` }
-}
-
-/** The Date header of the partner tells how far its clock is from this one. */
-async function checkClock(connection: SamlConnection, outbound: Outbound): Promise<readonly Check[]> {
-  const [service] = connection.logoutServices
-  if (service === undefined) return []
-  try {
-    const answer = await outbound.request({ peerId: connection.id, url: service.url, method: 'GET', timeoutMs: 5_000, responseBytesMax: 512 * 1024 })
-    const theirs = Date.parse(answer.headers['date'] ?? '')
-    if (Number.isNaN(theirs)) return []
-    const skewMs = Math.abs(theirs - systemClock.nowMs())
-    const what = `${connection.id}: clock`
-    if (skewMs > skewWarnMs)
-      return [{ what, verdict: 'warn', why: `${seconds(skewMs)} away from this machine`, fix: 'Messages are refused beyond 60 s: set both clocks by NTP.' }]
-    return [{ what, verdict: 'ok', why: `within ${Math.max(1, Math.round(skewMs / 1000))} s` }]
-  } catch (error) {
-    if (isCurfewError(error)) return []
-    throw error
-  }
+async function connectionChecks(config: Config, deps: PartnerDeps, chosen: string | undefined): Promise<readonly Check[]> {
+  const isWanted = ({ id }: { readonly id: string }): boolean => chosen === undefined || id === chosen
+  const connections = config.connections.filter(isWanted)
+  const partners: readonly PartnerConfig[] = [
+    ...connections.flatMap((one) => (one.protocol === 'saml' ? [{ role: 'sp' as const, settings: one }] : [])),
+    ...config.identityProviders.filter(isWanted).map((settings) => ({ role: 'idp' as const, settings }))
+  ]
+  const clients = connections.filter((one) => one.protocol === 'oidc')
+  if (partners.length + clients.length === 0)
+    return [{ what: 'connections', verdict: 'warn', why: 'there are none yet', fix: 'Add one to curfew.yaml under connections.' }]
+  const checks = await Promise.all([
+    ...partners.map(async (one) => [...(await partnerChecks(deps, one)), ...signerCheck(one, deps.clock.nowMs())]),
+    ...clients.map((one) => clientChecks(deps, one))
+  ])
+  return checks.flat()
 }

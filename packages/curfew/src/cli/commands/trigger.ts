@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { CurfewError } from '@curfew/codecs'
 import { request } from 'undici'
+import { nearest } from '../../config/nearest.ts'
 import { type CommandContext, demoFolder } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { type LogoutOptions, logout } from './logout.ts'
@@ -40,7 +41,15 @@ export async function setFault({ partner, fault }: Pick<TriggerOptions, 'partner
     throw new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: control }, { cause })
   }
   const body = (await answer.body.json()) as { words?: string; error?: string; faults?: readonly string[]; applications?: readonly string[] }
-  if (answer.statusCode === 404 || answer.statusCode === 409) throw new CurfewError('CURFEW_CLI_PARTNER_UNKNOWN', { partner, why: body.error ?? '' })
-  if (answer.statusCode !== 200) throw new CurfewError('CURFEW_CLI_FAULT_UNKNOWN', { fault, choices: (body.faults ?? []).join(', ') })
+  if (answer.statusCode === 404 || answer.statusCode === 409)
+    throw new CurfewError('CURFEW_CLI_PARTNER_UNKNOWN', { partner, why: body.error ?? '', ...suggestion(partner, body.applications) })
+  if (answer.statusCode !== 200)
+    throw new CurfewError('CURFEW_CLI_FAULT_UNKNOWN', { fault, choices: (body.faults ?? []).join(', '), ...suggestion(fault, body.faults) })
   return body.words ?? fault
+}
+
+/** What was probably meant, as a fact of the error. */
+function suggestion(word: string, known: readonly string[] | undefined): { readonly didYouMean?: string } {
+  const meant = nearest(word, known ?? [])
+  return meant === undefined ? {} : { didYouMean: meant }
 }

@@ -1,0 +1,68 @@
+import { isCurfewError } from '@curfew/codecs'
+import type { Clock } from '../platform/clock.ts'
+import type { Outbound } from '../platform/outbound.ts'
+import { frameRefusal } from './doctor-browser.ts'
+import type { Check } from './doctor-check.ts'
+import { seconds } from './run-text.ts'
+
+/** Clocks further apart than this break partners that allow a minute, in milliseconds. */
+export const skewWarnMs = 30_000
+const timeoutMs = 5_000
+const responseBytesMax = 512 * 1024
+
+/** What one GET without a message found out about an address. */
+export interface Reached {
+  readonly url: string
+  readonly durationMs?: number
+  /** Absent when it answered. */
+  readonly code?: string
+  /** Its clock minus ours, where it sends a Date header (RFC 9110 section 6.6.1, whole seconds). */
+  readonly skewMs?: number
+  /** The header by which it forbids a page of the authority to frame it. */
+  readonly framesRefused?: string
+}
+
+export interface EndpointDeps {
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly baseUrl: string
+}
+
+/** Asks an address as a probe does: without its query, so that nothing looks like a message. Any answer below 500 counts. */
+export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: string, url: string): Promise<Reached> {
+  const bare = new URL(url)
+  bare.search = ''
+  try {
+    const { status, headers, durationMs } = await outbound.request({ peerId, url: bare.href, method: 'GET', timeoutMs, responseBytesMax })
+    const theirsMs = Date.parse(headers['date'] ?? '')
+    const framesRefused = frameRefusal(headers, baseUrl, url)
+    return {
+      url,
+      durationMs,
+      ...(status >= 500 ? { code: 'CURFEW_OUTBOUND_STATUS' } : {}),
+      ...(Number.isNaN(theirsMs) ? {} : { skewMs: theirsMs - clock.nowMs() }),
+      ...(framesRefused === undefined ? {} : { framesRefused })
+    }
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    // An answer too long to read is an answer.
+    return error.code === 'CURFEW_OUTBOUND_TOO_LARGE' ? { url } : { url, code: error.code }
+  }
+}
+
+/** @param what - `payroll: logout by redirect` */
+export function judgeReached(what: string, { url, code, durationMs }: Reached): Check {
+  if (code === undefined) return { what, verdict: 'ok', why: `${url} answers${durationMs === undefined ? '' : ` in ${seconds(durationMs)}`}` }
+  return { what, verdict: 'fail', why: `${url} does not answer: ${code}`, fix: `Look at docs/reference/errors/${code}.md` }
+}
+
+/** The greatest difference of clocks among the addresses of one connection; nothing when none told its time. */
+export function judgeClock(id: string, reached: readonly Reached[]): readonly Check[] {
+  const skews = reached.flatMap(({ skewMs }) => skewMs ?? [])
+  if (skews.length === 0) return []
+  const what = `${id}: clock`
+  const worst = skews.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a))
+  if (Math.abs(worst) <= skewWarnMs) return [{ what, verdict: 'ok', why: `within ${Math.max(1, Math.round(Math.abs(worst) / 1000))} s` }]
+  const why = `${seconds(Math.abs(worst))} ${worst > 0 ? 'ahead of' : 'behind'} this machine`
+  return [{ what, verdict: 'warn', why, fix: 'Messages are refused beyond 60 s: set both clocks by NTP.' }]
+}
