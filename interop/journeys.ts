@@ -67,7 +67,9 @@ async function fromPeer(stage: Stage, starter: RealPeer): Promise<void> {
   const told = starter.statusShown(html)
   if (told !== undefined) check(`${starter.name} was told Success, it says: ${told}`, told === success)
   const run = await expectAllEnded(stage)
-  check(`the run was started by ${starter.name}`, run.starter === `participant:${starter.id}`)
+  // By OpenID the browser asks in the name of the client, which is told like the others.
+  const expected = starter.metadata === undefined ? 'user' : `participant:${starter.id}`
+  check(`the run was started by ${starter.name}: ${run.starter}`, run.starter === expected)
 }
 
 async function fromStartSlo(stage: Stage): Promise<void> {

@@ -10,12 +10,13 @@ import { createVisitor } from './harness/visitor.ts'
 import { type Journey, journeysFor } from './journeys.ts'
 import { bindingsText, type JourneyResult, matrixPage } from './matrix.ts'
 import { mellon } from './mellon/mellon.ts'
+import { openidc } from './openidc/openidc.ts'
 import type { PeerKind, RealPeer } from './peer.ts'
 import { simplesamlphp } from './simplesamlphp/simplesamlphp.ts'
 import type { Way } from './stage.ts'
 
-/** `npm run interop [-- --only=<journey>] [-- --way=<way>]`: real service providers of others, real browser, real logouts. */
-const kinds: readonly PeerKind[] = [mellon, simplesamlphp]
+/** `npm run interop [-- --only=<journey>] [-- --way=<way>]`: real service providers and relying parties of others, real browser, real logouts. */
+const kinds: readonly PeerKind[] = [mellon, simplesamlphp, openidc]
 
 const ways: readonly Way[] = [
   { id: 'published', title: 'As their metadata says', bindings: {} },
@@ -24,8 +25,8 @@ const ways: readonly Way[] = [
 ]
 
 /** The whole run is given up after this. */
-const totalMsMax = 290_000
-const usersPerRun = 60
+const totalMsMax = 420_000
+const usersPerRun = 90
 
 interface World {
   readonly authority: Authority
@@ -69,7 +70,7 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
 async function setUp(programs: Programs, folder: string, able: readonly PeerKind[], browser: Browser): Promise<World> {
   const [port = 0, adminPort = 0, ...peerPorts] = await freePorts(2 + able.length)
   const users = Array.from({ length: usersPerRun }, (_, i) => `user${i + 1}`)
-  const hosts = ['mellon.localhost', 'ssp.localhost']
+  const hosts = ['mellon.localhost', 'ssp.localhost', 'openidc.localhost']
   const authority = await startAuthority({ folder: join(folder, 'authority'), port, adminPort, programs, users, hosts })
   console.log(`Curfew          ${authority.baseUrl}`)
   const authorityMetadata = await authority.metadata()
@@ -79,7 +80,7 @@ async function setUp(programs: Programs, folder: string, able: readonly PeerKind
     )
   )
   for (const peer of peers) {
-    if ('text' in peer.metadata) writeFileSync(join(authority.folder, 'peers', `${peer.id}.xml`), peer.metadata.text)
+    if (peer.metadata !== undefined && 'text' in peer.metadata) writeFileSync(join(authority.folder, 'peers', `${peer.id}.xml`), peer.metadata.text)
     console.log(`${peer.name.padEnd(15)} ${peer.origin}  ${peer.version}`)
   }
   return { authority, peers, browser, users: users.values() }
@@ -105,11 +106,11 @@ async function walkAll(world: World, skipped: string[]): Promise<readonly Journe
 
 /** How an administrator would write this peer down; the logout binding is chosen, everything else is in its metadata. */
 function connectionOf(peer: RealPeer, way: Way): object {
+  const shown = { id: peer.id, name: peer.name, homeUrl: peer.protectedUrl }
+  if (peer.metadata === undefined) return { ...shown, ...peer.configuration }
   const slo = way.bindings[peer.id]?.map((binding) => ({ binding, url: peer.logoutUrl }))
   return {
-    id: peer.id,
-    name: peer.name,
-    homeUrl: peer.protectedUrl,
+    ...shown,
     protocol: 'saml',
     metadata: 'url' in peer.metadata ? { url: peer.metadata.url } : { file: `peers/${peer.id}.xml` },
     nameId: { format: 'persistent' },

@@ -32,7 +32,7 @@ export function matrixPage(input: MatrixInput): string {
     '| role | product | version |',
     '| --- | --- | --- |',
     `| identity provider | Curfew | ${input.curfewVersion} |`,
-    ...peers.map((peer) => `| service provider | ${peer.name} | ${peer.version} |`),
+    ...peers.map((peer) => `| ${peer.metadata === undefined ? 'relying party' : 'service provider'} | ${peer.name} | ${peer.version} |`),
     `| browser | Chromium | ${input.browserVersion} |`,
     '',
     '## Logout bindings',
@@ -64,6 +64,7 @@ export function matrixPage(input: MatrixInput): string {
 
 /** In the order in which they are tried. */
 export function bindingsText(way: Way, peer: RealPeer): string {
+  if (peer.metadata === undefined) return 'OpenID back channel'
   const published: readonly LogoutBinding[] = ['soap', 'redirect']
   return (way.bindings[peer.id] ?? published).map((binding) => bindingNames[binding]).join(', then ')
 }

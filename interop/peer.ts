@@ -15,7 +15,7 @@ export interface PeerPlace {
   readonly authorityEntityId: string
 }
 
-/** A service provider of somebody else, started by this run as an ordinary process. */
+/** An application of somebody else: a service provider or a relying party, started by this run as an ordinary process. */
 export interface RealPeer {
   readonly id: string
   readonly name: string
@@ -33,8 +33,10 @@ export interface RealPeer {
   readonly isMuteBySoap: boolean
   /** What this version does that a reader of the matrix has to know. Whole sentences. */
   readonly known: readonly string[]
-  /** How the authority gets its metadata: a file of this text, or the address. */
-  readonly metadata: { readonly text: string } | { readonly url: string }
+  /** How the authority gets its metadata: a file of this text, or the address. Absent for a peer that has none. */
+  readonly metadata?: { readonly text: string } | { readonly url: string }
+  /** What an administrator writes about a peer that has no metadata. */
+  readonly configuration?: Readonly<Record<string, unknown>>
   /** What the starter of a logout is shown about its answer; undefined when it shows nothing. */
   statusShown(page: string): string | undefined
   start(): Promise<void>

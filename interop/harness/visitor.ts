@@ -81,7 +81,8 @@ async function truthAt(context: BrowserContext, peer: RealPeer): Promise<Truth> 
   const cookies = await context.cookies(peer.protectedUrl)
   const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
   try {
-    const answer = await get(peer.protectedUrl, cookie === '' ? {} : { cookie }, 3_000)
+    // Some answer 401 instead of asking for a sign-in when it does not look like a browser.
+    const answer = await get(peer.protectedUrl, { accept: 'text/html', ...(cookie === '' ? {} : { cookie }) }, 3_000)
     if (answer.status === 200 && answer.body.includes(peer.insideMark)) return 'signed in'
     if (answer.status >= 300 && answer.status < 400) return 'signed out'
     throw new Error(`${peer.name} answered ${answer.status} where it either shows its page or asks for a sign-in: ${textOf(answer.body).slice(0, 300)}`)

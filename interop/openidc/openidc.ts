@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { apacheProgram, giveToApache, packageVersion, startApache } from '../harness/apache.ts'
+import { type Program, untilAnswers } from '../harness/programs.ts'
+import type { PeerKind, PeerPlace, RealPeer } from '../peer.ts'
+
+const module = '/usr/lib/apache2/modules/mod_auth_openidc.so'
+const ownFolder = import.meta.dirname
+
+/** mod_auth_openidc: the OpenID relying party module of Apache. */
+export const openidc: PeerKind = {
+  id: 'openidc',
+  name: 'mod_auth_openidc',
+  missing() {
+    if (!existsSync(apacheProgram)) return 'apache2 is not installed'
+    return existsSync(module) ? undefined : 'libapache2-mod-auth-openidc is not installed'
+  },
+  launch
+}
+
+async function launch(place: PeerPlace): Promise<RealPeer> {
+  const { folder, port, programs } = place
+  const origin = `http://openidc.localhost:${port}`
+  const redirect = `${origin}/app/redirect_uri`
+  const clientSecret = randomBytes(24).toString('base64url')
+  mkdirSync(folder, { recursive: true })
+  cpSync(join(ownFolder, 'www'), join(folder, 'www'), { recursive: true })
+  giveToApache(folder)
+  const environment = { PORT: String(port), ISSUER: place.authorityEntityId, CLIENT_SECRET: clientSecret, CRYPTO: randomBytes(24).toString('base64url') }
+  let program: Program | undefined
+  const start = async (): Promise<void> => {
+    program = startApache(programs, { name: 'mod_auth_openidc', folder, config: join(ownFolder, 'httpd.conf'), environment })
+    await untilAnswers(program, `${origin}/index.html`)
+  }
+  await start()
+  const backChannelUri = `${redirect}?logout=backchannel`
+  return {
+    id: 'openidc',
+    name: 'mod_auth_openidc',
+    version: `${packageVersion('libapache2-mod-auth-openidc') ?? 'unknown'} (Apache ${packageVersion('apache2') ?? 'unknown'})`,
+    origin,
+    protectedUrl: `${origin}/app/`,
+    insideMark: 'Inside openidc',
+    signOutUrl: `${redirect}?logout=${encodeURIComponent(`${origin}/index.html`)}`,
+    outsideMark: 'Outside of openidc',
+    logoutUrl: backChannelUri,
+    configuration: {
+      protocol: 'oidc',
+      clientSecret,
+      redirectUris: [redirect],
+      postLogoutRedirectUris: [`${origin}/index.html`],
+      logout: { modes: ['backChannel'], backChannelUri }
+    },
+    isMuteBySoap: false,
+    known: ['Its sessions are in shared memory: it forgets them when it stops.'],
+    statusShown: () => undefined,
+    start,
+    stop: async () => program?.stop(),
+    hang: () => program?.signal('SIGSTOP'),
+    goOn: () => program?.signal('SIGCONT')
+  }
+}
