@@ -21,6 +21,17 @@ export { type JwtPeek, peekJwt } from './jwt/peek.ts'
 export { type IdToken, type IdTokenExpectation, verifyIdToken } from './oidc/id-token.ts'
 export { backChannelLogoutEvent, type LogoutToken, type LogoutTokenExpectation, verifyLogoutToken } from './oidc/logout-token.ts'
 export { codeChallenge } from './oidc/pkce.ts'
+export {
+  type RevocationPage,
+  type RevokedEntry,
+  revocationFingerprint,
+  revocationPageAudience,
+  revocationPageCharactersMax,
+  revocationPageClaims,
+  revocationPageEntriesMax,
+  revocationPageType,
+  verifyRevocationPage
+} from './oidc/revocation-page.ts'
 export { type Claims, type TokenAlgorithm, type TokenExpectation, tokenAlgorithms } from './oidc/token.ts'
 export {
   type Assertion,

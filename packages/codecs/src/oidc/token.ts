@@ -17,6 +17,8 @@ export interface TokenExpectation {
   readonly algorithms?: readonly TokenAlgorithm[]
   readonly now: Temporal.Instant
   readonly skewSeconds?: number
+  /** Default: {@link tokenCharactersMax}. */
+  readonly charactersMax?: number
 }
 
 /** Longest token that is read, in characters. */
@@ -33,7 +35,7 @@ export type Claims = Readonly<Record<string, unknown>>
  *   CURFEW_OIDC_TOKEN_KEY_UNKNOWN (read the key set again), CURFEW_OIDC_TOKEN_CLAIM, CURFEW_OIDC_TOKEN_EXPIRED
  */
 export async function verifyToken(text: string, expected: TokenExpectation, types: readonly (string | undefined)[]): Promise<Claims> {
-  const { alg, typ, crit } = headerOf(text)
+  const { alg, typ, crit } = headerOf(text, expected.charactersMax ?? tokenCharactersMax)
   const algorithms = expected.algorithms ?? tokenAlgorithms
   if (!algorithms.includes(alg as TokenAlgorithm)) throw new CurfewError('CURFEW_OIDC_TOKEN_ALGORITHM', { algorithm: String(alg).slice(0, 20) })
   if (crit !== undefined || !types.includes(typ?.toLowerCase())) throw new CurfewError('CURFEW_OIDC_TOKEN_TYPE', { type: String(typ).slice(0, 40) })
@@ -44,8 +46,8 @@ export async function verifyToken(text: string, expected: TokenExpectation, type
   return claims
 }
 
-function headerOf(text: string): { readonly alg?: string; readonly typ?: string; readonly crit?: unknown } {
-  if (text.length > tokenCharactersMax) throw new CurfewError('CURFEW_JWT_MALFORMED')
+function headerOf(text: string, charactersMax: number): { readonly alg?: string; readonly typ?: string; readonly crit?: unknown } {
+  if (text.length > charactersMax) throw new CurfewError('CURFEW_JWT_MALFORMED')
   try {
     return decodeProtectedHeader(text)
   } catch (cause) {

@@ -10,6 +10,7 @@ import { resumeAuthorization } from './oidc/interaction.ts'
 import { oidcPlugin } from './oidc/plugin.ts'
 import { pingPlugin } from './ping/plugin.ts'
 import { noStore } from './request.ts'
+import { revocationFeedPlugin } from './revocation-feed/plugin.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
 import { resumeSso } from './saml-idp/sso.ts'
@@ -49,6 +50,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(samlSpPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
   app.register(oidcPlugin(ctx))
   app.register(pingPlugin(ctx))
+  app.register(revocationFeedPlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
 }

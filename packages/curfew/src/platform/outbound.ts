@@ -35,6 +35,15 @@ export interface OutboundResponse {
   readonly durationMs: number
 }
 
+/** An answer that is read while it comes. */
+export interface OutboundStream {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: AsyncIterable<Uint8Array>
+  /** Ends the exchange; {@link body} ends or fails. */
+  close(): void
+}
+
 export type ProbeResult = { readonly reachable: true; readonly durationMs: number } | { readonly reachable: false; readonly code: string }
 
 /**
@@ -48,6 +57,11 @@ export interface Outbound {
    *   CURFEW_OUTBOUND_TOO_LARGE, CURFEW_OUTBOUND_TLS, CURFEW_OUTBOUND_BUSY, CURFEW_OUTBOUND_URL
    */
   request(request: OutboundRequest): Promise<OutboundResponse>
+  /**
+   * The same for an answer without an end. `timeoutMs` is for its beginning; size and silence are the caller's to watch.
+   * @throws those of {@link request}
+   */
+  open(request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream>
   /**
    * Asks whether a server answers at this address at all: any answer below 500 counts, because the address expects a
    * signed message and refuses a bare GET in its own way.
@@ -63,6 +77,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
   return {
     request: (request) => bulkhead.run(request.peerId, () => exchange(request)),
+    open: (request) => openStream(agent, policy, request),
     probe: async ({ peerId, url, timeoutMs }) => {
       try {
         const answer = await exchange({ peerId, url: probeUrl(url), method: 'GET', timeoutMs, responseBytesMax: 512 * 1024 })
@@ -102,6 +117,28 @@ async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: 
     return { status: answer.statusCode, headers: flat(answer.headers), body, durationMs: clock.nowMs() - startedMs }
   } catch (cause) {
     throw translated(cause, url.host, timeout.aborted)
+  }
+}
+
+async function openStream(agent: Agent, policy: AddressPolicy, request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream> {
+  const url = checkedUrl(request.url, policy)
+  const control = new AbortController()
+  const timer = setTimeout(() => control.abort(), request.timeoutMs)
+  const signal = request.signal === undefined ? control.signal : AbortSignal.any([control.signal, request.signal])
+  try {
+    const answer = await undiciRequest(url, {
+      dispatcher: agent,
+      method: request.method,
+      headers: { 'user-agent': 'curfew', ...request.headers },
+      signal,
+      bodyTimeout: 0,
+      ...(request.body === undefined ? {} : { body: request.body })
+    })
+    return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body as AsyncIterable<Uint8Array>, close: () => control.abort() }
+  } catch (cause) {
+    throw translated(cause, url.host, control.signal.aborted)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

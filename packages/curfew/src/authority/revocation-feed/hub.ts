@@ -1,0 +1,64 @@
+import type { Clock, Timer } from '../../platform/clock.ts'
+import type { Store } from '../../stores/store.ts'
+
+/** How often the list is looked at while somebody waits for it: other processes write to it as well. */
+export const lookMs = 50
+
+/** Tells many readers of something new on the revocation list at the price of one look at the store. */
+export interface RevocationHub {
+  /** Resolves when the list goes on after `position`, or when the time is over. */
+  waitForNews(position: number, timeoutMs: number): Promise<void>
+  close(): void
+}
+
+interface Waiter {
+  readonly position: number
+  readonly untilMs: number
+  wake(): void
+}
+
+export function createRevocationHub(deps: { readonly store: Pick<Store, 'revocationFeed'>; readonly clock: Clock }): RevocationHub {
+  const { store, clock } = deps
+  const waiting = new Set<Waiter>()
+  let timer: Timer | undefined
+  let isClosed = false
+  const look = async (): Promise<void> => {
+    const from = Math.min(...[...waiting].map(({ position }) => position))
+    const hasNews = (await store.revocationFeed(from, 1)).length > 0
+    const nowMs = clock.nowMs()
+    for (const waiter of [...waiting]) if (hasNews || nowMs >= waiter.untilMs) waiter.wake()
+  }
+  const schedule = (): void => {
+    if (timer !== undefined || waiting.size === 0 || isClosed) return
+    timer = clock.after(lookMs, () => {
+      // A store that fails once is asked again; who waits notices by the silence.
+      void look()
+        .catch(() => undefined)
+        .finally(() => {
+          timer = undefined
+          schedule()
+        })
+    })
+  }
+  return {
+    waitForNews: (position, timeoutMs) =>
+      new Promise((resolve) => {
+        if (isClosed || timeoutMs <= 0) return resolve()
+        const waiter: Waiter = {
+          position,
+          untilMs: clock.nowMs() + timeoutMs,
+          wake() {
+            waiting.delete(waiter)
+            resolve()
+          }
+        }
+        waiting.add(waiter)
+        schedule()
+      }),
+    close() {
+      isClosed = true
+      timer?.cancel()
+      for (const waiter of [...waiting]) waiter.wake()
+    }
+  }
+}

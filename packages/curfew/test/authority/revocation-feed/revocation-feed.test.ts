@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { revocationFingerprint, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
+import type { JSONWebKeySet } from 'jose'
+import { revocationFeedPath } from '../../../src/authority/revocation-feed/plugin.ts'
+import type { Kit } from '../kit.ts'
+import { clientOf, createOidcKit, secret, tokensFor } from '../oidc/relying-party.ts'
+
+const clients = [clientOf('gate', { sessionRevocation: true }), clientOf('wiki')]
+
+function ask(kit: Kit, more: { readonly query?: string; readonly client?: string; readonly headers?: Record<string, string> } = {}) {
+  const { query = '', client = 'gate', headers = { 'x-xsrf-header': 'any' } } = more
+  const authorization = `Basic ${Buffer.from(`${client}:${encodeURIComponent(secret).replaceAll('%20', '+')}`).toString('base64')}`
+  return kit.app.inject({ url: revocationFeedPath + query, headers: { authorization, ...headers } })
+}
+
+async function read(kit: Kit, token: string): Promise<RevocationPage> {
+  const keys = (await kit.app.inject('/pf/JWKS')).json<JSONWebKeySet>()
+  return verifyRevocationPage(token, { issuer: 'http://curfew.test', keys, now: Temporal.Instant.fromEpochMilliseconds(kit.clock.nowMs()) })
+}
+
+suite('The revocation feed of the authority', () => {
+  test('tells of an ended session by its fingerprint, signed, and continues from any position', async () => {
+    await using kit = await createOidcKit({ clients, network: async () => ({ status: 200 }) })
+    const { claims } = await tokensFor(kit, kit.browser(), 'wiki')
+    const before = await read(kit, (await ask(kit)).body)
+    assert.deepEqual({ ...before, issuedAtMs: 0 }, { prev: 0, seq: 0, hasMore: false, issuedAtMs: 0, entries: [] })
+    const [session] = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items
+    await kit.ctx.engine.endSessions({
+      scope: { kind: 'session', sessionId: session?.session.id ?? assert.fail() },
+      reason: 'admin',
+      by: { kind: 'admin', id: 'test' },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
+    const page = await read(kit, (await ask(kit)).body)
+    assert.deepEqual(
+      page.entries.map(({ fingerprint }) => fingerprint),
+      [revocationFingerprint(String(claims['pi.sri']))]
+    )
+    await kit.store.revoke('another', kit.clock.nowMs() + 60_000, kit.clock.nowMs())
+    const next = await read(kit, (await ask(kit, { query: `?after=${page.seq}` })).body)
+    assert.deepEqual([next.prev, next.entries.length], [page.seq, 1])
+  })
+
+  test('is for clients that may ask about sessions, with the header, and for nobody else', async () => {
+    await using kit = await createOidcKit({ clients })
+    assert.equal((await kit.app.inject(revocationFeedPath)).statusCode, 401)
+    assert.equal((await ask(kit, { client: 'wiki' })).statusCode, 403)
+    assert.equal((await ask(kit, { headers: {} })).statusCode, 403)
+    assert.equal((await ask(kit, { query: '?after=-1' })).statusCode, 400)
+    assert.equal((await ask(kit)).statusCode, 200)
+  })
+
+  test('says that more is waiting when the list is longer than a page', async () => {
+    await using kit = await createOidcKit({ clients })
+    const nowMs = kit.clock.nowMs()
+    for (let i = 0; i < 4_001; i++) await kit.store.revoke(`sri-${i}`, nowMs + 60_000, nowMs)
+    const first = await read(kit, (await ask(kit)).body)
+    assert.deepEqual([first.entries.length, first.hasMore], [4_000, true])
+    const second = await read(kit, (await ask(kit, { query: `?after=${first.seq}` })).body)
+    assert.deepEqual([second.prev, second.entries.length, second.hasMore], [first.seq, 1, false])
+  })
+})
