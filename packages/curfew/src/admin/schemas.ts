@@ -67,6 +67,7 @@ export const runView = z.object({
   reason,
   startedBy: z.string(),
   starter: z.string().describe('participant:<peer>, user or none'),
+  ignoredLandings: z.array(z.string()).optional().describe('Landing parameters that were not followed, and why'),
   state: z.enum(['open', 'done']),
   verdict: z.enum(['working', 'all-ended', 'partial']),
   isPartialLogout: z.boolean().optional().describe('Only some applications were to be signed out; the session goes on'),

@@ -61,6 +61,7 @@ export function runViewOf(run: LogoutRun): RunView {
     reason: run.reason,
     startedBy: actorText(run.startedBy),
     starter: starter.kind === 'participant' ? `participant:${starter.peerId}` : starter.kind,
+    ignoredLandings: starter.kind === 'user' ? starter.ignored?.map(({ parameter, why }) => `${parameter}: ${why}`) : undefined,
     state: run.state,
     verdict: verdictOf(run).kind,
     isPartialLogout: run.isPartial,

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { RedirectRule } from '../core/redirect.ts'
+import type { RedirectPolicy } from '../core/redirect-policy.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
@@ -13,6 +14,7 @@ import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
 import type { Clients } from './oidc/client.ts'
 import type { OidcSettings } from './oidc/settings.ts'
+import type { PingOneSettings } from './pingone/settings.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
@@ -36,6 +38,9 @@ export interface AuthorityContext {
   readonly sessions: SessionSettings
   readonly signOn: SignOnSettings
   readonly logout: LogoutSettings
+  /** Which landing addresses are followed. */
+  readonly redirects: RedirectPolicy
+  readonly pingOne: PingOneSettings
   readonly saml: SamlSettings
   readonly oidc: OidcSettings
   /** Any partner of any protocol, by id. */
@@ -88,6 +93,8 @@ export interface LogoutSettings {
   readonly successUrl?: string
   readonly errorUrl?: string
   readonly targets: readonly RedirectRule[]
+  /** What differs at `/sp/startSLO.ping`. */
+  readonly sp?: { readonly confirm?: boolean; readonly successUrl?: string }
 }
 
 export interface Health {

@@ -9,6 +9,7 @@ import { problemPage } from './pages/problem-page.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { oidcPlugin } from './oidc/plugin.ts'
 import { pingPlugin } from './ping/plugin.ts'
+import { pingOnePlugin } from './pingone/plugin.ts'
 import { noStore } from './request.ts'
 import { revocationFeedPlugin } from './revocation-feed/plugin.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
@@ -51,6 +52,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(oidcPlugin(ctx))
   app.register(pingPlugin(ctx))
   app.register(revocationFeedPlugin(ctx))
+  app.register(pingOnePlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
 }

@@ -15,6 +15,7 @@ import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
 import type { OwnKey } from '../authority/saml/settings.ts'
+import { makeRedirectPolicy } from '../authority/redirects.ts'
 import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
 import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
@@ -247,6 +248,8 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
     sessions: sessionSettings(config),
     signOn: signOnSettings(config),
     logout: logoutSettings(config),
+    redirects: redirectPolicy(config),
+    pingOne: pingOneSettings(config),
     saml: { entityId: config.saml.entityId ?? originOf(config), keys: keys.map(ownKeyOf), clockSkewSeconds, assertionMinutes },
     organisation: brand.organisation,
     pageContext: createPageContext(brand, systemRandom),
@@ -368,11 +371,35 @@ function rulesOf(targets: Config['logout']['targets']): readonly RedirectRule[] 
 }
 
 function logoutSettings({ logout }: Config): AuthorityContext['logout'] {
-  const { confirm, successUrl, errorUrl, targets } = logout
+  const { confirm, successUrl, errorUrl, targets, sp } = logout
   return {
     confirm,
     targets: rulesOf(targets),
     ...(successUrl === undefined ? {} : { successUrl }),
-    ...(errorUrl === undefined ? {} : { errorUrl })
+    ...(errorUrl === undefined ? {} : { errorUrl }),
+    ...(sp === undefined ? {} : { sp: present(sp) })
   }
+}
+
+function redirectPolicy(config: Config): AuthorityContext['redirects'] {
+  const { validate, allow } = config.redirects
+  return makeRedirectPolicy({
+    signOn: signOnSettings(config),
+    logout: logoutSettings(config),
+    targetUrls: config.identityProviders.map(({ targetUrl }) => targetUrl),
+    validate,
+    allow: allow.flatMap(({ uses, ...rule }) => rulesOf([rule]).map((one) => ({ ...one, uses })))
+  })
+}
+
+function pingOneSettings({ pingOne, signOn, identityProviders }: Config): AuthorityContext['pingOne'] {
+  const named = [{ id: signOn.sourceId, idpid: signOn.idpid }, ...identityProviders].flatMap(({ id, idpid }) =>
+    idpid === undefined ? [] : [[id, idpid] as const]
+  )
+  const { prefix, ownOrigins, landingUrl } = pingOne
+  return { prefix, ownOrigins, idpids: new Map(named), ...(landingUrl === undefined ? {} : { landingUrl }) }
+}
+
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

@@ -131,6 +131,7 @@ export function runText(run: RunView, terminal: Terminal, nowMs: number): readon
       `  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd()
     )
   }
+  for (const ignored of run.ignoredLandings ?? []) lines.push(`  --  landing page not followed  ${ignored}`)
   lines.push(summaryText(run, terminal))
   return lines
 }
@@ -176,6 +177,7 @@ function remedy(delivery: DeliveryView, run: RunView): string {
   if (delivery.state === 'waiting-for-browser') return 'It can be told by the browser only; it is told when the user comes back.'
   if (delivery.state !== 'final') return `Still being tried, until ${dayText(run.deadlineAtMs)} at the latest.`
   if (delivery.outcome === 'unsupported') return 'Give the connection a logout endpoint (slo) if the application has one.'
+  if (delivery.code === 'CURFEW_RUN_LOCAL_ENDING') return 'Only the session here was ended, as /sso/terminatesession does; /sso/initslo/ tells everybody.'
   if (delivery.outcome === 'not-asked') return 'This is what the settings say; profiles.idpInitiatedSlo decides.'
   return `Try again: curfew runs retry ${run.id} ${delivery.id}`
 }

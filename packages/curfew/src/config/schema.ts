@@ -91,10 +91,55 @@ const target = z.strictObject({
   allowQueryAndFragment: z.boolean().default(false)
 })
 
+const redirects = z
+  .strictObject({
+    validate: z
+      .strictObject({
+        sso: z.boolean().default(true),
+        slo: z.boolean().default(true),
+        idpDiscovery: z.boolean().default(true),
+        errorResource: z.boolean().default(true)
+      })
+      .prefault({})
+      .describe('false: landing addresses of this use are not looked up in the list; any http or https address is followed.'),
+    allow: z
+      .array(
+        target.extend({
+          uses: z
+            .array(z.enum(['sso', 'slo', 'idpDiscovery', 'errorResource']))
+            .min(1)
+            .describe('What the entry is good for.')
+        })
+      )
+      .default([])
+      .describe('Allowed landing addresses. logout.targets and signOn.targets are short forms for one use each.')
+  })
+  .prefault({})
+  .describe('Which landing addresses are followed.')
+
+const pingOne = z
+  .strictObject({
+    prefix: z
+      .string()
+      .regex(/^\/([A-Za-z0-9_-]+\/)+$/, 'write a path with a slash at both ends, such as /sso/')
+      .default('/sso/')
+      .describe('What the paths SLO.saml2, initslo and terminatesession begin with.'),
+    ownOrigins: z
+      .array(url)
+      .default(['https://desktop.pingone.com', 'https://sso.connect.pingidentity.com'])
+      .describe('Origins that the parameter page may always lead to, beside server.baseUrl.'),
+    landingUrl: url.optional().describe('Landing page without a valid page. Default: logout.successUrl.')
+  })
+  .prefault({})
+  .describe('The sign-out addresses of PingOne for Enterprise.')
+
+const idpid = z.string().min(1).max(200).optional().describe('Value of the parameter idpid that means sessions from here. Default: the id.')
+
 const signOn = z
   .strictObject({
     users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
     sourceId: id.default('form'),
+    idpid,
     successUrl: url.optional().describe('Landing page after a sign-in that names none.'),
     targets: z.array(target).default([]).describe('Allowed TargetResource addresses of a sign-in; others are ignored.'),
     sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
@@ -112,6 +157,10 @@ const logout = z
     successUrl: url.optional().describe('Landing page after a sign-out that everyone confirmed.'),
     errorUrl: url.optional().describe('Landing page after one that not everyone confirmed.'),
     targets: z.array(target).default([]).describe('Allowed TargetResource and InErrorResource addresses; others are ignored.'),
+    sp: z
+      .strictObject({ confirm: z.boolean().optional(), successUrl: url.optional() })
+      .optional()
+      .describe('What differs at /sp/startSLO.ping: whether it asks, and its landing page.'),
     attempts: z.int().min(1).max(20).default(4).describe('Server-to-server attempts per application.'),
     retryBaseSeconds: positive.max(3_600).default(10),
     retryCapSeconds: positive.max(86_400).default(300),
@@ -156,7 +205,11 @@ const partner = {
   id,
   name: z.string().min(1).max(80).optional().describe('Name shown to people.'),
   logoUrl: z.string().optional(),
-  homeUrl: url.optional().describe('Where a person opens it.')
+  homeUrl: url.optional().describe('Where a person opens it.'),
+  domains: z
+    .array(z.string().regex(/^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/, 'write a domain, such as example.com'))
+    .optional()
+    .describe('The parameter page may lead to these domains, and below, from a session that it takes part in.')
 }
 
 /** What any SAML partner has. */
@@ -279,7 +332,9 @@ const samlIdentityProvider = z
       .optional()
       .describe('Where people are sent to sign in.'),
     nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
-    username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.')
+    username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.'),
+    targetUrl: url.optional().describe('Where a sign-in ends that nobody asked for here.'),
+    idpid
   })
   .describe('A SAML identity provider that people may sign in at.')
 
@@ -293,6 +348,8 @@ export const configSchema = z.strictObject({
   sessions,
   signOn,
   logout,
+  redirects,
+  pingOne,
   outbound,
   brand,
   connections: z

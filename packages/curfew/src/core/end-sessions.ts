@@ -21,6 +21,8 @@ export interface EndRequest {
   readonly browser: 'present' | 'absent'
   /** Only these peers are told (partial logout by choice); the session still ends. Absent: all. */
   readonly onlyPeers?: readonly PeerId[]
+  /** The ending is local by its nature: nobody is told, and everybody is recorded as not asked. */
+  readonly isLocal?: true
   /** Peers that have this binding are asked by it first. */
   readonly preferredBinding?: LogoutChannel['binding']
 }
@@ -137,6 +139,7 @@ export function startingRun(
     newDeliveryId: () => port.newDeliveryId(),
     atMs,
     ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers }),
+    ...(request.isLocal === undefined ? {} : { isLocal: request.isLocal }),
     ...(request.preferredBinding === undefined ? {} : { preferredBinding: request.preferredBinding })
   })
   const isDone = deliveries.every((delivery) => delivery.state === 'final')

@@ -39,6 +39,8 @@ export interface Peer {
   readonly mayBeAsked: boolean
   /** False for a peer known not to send the browser back: its hop comes last. */
   readonly returnsBrowser: boolean
+  /** Where a sign-out may land because of this peer: on a host of its addresses, on a domain of its list. */
+  readonly landing?: { readonly urls: readonly string[]; readonly domains: readonly string[] }
 }
 
 /** True for a channel on which no answer can ever come: what was asked there stays unconfirmed. */

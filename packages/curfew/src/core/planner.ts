@@ -11,6 +11,8 @@ export interface PlanInput {
   readonly starter: Starter
   /** Only these peers are told; absent: all. */
   readonly onlyPeers?: readonly PeerId[]
+  /** Nobody is told. */
+  readonly isLocal?: true
   /** Peers that have this binding are asked by it first, whatever it can prove. */
   readonly preferredBinding?: LogoutChannel['binding']
   readonly newDeliveryId: () => DeliveryId
@@ -41,7 +43,7 @@ export function planDeliveries(input: PlanInput): Plan {
 
 function planDelivery(participant: Participant, input: PlanInput): Delivery {
   const peer = input.peer(participant.peerId)
-  const outcome = outcomeWithoutAsking(participant, peer, input.onlyPeers)
+  const outcome = outcomeWithoutAsking(participant, peer, input)
   const channels = outcome === undefined ? preferring(inOrder(peer?.channels ?? []), input.preferredBinding) : []
   const base = {
     id: input.newDeliveryId(),
@@ -60,7 +62,8 @@ function planDelivery(participant: Participant, input: PlanInput): Delivery {
   return { ...base, state: channels[0]?.kind === 'server' ? 'pending' : 'waiting-for-browser' }
 }
 
-function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, onlyPeers: readonly PeerId[] | undefined): Outcome | undefined {
+function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, { onlyPeers, isLocal }: PlanInput): Outcome | undefined {
+  if (isLocal === true) return { kind: 'not-asked', code: 'CURFEW_RUN_LOCAL_ENDING' }
   if (onlyPeers !== undefined && !onlyPeers.includes(participant.peerId)) return { kind: 'not-asked', code: 'CURFEW_RUN_NOT_CHOSEN' }
   if (peer === undefined) return { kind: 'unsupported', code: 'CURFEW_RUN_PEER_UNKNOWN' }
   if (!peer.mayBeAsked) return { kind: 'not-asked', code: 'CURFEW_RUN_PROFILE_OFF' }

@@ -19,11 +19,12 @@ export type RedirectRefusal = 'too-long' | 'characters' | 'not-absolute' | 'sche
 
 /**
  * The one decision about every landing parameter. Rejected means ignored: the logout goes on and the default page is
- * shown. `exact` holds whole addresses that an administrator configured as default landing pages.
+ * shown. `list` is `unchecked` where an administrator switched the list off: any http or https address that two
+ * readers understand alike. `exact` holds whole addresses that an administrator configured as default landing pages.
  */
 export function decideRedirect(
   raw: string | undefined,
-  rules: { readonly list: readonly RedirectRule[]; readonly exact: readonly string[] }
+  rules: { readonly list: readonly RedirectRule[] | 'unchecked'; readonly exact: readonly string[] }
 ): RedirectDecision {
   if (raw === undefined || raw === '') return { kind: 'absent' }
   if (raw.length > redirectTargetCharactersMax) return ignored('too-long')
@@ -35,7 +36,7 @@ export function decideRedirect(
   if (url.username !== '' || url.password !== '' || authority.includes('@') || authority.includes('%')) return ignored('user-info')
   // The address is followed as the parser understood it, so that browser and check never read it differently.
   if (rules.exact.some((exact) => parse(exact)?.href === url.href)) return { kind: 'allowed', url: url.href }
-  return rules.list.some((rule) => matches(url, rule)) ? { kind: 'allowed', url: url.href } : ignored('no-rule')
+  return rules.list === 'unchecked' || rules.list.some((rule) => matches(url, rule)) ? { kind: 'allowed', url: url.href } : ignored('no-rule')
 }
 
 function matches(url: URL, rule: RedirectRule): boolean {

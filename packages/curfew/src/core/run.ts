@@ -2,6 +2,7 @@ import type { DeliveryId, ParticipantId, PeerId, RunId, SessionId, UserKey } fro
 import type { OpenState, Outcome, OutcomeProof } from './outcome.ts'
 import type { IssuedNameId } from './participant.ts'
 import type { LogoutChannel } from './peer.ts'
+import type { RedirectRefusal } from './redirect.ts'
 import type { Actor, EndReason } from './session.ts'
 
 /** Limits of one run, copied into it when it starts, so that a replay needs nothing else. All in milliseconds. */
@@ -23,6 +24,12 @@ export interface RunPolicy {
   readonly deadlineMs: number
 }
 
+/** A landing parameter that was not followed, and why. The address itself is not kept. */
+export interface IgnoredLanding {
+  readonly parameter: string
+  readonly why: RedirectRefusal
+}
+
 /** Who started the run and how the answer goes back. The starter is answered once. */
 export type Starter =
   | {
@@ -35,7 +42,13 @@ export type Starter =
       /** False for the asynchronous extension: no LogoutResponse is sent. */
       readonly wantsResponse: boolean
     }
-  | { readonly kind: 'user'; readonly landingUrl?: string; readonly errorUrl?: string }
+  | {
+      readonly kind: 'user'
+      readonly landingUrl?: string
+      readonly errorUrl?: string
+      /** Landing addresses that were asked for and not followed, for the administrator; never shown to the visitor. */
+      readonly ignored?: readonly IgnoredLanding[]
+    }
   | { readonly kind: 'none' } // administrator, command line, timer: nobody waits
 
 /** One try at one channel. */

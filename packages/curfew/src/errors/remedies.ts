@@ -15,6 +15,7 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_CONFIG_INVALID: 'See every finding with: curfew validate',
   CURFEW_CONFIG_KEY: 'Make a new pair in an empty folder with curfew init, or correct saml.keys in curfew.yaml.',
   CURFEW_CONFIG_USERS: 'Change the file with curfew users add|password|remove only.',
+  CURFEW_PINGONE_NOT_SAML: 'An application without SAML sends the browser to /sso/initslo/ instead.',
   CURFEW_RUN_UNKNOWN: 'Find it with: curfew runs list',
   CURFEW_SESSION_UNKNOWN: 'Find it with: curfew sessions list',
   CURFEW_STORE_LOCKED: 'Stop the other process first, or give this one another store.file.'

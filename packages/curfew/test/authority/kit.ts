@@ -13,6 +13,8 @@ import { makeConnection, makeIdpConnection } from '../../src/authority/saml/conn
 import { fixedConnections } from '../../src/authority/saml/connections.ts'
 import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
+import { ownOriginsDefault, prefixDefault } from '../../src/authority/pingone/settings.ts'
+import { makeRedirectPolicy, type RedirectParts } from '../../src/authority/redirects.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
 import type { LocalUser } from '../../src/authority/sign-on/users.ts'
 import type { Peer } from '../../src/core/peer.ts'
@@ -35,6 +37,8 @@ export interface KitOptions {
   readonly sessions?: Partial<AuthorityContext['sessions']>
   readonly signOn?: Partial<AuthorityContext['signOn']>
   readonly logout?: Partial<AuthorityContext['logout']>
+  readonly redirects?: Pick<RedirectParts, 'validate' | 'allow'>
+  readonly pingOne?: Partial<AuthorityContext['pingOne']>
   readonly health?: Partial<AuthorityContext['health']>
   readonly baseUrl?: string
   readonly capacity?: number
@@ -187,6 +191,16 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const messages = createMessages()
   const brand = makeBrand({ organisation: 'Test' })
   const { ownKeys, tokenKeys, random, ...rest } = parts
+  const logout = { confirm: false, targets: [], ...options.logout }
+  const signOn: AuthorityContext['signOn'] = {
+    hasForm: true,
+    targets: [],
+    sourceId: 'form',
+    sessionState: 'globally',
+    locking: { attempts: 5, windowMinutes: 15 },
+    ...options.signOn
+  }
+  const targetUrls = (options.identityProviders ?? []).map(({ settings }) => settings.targetUrl)
   return {
     ...rest,
     baseUrl: options.baseUrl ?? authorityUrl,
@@ -196,8 +210,10 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
-    signOn: { hasForm: true, targets: [], sourceId: 'form', sessionState: 'globally', locking: { attempts: 5, windowMinutes: 15 }, ...options.signOn },
-    logout: { confirm: false, targets: [], ...options.logout },
+    signOn,
+    logout,
+    redirects: makeRedirectPolicy({ signOn, logout, targetUrls, ...options.redirects }),
+    pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
     saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
     oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
     fetchKeys: async () => fail('no network here'),

@@ -100,7 +100,8 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]):
       entityId: clientId,
       channels: channelsOf(settings),
       mayBeAsked: true,
-      returnsBrowser: true
+      returnsBrowser: true,
+      landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
     },
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
     ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),

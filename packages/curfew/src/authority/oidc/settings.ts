@@ -32,6 +32,8 @@ export interface ClientSettings {
   readonly name?: string | undefined
   readonly logoUrl?: string | undefined
   readonly homeUrl?: string | undefined
+  /** A sign-out of a session that it takes part in may land on these domains and below. */
+  readonly domains?: readonly string[] | undefined
   readonly clientId?: string | undefined
   readonly clientSecret?: string | undefined
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined

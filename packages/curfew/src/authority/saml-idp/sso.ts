@@ -13,9 +13,9 @@ import {
   verifyAuthnRequest
 } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decideRedirect } from '../../core/redirect.ts'
 import type { AuthorityContext } from '../context.ts'
 import { sendInstruction } from '../reply.ts'
+import { judgeLanding } from '../redirects.ts'
 import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
 import { currentSession, recordActivity } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/plugin.ts'
@@ -114,8 +114,7 @@ function contextFits(wanted: AuthnRequest['requestedAuthnContext']): boolean {
 export async function startSingleSignOn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const parameters = parametersOf(request)
   const entityId = parameters['PartnerSpId'] ?? parameters['PARTNER']
-  const decision = decideRedirect(parameters['InErrorResource'], { list: ctx.logout.targets, exact: [] })
-  const errorUrl = decision.kind === 'allowed' ? decision.url : undefined
+  const { url: errorUrl } = judgeLanding(ctx, { use: 'errorResource', parameter: 'InErrorResource', raw: parameters['InErrorResource'] }, request)
   try {
     const connection = entityId === undefined ? undefined : ctx.connections.application(entityId)
     if (connection === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { parameter: 'PartnerSpId' })

@@ -1,9 +1,9 @@
 import { CurfewError, decodePost, type Received, type Response, type Verified, validateResponse, verifyResponse } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../../core/session.ts'
-import { decideRedirect } from '../../core/redirect.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { AuthorityContext } from '../context.ts'
+import { judgeLanding } from '../redirects.ts'
 import { formPairs, seeOther } from '../request.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant, samlPaths } from '../saml/endpoints.ts'
@@ -118,7 +118,7 @@ export async function resumeResponse(deps: SamlSpDeps, request: FastifyRequest, 
   const { session } = await signIn(deps, arrival.identity, { persistent: false }, request, reply)
   await remember(deps, session, arrival)
   if (pending !== undefined) return deps.finish(pending.nonce, session, arrival.identity.authenticatedAtMs, request, reply)
-  return seeOther(reply, landingOf(deps, waiting.relayState, request))
+  return seeOther(reply, landingOf(deps, waiting, request))
 }
 
 /** Somebody else is signed in here: that session's logout runs first, then the browser comes back with the answer. */
@@ -178,16 +178,11 @@ async function audit(deps: SamlSpDeps, session: Session, providerId: string): Pr
   deps.logger.info({ event: 'assertion.accepted', connection: providerId, session: session.id }, `Assertion accepted from ${providerId}`)
 }
 
-/** RelayState of an unsolicited answer is a wish like any other: followed only where the allow-list has it. */
-function landingOf(deps: SamlSpDeps, relayState: string | undefined, request: FastifyRequest): string {
-  const { successUrl, targets } = deps.signOn
-  const decision = decideRedirect(relayState, { list: targets, exact: successUrl === undefined ? [] : [successUrl] })
-  if (decision.kind === 'ignored')
-    deps.logger.warn(
-      { event: 'redirect.ignored', parameter: 'RelayState', why: decision.why, reference: request.id },
-      'A landing address is not on the allow-list'
-    )
-  return decision.kind === 'allowed' ? decision.url : (successUrl ?? '/')
+/** RelayState of an unsolicited answer is a wish like any other; else the default page of that identity provider. */
+function landingOf(deps: SamlSpDeps, { arrival, relayState }: Waiting, request: FastifyRequest): string {
+  const provider = arrival === undefined ? undefined : deps.connections.byId(arrival.providerId)
+  const { url } = judgeLanding(deps, { use: 'sso', parameter: 'RelayState', raw: relayState }, request)
+  return url ?? (provider?.role === 'idp' ? provider.targetUrl : undefined) ?? deps.signOn.successUrl ?? '/'
 }
 
 function resumePathOf(nonce: string): string {

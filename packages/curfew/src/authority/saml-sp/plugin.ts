@@ -4,7 +4,7 @@ import { receiveLogoutMessage, resumeLogout } from '../saml/slo.ts'
 import { receiveSoapLogout } from '../saml/slo-soap.ts'
 import { xmlBodies } from '../saml/xml-bodies.ts'
 import { receiveResponse, resumeResponse, type SamlSpDeps } from './consume.ts'
-import { startSignIn } from './start-sso.ts'
+import { startDiscovery, startSignIn } from './start-sso.ts'
 
 /** SAML 2.0 service provider: sign-in at upstream identity providers, and their logout. */
 export function samlSpPlugin(deps: SamlSpDeps): FastifyPluginAsync {
@@ -14,6 +14,7 @@ export function samlSpPlugin(deps: SamlSpDeps): FastifyPluginAsync {
     app.post(paths.assertionConsumer, (request, reply) => receiveResponse(deps, request, reply))
     app.get(paths.resumeConsumer, (request, reply) => resumeResponse(deps, request, reply))
     app.route({ method: ['GET', 'POST'], url: paths.startSingleSignOn, handler: (request, reply) => startSignIn(deps, request, reply) })
+    app.route({ method: ['GET', 'POST'], url: paths.startDiscovery, handler: (request, reply) => startDiscovery(deps, request, reply) })
     app.route({ method: ['GET', 'POST'], url: paths.singleLogout, handler: (request, reply) => receiveLogoutMessage(deps, 'sp', request, reply) })
     app.get(paths.resumeLogout, (request, reply) => resumeLogout(deps, request, reply))
     app.post(paths.singleLogoutSoap, (request, reply) => receiveSoapLogout(deps, 'sp', request, reply))

@@ -1,7 +1,7 @@
 import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decideRedirect, type RedirectDecision } from '../../core/redirect.ts'
 import type { AuthorityContext } from '../context.ts'
+import { judgeLanding } from '../redirects.ts'
 import { sendInstruction } from '../reply.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import type { IdpConnection } from '../saml/connection.ts'
@@ -13,17 +13,38 @@ import { requestSignIn } from './request.ts'
  * `/sp/startSSO.ping`: a sign-in at an identity provider that starts here. `PartnerIdpId` may be left out where there
  * is only one; `TargetResource` (or `TARGET`) is where it ends, `InErrorResource` where it ends when it can't begin.
  */
-export async function startSignIn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export function startSignIn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return start(ctx, 'sso', (parameters) => providerOf(ctx, parameters).id, request, reply)
+}
+
+/**
+ * `/sp/cdcstartSSO.ping`: a sign-in where the identity provider is still to be found; the person chooses, or the choice
+ * is remembered.
+ *
+ * Differs: the replaced product reads the common-domain cookie that other servers wrote; browsers no longer carry it.
+ */
+export function startDiscovery(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return start(ctx, 'idpDiscovery', () => undefined, request, reply)
+}
+
+async function start(
+  ctx: AuthorityContext,
+  use: 'sso' | 'idpDiscovery',
+  choose: (parameters: Parameters) => string | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   const parameters = parametersOf(request)
-  const errorUrl = urlOf(decide(ctx, parameters, 'InErrorResource', request))
+  const errorUrl = judgeLanding(ctx, { use: 'errorResource', parameter: 'InErrorResource', raw: parameters['InErrorResource'] }, request).url
   try {
-    const provider = providerOf(ctx, parameters)
-    const target = urlOf(decide(ctx, parameters, parameters['TargetResource'] === undefined ? 'TARGET' : 'TargetResource', request))
+    const providerId = choose(parameters)
+    const parameter = parameters['TargetResource'] === undefined ? 'TARGET' : 'TargetResource'
+    const { url: target } = judgeLanding(ctx, { use, parameter, raw: parameters[parameter] }, request)
     const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), {
       purpose: { kind: 'landing', ...(target === undefined ? {} : { url: target }) },
       forceAuthn: false,
       isPassive: false,
-      providerId: provider.id
+      ...(providerId === undefined ? {} : { providerId })
     })
     return seeOther(reply, path)
   } catch (error) {
@@ -52,16 +73,4 @@ export async function askProvider(ctx: AuthorityContext, wish: ProviderWish, req
   const provider = ctx.connections.byId(wish.providerId)
   if (provider?.role !== 'idp') throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: wish.providerId })
   return sendInstruction(ctx, request, reply, await requestSignIn(ctx, { ...wish, provider: requireStartable(provider) }))
-}
-
-function decide(ctx: AuthorityContext, parameters: Parameters, name: string, request: FastifyRequest): RedirectDecision {
-  const { successUrl, targets } = ctx.signOn
-  const decision = decideRedirect(parameters[name], { list: targets, exact: successUrl === undefined ? [] : [successUrl] })
-  if (decision.kind === 'ignored')
-    ctx.logger.warn({ event: 'redirect.ignored', parameter: name, why: decision.why, reference: request.id }, 'A landing address is not on the allow-list')
-  return decision
-}
-
-function urlOf(decision: RedirectDecision): string | undefined {
-  return decision.kind === 'allowed' ? decision.url : undefined
 }

@@ -60,6 +60,7 @@ export interface IdpConnection extends Partner {
   readonly singleSignOn: SingleSignOnSettings
   readonly nameIdFormat?: NameIdKind
   readonly username?: string
+  readonly targetUrl?: string
 }
 
 export type SamlPartner = SamlConnection | IdpConnection
@@ -91,10 +92,12 @@ export function makeConnection(parts: ConnectionParts): SamlConnection {
   const { settings, descriptor } = parts
   const role = descriptor?.sp
   const attribute = settings.nameId?.attribute
+  const consumers = consumersOf(settings, role)
+  const landingUrls = consumers.map(({ url }) => url)
   return {
-    ...makePartner(parts, role, 'sp'),
+    ...makePartner(parts, role, 'sp', landingUrls),
     role: 'sp',
-    consumers: consumersOf(settings, role),
+    consumers,
     nameId: { format: settings.nameId?.format ?? 'unspecified', ...(attribute === undefined ? {} : { attribute }) },
     requireSignedAuthnRequests: settings.requireSignedAuthnRequests ?? role?.authnRequestsSigned ?? false,
     signResponse: settings.signResponse ?? false
@@ -105,14 +108,16 @@ export function makeConnection(parts: ConnectionParts): SamlConnection {
 export function makeIdpConnection(parts: ConnectionParts<IdentityProviderSettings>): IdpConnection {
   const { settings, descriptor } = parts
   const role = descriptor?.idp
-  const partner = makePartner(parts, role, 'idp')
+  const singleSignOn = singleSignOnOf(settings, role)
+  const partner = makePartner(parts, role, 'idp', [singleSignOn.url])
   if (partner.verification.keys.length === 0) throw unusable(settings, 'it has no certificate to check its signatures with')
   return {
     ...partner,
     role: 'idp',
-    singleSignOn: singleSignOnOf(settings, role),
+    singleSignOn,
     ...(settings.nameIdFormat === undefined ? {} : { nameIdFormat: settings.nameIdFormat }),
-    ...(settings.username === undefined ? {} : { username: settings.username })
+    ...(settings.username === undefined ? {} : { username: settings.username }),
+    ...(settings.targetUrl === undefined ? {} : { targetUrl: settings.targetUrl })
   }
 }
 
@@ -122,7 +127,7 @@ const profileDefaults: Readonly<Record<SamlRole, Profiles>> = {
   idp: { idpInitiatedSso: false, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true }
 }
 
-function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined, kind: SamlRole): Partner {
+function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined, kind: SamlRole, landingUrls: readonly string[]): Partner {
   const { settings, descriptor } = parts
   const entityId = settings.entityId ?? descriptor?.entityId
   if (entityId === undefined) throw unusable(settings, 'it has neither an entityId nor metadata')
@@ -144,7 +149,8 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
     entityId,
     channels: channelsOf(logoutServices, settings.frames ?? false),
     mayBeAsked: kind === 'sp' ? profiles.idpInitiatedSlo : profiles.spInitiatedSlo,
-    returnsBrowser: settings.returnsBrowser ?? true
+    returnsBrowser: settings.returnsBrowser ?? true,
+    landing: { urls: [...landingUrls, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
   }
   return {
     ...shown,

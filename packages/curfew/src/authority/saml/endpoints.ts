@@ -16,6 +16,7 @@ export const samlPaths = {
     assertionConsumer: '/sp/ACS.saml2',
     resumeConsumer: '/sp/:nonce/resume/sp/ACS.saml2',
     startSingleSignOn: '/sp/startSSO.ping',
+    startDiscovery: '/sp/cdcstartSSO.ping',
     singleLogout: '/sp/SLO.saml2',
     singleLogoutSoap: '/sp/SLO.ssaml2',
     resumeLogout: '/sp/:nonce/resume/sp/SLO.saml2'

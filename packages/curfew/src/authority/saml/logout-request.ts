@@ -15,13 +15,13 @@ import {
 import type { RunId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
 import { starterAnswer, verdictOf } from '../../core/verdict.ts'
-import type { EndReason } from '../../core/session.ts'
+import type { EndReason, Session } from '../../core/session.ts'
 import type { SessionParticipant } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlPartner } from './connection.ts'
-import { instant, singleLogoutSoapUrl, singleLogoutUrl } from './endpoints.ts'
-import { partnerOf, requireBinding } from './partner.ts'
-import type { SamlRole } from './settings.ts'
+import { instant } from './endpoints.ts'
+import type { LogoutDoor } from './logout-door.ts'
+import { requireBinding } from './partner.ts'
 import { buryLateAssertions } from './tombstone.ts'
 
 /** A LogoutRequest that may be acted on: proved, addressed to us, in time, and never seen before. */
@@ -30,6 +30,8 @@ export interface AcceptedLogout {
   readonly message: Verified<LogoutRequest>
   readonly binding: 'redirect' | 'post' | 'soap'
   readonly relayState?: string
+  /** Of the sessions that the request names only these may end. */
+  includes(session: Session): boolean
 }
 
 /** What became of it: a run whose end is awaited, or an answer that is known at once. */
@@ -40,19 +42,38 @@ export type LogoutStarted = { readonly kind: 'run'; readonly runId: RunId } | { 
  * @throws CURFEW_SAML_PEER_UNKNOWN, CURFEW_SAML_BINDING_REFUSED, CURFEW_SAML_REPLAYED and those of verification
  * @see saml-core-2.0-os section 3.7.3.2
  */
-export async function acceptLogoutRequest(ctx: AuthorityContext, own: SamlRole, received: Received): Promise<AcceptedLogout> {
-  const connection = partnerOf(ctx, received, own)
-  requireBinding(connection, received)
-  const message = verifyLogoutRequest(received, connection.verification)
+export async function acceptLogoutRequest(ctx: AuthorityContext, door: LogoutDoor, received: Received): Promise<AcceptedLogout> {
+  const { connection, message } = await senderOf(ctx, door, received)
   const nowMs = ctx.clock.nowMs()
   const { clockSkewSeconds: skewSeconds } = ctx.saml
-  const destination = received.binding === 'soap' ? singleLogoutSoapUrl(ctx, own) : singleLogoutUrl(ctx, own)
-  validateLogoutRequest(message, { now: instant(nowMs), destinations: [destination], skewSeconds })
+  validateLogoutRequest(message, { now: instant(nowMs), destinations: door.destinations, skewSeconds })
   const { issuer, id, untilMs } = replayEntry(message, skewSeconds)
   const { value } = await ctx.store.replaySeen(issuer, id, untilMs, nowMs)
   if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
   ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutRequest' })
-  return { connection, message, binding: received.binding, ...(received.relayState === undefined ? {} : { relayState: received.relayState }) }
+  const { binding, relayState } = received
+  return { connection, message, binding, includes: (session) => door.includes?.(session) ?? true, ...(relayState === undefined ? {} : { relayState }) }
+}
+
+type Sender = Pick<AcceptedLogout, 'connection' | 'message'>
+
+/**
+ * The partner whose keys prove the message. Of an entity that is a partner in both roles it is the one that takes part
+ * in a session that the message names; without any the identity provider, whose late assertions are refused then.
+ */
+async function senderOf(ctx: AuthorityContext, door: LogoutDoor, received: Received): Promise<Sender> {
+  const partners = door.partnersOf(received)
+  const read = (connection: SamlPartner): Sender => {
+    requireBinding(connection, received)
+    return { connection, message: verifyLogoutRequest(received, connection.verification) }
+  }
+  const [only] = partners
+  if (only !== undefined && partners.length === 1) return read(only)
+  const senders = partners.map(read)
+  for (const one of senders) if ((await findSessions(ctx, one.connection, one.message)).length > 0) return one
+  const fallback = senders.find(({ connection }) => connection.role === 'idp') ?? senders[0]
+  if (fallback === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', {})
+  return fallback
 }
 
 /**
@@ -65,7 +86,8 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   if (!mayAsk(connection)) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
   // Before the look-up: an assertion that is on its way meets the tombstone, or this request meets its session.
   if (connection.role === 'idp') await buryLateAssertions(ctx, connection.id, message)
-  const found = await findSessions(ctx, connection, message)
+  const named = await findSessions(ctx, connection, message)
+  const found = named.filter(({ session }) => accepted.includes(session))
   if (found.length === 0) return { kind: 'answer', status: status.requester(statusUri.unknownPrincipal) }
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
   const open = found.filter(({ session }) => session.end === undefined)

@@ -48,6 +48,8 @@ export interface PartnerSettings {
   readonly name?: string | undefined
   readonly logoUrl?: string | undefined
   readonly homeUrl?: string | undefined
+  /** A sign-out of a session that it takes part in may land on these domains and below. */
+  readonly domains?: readonly string[] | undefined
   readonly metadata?:
     | {
         readonly file?: string | undefined
@@ -91,4 +93,6 @@ export interface IdentityProviderSettings extends PartnerSettings {
   readonly nameIdFormat?: NameIdKind | undefined
   /** SAML attribute that holds the user name; absent: the NameID. */
   readonly username?: string | undefined
+  /** Where a sign-in ends that nobody asked for here and that names no page. */
+  readonly targetUrl?: string | undefined
 }

@@ -5,6 +5,7 @@ import { starterAnswer } from '../../core/verdict.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore } from '../request.ts'
 import type { SamlPartner } from './connection.ts'
+import { type LogoutDoor, roleDoor } from './logout-door.ts'
 import { logoutResponseParts } from './logout-message.ts'
 import { acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
 import { partnerOf } from './partner.ts'
@@ -26,15 +27,15 @@ export async function receiveSoapLogout(ctx: AuthorityContext, own: SamlRole, re
     if (!isCurfewError(error)) throw error
     return sendFault(ctx, error, request, reply)
   }
-  const answer = await judge(ctx, own, received, request)
+  const answer = await judge(ctx, roleDoor(ctx, own, 'soap'), received, request)
   const response = { id: ctx.ids.message(), entityId: ctx.saml.entityId, nowMs: ctx.clock.nowMs(), requestId: received.claimed.id, status: answer }
   const signed = await signMessage(logoutResponseParts(response), connection.signing)
   return reply.headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' }).send(encodeSoap(signed))
 }
 
-async function judge(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest): Promise<Status> {
+async function judge(ctx: AuthorityContext, door: LogoutDoor, received: Received, request: FastifyRequest): Promise<Status> {
   try {
-    const accepted = await acceptLogoutRequest(ctx, own, received)
+    const accepted = await acceptLogoutRequest(ctx, door, received)
     const started = await startLogout(ctx, accepted, undefined)
     return started.kind === 'answer' ? started.status : await outcomeOf(ctx, started.runId)
   } catch (error) {

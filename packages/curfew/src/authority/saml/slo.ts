@@ -21,10 +21,11 @@ import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import { ownRole, type SamlPartner } from './connection.ts'
-import { instant, samlPaths, singleLogoutUrl } from './endpoints.ts'
+import { instant, samlPaths } from './endpoints.ts'
+import { type LogoutDoor, roleDoor } from './logout-door.ts'
 import { answerInstruction, answerService } from './logout-message.ts'
 import { type AcceptedLogout, acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
-import { partnerOf, requireBinding } from './partner.ts'
+import { requireBinding } from './partner.ts'
 import { judgeAnswer } from './saml-sender.ts'
 import type { SamlRole } from './settings.ts'
 
@@ -32,9 +33,14 @@ import type { SamlRole } from './settings.ts'
  * `/idp/SLO.saml2` and `/sp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
  * back from a partner with an answer nobody can read or believe is not left standing: its own run goes on.
  */
-export async function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return receiveLogoutMessageAt(ctx, roleDoor(ctx, own, request.method === 'POST' ? 'post' : 'redirect'), request, reply)
+}
+
+/** The same at any door. */
+export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: LogoutDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   try {
-    return await handleLogoutMessage(ctx, own, request, reply)
+    return await handleLogoutMessage(ctx, door, request, reply)
   } catch (error) {
     const token = browserToken(ctx, request)
     if (!isCurfewError(error) || token === undefined || parametersOf(request)['SAMLResponse'] === undefined) throw error
@@ -47,23 +53,29 @@ export async function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole,
   }
 }
 
-async function handleLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function handleLogoutMessage(ctx: AuthorityContext, door: LogoutDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
   switch (received.kind) {
     case 'LogoutRequest':
-      return logoutRequested(ctx, own, received, request, reply)
+      return logoutRequested(ctx, door, received, request, reply)
     case 'LogoutResponse':
-      return logoutAnswered(ctx, own, received, request, reply)
+      return logoutAnswered(ctx, door, received, request, reply)
     case 'AuthnRequest':
     case 'Response':
       throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind })
   }
 }
 
-async function logoutRequested(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const accepted = await acceptLogoutRequest(ctx, own, received)
+async function logoutRequested(
+  ctx: AuthorityContext,
+  door: LogoutDoor,
+  received: Received,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const accepted = await acceptLogoutRequest(ctx, door, received)
   const started = await startLogout(ctx, accepted, browserToken(ctx, request))
-  if (started.kind === 'run') return followRun(ctx, own, started.runId, request, reply)
+  if (started.kind === 'run') return followRun(ctx, ownRole(accepted.connection), started.runId, request, reply)
   const answer = accepted.message.asynchronous ? undefined : await immediateAnswer(ctx, accepted, started.status)
   return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)
 }
@@ -129,10 +141,16 @@ function answerHead(ctx: AuthorityContext): { readonly id: string; readonly enti
  * A partner's answer to our LogoutRequest. An answer that can't be trusted ends nothing, but the browser that brought
  * it is not left standing: where it names an open request, the run goes on without this partner's word.
  */
-async function logoutAnswered(ctx: AuthorityContext, own: SamlRole, received: Received, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const connection = partnerOf(ctx, received, own)
+async function logoutAnswered(
+  ctx: AuthorityContext,
+  door: LogoutDoor,
+  received: Received,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   const messageId = received.claimed.inResponseTo
-  const answer = readAnswer(ctx, connection, received)
+  const connection = await askedPartner(ctx, door, received)
+  const answer = readAnswer(ctx, connection, door, received)
   const run = messageId === undefined ? undefined : await ctx.engine.browserAnswered(connection.id, messageId, answer)
   if (run === undefined || messageId === undefined)
     throw new CurfewError(answer.kind === 'unusable-answer' ? (answer.code as `CURFEW_${string}`) : 'CURFEW_SAML_IN_RESPONSE_TO', { connection: connection.id })
@@ -141,13 +159,23 @@ async function logoutAnswered(ctx: AuthorityContext, own: SamlRole, received: Re
   return cameByFrame(run, messageId) ? sendFrameDone(ctx, request, reply) : seeOther(reply, `/signoff/${run.id}`)
 }
 
-function readAnswer(ctx: AuthorityContext, connection: SamlPartner, received: Received): BrowserAnswer {
+/** Who was asked by the message that this one answers. */
+async function askedPartner(ctx: AuthorityContext, door: LogoutDoor, received: Received): Promise<SamlPartner> {
+  const partners = door.partnersOf(received)
+  const { inResponseTo = '' } = received.claimed
+  for (const one of partners.slice(1)) if ((await ctx.store.findByMessage(one.id, inResponseTo)) !== undefined) return one
+  const [first] = partners
+  if (first === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', {})
+  return first
+}
+
+function readAnswer(ctx: AuthorityContext, connection: SamlPartner, door: LogoutDoor, received: Received): BrowserAnswer {
   try {
     requireBinding(connection, received)
     const message = verifyLogoutResponse(received, connection.verification)
     validateLogoutResponse(message, {
       now: instant(ctx.clock.nowMs()),
-      destinations: [singleLogoutUrl(ctx, ownRole(connection))],
+      destinations: door.destinations,
       skewSeconds: ctx.saml.clockSkewSeconds
     })
     ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutResponse' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
+import { status } from '@curfew/codecs'
 import type { Session } from '../../../src/core/session.ts'
 import type { Browser } from '../browser.ts'
 import { createFakeClock } from '../fake-clock.ts'
@@ -68,4 +69,43 @@ export async function signInAt(hub: Hub, browser: Browser, answer: Answer = {}, 
 export async function liveSessions(kit: Kit): Promise<readonly Session[]> {
   const { items } = await kit.store.listSessions({ state: 'live', limit: 100, nowMs: kit.clock.nowMs() })
   return items.map(({ session }) => session)
+}
+
+/** `ana` came from campus and opened these applications. */
+export async function hubWithApps(
+  options: KitOptions = {},
+  names = ['payroll', 'intranet'],
+  settings: Parameters<typeof createHub>[1] = {}
+): Promise<{ readonly hub: Hub; readonly browser: Browser }> {
+  const hub = await createHub({ partners: Object.fromEntries(names.map((name) => [name, {}])), ...options }, settings)
+  const browser = hub.kit.browser()
+  await signInAt(hub, browser)
+  for (const name of names) {
+    const page = await follow(browser, await browser.get(await hub.kit.partner(name).ssoRedirect()))
+    hub.kit.partner(name).readResponse(page.body)
+    hub.kit.clock.advance(1_000)
+  }
+  return { hub, browser }
+}
+
+/** Carries the hops of a run through, each application and provider answering with success; returns who was asked, in order. */
+export async function carry(hub: Hub, browser: Browser, runId: string, answer = status.success()): Promise<readonly string[]> {
+  const asked: string[] = []
+  for (let i = 0; i < 6; i++) {
+    const sent = await browser.get(`/signoff/${runId}/go`)
+    const url = new URL(String(sent.headers.location), 'http://curfew.test')
+    if (url.host === 'curfew.test') break
+    const name = url.host.replace('.test', '')
+    asked.push(name)
+    const side = name === 'campus' ? hub.upstream : hub.kit.partner(name)
+    const reply = await side.logoutAnswer(side.readLogoutRequest(url.href), name === 'payroll' ? answer : status.success())
+    await browser.get(reply)
+  }
+  return asked
+}
+
+export async function lastRun(hub: Hub) {
+  const run = (await hub.kit.store.listRuns({ limit: 1 })).items[0]
+  assert.ok(run !== undefined)
+  return run
 }

@@ -1,45 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { logoutReason, status, statusUri } from '@curfew/codecs'
-import type { Browser } from '../browser.ts'
 import { nameIdOf, spSloSoapUrl } from '../identity-provider.ts'
-import { createHub, follow, type Hub, liveSessions, signInAt } from './hub.ts'
-import type { KitOptions } from '../kit.ts'
-
-/** `ana` came from campus and opened these applications. */
-async function hubWithApps(options: KitOptions = {}, names = ['payroll', 'intranet']): Promise<{ readonly hub: Hub; readonly browser: Browser }> {
-  const hub = await createHub({ partners: Object.fromEntries(names.map((name) => [name, {}])), ...options })
-  const browser = hub.kit.browser()
-  await signInAt(hub, browser)
-  for (const name of names) {
-    const page = await follow(browser, await browser.get(await hub.kit.partner(name).ssoRedirect()))
-    hub.kit.partner(name).readResponse(page.body)
-    hub.kit.clock.advance(1_000)
-  }
-  return { hub, browser }
-}
-
-/** Carries the hops of a run through, each application and provider answering with success; returns who was asked, in order. */
-async function carry(hub: Hub, browser: Browser, runId: string, answer = status.success()): Promise<readonly string[]> {
-  const asked: string[] = []
-  for (let i = 0; i < 6; i++) {
-    const sent = await browser.get(`/signoff/${runId}/go`)
-    const url = new URL(String(sent.headers.location), 'http://curfew.test')
-    if (url.host === 'curfew.test') break
-    const name = url.host.replace('.test', '')
-    asked.push(name)
-    const side = name === 'campus' ? hub.upstream : hub.kit.partner(name)
-    const reply = await side.logoutAnswer(side.readLogoutRequest(url.href), name === 'payroll' ? answer : status.success())
-    await browser.get(reply)
-  }
-  return asked
-}
-
-async function lastRun(hub: Hub) {
-  const run = (await hub.kit.store.listRuns({ limit: 1 })).items[0]
-  assert.ok(run !== undefined)
-  return run
-}
+import { carry, createHub, hubWithApps, lastRun, liveSessions, signInAt } from './hub.ts'
 
 suite('Logout across an identity provider and applications', () => {
   test('the identity provider starts it: every application is told, the provider is not called back and gets its answer once', async () => {

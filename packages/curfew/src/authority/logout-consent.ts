@@ -1,0 +1,81 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Session } from '../core/session.ts'
+import type { AuthorityContext } from './context.ts'
+import { html } from './pages/html.ts'
+import { pageHeaders, renderPage } from './pages/page.ts'
+import { sendPage } from './reply.ts'
+import { isFromFriend, type Parameters } from './request.ts'
+import { askBody, askedApps } from './sign-off/ask-page.ts'
+
+/**
+ * Consent to a logout without a signature is the answer to our own form, or evidence that no page of a stranger made
+ * this request.
+ * @throws CURFEW_SESSION_FORM_FOREIGN when the answer comes from a form that was not made for this browser (AC-147)
+ */
+export function consentOf(
+  ctx: AuthorityContext,
+  session: Session,
+  wish: { readonly confirm: boolean; readonly parameters: Parameters },
+  request: FastifyRequest
+): 'needed' | 'given' | 'declined' {
+  const { confirm, parameters } = wish
+  const answer = parameters['consentGiven'] ?? wordOf(parameters['choice'])
+  if (answer !== undefined && request.method === 'POST') {
+    if (!ctx.csrf.check(session.tokenHash, parameters['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+    if (answer === 'true') return 'given'
+    if (answer === 'false') return 'declined'
+    return 'needed'
+  }
+  return confirm || !isFromFriend(request, friends(ctx)) ? 'needed' : 'given'
+}
+
+function wordOf(choice: string | undefined): string | undefined {
+  return choice === undefined ? undefined : String(choice === 'everywhere')
+}
+
+/** Origins whose pages may start a logout silently: our own and those of the configured partners. */
+function friends(ctx: AuthorityContext): ReadonlySet<string> {
+  const saml = ctx.connections.all().flatMap((c) => [c.homeUrl, ...(c.role === 'sp' ? c.consumers.map((acs) => acs.url) : [c.singleSignOn.url])])
+  const oidc = ctx.clients.all().flatMap((c) => [c.homeUrl, ...c.redirectUris])
+  return new Set([ctx.baseUrl, ...saml, ...oidc].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
+}
+
+/** Asks the person; the form comes back to `action` with `fields`. */
+export async function askForConsent(
+  ctx: AuthorityContext,
+  session: Session,
+  form: { readonly action: string; readonly fields: Readonly<Record<string, string>> },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const context = ctx.pageContext(request)
+  const participants = await ctx.store.getParticipants(session.id)
+  const body = askBody({
+    context,
+    username: session.username,
+    apps: askedApps(participants, (id) => ctx.peer(id)),
+    csrfToken: ctx.csrf.token(session.tokenHash),
+    ...form
+  })
+  // The answer may lead to the landing page at once: a stricter form policy would stop the browser there.
+  return reply.headers(pageHeaders(context.nonce, { formsLeave: true })).send(renderPage(context, { title: context.t('ask.title'), body }).toString())
+}
+
+/** Nothing ended; the session goes on. */
+export function sayCancelled(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const context = ctx.pageContext(request)
+  const { t } = context
+  const body = html`<h1>${t('ask.cancelled')}</h1><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+  return sendPage(reply, context, t('ask.cancelled'), body)
+}
+
+/** Parameters that a form carries along, those that are there. */
+export function carriedAlong(parameters: Parameters, names: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = parameters[name]
+      return value === undefined ? [] : [[name, value] as const]
+    })
+  )
+}
