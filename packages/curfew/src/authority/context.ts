@@ -84,7 +84,8 @@ export interface SignOnSettings {
   /** Allowed `TargetResource` addresses of a sign-in. */
   readonly targets: readonly RedirectRule[]
   readonly sessionState: SessionState
-  readonly locking: { readonly attempts: number; readonly windowMinutes: number }
+  /** `endsSessions`: a lock ends the sessions of the user, too. Whoever knows the name can then sign that user out. */
+  readonly locking: { readonly attempts: number; readonly windowMinutes: number; readonly endsSessions?: boolean }
 }
 
 export interface LogoutSettings {

@@ -17,6 +17,7 @@ import { createSamlSender } from '../authority/saml/saml-sender.ts'
 import type { OwnKey } from '../authority/saml/settings.ts'
 import { makeRedirectPolicy } from '../authority/redirects.ts'
 import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
+import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config, OidcConnectionConfig } from '../config/schema.ts'
@@ -26,6 +27,7 @@ import type { RedirectRule } from '../core/redirect.ts'
 import type { RunPolicy } from '../core/run.ts'
 import type { EngineDeps } from '../engine/deps.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
+import { createLoop, type Loop } from '../engine/loop.ts'
 import { createReceiptSigner, type ReceiptSigner } from '../engine/receipt.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createIds } from '../platform/ids.ts'
@@ -101,9 +103,11 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
   const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
+  const settings = await authoritySettings(config, keys, logger)
+  const passwords = passwordWatch(config, { ...shared, users: settings.users, random })
   const authority = createAuthorityServer({
     ...shared,
-    ...(await authoritySettings(config, keys, logger)),
+    ...settings,
     connections,
     clients,
     peer,
@@ -129,6 +133,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     await Promise.all(listeners.map((close) => close()))
     await authority.close()
     await admin.close()
+    await passwords.stop()
     await engine.stop()
     await parts.disposeAsync()
   }
@@ -142,6 +147,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     async start() {
       try {
         await engine.start()
+        passwords.start()
         await listenAll(authority, config.server.listen, listeners)
         await listenAll(admin, config.admin.listen, listeners)
         status.now = 'ok'
@@ -258,8 +264,30 @@ async function authoritySettings(config: Config, keys: readonly AuthorityKey[], 
 }
 
 function openUsers(file: string | undefined, logger: Logger): Promise<UserDirectory> {
-  if (file === undefined) return Promise.resolve({ find: () => Promise.resolve(undefined) })
+  if (file === undefined) return Promise.resolve({ find: async () => undefined, changed: async () => [] })
   return openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
+}
+
+/** How often the people are looked at for changed passwords: the longest that a session outlives one, about. */
+const passwordLookMs = 2_000
+
+function passwordWatch(
+  config: Config,
+  deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock'> & { readonly random: typeof systemRandom; readonly logger: Logger }
+): Loop {
+  const endOutdated = createPasswordEndings(deps)
+  const isOn = config.signOn.users !== undefined && config.signOn.passwordChangeEndsSessions
+  return createLoop({
+    clock: deps.clock,
+    intervalMs: passwordLookMs,
+    fraction: () => deps.random.fraction(),
+    work: async () => {
+      if (isOn) await endOutdated()
+      return false
+    },
+    onError: (error) =>
+      deps.logger.error({ event: 'password-change.failed', err: error }, 'Sessions of a changed password could not be ended; it is tried again')
+  })
 }
 
 /** Most time that open connections get to finish when the server stops. */

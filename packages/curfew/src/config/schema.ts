@@ -144,9 +144,14 @@ const signOn = z
     targets: z.array(target).default([]).describe('Allowed TargetResource addresses of a sign-in; others are ignored.'),
     sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
     locking: z
-      .strictObject({ attempts: positive.max(1_000).default(5), windowMinutes: positive.max(1_440).default(15) })
+      .strictObject({
+        attempts: positive.max(1_000).default(5),
+        windowMinutes: positive.max(1_440).default(15),
+        endsSessions: z.boolean().default(false).describe('A lock ends the sessions of the user, too. Whoever knows the name can then sign that user out.')
+      })
       .prefault({})
-      .describe('Wrong passwords within the window before an account is locked.')
+      .describe('Wrong passwords within the window before an account is locked.'),
+    passwordChangeEndsSessions: z.boolean().default(true).describe('A changed or reset password ends the sessions that were opened with the old one.')
   })
   .prefault({})
   .describe('The sign-in form.')
@@ -309,6 +314,7 @@ const oidcConnection = z
         tokenSeconds: z.int().min(30).max(600).optional().describe('How long a logout token is good for. Default: 300.')
       })
       .optional(),
+    revocationEndsSession: z.boolean().optional().describe('Giving back a refresh token ends the session it was issued in, everywhere.'),
     sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.')
   })
   .describe('An OpenID Connect client.')

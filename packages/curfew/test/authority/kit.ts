@@ -56,6 +56,8 @@ export interface KitOptions {
   /** Instead of a new one in memory. */
   readonly store?: Store
   readonly sessionsPerUserMax?: number
+  /** Instead of {@link users}. */
+  readonly users?: AuthorityContext['users']
   /** Answers server-to-server requests; absent: nobody does. */
   readonly network?: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>
 }
@@ -205,7 +207,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     ...rest,
     baseUrl: options.baseUrl ?? authorityUrl,
     locator: createLocator([Buffer.alloc(32, 7)], random),
-    users: { find: async (username) => users.find((user) => user.username === username.trim().toLowerCase()) },
+    users: options.users ?? { find: async (username) => users.find((user) => user.username === username.trim().toLowerCase()), changed: async () => [] },
     passwords: { verify: async (hash, password) => hash === `hash:${password}`, decoyHash: 'hash:' },
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),

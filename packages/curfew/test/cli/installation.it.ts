@@ -134,6 +134,21 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     assert.equal((await run(['logout', '--user', 'ana'])).code, 3)
   })
 
+  test('a reset password ends the sessions of that user that were opened with the old one, whoever of them was here', async () => {
+    await signIn('ana', 'ana secret')
+    const before = await runJson<SessionView[]>(['sessions', 'list', '--user', 'ana'])
+    const { code, out } = await run(['users', 'password', 'ana', '--password-stdin'], 'ana new secret')
+    assert.deepEqual([code, before.length], [0, 1])
+    assert.match(out, /Sessions opened with the old one end/)
+    const ended = async (): Promise<RunView[]> => (await runJson<RunView[]>(['runs', 'list'])).filter(({ reason }) => reason === 'password-change')
+    for (let i = 0; i < 20 && (await ended()).length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 500))
+    assert.equal((await ended())[0]?.session, before[0]?.id)
+    await signIn('ana', 'ana new secret')
+    await new Promise((resolve) => setTimeout(resolve, 3_500))
+    assert.equal((await runJson<SessionView[]>(['sessions', 'list', '--user', 'ana'])).length, 1)
+    assert.equal((await run(['logout', '--user', 'ana'])).code, 0)
+  })
+
   test('the run can be listed, shown, explained and exported with its receipt', async () => {
     const [done] = await runJson<RunView[]>(['runs', 'list'])
     const id = done?.id ?? assert.fail('no run')
@@ -165,7 +180,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     const again = startCurfew(folder, ['start'])
     server.child = again
     await lineOf(again, /server\.ready/)
-    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 1)
+    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 3)
     const [status] = [
       (await (
         await fetch(`http://127.0.0.1:${server.adminPort}/v1/health`, {

@@ -2,6 +2,8 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
+import type { Artifact } from '../../stores/store.ts'
+import type { OidcClient } from './client.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { findToken } from './introspect.ts'
 
@@ -19,11 +21,24 @@ export async function revokeToken(deps: AuthorityContext, request: FastifyReques
     if (found.kind === 'RefreshToken' && found.grantId !== undefined) await deps.store.dropGrant(found.grantId)
     else await deps.store.dropArtifact(found.kind, found.id)
     deps.logger.info({ event: 'token.revoked', client: client.id, kind: found.kind }, 'A token was revoked')
+    if (client.revocationEndsSession) await endSessionOf(deps, client, found)
   }
   return reply
     .headers({ ...noStore })
     .status(200)
     .send()
+}
+
+/** The session that a refresh token was issued in; it may have ended before. */
+async function endSessionOf(deps: AuthorityContext, client: OidcClient, { kind, sessionId }: Artifact): Promise<void> {
+  if (kind !== 'RefreshToken' || sessionId === undefined) return
+  await deps.engine.endSessions({
+    scope: { kind: 'session', sessionId },
+    reason: 'token-revocation',
+    by: { kind: 'peer', id: client.id },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
 }
 
 /** A public client has nothing to prove itself with: the token that it holds is enough (RFC 7009 section 2.1). */

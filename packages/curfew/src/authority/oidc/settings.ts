@@ -62,6 +62,8 @@ export interface ClientSettings {
         readonly tokenSeconds?: number | undefined
       }
     | undefined
+  /** A refresh token that it gives back ends the session, everywhere. */
+  readonly revocationEndsSession?: boolean | undefined
   /** May ask whether sessions are revoked, and revoke them. */
   readonly sessionRevocation?: boolean | undefined
 }

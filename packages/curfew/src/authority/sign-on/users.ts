@@ -12,11 +12,15 @@ export interface LocalUser {
   readonly passwordHash: string
   readonly attributes: Attributes
   readonly isDisabled: boolean
+  /** When the password was last changed or reset; absent: never since it was given. */
+  readonly passwordChangedAtMs?: number
 }
 
 /** Where the sign-in form looks people up. */
 export interface UserDirectory {
   find(username: string): Promise<LocalUser | undefined>
+  /** People whose password was changed or reset, as the source knows them now. */
+  changed(): Promise<readonly LocalUser[]>
 }
 
 const values = z.union([z.string().transform((value) => [value]), z.array(z.string())])
@@ -28,7 +32,8 @@ export const usersSchema = z.strictObject({
       username: z.string().min(1).max(128),
       password: z.string().startsWith('$argon2id$'),
       attributes: z.record(z.string(), values).default({}),
-      disabled: z.boolean().default(false)
+      disabled: z.boolean().default(false),
+      passwordChangedAt: z.iso.datetime().optional()
     })
   )
 })
@@ -50,10 +55,11 @@ export function parseUsers(text: string, path: string): ReadonlyMap<string, Loca
     throw new CurfewError('CURFEW_CONFIG_USERS', { path, at: issue?.path.join('.') ?? '', reason: issue?.message ?? '' }, { cause: read.error })
   }
   const users = new Map<string, LocalUser>()
-  for (const { username, password, attributes, disabled } of read.data.users) {
+  for (const { username, password, attributes, disabled, passwordChangedAt } of read.data.users) {
     const key = canonicalName(username)
     if (users.has(key)) throw new CurfewError('CURFEW_CONFIG_USERS', { path, username, reason: 'named twice' })
-    users.set(key, { username, passwordHash: password, attributes, isDisabled: disabled })
+    const changed = passwordChangedAt === undefined ? {} : { passwordChangedAtMs: Temporal.Instant.from(passwordChangedAt).epochMilliseconds }
+    users.set(key, { username, passwordHash: password, attributes, isDisabled: disabled, ...changed })
   }
   return users
 }
@@ -69,16 +75,18 @@ export function canonicalName(username: string): string {
  */
 export async function openUserFile(path: string, onProblem: (error: unknown) => void): Promise<UserDirectory> {
   let state = await load(path)
-  return {
-    async find(username) {
-      try {
-        const { mtimeMs, size } = await stat(path)
-        if (mtimeMs !== state.mtimeMs || size !== state.size) state = await load(path)
-      } catch (error) {
-        onProblem(error)
-      }
-      return state.users.get(canonicalName(username))
+  const current = async (): Promise<ReadonlyMap<string, LocalUser>> => {
+    try {
+      const { mtimeMs, size } = await stat(path)
+      if (mtimeMs !== state.mtimeMs || size !== state.size) state = await load(path)
+    } catch (error) {
+      onProblem(error)
     }
+    return state.users
+  }
+  return {
+    find: async (username) => (await current()).get(canonicalName(username)),
+    changed: async () => [...(await current()).values()].filter(({ passwordChangedAtMs }) => passwordChangedAtMs !== undefined)
   }
 }
 

@@ -3,6 +3,7 @@ import { CurfewError } from '@curfew/codecs'
 import { parse, stringify } from 'yaml'
 import { canonicalName, parseUsers } from '../../authority/sign-on/users.ts'
 import { requireConfig } from '../../config/load.ts'
+import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { confirm } from '../confirm.ts'
@@ -63,8 +64,9 @@ export async function changePassword(context: CommandContext, username: string, 
   const password = await askPassword(context, options)
   if (password === undefined) return exitCode.needsInput
   const hash = await hashPassword(password, systemRandom)
-  edit(file, (users) => users.map((user) => (isNamed(user, username) ? { ...user, password: hash } : user)))
-  context.terminal.out(`The password of ${username} is changed.`)
+  const passwordChangedAt = Temporal.Instant.fromEpochMilliseconds(systemClock.nowMs()).toString()
+  edit(file, (users) => users.map((user) => (isNamed(user, username) ? { ...user, password: hash, passwordChangedAt } : user)))
+  context.terminal.out(`The password of ${username} is changed. Sessions opened with the old one end, unless signOn.passwordChangeEndsSessions is false.`)
   return exitCode.done
 }
 
@@ -98,6 +100,7 @@ interface UserEntry {
   readonly password: string
   readonly attributes?: Readonly<Record<string, string | readonly string[]>>
   readonly disabled?: boolean
+  readonly passwordChangedAt?: string
 }
 
 /** Rewrites the file; only its owner may read it. */

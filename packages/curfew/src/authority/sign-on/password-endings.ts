@@ -1,0 +1,35 @@
+import type { AuthorityContext } from '../context.ts'
+import { userKeyOf } from './check-password.ts'
+
+export type PasswordEndingDeps = Pick<AuthorityContext, 'store' | 'engine' | 'users'>
+
+/**
+ * Ends the sessions of a user that were opened before the password was changed or reset. One opened with the new
+ * password goes on. Works from what the people's source says, so a change while the server is down counts, too.
+ * @returns how many sessions a round ended; each change is acted on once by each process, and again where that failed
+ */
+export function createPasswordEndings(deps: PasswordEndingDeps): () => Promise<number> {
+  const done = new Map<string, number>()
+  return async () => {
+    let count = 0
+    for (const { username, passwordChangedAtMs: changedAtMs } of await deps.users.changed()) {
+      if (changedAtMs === undefined || done.get(username) === changedAtMs) continue
+      count += await endBefore(deps, username, changedAtMs)
+      done.set(username, changedAtMs)
+    }
+    return count
+  }
+}
+
+async function endBefore(deps: PasswordEndingDeps, username: string, changedAtMs: number): Promise<number> {
+  const outdated = (await deps.store.findByUser(userKeyOf(username))).filter(({ authenticatedAtMs }) => authenticatedAtMs < changedAtMs)
+  if (outdated.length === 0) return 0
+  const { ended } = await deps.engine.endSessions({
+    scope: { kind: 'sessions', sessionIds: outdated.map(({ id }) => id) },
+    reason: 'password-change',
+    by: { kind: 'system', id: 'password-change' },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+  return ended.length
+}
