@@ -1,4 +1,4 @@
-import type { LogoutRun } from '../../core/run.ts'
+import type { Delivery, LogoutRun } from '../../core/run.ts'
 import { isSettled, standingDeliveries } from '../../core/verdict.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Clock } from '../../platform/clock.ts'
@@ -40,7 +40,7 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
     const nowMs = clock.nowMs()
     const next = leave(run, view, nowMs)
     if (next !== undefined || nowMs >= openUntilMs || stream.isClosed()) {
-      yield closing({ ...view, run }, next ?? refreshTo(`/signoff/${run.id}`, 1)).toString()
+      yield closing({ ...view, run }, next ?? { path: `/signoff/${run.id}`, seconds: 1 }, framesOf(view).length > 0).toString()
       return
     }
     const version = run.version
@@ -48,17 +48,35 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
   }
 }
 
+/** Where the page goes on to by itself. */
+interface Onward {
+  readonly path: string
+  readonly seconds: number
+}
+
 /** Where the page goes now; undefined: it stays and waits. */
-function leave(run: LogoutRun, view: RunView, nowMs: number): Html | undefined {
+function leave(run: LogoutRun, view: RunView, nowMs: number): Onward | undefined {
   // Nobody waits for a logout that began without the browser; when it comes all the same, it goes where it is owed.
   const owesHop = view.isOwner && waitingHop(run.deliveries) !== undefined
   const owesFrame = view.isOwner && openFrames(run.deliveries).length > 0
-  if (isSettled(run, nowMs) && !owesHop && !owesFrame) return refreshTo(`/signoff/${run.id}/finish`, 0)
-  return owesHop && !owesFrame ? refreshTo(`/signoff/${run.id}/go`, 0) : undefined
+  if (isSettled(run, nowMs) && !owesHop && !owesFrame) return { path: `/signoff/${run.id}/finish`, seconds: 0 }
+  return owesHop && !owesFrame ? { path: `/signoff/${run.id}/go`, seconds: 0 } : undefined
 }
 
-function refreshTo(path: string, seconds: number): Html {
-  return html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
+/**
+ * The refresh works without scripts, but browsers begin it only once every frame has loaded: an application that hangs
+ * in its frame would hold the page. Where there are frames, a script goes on all the same; where scripts are off, a
+ * person has the link below.
+ */
+function goOnBy({ path, seconds }: Onward, hasFrames: boolean, nonce: string): Html {
+  const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
+  if (!hasFrames) return refresh
+  return html`${refresh}<script nonce="${nonce}">${trusted(`setTimeout(() => location.replace(${JSON.stringify(path)}), ${seconds * 1000})`)}</script>`
+}
+
+/** Frames and pictures that this page loads. */
+function framesOf(view: RunView): readonly Delivery[] {
+  return view.isOwner ? openFrames(view.run.deliveries) : []
 }
 
 function opening(view: RunView): Html {
@@ -66,13 +84,11 @@ function opening(view: RunView): Html {
   const { t } = context
   const deliveries = standingDeliveries(run)
   const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
-  const frames = view.isOwner
-    ? openFrames(run.deliveries).map((delivery) =>
-        isImage(delivery)
-          ? html`<img src="/signoff/${run.id}/frame/${delivery.id}" alt="" width="1" height="1">`
-          : html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
-      )
-    : []
+  const frames = framesOf(view).map((delivery) =>
+    isImage(delivery)
+      ? html`<img src="/signoff/${run.id}/frame/${delivery.id}" alt="" width="1" height="1">`
+      : html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
+  )
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
   return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${frames}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
 }
@@ -104,12 +120,12 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
 }
 
 /** The end of the stream. The link does what the refresh does, for a browser that does not follow refreshes. */
-function closing(view: RunView, refresh: Html): Html {
+function closing(view: RunView, onward: Onward, hasFrames: boolean): Html {
   const { t } = view.context
   const hop = waitingHop(view.run.deliveries)
   const words = hop === undefined || isFrame(hop) ? t('live.refresh') : t('live.next', { app: hop.peerName })
   const path = hop === undefined ? `/signoff/${view.run.id}` : `/signoff/${view.run.id}/go`
-  return html`${refresh}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
+  return html`${goOnBy(onward, hasFrames, view.context.nonce)}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
 }
 
 /** The page of a run whose answer is known: safe to reload, to open twice and after the session record is gone. */
