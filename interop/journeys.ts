@@ -1,12 +1,28 @@
 import { signInMark } from './harness/visitor.ts'
 import type { RealPeer } from './peer.ts'
-import { compare, described, expectAllEnded, isAskedBySoap, isProved, runWhen, signInEverywhere, type Stage, standing } from './stage.ts'
+import { idleMinutes } from './harness/authority.ts'
+import {
+  canProve,
+  compare,
+  described,
+  expectAllEnded,
+  isAskedByServer,
+  isProved,
+  runMsMax,
+  runWhen,
+  signInEverywhere,
+  type Stage,
+  standing,
+  type Way
+} from './stage.ts'
 
 export interface Journey {
   readonly id: string
   readonly title: string
   /** True when it is about what happens to one peer while another does something else. */
   readonly needsTwo: boolean
+  /** `alone`: it takes a peer away from everybody. `expiry`: it takes as long as a session lives without activity. */
+  readonly pace: 'together' | 'alone' | 'expiry'
   run(stage: Stage): Promise<void>
 }
 
@@ -15,27 +31,43 @@ const partialLogout = 'urn:oasis:names:tc:SAML:2.0:status:PartialLogout'
 const signedOutEverywhere = 'You are signed out everywhere'
 const notEverywhere = 'Not everything is signed out'
 
-/** The list that every peer goes through, by every way. */
-export function journeysFor(peerIds: readonly { readonly id: string; readonly name: string }[]): readonly Journey[] {
+/** The list that every peer goes through, by one way. */
+export function journeysFor(way: Way, peerIds: readonly { readonly id: string; readonly name: string }[]): readonly Journey[] {
   const perPeer = (make: (id: string, name: string) => Journey): readonly Journey[] => peerIds.map(({ id, name }) => make(id, name))
+  const disturbed = peerIds.filter(({ id }) => way.disturbs.includes(id))
   return [
-    { id: 'sign-on', title: 'One sign-in opens every application', needsTwo: true, run: signOn },
-    ...perPeer((id, name) => ({ id: `from-${id}`, title: `Logout started at ${name}`, needsTwo: false, run: (stage) => fromPeer(stage, peerOf(stage, id)) })),
-    { id: 'start-slo', title: 'Logout at the authority: /idp/startSLO.ping', needsTwo: false, run: fromStartSlo },
-    { id: 'signoff', title: 'Logout at the authority: /signoff page', needsTwo: false, run: fromSignOffPage },
-    { id: 'cli', title: 'Logout by the command line, the browser is not there', needsTwo: false, run: fromCommandLine },
+    { id: 'sign-on', title: 'One sign-in opens every application', needsTwo: true, pace: 'together', run: signOn },
     ...perPeer((id, name) => ({
-      id: `down-${id}`,
-      title: `${name} is down during the logout, then back`,
-      needsTwo: true,
-      run: (stage) => whileDown(stage, peerOf(stage, id))
+      id: `from-${id}`,
+      title: `Logout started at ${name}`,
+      needsTwo: false,
+      pace: 'together',
+      run: (stage) => fromPeer(stage, peerOf(stage, id))
     })),
-    ...perPeer((id, name) => ({
-      id: `hang-${id}`,
-      title: `${name} hangs during a logout started elsewhere, then goes on`,
-      needsTwo: true,
-      run: (stage) => whileHanging(stage, peerOf(stage, id))
-    }))
+    { id: 'start-slo', title: 'Logout at the authority: /idp/startSLO.ping', needsTwo: false, pace: 'together', run: fromStartSlo },
+    { id: 'signoff', title: 'Logout at the authority: /signoff page', needsTwo: false, pace: 'together', run: fromSignOffPage },
+    { id: 'cli', title: 'Logout by an administrator on the command line, the browser is not there', needsTwo: false, pace: 'together', run: fromCommandLine },
+    ...(way.hasExpiry
+      ? [{ id: 'expiry', title: `Logout by expiry, after ${idleMinutes} minute without activity`, needsTwo: false, pace: 'expiry', run: byExpiry } as const]
+      : []),
+    ...disturbed.map(
+      ({ id, name }): Journey => ({
+        id: `down-${id}`,
+        title: `${name} is down during the logout, then back`,
+        needsTwo: true,
+        pace: 'alone',
+        run: (stage) => whileDown(stage, peerOf(stage, id))
+      })
+    ),
+    ...disturbed.map(
+      ({ id, name }): Journey => ({
+        id: `hang-${id}`,
+        title: `${name} hangs during a logout started elsewhere, then goes on`,
+        needsTwo: true,
+        pace: 'alone',
+        run: (stage) => whileHanging(stage, peerOf(stage, id))
+      })
+    )
   ]
 }
 
@@ -56,26 +88,37 @@ async function signOn(stage: Stage): Promise<void> {
     note(peer, 'signed in')
   }
   check('no two applications know the user by the same name', new Set(names).size === peers.length && !names.includes(''))
-  stage.authority.command('logout', '--user', user, '--yes')
+  await stage.authority.command('logout', '--user', user, '--yes')
 }
 
 async function fromPeer(stage: Stage, starter: RealPeer): Promise<void> {
-  const { visitor, check } = stage
+  const { visitor, check, peers, way } = stage
   await signInEverywhere(stage)
-  const html = await visitor.open(starter.signOutUrl, starter.outsideMark)
+  const isPartial = peers.some((peer) => !canProve(way, peer) && (peer !== starter || peer.client !== undefined))
+  const html = await comeBack(stage, starter, await visitor.open(starter.signOutUrl, starter.outsideMark, notEverywhere), isPartial)
   check(`the browser is back at ${starter.name}`, visitor.page.url().startsWith(starter.origin))
   const told = starter.statusShown(html)
-  if (told !== undefined) check(`${starter.name} was told Success, it says: ${told}`, told === success)
+  const owed = isPartial ? `${success} ${partialLogout}` : success
+  if (told !== undefined) check(`${starter.name} was told ${owed}, it says: ${told}`, told === owed)
   const run = await expectAllEnded(stage)
   // By OpenID the browser asks in the name of the client, which is told like the others.
-  const expected = starter.metadata === undefined ? 'user' : `participant:${starter.id}`
+  const expected = starter.client === undefined ? `participant:${starter.id}` : 'user'
   check(`the run was started by ${starter.name}: ${run.starter}`, run.starter === expected)
+}
+
+/** What is not confirmed is shown before the browser goes back to an OpenID client, which could not be told. */
+async function comeBack({ visitor, check }: Stage, starter: RealPeer, html: string, isPartial: boolean): Promise<string> {
+  const isShown = html.includes(notEverywhere)
+  check('the result page shows exactly when something is not confirmed', isShown === (isPartial && starter.client !== undefined))
+  if (!isShown) return html
+  await visitor.press('a.button.primary')
+  return visitor.untilShows(starter.outsideMark)
 }
 
 async function fromStartSlo(stage: Stage): Promise<void> {
   await signInEverywhere(stage)
   await stage.visitor.open(`${stage.authority.baseUrl}/idp/startSLO.ping`, signedOutEverywhere, notEverywhere)
-  await onResultPage(stage, signedOutEverywhere)
+  await onResultPage(stage, resultOf(stage))
   await expectAllEnded(stage)
 }
 
@@ -84,8 +127,13 @@ async function fromSignOffPage(stage: Stage): Promise<void> {
   await signInEverywhere(stage)
   await visitor.open(`${authority.baseUrl}/signoff`, 'value="everywhere"')
   await visitor.press('button[value=everywhere]')
-  await onResultPage(stage, signedOutEverywhere)
+  await onResultPage(stage, resultOf(stage))
   await expectAllEnded(stage)
+}
+
+/** What the page has to say when every application did as it was told. */
+function resultOf({ peers, way }: Stage): string {
+  return peers.every((peer) => canProve(way, peer)) ? signedOutEverywhere : notEverywhere
 }
 
 /** The page that does not change any more, with its one sentence. */
@@ -95,11 +143,27 @@ async function onResultPage({ visitor, check }: Stage, sentence: string): Promis
 }
 
 async function fromCommandLine(stage: Stage): Promise<void> {
-  const { authority, user, peers, way, visitor, check } = stage
+  const { authority, user, check } = stage
   await signInEverywhere(stage)
-  const { code, out, err } = authority.command('logout', '--user', user)
+  const { code, out, err } = await authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const serverSide = peers.filter((peer) => isAskedBySoap(way, peer) && !peer.isMuteBySoap)
+  await withoutBrowser(stage)
+}
+
+/** Nobody does anything: the session ends by itself, and the applications are told as by any other logout. */
+async function byExpiry(stage: Stage): Promise<void> {
+  await signInEverywhere(stage)
+  const atMs = performance.now()
+  stage.check('nothing has ended before the time is up', (await stage.authority.runsOf(stage.user)).length === 0)
+  await runWhen(stage, 'the session expired', (run) => run.reason === 'idle-timeout', idleMinutes * 60_000 + runMsMax)
+  stage.check('it lasted as long as it was to', performance.now() - atMs > (idleMinutes * 60 - 10) * 1_000)
+  await withoutBrowser(stage)
+}
+
+/** Those that can be told from server to server are; the others wait for the browser, and are not called signed out. */
+async function withoutBrowser(stage: Stage): Promise<void> {
+  const { authority, peers, way, visitor, check } = stage
+  const serverSide = peers.filter((peer) => isAskedByServer(way, peer) && !peer.isMuteBySoap)
   const byBrowser = peers.filter((peer) => !serverSide.includes(peer))
   if (byBrowser.length > 0) {
     const run = await runWhen(stage, 'those that can be told without a browser were told', (it) =>
@@ -112,7 +176,7 @@ async function fromCommandLine(stage: Stage): Promise<void> {
     for (const peer of byBrowser) {
       const { outcome, truth } = await compare(stage, run, peer)
       check(`${peer.name} waits for the browser and is not called signed out`, outcome === 'open: waiting-for-browser')
-      const obeyed = isAskedBySoap(way, peer) ? 'signed out' : 'signed in'
+      const obeyed = isAskedByServer(way, peer) ? 'signed out' : 'signed in'
       check(`${peer.name} is still ${obeyed}, it says: ${truth}`, truth === obeyed)
     }
     await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
@@ -166,7 +230,7 @@ async function whileHanging(stage: Stage, hung: RealPeer): Promise<void> {
   }
   const run = await runWhen(stage, 'the first request was given up', (it) => standing(it, hung)?.state !== 'sent')
   if (run.state === 'done' && run.verdict !== 'all-ended') {
-    const { code, out, err } = authority.command('runs', 'retry', run.id)
+    const { code, out, err } = await authority.command('runs', 'retry', run.id)
     check(`curfew runs retry accepts: ${out}${err}`, code === 0 || code === 2)
     const again = await runWhen(stage, `${hung.name} is asked again`, (it) => it.state === 'done' || standing(it, hung)?.state === 'waiting-for-browser')
     if (again.state === 'open') await visitor.open(`${authority.baseUrl}/`, 'Reference run_')

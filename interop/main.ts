@@ -3,30 +3,68 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { findProgram } from '../tools/system-deps.ts'
+import { expressOpenidConnect } from './express-openid-connect/express-openid-connect.ts'
 import { type Authority, startAuthority } from './harness/authority.ts'
 import { freePorts } from './harness/ports.ts'
 import { createPrograms, type Programs } from './harness/programs.ts'
 import { createVisitor } from './harness/visitor.ts'
 import { type Journey, journeysFor } from './journeys.ts'
-import { bindingsText, type JourneyResult, matrixPage } from './matrix.ts'
+import { bindingsText, browserNames, type JourneyResult, matrixPage } from './matrix.ts'
 import { mellon } from './mellon/mellon.ts'
+import { openidClient } from './openid-client/openid-client.ts'
 import { openidc } from './openidc/openidc.ts'
 import type { PeerKind, RealPeer } from './peer.ts'
 import { simplesamlphp } from './simplesamlphp/simplesamlphp.ts'
-import type { Way } from './stage.ts'
+import { bindingsOf, type Way } from './stage.ts'
 
 /** `npm run interop [-- --only=<journey>] [-- --way=<way>]`: real service providers and relying parties of others, real browser, real logouts. */
-const kinds: readonly PeerKind[] = [mellon, simplesamlphp, openidc]
+const kinds: readonly PeerKind[] = [mellon, simplesamlphp, openidc, openidClient, expressOpenidConnect]
 
+const usual = { browser: 'usual', hasExpiry: false } as const
+const saml = ['mellon', 'simplesamlphp']
+const front = { openidc: ['front-channel'] } as const
+const byBrowser = { mellon: ['redirect'], simplesamlphp: ['redirect'] } as const
 const ways: readonly Way[] = [
-  { id: 'published', title: 'As their metadata says', bindings: {} },
-  { id: 'redirect', title: 'Through the browser only', bindings: { mellon: ['redirect'], simplesamlphp: ['redirect'] } },
-  { id: 'mixed', title: 'One from server to server, one through the browser', bindings: { mellon: ['soap', 'redirect'], simplesamlphp: ['post'] } }
+  {
+    ...usual,
+    id: 'published',
+    title: 'As their metadata says',
+    bindings: {},
+    hasExpiry: true,
+    disturbs: [...saml, 'openidc', 'openid-client', 'express-oidc']
+  },
+  { ...usual, id: 'redirect', title: 'SAML through the browser only', bindings: byBrowser, disturbs: saml },
+  {
+    ...usual,
+    id: 'mixed',
+    title: 'SAML once from server to server, once through the browser',
+    bindings: { mellon: ['soap', 'redirect'], simplesamlphp: ['post'] },
+    disturbs: saml
+  },
+  { ...usual, id: 'front', title: 'OpenID by the front channel', bindings: front, hasExpiry: true, disturbs: ['openidc'] },
+  {
+    id: 'no-cookies',
+    title: 'Everything through a browser that refuses third-party cookies',
+    browser: 'no-third-party-cookies',
+    hasExpiry: false,
+    bindings: { ...byBrowser, ...front },
+    disturbs: []
+  },
+  {
+    id: 'no-scripts',
+    title: 'Everything through a browser without scripts',
+    browser: 'no-scripts',
+    hasExpiry: false,
+    bindings: { mellon: ['redirect'], simplesamlphp: ['post'], ...front },
+    disturbs: []
+  }
 ]
 
 /** The whole run is given up after this. */
-const totalMsMax = 420_000
-const usersPerRun = 90
+const totalMsMax = 600_000
+const usersPerRun = 120
+/** Journeys that walk at the same time, where none takes a peer away. */
+const togetherMax = 3
 
 interface World {
   readonly authority: Authority
@@ -70,7 +108,7 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
 async function setUp(programs: Programs, folder: string, able: readonly PeerKind[], browser: Browser): Promise<World> {
   const [port = 0, adminPort = 0, ...peerPorts] = await freePorts(2 + able.length)
   const users = Array.from({ length: usersPerRun }, (_, i) => `user${i + 1}`)
-  const hosts = ['mellon.localhost', 'ssp.localhost', 'openidc.localhost']
+  const hosts = able.flatMap((kind) => kind.hosts)
   const authority = await startAuthority({ folder: join(folder, 'authority'), port, adminPort, programs, users, hosts })
   console.log(`Curfew          ${authority.baseUrl}`)
   const authorityMetadata = await authority.metadata()
@@ -90,29 +128,43 @@ async function walkAll(world: World, skipped: string[]): Promise<readonly Journe
   const results: JourneyResult[] = []
   const { authority, peers } = world
   const onlyOne = peers.length < 2
-  const journeys = journeysFor(peers).filter((journey) => option('only') === undefined || journey.id === option('only'))
   for (const way of ways.filter((one) => option('way') === undefined || one.id === option('way'))) {
-    console.log(`\n${way.title}: ${peers.map((peer) => `${peer.name} by ${bindingsText(way, peer)}`).join(', ')}`)
+    const wanted = journeysFor(way, peers).filter((journey) => option('only') === undefined || journey.id === option('only'))
+    const journeys = wanted.filter((journey) => !journey.needsTwo || !onlyOne)
+    for (const { title } of wanted.filter((journey) => !journeys.includes(journey))) skipped.push(`${title}: it needs two peers`)
+    console.log(`\n${way.title}, browser ${browserNames[way.browser]}: ${peers.map((peer) => `${peer.name} by ${bindingsText(way, peer)}`).join(', ')}`)
     await authority.restartWith(peers.map((peer) => connectionOf(peer, way)))
-    for (const journey of journeys) {
-      if (journey.needsTwo && onlyOne) {
-        skipped.push(journey.title)
-        console.log(`  skip  ${journey.title}: it needs two peers`)
-      } else results.push(await walk(world, way, journey))
-    }
+    results.push(...(await walkWay(world, way, journeys)))
   }
   return results
+}
+
+/** In the order of the list, however long each took. */
+async function walkWay(world: World, way: Way, journeys: readonly Journey[]): Promise<readonly JourneyResult[]> {
+  const results = new Map<Journey, JourneyResult>()
+  const paced = (pace: Journey['pace']): Journey[] => journeys.filter((journey) => journey.pace === pace)
+  const go = async (journey: Journey): Promise<unknown> => results.set(journey, await walk(world, way, journey))
+  const queue = paced('together')
+  const take = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await go(next)
+  }
+  const expiring = Promise.all(paced('expiry').map(go))
+  await Promise.all(Array.from({ length: togetherMax }, take))
+  await expiring
+  for (const journey of paced('alone')) await go(journey)
+  return journeys.flatMap((journey) => results.get(journey) ?? [])
 }
 
 /** How an administrator would write this peer down; the logout binding is chosen, everything else is in its metadata. */
 function connectionOf(peer: RealPeer, way: Way): object {
   const shown = { id: peer.id, name: peer.name, homeUrl: peer.protectedUrl }
-  if (peer.metadata === undefined) return { ...shown, ...peer.configuration }
-  const slo = way.bindings[peer.id]?.map((binding) => ({ binding, url: peer.logoutUrl }))
+  const bindings = bindingsOf(way, peer)
+  if (peer.client !== undefined) return { ...shown, protocol: 'oidc', ...peer.client.settings, logout: peer.client.logout[bindings[0] ?? 'back-channel'] }
+  const slo = way.bindings[peer.id] === undefined ? undefined : bindings.map((binding) => ({ binding, url: peer.logoutUrl }))
   return {
     ...shown,
     protocol: 'saml',
-    metadata: 'url' in peer.metadata ? { url: peer.metadata.url } : { file: `peers/${peer.id}.xml` },
+    metadata: peer.metadata !== undefined && 'url' in peer.metadata ? { url: peer.metadata.url } : { file: `peers/${peer.id}.xml` },
     nameId: { format: 'persistent' },
     attributes: { mail: 'mail' },
     ...(slo === undefined ? {} : { slo })
@@ -122,7 +174,7 @@ function connectionOf(peer: RealPeer, way: Way): object {
 async function walk(world: World, way: Way, journey: Journey): Promise<JourneyResult> {
   const { authority, peers, browser, users } = world
   const user = String(users.next().value)
-  const visitor = await createVisitor(browser)
+  const visitor = await createVisitor(browser, way.browser)
   const failures: string[] = []
   const seen = new Map<string, string[]>()
   const startedMs = performance.now()

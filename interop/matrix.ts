@@ -1,6 +1,7 @@
 import type { Journey } from './journeys.ts'
+import type { BrowserMode } from './harness/visitor.ts'
 import type { LogoutBinding, RealPeer } from './peer.ts'
-import type { Way } from './stage.ts'
+import { bindingsOf, type Way } from './stage.ts'
 
 /** What became of one journey by one way. */
 export interface JourneyResult {
@@ -32,19 +33,19 @@ export function matrixPage(input: MatrixInput): string {
     '| role | product | version |',
     '| --- | --- | --- |',
     `| identity provider | Curfew | ${input.curfewVersion} |`,
-    ...peers.map((peer) => `| ${peer.metadata === undefined ? 'relying party' : 'service provider'} | ${peer.name} | ${peer.version} |`),
+    ...peers.map((peer) => `| ${peer.client !== undefined ? 'relying party' : 'service provider'} | ${peer.name} | ${peer.version} |`),
     `| browser | Chromium | ${input.browserVersion} |`,
     '',
     '## Logout bindings',
     '',
-    `| way | ${peers.map((peer) => `to ${peer.name}`).join(' | ')} |`,
-    `| --- |${' --- |'.repeat(peers.length)}`,
-    ...ways.map((way) => `| ${way.title} | ${peers.map((peer) => bindingsText(way, peer)).join(' | ')} |`),
+    `| way | browser | ${peers.map((peer) => `to ${peer.name}`).join(' | ')} |`,
+    `| --- | --- |${' --- |'.repeat(peers.length)}`,
+    ...ways.map((way) => `| ${way.title} | ${browserNames[way.browser]} | ${peers.map((peer) => bindingsText(way, peer)).join(' | ')} |`),
     '',
     ...knownOf(peers),
     '## Journeys',
     '',
-    'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey.',
+    'Each cell reads: what the application itself said about its session, then what the run said about it at the same moment; an arrow separates a first look from a later one. No run may know more than the application: `ended` and `already-ended` next to `signed in` fails the journey. By the OpenID front channel nothing can be known: there the run says `unconfirmed`, whatever the application says.',
     ''
   ]
   for (const way of ways)
@@ -64,12 +65,24 @@ export function matrixPage(input: MatrixInput): string {
 
 /** In the order in which they are tried. */
 export function bindingsText(way: Way, peer: RealPeer): string {
-  if (peer.metadata === undefined) return 'OpenID back channel'
-  const published: readonly LogoutBinding[] = ['soap', 'redirect']
-  return (way.bindings[peer.id] ?? published).map((binding) => bindingNames[binding]).join(', then ')
+  return bindingsOf(way, peer)
+    .map((binding) => bindingNames[binding])
+    .join(', then ')
 }
 
-const bindingNames = { soap: 'SOAP', redirect: 'HTTP Redirect', post: 'HTTP POST' } as const
+const bindingNames: Readonly<Record<LogoutBinding, string>> = {
+  soap: 'SOAP',
+  redirect: 'HTTP Redirect',
+  post: 'HTTP POST',
+  'back-channel': 'OpenID back channel',
+  'front-channel': 'OpenID front channel'
+}
+
+export const browserNames: Readonly<Record<BrowserMode, string>> = {
+  usual: 'as it comes',
+  'no-third-party-cookies': 'refuses third-party cookies',
+  'no-scripts': 'JavaScript off'
+}
 
 function knownOf(peers: readonly RealPeer[]): readonly string[] {
   const lines = peers.flatMap((peer) => peer.known.map((sentence) => `- ${peer.name}: ${sentence}`))

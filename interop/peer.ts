@@ -1,7 +1,7 @@
 import type { Programs } from './harness/programs.ts'
 
-/** Bindings of a logout, as `curfew.yaml` names them. */
-export type LogoutBinding = 'soap' | 'redirect' | 'post'
+/** Bindings of a SAML logout, as `curfew.yaml` names them, and the two channels of OpenID. */
+export type LogoutBinding = 'soap' | 'redirect' | 'post' | 'back-channel' | 'front-channel'
 
 /** Where a peer runs and whom it trusts. */
 export interface PeerPlace {
@@ -35,8 +35,8 @@ export interface RealPeer {
   readonly known: readonly string[]
   /** How the authority gets its metadata: a file of this text, or the address. Absent for a peer that has none. */
   readonly metadata?: { readonly text: string } | { readonly url: string }
-  /** What an administrator writes about a peer that has no metadata. */
-  readonly configuration?: Readonly<Record<string, unknown>>
+  /** What an administrator writes about an OpenID client, which has no metadata. */
+  readonly client?: ClientFacts
   /** What the starter of a logout is shown about its answer; undefined when it shows nothing. */
   statusShown(page: string): string | undefined
   start(): Promise<void>
@@ -46,10 +46,19 @@ export interface RealPeer {
   goOn(): void
 }
 
+/** An OpenID client in the words of `curfew.yaml`. */
+export interface ClientFacts {
+  readonly settings: Readonly<Record<string, unknown>>
+  /** Setting `logout` for each channel that it can be told by. */
+  readonly logout: Readonly<Partial<Record<LogoutBinding, object>>>
+}
+
 /** A kind of peer: whether this machine can run it, and how. */
 export interface PeerKind {
   readonly id: string
   readonly name: string
+  /** Host names that the authority has to find. */
+  readonly hosts: readonly string[]
   /** Why it can't run here; undefined when it can. */
   missing(): string | undefined
   launch(place: PeerPlace): Promise<RealPeer>

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,7 @@ export interface RunSeen {
   readonly id: string
   readonly user: string
   readonly starter: string
+  readonly reason: string
   readonly state: 'open' | 'done'
   readonly verdict: 'working' | 'all-ended' | 'partial'
   readonly deliveries: readonly {
@@ -33,7 +34,7 @@ export interface Authority {
   /** Starts anew with these connections; sessions and runs stay. */
   restartWith(connections: readonly object[]): Promise<void>
   /** One command of its command line. */
-  command(...args: readonly string[]): { readonly code: number | null; readonly out: string; readonly err: string }
+  command(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>
   /** Runs of one user, the latest first. */
   runsOf(user: string): Promise<readonly RunSeen[]>
   log(): string
@@ -52,6 +53,8 @@ export interface AuthoritySetup {
 /** Short limits, so that a peer that hangs is noticed soon. */
 const logoutPolicy = { attempts: 10, retryBaseSeconds: 1, retryCapSeconds: 2, sendTimeoutSeconds: 2, hopTimeoutSeconds: 3, patienceSeconds: 3 }
 const commandMsMax = 20_000
+/** Sessions end after so long without activity: no journey but that of expiry takes so long. */
+export const idleMinutes = 1
 
 /** Makes an installation with `curfew init`, starts it and waits until it answers. */
 export async function startAuthority(setup: AuthoritySetup): Promise<Authority> {
@@ -60,16 +63,12 @@ export async function startAuthority(setup: AuthoritySetup): Promise<Authority> 
   const adminUrl = `http://127.0.0.1:${adminPort}`
   const password = 'correct horse'
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const command = (...args: readonly string[]): ReturnType<Authority['command']> => {
-    const result = spawnSync(process.execPath, [bin, ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-      timeout: commandMsMax,
-      env: { PATH: process.env['PATH'] ?? '' }
+  const command: Authority['command'] = (...args) =>
+    new Promise((resolve) => {
+      const options = { cwd: folder, timeout: commandMsMax, env: { PATH: process.env['PATH'] ?? '' } }
+      const child = execFile(process.execPath, [bin, ...args], options, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
     })
-    return { code: result.status, out: result.stdout, err: result.stderr }
-  }
-  const made = command('init', '--base-url', baseUrl, '--organisation', 'Interop', '--user', 'ana', '--user-password', password)
+  const made = await command('init', '--base-url', baseUrl, '--organisation', 'Interop', '--user', 'ana', '--user-password', password)
   if (made.code !== 0) throw new Error(`curfew init failed: ${made.err}`)
   writeUsers(folder, setup.users)
   let program: Program | undefined
@@ -120,6 +119,7 @@ function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connect
     ...config,
     server: { ...config['server'], listen: [`127.0.0.1:${port}`] },
     admin: { listen: [`127.0.0.1:${adminPort}`] },
+    sessions: { ...config['sessions'], idleMinutes },
     logout: logoutPolicy,
     outbound: { allowPrivate: ['127.0.0.0/8'], hosts: Object.fromEntries(hosts.map((host) => [host, '127.0.0.1'])) },
     connections

@@ -6,6 +6,11 @@ import { get } from './programs.ts'
 /** Whether a peer still knows the visitor, seen at the peer itself. */
 export type Truth = 'signed in' | 'signed out' | 'no answer'
 
+/**
+ * What the browser lets applications do: everything, no cookies in frames of other sites, or no scripts.
+ */
+export type BrowserMode = 'usual' | 'no-third-party-cookies' | 'no-scripts'
+
 /** One person with one browser profile. */
 export interface Visitor {
   readonly page: Page
@@ -26,16 +31,21 @@ const lookMs = 60
 /** What the sign-in form of the authority has and no other page. */
 export const signInMark = 'name="password"'
 
-export async function createVisitor(browser: Browser): Promise<Visitor> {
-  const context = await browser.newContext({ locale: 'en-GB' })
+/** The button of a page that carries a message by POST, for a browser that runs no script. */
+const carrier = 'form#post button'
+
+export async function createVisitor(browser: Browser, mode: BrowserMode): Promise<Visitor> {
+  const context = await browser.newContext({ locale: 'en-GB', javaScriptEnabled: mode !== 'no-scripts' })
   const page = await context.newPage()
   page.setDefaultTimeout(waitMsMax)
+  if (mode === 'no-third-party-cookies') await refuseThirdPartyCookies(context, page)
   const untilShows = async (...marks: readonly string[]): Promise<string> => {
     const untilMs = performance.now() + waitMsMax
     let html = ''
     while (performance.now() < untilMs) {
       html = await contentOf(page, html)
       if (marks.some((mark) => html.includes(mark))) return html
+      if (mode === 'no-scripts' && html.includes('id="post"')) await pressCarrier(page)
       await sleep(lookMs)
     }
     throw new Error(`waited for "${marks.join('" or "')}", but ${page.url()} shows: ${textOf(html).slice(0, 400)}`)
@@ -56,6 +66,18 @@ export async function createVisitor(browser: Browser): Promise<Visitor> {
     truthAt: (peer) => truthAt(context, peer),
     close: () => context.close()
   }
+}
+
+/** The page may have gone on meanwhile; the next look shows. */
+async function pressCarrier(page: Page): Promise<void> {
+  await page.click(carrier, { noWaitAfter: true, timeout: 500 }).catch(() => undefined)
+}
+
+/** As a browser does that has its protection against trackers switched on: without the exceptions for known pages. */
+async function refuseThirdPartyCookies(context: BrowserContext, page: Page): Promise<void> {
+  const devTools = await context.newCDPSession(page)
+  await devTools.send('Network.enable')
+  await devTools.send('Network.setCookieControls', { enableThirdPartyCookieRestriction: true })
 }
 
 /** A page that goes on by itself may overtake the navigation that was asked for; where it ends is looked at next. */

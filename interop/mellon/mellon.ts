@@ -12,6 +12,7 @@ const ownFolder = import.meta.dirname
 export const mellon: PeerKind = {
   id: 'mellon',
   name: 'mod_auth_mellon',
+  hosts: ['mellon.localhost'],
   missing() {
     if (!existsSync(apacheProgram)) return 'apache2 is not installed'
     return existsSync(module) ? undefined : 'libapache2-mod-auth-mellon is not installed'

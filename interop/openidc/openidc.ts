@@ -12,6 +12,7 @@ const ownFolder = import.meta.dirname
 export const openidc: PeerKind = {
   id: 'openidc',
   name: 'mod_auth_openidc',
+  hosts: ['openidc.localhost'],
   missing() {
     if (!existsSync(apacheProgram)) return 'apache2 is not installed'
     return existsSync(module) ? undefined : 'libapache2-mod-auth-openidc is not installed'
@@ -45,15 +46,18 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     signOutUrl: `${redirect}?logout=${encodeURIComponent(`${origin}/index.html`)}`,
     outsideMark: 'Outside of openidc',
     logoutUrl: backChannelUri,
-    configuration: {
-      protocol: 'oidc',
-      clientSecret,
-      redirectUris: [redirect],
-      postLogoutRedirectUris: [`${origin}/index.html`],
-      logout: { modes: ['backChannel'], backChannelUri }
+    client: {
+      settings: { clientSecret, redirectUris: [redirect], postLogoutRedirectUris: [`${origin}/index.html`] },
+      logout: {
+        'back-channel': { modes: ['backChannel'], backChannelUri },
+        'front-channel': { modes: ['frontChannel'], frontChannelUris: [`${redirect}?logout=get`] }
+      }
     },
     isMuteBySoap: false,
-    known: ['Its sessions are in shared memory: it forgets them when it stops.'],
+    known: [
+      'Its sessions are in shared memory: it forgets them when it stops.',
+      'In a frame it finds its session by `iss` and `sid`, without its cookie: the front channel works where third-party cookies are refused, too.'
+    ],
     statusShown: () => undefined,
     start,
     stop: async () => program?.stop(),

@@ -13,6 +13,7 @@ const modules = '/usr/lib/apache2/modules'
 export const simplesamlphp: PeerKind = {
   id: 'simplesamlphp',
   name: 'SimpleSAMLphp',
+  hosts: ['ssp.localhost'],
   missing() {
     if (!existsSync('/usr/share/simplesamlphp/www/module.php')) return 'simplesamlphp is not installed'
     if (!existsSync(apacheProgram)) return 'apache2 is not installed'
