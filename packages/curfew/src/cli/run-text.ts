@@ -7,9 +7,9 @@ const channelWords: Readonly<Record<string, string>> = {
   'hop/post': 'SAML LogoutRequest (POST)',
   'frame/redirect': 'SAML LogoutRequest (redirect, hidden frame)',
   'frame/post': 'SAML LogoutRequest (POST, hidden frame)',
-  'server/back-channel': 'OpenID logout token (back channel)',
-  'frame/front-channel': 'OpenID front channel (hidden frame)',
-  'frame/image': 'OpenID front channel (picture)'
+  'server/back-channel': 'OIDC logout token (back-channel)',
+  'frame/front-channel': 'OIDC front-channel (hidden frame)',
+  'frame/image': 'OIDC front-channel (picture)'
 }
 
 const outcomeWords: Readonly<Record<string, string>> = {
@@ -54,8 +54,22 @@ export function channelText(channel: string): string {
   return channelWords[channel] ?? channel
 }
 
+/** The message that asks for a sign-out, in the width of a column: how a SAML message travels, but not in which window. */
+export function requestText(channel: string): string {
+  return isSaml(channel) ? `SAML LogoutRequest (${bindingText(channel)})` : channelText(channel)
+}
+
+/** What came back from an application that confirmed. */
+export function answerText(channel: string): string {
+  return isSaml(channel) ? `SAML LogoutResponse (${bindingText(channel)})` : 'logout token accepted'
+}
+
+function isSaml(channel: string): boolean {
+  return channelText(channel).startsWith('SAML ')
+}
+
 /** How a message travels: `SOAP`, `redirect`, `POST`. */
-export function bindingText(channel: string): string {
+function bindingText(channel: string): string {
   const binding = channel.split('/')[1] ?? channel
   return binding === 'soap' || binding === 'post' ? binding.toUpperCase() : binding
 }
@@ -70,11 +84,27 @@ const failures: Readonly<Record<string, string>> = {
   CURFEW_SAML_ANSWER_NOT_SAML: 'answered with no SAML message',
   CURFEW_SAML_LOGOUT_REFUSED: 'refused',
   CURFEW_SAML_LOGOUT_PARTIAL: 'says it is not complete',
+  CURFEW_OIDC_PEER_HTTP: 'answered with an HTTP error',
+  CURFEW_OIDC_LOGOUT_REFUSED: 'refused',
   CURFEW_RUN_BROWSER_NO_ANSWER: 'the browser brought no answer'
+}
+
+/** What was clear without waiting for anybody. */
+const rules: Readonly<Record<string, string>> = {
+  CURFEW_RUN_NO_ANSWER_POSSIBLE: 'this way has no answer',
+  CURFEW_RUN_NO_CHANNEL: 'no way to tell it',
+  CURFEW_RUN_PROFILE_OFF: 'left out by the settings',
+  CURFEW_RUN_NOT_CHOSEN: 'not chosen',
+  CURFEW_RUN_LOCAL_ENDING: 'only the session here was ended',
+  CURFEW_RUN_DEADLINE: 'the time for it is over',
+  CURFEW_RUN_BROWSER_ABSENT: 'the browser did not come back',
+  CURFEW_RUN_PEER_UNKNOWN: 'no such connection any more'
 }
 
 /** What an attempt came to, in a few words; the code where there are none. */
 export function failureWords(code: string, tookMs: number): string {
+  const rule = rules[code]
+  if (rule !== undefined) return rule
   return `${failures[code] ?? code} after ${seconds(tookMs)}`
 }
 

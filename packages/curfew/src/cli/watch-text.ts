@@ -1,5 +1,5 @@
 import type { DeliveryView, RunView } from '../admin/schemas.ts'
-import { bindingText, clockText, deliveryWords, failureWords, isConfirmed, seconds } from './run-text.ts'
+import { answerText, clockText, deliveryWords, failureWords, isConfirmed, requestText, seconds } from './run-text.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Characters of the column between the application and what follows from the event. */
@@ -39,7 +39,7 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
       atMs: after.attempts.at(-1)?.endedAtMs ?? startedAtMs,
       arrow: '-->',
       peer,
-      what: `SAML LogoutRequest (${bindingText(channel)})`,
+      what: requestText(channel),
       after: 'waiting for browser'
     })
   }
@@ -51,7 +51,7 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
         atMs: attempt.startedAtMs,
         arrow: '-->',
         peer,
-        what: `SAML LogoutRequest (${bindingText(attempt.channel)})`,
+        what: requestText(attempt.channel),
         after: isServer ? '' : 'browser sent'
       })
     if (attempt.endedAtMs === undefined || attempt.code === undefined || seen?.endedAtMs !== undefined) continue
@@ -72,6 +72,6 @@ function outcomeOf(delivery: DeliveryView, startedAtMs: number): RunEventLine {
   const tookMs = last === undefined ? 0 : atMs - last.startedAtMs
   const then = deliveryWords(delivery)
   if (isConfirmed(delivery))
-    return { atMs, arrow: '<--', peer, what: `SAML LogoutResponse (${bindingText(last?.channel ?? '')}) ${seconds(tookMs)}`, after: then }
+    return { atMs, arrow: '<--', peer, what: `${answerText(last?.channel ?? '')} ${seconds(tookMs)}`, after: then }
   return { atMs, arrow: '!! ', peer, what: code === undefined ? '' : failureWords(code, tookMs), after: then }
 }

@@ -149,6 +149,16 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     assert.equal((await run(['logout', '--user', 'ana'])).code, 0)
   })
 
+  test('two sessions of one user: asked about first, then every run is watched', async () => {
+    await signIn('ana', 'ana new secret')
+    await signIn('ana', 'ana new secret')
+    assert.equal((await run(['logout', '--user', 'ana', '--watch'])).code, 4)
+    const { code, out } = await run(['logout', '--user', 'ana', '--watch', '--yes'])
+    assert.equal(code, 0)
+    assert.equal(out.match(/^run_\w+ {2}ana {2}started by cli$/gm)?.length, 2)
+    assert.equal(out.match(/^complete {2}no other application took part/gm)?.length, 2)
+  })
+
   test('the run can be listed, shown, explained and exported with its receipt', async () => {
     const [done] = await runJson<RunView[]>(['runs', 'list'])
     const id = done?.id ?? assert.fail('no run')

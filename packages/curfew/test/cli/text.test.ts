@@ -94,6 +94,31 @@ suite('a run as it is watched', () => {
     ])
   })
 
+  test('names the message of every protocol, and says where no answer is possible', () => {
+    const at = (offsetMs: number): string => clockText(startMs + offsetMs)
+    const wiki = delivery('wiki', {
+      state: 'final',
+      outcome: 'ended',
+      channels: ['server/back-channel'],
+      finalAtMs: startMs + 40,
+      attempts: [attempt(1, 3, { channel: 'server/back-channel', endedAtMs: startMs + 40 })]
+    })
+    const chat = delivery('chat', {
+      state: 'final',
+      outcome: 'unconfirmed',
+      code: 'CURFEW_RUN_NO_ANSWER_POSSIBLE',
+      channels: ['frame/front-channel'],
+      finalAtMs: startMs + 90,
+      attempts: [attempt(1, 50, { channel: 'frame/front-channel', endedAtMs: startMs + 90, code: 'CURFEW_RUN_NO_ANSWER_POSSIBLE' })]
+    })
+    assert.deepEqual(changeLines(undefined, run([wiki, chat]), plain), [
+      `  ${at(3)}  --> wiki       OIDC logout token (back-channel)`,
+      `  ${at(40)}  <-- wiki       logout token accepted 37 ms          signed out, confirmed`,
+      `  ${at(50)}  --> chat       OIDC front-channel (hidden frame)    browser sent`,
+      `  ${at(90)}  !!  chat       this way has no answer               asked, cannot confirm`
+    ])
+  })
+
   test('says nothing twice', () => {
     const before = run([payroll, intranet, legacy])
     assert.deepEqual(changeLines(before, before, plain), [])

@@ -2,7 +2,7 @@ import type { DryRunView, EndedView } from '../../admin/schemas.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
-import { watchRun } from '../watch-run.ts'
+import { watchRun, watchRuns } from '../watch-run.ts'
 
 export interface LogoutOptions {
   readonly user?: string
@@ -36,8 +36,15 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true)))
     return exitCode.needsInput
   const result = (await client.logout({ ...scope, ...(options.reason === undefined ? {} : { reason: options.reason }) })) as EndedView
-  const only = result.ended.length === 1 ? result.ended[0] : undefined
-  if (options.watch === true && only !== undefined) return watchRun(context, client, only.run)
+  const [first, ...others] = result.ended
+  if (options.watch === true && first !== undefined) {
+    if (others.length === 0) return watchRun(context, client, first.run)
+    return watchRuns(
+      context,
+      client,
+      result.ended.map(({ run }) => run)
+    )
+  }
   if (printJson(context, result)) return exitCode.done
   terminal.out(`${result.ended.length} ${result.ended.length === 1 ? 'session has' : 'sessions have'} ended. The applications are being told.`)
   for (const { run } of result.ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
