@@ -6,7 +6,7 @@ import { startIntranet } from './intranet/app.ts'
 import { createJournal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
 import { startLegacy } from './legacy/app.ts'
-import { closeServer } from './listen.ts'
+import { closeServer, loopbackHosts } from './listen.ts'
 import { startPayroll } from './payroll/app.ts'
 import { startWiki } from './wiki/app.ts'
 
@@ -26,30 +26,38 @@ export interface DemoOptions {
 export interface DemoApplications {
   readonly applications: readonly Application[]
   readonly controlUrl: string
+  /** Addresses that the applications listen at: both loopback addresses, or the one that this machine has. */
+  readonly hosts: readonly string[]
   close(): Promise<void>
 }
 
-/** Starts the demo applications on loopback. */
+/** Starts the demo applications on loopback: all, or none when a port is taken. */
 export async function startDemoApplications(options: DemoOptions): Promise<DemoApplications> {
   const { basePort, identityProviderMetadata } = options
   const place = (id: string, offset: number) => ({ baseUrl: `http://${id}.localhost:${basePort + offset}`, port: basePort + offset, journal: createJournal() })
   const common = async (id: string, offset: number) => ({ ...place(id, offset), identityProviderMetadata, ...(await options.credentials(id)) })
   const client = (id: string, offset: number) => ({ ...place(id, offset), issuer: options.issuer, clientSecret: options.clientSecret(id) })
-  const applications = [
-    await startPayroll(await common('payroll', 0)),
-    await startIntranet(await common('intranet', 2)),
-    await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }),
-    await startWiki(client('wiki', 4)),
-    await startChat(client('chat', 5))
-  ]
+  const applications: Application[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all([...applications.flatMap((app) => app.servers), control].map(closeServer))
+  }
   const control = createControl(applications)
-  control.listen(basePort + 9, '127.0.0.1')
-  await once(control, 'listening')
+  try {
+    applications.push(await startPayroll(await common('payroll', 0)))
+    applications.push(await startIntranet(await common('intranet', 2)))
+    applications.push(await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }))
+    applications.push(await startWiki(client('wiki', 4)))
+    applications.push(await startChat(client('chat', 5)))
+    control.listen(basePort + 9, '127.0.0.1')
+    await once(control, 'listening')
+  } catch (error) {
+    await close()
+    throw error
+  }
   return {
     applications,
     controlUrl: `http://127.0.0.1:${basePort + 9}`,
-    close: async () => {
-      await Promise.all([...applications.flatMap((app) => app.servers), control].map(closeServer))
-    }
+    hosts: loopbackHosts,
+    close
   }
 }

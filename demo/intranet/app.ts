@@ -43,8 +43,17 @@ export async function startIntranet(options: ApplicationOptions): Promise<Applic
     return app
   }
 
-  const apps = loopbackHosts.map(build)
-  await Promise.all(apps.map((app, i) => app.listen({ port: options.port, host: loopbackHosts[i] ?? '127.0.0.1' })))
+  const apps: ReturnType<typeof build>[] = []
+  for (const host of loopbackHosts) {
+    const app = build()
+    apps.push(app)
+    try {
+      await app.listen({ port: options.port, host })
+    } catch (error) {
+      await Promise.all(apps.map((each) => each.close()))
+      throw error
+    }
+  }
   return {
     id: 'intranet',
     name: 'Intranet',

@@ -1,5 +1,5 @@
 import { type CurfewError, isCurfewError } from '@curfew/codecs'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { errorLines, errorPage, everyCode, renderError } from '../errors/render.ts'
 import { ApiProblem } from './client.ts'
 import type { CommandContext, GlobalOptions } from './context.ts'
@@ -37,7 +37,7 @@ type On = (command: Command, action: (context: CommandContext, parsed: Command) 
 function addServerCommands(program: Command, on: On): void {
   on(
     example(program.command('demo').description('An authority and five applications on this machine'), 'curfew demo', 'curfew demo --once')
-      .option('--port <port>', 'first port', '4600')
+      .option('--port <port>', 'first port', wholeNumber(1, 65_516), 4600)
       .option('--open', 'open the browser')
       .option('--hosts-line', 'print the hosts-file line for browsers that do not know *.localhost')
       .option('--once', 'check the whole journey and stop'),
@@ -195,7 +195,16 @@ function addToolCommands(program: Command, on: On): void {
 }
 
 function paged(command: Command): Command {
-  return command.option('--limit <n>', 'lines at most', '50').option('--cursor <cursor>', 'go on from here')
+  return command.option('--limit <n>', 'lines at most', wholeNumber(1, 500), 50).option('--cursor <cursor>', 'go on from here')
+}
+
+/** Reads a number, or says which ones there are. */
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d{1,9}$/.test(text) || value < min || value > max) throw new InvalidArgumentError(`Use a whole number from ${min} to ${max}.`)
+    return value
+  }
 }
 
 function collect(value: string, all: readonly string[]): readonly string[] {

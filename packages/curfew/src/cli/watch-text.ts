@@ -71,7 +71,6 @@ function outcomeOf(delivery: DeliveryView, startedAtMs: number): RunEventLine {
   const atMs = delivery.finalAtMs ?? startedAtMs
   const tookMs = last === undefined ? 0 : atMs - last.startedAtMs
   const then = deliveryWords(delivery)
-  if (isConfirmed(delivery))
-    return { atMs, arrow: '<--', peer, what: `${answerText(last?.channel ?? '')} ${seconds(tookMs)}`, after: then }
+  if (isConfirmed(delivery)) return { atMs, arrow: '<--', peer, what: `${answerText(last?.channel ?? '')} ${seconds(tookMs)}`, after: then }
   return { atMs, arrow: '!! ', peer, what: code === undefined ? '' : failureWords(code, tookMs), after: then }
 }

@@ -8,6 +8,9 @@ export const everyCode: Readonly<Record<string, CatalogueEntry>> = { ...codecCat
 /** Facts that are never shown in full. */
 const secretNames = /password|token|secret|cookie|assertion/i
 
+/** The fact that holds the nearest word that exists. */
+const meant = 'didYouMean'
+
 /** What an error is shown as: what happened, where, what to do, code and page. */
 export interface RenderedError {
   readonly code: string
@@ -35,10 +38,10 @@ export function errorPage(code: string): string {
 
 /** The same as lines for a terminal. */
 export function errorLines({ code, title, facts, remedy, page }: RenderedError): readonly string[] {
-  const width = Math.max(0, ...facts.map(([name]) => name.length))
+  const width = Math.max(0, ...facts.map(([name]) => (name === meant ? 0 : name.length)))
   return [
     `${title}   ${code}`,
-    ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    ...facts.map(([name, value]) => (name === meant ? `  Did you mean ${value}?` : `  ${name.padEnd(width)}  ${value}`)),
     ...(remedy === undefined ? [] : [`  Fix: ${remedy}`]),
     `  More: ${page}`
   ]

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
-import { curfew } from './bin.ts'
+import { curfew, startCurfew, stopped } from './bin.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
 /** The demo takes ports that follow each other, up to nineteen above the first. */
 const port = 20_000 + (process.pid % 600) * 20
 
 after(() => rmSync(folder, { recursive: true, force: true }))
+
+async function printed(child: ChildProcess, words: string): Promise<void> {
+  let text = ''
+  for await (const chunk of (child.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
+    text += chunk
+    if (text.includes(words)) return
+  }
+  throw new Error(`the demo ended before it was ready: ${text}`)
+}
 
 suite('the demo', { timeout: 60_000 }, () => {
   test('prints what exists, signs in and out of everything, and stops with 0', async () => {
@@ -48,6 +58,25 @@ suite('the demo', { timeout: 60_000 }, () => {
   test('goes on with the state it left', async () => {
     const { code, out, err } = await curfew(folder, ['demo', '--once', '--port', String(port)])
     assert.equal(code, 0, out + err)
+  })
+
+  test('ports that are taken are said to be taken, nothing is left running, and a running demo keeps its configuration', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'curfew-demo-taken-'))
+    const running = startCurfew(other, ['demo', '--port', String(port + 100)])
+    try {
+      await printed(running, 'Ctrl+C')
+      const config = readFileSync(join(other, '.curfew/demo/curfew.yaml'), 'utf8')
+      const samePort = await curfew(folder, ['demo', '--port', String(port + 100)])
+      assert.equal(samePort.code, 1)
+      assert.match(samePort.err, /CURFEW_CLI_ADDRESS_IN_USE\n {2}address {2}127\.0\.0\.1:\d+\n {2}why {6}EADDRINUSE\n/)
+      const sameFolder = await curfew(other, ['demo', '--port', String(port + 200)])
+      assert.equal(sameFolder.code, 78)
+      assert.match(sameFolder.err, /CURFEW_STORE_LOCKED/)
+      assert.equal(readFileSync(join(other, '.curfew/demo/curfew.yaml'), 'utf8'), config)
+    } finally {
+      await stopped(running)
+      rmSync(other, { recursive: true, force: true })
+    }
   })
 
   test('prints a line for the hosts file', async () => {

@@ -190,7 +190,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     const again = startCurfew(folder, ['start'])
     server.child = again
     await lineOf(again, /server\.ready/)
-    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 3)
+    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 5)
     const [status] = [
       (await (
         await fetch(`http://127.0.0.1:${server.adminPort}/v1/health`, {
@@ -230,6 +230,18 @@ suite('the command line without an installation', { timeout: 60_000 }, () => {
     const { code, out } = await curfew(empty, ['validate', '--config', 'bad.yaml', '--json'])
     assert.equal(code, 78)
     assert.deepEqual((JSON.parse(out) as { path: string }[]).map(({ path }) => path).sort(), ['saml', 'server.baseUrl', 'sessions', 'signOn.users'])
+  })
+
+  test('a number that can not be used is a usage error that says which can', async () => {
+    for (const args of [
+      ['runs', 'list', '--limit', '0'],
+      ['sessions', 'list', '--limit', 'many'],
+      ['demo', '--port', '70000']
+    ]) {
+      const { code, err } = await curfew(empty, args)
+      assert.equal(code, 64, args.join(' '))
+      assert.match(err, /Use a whole number from 1 to \d+\./)
+    }
   })
 
   test('prints the version', async () => {

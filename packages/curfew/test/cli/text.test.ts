@@ -170,6 +170,11 @@ suite('an error on the terminal', () => {
     ])
   })
 
+  test('asks whether the nearest word was meant', () => {
+    const lines = errorLines(renderError(new CurfewError('CURFEW_CLI_FAULT_UNKNOWN', { fault: 'no-respons', didYouMean: 'no-response' })))
+    assert.deepEqual(lines.slice(1, 3), ['  fault  no-respons', '  Did you mean no-response?'])
+  })
+
   test('shows no fact whose name speaks of a secret', () => {
     const text = errorLines(renderError(new CurfewError('CURFEW_API_FAILED', { adminToken: 'abcdef' }))).join('\n')
     assert.doesNotMatch(text, /abcdef/)

@@ -37,6 +37,7 @@ button,.button{font:inherit;font-weight:600;min-height:2.75rem;padding:.5rem 1.1
 button.primary,.button.primary{background:var(--accent);color:var(--onAccent)}
 .small button,.small .button{min-height:2rem;padding:.15rem .7rem;font-size:.95rem}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.25rem}
+.list .actions{margin:0 0 0 auto}
 :focus-visible{outline:3px solid var(--accent);outline-offset:3px}
 label{display:block;font-weight:600;margin:1rem 0 .25rem}
 input[type=text],input[type=password]{font:inherit;width:100%;min-height:2.75rem;padding:.5rem .75rem;border-radius:.5rem;border:1px solid var(--muted);background:var(--surface);color:var(--text)}

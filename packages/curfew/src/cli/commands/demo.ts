@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { CurfewError } from '@curfew/codecs'
 import { stringify } from 'yaml'
 import { createLogger } from '../../platform/logger.ts'
 import { createSelfSigned } from '../../platform/certificate.ts'
@@ -16,7 +17,7 @@ import { version } from '../version.ts'
 import { writeInstallation } from './init.ts'
 
 export interface DemoOptions {
-  readonly port?: string
+  readonly port?: number
   readonly open?: boolean
   readonly hostsLine?: boolean
   readonly once?: boolean
@@ -37,7 +38,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost')
     return exitCode.done
   }
-  const port = Number(options.port ?? 4600)
+  const port = options.port ?? 4600
   const running = await startDemo(context, port)
   printDemo(context, running)
   if (options.once === true) {
@@ -65,20 +66,37 @@ async function startDemo(context: CommandContext, port: number): Promise<Running
   const baseUrl = `http://curfew.localhost:${port}`
   if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' })
   const { startDemoApplications } = await loadDemo()
+  const identityProviderMetadata = await authorityMetadata(folder, baseUrl)
   const applications = await startDemoApplications({
     basePort: port + 10,
-    identityProviderMetadata: await authorityMetadata(folder, baseUrl),
+    identityProviderMetadata,
     issuer: baseUrl,
     credentials: (id) => credentials(folder, id),
     clientSecret: (id) => clientSecret(folder, id)
-  })
-  writeDemoConfig(folder, port, applications.applications)
-  const result = loadConfig(join(folder, 'curfew.yaml'), { environment: context.environment })
-  if (!result.ok) throw new Error(`the demo made a configuration that can not be used: ${JSON.stringify(result.findings)}`)
-  const server = await compose(result.loaded, createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' }))
-  await server.start()
-  writeFileSync(join(folder, 'control.url'), `${applications.controlUrl}\n`)
-  return { server, applications, baseUrl, adminUrl: `http://127.0.0.1:${port + 1}`, folder }
+  }).catch(explainTaken)
+  const config = join(folder, 'curfew.yaml')
+  const previous = existsSync(config) ? readFileSync(config) : undefined
+  try {
+    writeDemoConfig(folder, port, applications)
+    const result = loadConfig(config, { environment: context.environment })
+    if (!result.ok) throw new Error(`the demo made a configuration that can not be used: ${JSON.stringify(result.findings)}`)
+    const server = await compose(result.loaded, createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' }))
+    await server.start()
+    writeFileSync(join(folder, 'control.url'), `${applications.controlUrl}\n`)
+    return { server, applications, baseUrl, adminUrl: `http://127.0.0.1:${port + 1}`, folder }
+  } catch (error) {
+    await applications.close()
+    // A demo that runs in this folder already goes on with its own configuration.
+    if (previous !== undefined) writeFileSync(config, previous, { mode: 0o600 })
+    throw error
+  }
+}
+
+/** @throws CURFEW_CLI_ADDRESS_IN_USE for what the system says about a port */
+function explainTaken(cause: unknown): never {
+  const { code, address, port } = cause as { readonly code?: string; readonly address?: string; readonly port?: number }
+  if (code === undefined || port === undefined) throw cause
+  throw new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address: `${address ?? ''}:${port}`, why: code }, { cause })
 }
 
 /** The applications trust the authority by this metadata; it is made from the same keys before either starts. */
@@ -117,11 +135,11 @@ function clientSecret(folder: string, id: string): string {
 
 type DemoApplication = RunningDemo['applications']['applications'][number]
 
-function writeDemoConfig(folder: string, port: number, applications: readonly DemoApplication[]): void {
+function writeDemoConfig(folder: string, port: number, { applications, hosts }: RunningDemo['applications']): void {
   mkdirSync(join(folder, 'peers'), { recursive: true })
   for (const { id, connection } of applications) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
   const config = {
-    server: { baseUrl: `http://curfew.localhost:${port}`, listen: [`127.0.0.1:${port}`, `[::1]:${port}`] },
+    server: { baseUrl: `http://curfew.localhost:${port}`, listen: hosts.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`) },
     admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: '../demo.token' },
     saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
     sessions: { secretFile: 'keys/session.secret', persistent: true },

@@ -10,7 +10,7 @@ export interface RunsListOptions {
   readonly user?: string
   readonly app?: string
   readonly open?: boolean
-  readonly limit?: string
+  readonly limit?: number
   readonly cursor?: string
 }
 
@@ -20,7 +20,7 @@ export async function listRuns(context: CommandContext, options: RunsListOptions
     user: options.user,
     app: options.app,
     state: options.open === true ? 'open' : undefined,
-    limit: options.limit,
+    limit: options.limit?.toString(),
     cursor: options.cursor
   })
   if (printJson(context, page.items)) return exitCode.done

@@ -8,7 +8,7 @@ export interface SessionsListOptions {
   readonly user?: string
   readonly app?: string
   readonly all?: boolean
-  readonly limit?: string
+  readonly limit?: number
   readonly cursor?: string
 }
 
@@ -18,7 +18,7 @@ export async function listSessions(context: CommandContext, options: SessionsLis
     user: options.user,
     app: options.app,
     state: options.all === true ? undefined : 'live',
-    limit: options.limit,
+    limit: options.limit?.toString(),
     cursor: options.cursor
   })
   if (printJson(context, page.items)) return exitCode.done
