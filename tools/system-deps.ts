@@ -18,6 +18,7 @@ const chromium: SystemProgram = { names: ['chromium-headless-shell', 'chromium',
 const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
   test: [
     chromium,
+    { names: ['redis-server', 'valkey-server'], package: 'redis-server' },
     { names: ['xmlsec1'], package: 'xmlsec1' },
     { names: ['xmllint'], package: 'libxml2-utils' },
     { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] }

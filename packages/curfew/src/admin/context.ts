@@ -1,3 +1,4 @@
+import type { SessionId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -5,6 +6,7 @@ import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
+import type { ClusterView, PlaceView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -21,9 +23,19 @@ export interface AdminContext {
   peers(): readonly AdminPeer[]
   peer(id: string): Peer | undefined
   status(): 'ok' | 'starting' | 'stopping'
+  readonly cluster: AdminCluster
 }
 
 export interface AdminPeer {
   readonly peer: Peer
   readonly certificates: readonly { readonly fingerprint: string; readonly notAfterMs?: number }[]
+}
+
+/** The nodes that share the store. */
+export interface AdminCluster {
+  readonly self: string
+  readonly mode: ClusterView['mode']
+  nodes(): Promise<ClusterView['nodes']>
+  /** Where a session is kept; undefined where everything is in one place. */
+  whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
 }

@@ -154,3 +154,29 @@ export type HealthView = z.output<typeof healthView>
 export type FieldProblem = z.output<typeof fieldProblem>
 export type ProblemView = z.output<typeof problemView>
 export type LogoutRequestBody = z.input<typeof logoutRequest>
+
+export const clusterView = z.object({
+  mode: z.enum(['single', 'stateServers', 'adaptive']).describe('One node alone; nodes that share servers; nodes on Redis Cluster'),
+  self: z.string().describe('The node that answers'),
+  store: z.object({ kind: z.string(), location: z.string(), durability: z.enum(['replicated', 'degraded', 'local']) }),
+  nodes: z.array(
+    z.object({
+      id: z.string(),
+      address: z.string(),
+      version: z.string(),
+      group: z.string().optional(),
+      tags: z.array(z.string()),
+      startedAtMs: atMs,
+      isLive: z.boolean()
+    })
+  )
+})
+export const placeView = z.object({
+  session: sessionIdSchema,
+  bucket: z.int(),
+  slot: z.int(),
+  primary: z.string(),
+  copies: z.array(z.string())
+})
+export type ClusterView = z.output<typeof clusterView>
+export type PlaceView = z.output<typeof placeView>

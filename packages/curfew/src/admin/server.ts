@@ -4,6 +4,7 @@ import fastifySwagger from '@fastify/swagger'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { CurfewError } from '@curfew/codecs'
+import { registerCluster } from './cluster-routes.ts'
 import type { AdminContext } from './context.ts'
 import { registerLogout } from './logout-routes.ts'
 import { sendProblem, unauthorised } from './problem.ts'
@@ -49,6 +50,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     registerRuns(typed, ctx)
     registerLogout(typed, ctx)
     registerSystem(typed, ctx)
+    registerCluster(typed, ctx)
   })
   return app
 }

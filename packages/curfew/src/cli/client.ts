@@ -4,11 +4,13 @@ import { type Dispatcher, request as undiciRequest } from 'undici'
 import { commandLineAgent } from '../admin/actor.ts'
 import type {
   AuditView,
+  ClusterView,
   DryRunView,
   EndedView,
   HealthView,
   LogoutRequestBody,
   PeerView,
+  PlaceView,
   ProblemView,
   RunView,
   SessionDetail,
@@ -30,6 +32,8 @@ export interface AdminClient {
   /** Every state of a run from now on, until it is done or `signal` says stop. */
   watch(id: string, signal: AbortSignal): AsyncGenerator<RunView>
   peers(): Promise<PeerView[]>
+  cluster(): Promise<ClusterView>
+  owner(session: string): Promise<PlaceView>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
 }
 
@@ -58,6 +62,8 @@ export function createAdminClient(options: ClientOptions): AdminClient {
   const part = encodeURIComponent
   return {
     health: () => call('GET', '/v1/health'),
+    cluster: () => call('GET', '/v1/cluster'),
+    owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),
     sessions: (values) => call('GET', `/v1/sessions${query(values)}`),
     session: (id) => call('GET', `/v1/sessions/${part(id)}`),
     endSession: (id) => call('POST', `/v1/sessions/${part(id)}/logout`),

@@ -38,9 +38,8 @@ import { createMetrics } from '../platform/metrics.ts'
 import { createOutbound, type Outbound } from '../platform/outbound.ts'
 import { hashPassword, verifyPassword } from '../platform/password.ts'
 import { systemRandom } from '../platform/random.ts'
-import { createMemoryStore } from '../stores/memory/memory-store.ts'
-import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { Store } from '../stores/store.ts'
+import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
 import { version } from './version.ts'
 
@@ -84,7 +83,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     config.connections.filter((connection) => connection.protocol === 'oidc').map((client) => makeClient(settingsOf(client), tokenKeys))
   )
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id)
-  const store = opened.use(await openStore(config))
+  const openedStore = await openStore(config, logger)
+  const store = opened.use(openedStore.store)
   const engine = createEngine({
     store,
     clock,
@@ -120,6 +120,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     version,
     token: adminToken(config),
     status: () => status.now,
+    cluster: clusterOf(openedStore, config),
     peer,
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
@@ -146,6 +147,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     outbound,
     async start() {
       try {
+        // The name comes first: the engine takes over the work that was left under it.
+        await joinNodes(openedStore, config)
         await engine.start()
         passwords.start()
         await listenAll(authority, config.server.listen, listeners)
@@ -223,7 +226,7 @@ function engineSettings(
   const policy = runPolicy(config.logout)
   return {
     policy,
-    owner: `${hostname()}:${config.store.file}`,
+    owner: config.store.kind === 'redis' ? nodeName(config) : `${hostname()}:${config.store.file}`,
     leaseMs: Math.max(leaseMsMin, 4 * policy.sendTimeoutMs),
     revocationMs: config.sessions.revocationMinutes * 60_000,
     registryMs: config.sessions.registryMinutes * 60_000,
@@ -323,11 +326,6 @@ export function hostPort(address: string): { readonly host: string; readonly por
   const at = address.lastIndexOf(':')
   const host = address.slice(0, at).replace(/^\[|\]$/g, '')
   return { host: host === '*' ? '::' : host, port: Number(address.slice(at + 1)) }
-}
-
-async function openStore(config: Config): Promise<Store> {
-  if (config.store.kind === 'memory') return createMemoryStore({ capacity: config.store.capacity })
-  return openSqliteStore({ file: config.store.file, capacity: config.store.capacity })
 }
 
 async function fetchMetadata(outbound: Outbound, url: string): Promise<Uint8Array> {

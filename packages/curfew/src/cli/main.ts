@@ -27,6 +27,7 @@ export function buildProgram(run: (action: (context: CommandContext) => Promise<
     command.action(async (...given: unknown[]) => run((context) => action(context, given.at(-1) as Command)))
   addServerCommands(program, on)
   addSessionCommands(program, on)
+  addClusterCommands(program, on)
   addRunCommands(program, on)
   addToolCommands(program, on)
   return program
@@ -73,6 +74,17 @@ function addServerCommands(program: Command, on: On): void {
       'only this connection'
     ),
     async (context, parsed) => (await import('./commands/doctor.ts')).doctor(context, parsed.opts())
+  )
+}
+
+function addClusterCommands(program: Command, on: On): void {
+  const cluster = program.command('cluster').description('Nodes that share the store')
+  on(
+    example(cluster.command('status').description('Every node, and how the store is'), 'curfew cluster status', 'curfew cluster status --json'),
+    async (context) => (await import('./commands/cluster.ts')).clusterStatus(context)
+  )
+  on(example(cluster.command('owner <session>').description('Where a session is kept'), 'curfew cluster owner ses_...'), async (context, parsed) =>
+    (await import('./commands/cluster.ts')).clusterOwner(context, parsed.args[0] ?? '')
   )
 }
 

@@ -273,7 +273,7 @@ function absolutePaths(config: Config, folder: string): Config {
   return {
     ...config,
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
-    store: { ...config.store, file: full(config.store.file) },
+    store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: { ...config.signOn, users: full(config.signOn.users) },
@@ -282,6 +282,10 @@ function absolutePaths(config: Config, folder: string): Config {
     oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
     identityProviders: config.identityProviders.map((provider) => withFullPaths(provider, full))
   }
+}
+
+function redisPaths(redis: Config['store']['redis'], full: <T extends string | undefined>(path: T) => T): Pick<Config['store'], 'redis'> {
+  return redis === undefined ? {} : { redis: { ...redis, ca: full(redis.ca), certificate: full(redis.certificate), key: full(redis.key) } }
 }
 
 type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'metadata'>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { redisSchema } from './redis-schema.ts'
 import { limitMinutesMax } from '../core/expiry.ts'
 
 const id = z
@@ -35,12 +36,38 @@ const admin = z
 
 const store = z
   .strictObject({
-    kind: z.enum(['sqlite', 'memory']).default('sqlite').describe('memory keeps nothing over a restart and is for tests.'),
+    kind: z
+      .enum(['sqlite', 'redis', 'memory'])
+      .default('sqlite')
+      .describe('sqlite: one node. redis: many. memory keeps nothing over a restart and is for tests.'),
     file: path.default('data/curfew.db').describe('Database file of the embedded store.'),
-    capacity: positive.default(1_000_000).describe('Most live sessions; beyond it sign-ins are refused and nothing is dropped.')
+    capacity: positive.default(1_000_000).describe('Most live sessions; beyond it sign-ins are refused and nothing is dropped.'),
+    redis: redisSchema.optional()
   })
+  .refine((it) => (it.kind === 'redis') === (it.redis !== undefined), { path: ['redis'], error: 'store.redis belongs to kind: redis, and is needed there' })
   .prefault({})
   .describe('Where sessions, runs and deliveries are kept.')
+
+const cluster = z
+  .strictObject({
+    node: z
+      .string()
+      .regex(/^\S{1,64}$/, 'write a name without white space')
+      .optional()
+      .describe('Name of this node; no two live nodes share one. Default: the host name and the first address it listens at.'),
+    group: z
+      .string()
+      .regex(/^\S{1,64}$/, 'write a name without white space')
+      .optional()
+      .describe('The group of nodes that share the store (node.group.id).'),
+    tags: z
+      .array(z.string().regex(/^\S{1,64}$/, 'write tags without white space'))
+      .max(16)
+      .default([])
+      .describe('Shown in the status (node.tags).')
+  })
+  .prefault({})
+  .describe('This process among others on the same store.')
 
 const saml = z
   .strictObject({
@@ -349,6 +376,7 @@ export const configSchema = z.strictObject({
   server,
   admin,
   store,
+  cluster,
   saml,
   oidc,
   sessions,

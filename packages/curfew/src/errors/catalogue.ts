@@ -89,13 +89,18 @@ export const catalogue = {
   CURFEW_STORE_DISK_FULL: { kind: 'operation', http: 503, title: 'The disk is full: no new sign-in is taken, signing out works.' },
   CURFEW_STORE_FAILED: { kind: 'operation', http: 503, title: 'The store could not carry out the call.' },
   CURFEW_STORE_LOCKED: { kind: 'config', http: 503, title: 'Another process owns the database.' },
+  CURFEW_STORE_MEMORY_FULL: { kind: 'operation', http: 503, title: 'The memory of the store is full: no new sign-in is taken, signing out works.' },
   CURFEW_STORE_NETWORK_DISK: { kind: 'config', http: 503, title: 'The database lies on a network file system.' },
+  CURFEW_STORE_NODE_TAKEN: { kind: 'config', http: 503, title: 'Another live node has this name.' },
+  CURFEW_STORE_NOT_REPLICATED: { kind: 'operation', http: 503, title: 'Too few copies of the store confirmed the write.' },
   CURFEW_STORE_OPEN: { kind: 'config', http: 503, title: 'The database file can not be opened.' },
   CURFEW_STORE_OVERLOADED: { kind: 'operation', http: 503, title: 'More is waiting for the disk than is accepted: try again in a moment.' },
   CURFEW_STORE_READ_ONLY: { kind: 'config', http: 503, title: 'The database file can not be written.' },
   CURFEW_STORE_RUN_EXISTS: { kind: 'programmer', http: 500, title: 'The identifier of the run belongs to another run.' },
   CURFEW_STORE_SCHEMA_NEWER: { kind: 'config', http: 503, title: 'The database was written by a newer version of Curfew.' },
-  CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' }
+  CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' },
+  CURFEW_STORE_UNREACHABLE: { kind: 'operation', http: 503, title: 'No server of the store answers.' },
+  CURFEW_STORE_UNSUITABLE: { kind: 'config', http: 503, title: 'The servers of the store are set up so that they would lose sessions.' }
 } as const satisfies Record<`CURFEW_${string}`, CatalogueEntry>
 
 export type ProductCode = keyof typeof catalogue

@@ -7,6 +7,7 @@ import { createIds } from '../../src/platform/ids.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
+import { alone } from './alone.ts'
 
 const token = 'the token of the test server'
 
@@ -24,6 +25,7 @@ function serve(kit: EngineKit): FastifyInstance {
     baseUrl: 'http://curfew.test',
     peers: () => [],
     peer: (id) => kit.deps.peer(id),
+    cluster: alone,
     status: () => 'ok'
   })
 }
@@ -167,6 +169,8 @@ suite('the description of the admin API', () => {
     assert.equal(document.openapi, '3.1.0')
     assert.deepEqual(Object.keys(document.paths).sort(), [
       '/v1/audit',
+      '/v1/cluster',
+      '/v1/cluster/owner/{session}',
       '/v1/health',
       '/v1/logout',
       '/v1/peers',

@@ -16,6 +16,7 @@ import { authorityPair, createKit, type Kit, signInTo } from '../authority/kit.t
 import { authorityUrl } from '../authority/partner.ts'
 import { curfew, type Finished } from './bin.ts'
 import { token } from './inspect-samples.ts'
+import { alone } from '../admin/alone.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-inspect-'))
 const adminToken = 'the token of the test server'
@@ -38,6 +39,7 @@ before(async () => {
     baseUrl: authorityUrl,
     peers: () => [],
     peer: (id) => kit.ctx.peer(id),
+    cluster: alone,
     status: () => 'ok'
   })
   await admin.listen({ host: '127.0.0.1', port: 0 })

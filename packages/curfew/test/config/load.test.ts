@@ -48,6 +48,22 @@ suite('loading a configuration', () => {
     assert.deepEqual(payroll.certificates, ['/etc/curfew/a.pem'])
   })
 
+  test('AC-184 names of nodes and groups have no white space, and servers are named where they are needed', () => {
+    const findingsOf = (change: object): readonly string[] => {
+      const result = parseConfig(JSON.stringify({ ...smallest, ...change }), '/etc/curfew/curfew.yaml', { environment: {} })
+      return result.ok ? [] : result.findings.map(({ path }) => path)
+    }
+    assert.deepEqual(findingsOf({ cluster: { group: 'eu west' } }), ['cluster.group'])
+    assert.deepEqual(findingsOf({ cluster: { node: 'a\tb', tags: ['x y'] } }).toSorted(), ['cluster.node', 'cluster.tags[0]'])
+    assert.deepEqual(findingsOf({ store: { kind: 'redis' } }), ['store.redis'])
+    assert.deepEqual(findingsOf({ store: { redis: { nodes: ['redis://a'] } } }), ['store.redis'])
+    assert.deepEqual(findingsOf({ store: { kind: 'redis', redis: { nodes: ['a:6379'], buckets: 48 } } }).toSorted(), [
+      'store.redis.buckets',
+      'store.redis.nodes[0]'
+    ])
+    assert.deepEqual(findingsOf({ store: { kind: 'redis', redis: { nodes: ['redis://a'] } }, cluster: { group: 'eu-west' } }), [])
+  })
+
   test('accepts JSON', () => {
     const result = parseConfig(JSON.stringify(smallest, null, 2), '/etc/curfew/curfew.json', { environment: {} })
     assert.ok(result.ok)

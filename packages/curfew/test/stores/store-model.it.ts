@@ -6,9 +6,12 @@ import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Effect } from '../../src/core/run.ts'
 import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from '../../src/stores/conformance/samples.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
-import { openSqliteStore, type SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import { openRedisStore } from '../../src/stores/redis/redis-store.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { skipReason, startServer } from './redis/servers.ts'
 
 /** One call of a random sequence; it sees only the store and what its numbers say. */
 type Call = (store: Store) => Promise<unknown>
@@ -160,42 +163,78 @@ const call = fc.oneof(
 )
 const sequence = fc.array(call, callsPerSequence)
 
-suite('the stores agree', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'curfew-model-'))
-  const opened: SqliteStore[] = []
+/** A store that is compared with the one in memory; `round` tells the sequences apart. */
+interface Compared {
+  open(round: number): Promise<Store>
+  forget(round: number): void
+  close(): Promise<void>
+}
 
-  before(async () => {
-    opened.push(await openSqliteStore({ file: join(folder, 'warm-up.db'), capacity }))
-  })
-  after(async () => {
-    for (const store of opened) await store[Symbol.asyncDispose]()
-    rmSync(folder, { recursive: true })
-  })
+function agreement(name: string, skip: string | false, start: () => Promise<Compared>): void {
+  suite(`the stores agree: ${name}`, { skip }, () => {
+    let compared: Compared
+    before(async () => {
+      compared = await start()
+    })
+    after(() => compared.close())
 
-  test('on every answer and on what is left after any sequence of calls', async () => {
-    let round = 0
-    await fc.assert(
-      fc.asyncProperty(sequence, fc.boolean(), async (calls, isReopened) => {
-        round += 1
-        const file = join(folder, `${round}.db`)
-        const memory = createMemoryStore({ capacity })
-        let sqlite = await openSqliteStore({ file, capacity })
-        try {
-          for (const each of calls) assert.deepEqual(await outcomeOf(each, sqlite), await outcomeOf(each, memory))
-          if (isReopened) {
-            await sqlite[Symbol.asyncDispose]()
-            sqlite = await openSqliteStore({ file, capacity })
-            for (const owner of ['a', 'b']) await memory.releaseEffects(owner)
+    test('on every answer and on what is left after any sequence of calls', async () => {
+      let round = 0
+      await fc.assert(
+        fc.asyncProperty(sequence, fc.boolean(), async (calls, isReopened) => {
+          round += 1
+          const memory = createMemoryStore({ capacity })
+          let store = await compared.open(round)
+          try {
+            for (const each of calls) assert.deepEqual(await outcomeOf(each, store), await outcomeOf(each, memory))
+            if (isReopened) {
+              await store[Symbol.asyncDispose]()
+              store = await compared.open(round)
+              for (const owner of ['a', 'b']) await memory.releaseEffects(owner)
+            }
+            assert.deepEqual(await view(store), await view(memory))
+          } finally {
+            await store[Symbol.asyncDispose]()
+            compared.forget(round)
           }
-          assert.deepEqual(await view(sqlite), await view(memory))
-        } finally {
-          await sqlite[Symbol.asyncDispose]()
-          rmSync(`${file}.reserve`, { force: true })
-        }
-      }),
-      { numRuns: 40, endOnFailure: true }
-    )
+        }),
+        { numRuns: 40, endOnFailure: true }
+      )
+    })
   })
+}
+
+agreement('sqlite', false, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-model-'))
+  const file = (round: number): string => join(folder, `${round}.db`)
+  return {
+    open: (round) => openSqliteStore({ file: file(round), capacity }),
+    forget: (round) => rmSync(`${file(round)}.reserve`, { force: true }),
+    close: async () => rmSync(folder, { recursive: true })
+  }
+})
+
+agreement('redis', skipReason, async () => {
+  const server = await startServer()
+  return {
+    open: (round) =>
+      openRedisStore({
+        topology: { kind: 'standalone' },
+        nodes: [{ host: '127.0.0.1', port: server.port }],
+        access: {},
+        clock: systemClock,
+        capacity,
+        prefix: `m${round}:`,
+        buckets: 1,
+        copies: 0,
+        ack: 'degraded',
+        auditMax: 0,
+        label: 'model',
+        token: `token ${round}`
+      }),
+    forget() {},
+    close: () => server.stop()
+  }
 })
 
 async function outcomeOf(ask: Call, store: Store): Promise<unknown> {

@@ -3,6 +3,7 @@ import { createLogger } from '../../platform/logger.ts'
 import { compose } from '../compose.ts'
 import type { CommandContext } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { nodeName } from '../open-store.ts'
 import { aligned } from '../table.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { version } from '../version.ts'
@@ -25,8 +26,8 @@ export async function start(context: CommandContext): Promise<ExitCode> {
       ['Admin API', `http://${config.admin.listen[0] ?? ''}/v1         token in ${config.admin.tokenFile ?? ''}`],
       ['Metrics', `http://${config.admin.listen[0] ?? ''}/metrics`],
       ['Config', `${file} (${count} ${count === 1 ? 'connection' : 'connections'})`],
-      ['Store', `${config.store.kind} ${config.store.kind === 'sqlite' ? config.store.file : ''}`],
-      ['Cluster', 'single node'],
+      ['Store', `${config.store.kind} ${config.store.kind === 'sqlite' ? config.store.file : (config.store.redis?.topology ?? '')}`],
+      ['Cluster', config.store.kind === 'redis' ? `node ${nodeName(config)}` : 'single node'],
       ['Stop', 'Ctrl+C']
     ])) {
       terminal.note(line)

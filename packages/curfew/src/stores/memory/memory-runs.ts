@@ -54,14 +54,14 @@ function commitRun(state: MemoryState, { run, effects, settled }: RunCommit): 'c
 }
 
 function claimEffects(state: MemoryState, { owner, nowMs, leaseMs, max }: EffectClaim): readonly ClaimedEffect[] {
-  const leased = new Map<RunId, string>()
+  const leased = new Set<RunId>()
   const ready: StoredEffect[] = []
   for (const stored of state.effects.values()) {
     if (stored.readyAtMs <= nowMs) ready.push(stored)
-    else if (stored.owner !== undefined) leased.set(stored.runId, stored.owner)
+    else if (stored.owner !== undefined && stored.owner !== owner) leased.add(stored.runId)
   }
   const claimed = ready
-    .filter(({ runId }) => (leased.get(runId) ?? owner) === owner)
+    .filter(({ runId }) => !leased.has(runId))
     .sort((a, b) => a.readyAtMs - b.readyAtMs || a.id - b.id)
     .slice(0, max)
   for (const stored of claimed) state.effects.set(stored.id, { ...stored, owner, readyAtMs: nowMs + leaseMs })

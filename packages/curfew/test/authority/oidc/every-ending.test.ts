@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { alone } from '../../admin/alone.ts'
 import { suite, test } from 'node:test'
 import { type LogoutRequest, type NameID, verifyLogoutRequest, decodeSoap, verificationKeyFromCertificate } from '@curfew/codecs'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
@@ -93,6 +94,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
     baseUrl: authorityUrl,
     peers: () => [],
     peer: (id) => kit.ctx.peer(id),
+    cluster: alone,
     status: () => 'ok'
   })
   const answer = await admin.inject({ method: 'POST', url, payload, headers: { authorization: 'Bearer token of the test' } })

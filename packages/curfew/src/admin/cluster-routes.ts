@@ -1,0 +1,21 @@
+import { CurfewError } from '@curfew/codecs'
+import { z } from 'zod'
+import type { AdminContext } from './context.ts'
+import { clusterView, placeView, sessionIdSchema } from './schemas.ts'
+import type { AdminServer } from './server.ts'
+
+export function registerCluster(app: AdminServer, ctx: AdminContext): void {
+  const { cluster, store } = ctx
+  app.get('/v1/cluster', { schema: { response: { 200: clusterView } } }, async () => {
+    const { kind, location, durability } = await store.describe()
+    return { mode: cluster.mode, self: cluster.self, store: { kind, location, durability }, nodes: await cluster.nodes() }
+  })
+
+  app.get('/v1/cluster/owner/:session', { schema: { params: z.object({ session: sessionIdSchema }), response: { 200: placeView } } }, async (request) => {
+    const { session } = request.params
+    if ((await store.getSession(session)) === undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
+    const place = await cluster.whereIs(session)
+    const { location } = await store.describe()
+    return { session, ...(place ?? { bucket: 0, slot: 0, primary: location, copies: [] }) }
+  })
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { CurfewError } from '@curfew/codecs'
+import type { AdminCluster } from '../admin/context.ts'
+import type { Config } from '../config/schema.ts'
+import { systemClock } from '../platform/clock.ts'
+import type { Logger } from '../platform/logger.ts'
+import { systemRandom } from '../platform/random.ts'
+import { createMemoryStore } from '../stores/memory/memory-store.ts'
+import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
+import type { NodeFacts } from '../stores/redis/nodes.ts'
+import type { RedisStore } from '../stores/redis/redis-store.ts'
+import type { Store } from '../stores/store.ts'
+import { version } from './version.ts'
+
+/** The store, and what this process is among those that share it. */
+export interface OpenedStore {
+  readonly store: Store
+  /** The same, where several processes share it. */
+  readonly shared?: RedisStore
+}
+
+/** Opens the store that the configuration names. @throws CURFEW_STORE_UNREACHABLE, CURFEW_STORE_UNSUITABLE, CURFEW_CONFIG_FILE */
+export async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
+  const { kind, file, capacity, redis } = config.store
+  if (kind === 'memory') return { store: createMemoryStore({ capacity }) }
+  if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, capacity }) }
+  const shared = await openShared(config, redis, logger)
+  return { store: shared, shared }
+}
+
+/** Loaded only where it is used: the client of the servers takes its time. */
+async function openShared(config: Config, redis: NonNullable<Config['store']['redis']>, logger: Logger): Promise<RedisStore> {
+  const { openRedisStore } = await import('../stores/redis/redis-store.ts')
+  const { parseNodeUrl } = await import('../stores/redis/node-address.ts')
+  const nodes = redis.nodes.map(parseNodeUrl)
+  const access = nodes[0]?.access ?? {}
+  const tls = access.tls === undefined ? {} : { tls: { ...pem('ca', redis.ca), ...pem('cert', redis.certificate), ...pem('key', redis.key) } }
+  return openRedisStore({
+    topology: redis.topology === 'sentinel' ? { kind: 'sentinel', master: redis.master } : { kind: redis.topology },
+    nodes: nodes.map(({ address }) => address),
+    access: {
+      ...access,
+      ...(redis.username === undefined ? {} : { username: redis.username }),
+      ...(redis.password === undefined ? {} : { password: redis.password }),
+      ...tls
+    },
+    clock: systemClock,
+    capacity: config.store.capacity,
+    prefix: redis.prefix,
+    buckets: redis.buckets,
+    copies: redis.copies,
+    ack: redis.ack,
+    auditMax: redis.auditLines,
+    label: `curfew-${nodeName(config).replace(/[^\w.:-]/g, '_')}`,
+    token: Buffer.from(systemRandom.bytes(16)).toString('base64url'),
+    onWarning: ({ server, what, fix }) => logger.warn({ event: 'store.setting', server }, `${server}: ${what}; ${fix}`),
+    onNameLost: (error) => logger.error({ event: 'cluster.name-lost', err: error }, 'this node could not keep its name')
+  })
+}
+
+/** The name of this process among those that share the store. */
+export function nodeName(config: Pick<Config, 'cluster' | 'server'>): string {
+  return config.cluster.node ?? `${hostname()}@${config.server.listen[0] ?? ''}`
+}
+
+/** Takes the name of this node. @throws CURFEW_STORE_NODE_TAKEN */
+export async function joinNodes({ shared }: OpenedStore, config: Config): Promise<void> {
+  await shared?.nodes.join(factsOf(config, systemClock.nowMs()))
+}
+
+function factsOf(config: Config, startedAtMs: number): NodeFacts {
+  const { group, tags } = config.cluster
+  return { id: nodeName(config), address: config.server.listen.join(' '), version, ...(group === undefined ? {} : { group }), tags, startedAtMs }
+}
+
+/** The nodes as the admin API shows them. */
+export function clusterOf({ shared }: OpenedStore, config: Config): AdminCluster {
+  const self = nodeName(config)
+  if (shared === undefined) {
+    const alone = { ...factsOf(config, systemClock.nowMs()), tags: [...config.cluster.tags], isLive: true }
+    return { self, mode: 'single', nodes: () => Promise.resolve([alone]), whereIs: () => Promise.resolve(undefined) }
+  }
+  return {
+    self,
+    mode: config.store.redis?.topology === 'cluster' ? 'adaptive' : 'stateServers',
+    nodes: async () => (await shared.nodes.list()).map((node) => ({ ...node, tags: [...node.tags] })),
+    whereIs: async (session) => {
+      const place = await shared.whereIs(session)
+      return { ...place, copies: [...place.copies] }
+    }
+  }
+}
+
+function pem<Name extends string>(name: Name, path: string | undefined): { readonly [key in Name]?: string } {
+  if (path === undefined) return {}
+  try {
+    return { [name]: readFileSync(path, 'utf8') } as { readonly [key in Name]?: string }
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it can not be read' }, { cause })
+  }
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+
+const path = z.string().min(1)
+
+/** How many buckets a store may have. */
+const bucketChoices: ReadonlySet<number> = new Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024])
+
+/** Servers of Redis or Valkey that several processes share. */
+export const redisSchema = z
+  .strictObject({
+    topology: z
+      .enum(['standalone', 'sentinel', 'cluster'])
+      .default('standalone')
+      .describe('One server, servers watched by Sentinel (state servers, sharing all nodes), or Redis Cluster (adaptive).'),
+    nodes: z
+      .array(z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'write redis://host:port, rediss://host:port or unix:/path'))
+      .min(1)
+      .max(64)
+      .describe('The server; the sentinels; or some nodes of the cluster, of which one has to answer.'),
+    master: z.string().min(1).max(64).default('curfew').describe('Name that the sentinels know the servers by.'),
+    username: z.string().min(1).optional(),
+    password: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
+    ca: path.optional().describe('Certificate authorities for rediss://, a PEM file. Default: those of the system.'),
+    certificate: path.optional().describe('Certificate that this node shows, a PEM file.'),
+    key: path.optional().describe('Its private key, a PEM file.'),
+    prefix: z
+      .string()
+      .regex(/^[\w.-]{1,32}:$/, 'write letters, digits, dots or dashes and a colon at the end')
+      .default('curfew:')
+      .describe('What every key starts with.'),
+    buckets: z
+      .int()
+      .refine((n) => bucketChoices.has(n), 'write a power of two, from 1 to 1024')
+      .default(64)
+      .describe('Parts that the store is cut into; fixed with the first start. At least as many as primaries.'),
+    copies: z.int().min(0).max(5).default(1).describe('Replicas that have to confirm a write beside the primary (replicationFactor - 1).'),
+    ack: z
+      .enum(['degraded', 'strict'])
+      .default('degraded')
+      .describe('With too few copies: go on and say so, or refuse sign-ins. Signing out is never refused.'),
+    auditLines: z.int().min(0).default(1_000_000).describe('Lines of the audit log that are kept; 0 keeps all. They are in the log as well.')
+  })
+  .describe('Servers of Redis 7.0 or Valkey 7.2 and newer, for several nodes.')

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { artifactFunctions } from './artifact-functions.ts'
+import { indexFunctions } from './index-functions.ts'
+import { nodeFunctions } from './node-functions.ts'
+import { runFunctions } from './run-functions.ts'
+import { serviceFunctions } from './service-functions.ts'
+import { sessionFunctions } from './session-functions.ts'
+
+/**
+ * What every function begins with. A function that changes nothing writes all the same (`beat`): WAIT vouches only for
+ * writes of its own connection.
+ */
+const opening = String.raw`
+local insert_run
+local function beat(P) redis.call('SET', P .. 'beat', '1') end
+local function greatest(x, y) if tonumber(x) >= tonumber(y) then return x end return y end
+local function least(x, y) if tonumber(x) <= tonumber(y) then return x end return y end
+local function take(args)
+  local P = args[1]
+  table.remove(args, 1)
+  return P
+end
+`
+
+const placeholder = '@digest@'
+
+const define = String.raw`
+local function define(name, is_ending, body)
+  redis.register_function{
+    function_name = 'curfew_${placeholder}_' .. name,
+    callback = function(keys, args) return body(take(args), args) end,
+    flags = is_ending and {'allow-oom'} or {}
+  }
+end
+local function define_read(name, body)
+  redis.register_function{
+    function_name = 'curfew_${placeholder}_' .. name,
+    callback = function(keys, args) return body(take(args), args) end,
+    flags = {'no-writes'}
+  }
+end
+`
+
+const source = opening + define + indexFunctions + runFunctions + sessionFunctions + serviceFunctions + artifactFunctions + nodeFunctions
+const digest = createHash('sha256').update(source).digest('hex').slice(0, 12)
+
+/**
+ * The library as it is loaded on every primary. Functions carry the digest of their source in their names: two versions
+ * of the program live side by side.
+ */
+export const library = {
+  name: `curfew_${digest}`,
+  code: `#!lua name=curfew_${digest}\n${source.replaceAll(placeholder, digest)}`,
+  named: (name: string): string => `curfew_${digest}_${name}`
+} as const

@@ -1,0 +1,109 @@
+import { storeError } from '../store-error.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import { maybeTexts, type RedisContext, texts } from './redis-context.ts'
+
+/** What a process says of itself to the others. */
+export interface NodeFacts {
+  readonly id: string
+  readonly address: string
+  readonly version: string
+  readonly group?: string
+  readonly tags: readonly string[]
+  readonly startedAtMs: number
+}
+
+/** A process that shares the store. */
+export interface SeenNode extends NodeFacts {
+  /** It renewed its name so late that it counts as there. */
+  readonly isLive: boolean
+}
+
+/** The processes on one store, each with a name of its own. */
+export interface Nodes {
+  /**
+   * Takes the name for this process and keeps it. The name of a process that is gone is free when its time is over.
+   * @throws CURFEW_STORE_NODE_TAKEN when a live process has it
+   */
+  join(facts: NodeFacts): Promise<void>
+  list(): Promise<readonly SeenNode[]>
+  leave(): Promise<void>
+}
+
+/** How long a name is kept without a word, and how often that word is given. */
+const nameMs = 6_000
+const renewMs = 2_000
+
+export interface NodesDeps {
+  readonly clock: Clock
+  /** Tells this process from another of the same name; never used twice. */
+  readonly token: string
+  /** The name went to another process, because this one was away for too long. */
+  readonly onLost: (error: unknown) => void
+  /** Gives back what a process that is gone held, so that the others need not wait for its leases. */
+  readonly release: (node: string) => Promise<unknown>
+}
+
+export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { clock, token, onLost, release }: NodesDeps): Nodes {
+  const { shards, keys } = context
+  let own: NodeFacts | undefined
+  let timer: Timer | undefined
+
+  const claim = async (facts: NodeFacts): Promise<number | undefined> => {
+    const nowMs = clock.nowMs()
+    const args = [facts.id, token, String(nowMs), String(nowMs + nameMs), JSON.stringify(facts)]
+    const [word, untilMs] = texts((await shards.write(keys.common, 'node_claim', args, { isEnding: true })).reply)
+    return word === 'claimed' ? undefined : Number(untilMs)
+  }
+  /** One that is slow, not gone, may still finish what it has begun: versions of runs keep the two apart. */
+  const takeOver = async (): Promise<void> => {
+    for (const { id, isLive } of await list()) {
+      if (isLive || id === own?.id) continue
+      await release(id)
+      await shards.write(keys.common, 'node_forget', [id, String(clock.nowMs())], { isEnding: true })
+    }
+  }
+  const keep = async (facts: NodeFacts): Promise<void> => {
+    if ((await claim(facts)) !== undefined) throw storeErrorTaken(facts.id)
+    await takeOver()
+  }
+  const renew = (): void => {
+    timer = clock.after(renewMs, () => {
+      if (own === undefined) return
+      void keep(own).catch(onLost).finally(renew)
+    })
+  }
+  const list = async (): Promise<readonly SeenNode[]> => {
+    const ids = texts(await shards.read(keys.common, 'SMEMBERS', 'nodes'))
+    const found = await Promise.all(ids.map(async (id) => maybeTexts(await shards.read(keys.common, 'HMGET', `node:${id}`, 'u', 'd'))))
+    const nowMs = clock.nowMs()
+    return found
+      .flatMap(([untilMs, doc]) => (doc === undefined ? [] : [{ ...(JSON.parse(doc) as NodeFacts), isLive: Number(untilMs) > nowMs }]))
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+  return {
+    async join(facts) {
+      const first = await claim(facts)
+      // A process that was killed leaves its name behind for a while; one that lives renews it meanwhile.
+      if (first !== undefined) {
+        const waitMs = Math.max(0, first - clock.nowMs()) + 100
+        await new Promise<void>((resolve) => {
+          clock.after(waitMs, resolve)
+        })
+        if ((await claim(facts)) !== undefined) throw storeErrorTaken(facts.id)
+      }
+      own = facts
+      renew()
+    },
+    list,
+    async leave() {
+      timer?.cancel()
+      const gone = own
+      own = undefined
+      if (gone !== undefined) await shards.write(keys.common, 'node_leave', [gone.id, token], { isEnding: true })
+    }
+  }
+}
+
+function storeErrorTaken(node: string): Error {
+  return storeError('CURFEW_STORE_NODE_TAKEN', { node })
+}

@@ -1,0 +1,37 @@
+import type { LRUCache } from 'lru-cache'
+import type { RunId, SessionId } from '../../core/ids.ts'
+import type { Bucket, Keys } from './keys.ts'
+import type { Reply } from './link.ts'
+import type { Shards } from './shards.ts'
+
+/** What the parts of the store share. */
+export interface RedisContext {
+  readonly shards: Shards
+  readonly keys: Keys
+  readonly capacity: number
+  /** Lines of the audit log that are kept; 0 keeps all. */
+  readonly auditMax: number
+  /** Session of a run: it never changes. */
+  readonly runSessions: LRUCache<RunId, SessionId>
+}
+
+/** An answer that is a list of texts. */
+export function texts(reply: Reply): readonly string[] {
+  return Array.isArray(reply) ? (reply as readonly Reply[]).map((item) => String(item ?? '')) : []
+}
+
+/** An answer that is a list in which things may be missing. */
+export function maybeTexts(reply: Reply): readonly (string | undefined)[] {
+  return Array.isArray(reply) ? (reply as readonly Reply[]).map((item) => (item === null ? undefined : String(item))) : []
+}
+
+/** Asks every bucket. */
+export async function ofAll<T>({ keys }: Pick<RedisContext, 'keys'>, ask: (bucket: Bucket) => Promise<T>): Promise<readonly T[]> {
+  return Promise.all(keys.buckets.map(ask))
+}
+
+/** Sum of a number of every bucket. */
+export async function total(context: Pick<RedisContext, 'keys' | 'shards'>, command: 'ZCARD' | 'SCARD', key: string): Promise<number> {
+  const counts = await ofAll(context, (bucket) => context.shards.read(bucket, command, key))
+  return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+}

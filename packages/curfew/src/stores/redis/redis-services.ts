@@ -1,0 +1,99 @@
+import type { AuditRecord, Store } from '../store.ts'
+import { membersOf } from './index-sets.ts'
+import { pair } from './keys.ts'
+import type { Reply } from './link.ts'
+import { maybeTexts, type RedisContext, texts } from './redis-context.ts'
+import type { Feed } from './redis-feed.ts'
+import type { SessionId } from '../../core/ids.ts'
+import { readStored } from './session-rows.ts'
+
+type ServiceCalls = Pick<
+  Store,
+  | 'revoke'
+  | 'isRevoked'
+  | 'revocationFeed'
+  | 'replaySeen'
+  | 'lockBump'
+  | 'lockRead'
+  | 'lockClear'
+  | 'txCreate'
+  | 'txGet'
+  | 'txTake'
+  | 'appendAudit'
+  | 'listAudit'
+>
+
+export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
+  const { shards, keys } = context
+  return {
+    async revoke(sri, untilMs, atMs) {
+      const { reply, durability } = await feed.revoke(sri, untilMs, atMs)
+      return { value: texts(reply)[0] === 'revoked' ? 'revoked' : 'known', durability }
+    },
+    isRevoked: (sri, nowMs) => isRevoked(context, sri, nowMs),
+    revocationFeed: (cursor, max) => feed.read(cursor, max),
+    async replaySeen(issuer, id, untilMs, nowMs) {
+      const name = pair(issuer, id)
+      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', [name, String(untilMs), String(nowMs)])
+      return { value: reply === 'fresh' ? 'fresh' : 'seen', durability }
+    },
+    async lockBump(userKey, nowMs, windowMs) {
+      const args = [userKey, String(nowMs), String(nowMs + windowMs), String(nowMs - windowMs)]
+      const { reply, durability } = await shards.write(keys.ofText(userKey), 'lock_bump', args, { isEnding: true })
+      return { value: Number(reply), durability }
+    },
+    lockRead: async (userKey, nowMs, windowMs) =>
+      Number(await shards.read(keys.ofText(userKey), 'ZCOUNT', `l:${userKey}`, `(${nowMs - windowMs}`, String(nowMs))),
+    async lockClear(userKey) {
+      const { durability } = await shards.write(keys.ofText(userKey), 'lock_clear', [userKey], { isEnding: true })
+      return { value: 'cleared', durability }
+    },
+    async txCreate(key, value, untilMs) {
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_create', [key, String(untilMs), JSON.stringify(value) ?? 'null'])
+      return { value: reply === 'created' ? 'created' : 'exists', durability }
+    },
+    txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
+    async txTake(key, nowMs) {
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', [key], { isEnding: true })
+      return { value: transaction(reply, nowMs), durability }
+    },
+    async appendAudit(record) {
+      const { durability } = await shards.write(keys.common, 'audit', [record.userKey ?? '', String(context.auditMax), JSON.stringify(record)], {
+        isEnding: true
+      })
+      return { value: 'appended', durability }
+    },
+    listAudit: (query) => listAudit(context, query)
+  }
+}
+
+/** On the list, or on its way there: the end of a session counts from the step that writes it. */
+async function isRevoked(context: RedisContext, sri: string, nowMs: number): Promise<boolean> {
+  const untilMs = await context.shards.read(context.keys.ofText(sri), 'HGET', `v:${sri}`, 'u')
+  if (untilMs !== null && Number(untilMs) > nowMs) return true
+  const ids = await membersOf(context, 'ir', sri)
+  const stored = await Promise.all(ids.map((id) => readStored(context, id as SessionId)))
+  return stored.some((one) => one?.session.sri === sri && (one.revokedUntilMs ?? nowMs) > nowMs)
+}
+
+function transaction(reply: Reply, nowMs: number): unknown {
+  const [untilMs, json] = maybeTexts(reply)
+  return json === undefined || Number(untilMs) <= nowMs ? undefined : JSON.parse(json)
+}
+
+type Line = AuditRecord & { readonly id: number }
+
+async function listAudit({ shards, keys }: RedisContext, { afterId = 0, limit, userKey }: Parameters<Store['listAudit']>[0]): Promise<readonly Line[]> {
+  const { common } = keys
+  if (userKey === undefined) return linesOf(await shards.read(common, 'XRANGE', 'audit', `(${afterId}-0`, '+', 'COUNT', String(limit)))
+  const ids = texts(await shards.read(common, 'ZRANGE', `au:${userKey}`, `(${afterId}`, '+inf', 'BYSCORE', 'LIMIT', '0', String(limit)))
+  const lines = await Promise.all(ids.map(async (id) => linesOf(await shards.read(common, 'XRANGE', 'audit', `${id}-0`, `${id}-0`))))
+  return lines.flat()
+}
+
+function linesOf(reply: Reply): readonly Line[] {
+  return ((reply ?? []) as readonly Reply[]).map((entry) => {
+    const [id, fields] = entry as readonly [string, readonly string[]]
+    return { ...(JSON.parse(fields[1] ?? '{}') as AuditRecord), id: Number.parseInt(id, 10) }
+  })
+}

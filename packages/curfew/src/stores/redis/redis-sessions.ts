@@ -1,0 +1,324 @@
+import { isCurfewError } from '@curfew/codecs'
+import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
+import type { Participant } from '../../core/participant.ts'
+import { isLive, type Session } from '../../core/session.ts'
+import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
+import { dueAtMs, joinParticipant, tombstoneUntilMs } from '../facts.ts'
+import { storeError } from '../store-error.ts'
+import type { Ack, EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
+import { pair } from './keys.ts'
+import { newest, type Source } from './newest.ts'
+import { ofAll, type RedisContext, texts, total } from './redis-context.ts'
+import { type Feed } from './redis-feed.ts'
+import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
+import { readParticipant, readParticipants, readSession, readSessions, sessionDoc } from './session-rows.ts'
+
+type SessionCalls = Pick<
+  Store,
+  | 'openSession'
+  | 'addParticipant'
+  | 'endSession'
+  | 'openRun'
+  | 'touch'
+  | 'getSession'
+  | 'getParticipants'
+  | 'findSessionByToken'
+  | 'findSessionByPersistentToken'
+  | 'findByNameId'
+  | 'findByIndex'
+  | 'findByUser'
+  | 'listSessions'
+  | 'countLiveSessions'
+  | 'dueSessions'
+>
+
+export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
+  const capacity = createCapacity(context)
+  return {
+    openSession: (session) => capacity.hold(() => openSession(context, session, () => capacity.isReached())),
+    addParticipant: (sessionId, participant) => addParticipant(context, sessionId, participant),
+    endSession: (commit) => endSession(context, feed, commit),
+    openRun: (opening) => openRun(context, opening),
+    async touch(sessionId, lastActivityAtMs, idleExpiresAtMs) {
+      const { reply, durability } = await context.shards.write(context.keys.ofSession(sessionId), 'touch', [
+        sessionId,
+        String(lastActivityAtMs),
+        String(idleExpiresAtMs)
+      ])
+      return { value: wordOf(reply) as 'touched' | 'ended' | 'unknown', durability }
+    },
+    getSession: (sessionId) => readSession(context, sessionId),
+    getParticipants: (sessionId) => readParticipants(context, sessionId),
+    findSessionByToken: async (tokenHash) =>
+      preferred((await readSessions(context, await membersOf(context, 'ik', tokenHash))).filter((session) => session.tokenHash === tokenHash)),
+    findSessionByPersistentToken: async (hash) =>
+      preferred((await readSessions(context, await membersOf(context, 'ip', hash))).filter((session) => session.persistentTokenHash === hash)),
+    findByNameId: async (peerId, value) => (await matches(context, 'im', peerId, value, (p) => p.nameId.value === value)).sort(byAge),
+    findByIndex: async (peerId, index) =>
+      (await matches(context, 'ix', peerId, index, (p) => p.sessionIndex === index)).sort(
+        (a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs || byAge(a, b)
+      )[0],
+    findByUser: async (userKey) =>
+      (await readSessions(context, await membersOf(context, 'iu', userKey)))
+        .filter((session) => session.userKey === userKey && session.end === undefined)
+        .sort(oldestFirst),
+    listSessions: (query) => listSessions(context, query),
+    countLiveSessions: () => total(context, 'ZCARD', 'due'),
+    dueSessions: (nowMs, max) => dueSessions(context, nowMs, max)
+  }
+}
+
+/** Openings of this process are counted one after the other near the capacity, so that it is not overrun. */
+interface Capacity {
+  hold<T>(open: () => Promise<T>): Promise<T>
+  isReached(): Promise<boolean>
+}
+
+/** The sum over all buckets is asked for again after so many openings, or sooner where it is tight. */
+const uncountedMax = 200
+
+function createCapacity(context: RedisContext): Capacity {
+  let known = Number.POSITIVE_INFINITY
+  let since = 0
+  let last: Promise<unknown> = Promise.resolve()
+  const isTight = (): boolean => known + since + uncountedMax >= context.capacity || since >= uncountedMax
+  return {
+    async hold(open) {
+      if (!isTight()) return open()
+      const mine = last.then(open, open)
+      last = mine.catch(() => undefined)
+      return mine
+    },
+    async isReached() {
+      if (isTight()) {
+        known = await total(context, 'ZCARD', 'due')
+        since = 0
+      }
+      since += 1
+      return known + since > context.capacity
+    }
+  }
+}
+
+async function openSession(context: RedisContext, given: Session, isFull: () => Promise<boolean>): Promise<Ack<'opened' | 'exists' | 'full'>> {
+  const { end: _, ...session } = given
+  const bucket = context.keys.ofSession(session.id)
+  if ((await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 0) {
+    if (await isFull()) return { value: 'full', durability: 'local' }
+    await addEntries(context, sessionEntries(context, session))
+  }
+  const doc = sessionDoc(session)
+  const args = [
+    session.id,
+    String(session.version),
+    String(session.lastActivityAtMs),
+    String(session.idleExpiresAtMs),
+    String(session.expiresAtMs),
+    String(dueAtMs(session)),
+    placeOf(session.createdAtMs, session.id),
+    doc
+  ]
+  const { reply, durability, isRepeat } = await context.shards
+    .write(bucket, 'open_session', args, { again: { name: 'open_session', args } })
+    .catch(async (error) => {
+      // Only then is it certain that the session is not there: what leads to it goes as well.
+      if (isCurfewError(error) && error.code === 'CURFEW_STORE_MEMORY_FULL') await dropEntries(context, sessionEntries(context, session))
+      throw error
+    })
+  const [word, known] = texts(reply)
+  // After a lost answer the session that is there may be the one that this call opened.
+  const isOurs = word === 'opened' || (isRepeat && known === doc)
+  return { value: isOurs ? 'opened' : 'exists', durability }
+}
+
+async function addParticipant(context: RedisContext, sessionId: SessionId, participant: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>> {
+  const bucket = context.keys.ofSession(sessionId)
+  let known = ''
+  for (;;) {
+    const joined = known === '' ? participant : joinParticipant(JSON.parse(known) as Participant, participant)
+    const doc = joined === participant || known === '' ? JSON.stringify(joined) : sameOr(known, joined)
+    if (doc !== known) await addEntries(context, participantEntries(context, sessionId, joined))
+    const args = [sessionId, participant.id, known, doc]
+    const { reply, durability, isRepeat } = await context.shards.write(bucket, 'add_participant', args, { again: { name: 'add_participant', args } })
+    const [word = '', found = ''] = texts(reply)
+    if (word !== 'joined-with') return { value: word as 'added' | 'exists' | 'ended' | 'unknown', durability }
+    if (isRepeat && found === doc) return { value: known === '' ? 'added' : 'exists', durability }
+    known = found === '' ? await readParticipant(context, sessionId, participant.id) : found
+  }
+}
+
+/** The text that is stored where the join changed nothing, so that it compares equal. */
+function sameOr(known: string, joined: Participant): string {
+  const doc = JSON.stringify(joined)
+  return JSON.stringify(JSON.parse(known)) === doc ? known : doc
+}
+
+async function endSession(context: RedisContext, feed: Feed, commit: EndCommit): Promise<Ack<EndResult>> {
+  const { sessionId, expectedVersion, end, revokedUntilMs, run } = commit
+  const session = await readSession(context, sessionId)
+  if (session === undefined) return { value: { kind: 'unknown' }, durability: 'local' }
+  if (session.end !== undefined) return { value: { kind: 'already', runId: session.end.runId }, durability: 'local' }
+  if (session.version !== expectedVersion) return { value: { kind: 'changed' }, durability: 'local' }
+  // The version that was read is the one that is written, so these are the participants of that moment.
+  const participants = await readParticipants(context, sessionId)
+  const keepUntilMs = tombstoneUntilMs(session, Math.max(end.atMs, commit.keptUntilMs ?? 0), revokedUntilMs, participants)
+  await claimRunId(context, run)
+  await addEntries(context, runEntriesOf(context, run))
+  const bucket = context.keys.ofSession(sessionId)
+  const args = [
+    sessionId,
+    String(expectedVersion),
+    JSON.stringify(end),
+    String(keepUntilMs),
+    String(revokedUntilMs),
+    session.sri,
+    String(end.atMs),
+    ...runArguments(context, bucket, run, commit.effects)
+  ]
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'end_session', args, { isEnding: true, again: { name: 'reassert_end', args } })
+  const [word, known] = texts(reply)
+  if (word === 'unknown' || word === 'changed') return { value: { kind: word }, durability }
+  if (word === 'taken') throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+  if (word === 'already') {
+    const { runId } = JSON.parse(known ?? '{}') as Session['end'] & object
+    return { value: isRepeat && runId === run.id ? { kind: 'ended' } : { kind: 'already', runId }, durability }
+  }
+  await indexMessages(context, run)
+  await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
+  return { value: { kind: 'ended' }, durability }
+}
+
+async function openRun(
+  context: RedisContext,
+  { sessionId, expectedVersion, run, effects }: RunOpening
+): Promise<Ack<'opened' | 'changed' | 'ended' | 'unknown'>> {
+  const session = await readSession(context, sessionId)
+  if (session === undefined) return { value: 'unknown', durability: 'local' }
+  if (session.end !== undefined) return { value: 'ended', durability: 'local' }
+  if (session.version !== expectedVersion) return { value: 'changed', durability: 'local' }
+  await claimRunId(context, run)
+  await addEntries(context, runEntriesOf(context, run))
+  const bucket = context.keys.ofSession(sessionId)
+  const args = [sessionId, String(expectedVersion), ...runArguments(context, bucket, run, effects)]
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_run', args, { isEnding: true })
+  const word = wordOf(reply)
+  if (word === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+  const value = word === 'taken' ? 'opened' : (word as 'opened' | 'changed' | 'ended' | 'unknown')
+  if (value === 'opened') await indexMessages(context, run)
+  return { value, durability }
+}
+
+async function matches(
+  context: RedisContext,
+  kind: string,
+  peerId: PeerId,
+  text: string,
+  wanted: (participant: Participant) => boolean
+): Promise<SessionParticipant[]> {
+  const ids = await membersOf(context, kind, pair(peerId, text))
+  const found = await Promise.all(
+    ids.map(async (id) => {
+      const [session, participants] = await Promise.all([readSession(context, id as SessionId), readParticipants(context, id as SessionId)])
+      if (session === undefined) return []
+      return participants.filter((participant) => participant.peerId === peerId && wanted(participant)).map((participant) => ({ session, participant }))
+    })
+  )
+  return found.flat()
+}
+
+async function dueSessions(context: RedisContext, nowMs: number, max: number): Promise<readonly Session[]> {
+  const lists = await ofAll(context, async (bucket) =>
+    texts(await context.shards.read(bucket, 'ZRANGE', 'due', '-inf', String(nowMs), 'BYSCORE', 'LIMIT', '0', String(max)))
+  )
+  const found = (await readSessions(context, lists.flat())).filter((session) => session.end === undefined && dueAtMs(session) <= nowMs)
+  return [...found].sort((a, b) => dueAtMs(a) - dueAtMs(b) || compare(a.id, b.id)).slice(0, max)
+}
+
+/** Sessions one call of the list looks at. */
+const scannedMax = 10_000
+
+async function listSessions(context: RedisContext, query: SessionQuery): Promise<Page<SessionSummary>> {
+  const after = readCursor(query.cursor)
+  const items: SessionSummary[] = []
+  let looked = 0
+  for await (const place of candidates(context, query, after)) {
+    if (query.sinceMs !== undefined && place.atMs < query.sinceMs) break
+    const summary = await summaryOf(context, place.id as SessionId, query)
+    if (summary !== undefined) {
+      const last = items.at(-1)
+      if (items.length === query.limit && last !== undefined) return { items, nextCursor: writeCursor(placeIn(last.session)) }
+      items.push(summary)
+    }
+    looked += 1
+    if (looked === scannedMax) return { items, nextCursor: writeCursor(place) }
+  }
+  return { items }
+}
+
+async function* candidates(context: RedisContext, query: SessionQuery, after: ReturnType<typeof readCursor>): AsyncGenerator<{ atMs: number; id: string }> {
+  if (query.userKey !== undefined) {
+    const sessions = await readSessions(context, await membersOf(context, 'iu', query.userKey))
+    const places = sessions.map(placeIn).sort(newestFirst)
+    yield* places.filter((place) => newestFirst(after, place) < 0)
+    return
+  }
+  const { username } = query
+  const sources: readonly Source[] =
+    username === undefined
+      ? context.keys.buckets.map((bucket) => ({ bucket, key: 'list' }))
+      : [{ bucket: context.keys.ofText(username), key: `in:${username}` }]
+  yield* newest(context, sources, after, query.limit + 1)
+}
+
+async function summaryOf(context: RedisContext, id: SessionId, query: SessionQuery): Promise<SessionSummary | undefined> {
+  const session = await readSession(context, id)
+  if (session === undefined || !isWanted(session, query)) return undefined
+  const participants = await readParticipants(context, id)
+  if (query.peerId !== undefined && participants.every(({ peerId }) => peerId !== query.peerId)) return undefined
+  return { session, participants: participants.map(({ id: participantId, peerId }): { id: ParticipantId; peerId: PeerId } => ({ id: participantId, peerId })) }
+}
+
+function isWanted(session: Session, query: SessionQuery): boolean {
+  if (query.userKey !== undefined && session.userKey !== query.userKey) return false
+  if (query.username !== undefined && session.username !== query.username) return false
+  if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
+  if (query.state === 'live') return isLive(session, query.nowMs)
+  return query.state !== 'ended' || session.end !== undefined
+}
+
+/** Removes an ended session past keeping, with everything that leads to it. */
+export async function purgeSession(context: RedisContext, id: SessionId, nowMs: number): Promise<number> {
+  const session = await readSession(context, id)
+  if (session === undefined) return 0
+  const participants = await readParticipants(context, id)
+  const bucket = context.keys.ofSession(id)
+  const { reply } = await context.shards.write(bucket, 'purge_session', [id, String(nowMs), placeOf(session.createdAtMs, id)], { isEnding: true })
+  if (Number(reply) === 0) return 0
+  await dropEntries(context, [...sessionEntries(context, session), ...participants.flatMap((one) => participantEntries(context, id, one))])
+  return 1
+}
+
+function placeIn(session: Session): { readonly atMs: number; readonly id: string } {
+  return { atMs: session.createdAtMs, id: session.id }
+}
+
+function preferred(sessions: readonly Session[]): Session | undefined {
+  return [...sessions].sort((a, b) => Number(a.end !== undefined) - Number(b.end !== undefined) || newestFirst(placeIn(a), placeIn(b)))[0]
+}
+
+function oldestFirst(a: Session, b: Session): number {
+  return a.createdAtMs - b.createdAtMs || compare(a.id, b.id)
+}
+
+function byAge(a: SessionParticipant, b: SessionParticipant): number {
+  return oldestFirst(a.session, b.session) || compare(a.participant.id, b.participant.id)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function wordOf(reply: unknown): string {
+  return Array.isArray(reply) ? String(reply[0]) : String(reply)
+}

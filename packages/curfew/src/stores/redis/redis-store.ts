@@ -1,0 +1,167 @@
+import { LRUCache } from 'lru-cache'
+import type { SessionId } from '../../core/ids.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { storeError } from '../store-error.ts'
+import type { EffectClaim, Store, StoreDescription } from '../store.ts'
+import { createGate } from './gate.ts'
+import { createKeys } from './keys.ts'
+import { LinkLost } from './link.ts'
+import { createNodes, type Nodes } from './nodes.ts'
+import { nameOf, type NodeAccess, type NodeAddress } from './node-address.ts'
+import { redisArtifacts } from './redis-artifacts.ts'
+import { type RedisContext, total } from './redis-context.ts'
+import { createFeed } from './redis-feed.ts'
+import { purge } from './redis-purge.ts'
+import { redisRuns } from './redis-runs.ts'
+import { redisServices } from './redis-services.ts'
+import { redisSessions } from './redis-sessions.ts'
+import { createShards, type Shards } from './shards.ts'
+import { slotOfTag } from './slots.ts'
+import { checkServers, type Finding } from './start-checks.ts'
+import { openTopology, type Topology, type TopologyKind } from './topology.ts'
+
+export interface RedisStoreOptions {
+  readonly topology: TopologyKind
+  readonly nodes: readonly NodeAddress[]
+  readonly access: NodeAccess
+  readonly clock: Clock
+  /** Live sessions at most; more are refused, none is evicted. */
+  readonly capacity: number
+  /** What every key starts with: two stores may share servers. */
+  readonly prefix: string
+  /** A power of two, at most 1024; the one the store was made with, for ever. */
+  readonly buckets: number
+  /** Copies beside the primary that have to confirm a write: 0 asks nobody. */
+  readonly copies: number
+  /** `strict` turns a write that too few copies have into an error; endings are taken all the same. */
+  readonly ack: 'degraded' | 'strict'
+  /** Lines of the audit log that are kept; 0 keeps all. */
+  readonly auditMax: number
+  /** Name of this process in the lists of the servers. */
+  readonly label: string
+  /** Tells this process from every other; never used twice. */
+  readonly token: string
+  /** The name of this node went to another process, or the store did not answer when it was to be kept. */
+  readonly onNameLost?: (error: unknown) => void
+  /** What the servers are told to do is not what this store needs, but can be lived with. */
+  readonly onWarning?: (finding: Finding) => void
+}
+
+/** How long copies may take to confirm, in milliseconds. */
+const copyWaitMs = 150
+const runSessionsMax = 50_000
+
+/** The store that many processes share, on Redis or Valkey. */
+export interface RedisStore extends Store {
+  /** Facts that too few copies have yet. */
+  readonly owed: number
+  /** The processes that share the store. */
+  readonly nodes: Nodes
+  /** Where a session is kept. */
+  whereIs(sessionId: SessionId): Promise<Place>
+}
+
+/** One bucket, the server that takes its writes, and the copies it has. */
+export interface Place {
+  readonly bucket: number
+  readonly slot: number
+  readonly primary: string
+  readonly copies: readonly string[]
+}
+
+/**
+ * Opens the store: finds the servers, looks at how they are set up, loads the functions.
+ *
+ * @throws CURFEW_STORE_UNREACHABLE when no server answers
+ * @throws CURFEW_STORE_UNSUITABLE when they would lose what they acknowledged, or the store was made in another way
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  const topology = await findServers(options)
+  const shards = createShards({ topology, clock: options.clock, copies: options.copies, isStrict: options.ack === 'strict' })
+  const context: RedisContext = {
+    shards,
+    keys: createKeys(options.prefix, options.buckets),
+    capacity: options.capacity,
+    auditMax: options.auditMax,
+    runSessions: new LRUCache({ max: runSessionsMax })
+  }
+  const feed = createFeed(context)
+  const gate = createGate()
+  const runs = redisRuns(context)
+  const nodes = createNodes(context, {
+    clock: options.clock,
+    token: options.token,
+    onLost: options.onNameLost ?? (() => undefined),
+    release: (node) => runs.releaseEffects(node)
+  })
+  const owners = new Set<string>()
+  return {
+    ...gate.guard({
+      ...redisSessions(context, feed),
+      ...runs,
+      ...redisServices(context, feed),
+      ...redisArtifacts(context),
+      claimEffects(claim: EffectClaim) {
+        owners.add(claim.owner)
+        return runs.claimEffects(claim)
+      },
+      purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
+      describe: () => describe(context, options, shards)
+    }),
+    get owed() {
+      return shards.owed
+    },
+    nodes,
+    whereIs: (sessionId) => placeOf(topology, context, sessionId),
+    async [Symbol.asyncDispose]() {
+      await gate.close()
+      // What this process held goes on elsewhere at once; a crash leaves it until its leases end.
+      await Promise.allSettled([...owners].map((owner) => runs.releaseEffects(owner)))
+      owners.clear()
+      await nodes.leave().catch(() => undefined)
+      shards.close()
+    }
+  }
+}
+
+async function findServers(options: RedisStoreOptions): Promise<Topology> {
+  let topology: Topology | undefined
+  try {
+    topology = await openTopology({
+      ...options,
+      copyWaitMs,
+      onSilent: (node) => options.onWarning?.({ server: nameOf(node), what: 'does not answer', fix: 'start it, or take it out of store.redis.nodes' })
+    })
+    await checkServers(topology, options)
+    return topology
+  } catch (error) {
+    topology?.close()
+    if (!(error instanceof LinkLost)) throw error
+    throw storeError('CURFEW_STORE_UNREACHABLE', { nodes: options.nodes.map(nameOf).join(', ') }, error)
+  }
+}
+
+async function placeOf(topology: Topology, { keys }: RedisContext, sessionId: SessionId): Promise<Place> {
+  const { index, tag } = keys.ofSession(sessionId)
+  const slot = slotOfTag(tag)
+  const primary = topology.primaryOf(slot)
+  const info = String(await primary.read(['INFO', 'replication']))
+  const copies = [...info.matchAll(/^slave\d+:ip=([^,]+),port=(\d+),state=(\w+)/gm)].map(([, host, port, state]) => `${host}:${port} ${state}`)
+  return { bucket: index, slot, primary: primary.name, copies }
+}
+
+async function describe(context: RedisContext, { nodes, copies, topology }: RedisStoreOptions, shards: Shards): Promise<StoreDescription> {
+  const [liveSessions, openRuns, pendingEffects] = await Promise.all([
+    total(context, 'ZCARD', 'due'),
+    total(context, 'SCARD', 'open'),
+    total(context, 'ZCARD', 'ready')
+  ])
+  return {
+    kind: 'redis',
+    location: `${topology.kind} ${nodes.map(nameOf).join(', ')}`,
+    durability: copies === 0 ? 'local' : shards.owed > 0 ? 'degraded' : 'replicated',
+    liveSessions,
+    openRuns,
+    pendingEffects
+  }
+}

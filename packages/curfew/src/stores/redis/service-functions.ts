@@ -1,0 +1,139 @@
+/** Functions about revocation, replay, failed sign-ins, transactions and the audit log. */
+export const serviceFunctions = String.raw`
+-- revoke P sri until at -> revoked | longer | known, and since when
+define('revoke', true, function(P, a)
+  local v = P .. 'v:' .. a[1]
+  local known = redis.call('HMGET', v, 'u', 'a')
+  if known[1] and tonumber(known[1]) >= tonumber(a[2]) then
+    beat(P)
+    return {'known', known[2], known[1]}
+  end
+  local at = known[2] or a[3]
+  redis.call('HSET', v, 'u', a[2], 'a', at)
+  redis.call('ZADD', P .. 'vx', a[2], a[1])
+  return {known[1] and 'longer' or 'revoked', at, a[2]}
+end)
+
+-- feed P sri until at: the entry moves to the end, unless it is there with that time or a later one
+define('feed', true, function(P, a)
+  local e = P .. 'fe:' .. a[1]
+  local known = redis.call('HMGET', e, 'c', 'u')
+  if known[1] and tonumber(known[2]) >= tonumber(a[2]) then beat(P) return 0 end
+  if known[1] then redis.call('ZREM', P .. 'feed', a[1]) end
+  local cursor = redis.call('INCR', P .. 'cursor')
+  redis.call('ZADD', P .. 'feed', cursor, a[1])
+  redis.call('HSET', e, 'c', cursor, 'u', a[2], 'a', a[3])
+  return 1
+end)
+
+-- feed_read P after max -> cursor, sri, until, at ...
+define_read('feed_read', function(P, a)
+  local out = {}
+  local found = redis.call('ZRANGEBYSCORE', P .. 'feed', '(' .. a[1], '+inf', 'LIMIT', 0, a[2])
+  for _, sri in ipairs(found) do
+    local e = redis.call('HMGET', P .. 'fe:' .. sri, 'c', 'u', 'a')
+    out[#out + 1] = e[1]
+    out[#out + 1] = sri
+    out[#out + 1] = e[2]
+    out[#out + 1] = e[3]
+  end
+  return out
+end)
+
+-- purge_revocation P sri now -> 1 | 0
+define('purge_revocation', true, function(P, a)
+  local until_ = redis.call('ZSCORE', P .. 'vx', a[1])
+  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
+  redis.call('DEL', P .. 'v:' .. a[1])
+  redis.call('ZREM', P .. 'vx', a[1])
+  return 1
+end)
+
+-- unfeed P sri now
+define('unfeed', true, function(P, a)
+  local until_ = redis.call('HGET', P .. 'fe:' .. a[1], 'u')
+  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
+  redis.call('DEL', P .. 'fe:' .. a[1])
+  redis.call('ZREM', P .. 'feed', a[1])
+  return 1
+end)
+
+-- replay P id until now -> fresh | seen
+define('replay', true, function(P, a)
+  local known = redis.call('GET', P .. 'y:' .. a[1]) or a[3]
+  if tonumber(a[2]) > tonumber(known) then
+    redis.call('SET', P .. 'y:' .. a[1], a[2])
+    redis.call('ZADD', P .. 'yx', a[2], a[1])
+  else
+    beat(P)
+  end
+  return tonumber(known) > tonumber(a[3]) and 'seen' or 'fresh'
+end)
+
+define('purge_replay', true, function(P, a)
+  local until_ = redis.call('GET', P .. 'y:' .. a[1])
+  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
+  redis.call('DEL', P .. 'y:' .. a[1])
+  redis.call('ZREM', P .. 'yx', a[1])
+  return 1
+end)
+
+-- lock_bump P user now until after -> failed sign-ins later than after, up to now
+define('lock_bump', true, function(P, a)
+  local id = string.format('%016.0f', redis.call('INCR', P .. 'ln'))
+  redis.call('ZADD', P .. 'l:' .. a[1], a[2], id)
+  redis.call('ZADD', P .. 'lx', a[3], a[1] .. '\0' .. id)
+  return redis.call('ZCOUNT', P .. 'l:' .. a[1], '(' .. a[4], a[2])
+end)
+
+define('lock_clear', true, function(P, a)
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'l:' .. a[1], 0, -1)) do redis.call('ZREM', P .. 'lx', a[1] .. '\0' .. id) end
+  redis.call('DEL', P .. 'l:' .. a[1])
+  beat(P)
+  return 'cleared'
+end)
+
+-- purge_lock P user id now
+define('purge_lock', true, function(P, a)
+  local until_ = redis.call('ZSCORE', P .. 'lx', a[1] .. '\0' .. a[2])
+  if not until_ or tonumber(until_) > tonumber(a[3]) then return 0 end
+  redis.call('ZREM', P .. 'lx', a[1] .. '\0' .. a[2])
+  redis.call('ZREM', P .. 'l:' .. a[1], a[2])
+  return 1
+end)
+
+-- tx_create P key until value -> created | exists
+define('tx_create', false, function(P, a)
+  if redis.call('EXISTS', P .. 't:' .. a[1]) == 1 then beat(P) return 'exists' end
+  redis.call('HSET', P .. 't:' .. a[1], 'u', a[2], 'd', a[3])
+  redis.call('ZADD', P .. 'tx', a[2], a[1])
+  return 'created'
+end)
+
+-- tx_take P key -> until, value
+define('tx_take', true, function(P, a)
+  local found = redis.call('HMGET', P .. 't:' .. a[1], 'u', 'd')
+  redis.call('DEL', P .. 't:' .. a[1])
+  redis.call('ZREM', P .. 'tx', a[1])
+  beat(P)
+  if not found[1] then return {} end
+  return found
+end)
+
+define('purge_tx', true, function(P, a)
+  local until_ = redis.call('HGET', P .. 't:' .. a[1], 'u')
+  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
+  redis.call('DEL', P .. 't:' .. a[1])
+  redis.call('ZREM', P .. 'tx', a[1])
+  return 1
+end)
+
+-- audit P user max doc: user may be empty, max 0 keeps all
+define('audit', true, function(P, a)
+  local n = redis.call('INCR', P .. 'an')
+  redis.call('XADD', P .. 'audit', n .. '-0', 'd', a[3])
+  if a[1] ~= '' then redis.call('ZADD', P .. 'au:' .. a[1], n, n) end
+  if tonumber(a[2]) > 0 then redis.call('XTRIM', P .. 'audit', 'MAXLEN', '~', a[2]) end
+  return n
+end)
+`

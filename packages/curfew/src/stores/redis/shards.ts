@@ -1,0 +1,202 @@
+import { CurfewError } from '@curfew/codecs'
+import type { Clock } from '../../platform/clock.ts'
+import { storeError } from '../store-error.ts'
+import type { Durability } from '../store.ts'
+import type { Bucket } from './keys.ts'
+import { library } from './library.ts'
+import { LinkLost, type Reply } from './link.ts'
+import { loadLibrary, type Primary, type Written } from './primary.ts'
+import { slotOfTag } from './slots.ts'
+import { addressOf, type Topology } from './topology.ts'
+
+/** Answer to a write. */
+export interface Answer {
+  readonly reply: Reply
+  readonly durability: Durability
+  /** It was sent more than once, because an answer was lost: what it says it found may be its own work. */
+  readonly isRepeat: boolean
+}
+
+/** Carries calls to whoever has the bucket now, again while servers change places. */
+export interface Shards {
+  /** A command that only reads; the first argument after its name is the key without the prefix of the bucket. */
+  read(bucket: Bucket, command: string, key: string, ...args: readonly string[]): Promise<Reply>
+  /** A function that only reads. */
+  readFunction(bucket: Bucket, name: string, ...args: readonly string[]): Promise<Reply>
+  /** A function that writes. */
+  write(bucket: Bucket, name: string, args: readonly string[], promise?: Promised): Promise<Answer>
+  /** Facts that too few copies have yet; they are sent again until that is mended. */
+  readonly owed: number
+  close(): void
+}
+
+/** What a caller may be told when too few copies have a write. */
+export interface Promised {
+  /** The call itself, or what says the same later: it is sent until copies have it. */
+  readonly again?: { readonly name: string; readonly args: readonly string[] }
+  /** Under `strict` an error instead of `degraded`. Endings never fail for want of copies. */
+  readonly isEnding?: boolean
+}
+
+export interface ShardsOptions {
+  readonly topology: Topology
+  readonly clock: Clock
+  readonly copies: number
+  readonly isStrict: boolean
+}
+
+/** How long a call may take, servers that change places included. */
+const deadlineMs = 5_000
+const pauseMsMin = 20
+const pauseMsMax = 400
+/** Writes that wait for copies, at most; more are told `degraded` and not remembered. */
+const owedMax = 10_000
+const owedPauseMs = 500
+
+export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
+  let owed: { readonly bucket: Bucket; readonly name: string; readonly args: readonly string[] }[] = []
+  let isPaying = false
+  let isClosed = false
+
+  const pay = (): void => {
+    if (isPaying || isClosed || owed.length === 0) return
+    isPaying = true
+    clock.after(owedPauseMs, () => {
+      const batch = owed
+      owed = []
+      void Promise.allSettled(
+        batch.map(async (one) => {
+          const { copies: have } = await call(one.bucket, functionCall(one.bucket, one.name, one.args), 'write')
+          if (have < copies) owed.push(one)
+        })
+      ).then((results) => {
+        for (const [i, result] of results.entries()) {
+          const one = batch[i]
+          if (result.status === 'rejected' && one !== undefined) owed.push(one)
+        }
+        isPaying = false
+        pay()
+      })
+    })
+  }
+
+  const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Written & { readonly isRepeat: boolean }> => {
+    const slot = slotOfTag(bucket.tag)
+    const untilMs = clock.nowMs() + deadlineMs
+    let isRepeat = false
+    let pauseMs = pauseMsMin
+    for (;;) {
+      try {
+        return { ...(await once(topology.primaryOf(slot), args, use)), isRepeat }
+      } catch (error) {
+        const answer = await onFailure({ topology, slot, args, error })
+        if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat }
+        if (answer.kind === 'throw') throw answer.error
+        if (answer.kind === 'lost') isRepeat = true
+        if (answer.kind === 'again' && clock.nowMs() < untilMs) continue
+        if (clock.nowMs() + pauseMs >= untilMs) throw storeError('CURFEW_STORE_UNREACHABLE', { slot }, error)
+        await pause(clock, pauseMs)
+        pauseMs = Math.min(pauseMsMax, pauseMs * 2)
+        await topology.refresh().catch(() => undefined)
+      }
+    }
+  }
+
+  const judge = (have: number, promised: Promised, bucket: Bucket): Durability => {
+    if (copies === 0) return 'local'
+    if (have >= copies) return 'replicated'
+    if (promised.again !== undefined && owed.length < owedMax) owed.push({ bucket, ...promised.again })
+    pay()
+    if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
+    return 'degraded'
+  }
+
+  return {
+    async read(bucket, command, key, ...args) {
+      return (await call(bucket, [command, bucket.prefix + key, ...args], 'read')).reply
+    },
+    async readFunction(bucket, name, ...args) {
+      return (await call(bucket, functionCall(bucket, name, args, 'FCALL_RO'), 'read')).reply
+    },
+    async write(bucket, name, args, promised = {}) {
+      const { reply, copies: have, isRepeat } = await call(bucket, functionCall(bucket, name, args), 'write')
+      return { reply, isRepeat, durability: judge(have, promised, bucket) }
+    },
+    get owed() {
+      return owed.length
+    },
+    close() {
+      isClosed = true
+      topology.close()
+    }
+  }
+}
+
+function functionCall(bucket: Bucket, name: string, args: readonly string[], command = 'FCALL'): readonly string[] {
+  return [command, library.named(name), '1', `${bucket.prefix}beat`, bucket.prefix, ...args]
+}
+
+async function once(primary: Primary, args: readonly string[], use: 'read' | 'write'): Promise<Written> {
+  return use === 'write' ? primary.write(args) : { reply: await primary.read(args), copies: 0 }
+}
+
+type Turn =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  | { readonly kind: 'throw'; readonly error: unknown }
+  /** At once, with what was learned. */
+  | { readonly kind: 'again' }
+  /** After a pause and a look around; `lost`: it may have been carried out. */
+  | { readonly kind: 'later' | 'lost' }
+
+async function onFailure({
+  topology,
+  slot,
+  args,
+  error
+}: {
+  readonly topology: Topology
+  readonly slot: number
+  readonly args: readonly string[]
+  readonly error: unknown
+}): Promise<Turn> {
+  if (error instanceof LinkLost) return { kind: 'lost' }
+  const message = error instanceof Error ? error.message : String(error)
+  const [word = '', , where = ''] = message.split(' ')
+  switch (word) {
+    case 'MOVED':
+      topology.moved(slot, addressOf(where))
+      return { kind: 'again' }
+    case 'ASK':
+      return askThere(topology.primaryAt(addressOf(where)), args)
+    case 'TRYAGAIN':
+    case 'CLUSTERDOWN':
+    case 'LOADING':
+    case 'READONLY':
+    case 'MASTERDOWN':
+    case 'BUSY':
+      return { kind: 'later' }
+    case 'OOM':
+      return { kind: 'throw', error: storeError('CURFEW_STORE_MEMORY_FULL', {}, error) }
+  }
+  if (/Function not found/i.test(message)) {
+    const primary = topology.primaryOf(slot)
+    await loadLibrary({ send: async (load) => (await primary.write(load)).reply }).catch(() => undefined)
+    return { kind: 'later' }
+  }
+  return { kind: 'throw', error: error instanceof CurfewError ? error : storeError('CURFEW_STORE_FAILED', { why: message.slice(0, 200) }, error) }
+}
+
+/** While a slot is on the way, what it holds already is at its new place. */
+async function askThere(primary: Primary, args: readonly string[]): Promise<Turn> {
+  try {
+    return { kind: 'reply', reply: await primary.ask(args) }
+  } catch (error) {
+    return error instanceof LinkLost ? { kind: 'lost' } : { kind: 'later' }
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve)
+  })
+}

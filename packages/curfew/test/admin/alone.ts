@@ -1,0 +1,9 @@
+import type { AdminCluster } from '../../src/admin/context.ts'
+
+/** A node that shares its store with nobody. */
+export const alone: AdminCluster = {
+  self: 'one',
+  mode: 'single',
+  nodes: async () => [{ id: 'one', address: '127.0.0.1:9031', version: '0', tags: [], startedAtMs: 0, isLive: true }],
+  whereIs: async () => undefined
+}

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server as TcpServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { bindingUri, certificateBase64, serialiseMetadata } from '@curfew/codecs'
+import { stringify } from 'yaml'
+import { type DemoApplications, startDemoApplications } from '../../../../demo/start.ts'
+import type { ClusterView, EndedView, RunView } from '../../src/admin/schemas.ts'
+import { writeInstallation } from '../../src/cli/commands/init.ts'
+import { PlainBrowser } from '../../src/cli/plain-browser.ts'
+import { createSelfSigned } from '../../src/platform/certificate.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { type Server, skipReason, startCluster, startServer, until } from '../stores/redis/servers.ts'
+
+const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+
+/** One process of the authority among several. */
+interface Node {
+  readonly name: string
+  readonly port: number
+  readonly adminUrl: string
+  process: ChildProcess
+}
+
+function nodesOn(name: string, basePort: number, start: () => Promise<readonly Server[]>, topology: 'standalone' | 'cluster', copies: number): void {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-nodes-'))
+  const port = basePort + (process.pid % 1_000) * 8
+  const baseUrl = `http://curfew.localhost:${port}`
+  const nodes: Node[] = []
+  let servers: readonly Server[] = []
+  let applications: DemoApplications
+  let balancer: TcpServer
+
+  suite(name, { skip: skipReason }, () => {
+    before(async () => {
+      servers = await start()
+      await writeInstallation(folder, { baseUrl, organisation: 'Test', user: 'ana', password: 'ana' })
+      applications = await startDemoApplications({
+        basePort: port + 20,
+        identityProviderMetadata: metadata(),
+        credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
+        issuer: baseUrl,
+        clientSecret: () => 'a secret that is long enough',
+        legacyFault: 'none'
+      })
+      for (const [i, node] of ['a', 'b'].entries()) nodes.push(await startNode(node, port + 1 + i * 2))
+      balancer = await balance(port)
+    })
+    after(async () => {
+      for (const node of nodes) node.process.kill('SIGKILL')
+      balancer.close()
+      await applications.close()
+      await Promise.all(servers.map((server) => server.stop()))
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    test('AC-177 every step of a sign-in and of a sign-out may be served by another node', async () => {
+      const browser = await signInEverywhere()
+      const asked = await browser.open(`${baseUrl}/signoff`)
+      const page = await browser.submit(asked, { choice: 'everywhere' })
+      await browser.close()
+      assert.match(page.body, /signed out|chat/i)
+      const run = await settledRun(nodeAt(1))
+      for (const id of ['payroll', 'intranet', 'legacy', 'wiki']) assert.equal(outcomeOf(run, id), 'ended', id)
+      assert.equal(outcomeOf(run, 'chat'), 'unconfirmed')
+    })
+
+    for (const afterMs of [0, 3, 8, 20]) {
+      test(`the node that has a run is killed ${afterMs} ms after it was asked for: the other one finishes it`, async () => {
+        await signInEverywhere().then((browser) => browser.close())
+        const struck = nodeAt(0)
+        const asked = logout(struck).catch(() => undefined)
+        await sleep(afterMs)
+        struck.process.kill('SIGKILL')
+        await once(struck.process, 'exit')
+        await asked
+        await logout(nodeAt(1))
+        const run = await settledRun(nodeAt(1))
+        for (const id of ['intranet', 'legacy', 'wiki']) {
+          const outcome = outcomeOf(run, id)
+          assert.ok(outcome === 'ended' || outcome === 'already-ended', `${id}: ${outcome ?? 'open'}`)
+          assert.equal(
+            applications.applications
+              .find((app) => app.id === id)
+              ?.journal.entries()
+              .at(-1)?.event,
+            'signed-out',
+            id
+          )
+        }
+        nodes[0] = await startNode(struck.name, struck.port)
+      })
+    }
+
+    test('AC-187 every node is killed and started again: who was signed in still is, and is signed out everywhere', async () => {
+      const browser = await signInEverywhere()
+      for (const node of nodes) {
+        node.process.kill('SIGKILL')
+        await once(node.process, 'exit')
+      }
+      for (const [i, { name: node, port: at }] of [...nodes].entries()) nodes[i] = await startNode(node, at)
+      const page = await browser.open(`${baseUrl}/`)
+      assert.match(page.body, /ana/)
+      await browser.close()
+      await logout(nodeAt(1))
+      const run = await settledRun(nodeAt(0))
+      for (const id of ['intranet', 'legacy', 'wiki']) assert.equal(outcomeOf(run, id), 'ended', id)
+    })
+
+    test('AC-198 a second process with the name of a live node is refused', async () => {
+      const second = spawn(process.execPath, [bin, 'start', '--config', configFile('a', port + 11)], { stdio: ['ignore', 'ignore', 'pipe'] })
+      let text = ''
+      second.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      const [code] = (await once(second, 'exit')) as [number]
+      assert.notEqual(code, 0)
+      assert.match(text, /CURFEW_STORE_NODE_TAKEN/)
+    })
+
+    test('AC-199 the status lists every node with address, group, version and tags, and how the store is', async () => {
+      const status = (await (await call(nodeAt(0), '/v1/cluster')).json()) as ClusterView
+      assert.deepEqual(
+        status.nodes.map(({ id, isLive, address, group, tags }) => ({ id, isLive, address, group, tags })),
+        nodes.map((node) => ({ id: node.name, isLive: true, address: `127.0.0.1:${node.port}`, group: 'here', tags: ['test'] }))
+      )
+      assert.equal(status.mode, topology === 'cluster' ? 'adaptive' : 'stateServers')
+      assert.equal(status.self, 'a')
+      assert.equal(status.store.durability, copies === 0 ? 'local' : 'replicated')
+    })
+  })
+
+  function nodeAt(i: number): Node {
+    const node = nodes[i]
+    assert.ok(node !== undefined)
+    return node
+  }
+
+  /** Each connection goes to another node, to one that answers. */
+  function balance(at: number): Promise<TcpServer> {
+    let turn = 0
+    const server = createServer((socket) => {
+      turn += 1
+      const first = nodeAt(turn % 2)
+      const other = nodeAt((turn + 1) % 2)
+      const target = first.process.exitCode === null && first.process.signalCode === null ? first : other
+      const upstream = connect(target.port, '127.0.0.1')
+      socket.pipe(upstream).pipe(socket)
+      socket.on('error', () => upstream.destroy())
+      upstream.on('error', () => socket.destroy())
+    })
+    return new Promise((resolve) => server.listen(at, '127.0.0.1', () => resolve(server)))
+  }
+
+  async function signInEverywhere(): Promise<PlainBrowser> {
+    const browser = new PlainBrowser()
+    for (const [i, app] of applications.applications.entries()) {
+      const page = await browser.open(`${app.url}/`)
+      if (i === 0) await browser.submit(page, { username: 'ana', password: 'ana' })
+    }
+    for (const app of applications.applications) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
+    return browser
+  }
+
+  async function logout(node: Node): Promise<EndedView> {
+    return (await (await call(node, '/v1/logout', { user: 'ana' })).json()) as EndedView
+  }
+
+  async function settledRun(node: Node): Promise<RunView> {
+    let found: RunView | undefined
+    await until(async () => {
+      const { items } = (await (await call(node, '/v1/runs?limit=1')).json()) as { items: RunView[] }
+      found = items[0]
+      return (
+        found !== undefined && found.deliveries.filter((d) => d.channels.some((channel) => channel.startsWith('server/'))).every((d) => d.state === 'final')
+      )
+    }, 20_000)
+    assert.ok(found !== undefined)
+    return found
+  }
+
+  function call(node: Node, path: string, body?: object): Promise<Response> {
+    const authorization = `Bearer ${readFileSync(join(folder, 'data/admin.token'), 'utf8').trim()}`
+    return fetch(
+      node.adminUrl + path,
+      body === undefined
+        ? { headers: { authorization } }
+        : { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    )
+  }
+
+  async function startNode(node: string, at: number): Promise<Node> {
+    const child = spawn(process.execPath, [bin, 'start', '--config', configFile(node, at)], { stdio: 'ignore' })
+    const adminUrl = `http://127.0.0.1:${at + 1}`
+    await until(async () => (await fetch(`${adminUrl}/metrics`)).ok, 20_000)
+    return { name: node, port: at, adminUrl, process: child }
+  }
+
+  function configFile(node: string, at: number): string {
+    mkdirSync(join(folder, 'peers'), { recursive: true })
+    const { applications: all } = applications
+    for (const { id, connection } of all) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
+    const config = {
+      server: { baseUrl, listen: [`127.0.0.1:${at}`] },
+      admin: { listen: [`127.0.0.1:${at + 1}`] },
+      cluster: { node, group: 'here', tags: ['test'] },
+      store: { kind: 'redis', redis: { topology, copies, nodes: servers.map((server) => `redis://127.0.0.1:${server.port}`) } },
+      saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
+      sessions: { secretFile: 'keys/session.secret' },
+      signOn: { users: 'users.yaml' },
+      outbound: { allowPrivate: ['127.0.0.0/8'] },
+      connections: all.map(({ id, url, connection }) => ({
+        id,
+        homeUrl: `${url}/`,
+        ...(connection.protocol === 'oidc' ? connection : { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } })
+      }))
+    }
+    const file = join(folder, `${node}-${at}.yaml`)
+    writeFileSync(file, stringify(config))
+    return file
+  }
+
+  function metadata(): Uint8Array {
+    const parts = serialiseMetadata({
+      id: '_authority',
+      entityId: baseUrl,
+      idp: {
+        wantAuthnRequestsSigned: false,
+        keys: [{ use: 'signing', certificates: [certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))] }],
+        nameIdFormats: [],
+        singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
+        singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
+      }
+    })
+    return Buffer.from(parts.head + parts.tail)
+  }
+}
+
+function outcomeOf(run: RunView, peer: string): string | undefined {
+  return run.deliveries.find((delivery) => delivery.peer === peer)?.outcome
+}
+
+nodesOn('two nodes on one server (state servers, sharing all nodes)', 36_000, async () => [await startServer()], 'standalone', 0)
+nodesOn('two nodes on a cluster (adaptive)', 45_000, () => startCluster(3, 1), 'cluster', 1)

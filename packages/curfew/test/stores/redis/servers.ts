@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { openLink, type Reply } from '../../../src/stores/redis/link.ts'
+import { findProgram } from '../../../../../tools/system-deps.ts'
+
+/** The server program of this machine; tests are skipped with a reason where there is none. */
+export const serverProgram = findProgram(['redis-server', 'valkey-server'])
+export const skipReason = serverProgram === undefined ? 'redis-server is not on this machine' : false
+
+/** One real server in a process of its own. */
+export interface Server {
+  readonly port: number
+  readonly process: ChildProcess
+  command(...args: readonly string[]): Promise<Reply>
+  kill(signal: NodeJS.Signals): void
+  /** Starts again on the same port with what is on its disk. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A port that nobody listens at now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  // The bus of a cluster node is 10,000 above.
+  return port > 50_000 ? port - 20_000 : port
+}
+
+export async function startServer(settings: readonly string[] = []): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-redis-'))
+  const port = await freePort()
+  const launch = (): ChildProcess =>
+    spawn(
+      serverProgram ?? 'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes', '--repl-diskless-sync-delay', '0', ...settings],
+      { stdio: 'ignore' }
+    )
+  let child = launch()
+  const command = async (...args: readonly string[]): Promise<Reply> => {
+    const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
+    try {
+      return await link.send(args)
+    } finally {
+      link.close()
+    }
+  }
+  const ready = (): Promise<void> => until(async () => (await command('PING')) === 'PONG')
+  await ready()
+  return {
+    port,
+    get process() {
+      return child
+    },
+    command,
+    kill(signal) {
+      child.kill(signal)
+    },
+    async restart() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
+      child = launch()
+      await ready()
+    },
+    async stop() {
+      child.kill('SIGCONT')
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
+  const end = Date.now() + patienceMs
+  for (;;) {
+    if (await holds().catch(() => false)) return
+    if (Date.now() > end) throw new Error(`it did not come to hold within ${patienceMs} ms`)
+    await sleep(20)
+  }
+}
+
+/** A cluster of primaries, each with copies, made as an operator would make one. */
+export async function startCluster(primaries: number, copies: number): Promise<readonly Server[]> {
+  const settings = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-node-timeout',
+    '1000',
+    '--cluster-require-full-coverage',
+    'no',
+    '--cluster-config-file',
+    'nodes.conf'
+  ]
+  const servers = await Promise.all(Array.from({ length: primaries * (1 + copies) }, () => startServer(settings)))
+  const [first, ...others] = servers
+  if (first === undefined) throw new Error('a cluster has a server')
+  const share = Math.ceil(16_384 / primaries)
+  await Promise.all(
+    servers.slice(0, primaries).map((server, i) => server.command('CLUSTER', 'ADDSLOTSRANGE', String(i * share), String(Math.min(16_384, (i + 1) * share) - 1)))
+  )
+  for (const other of others) await first.command('CLUSTER', 'MEET', '127.0.0.1', String(other.port))
+  await until(async () => /cluster_known_nodes:(\d+)/.exec(String(await first.command('CLUSTER', 'INFO')))?.[1] === String(servers.length))
+  for (const [i, server] of servers.slice(primaries).entries()) {
+    const id = String(await servers[i % primaries]?.command('CLUSTER', 'MYID'))
+    await until(async () => String(await server.command('CLUSTER', 'NODES')).includes(id))
+    await server.command('CLUSTER', 'REPLICATE', id)
+  }
+  for (const server of servers) await until(async () => String(await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  return servers
+}
