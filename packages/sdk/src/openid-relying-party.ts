@@ -249,10 +249,13 @@ class OpenIdGuard {
     if (text.length !== 1) throw new CurfewError('CURFEW_JWT_MALFORMED')
     const token = await this.#verified((expected) => verifyLogoutToken(text[0] ?? '', { ...expected, acceptMissingExp, acceptMissingType }))
     const nowMs = this.#options.nowMs()
+    const seen = `jti:${token.issuer}:${token.jti}`
+    // Answered as the first time, and nothing more: whoever captured it must not end what was opened since.
+    if (await sessions.isRemembered(seen, nowMs)) return tokenAccepted
     await this.#end({ subject: token.subject, sid: token.sid, issuedUntilMs: token.issuedAtMs }, 'back-channel')
     // Only now: a sender that never heard our answer tries again, and must find the work to be done done.
-    await sessions.remember(`jti:${token.issuer}:${token.jti}`, '1', nowMs + tombstoneMs, nowMs)
-    return { status: 200, headers: { 'cache-control': 'no-store' }, body: '' }
+    await sessions.remember(seen, '1', Math.max(nowMs + tombstoneMs, token.expiresAtMs + skewSeconds * 1000), nowMs)
+    return tokenAccepted
   }
 
   /** OpenID Front-Channel Logout 1.0 section 3: works without cookies, by `sid`. `iss` and `sid` come together or not at all. */
@@ -310,6 +313,8 @@ class OpenIdGuard {
     return Buffer.from(this.#options.randomBytes(bytes)).toString('base64url')
   }
 }
+
+const tokenAccepted: GuardResponse = { status: 200, headers: { 'cache-control': 'no-store' }, body: '' }
 
 /** A refused logout token, in the words of section 2.8; what was wrong is for the journal. */
 function refusedToken(): GuardResponse {

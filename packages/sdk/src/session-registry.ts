@@ -48,6 +48,8 @@ export interface SessionRegistry {
   isEnded(subject: Named, nowMs: number): Promise<boolean>
   /** Remembers a one-time value (assertion id, own request id). False: it was there before. */
   remember(key: string, value: string, untilMs: number, nowMs: number): Promise<boolean>
+  /** True while a value is remembered under this key; it stays there. */
+  isRemembered(key: string, nowMs: number): Promise<boolean>
   /** Reads and removes a remembered value. */
   take(key: string, nowMs: number): Promise<string | undefined>
 }
@@ -121,6 +123,9 @@ export function createMemorySessionRegistry(): SessionRegistry {
       if (values.size >= sessionsMax) expire(nowMs)
       values.set(key, { value, untilMs })
       return true
+    },
+    async isRemembered(key, nowMs) {
+      return (values.get(key)?.untilMs ?? 0) > nowMs
     },
     async take(key, nowMs) {
       const entry = values.get(key)

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { backChannelLogoutEvent } from '@curfew/codecs'
-import { SignJWT } from 'jose'
+import { CompactSign, SignJWT } from 'jose'
 import {
   createMemorySessionRegistry,
   createRelyingParty,
@@ -73,8 +73,12 @@ export function setting(options: Partial<RelyingPartyOptions> = {}) {
   })
   return {
     party,
+    fetch,
     clock,
     keys,
+    /** Signs a text that need not be a set of claims. */
+    signText: (text: string, header: object): Promise<string> =>
+      new CompactSign(Buffer.from(text)).setProtectedHeader({ alg: 'ES256', kid: keys[0]?.kid ?? '', ...header }).sign(keys[0]?.privateKey as KeyObject),
     events,
     asked,
     sign,

@@ -9,6 +9,8 @@ export interface LogoutToken {
   readonly issuer: string
   readonly jti: string
   readonly issuedAtMs: number
+  /** When it stops being good, clocks taken as equal. */
+  readonly expiresAtMs: number
   /** At least one of the two is there. Without `sid` every session of the subject is meant. */
   readonly subject?: string
   readonly sid?: string
@@ -48,6 +50,7 @@ export async function verifyLogoutToken(text: string, expected: LogoutTokenExpec
     issuer: expected.issuer,
     jti: textClaim(claims, 'jti'),
     issuedAtMs,
+    expiresAtMs: typeof exp === 'number' ? exp * 1000 : issuedAtMs + ageSecondsMax * 1000,
     ...(subject === undefined ? {} : { subject }),
     ...(sid === undefined ? {} : { sid })
   }

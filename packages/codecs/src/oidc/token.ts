@@ -58,7 +58,9 @@ function headerOf(text: string, charactersMax: number): { readonly alg?: string;
 async function signedClaims(text: string, { keys }: TokenExpectation, algorithms: readonly string[]): Promise<Claims> {
   try {
     const { payload } = await compactVerify(text, createLocalJWKSet(keys), { algorithms: [...algorithms] })
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Claims
+    const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw new CurfewError('CURFEW_JWT_MALFORMED')
+    return claims as Claims
   } catch (cause) {
     if (cause instanceof errors.JWKSNoMatchingKey) throw new CurfewError('CURFEW_OIDC_TOKEN_KEY_UNKNOWN', {}, { cause })
     if (cause instanceof errors.JWSSignatureVerificationFailed) throw new CurfewError('CURFEW_OIDC_TOKEN_SIGNATURE', {}, { cause })

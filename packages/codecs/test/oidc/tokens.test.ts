@@ -48,7 +48,14 @@ async function refusedWith(code: string, work: Promise<unknown>): Promise<void> 
 
 suite('Logout tokens', () => {
   test('are read with what they say', async () => {
-    assert.deepEqual(await verifyLogoutToken(await make(), expected), { issuer, jti: 'j1', issuedAtMs: seconds * 1000, subject: 'ana', sid: 's1' })
+    assert.deepEqual(await verifyLogoutToken(await make(), expected), {
+      issuer,
+      jti: 'j1',
+      issuedAtMs: seconds * 1000,
+      expiresAtMs: (seconds + 120) * 1000,
+      subject: 'ana',
+      sid: 's1'
+    })
     assert.equal((await verifyLogoutToken(await make({ claims: without('sub') }), expected)).subject, undefined)
     assert.equal((await verifyLogoutToken(await make({ claims: without('sid') }), expected)).sid, undefined)
     assert.equal((await verifyLogoutToken(await make({ claims: { ...logoutClaims, aud: ['other', 'wiki'] } }), expected)).jti, 'j1')

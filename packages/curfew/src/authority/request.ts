@@ -49,7 +49,14 @@ export function isFromFriend(request: FastifyRequest, friends: ReadonlySet<strin
 /** False for pictures, frames and fetches: only a person going somewhere may start something silently. */
 function isTopLevel(request: FastifyRequest): boolean {
   const destination = request.headers['sec-fetch-dest']
-  return destination === undefined || destination === 'document'
+  return (destination === undefined || destination === 'document') && !isAhead(request)
+}
+
+/** True when a browser loads this ahead, in case somebody should go there: nobody did yet. */
+export function isAhead({ headers }: FastifyRequest): boolean {
+  return [headers['sec-purpose'], headers['purpose'], headers['x-moz'], headers['x-purpose']].some((value) =>
+    /\b(prefetch|prerender|preview)\b/i.test(String(value))
+  )
 }
 
 function originOf(value: string | undefined): string | undefined {

@@ -10,19 +10,26 @@ const privateRanges: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
   ['172.16.0.0', 12, 'ipv4'],
   ['192.0.0.0', 24, 'ipv4'],
   ['192.0.2.0', 24, 'ipv4'],
+  ['192.88.99.0', 24, 'ipv4'],
   ['192.168.0.0', 16, 'ipv4'],
   ['198.18.0.0', 15, 'ipv4'],
   ['198.51.100.0', 24, 'ipv4'],
   ['203.0.113.0', 24, 'ipv4'],
   ['224.0.0.0', 4, 'ipv4'],
   ['240.0.0.0', 4, 'ipv4'],
-  ['::', 128, 'ipv6'],
-  ['::1', 128, 'ipv6'],
+  // Everything that carries an IPv4 address inside: compatible (with :: and ::1), translated, NAT64, Teredo, 6to4.
+  ['::', 96, 'ipv6'],
+  ['::ffff:0:0:0', 96, 'ipv6'],
   ['64:ff9b::', 96, 'ipv6'],
+  ['64:ff9b:1::', 48, 'ipv6'],
+  ['2001::', 32, 'ipv6'],
+  ['2002::', 16, 'ipv6'],
   ['100::', 64, 'ipv6'],
   ['2001:db8::', 32, 'ipv6'],
+  ['3fff::', 20, 'ipv6'],
   ['fc00::', 7, 'ipv6'],
   ['fe80::', 10, 'ipv6'],
+  ['fec0::', 10, 'ipv6'],
   ['ff00::', 8, 'ipv6']
 ]
 
@@ -43,7 +50,8 @@ export function createAddressPolicy(allowed: readonly string[]): AddressPolicy {
   for (const range of allowed) addRange(permitted, range)
   return {
     isAllowed(address) {
-      const plain = unmapped(address)
+      // A zone says by which interface, not whom.
+      const plain = unmapped(address.replace(/%.*$/, ''))
       const kind = isIP(plain)
       if (kind === 0) return false
       const family = kind === 4 ? 'ipv4' : 'ipv6'

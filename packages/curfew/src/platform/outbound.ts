@@ -14,7 +14,12 @@ export interface OutboundOptions {
   readonly hosts: Readonly<Record<string, string>>
   /** Requests to one peer at once; more wait, bounded. */
   readonly perPeerMax: number
+  /** Default: the system's. */
+  readonly lookup?: Lookup
 }
+
+/** What a host name means now. */
+export type Lookup = (host: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
 
 export interface OutboundRequest {
   readonly peerId: string
@@ -72,7 +77,8 @@ export interface Outbound {
 
 export function createOutbound(options: OutboundOptions): Outbound {
   const policy = createAddressPolicy(options.allowPrivate)
-  const agent = new Agent({ connect: { lookup: pinnedLookup(options.hosts, policy) }, keepAliveTimeout: 10_000, connections: options.perPeerMax })
+  // The bulkhead bounds connections, per peer: a bound per host would let one hung peer starve the others on its host.
+  const agent = new Agent({ connect: { lookup: pinnedLookup(options, policy) }, keepAliveTimeout: 10_000 })
   const bulkhead = createBulkhead({ concurrentMax: options.perPeerMax, queuedMax: 1_000 })
   const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
   return {
@@ -144,7 +150,7 @@ async function openStream(agent: Agent, policy: AddressPolicy, request: Omit<Out
 
 function checkedUrl(text: string, policy: AddressPolicy): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '')
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' || url.password !== '')
     throw new CurfewError('CURFEW_OUTBOUND_URL', { url: text.slice(0, 100) })
   const literal = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(literal) !== 0 && !policy.isAllowed(literal)) throw new CurfewError('CURFEW_OUTBOUND_ADDRESS_FORBIDDEN', { host: url.host })
@@ -165,11 +171,13 @@ async function readBounded(body: AsyncIterable<Buffer> & { destroy(): void }, by
   return Buffer.concat(chunks)
 }
 
+const resolved: Lookup = (host) => systemLookup(host, { all: true })
+
 /** Resolves a name once and hands only allowed addresses to the connection. */
-function pinnedLookup(hosts: Readonly<Record<string, string>>, policy: AddressPolicy): LookupFunction {
+function pinnedLookup({ hosts, lookup = resolved }: Pick<OutboundOptions, 'hosts' | 'lookup'>, policy: AddressPolicy): LookupFunction {
   return (host, options, callback) => {
     const fixed = hosts[host] ?? (host === 'localhost' || host.endsWith('.localhost') ? '127.0.0.1' : undefined)
-    const found = fixed === undefined ? systemLookup(host, { all: true }) : Promise.resolve([{ address: fixed, family: isIP(fixed) }])
+    const found = fixed === undefined ? lookup(host) : Promise.resolve([{ address: fixed, family: isIP(fixed) }])
     found
       .then((addresses) => {
         const allowed = addresses.filter(({ address }) => policy.isAllowed(address))

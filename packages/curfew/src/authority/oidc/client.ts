@@ -127,11 +127,25 @@ function channelsOf(settings: ClientSettings): readonly LogoutChannel[] {
   if (has('backChannel') && logout.backChannelUri === undefined) throw unusable(settings, 'logout mode backChannel needs backChannelUri')
   if ((has('frontChannel') || has('pingFrontChannel')) && uris.length === 0) throw unusable(settings, 'its logout mode needs frontChannelUris')
   for (const uri of uris) requireOwnOrigin(settings, uri)
+  if (logout.backChannelUri !== undefined) requireBackChannel(settings, logout.backChannelUri)
   const back: readonly LogoutChannel[] =
     has('backChannel') && logout.backChannelUri !== undefined ? [{ kind: 'server', binding: 'back-channel', url: logout.backChannelUri }] : []
   const front = has('frontChannel') ? uris.map((url): LogoutChannel => ({ kind: 'frame', binding: 'front-channel', url })) : []
   const images = has('pingFrontChannel') ? uris.map((url): LogoutChannel => ({ kind: 'frame', binding: 'image', url })) : []
   return [...back, ...front, ...images]
+}
+
+/**
+ * OpenID Back-Channel Logout 1.0 section 2.2: no fragment, and https unless the client is confidential. This machine
+ * is let through: nothing leaves it.
+ */
+function requireBackChannel(settings: ClientSettings, uri: string): void {
+  const url = URL.parse(uri)
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && !uri.includes('#')
+  if (!isPlain) throw unusable(settings, `${uri} is no plain address, or has a fragment`)
+  const isConfidential = settings.clientSecret !== undefined || settings.jwks !== undefined || settings.jwksUri !== undefined
+  const isHere = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url.protocol === 'http:' && !isConfidential && !isHere) throw unusable(settings, `${uri} is not https, and a public client needs it`)
 }
 
 /** OpenID Front-Channel Logout 1.0 section 2: scheme, host and port are those of a redirect address; no fragment. */

@@ -2,10 +2,11 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { html } from '../pages/html.ts'
+import { type Html, html } from '../pages/html.ts'
+import type { PageContext } from '../pages/page.ts'
 import { sendPage } from '../reply.ts'
-import { type Parameters, parametersOf, seeOther } from '../request.ts'
-import { askBody, askedApps } from '../sign-off/ask-page.ts'
+import { isAhead, type Parameters, parametersOf, seeOther } from '../request.ts'
+import { askBody, askedApps, type AskParts } from '../sign-off/ask-page.ts'
 import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
 import { formBinding } from '../sign-on/cookies.ts'
 import type { OidcClient } from './client.ts'
@@ -37,8 +38,10 @@ export async function endSession(ctx: AuthorityContext, request: FastifyRequest,
   if (session === undefined) return seeOther(reply, wish.target ?? '/signoff/done')
   if (isAnswer) return answered(ctx, session, own !== undefined, wish, parameters, request, reply)
   const isMeant = own !== undefined && wish.hint !== undefined && (await sessionOfHint(ctx, wish))?.id === own.id
-  if (isMeant && !ctx.logout.confirm) return end(ctx, session, true, wish, reply)
-  return ask(ctx, session, parameters, request, reply)
+  if (isMeant && !ctx.logout.confirm && !isAhead(request)) return end(ctx, session, true, wish, reply)
+  const body = own === undefined ? askStranger(ctx, session, wish, parameters, request, reply) : await askOwner(ctx, own, parameters, request, reply)
+  const context = ctx.pageContext(request)
+  return sendPage(reply, context, context.t('ask.title'), body(context), { formsLeave: true })
 }
 
 const carried = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales', 'logout_hint'] as const
@@ -77,19 +80,34 @@ function bindingOf(ctx: AuthorityContext, session: Session, request: FastifyRequ
   return `${formBinding(browserOf(ctx, request), reply, ctx.ids, { isSecure: isSecure(ctx) })}.${session.id}`
 }
 
-async function ask(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const context = ctx.pageContext(request)
+type AskBody = (context: PageContext) => Html
+
+/** The session is in this browser: who it is, and what takes part. */
+async function askOwner(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<AskBody> {
   const participants = await ctx.store.getParticipants(session.id)
-  const fields = Object.fromEntries(carried.flatMap((name) => (parameters[name] === undefined ? [] : [[name, parameters[name]]])))
-  const body = askBody({
-    context,
-    username: session.username,
-    apps: askedApps(participants, (id) => ctx.peer(id)).map((app) => ({ ...app, canLeave: false })),
+  const apps = askedApps(participants, (id) => ctx.peer(id)).map((app) => ({ ...app, canLeave: false }))
+  const form = formOf(ctx, session, parameters, request, reply)
+  return (context) => askBody({ context, username: session.username, apps, ...form })
+}
+
+/** It is not: whoever holds a hint does not learn from us who that was, nor what else is used. */
+function askStranger(ctx: AuthorityContext, session: Session, { client }: Wish, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): AskBody {
+  const form = formOf(ctx, session, parameters, request, reply)
+  return (context) => askBody({ context, text: context.t('ask.asked', { app: client?.name ?? '' }), apps: [], ...form })
+}
+
+function formOf(
+  ctx: AuthorityContext,
+  session: Session,
+  parameters: Parameters,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Pick<AskParts, 'csrfToken' | 'action' | 'fields'> {
+  return {
     csrfToken: ctx.csrf.token(bindingOf(ctx, session, request, reply)),
     action: oidcPaths.endSession,
-    fields
-  })
-  return sendPage(reply, context, context.t('ask.title'), body, { formsLeave: true })
+    fields: Object.fromEntries(carried.flatMap((name) => (parameters[name] === undefined ? [] : [[name, parameters[name]]])))
+  }
 }
 
 /** @throws CURFEW_SESSION_FORM_FOREIGN when the answer was not given on our page in this browser */
@@ -121,7 +139,8 @@ async function end(ctx: AuthorityContext, session: Session, isHere: boolean, wis
     browser: isHere ? 'present' : 'absent'
   })
   const run = summary.ended[0] ?? summary.already[0]
-  if (run === undefined) return seeOther(reply, wish.target ?? '/signoff/done')
+  // In another browser than the session's there is nothing to see of it.
+  if (run === undefined || !isHere) return seeOther(reply, wish.target ?? '/signoff/done')
   // A logout that is over already goes on to its landing page at once; any other is shown.
-  return seeOther(reply, wish.target === undefined || !isHere ? `/signoff/${run.runId}` : `/signoff/${run.runId}/finish`)
+  return seeOther(reply, wish.target === undefined ? `/signoff/${run.runId}` : `/signoff/${run.runId}/finish`)
 }

@@ -8,13 +8,24 @@ import type { OidcClient } from './client.ts'
 export function postLogoutTarget(client: OidcClient | undefined, uri: string | undefined, state: string | undefined): string | undefined {
   if (client === undefined) return undefined
   const exact = client.postLogoutRedirectUris.filter((registered) => !registered.includes('*'))
-  const list = client.postLogoutRedirectUris.filter((registered) => registered.includes('*')).flatMap(ruleOf)
-  const decision = decideRedirect(uri, { list, exact })
-  if (decision.kind !== 'allowed') return undefined
-  if (state === undefined) return decision.url
-  const target = new URL(decision.url)
+  const patterns = client.postLogoutRedirectUris.filter((registered) => registered.includes('*'))
+  const url = allowed(uri, [], exact) ?? patterns.map((registered) => coveredBy(registered, uri)).find((covered) => covered !== undefined)
+  if (url === undefined || state === undefined) return url
+  const target = new URL(url)
   target.searchParams.set('state', state)
   return target.href
+}
+
+function allowed(uri: string | undefined, list: readonly RedirectRule[], exact: readonly string[]): string | undefined {
+  const decision = decideRedirect(uri, { list, exact })
+  return decision.kind === 'allowed' ? decision.url : undefined
+}
+
+/** Without a star at its end a pattern names one path, as an address does. */
+function coveredBy(registered: string, uri: string | undefined): string | undefined {
+  const url = allowed(uri, ruleOf(registered), [])
+  const isBelow = registered.endsWith('/*')
+  return url !== undefined && (isBelow || new URL(url).pathname === (pattern.exec(registered)?.[3] ?? '/')) ? url : undefined
 }
 
 const pattern = /^(https?):\/\/((?:\*\.)?[a-z0-9.-]+(?::\d{1,5})?)(\/[^*?#]*?)?(?:\/\*)?$/i

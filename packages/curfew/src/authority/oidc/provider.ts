@@ -1,3 +1,4 @@
+import { isCurfewError } from '@curfew/codecs'
 import { type Account, type ClientMetadata, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount, offlineAccount } from './account.ts'
@@ -8,6 +9,7 @@ import { recordClient, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
 import { subjectOf } from './subject.ts'
+import { holdBackEnded } from './token-answer.ts'
 
 /** An account of the library, with what lies behind it. */
 interface OurAccount extends Account {
@@ -93,6 +95,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
   }
   const provider = new Provider(ctx.baseUrl, configuration)
   provider.proxy = true
+  provider.use(holdBackEnded(ctx))
   provider.on('server_error', (_ctx, error) => ctx.logger.error({ event: 'oidc.failed', err: error }, 'The OpenID engine failed'))
   return provider
 }
@@ -223,12 +226,19 @@ function onIssue(ctx: AuthorityContext): OnIssue {
     const isOffline = payload.scope?.split(' ').includes('offline_access') ?? false
     if (session === undefined) {
       if (kind === 'RefreshToken' && isOffline && (await offlineAccount(ctx, accountId)) !== undefined) return
-      throw new errors.InvalidGrant('the session has ended')
+      throw sessionEnded(kind)
     }
-    await recordClient(ctx, client, session, payload.redirectUri)
+    await recordClient(ctx, client, session, payload.redirectUri).catch((error: unknown) => {
+      throw isCurfewError(error) && error.code === 'CURFEW_OIDC_SESSION_ENDED' ? sessionEnded(kind) : error
+    })
     if (kind === 'RefreshToken' && isOffline) await keepOfflineAccount(ctx, session, ctx.clock.nowMs() + client.refreshTokenSeconds * 1000)
     if (kind === 'AuthorizationCode') ctx.metrics.assertionsIssued.inc({ peer: client.id })
   }
+}
+
+/** A browser is sent back to sign in again; a program hears that what it holds is worth nothing. */
+function sessionEnded(kind: string): Error {
+  return kind === 'AuthorizationCode' ? new errors.LoginRequired('the session has ended') : new errors.InvalidGrant('the session has ended')
 }
 
 /** The engine's own errors get our page, and the visitor the standard's word for what is wrong. */

@@ -28,7 +28,9 @@ export const onlyChoice = 'only:'
 
 export interface AskParts {
   readonly context: PageContext
-  readonly username: string
+  /** Absent: `text` stands for who it is. */
+  readonly username?: string
+  readonly text?: string
   /** The applications and identity providers of this session. */
   readonly apps: readonly AskedApp[]
   readonly csrfToken: string
@@ -41,11 +43,12 @@ export interface AskParts {
 /** Asks before anything ends: who, which applications, sign out or stay. */
 export function askBody(parts: AskParts): Html {
   const { t } = parts.context
-  const names = { user: parts.username }
+  const names = { user: parts.username ?? '' }
+  const text = parts.text ?? (parts.apps.length === 0 ? t('ask.textNone', names) : t('ask.text', names))
   const apps = parts.apps.map(
     ({ id, name, logoUrl, canLeave }) =>
       html`<li>${badge(name, logoUrl)}<span class="name">${name}</span>${canLeave && html`<span class="small"><button form="ask" formaction="/signoff" name="choice" value="${onlyChoice}${id}">${t('ask.only', { app: name })}</button></span>`}</li>`
   )
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
-  return html`<h1>${t('ask.title')}</h1><p>${parts.apps.length === 0 ? t('ask.textNone', names) : t('ask.text', names)}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
+  return html`<h1>${t('ask.title')}</h1><p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
 }

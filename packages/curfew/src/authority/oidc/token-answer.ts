@@ -1,0 +1,23 @@
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { AuthorityContext } from '../context.ts'
+import { liveAccount, offlineAccount } from './account.ts'
+
+/**
+ * The last look before tokens leave: a session that ended while they were made takes them back. Every ID token that
+ * leaves is therefore older than the logout token of its session, and a client that compares the two (as the SDK's
+ * registry does) opens no session from it however late it arrives.
+ */
+export function holdBackEnded(ctx: Pick<AuthorityContext, 'store' | 'clock'>): (oidc: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void> {
+  return async (oidc, next) => {
+    await next()
+    const call = oidc.oidc as KoaContextWithOIDC['oidc'] | undefined
+    if (call?.route !== 'token' || oidc.status !== 200) return
+    const accountId = call.account?.accountId
+    if (accountId === undefined || (await liveAccount(ctx, accountId)) !== undefined) return
+    const { scope } = oidc.body as { readonly scope?: string }
+    const isOffline = scope?.split(' ').includes('offline_access') ?? false
+    if (isOffline && (await offlineAccount(ctx, accountId)) !== undefined) return
+    oidc.status = 400
+    oidc.body = { error: 'invalid_grant', error_description: 'the session has ended' }
+  }
+}
