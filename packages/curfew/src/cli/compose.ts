@@ -39,6 +39,8 @@ import { createOutbound, type Outbound } from '../platform/outbound.ts'
 import { hashPassword, verifyPassword } from '../platform/password.ts'
 import { systemRandom } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
+import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
+import { gatewaySettings } from './gateway-settings.ts'
 import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
 import { version } from './version.ts'
@@ -51,6 +53,8 @@ export interface Composition {
   readonly engine: Engine
   readonly connections: LiveConnections
   readonly outbound: Outbound
+  /** Where `gateway` is configured. */
+  readonly gateway: GatewayComposition | undefined
   /** Listens and starts to work through the outbox. */
   start(): Promise<void>
   /** Stops taking requests, finishes what is under way, closes the store. */
@@ -127,10 +131,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       ...clients.all().map((client) => ({ peer: client.peer, certificates: [] }))
     ]
   })
+  const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     status.now = 'stopping'
+    await gateway?.stop()
     await Promise.all(listeners.map((close) => close()))
     await authority.close()
     await admin.close()
@@ -145,6 +151,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     engine,
     connections,
     outbound,
+    gateway,
     async start() {
       try {
         // The name comes first: the engine takes over the work that was left under it.
@@ -154,6 +161,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         await listenAll(authority, config.server.listen, listeners)
         await listenAll(admin, config.admin.listen, listeners)
         status.now = 'ok'
+        await gateway?.start()
       } catch (error) {
         await stop()
         throw error
@@ -161,6 +169,26 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     },
     stop
   }
+}
+
+/** A gateway in the process of the authority reads the revocation list in its store. */
+function gatewayBeside(
+  config: Config,
+  gateway: NonNullable<Config['gateway']>,
+  parts: Pick<GatewayParts, 'logger' | 'registry'> & { readonly store: Store }
+): GatewayComposition {
+  const settings = gatewaySettings(gateway, config)
+  const { store, ...rest } = parts
+  const isOwn = settings.provider.issuer === originOf(config)
+  return composeGateway({
+    ...rest,
+    config: gateway,
+    settings,
+    secret: readSecret(gateway.secretFile ?? config.sessions.secretFile),
+    outbound: config.outbound,
+    brand: config.brand,
+    ...(isOwn ? { store } : {})
+  })
 }
 
 function originOf(config: Config): string {

@@ -60,6 +60,10 @@ function addServerCommands(program: Command, on: On): void {
   on(example(program.command('start').description('Run the authority'), 'curfew start', 'curfew start --config /etc/curfew/curfew.yaml'), async (context) =>
     (await import('./commands/start.ts')).start(context)
   )
+  on(
+    example(program.command('gateway').description('Run a gateway alone, in front of applications'), 'curfew gateway', 'curfew gateway --config gateway.yaml'),
+    async (context) => (await import('./commands/gateway.ts')).gateway(context)
+  )
   on(example(program.command('validate').description('Check the configuration'), 'curfew validate'), async (context) =>
     (await import('./commands/validate.ts')).validate(context)
   )

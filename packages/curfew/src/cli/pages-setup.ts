@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
-import type { FastifyRequest } from 'fastify'
 import { type Brand, makeBrand } from '../authority/pages/brand.ts'
 import { chooseLanguage, createMessages, languages, type MessageOverrides } from '../authority/pages/messages.ts'
 import type { PageContext } from '../authority/pages/page.ts'
@@ -54,8 +53,16 @@ function read(path: string): Buffer {
   }
 }
 
+/** What a page wants to know of the request that it answers. */
+export interface PageRequest {
+  readonly query: unknown
+  readonly headers: { readonly 'accept-language'?: string | undefined }
+  readonly method: string
+  readonly url: string
+}
+
 /** Makes the context of one response: language by `?lang=`, cookie or browser, and a fresh nonce. */
-export function createPageContext(brand: Brand, random: Random): (request: FastifyRequest) => PageContext {
+export function createPageContext(brand: Brand, random: Random): (request: PageRequest) => PageContext {
   const messages = createMessages(brand.messages)
   return (request) => {
     const query = request.query as Readonly<Record<string, unknown>>

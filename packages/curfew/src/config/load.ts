@@ -5,7 +5,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } fro
 import type { z } from 'zod'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
-import { type Config, configSchema, type SamlConnectionConfig } from './schema.ts'
+import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 
 /** A configuration that was read, checked and resolved: every path absolute. */
@@ -39,22 +39,9 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
 export function parseConfig(text: string, file: string, options: LoadOptions): LoadResult {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const context: FindingContext = { file, document, lines }
-  if (document.errors.length > 0) {
-    const findings = document.errors.map((error): Finding => {
-      const { line, col } = lines.linePos(error.pos[0])
-      return {
-        file,
-        line,
-        column: col,
-        code: 'CURFEW_CONFIG_SYNTAX',
-        path: 'file',
-        what: `this is not well-formed YAML: ${error.message}`,
-        fix: 'Check indentation, colons and quotes here.'
-      }
-    })
-    return { ok: false, findings }
-  }
+  const context: FindingContext = { file, document, lines, schema: configSchema }
+  const syntax = syntaxFindings(context)
+  if (syntax.length > 0) return { ok: false, findings: syntax }
   const { value, origins, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
   const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
   const result = configSchema.safeParse(value ?? {})
@@ -63,6 +50,47 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
+}
+
+/** The configuration of a gateway that runs alone, from its own file or from its part of a whole one. */
+export type GatewayLoadResult =
+  | { readonly ok: true; readonly config: GatewayFileConfig; readonly whole: Config | undefined }
+  | { readonly ok: false; readonly findings: readonly Finding[] }
+
+/** Reads what `curfew gateway` needs: a file with `gateway` and no authority in it, or a whole `curfew.yaml`. */
+export function loadGatewayConfig(file: string, options: LoadOptions): GatewayLoadResult {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const context: FindingContext = { file, document, lines, schema: gatewayFileSchema }
+  const syntax = syntaxFindings(context)
+  if (syntax.length > 0) return { ok: false, findings: syntax }
+  if (text === '' || document.hasIn(['server'])) return gatewayOfWhole(file, options)
+  const { value, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
+  const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
+  const result = gatewayFileSchema.safeParse(value ?? {})
+  if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
+  for (const [path, what] of [
+    [['gateway', 'provider', 'issuer'], 'Name the issuer of the OpenID provider.'],
+    [['gateway', 'secretFile'], 'Name a file with at least 32 random bytes as base64.']
+  ] as const)
+    if (at(value, path) === undefined) findings.push({ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: what })
+  if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
+  const full = fullPath(dirname(resolve(file)))
+  const { brand } = result.data
+  return { ok: true, whole: undefined, config: { ...result.data, gateway: gatewayPaths(result.data.gateway, full), brand: brandPaths(brand, full) } }
+}
+
+function gatewayOfWhole(file: string, options: LoadOptions): GatewayLoadResult {
+  const whole = loadConfig(file, options)
+  if (!whole.ok) return whole
+  const { config, document, lines } = whole.loaded
+  if (config.gateway === undefined) {
+    const place = placeOf({ file, document, lines, schema: configSchema }, ['gateway'])
+    return { ok: false, findings: [{ ...place, code: 'CURFEW_CONFIG_MISSING', what: missing, fix: 'Describe the gateway here.' }] }
+  }
+  const { gateway, outbound, brand, logging } = config
+  return { ok: true, whole: config, config: { gateway, outbound, brand, logging } }
 }
 
 /** @throws CURFEW_CONFIG_INVALID with the number of findings; for callers that can't show them */
@@ -76,6 +104,15 @@ interface FindingContext {
   readonly file: string
   readonly document: Document
   readonly lines: LineCounter
+  readonly schema: unknown
+}
+
+function syntaxFindings({ file, document, lines }: FindingContext): readonly Finding[] {
+  return document.errors.map((error) => {
+    const { line, col } = lines.linePos(error.pos[0])
+    const what = `this is not well-formed YAML: ${error.message}`
+    return { file, line, column: col, code: 'CURFEW_CONFIG_SYNTAX', path: 'file', what, fix: 'Check indentation, colons and quotes here.' }
+  })
 }
 
 type Path = readonly (string | number)[]
@@ -85,7 +122,7 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
   const got = at(value, path)
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(context, [...path, key], key, knownKeys(path)))
+      return issue.keys.map((key) => unknownKey(context, [...path, key], key, knownKeys(context.schema, path)))
     case 'invalid_type': {
       const wanted = kindWords[issue.expected] ?? `a ${issue.expected}`
       if (got === undefined) return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: `Write ${wanted} here.` }]
@@ -161,8 +198,8 @@ function unknownValue(context: FindingContext, path: Path, got: unknown, choices
 }
 
 /** Keys that the schema has at a path, read from the JSON Schema so that it stays right by itself. */
-function knownKeys(path: Path): readonly string[] {
-  let shape: unknown = configSchema
+function knownKeys(schema: unknown, path: Path): readonly string[] {
+  let shape: unknown = schema
   for (const part of path) {
     shape = inner(shape)
     shape = typeof part === 'number' ? (shape as { element?: unknown }).element : shapeOf(shape)[String(part)]
@@ -268,8 +305,7 @@ function capital(text: string): string {
 
 /** Paths in the file are relative to the file. */
 function absolutePaths(config: Config, folder: string): Config {
-  const full = <T extends string | undefined>(path: T): T => (path === undefined || isAbsolute(path) ? path : (resolve(folder, path) as T))
-  const { brand } = config
+  const full = fullPath(folder)
   return {
     ...config,
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
@@ -277,7 +313,8 @@ function absolutePaths(config: Config, folder: string): Config {
     saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: { ...config.signOn, users: full(config.signOn.users) },
-    brand: { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) },
+    brand: brandPaths(config.brand, full),
+    gateway: config.gateway === undefined ? undefined : gatewayPaths(config.gateway, full),
     connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),
     oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
     identityProviders: config.identityProviders.map((provider) => withFullPaths(provider, full))
@@ -286,6 +323,21 @@ function absolutePaths(config: Config, folder: string): Config {
 
 function redisPaths(redis: Config['store']['redis'], full: <T extends string | undefined>(path: T) => T): Pick<Config['store'], 'redis'> {
   return redis === undefined ? {} : { redis: { ...redis, ca: full(redis.ca), certificate: full(redis.certificate), key: full(redis.key) } }
+}
+
+type FullPath = <T extends string | undefined>(path: T) => T
+
+function fullPath(folder: string): FullPath {
+  return <T extends string | undefined>(path: T): T => (path === undefined || isAbsolute(path) ? path : (resolve(folder, path) as T))
+}
+
+function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
+  return { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) }
+}
+
+function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
+  const { tls, secretFile } = gateway
+  return { ...gateway, secretFile: full(secretFile), tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) } }
 }
 
 type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'metadata'>

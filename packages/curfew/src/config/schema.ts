@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { redisSchema } from './redis-schema.ts'
 import { limitMinutesMax } from '../core/expiry.ts'
+import { gateway } from './gateway-schema.ts'
 
 const id = z
   .string()
@@ -338,7 +339,12 @@ const oidcConnection = z
         backChannelUri: url.optional(),
         sessionRequired: z.boolean().optional(),
         trackSessions: z.boolean().optional().describe('Remember it in the sessions it takes part in. Default: true.'),
-        tokenSeconds: z.int().min(30).max(600).optional().describe('How long a logout token is good for. Default: 300.')
+        tokenSeconds: z.int().min(30).max(600).optional().describe('How long a logout token is good for. Default: 300.'),
+        pingAccessLogoutCapable: z
+          .boolean()
+          .optional()
+          .describe('It is a gateway: the sign-off page loads its logout.png from every host where it was used in the session.'),
+        picturePath: z.string().startsWith('/', 'write a path').optional().describe('Path of that picture. Default: /pa/oidc/logout.png.')
       })
       .optional(),
     revocationEndsSession: z.boolean().optional().describe('Giving back a refresh token ends the session it was issued in, everywhere.'),
@@ -371,6 +377,11 @@ const samlIdentityProvider = z
   })
   .describe('A SAML identity provider that people may sign in at.')
 
+const logging = z
+  .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+  .prefault({})
+  .describe('Log lines on standard error.')
+
 /** `curfew.yaml`: the one source of validation, editor completion and documentation. */
 export const configSchema = z.strictObject({
   server,
@@ -394,14 +405,17 @@ export const configSchema = z.strictObject({
     .array(z.discriminatedUnion('protocol', [samlIdentityProvider]))
     .default([])
     .describe('Upstream identity providers. With none, people sign in here.'),
-  logging: z
-    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
-    .prefault({})
-    .describe('Log lines on standard error.')
+  gateway: gateway.optional(),
+  logging
 })
+
+/** The file of a gateway that runs alone: a part of `curfew.yaml`. */
+export const gatewayFileSchema = z.strictObject({ gateway, outbound, brand, logging })
 
 /** A checked configuration with every default in place. */
 export type Config = z.output<typeof configSchema>
+/** What a gateway that runs alone is configured by. */
+export type GatewayFileConfig = z.output<typeof gatewayFileSchema>
 /** What a person writes. */
 export type ConfigInput = z.input<typeof configSchema>
 export type SamlConnectionConfig = z.output<typeof samlConnection>

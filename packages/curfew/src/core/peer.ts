@@ -35,6 +35,11 @@ export interface Peer {
   readonly entityId: string
   /** Logout ways in order of preference; empty: this peer has none. */
   readonly channels: readonly LogoutChannel[]
+  /**
+   * Path of a picture that ends its session at one host. The sign-off page loads it from every host where the peer was
+   * used in the session, and the participant's host takes the place of addresses in `channels`.
+   */
+  readonly picturePath?: string
   /** False where the connection's profiles exclude a logout started here: it is never asked. */
   readonly mayBeAsked: boolean
   /** False for a peer known not to send the browser back: its hop comes last. */

@@ -44,7 +44,7 @@ export function planDeliveries(input: PlanInput): Plan {
 function planDelivery(participant: Participant, input: PlanInput): Delivery {
   const peer = input.peer(participant.peerId)
   const outcome = outcomeWithoutAsking(participant, peer, input)
-  const channels = outcome === undefined ? preferring(inOrder(peer?.channels ?? []), input.preferredBinding) : []
+  const channels = outcome === undefined ? preferring(inOrder(channelsOf(participant, peer)), input.preferredBinding) : []
   const base = {
     id: input.newDeliveryId(),
     participantId: participant.id,
@@ -62,12 +62,20 @@ function planDelivery(participant: Participant, input: PlanInput): Delivery {
   return { ...base, state: channels[0]?.kind === 'server' ? 'pending' : 'waiting-for-browser' }
 }
 
+/** Ways to ask this participant: those of its peer, and the picture at the host where it was used. */
+function channelsOf({ consumerUrl }: Participant, peer: Peer | undefined): readonly LogoutChannel[] {
+  const channels = peer?.channels ?? []
+  const origin = consumerUrl === undefined ? undefined : URL.parse(consumerUrl)?.origin
+  if (peer?.picturePath === undefined || origin === undefined) return channels
+  return [...channels, { kind: 'frame', binding: 'image', url: origin + peer.picturePath }]
+}
+
 function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, { onlyPeers, isLocal }: PlanInput): Outcome | undefined {
   if (isLocal === true) return { kind: 'not-asked', code: 'CURFEW_RUN_LOCAL_ENDING' }
   if (onlyPeers !== undefined && !onlyPeers.includes(participant.peerId)) return { kind: 'not-asked', code: 'CURFEW_RUN_NOT_CHOSEN' }
   if (peer === undefined) return { kind: 'unsupported', code: 'CURFEW_RUN_PEER_UNKNOWN' }
   if (!peer.mayBeAsked) return { kind: 'not-asked', code: 'CURFEW_RUN_PROFILE_OFF' }
-  if (peer.channels.length === 0) return { kind: 'unsupported', code: 'CURFEW_RUN_NO_CHANNEL' }
+  if (channelsOf(participant, peer).length === 0) return { kind: 'unsupported', code: 'CURFEW_RUN_NO_CHANNEL' }
   return undefined
 }
 

@@ -60,6 +60,20 @@ export function createAddressPolicy(allowed: readonly string[]): AddressPolicy {
   }
 }
 
+/**
+ * Decides whether an address lies in one of some ranges.
+ * @throws RangeError for a text that is no range
+ */
+export function createAddressList(ranges: readonly string[]): (address: string | undefined) => boolean {
+  const list = new BlockList()
+  for (const range of ranges) addRange(list, range)
+  return (address) => {
+    const plain = unmapped(address ?? '')
+    const kind = isIP(plain)
+    return kind !== 0 && list.check(plain, kind === 4 ? 'ipv4' : 'ipv6')
+  }
+}
+
 function addRange(list: BlockList, range: string): void {
   const [network = '', bits = ''] = range.split('/')
   const kind = isIP(network)

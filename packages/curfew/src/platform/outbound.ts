@@ -108,7 +108,7 @@ function probeUrl(url: string): string {
 
 async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: OutboundRequest): Promise<OutboundResponse> {
   const startedMs = clock.nowMs()
-  const url = checkedUrl(request.url, policy)
+  const url = requireAddress(request.url, policy)
   const timeout = AbortSignal.timeout(request.timeoutMs)
   const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
   try {
@@ -127,7 +127,7 @@ async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: 
 }
 
 async function openStream(agent: Agent, policy: AddressPolicy, request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream> {
-  const url = checkedUrl(request.url, policy)
+  const url = requireAddress(request.url, policy)
   const control = new AbortController()
   const timer = setTimeout(() => control.abort(), request.timeoutMs)
   const signal = request.signal === undefined ? control.signal : AbortSignal.any([control.signal, request.signal])
@@ -148,7 +148,8 @@ async function openStream(agent: Agent, policy: AddressPolicy, request: Omit<Out
   }
 }
 
-function checkedUrl(text: string, policy: AddressPolicy): URL {
+/** The address, when it is plain http or https and no literal address that is refused. @throws CURFEW_OUTBOUND_URL, CURFEW_OUTBOUND_ADDRESS_FORBIDDEN */
+export function requireAddress(text: string, policy: AddressPolicy): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' || url.password !== '')
     throw new CurfewError('CURFEW_OUTBOUND_URL', { url: text.slice(0, 100) })
@@ -174,7 +175,7 @@ async function readBounded(body: AsyncIterable<Buffer> & { destroy(): void }, by
 const resolved: Lookup = (host) => systemLookup(host, { all: true })
 
 /** Resolves a name once and hands only allowed addresses to the connection. */
-function pinnedLookup({ hosts, lookup = resolved }: Pick<OutboundOptions, 'hosts' | 'lookup'>, policy: AddressPolicy): LookupFunction {
+export function pinnedLookup({ hosts, lookup = resolved }: Pick<OutboundOptions, 'hosts' | 'lookup'>, policy: AddressPolicy): LookupFunction {
   return (host, options, callback) => {
     const fixed = hosts[host] ?? (host === 'localhost' || host.endsWith('.localhost') ? '127.0.0.1' : undefined)
     const found = fixed === undefined ? lookup(host) : Promise.resolve([{ address: fixed, family: isIP(fixed) }])

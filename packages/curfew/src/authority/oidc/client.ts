@@ -53,6 +53,9 @@ export function fixedClients(list: readonly OidcClient[]): Clients {
   return { byId: (id) => ids.get(id), byClientId: (clientId) => clientIds.get(clientId), peer: (id) => ids.get(id)?.peer, all: () => list }
 }
 
+/** Where a gateway takes its cookie from the browser. */
+const gatewayPicture = '/pa/oidc/logout.png'
+
 /** Scopes that every client may ask for unless its settings say otherwise. */
 const scopesDefault: readonly string[] = ['openid', 'profile', 'email']
 
@@ -101,6 +104,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]):
       role: 'application',
       entityId: clientId,
       channels: channelsOf(settings),
+      ...(settings.logout?.pingAccessLogoutCapable === true ? { picturePath: settings.logout.picturePath ?? gatewayPicture } : {}),
       mayBeAsked: true,
       returnsBrowser: true,
       landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }

@@ -20,8 +20,10 @@ export async function recordClient(ctx: AuthorityContext, client: OidcClient, se
   if (!client.trackSessions) return
   const nowMs = ctx.clock.nowMs()
   const nameId = { value: subjectOf(ctx, client, session) }
+  // A gateway has a session of its own at every host: each is ended there.
+  const usedAt = client.peer.picturePath === undefined ? undefined : URL.parse(redirectUri ?? '')?.origin
   const participant: Participant = {
-    id: participantIdOf(client.id, nameId),
+    id: participantIdOf(client.id, usedAt === undefined ? nameId : { value: `${nameId.value}\0${usedAt}` }),
     peerId: client.id,
     role: 'application',
     protocol: 'oidc',

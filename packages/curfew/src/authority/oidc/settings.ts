@@ -60,6 +60,10 @@ export interface ClientSettings {
         readonly sessionRequired?: boolean | undefined
         readonly trackSessions?: boolean | undefined
         readonly tokenSeconds?: number | undefined
+        /** The sign-off page loads its `logout.png` from every host where it was used ("PingAccess Logout Capable"). */
+        readonly pingAccessLogoutCapable?: boolean | undefined
+        /** Path of that picture. Default: `/pa/oidc/logout.png`. */
+        readonly picturePath?: string | undefined
       }
     | undefined
   /** A refresh token that it gives back ends the session, everywhere. */

@@ -1,8 +1,9 @@
 import { CurfewError, isCurfewError, revocationPageCharactersMax, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
 import type { JSONWebKeySet } from 'jose'
 import type { Clock } from '../../platform/clock.ts'
-import type { Outbound, OutboundStream } from '../../platform/outbound.ts'
+import type { Outbound, OutboundRequest, OutboundStream } from '../../platform/outbound.ts'
 import type { Random } from '../../platform/random.ts'
+import type { Credentials } from '../sign-in/provider.ts'
 import type { RevocationList } from './revocation-list.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -13,9 +14,9 @@ export interface FeedReaderDeps {
   readonly list: RevocationList
   readonly issuer: string
   /** Address of the feed at the authority. */
-  readonly url: string
+  url(): Promise<string>
   /** Client authentication for one request. */
-  authorization(): Promise<string>
+  credentials(): Promise<Credentials>
   /** The key set of the issuer; `again` when a page is signed with a key that it does not hold. */
   keys(again: boolean): Promise<JSONWebKeySet>
   /** Every page that was refused and every connection that failed, by code. */
@@ -68,7 +69,7 @@ async function follow(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> 
       await pause(deps, failures, signal)
     } catch (error) {
       if (signal.aborted) return
-      const problem = isCurfewError(error) ? error : new CurfewError('CURFEW_GATEWAY_FEED_UNREACHABLE', { url: deps.url }, { cause: error })
+      const problem = isCurfewError(error) ? error : new CurfewError('CURFEW_GATEWAY_FEED_UNREACHABLE', { issuer: deps.issuer }, { cause: error })
       silent = problem.code === 'CURFEW_GATEWAY_FEED_SILENT' ? silent + 1 : 0
       deps.onProblem(problem)
       await pause(deps, failures, signal)
@@ -78,7 +79,7 @@ async function follow(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> 
 }
 
 async function readStream(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> {
-  const stream = await deps.outbound.open({ ...(await requestOf(deps, '')), headers: { ...(await headersOf(deps)), accept: 'text/event-stream' }, signal })
+  const stream = await deps.outbound.open({ ...(await requestOf(deps, 'text/event-stream')), signal })
   try {
     requireOk(stream, 'text/event-stream')
     for await (const { type, data } of serverSentEvents(watched(deps, stream), revocationPageCharactersMax + 100)) {
@@ -91,26 +92,23 @@ async function readStream(deps: FeedReaderDeps, signal: AbortSignal): Promise<vo
 
 async function readByPages(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> {
   for (let i = 0; i < pollsMax && !signal.aborted; i++) {
-    const answer = await deps.outbound.request({
-      ...(await requestOf(deps, `&wait=${pollWaitSeconds}`)),
-      headers: { ...(await headersOf(deps)), accept: 'application/jwt' },
-      responseBytesMax: revocationPageCharactersMax,
-      signal
-    })
+    const request = await requestOf(deps, 'application/jwt', { wait: String(pollWaitSeconds) })
+    const answer = await deps.outbound.request({ ...request, responseBytesMax: revocationPageCharactersMax, signal })
     requireOk(answer, 'application/jwt')
     await takePage(deps, answer.body.toString('latin1'))
   }
 }
 
+/** The next request goes on at what is known. */
 async function requestOf(
   deps: FeedReaderDeps,
-  more: string
-): Promise<{ readonly peerId: string; readonly url: string; readonly method: 'GET'; readonly timeoutMs: number }> {
-  return { peerId: 'revocation-feed', url: `${deps.url}?after=${deps.list.position}${more}`, method: 'GET', timeoutMs: requestTimeoutMs }
-}
-
-async function headersOf(deps: FeedReaderDeps): Promise<Readonly<Record<string, string>>> {
-  return { authorization: await deps.authorization(), 'x-xsrf-header': 'curfew' }
+  accept: string,
+  more: Readonly<Record<string, string>> = {}
+): Promise<Omit<OutboundRequest, 'responseBytesMax'>> {
+  const { headers, query } = await deps.credentials()
+  const url = new URL(await deps.url())
+  for (const [name, value] of Object.entries({ after: String(deps.list.position), ...more, ...query })) url.searchParams.set(name, value)
+  return { peerId: 'revocation-feed', url: url.href, method: 'GET', timeoutMs: requestTimeoutMs, headers: { ...headers, accept, 'x-xsrf-header': 'curfew' } }
 }
 
 function requireOk({ status, headers }: { readonly status: number; readonly headers: Readonly<Record<string, string>> }, type: string): void {

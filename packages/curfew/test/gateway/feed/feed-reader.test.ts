@@ -50,8 +50,8 @@ async function play(connections: readonly (readonly string[])[], until: number):
     random: { bytes: () => assert.fail(), fraction: () => 0 },
     list,
     issuer,
-    url: `${issuer}/feed`,
-    authorization: async () => 'Basic x',
+    url: async () => `${issuer}/feed`,
+    credentials: async () => ({ headers: { authorization: 'Basic x' }, query: {} }),
     keys: async () => {
       if (list.position >= until || asked.length > connections.length) reached.resolve(undefined)
       return { keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'k', kty: 'EC' }] }

@@ -1,0 +1,259 @@
+import { readFileSync } from 'node:fs'
+import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { CurfewError } from '@curfew/codecs'
+import type { Registry } from '@prometheus-io/client'
+import type { GatewayConfig } from '../config/gateway-schema.ts'
+import type { Config } from '../config/schema.ts'
+import type { GatewayContext } from '../gateway/context.ts'
+import { type FeedReader, startFeedReader } from '../gateway/feed/feed-reader.ts'
+import { startLocalFeed } from '../gateway/feed/local-feed.ts'
+import { createRevocationList } from '../gateway/feed/revocation-list.ts'
+import { createLiveConnections } from '../gateway/live-connections.ts'
+import { identityKeys } from '../gateway/proxy/request-headers.ts'
+import { createApplications } from '../gateway/route/applications.ts'
+import { createGatewayServer } from '../gateway/server.ts'
+import { createEncryptedSealer } from '../gateway/session/sealer.ts'
+import { createEndedSubjects } from '../gateway/session/ended-subjects.ts'
+import { createSessionCookies } from '../gateway/session/session-cookies.ts'
+import { createSessionStatus } from '../gateway/session/session-status.ts'
+import type { GatewaySettings } from '../gateway/settings.ts'
+import { createPreserved } from '../gateway/sign-in/preserved.ts'
+import { createProvider } from '../gateway/sign-in/provider.ts'
+import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
+import { createAddressList } from '../platform/addresses.ts'
+import { systemClock } from '../platform/clock.ts'
+import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
+import { createIds } from '../platform/ids.ts'
+import type { Logger } from '../platform/logger.ts'
+import { createOutbound, type Outbound } from '../platform/outbound.ts'
+import { systemRandom } from '../platform/random.ts'
+import { createUpstreams } from '../platform/upstreams.ts'
+import type { Store } from '../stores/store.ts'
+import { createGatewayPages } from './gateway-pages.ts'
+
+export interface GatewayParts {
+  readonly config: GatewayConfig
+  readonly settings: GatewaySettings
+  /** At least 32 octets; every gateway of an installation has the same. */
+  readonly secret: Uint8Array
+  readonly outbound: Config['outbound']
+  readonly brand: Config['brand']
+  readonly logger: Logger
+  readonly registry: Registry
+  /** The store of the authority, where the gateway runs in its process: the list is read there and not by the feed. */
+  readonly store?: Pick<Store, 'revocationFeed'>
+}
+
+/** A gateway, ready to listen. */
+export interface GatewayComposition {
+  readonly context: GatewayContext
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** How often connections are looked at that may have outlived their session. */
+const expiryMs = 1_000
+/** How long the first reading of the revocation list may take before the gateway listens all the same. */
+const firstReadingMs = 5_000
+/** Connections to one application at once. */
+const upstreamConnectionsMax = 16_384
+
+/** Builds a gateway. Nothing listens yet. */
+export function composeGateway(parts: GatewayParts): GatewayComposition {
+  const outbound = createOutbound({ clock: systemClock, ...parts.outbound })
+  const status = { isReady: false }
+  const context = contextOf(parts, outbound, status)
+  const gateway = createGatewayServer(context)
+  const servers: Listener[] = []
+  let feed: FeedReader | undefined
+  let timer: { cancel(): void } | undefined
+  const watch = (): void => {
+    timer = systemClock.after(expiryMs, () => {
+      context.live.expire(systemClock.nowMs())
+      note(context)
+      watch()
+    })
+  }
+  const stop = async (): Promise<void> => {
+    status.isReady = false
+    timer?.cancel()
+    context.live.closeWhere(() => true)
+    await Promise.all(servers.map(close))
+    await feed?.stop()
+    await context.upstreams.close()
+    await outbound.close()
+  }
+  return {
+    context,
+    async start() {
+      try {
+        if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context)
+        await firstReading(context)
+        for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))
+        status.isReady = true
+        watch()
+      } catch (error) {
+        await stop()
+        throw error
+      }
+    },
+    stop
+  }
+}
+
+function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly isReady: boolean }): GatewayContext {
+  const { settings, secret, logger } = parts
+  const random = systemRandom
+  const clock = systemClock
+  const metrics = createGatewayMetrics(parts.registry)
+  const live = createLiveConnections()
+  const provider = createProvider({ settings: settings.provider, secret, outbound, clock, random })
+  const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
+  return {
+    settings,
+    secret,
+    clock,
+    random,
+    live,
+    provider,
+    outbound,
+    logger,
+    metrics,
+    ids: createIds(random),
+    applications: createApplications(settings),
+    identityKeys: identityKeys(settings.applications),
+    cookies: createSessionCookies({ secret, random, webSessions }),
+    transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
+    revocations: createRevocationList((fingerprint) => live.close(fingerprint)),
+    endedSubjects: createEndedSubjects(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
+    status: createSessionStatus({
+      outbound,
+      clock,
+      cacheMs: settings.sessionCheck.statusCacheMs,
+      url: () => provider.address('ping_revoked_sris_endpoint', '/pf-ws/rest/sessionMgmt/revokedSris'),
+      credentials: () => provider.credentials(),
+      onProblem: (code) => logger.warn({ event: 'gateway.status-failed', code }, 'the authority did not say whether a session is good')
+    }),
+    preserved: createPreserved({ clock, random }),
+    upstreams: createUpstreams({ ...parts.outbound, connectionsMax: upstreamConnectionsMax }),
+    pages: createGatewayPages(parts.brand, random),
+    isReady: () => status.isReady,
+    isTrustedProxy: createAddressList(settings.trustedProxies)
+  }
+}
+
+function startFeed({ store, settings, logger }: GatewayParts, context: GatewayContext): FeedReader {
+  const { provider, revocations: list, metrics } = context
+  const problem = (code: string, error: unknown): void => {
+    metrics.feedProblems.inc({ code })
+    logger.warn({ event: 'gateway.feed-failed', code, err: error }, 'the revocation feed was interrupted')
+  }
+  if (store !== undefined) return startLocalFeed({ store, list, clock: systemClock, onProblem: (error) => problem('CURFEW_GATEWAY_FEED_UNREACHABLE', error) })
+  return startFeedReader({
+    outbound: context.outbound,
+    clock: systemClock,
+    random: systemRandom,
+    list,
+    issuer: settings.provider.issuer,
+    url: () => provider.address('curfew_revocation_feed_endpoint', '/pf-ws/rest/sessionMgmt/revocationFeed'),
+    credentials: () => provider.credentials(),
+    keys: (again) => provider.keys(again),
+    onProblem: (error) => problem(error.code, error)
+  })
+}
+
+/** A gateway that has just started knows nothing: it waits for the list, but not for ever. */
+async function firstReading({ settings, revocations }: GatewayContext): Promise<void> {
+  const untilMs = systemClock.nowMs() + firstReadingMs
+  while (settings.sessionCheck.feed && revocations.completeAtMs === undefined && systemClock.nowMs() < untilMs)
+    await new Promise<void>((resolve) => systemClock.after(20, resolve))
+}
+
+function note({ metrics, live, revocations, clock }: GatewayContext): void {
+  metrics.live.set(live.count)
+  metrics.revoked.set(revocations.size)
+  if (revocations.completeAtMs !== undefined) metrics.feedAgeSeconds.set((clock.nowMs() - revocations.completeAtMs) / 1000)
+}
+
+interface Listener {
+  readonly server: Server
+  /** Connections, those that became WebSockets included: the server forgets them. */
+  readonly sockets: ReadonlySet<Duplex>
+}
+
+/** Largest head of a request: cookies of applications, ours and a long address. */
+const headerBytesMax = 32 * 1024
+
+async function listen(config: GatewayConfig, address: string, gateway: ReturnType<typeof createGatewayServer>): Promise<Listener> {
+  const at = address.lastIndexOf(':')
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '')
+  const options = {
+    maxHeaderSize: headerBytesMax,
+    // A head that comes drop by drop is cut off; a body may take as long as the application lets it.
+    headersTimeout: 15_000,
+    requestTimeout: 0,
+    connectionsCheckingInterval: 2_000,
+    keepAliveTimeout: 65_000,
+    requireHostHeader: true,
+    insecureHTTPParser: false
+  }
+  const { tls } = config
+  const server: Server =
+    tls === undefined
+      ? createHttpServer(options)
+      : createHttpsServer({ ...options, key: readFile(tls.key), cert: readFile(tls.certificate), minVersion: 'TLSv1.2' })
+  const sockets = new Set<Duplex>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', (request, response) => gateway.request(request, response))
+  server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head))
+  server.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
+    server.listen(Number(address.slice(at + 1)), host === '*' ? '::' : host, resolve)
+  })
+  return { server, sockets }
+}
+
+/** What the parser refuses gets an answer without a word about why; the connection is not used again. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.destroyed || !socket.writable) return void socket.destroy()
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  systemClock.after(1_000, () => socket.destroy())
+}
+
+function readFile(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it can not be read' }, { cause })
+  }
+}
+
+/** Most time that open connections get to finish when the gateway stops. */
+const drainMs = 2_000
+
+function close({ server, sockets }: Listener): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = systemClock.after(drainMs, () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    server.close(() => {
+      timer.cancel()
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../platform/clock.ts'
+import type { Ids } from '../platform/ids.ts'
+import type { GatewayMetrics } from '../platform/gateway-metrics.ts'
+import type { Outbound } from '../platform/outbound.ts'
+import type { Random } from '../platform/random.ts'
+import type { Upstreams } from '../platform/upstreams.ts'
+import type { RevocationList } from './feed/revocation-list.ts'
+import type { LiveConnections } from './live-connections.ts'
+import type { Preserved } from './sign-in/preserved.ts'
+import type { Provider } from './sign-in/provider.ts'
+import type { Applications } from './route/applications.ts'
+import type { EndedSubjects } from './session/ended-subjects.ts'
+import type { SessionCookies } from './session/session-cookies.ts'
+import type { SessionStatus } from './session/session-status.ts'
+import type { Sealer } from './session/sealer.ts'
+import type { GatewaySettings } from './settings.ts'
+
+/** A page for people, made by the composition root in the language of the request. */
+export interface GatewayPage {
+  readonly html: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface GatewayPages {
+  loggedOut(request: IncomingMessage): GatewayPage
+  problem(request: IncomingMessage, problem: { readonly code: string; readonly reference: string }): GatewayPage
+}
+
+export interface GatewayLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Everything the parts of a gateway share. */
+export interface GatewayContext {
+  readonly settings: GatewaySettings
+  readonly applications: Applications
+  readonly clock: Clock
+  readonly random: Random
+  readonly ids: Pick<Ids, 'reference'>
+  readonly secret: Uint8Array
+  readonly cookies: SessionCookies
+  /** Seals sign-ins under way. */
+  readonly transactions: Sealer
+  readonly revocations: RevocationList
+  readonly status: SessionStatus
+  readonly endedSubjects: EndedSubjects
+  /** Headers that no client may set, in any spelling. */
+  readonly identityKeys: ReadonlySet<string>
+  readonly live: LiveConnections
+  readonly provider: Provider
+  readonly preserved: Preserved
+  readonly upstreams: Upstreams
+  readonly outbound: Outbound
+  readonly pages: GatewayPages
+  readonly logger: GatewayLogger
+  readonly metrics: GatewayMetrics
+  isReady(): boolean
+  isTrustedProxy(address: string | undefined): boolean
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError } from '@curfew/codecs'
+import { ownHeaders, seeOther, send } from '../answer.ts'
+import type { GatewayContext } from '../context.ts'
+import type { Place } from '../route/applications.ts'
+import { isOldBrowser } from '../session/cookies.ts'
+import { type OpenedSession, sessionName } from '../session/web-session.ts'
+
+/** What a sign-out found and took away. */
+interface Cleared {
+  readonly setCookies: readonly string[]
+  readonly sessions: readonly OpenedSession[]
+}
+
+/**
+ * Takes the web sessions of this host whose cookies came with the request, and no others. Each is refused from now on
+ * by this gateway, should somebody have kept its cookie.
+ */
+function clearSessions(ctx: GatewayContext, place: Place, request: IncomingMessage): Cleared {
+  const nowMs = ctx.clock.nowMs()
+  const { cookie, 'user-agent': userAgent } = request.headers
+  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(userAgent) }
+  const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
+  const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
+  const sessions = there.flatMap((settings) => ctx.cookies.read(settings, cookie, place.host, nowMs) ?? [])
+  for (const { session } of sessions) ctx.revocations.add(sessionName(session.id), session.expiresAtMs, nowMs)
+  if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
+  return { sessions, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
+}
+
+/**
+ * `/pa/oidc/logout`: the session of this host ends. With Use Single-Logout the browser goes on to the provider, which
+ * ends the rest; only when there was something to end here, and not when the provider's own page asked.
+ */
+export async function logout(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { sessions, setCookies } = clearSessions(ctx, place, request)
+  const { useSingleLogout, logoutRedirectUri } = ctx.settings.provider
+  const goesOn = useSingleLogout && sessions.length > 0 && !isFromProvider(ctx, request)
+  const idToken = sessions[0]?.session.idToken
+  const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
+  const location = goesOn ? await ctx.provider.signOutUrl(parts) : undefined
+  if (location !== undefined) return seeOther(response, location, setCookies)
+  const page = ctx.pages.loggedOut(request)
+  const headers = { ...ownHeaders, ...page.headers, 'clear-site-data': '"cache"' }
+  send(response, 'text/html; charset=utf-8', page.html, { headers, setCookies })
+}
+
+/** Loop guard: a picture or frame of a sign-out page is the sign-out, and must not begin another. */
+function isFromProvider(ctx: GatewayContext, { headers }: IncomingMessage): boolean {
+  const destination = headers['sec-fetch-dest']
+  const from = [headers.origin, headers.referer].some((value) => URL.parse(value ?? '')?.origin === new URL(ctx.provider.issuer).origin)
+  return from || (destination !== undefined && destination !== 'document')
+}
+
+/** One transparent pixel. */
+const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg==', 'base64')
+
+/**
+ * `/pa/oidc/logout.png`: the same for a picture of the provider's sign-out page. A picture that does not load tells
+ * that page of the failure; so there is one only when a session was taken, and the cookie stays where none was. It
+ * never begins a sign-out at the provider: that one is under way.
+ */
+export function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): void {
+  const { sessions, setCookies } = clearSessions(ctx, place, request)
+  const headers = { 'cross-origin-resource-policy': 'cross-origin' }
+  if (sessions.length > 0) return send(response, 'image/png', pixel, { headers, setCookies })
+  const { code } = new CurfewError('CURFEW_GATEWAY_NO_SESSION')
+  send(response, 'text/plain', code, { status: 404, headers })
+}

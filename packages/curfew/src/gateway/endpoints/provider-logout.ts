@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError, verifyLogoutToken } from '@curfew/codecs'
+import { LRUCache } from 'lru-cache'
+import { ownHeaders, problemDocument, send } from '../answer.ts'
+import type { GatewayContext } from '../context.ts'
+import { sidName } from '../session/web-session.ts'
+
+/** Longest body of a back-channel logout. */
+const bodyBytesMax = 64 * 1024
+
+/** What a provider told this gateway by OpenID Connect logout. */
+export interface ProviderLogout {
+  /** `/pa/oidc/backchannel` @see OpenID Back-Channel Logout 1.0 section 2.5 */
+  backChannel(ctx: GatewayContext, request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** `/pa/oidc/frontchannel` @see OpenID Front-Channel Logout 1.0 section 2 */
+  frontChannel(ctx: GatewayContext, url: URL, response: ServerResponse): void
+}
+
+export function createProviderLogout(): ProviderLogout {
+  const seen = new LRUCache<string, true>({ max: 10_000 })
+  return {
+    async backChannel(ctx, request, response) {
+      const token = new URLSearchParams(await bodyOf(request)).get('logout_token') ?? ''
+      const nowMs = ctx.clock.nowMs()
+      const { issuer, clientId } = ctx.settings.provider
+      const keys = await ctx.provider.keys(false)
+      const expected = { issuer, audience: clientId, now: Temporal.Instant.fromEpochMilliseconds(nowMs), acceptMissingType: true, acceptMissingExp: true }
+      const verified = await verifyLogoutToken(token, { ...expected, keys }).catch(async (error: unknown) => {
+        if (!(error instanceof CurfewError) || error.code !== 'CURFEW_OIDC_TOKEN_KEY_UNKNOWN') throw error
+        return verifyLogoutToken(token, { ...expected, keys: await ctx.provider.keys(true) })
+      })
+      if (!seen.has(verified.jti)) {
+        if (verified.sid !== undefined) endBySid(ctx, verified.sid)
+        else endSubject(ctx, verified.subject ?? '', nowMs)
+        seen.set(verified.jti, true)
+      }
+      response.writeHead(200, { ...ownHeaders, 'content-length': 0 }).end()
+    },
+    frontChannel(ctx, url, response) {
+      const { issuer } = ctx.settings.provider
+      const sid = url.searchParams.get('sid')
+      if (url.searchParams.get('iss') !== issuer || sid === null || sid === '' || sid.length > 512) {
+        const error = new CurfewError('CURFEW_API_VALIDATION', { parameter: 'sid' })
+        return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
+      }
+      endBySid(ctx, sid)
+      const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
+      send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy } })
+    }
+  }
+}
+
+function endBySid(ctx: GatewayContext, sid: string): void {
+  const nowMs = ctx.clock.nowMs()
+  const longestMs = Math.max(...ctx.settings.applications.map(({ webSession }) => webSession.maxMs))
+  ctx.revocations.add(sidName(ctx.provider.issuer, sid), nowMs + longestMs, nowMs)
+}
+
+function endSubject(ctx: GatewayContext, subject: string, nowMs: number): void {
+  ctx.endedSubjects.end(subject, nowMs)
+  ctx.live.closeWhere(({ session }) => ctx.endedSubjects.isEnded(session))
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bodyBytesMax) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: bodyBytesMax })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

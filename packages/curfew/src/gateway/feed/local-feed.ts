@@ -1,0 +1,43 @@
+import { revocationFingerprint, revocationPageEntriesMax } from '@curfew/codecs'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import type { Store } from '../../stores/store.ts'
+import type { FeedReader } from './feed-reader.ts'
+import type { RevocationList } from './revocation-list.ts'
+
+/** How often the store is looked at. */
+const lookMs = 50
+
+/** Follows the revocation list in the store itself, for a gateway in the process of the authority. */
+export function startLocalFeed(deps: {
+  readonly store: Pick<Store, 'revocationFeed'>
+  readonly list: RevocationList
+  readonly clock: Clock
+  onProblem(error: unknown): void
+}): FeedReader {
+  const { store, list, clock } = deps
+  const state = { isStopped: false, timer: undefined as Timer | undefined, turn: Promise.resolve() }
+  const look = async (): Promise<void> => {
+    for (let hasMore = true; hasMore && !state.isStopped; ) {
+      const found = await store.revocationFeed(list.position, revocationPageEntriesMax)
+      const entries = found.map(({ sri, untilMs }) => ({ fingerprint: revocationFingerprint(sri), untilSeconds: Math.ceil(untilMs / 1000) }))
+      const nowMs = clock.nowMs()
+      hasMore = found.length === revocationPageEntriesMax
+      list.take({ prev: list.position, seq: found.at(-1)?.cursor ?? list.position, hasMore, issuedAtMs: nowMs, entries }, nowMs)
+    }
+  }
+  const turn = (): void => {
+    state.turn = look()
+      .catch((error: unknown) => deps.onProblem(error))
+      .then(() => {
+        if (!state.isStopped) state.timer = clock.after(lookMs, turn)
+      })
+  }
+  turn()
+  return {
+    async stop() {
+      state.isStopped = true
+      state.timer?.cancel()
+      await state.turn
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError } from '@curfew/codecs'
+import type { UpstreamController, UpstreamHandler, UpstreamRequest } from '../../platform/upstreams.ts'
+import type { GatewayContext } from '../context.ts'
+import type { Place } from '../route/applications.ts'
+import type { PreservedRequest } from '../sign-in/preserved.ts'
+import type { OpenedSession } from '../session/web-session.ts'
+import { identityHeaders } from './identity.ts'
+import { requestHeaders } from './request-headers.ts'
+import { responseHeaders } from './response-headers.ts'
+
+/** One request on its way to an application. */
+export interface Forwarding {
+  readonly place: Place
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Absent on paths that need none. */
+  readonly opened: OpenedSession | undefined
+  readonly setCookies: readonly string[]
+  /** Sent in the place of the request: it waited for the sign-in. */
+  readonly preserved?: PreservedRequest
+}
+
+/** Passes a request on and its answer back, while both come. It ends when either side goes, or the session does. */
+export function forward(ctx: GatewayContext, forwarding: Forwarding, onError: (error: CurfewError) => void): void {
+  const { place, response, opened } = forwarding
+  const { application } = place
+  const state = { controller: undefined as UpstreamController | undefined, isEnded: false }
+  const abort = (why: string): void => state.controller?.abort(new Error(why))
+  const forget =
+    opened === undefined
+      ? undefined
+      : ctx.live.add(opened, (reason) => {
+          state.isEnded = true
+          ctx.metrics.ended.inc()
+          abort(reason)
+          response.destroy()
+        })
+  response.once('close', () => {
+    forget?.()
+    if (!response.writableFinished) abort('the client went away')
+  })
+  const handler: UpstreamHandler = {
+    onRequestStart(controller) {
+      state.controller = controller
+      if (response.destroyed) abort('the client went away')
+    },
+    onResponseStart(controller, status, headers, statusMessage) {
+      if (status < 200 || response.destroyed) return
+      const { setCookies } = forwarding
+      const options = { setCookies, target: application.target, origin: place.origin, isPrivate: opened !== undefined }
+      response.writeHead(status, statusMessage ?? '', responseHeaders(headers, options))
+      // Headers of a stream leave before its first event.
+      if (headers['content-length'] === undefined) response.flushHeaders()
+      response.on('drain', () => controller.resume())
+    },
+    onResponseData(controller, chunk) {
+      if (!response.write(chunk)) controller.pause()
+    },
+    onResponseEnd: () => void response.end(),
+    onResponseError(_controller, cause) {
+      if (response.destroyed || state.isEnded) return
+      // What was sent can not be taken back: the connection breaks, so that nobody takes half an answer for a whole one.
+      if (response.headersSent) response.destroy()
+      else onError(upstreamError(application.id, cause))
+    }
+  }
+  try {
+    ctx.upstreams.dispatch(upstreamRequest(ctx, forwarding), handler)
+  } catch (cause) {
+    onError(upstreamError(application.id, cause))
+  }
+}
+
+function upstreamRequest(ctx: GatewayContext, forwarding: Forwarding): UpstreamRequest {
+  const { place, request, preserved } = forwarding
+  const { application } = place
+  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+  const headers = upstreamHeaders(ctx, forwarding)
+  const base = { origin: application.target, headersTimeout: application.responseTimeoutMs }
+  if (preserved === undefined)
+    return {
+      ...base,
+      path: request.url ?? '/',
+      method: request.method ?? 'GET',
+      headers,
+      body: hasBody && request.headers['content-length'] !== '0' ? request : null
+    }
+  const kept = withoutBodyHeaders(headers)
+  return { ...base, path: preserved.path, method: preserved.method, headers: [...kept, 'content-type', preserved.contentType], body: preserved.body }
+}
+
+/** The headers of the request to the application, also for one that becomes a WebSocket. */
+export function upstreamHeaders(ctx: GatewayContext, { place, request, opened }: Pick<Forwarding, 'place' | 'request' | 'opened'>): string[] {
+  const { application } = place
+  const address = request.socket.remoteAddress ?? ''
+  return requestHeaders(request, {
+    identityKeys: ctx.identityKeys,
+    identity: opened === undefined ? [] : identityHeaders(application, opened.session),
+    host: place.host,
+    isSecure: place.isSecure,
+    targetHost: application.preserveHost ? place.host : new URL(application.target).host,
+    address,
+    isTrusted: ctx.isTrustedProxy(address)
+  })
+}
+
+function withoutBodyHeaders(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => !['content-type', 'content-length'].includes((headers[i - (i % 2)] ?? '').toLowerCase()))
+}
+
+/** What went wrong with an application, by one of two codes: it took too long, or it is not there. */
+export function upstreamError(application: string, cause: unknown): CurfewError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const isSlow = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
+  return new CurfewError(isSlow ? 'CURFEW_GATEWAY_APPLICATION_TIMEOUT' : 'CURFEW_GATEWAY_APPLICATION_UNREACHABLE', { application, why: code }, { cause })
+}

@@ -1,0 +1,151 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { CurfewError } from '@curfew/codecs'
+import type { GatewayContext } from '../context.ts'
+import type { CloseReason } from '../live-connections.ts'
+import type { Place } from '../route/applications.ts'
+import type { OpenedSession } from '../session/web-session.ts'
+import { upstreamError, upstreamHeaders } from './forward.ts'
+import { closeFrame, sessionEndedCode, trackFrames } from './frames.ts'
+import { responseHeaders } from './response-headers.ts'
+
+export interface WebSocketForwarding {
+  readonly place: Place
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  /** What the client sent behind its request. */
+  readonly head: Buffer
+  readonly opened: OpenedSession | undefined
+}
+
+/** How long a frame that is under way may take to end before the connection is cut without a close frame. */
+const frameMsMax = 250
+/** How long the other side gets to close after it was told. */
+const closeMsMax = 500
+
+/** Opens a WebSocket at the application and passes octets both ways until either side, or the session, ends. */
+export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwarding, onError: (error: CurfewError) => void): void {
+  const { place, request, socket, opened } = forwarding
+  const { application } = place
+  let isAnswered = false
+  const refuse = (error: CurfewError): void => {
+    if (isAnswered) return
+    isAnswered = true
+    onError(error)
+  }
+  const dispatched = {
+    origin: application.target,
+    path: request.url ?? '/',
+    method: 'GET',
+    upgrade: 'websocket',
+    headers: upstreamHeaders(ctx, { place, request, opened }),
+    headersTimeout: application.responseTimeoutMs
+  }
+  try {
+    ctx.upstreams.dispatch(dispatched, {
+      onRequestStart(controller) {
+        socket.once('close', () => controller.abort(new Error('the client went away')))
+      },
+      onRequestUpgrade(_controller, _status, headers, upstream) {
+        isAnswered = true
+        if (socket.destroyed) return upstream.destroy()
+        const lines = Object.entries(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
+        const text = lines.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}\r\n`)).join('')
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${text}\r\n`)
+        join(ctx, forwarding, upstream)
+      },
+      onResponseStart(controller, status) {
+        if (status < 200) return
+        // The application does not want a WebSocket: its answer is not one for a browser that waits for it.
+        controller.abort(new Error('no upgrade'))
+        refuse(upstreamError(application.id, undefined))
+      },
+      onResponseError: (_controller, cause) => refuse(upstreamError(application.id, cause))
+    })
+  } catch (cause) {
+    refuse(upstreamError(application.id, cause))
+  }
+}
+
+/** Joins both connections. A close frame is put in between frames only: inside of one it would be read as payload. */
+function join(ctx: GatewayContext, { socket, head, opened }: WebSocketForwarding, upstream: Duplex): void {
+  const down = pass(upstream, socket)
+  const up = pass(socket, upstream)
+  if (head.length > 0) up.write(head)
+  const forget = opened === undefined ? undefined : ctx.live.add(opened, (reason) => endBoth(ctx, { down, up, socket, upstream }, reason))
+  for (const [one, other] of [
+    [socket, upstream],
+    [upstream, socket]
+  ] as const) {
+    one.on('error', () => other.destroy())
+    one.once('close', () => {
+      forget?.()
+      other.destroy()
+    })
+    one.once('end', () => other.end())
+  }
+}
+
+interface Direction {
+  write(chunk: Buffer): void
+  /** Stops passing on; calls back between two frames. */
+  stop(atBoundary: () => void): void
+}
+
+function pass(from: Duplex, to: Duplex): Direction {
+  const frames = trackFrames()
+  let stopped: (() => void) | undefined
+  const write = (chunk: Buffer): void => {
+    const boundary = frames.take(chunk)
+    if (stopped === undefined) {
+      if (!to.write(chunk)) from.pause()
+      return
+    }
+    // Only the rest of the frame that was under way still goes.
+    to.write(wholeFrames(chunk, boundary))
+    if (boundary > 0) stopped()
+  }
+  from.on('data', write)
+  to.on('drain', () => from.resume())
+  return {
+    write,
+    stop(atBoundary) {
+      const once = (): void => {
+        from.off('data', write)
+        from.resume()
+        stopped = () => undefined
+        atBoundary()
+      }
+      stopped = once
+      if (frames.isAtBoundary) once()
+    }
+  }
+}
+
+function wholeFrames(chunk: Buffer, boundary: number): Buffer {
+  return boundary > 0 ? chunk.subarray(0, boundary) : chunk
+}
+
+interface Joined {
+  readonly down: Direction
+  readonly up: Direction
+  readonly socket: Duplex
+  readonly upstream: Duplex
+}
+
+function endBoth(ctx: GatewayContext, { down, up, socket, upstream }: Joined, reason: CloseReason): void {
+  ctx.metrics.ended.inc()
+  const cut = ctx.clock.after(frameMsMax, () => {
+    socket.destroy()
+    upstream.destroy()
+  })
+  down.stop(() => {
+    cut.cancel()
+    socket.end(closeFrame(sessionEndedCode, reason, false))
+    ctx.clock.after(closeMsMax, () => socket.destroy())
+  })
+  up.stop(() => {
+    upstream.end(closeFrame(sessionEndedCode, reason, true))
+    ctx.clock.after(closeMsMax, () => upstream.destroy())
+  })
+}

@@ -1,0 +1,271 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { entryOf, problemDocument, send } from './answer.ts'
+import type { GatewayContext } from './context.ts'
+import { type Decision, decide } from './decide.ts'
+import { forwardAuth, forwardAuthPath } from './endpoints/forward-auth.ts'
+import { heartbeat } from './endpoints/heartbeat.ts'
+import { sendClientKeys, sendCookieKeys } from './endpoints/keys.ts'
+import { logout, logoutPicture } from './endpoints/logout.ts'
+import { createProviderLogout, type ProviderLogout } from './endpoints/provider-logout.ts'
+import { forward } from './proxy/forward.ts'
+import { forwardWebSocket } from './proxy/web-socket.ts'
+import { type Place, reservedRoot } from './route/applications.ts'
+import { liesBelow, requestPath } from './route/request-path.ts'
+import { cookieValues, isOldBrowser } from './session/cookies.ts'
+import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
+import { preserve, startSignIn } from './sign-in/start.ts'
+
+/** The two ways a request comes in; listening and closing are the caller's. */
+export interface GatewayServer {
+  request(request: IncomingMessage, response: ServerResponse): void
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+export function createGatewayServer(ctx: GatewayContext): GatewayServer {
+  const providerLogout = createProviderLogout()
+  return {
+    request(request, response) {
+      request.on('error', () => response.destroy())
+      handle(ctx, providerLogout, request, response)
+    },
+    upgrade(request, socket, head) {
+      socket.on('error', () => socket.destroy())
+      upgrade(ctx, request, socket, head).catch((error: unknown) => refuseUpgrade(ctx, asCurfewError(error), socket))
+    }
+  }
+}
+
+/**
+ * A request, in order: what it is for, by a path that has one meaning; whether it is for the gateway itself; whether
+ * its session may pass. What is known at once is decided at once, without a turn of the event loop.
+ */
+function handle(ctx: GatewayContext, providerLogout: ProviderLogout, request: IncomingMessage, response: ServerResponse): void {
+  const fail = (error: unknown): void => sendError(ctx, asCurfewError(error), request, response)
+  try {
+    requireOneMeaning(request)
+    const path = requestPath(request.url ?? '')
+    if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
+    const own = ownPath(ctx, request, path)
+    if (own !== undefined) return void answerOwn(ctx, providerLogout, own, request, response).catch(fail)
+    const place = ctx.applications.find(request.headers.host, path)
+    if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (request.headers.host ?? '').slice(0, 100) })
+    const decision = decide(ctx, place, path, request)
+    if (decision instanceof Promise) decision.then((later) => carryOut(ctx, place, later, request, response, fail)).catch(fail)
+    else carryOut(ctx, place, decision, request, response, fail)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** Two lengths, or a coding that is not the one of HTTP/1.1: two readers could see two requests (RFC 9112 section 6.1). */
+function requireOneMeaning({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  const coding = headers['transfer-encoding']
+  const isStrange = coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers['content-length'] !== undefined || httpVersion !== '1.1')
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts += 1
+  if (isStrange || hosts !== 1) throw new CurfewError('CURFEW_GATEWAY_REQUEST_AMBIGUOUS')
+}
+
+interface OwnPath {
+  /** Below the reserved path, with a slash in front. */
+  readonly below: string
+  /** Absent where the host is none of an application. */
+  readonly place: Place | undefined
+}
+
+/** Set when the request is for the gateway itself. */
+function ownPath(ctx: GatewayContext, request: IncomingMessage, path: string): OwnPath | undefined {
+  const place = ctx.applications.find(request.headers.host, path)
+  const roots = [ctx.settings.reservedPath, ...(place === undefined ? [] : [reservedRoot(ctx.settings, place.application)])]
+  const root = roots.find((one) => liesBelow(path, one))
+  if (root === undefined) return undefined
+  return { below: path.slice(root.length), place: place ?? ctx.applications.ofHost(request.headers.host)[0] }
+}
+
+async function answerOwn(
+  ctx: GatewayContext,
+  providerLogout: ProviderLogout,
+  { below, place }: OwnPath,
+  request: IncomingMessage,
+  response: ServerResponse
+): Promise<void> {
+  if (below === '/heartbeat.ping') return heartbeat(ctx, response)
+  if (liesBelow(below, forwardAuthPath)) return forwardAuth(ctx, rawBelow(request.url ?? '', forwardAuthPath), request, response)
+  if (below === '/oidc/JWKS') return sendClientKeys(ctx, response)
+  if (below === '/authtoken/JWKS') return sendCookieKeys(ctx, response)
+  if (below === '/oidc/backchannel' && request.method === 'POST') return providerLogout.backChannel(ctx, request, response)
+  if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (request.headers.host ?? '').slice(0, 100) })
+  const isGet = request.method === 'GET'
+  if (below === '/oidc/cb' && isGet) return finishSignIn(ctx, place, request, response)
+  if (below === '/oidc/logout' && (isGet || request.method === 'POST')) return logout(ctx, place, request, response)
+  if (below === '/oidc/logout.png' && isGet) return logoutPicture(ctx, place, request, response)
+  const url = new URL(request.url ?? '/', place.origin)
+  if (below === '/oidc/frontchannel' && isGet) return providerLogout.frontChannel(ctx, url, response)
+  if (below === '/oidc/start' && isGet) return startAt(ctx, place, url, request, response)
+  throw new CurfewError('CURFEW_API_NOT_FOUND')
+}
+
+/** What follows `/auth` in the request target, as it came. */
+function rawBelow(target: string, path: string): string {
+  const at = target.indexOf(path)
+  const rest = at < 0 ? '' : target.slice(at + path.length)
+  return rest.startsWith('/') ? rest : ''
+}
+
+/** `/pa/oidc/start?target=`: signs in and comes back to a path of the same host; anything else leads to the start. */
+async function startAt(ctx: GatewayContext, place: Place, url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const wish = url.searchParams.get('target') ?? ''
+  const path = requestPath(wish)
+  const found = path === undefined ? undefined : ctx.applications.find(place.host, path)
+  const isLocal = found !== undefined && URL.parse(wish, place.origin)?.origin === place.origin
+  await startSignIn(ctx, found ?? place, request, response, isLocal ? wish : place.application.contextRoot)
+}
+
+function carryOut(
+  ctx: GatewayContext,
+  place: Place,
+  decision: Decision,
+  request: IncomingMessage,
+  response: ServerResponse,
+  fail: (error: unknown) => void
+): void {
+  const application = place.application.id
+  switch (decision.kind) {
+    case 'pass':
+      ctx.metrics.requests.inc({ application, result: 'proxied' })
+      return pass(ctx, place, decision, request, response, fail)
+    case 'sign-in':
+      ctx.metrics.requests.inc({ application, result: 'sign-in' })
+      return void askToSignIn(ctx, place, decision, request, response).catch(fail)
+    case 'unchecked':
+      ctx.metrics.requests.inc({ application, result: 'unchecked' })
+      return fail(new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application }))
+  }
+}
+
+function pass(
+  ctx: GatewayContext,
+  place: Place,
+  { opened }: Extract<Decision, { kind: 'pass' }>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  fail: (error: unknown) => void
+): void {
+  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
+  const renewed = opened === undefined ? undefined : ctx.cookies.renewed(place.application.webSession, opened, attributes, ctx.clock.nowMs())
+  const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request)
+  const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
+  const base = { place, request, response, opened, setCookies }
+  forward(ctx, preserved === undefined ? base : { ...base, preserved }, fail)
+}
+
+/** The request that waited for this sign-in; it goes out once, in the place of the first one after it. */
+function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessage) {
+  if (request.method !== 'GET') return undefined
+  const [name, ...more] = cookieValues(request.headers.cookie, preservedCookie)
+  const found = name === undefined || more.length > 0 ? undefined : ctx.preserved.take(name)
+  return found !== undefined && found.origin === place.origin && found.path === request.url ? found : undefined
+}
+
+async function askToSignIn(
+  ctx: GatewayContext,
+  place: Place,
+  { isRevoked }: Extract<Decision, { kind: 'sign-in' }>,
+  request: IncomingMessage,
+  response: ServerResponse
+): Promise<void> {
+  const { application } = place
+  const isRevokedCode = isRevoked ? 'CURFEW_GATEWAY_SESSION_ENDED' : 'CURFEW_GATEWAY_SESSION_NEEDED'
+  if (application.type === 'api' || !isNavigation(request)) throw new CurfewError(isRevokedCode, { application: application.id })
+  const preserved = await preserve(ctx, place, request)
+  const isRepeatable = request.method === 'GET' || request.method === 'HEAD' || preserved !== undefined
+  await startSignIn(ctx, place, request, response, isRepeatable ? (request.url ?? '/') : application.contextRoot, preserved)
+}
+
+/** A page is asked for, not a part of one: only there a redirect to a sign-in leads somewhere. */
+function isNavigation({ headers }: IncomingMessage): boolean {
+  const mode = headers['sec-fetch-mode']
+  if (mode !== undefined) return mode === 'navigate'
+  if (headers['x-requested-with'] === 'XMLHttpRequest') return false
+  const accept = headers.accept ?? '*/*'
+  return accept.includes('html') || !accept.includes('json')
+}
+
+async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  requireOneMeaning(request)
+  const path = requestPath(request.url ?? '')
+  if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
+  const place = ctx.applications.find(request.headers.host, path)
+  if (place === undefined || ownPath(ctx, request, path) !== undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
+  const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.method === 'GET'
+  if (!isWebSocket) throw new CurfewError('CURFEW_GATEWAY_UPGRADE')
+  // A page of another site may open a WebSocket with our cookies: browsers leave it to the server to look.
+  const { origin } = request.headers
+  if (origin !== undefined && origin !== place.origin) throw new CurfewError('CURFEW_GATEWAY_ORIGIN', { origin: origin.slice(0, 100) })
+  const decision = await decide(ctx, place, path, request)
+  const application = place.application.id
+  switch (decision.kind) {
+    case 'pass':
+      ctx.metrics.requests.inc({ application, result: 'proxied' })
+      return forwardWebSocket(ctx, { place, request, socket, head, opened: decision.opened }, (error) => refuseUpgrade(ctx, error, socket))
+    case 'sign-in':
+      throw new CurfewError(decision.isRevoked ? 'CURFEW_GATEWAY_SESSION_ENDED' : 'CURFEW_GATEWAY_SESSION_NEEDED', { application })
+    case 'unchecked':
+      throw new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application })
+  }
+}
+
+function refuseUpgrade(ctx: GatewayContext, error: CurfewError, socket: Duplex): void {
+  const { http } = entryOf(error)
+  const reference = ctx.ids.reference()
+  logError(ctx, error, reference, undefined)
+  const body = problemDocument(error, reference)
+  socket.end(
+    `HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  )
+}
+
+function asCurfewError(error: unknown): CurfewError {
+  return isCurfewError(error) ? error : new CurfewError('CURFEW_API_FAILED', {}, { cause: error })
+}
+
+function logError(ctx: GatewayContext, error: CurfewError, reference: string, request: IncomingMessage | undefined): void {
+  const { kind, http } = entryOf(error)
+  const fields = { event: 'gateway.refused', code: error.code, reference, host: request?.headers.host ?? '', ...error.context }
+  if (kind === 'programmer' || http >= 500) ctx.logger.error({ ...fields, err: error.cause ?? error }, error.message)
+  else if (http !== 401) ctx.logger.warn(fields, error.message)
+}
+
+/** One answer for every error: a page for people, a problem document for programs. */
+function sendError(ctx: GatewayContext, error: CurfewError, request: IncomingMessage, response: ServerResponse): void {
+  const { http } = entryOf(error)
+  const reference = ctx.ids.reference()
+  logError(ctx, error, reference, request)
+  if (response.headersSent || response.destroyed) return void response.destroy()
+  // What is left of the request is not read, or nobody knows where it ends: the connection can not be used again.
+  const hasRest = !request.complete || error.code === 'CURFEW_GATEWAY_REQUEST_AMBIGUOUS'
+  const headers = { ...(hasRest ? { connection: 'close' } : {}), ...(http === 503 ? { 'retry-after': '5' } : {}) }
+  const setCookies = error.code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS' ? clearEverywhere(ctx, request) : []
+  const wantsPage = isNavigation(request) && (request.headers.accept ?? '').includes('html') && !isForApi(ctx, request)
+  if (!wantsPage) return send(response, 'application/problem+json', problemDocument(error, reference), { status: http, headers, setCookies })
+  const page = ctx.pages.problem(request, { code: error.code, reference })
+  send(response, 'text/html; charset=utf-8', page.html, { status: http, headers: { ...page.headers, ...headers }, setCookies })
+}
+
+function isForApi(ctx: GatewayContext, { url, headers }: IncomingMessage): boolean {
+  const path = requestPath(url ?? '')
+  return path !== undefined && ctx.applications.find(headers.host, path)?.application.type === 'api'
+}
+
+/** A cookie that was planted for the whole domain goes with the one of this host. */
+function clearEverywhere(ctx: GatewayContext, request: IncomingMessage): readonly string[] {
+  return ctx.applications.ofHost(request.headers.host).flatMap(({ application, host, isSecure }) => {
+    const name = host.split(':', 1)[0] ?? ''
+    const parents = name.split('.').map((_, i, parts) => parts.slice(i).join('.'))
+    const { cookieDomain: _own, ...hostOnly } = application.webSession
+    const domains = parents.filter((domain) => domain.includes('.')).map((cookieDomain) => ({ ...hostOnly, cookieDomain }))
+    return [hostOnly, ...domains].map((settings) => ctx.cookies.clear(settings, { isSecure }))
+  })
+}

@@ -1,0 +1,98 @@
+import { CurfewError } from '@curfew/codecs'
+import { LRUCache } from 'lru-cache'
+import type { Random } from '../../platform/random.ts'
+import type { WebSessionSettings } from '../settings.ts'
+import { clearedSessionCookie, type CookieAttributes, cookieValues, sessionCookie, sessionCookieName } from './cookies.ts'
+import { cookieCharactersMax, createEncryptedSealer, createSignedSealer, type Sealer } from './sealer.ts'
+import { type OpenedSession, openedSession, parseWebSession, serialiseWebSession, type WebSession } from './web-session.ts'
+
+/** A cookie is written again when the last activity in it is older than this. */
+export const updateWindowMs = 60_000
+/** Cookies that were opened lately; the same one comes with every request. */
+const openedMax = 10_000
+
+/** Web sessions in cookies: what comes in, what goes out. */
+export interface SessionCookies {
+  /**
+   * The session of a request: made by a gateway of this secret, for this audience and host, within its limits.
+   * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when the cookie stands there more than once
+   */
+  read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
+  /** True when the request brings such a cookie, good or not. */
+  isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
+  /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
+  write(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): string
+  clear(settings: WebSessionSettings, attributes: CookieAttributes): string
+  /** The cookie with this moment as last activity, when it is time to write it again. */
+  renewed(settings: WebSessionSettings, opened: OpenedSession, attributes: CookieAttributes, nowMs: number): string | undefined
+}
+
+/** What signed cookies are sealed for: their public keys are published under it. */
+export function sealUse(settings: Pick<WebSessionSettings, 'id' | 'audience' | 'cookieType'>): string {
+  return `${settings.cookieType} cookie ${settings.audience}`
+}
+
+export function createSessionCookies(deps: {
+  readonly secret: Uint8Array
+  readonly random: Random
+  readonly webSessions: readonly WebSessionSettings[]
+}): SessionCookies {
+  const sealers = new Map(deps.webSessions.map((settings) => [settings.id, sealersOf(deps, settings)]))
+  const opened = new LRUCache<string, OpenedSession>({ max: openedMax })
+  const sealersFor = (settings: WebSessionSettings): Sealers => {
+    const found = sealers.get(settings.id)
+    if (found === undefined) throw new TypeError(`no web session ${settings.id}`)
+    return found
+  }
+  const open = (settings: WebSessionSettings, value: string, nowMs: number): OpenedSession | undefined => {
+    const key = `${settings.id} ${value}`
+    const known = opened.get(key)
+    if (known !== undefined) return known
+    const { write, other } = sealersFor(settings)
+    // Both kinds are read, so that a change of the setting signs nobody out.
+    const text = write.open(value, nowMs) ?? other.open(value, nowMs)
+    const session = text === undefined ? undefined : parseWebSession(text)
+    if (session === undefined) return undefined
+    const fresh = openedSession(session)
+    opened.set(key, fresh)
+    return fresh
+  }
+  const write: SessionCookies['write'] = (settings, session, attributes, nowMs) => {
+    const value = sealersFor(settings).write.seal(serialiseWebSession(session), nowMs)
+    const cookie = sessionCookie(settings, value, attributes)
+    if (sessionCookieName(settings).length + 1 + value.length > cookieCharactersMax)
+      throw new CurfewError('CURFEW_GATEWAY_COOKIE_TOO_LARGE', { audience: settings.audience, characters: value.length, maximum: cookieCharactersMax })
+    return cookie
+  }
+  return {
+    read(settings, cookieHeader, host, nowMs) {
+      const [value, ...more] = cookieValues(cookieHeader, sessionCookieName(settings))
+      if (more.length > 0) throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: more.length + 1 })
+      const found = value === undefined ? undefined : open(settings, value, nowMs)
+      return found !== undefined && isGood(settings, found.session, host, nowMs) ? found : undefined
+    },
+    isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
+    write,
+    clear: (settings, attributes) => clearedSessionCookie(settings, attributes),
+    renewed(settings, { session }, attributes, nowMs) {
+      return nowMs - session.activeAtMs < updateWindowMs ? undefined : write(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs)
+    }
+  }
+}
+
+function isGood(settings: WebSessionSettings, session: WebSession, host: string, nowMs: number): boolean {
+  const isHere = session.audience === settings.audience && (session.host === undefined ? settings.cookieDomain !== undefined : session.host === host)
+  return isHere && nowMs < session.expiresAtMs && nowMs < session.activeAtMs + settings.idleMs
+}
+
+interface Sealers {
+  readonly write: Sealer
+  readonly other: Sealer
+}
+
+function sealersOf({ secret, random }: { readonly secret: Uint8Array; readonly random: Random }, settings: WebSessionSettings): Sealers {
+  const { maxMs } = settings
+  const encrypted = createEncryptedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'encrypted' }) })
+  const signed = createSignedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'signed' }) })
+  return settings.cookieType === 'signed' ? { write: signed, other: encrypted } : { write: encrypted, other: signed }
+}

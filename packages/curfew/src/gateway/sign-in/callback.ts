@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError } from '@curfew/codecs'
+import { seeOther } from '../answer.ts'
+import type { GatewayContext } from '../context.ts'
+import type { Place } from '../route/applications.ts'
+import { isOldBrowser } from '../session/cookies.ts'
+import { openedSession, type WebSession } from '../session/web-session.ts'
+import { redirectUri } from './start.ts'
+import type { SignedIn } from './provider.ts'
+import { clearedTransaction, readTransaction, type Transaction } from './transaction.ts'
+
+/** Cookie that names the request that waited; it is taken with the next request. */
+export const preservedCookie = 'PA.preserved'
+
+/** `/pa/oidc/cb`: the provider sends the browser back with a code; out of it comes a web session. */
+export async function finishSignIn(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const answer = new URL(request.url ?? '/', place.origin)
+  const state = answer.searchParams.get('state') ?? ''
+  const transaction = readTransaction(ctx.transactions, request.headers.cookie, state, place.origin, ctx.clock.nowMs())
+  if (transaction === undefined) throw new CurfewError('CURFEW_OIDC_STATE')
+  const application = ctx.applications.ofHost(place.host).find((other) => other.application.id === transaction.applicationId)
+  if (application === undefined) throw new CurfewError('CURFEW_OIDC_STATE')
+  const signedIn = await ctx.provider.signIn(answer, { redirectUri: redirectUri(ctx, application), ...transaction })
+  const cookies = [
+    ...(await sessionCookies(ctx, application, request, signedIn)),
+    clearedTransaction(state, place.isSecure),
+    ...preservedCookies(transaction, place)
+  ]
+  seeOther(response, transaction.target, cookies)
+}
+
+async function sessionCookies(ctx: GatewayContext, place: Place, request: IncomingMessage, signedIn: SignedIn): Promise<readonly string[]> {
+  const { webSession } = place.application
+  const nowMs = ctx.clock.nowMs()
+  const { claims } = signedIn
+  const sri = textOf(claims['pi.sri'])
+  const sid = textOf(claims['sid'])
+  const session: WebSession = {
+    id: Buffer.from(ctx.random.bytes(16)).toString('base64url'),
+    audience: webSession.audience,
+    issuer: ctx.provider.issuer,
+    subject: signedIn.subject,
+    claims: wantedClaims(ctx, webSession.id, claims),
+    startedAtMs: nowMs,
+    expiresAtMs: nowMs + webSession.maxMs,
+    activeAtMs: nowMs,
+    ...(webSession.cookieDomain === undefined ? { host: place.host } : {}),
+    ...(sri === undefined ? {} : { sri }),
+    ...(sid === undefined ? {} : { sid }),
+    ...((await ctx.provider.wantsIdToken()) ? { idToken: signedIn.idToken } : {})
+  }
+  const isRevoked = openedSession(session).fingerprints.some((fingerprint) => ctx.revocations.isListed(fingerprint, nowMs))
+  if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
+  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
+  return [ctx.cookies.write(webSession, session, attributes, nowMs)]
+}
+
+/** Only what some application of the web session is told: the cookie has little room. */
+function wantedClaims(ctx: GatewayContext, webSessionId: string, claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const names = new Set(ctx.settings.applications.filter(({ webSession }) => webSession.id === webSessionId).flatMap(({ headers }) => Object.values(headers)))
+  return Object.fromEntries([...names].flatMap((name) => (claims[name] === undefined ? [] : [[name, claims[name]]])))
+}
+
+function preservedCookies({ preserved }: Transaction, { isSecure }: Place): readonly string[] {
+  return preserved === undefined ? [] : [`${preservedCookie}=${preserved}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`]
+}
+
+export function clearedPreserved(isSecure: boolean): string {
+  return `${preservedCookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= 512 ? value : undefined
+}

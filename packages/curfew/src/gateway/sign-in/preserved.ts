@@ -1,0 +1,66 @@
+import { CurfewError } from '@curfew/codecs'
+import type { IncomingMessage } from 'node:http'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../platform/clock.ts'
+import type { Random } from '../../platform/random.ts'
+
+/** A request that waits for the sign-in of its sender. */
+export interface PreservedRequest {
+  readonly origin: string
+  readonly path: string
+  readonly method: string
+  readonly contentType: string
+  readonly body: Buffer
+}
+
+/** Requests that wait, in the memory of this process; what does not fit is not kept, and the sender starts anew. */
+export interface Preserved {
+  /** @returns the name that {@link take} finds it by */
+  keep(request: PreservedRequest): string
+  /** Once. */
+  take(name: string): PreservedRequest | undefined
+}
+
+/** Largest body that waits. */
+export const preservedBytesMax = 64 * 1024
+const allBytesMax = 32 * 1024 * 1024
+/** As long as a sign-in may take. */
+const keptMs = 5 * 60_000
+
+/** Bodies that a form can send; others are kept with `all` only. */
+const formTypes: readonly string[] = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain']
+
+export function isFormType(contentType: string): boolean {
+  return formTypes.includes(contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '')
+}
+
+export function createPreserved({ clock, random }: { readonly clock: Clock; readonly random: Random }): Preserved {
+  const all = new LRUCache<string, { readonly request: PreservedRequest; readonly untilMs: number }>({
+    maxSize: allBytesMax,
+    sizeCalculation: ({ request }) => request.body.length + 1_024
+  })
+  return {
+    keep(request) {
+      const name = Buffer.from(random.bytes(16)).toString('base64url')
+      all.set(name, { request, untilMs: clock.nowMs() + keptMs })
+      return name
+    },
+    take(name) {
+      const found = all.get(name)
+      all.delete(name)
+      return found !== undefined && clock.nowMs() < found.untilMs ? found.request : undefined
+    }
+  }
+}
+
+/** Reads a body that is to wait. @throws CURFEW_API_TOO_LARGE */
+export async function readPreservable(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > preservedBytesMax) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: preservedBytesMax })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

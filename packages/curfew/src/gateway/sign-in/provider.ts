@@ -1,0 +1,249 @@
+import type { KeyObject } from 'node:crypto'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { calculateJwkThumbprint, type JSONWebKeySet, type JWK, SignJWT } from 'jose'
+import * as openid from 'openid-client'
+import type { Clock } from '../../platform/clock.ts'
+import type { Outbound } from '../../platform/outbound.ts'
+import type { Random } from '../../platform/random.ts'
+import { deriveKeyPair } from '../session/cookie-keys.ts'
+import type { ProviderSettings } from '../settings.ts'
+
+/** What a request to the provider carries so that it knows the gateway. */
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>
+  /** Parameters of the query. */
+  readonly query: Readonly<Record<string, string>>
+}
+
+/** What a sign-in brought. */
+export interface SignedIn {
+  readonly subject: string
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly idToken: string
+}
+
+export interface AuthorizationWish {
+  readonly redirectUri: string
+  readonly state: string
+  readonly nonce: string
+  readonly verifier: string
+}
+
+/** The OpenID provider, over the one outbound door. What it publishes is read at the first use and again after a while. */
+export interface Provider {
+  readonly issuer: string
+  /** @throws CURFEW_GATEWAY_PROVIDER when it can not be reached or used */
+  authorizationUrl(wish: AuthorizationWish): Promise<string>
+  /** @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when it refused, or its answer does not hold */
+  signIn(answer: URL, wish: AuthorizationWish): Promise<SignedIn>
+  /** Where a sign-out at the provider begins; undefined when it has none. */
+  signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<string | undefined>
+  /** True when its sign-out wants the ID token back. */
+  wantsIdToken(): Promise<boolean>
+  /** Its key set; `again` reads it anew, at most every few seconds. */
+  keys(again: boolean): Promise<JSONWebKeySet>
+  /** An address that its metadata names, or the one that the authority of this product has. */
+  address(metadata: string, path: string): Promise<string>
+  credentials(): Promise<Credentials>
+  /** Public keys of the gateway as a client. */
+  readonly ownKeys: () => Promise<JSONWebKeySet>
+}
+
+export interface ProviderDeps {
+  readonly settings: ProviderSettings
+  readonly secret: Uint8Array
+  readonly outbound: Pick<Outbound, 'request'>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** What the provider publishes counts for so long. */
+const metadataMsMax = 3_600_000
+/** A key set is not read again sooner than this after the last time. */
+const keysAgainMs = 5_000
+const answerBytesMax = 512 * 1024
+const timeoutMs = 10_000
+
+export function createProvider(deps: ProviderDeps): Provider {
+  const { settings } = deps
+  const own = deriveKeyPair(deps.secret, 'client key')
+  const fetchOver = overOutbound(deps.outbound)
+  const configuration = kept(deps.clock, () => discover(settings, own.privateKey, fetchOver))
+  const keySet = { atMs: 0, keys: undefined as JSONWebKeySet | undefined }
+  const metadata = async (): Promise<Readonly<Record<string, unknown>>> =>
+    (await configuration()).serverMetadata() as unknown as Readonly<Record<string, unknown>>
+  return {
+    issuer: settings.issuer,
+    authorizationUrl: async (wish) => {
+      const challenge = await openid.calculatePKCECodeChallenge(wish.verifier)
+      return openid.buildAuthorizationUrl(await configuration(), {
+        redirect_uri: wish.redirectUri,
+        scope: [...new Set(['openid', ...settings.scopes])].join(' '),
+        state: wish.state,
+        nonce: wish.nonce,
+        code_challenge: challenge,
+        code_challenge_method: 'S256'
+      }).href
+    },
+    signIn: async (answer, wish) => signIn(await configuration(), settings, answer, wish),
+    async signOutUrl({ landing, idToken }) {
+      const published = await metadata()
+      const ping = published['ping_end_session_endpoint']
+      if (typeof ping === 'string') return withQuery(ping, landing === undefined ? {} : { TargetResource: landing })
+      const standard = published['end_session_endpoint']
+      if (typeof standard !== 'string') return undefined
+      return withQuery(standard, {
+        client_id: settings.clientId,
+        ...(idToken === undefined ? {} : { id_token_hint: idToken }),
+        ...(landing === undefined ? {} : { post_logout_redirect_uri: landing })
+      })
+    },
+    wantsIdToken: async () => settings.useSingleLogout && (await metadata())['ping_end_session_endpoint'] === undefined,
+    async keys(again) {
+      const nowMs = deps.clock.nowMs()
+      const isOld = keySet.keys === undefined || nowMs - keySet.atMs > (again ? keysAgainMs : metadataMsMax)
+      if (!isOld) return keySet.keys ?? { keys: [] }
+      const url = (await metadata())['jwks_uri']
+      keySet.keys = (await (await fetchOver(String(url), { method: 'GET', headers: {}, body: undefined, redirect: 'manual' })).json()) as JSONWebKeySet
+      keySet.atMs = nowMs
+      return keySet.keys
+    },
+    async address(name, path) {
+      const published = (await metadata())[name]
+      return typeof published === 'string' ? published : new URL(settings.issuer).origin + path
+    },
+    credentials: () => credentialsOf(deps, own.privateKey),
+    ownKeys: async () => ({ keys: [{ ...(await publicJwk(own.publicKey)), alg: 'ES256', use: 'sig' }] })
+  }
+}
+
+async function publicJwk(key: KeyObject): Promise<JWK & { readonly kid: string }> {
+  const jwk = key.export({ format: 'jwk' }) as JWK
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk) }
+}
+
+/** Remembers what a load brought for a while, and never a failure. */
+function kept<T>(clock: Clock, load: () => Promise<T>): () => Promise<T> {
+  const last = { atMs: 0, value: undefined as Promise<T> | undefined }
+  return () => {
+    const nowMs = clock.nowMs()
+    if (last.value !== undefined && nowMs - last.atMs < metadataMsMax) return last.value
+    const value = load()
+    last.atMs = nowMs
+    last.value = value
+    value.catch(() => {
+      if (last.value === value) last.value = undefined
+    })
+    return value
+  }
+}
+
+async function discover(settings: ProviderSettings, key: KeyObject, fetchOver: openid.CustomFetch): Promise<openid.Configuration> {
+  const issuer = new URL(settings.issuer)
+  const isPlain = issuer.protocol === 'http:'
+  try {
+    const configuration = await openid.discovery(issuer, settings.clientId, {}, await authenticationOf(settings, key), {
+      [openid.customFetch]: fetchOver,
+      execute: [openid.enableNonRepudiationChecks, ...(isPlain ? [openid.allowInsecureRequests] : [])]
+    })
+    configuration[openid.customFetch] = fetchOver
+    return configuration
+  } catch (cause) {
+    throw providerFailed(settings, cause)
+  }
+}
+
+async function authenticationOf({ authentication }: ProviderSettings, key: KeyObject): Promise<openid.ClientAuth> {
+  if (authentication.kind === 'secret')
+    return authentication.method === 'clientSecretBasic' ? openid.ClientSecretBasic(authentication.secret) : openid.ClientSecretPost(authentication.secret)
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+  const cryptoKey = await crypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
+  const jwk = key.export({ format: 'jwk' }) as JWK
+  return openid.PrivateKeyJwt({ key: cryptoKey, kid: await calculateJwkThumbprint({ kty: 'EC', crv: 'P-256', x: jwk.x ?? '', y: jwk.y ?? '' }) })
+}
+
+/** Requests of the library by the outbound door: pinned addresses, bounded time and size, no redirects. */
+function overOutbound(outbound: Pick<Outbound, 'request'>): openid.CustomFetch {
+  return async (url, { method, headers, body, signal }) => {
+    const answer = await outbound.request({
+      peerId: 'provider',
+      url,
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      timeoutMs,
+      responseBytesMax: answerBytesMax,
+      ...(body === undefined || body === null ? {} : { body: textOf(body) }),
+      ...(signal === undefined ? {} : { signal })
+    })
+    return new Response(answer.status === 204 ? null : new Uint8Array(answer.body), { status: answer.status, headers: answer.headers })
+  }
+}
+
+/** The library sends forms and nothing else. */
+function textOf(body: unknown): string {
+  if (typeof body === 'string') return body
+  if (body instanceof URLSearchParams) return body.toString()
+  throw new TypeError('a request to the provider has a form for a body')
+}
+
+async function signIn(configuration: openid.Configuration, settings: ProviderSettings, answer: URL, wish: AuthorizationWish): Promise<SignedIn> {
+  try {
+    const tokens = await openid.authorizationCodeGrant(configuration, answer, {
+      pkceCodeVerifier: wish.verifier,
+      expectedState: wish.state,
+      expectedNonce: wish.nonce,
+      idTokenExpected: true
+    })
+    const claims = tokens.claims()
+    if (claims === undefined || tokens.id_token === undefined) throw new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: 'there is no ID token' })
+    const hasMore = settings.userInfo && configuration.serverMetadata().userinfo_endpoint !== undefined
+    const more = hasMore ? await openid.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {}
+    return { subject: claims.sub, claims: { ...more, ...claims }, idToken: tokens.id_token }
+  } catch (cause) {
+    throw isCurfewError(cause) ? cause : signInFailed(settings, cause)
+  }
+}
+
+/** The provider's own word, when it gave one; anything else is about reaching it or about its answer. */
+function signInFailed(settings: ProviderSettings, cause: unknown): CurfewError {
+  if (cause instanceof openid.AuthorizationResponseError || cause instanceof openid.ResponseBodyError)
+    return new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: cause.error.slice(0, 60) }, { cause })
+  const inner = cause instanceof Error ? cause.cause : undefined
+  if (isCurfewError(inner)) return providerFailed(settings, inner)
+  return new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: cause instanceof Error ? cause.message.slice(0, 120) : 'the answer does not hold' }, { cause })
+}
+
+function providerFailed({ issuer }: ProviderSettings, cause: unknown): CurfewError {
+  return new CurfewError('CURFEW_GATEWAY_PROVIDER', { issuer, why: cause instanceof Error ? cause.message.slice(0, 120) : '' }, { cause })
+}
+
+function withQuery(text: string, parameters: Readonly<Record<string, string>>): string {
+  const url = new URL(text)
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return url.href
+}
+
+/** How long an assertion about ourselves is good for, in seconds. */
+const assertionSeconds = 60
+
+async function credentialsOf({ settings, clock, random }: ProviderDeps, key: KeyObject): Promise<Credentials> {
+  const { clientId, authentication, issuer } = settings
+  if (authentication.kind === 'secret') {
+    // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
+    const encode = (part: string): string => new URLSearchParams({ p: part }).toString().slice(2)
+    return { query: {}, headers: { authorization: `Basic ${Buffer.from(`${encode(clientId)}:${encode(authentication.secret)}`).toString('base64')}` } }
+  }
+  const second = Math.floor(clock.nowMs() / 1000)
+  const jwk = key.export({ format: 'jwk' }) as JWK
+  const kid = await calculateJwkThumbprint({ kty: 'EC', crv: 'P-256', x: jwk.x ?? '', y: jwk.y ?? '' })
+  const assertion = await new SignJWT({})
+    .setProtectedHeader({ alg: 'ES256', kid })
+    .setIssuer(clientId)
+    .setSubject(clientId)
+    .setAudience(issuer)
+    .setJti(Buffer.from(random.bytes(16)).toString('base64url'))
+    .setIssuedAt(second)
+    .setExpirationTime(second + assertionSeconds)
+    .sign(key)
+  return { headers: {}, query: { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: assertion } }
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError } from '@curfew/codecs'
+import { seeOther } from '../answer.ts'
+import type { GatewayContext } from '../context.ts'
+import { type Place, reservedRoot } from '../route/applications.ts'
+import { isFormType, readPreservable } from './preserved.ts'
+import { type Transaction, transactionCookies } from './transaction.ts'
+
+/** Longest path that is remembered over a sign-in; a longer one leads to the start of the application. */
+const targetCharactersMax = 1_500
+
+export function redirectUri(ctx: Pick<GatewayContext, 'settings'>, { application, origin }: Place): string {
+  return `${origin}${reservedRoot(ctx.settings, application)}/oidc/cb`
+}
+
+/** Sends the browser to sign in. Where it comes back to is sealed in its own cookie. */
+export async function startSignIn(
+  ctx: GatewayContext,
+  place: Place,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: string,
+  preserved?: string
+): Promise<void> {
+  const text = (bytes: number): string => Buffer.from(ctx.random.bytes(bytes)).toString('base64url')
+  const transaction: Transaction = {
+    state: text(18),
+    nonce: text(18),
+    verifier: text(32),
+    target: target.length <= targetCharactersMax ? target : place.application.contextRoot,
+    origin: place.origin,
+    applicationId: place.application.id,
+    startedAtMs: ctx.clock.nowMs(),
+    ...(preserved === undefined ? {} : { preserved })
+  }
+  const location = await ctx.provider.authorizationUrl({ redirectUri: redirectUri(ctx, place), ...transaction })
+  seeOther(response, location, transactionCookies(ctx.transactions, transaction, request.headers.cookie, place.isSecure))
+}
+
+/**
+ * Keeps a request with a body until its sender has signed in.
+ * @returns the name that it is kept by; undefined when it is not kept and the sender starts anew
+ * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept, CURFEW_API_TOO_LARGE
+ */
+export async function preserve(ctx: GatewayContext, { application, origin }: Place, request: IncomingMessage): Promise<string | undefined> {
+  const { method = 'GET' } = request
+  if (method === 'GET' || method === 'HEAD' || application.preservation === 'none' || !isOwnRequest(request, origin)) return undefined
+  const contentType = request.headers['content-type'] ?? ''
+  const isKept = application.preservation === 'all' || (method === 'POST' && isFormType(contentType))
+  if (!isKept) throw new CurfewError('CURFEW_GATEWAY_PRESERVATION', { method, type: contentType.slice(0, 60) })
+  return ctx.preserved.keep({ origin, path: request.url ?? '/', method, contentType, body: await readPreservable(request) })
+}
+
+/**
+ * A page of another site may send a form here, but without the cookie (SameSite): kept over the sign-in it would go
+ * out with it.
+ */
+function isOwnRequest({ headers }: IncomingMessage, own: string): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site === 'same-origin'
+  return headers.origin === own
+}

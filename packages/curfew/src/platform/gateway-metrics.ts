@@ -1,0 +1,37 @@
+import { Counter, Gauge, type Registry } from '@prometheus-io/client'
+
+/** The figures of a gateway; names start with `curfew_gateway_`. */
+export interface GatewayMetrics {
+  /** `proxied`, `sign-in`, `refused`, `unchecked`, `failed`, by application. */
+  readonly requests: Counter<'application' | 'result'>
+  /** Requests and WebSockets under a session that are open now. */
+  readonly live: Gauge<string>
+  /** Those that were closed because their session ended. */
+  readonly ended: Counter<string>
+  readonly feedAgeSeconds: Gauge<string>
+  readonly revoked: Gauge<string>
+  readonly feedProblems: Counter<'code'>
+}
+
+/** Adds the figures of a gateway to a registry. */
+export function createGatewayMetrics(registry: Registry): GatewayMetrics {
+  const registers = [registry]
+  return {
+    requests: new Counter({
+      name: 'curfew_gateway_requests_total',
+      help: 'Requests, by application and what became of them.',
+      labelNames: ['application', 'result'],
+      registers
+    }),
+    live: new Gauge({ name: 'curfew_gateway_connections_live', help: 'Open requests and WebSockets that belong to a session.', registers }),
+    ended: new Counter({ name: 'curfew_gateway_connections_ended_total', help: 'Open requests and WebSockets closed because their session ended.', registers }),
+    feedAgeSeconds: new Gauge({ name: 'curfew_gateway_feed_age_seconds', help: 'How long ago everything on the revocation list was known.', registers }),
+    revoked: new Gauge({ name: 'curfew_gateway_revoked_sessions', help: 'Revoked sessions held in memory.', registers }),
+    feedProblems: new Counter({
+      name: 'curfew_gateway_feed_problems_total',
+      help: 'Pages refused and connections lost, by code.',
+      labelNames: ['code'],
+      registers
+    })
+  }
+}

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, suite, test } from 'node:test'
+import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
+import { Visitor } from './visitor.ts'
+
+/** Sends octets as they are and collects what comes back until the connection ends or stays silent. */
+function exchange(kit: GatewayKit, parts: readonly string[], quietMs = 250): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(kit.wiki).port), '127.0.0.1')
+    const chunks: Buffer[] = []
+    const done = (): void => {
+      socket.destroy()
+      resolve(Buffer.concat(chunks).toString('latin1'))
+    }
+    let timer = setTimeout(done, quietMs)
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      clearTimeout(timer)
+      timer = setTimeout(done, quietMs)
+    })
+    socket.on('error', done)
+    socket.on('close', done)
+    for (const part of parts) socket.write(part, 'latin1')
+  })
+}
+
+const statuses = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status))
+
+suite('Requests that two readers could see differently', () => {
+  let kit: GatewayKit
+  let cookie = ''
+  let host = ''
+
+  before(async () => {
+    kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    cookie = [...ana.jar(kit.wiki)].map(([name, value]) => `${name}=${value}`).join('; ')
+    host = new URL(kit.wiki).host
+  })
+
+  after(() => kit[Symbol.asyncDispose]())
+
+  /** Paths that reached the application. */
+  async function reached(parts: readonly string[]): Promise<{ readonly answers: readonly number[]; readonly paths: readonly (string | undefined)[] }> {
+    const from = kit.seen.length
+    const answers = statuses(await exchange(kit, parts))
+    return { answers, paths: kit.seen.slice(from).map(({ url }) => url) }
+  }
+
+  const hidden = 'GET /hidden HTTP/1.1\r\nHost: HOST\r\nCookie: COOKIE\r\n\r\n'
+  const start = 'POST /public/form HTTP/1.1\r\nHost: HOST\r\nCookie: COOKIE\r\n'
+  const corpus: Readonly<Record<string, string>> = {
+    'a length and chunks': `${start}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX`,
+    'chunks and a length': `${start}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n1\r\nZ\r\n0\r\n\r\n`,
+    'two lengths': `${start}Content-Length: 0\r\nContent-Length: 60\r\n\r\n${hidden}`,
+    'two equal lengths in one header': `${start}Content-Length: 0, 60\r\n\r\n${hidden}`,
+    'a length with a sign': `${start}Content-Length: +0\r\n\r\n${hidden}`,
+    'a length in hexadecimal': `${start}Content-Length: 0x3c\r\n\r\n${hidden}`,
+    'a coding that only looks like chunked': `${start}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`,
+    'a coding before chunked': `${start}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    'chunked twice': `${start}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    'chunked and identity': `${start}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n`,
+    'a vertical tab before chunked': `${start}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n`,
+    'a space before the colon': `${start}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`,
+    'a folded header': `${start}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n`,
+    'a chunk size that overflows': `${start}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nX\r\n0\r\n\r\n`,
+    'a chunk size that is none': `${start}Transfer-Encoding: chunked\r\n\r\n0x1\r\nX\r\n0\r\n\r\n`,
+    'a bare line feed after the chunk size': `${start}Transfer-Encoding: chunked\r\n\r\n1\nX\r\n0\r\n\r\n`,
+    'a bare line feed between headers': `POST /public/form HTTP/1.1\nHost: HOST\nContent-Length: 0\n\n`,
+    'a carriage return in a header': `${start}X: a\rTransfer-Encoding: chunked\r\n\r\n`,
+    'a NUL in a header': `${start}X: a\0b\r\n\r\n`,
+    'two hosts': `GET /public/x HTTP/1.1\r\nHost: HOST\r\nHost: evil.example.com\r\n\r\n`,
+    'no host': 'GET /public/x HTTP/1.1\r\n\r\n',
+    'an absolute target': 'GET http://evil.example.com/public/x HTTP/1.1\r\nHost: HOST\r\n\r\n',
+    'a tunnel': 'CONNECT HOST HTTP/1.1\r\nHost: HOST\r\n\r\n',
+    'chunks in HTTP/1.0': 'POST /public/form HTTP/1.0\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+  }
+
+  for (const [what, text] of Object.entries(corpus)) {
+    test(`${what}: refused, and nothing reaches the application`, async () => {
+      const { answers, paths } = await reached([text.replaceAll('HOST', host).replaceAll('COOKIE', cookie)])
+      assert.deepEqual(paths, [])
+      assert.ok(answers.length > 0 && answers.every((status) => status >= 400 && status < 500), answers.join())
+    })
+  }
+
+  test('a body with a request in it stays a body', async () => {
+    const body = hidden.replaceAll('HOST', host).replaceAll('COOKIE', cookie)
+    const { paths } = await reached([`${start.replaceAll('HOST', host).replaceAll('COOKIE', cookie)}Content-Length: ${body.length}\r\n\r\n${body}`])
+    assert.deepEqual(paths, ['/public/form'])
+  })
+
+  test('requests that follow each other on one connection are each decided alone', async () => {
+    const open = `GET /public/a HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+    const secret = `GET /secret HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`
+    const { answers, paths } = await reached([open + secret + open])
+    assert.deepEqual(
+      [answers, paths],
+      [
+        [200, 401, 200],
+        ['/public/a', '/public/a']
+      ]
+    )
+  })
+
+  for (const path of [
+    '/public/../secret',
+    '/public/%2e%2e/secret',
+    '/public/..%2fsecret',
+    '/public%2f..%2fsecret',
+    '/public/..;/secret',
+    '/public\\..\\secret',
+    '/public/%5c..%5csecret',
+    '/public/%252e%252e/secret',
+    '/public/.%00./secret',
+    '/public/%c0%ae%c0%ae/secret'
+  ]) {
+    test(`the open path does not reach further by ${path}`, async () => {
+      const { answers, paths } = await reached([`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`])
+      assert.deepEqual([answers, paths], [[400], []])
+    })
+  }
+
+  test('an identity header arrives in no spelling, on an open path and with a session', async () => {
+    const forged = ['X-User: mallory', 'x_user: mallory', 'X.User: mallory', 'Connection: close, X-User', 'X_MAIL: mallory'].join('\r\n')
+    for (const [path, more] of [
+      ['/public/x', ''],
+      ['/x', `Cookie: ${cookie}\r\n`]
+    ]) {
+      const from = kit.seen.length
+      await exchange(kit, [`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}${forged}\r\n\r\n`])
+      const request = kit.seen[from] ?? assert.fail()
+      assert.ok(!request.rawHeaders.includes('mallory'), request.rawHeaders.join())
+      assert.equal(request.headers['x-user'], more === '' ? undefined : 'ana')
+    }
+  })
+})
+
+suite('Clients that want to hold a gateway up', () => {
+  test('a head that comes drop by drop is cut off, and one that is too large is refused', async () => {
+    await using kit = await createGatewayKit()
+    const { host } = new URL(kit.wiki)
+    const large = await exchange(kit, [`GET / HTTP/1.1\r\nHost: ${host}\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`])
+    assert.deepEqual(statuses(large), [431])
+    const slow = await exchange(kit, ['GET / HTTP/1.1\r\n'], 20_000)
+    assert.deepEqual(statuses(slow), [408])
+  })
+})
+
+suite('Cookies that are not what they seem', () => {
+  test('AC-077 of another audience, host or gateway, tampered, truncated or doubled: nobody gets in', async () => {
+    await using kit = await createGatewayKit({
+      gateway: {
+        webSessions: [
+          { name: 'main', audience: 'ACE_ws' },
+          { name: 'other', audience: 'OTHER' }
+        ]
+      },
+      applications: [
+        { id: 'wiki', urls: ['WIKI'] },
+        { id: 'shop', urls: ['SHOP'], webSession: 'other' }
+      ]
+    })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await ana.open(`${kit.shop}/`)
+    const good = ana.jar(kit.wiki).get('PA.ACE_ws') ?? assert.fail()
+    const other = ana.jar(kit.shop).get('PA.OTHER') ?? assert.fail()
+    const ask = (cookie: string, url = kit.wiki) => new Visitor().ask(`${url}/`, { headers: { cookie } })
+    assert.equal((await ask(`PA.ACE_ws=${good}`)).status, 200)
+    for (const cookie of [
+      `PA.ACE_ws=${other}`,
+      `PA.ACE_ws=${good.slice(0, -1)}`,
+      `PA.ACE_ws=${good.slice(0, 40)}x${good.slice(41)}`,
+      'PA.ACE_ws=',
+      `PA.ACE_ws=${good}${'A'.repeat(5_000)}`,
+      `PA.ACE_ws.0=${good.slice(0, 50)}; PA.ACE_ws.1=${good.slice(50)}`,
+      `PA.other=${good}`
+    ])
+      assert.equal((await ask(cookie)).status, 303, cookie.slice(0, 60))
+    const doubled = await ask(`PA.ACE_ws=${good}; PA.ACE_ws=${good}`)
+    assert.equal(doubled.status, 400)
+    assert.match(String(doubled.headers['set-cookie']), /PA\.ACE_ws=; .*Domain=wiki\.localhost/)
+    assert.equal((await ask(`PA.OTHER=${other}`, kit.wiki)).status, 303)
+  })
+
+  test('a sign-in can only be finished by the browser that began it', async () => {
+    await using kit = await createGatewayKit()
+    const mallory = new Visitor()
+    const page = await mallory.follow(`${kit.wiki}/`)
+    const action = /<form method="post" action="([^"]+)"/.exec(page.body)?.[1] ?? ''
+    const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(page.body)?.[1] ?? ''
+    let answer = await mallory.ask(new URL(action, page.url).href, {
+      method: 'POST',
+      body: new URLSearchParams({ csrfToken, username: 'ben', password: 'correct horse' }).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' }
+    })
+    while (!(answer.headers.location ?? '').startsWith(kit.wiki)) answer = await mallory.ask(new URL(answer.headers.location ?? '', answer.url).href)
+    const callback = answer.headers.location ?? ''
+    const ana = new Visitor()
+    assert.equal((await ana.ask(callback)).status, 400)
+    assert.equal((await mallory.ask(callback)).status, 303)
+    assert.equal((await mallory.ask(callback)).status, 400)
+  })
+
+  test('a sign-in that starts at the gateway leads to a path of this host and nowhere else', async () => {
+    await using kit = await createGatewayKit()
+    for (const target of ['https://evil.example.com/', '//evil.example.com/', '/\\evil.example.com', '/../x', 'javascript:alert(1)', '/a\r\nSet-Cookie: x=1']) {
+      const ana = new Visitor()
+      const page = await ana.open(`${kit.wiki}/pa/oidc/start?${new URLSearchParams({ target }).toString()}`)
+      assert.deepEqual([page.status, (JSON.parse(page.body) as Mirrored).url, new URL(page.url).origin], [200, '/', kit.wiki], target)
+    }
+    assert.equal((JSON.parse((await new Visitor().open(`${kit.wiki}/pa/oidc/start?target=%2Fnotes%3Fa%3Db`)).body) as Mirrored).url, '/notes?a=b')
+  })
+})
+
+suite('Targets of applications', () => {
+  for (const target of ['http://169.254.169.254', 'http://[fe80::1]:80', 'http://0.0.0.0:1', 'http://224.0.0.1']) {
+    test(`${target} is out of reach`, async () => {
+      await using kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], target, anonymous: ['/'] }] })
+      const answer = await new Visitor().ask(`${kit.wiki}/latest/meta-data`)
+      assert.equal(answer.status, 502)
+    })
+  }
+})

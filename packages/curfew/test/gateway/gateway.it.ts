@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
+import { type Answer, Visitor } from './visitor.ts'
+
+const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
+const formHeaders = { 'content-type': 'application/x-www-form-urlencoded' }
+
+/** Asks until the answer is another one, at most for a second. */
+async function within(ms: number, ask: () => Promise<boolean>): Promise<number> {
+  const start = process.hrtime.bigint()
+  const passed = () => Number(process.hrtime.bigint() - start) / 1e6
+  while (!(await ask())) if (passed() > ms) assert.fail(`not within ${ms} ms`)
+  return passed()
+}
+
+/** False also when the connection was cut: a request that is under way ends with its session. */
+const isLetIn = (visitor: Visitor, url: string) =>
+  visitor.ask(url).then(
+    ({ status }) => status === 200,
+    () => false
+  )
+
+suite('A gateway in front of applications', () => {
+  test('sends a person to sign in, comes back to the same page and tells the application who it is', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    const page = await ana.open(`${kit.wiki}/notes?page=2`)
+    assert.equal(page.status, 200, page.body)
+    const { url, headers } = mirrored(page)
+    assert.deepEqual([url, headers['x-user'], headers['x-mail']], ['/notes?page=2', 'ana', 'ana@example.org'])
+    assert.ok(!JSON.stringify(headers).includes('PA.'))
+    // The other host asks for no password: the session at the authority serves both.
+    assert.equal(mirrored(await ana.follow(`${kit.shop}/`)).headers['x-user'], 'ana')
+  })
+
+  test('AC-085 AC-067 a session that the authority ended is refused within a second, and people are sent to sign in', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    assert.ok(await isLetIn(ana, `${kit.wiki}/`))
+    await kit.endAll()
+    await within(1_000, async () => !(await isLetIn(ana, `${kit.wiki}/`)))
+    const refused = await ana.ask(`${kit.wiki}/`)
+    assert.deepEqual([refused.status, new URL(refused.headers.location ?? '').origin], [303, kit.issuer])
+  })
+
+  test('AC-068 an API gets 401 and a problem document, without a session and with a revoked one', async () => {
+    await using kit = await createGatewayKit({
+      applications: [
+        { id: 'wiki', urls: ['WIKI'] },
+        { id: 'api', urls: ['WIKI'], contextRoot: '/api', type: 'api' }
+      ]
+    })
+    const nobody = await new Visitor().ask(`${kit.wiki}/api/x`)
+    assert.deepEqual([nobody.status, nobody.headers['content-type'], nobody.headers.location], [401, 'application/problem+json', undefined])
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    assert.equal((await ana.ask(`${kit.wiki}/api/x`)).status, 200)
+    await kit.endAll()
+    await within(1_000, async () => !(await isLetIn(ana, `${kit.wiki}/api/x`)))
+    const revoked = await ana.ask(`${kit.wiki}/api/x`, { headers: { accept: 'application/json' } })
+    assert.deepEqual([revoked.status, revoked.headers['content-type']], [401, 'application/problem+json'])
+    assert.equal((JSON.parse(revoked.body) as { code: string }).code, 'CURFEW_GATEWAY_SESSION_ENDED')
+  })
+
+  test('parts of a page get 401 in the place of a redirect that leads nowhere', async () => {
+    await using kit = await createGatewayKit()
+    const visitor = new Visitor()
+    for (const headers of [{ 'sec-fetch-mode': 'cors' }, { 'x-requested-with': 'XMLHttpRequest' }, { accept: 'application/json' }])
+      assert.equal((await visitor.ask(`${kit.wiki}/data`, { headers })).status, 401)
+    assert.equal((await visitor.ask(`${kit.wiki}/data`, { headers: { 'sec-fetch-mode': 'navigate' } })).status, 303)
+  })
+
+  test('paths without sign-in are open, and nothing beside them is', async () => {
+    await using kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
+    const visitor = new Visitor()
+    const open = await visitor.ask(`${kit.wiki}/public/logo`, { headers: { 'x-user': 'mallory' } })
+    assert.deepEqual([open.status, mirrored(open).headers['x-user']], [200, undefined])
+    assert.equal((await visitor.ask(`${kit.wiki}/publicity`)).status, 303)
+  })
+
+  test('an unknown host, and an application that does not answer, get a page that says so', async () => {
+    await using kit = await createGatewayKit()
+    const unknown = await new Visitor().ask(kit.wiki.replace('wiki', 'nobody'))
+    assert.deepEqual([unknown.status, unknown.body.includes('CURFEW_GATEWAY_HOST_UNKNOWN')], [404, true])
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    kit.upstream.closeAllConnections()
+    await new Promise((resolve) => kit.upstream.close(resolve))
+    const down = await ana.ask(`${kit.wiki}/`)
+    assert.deepEqual([down.status, down.body.includes('CURFEW_GATEWAY_APPLICATION_UNREACHABLE')], [502, true])
+  })
+
+  test('AC-088 the reserved path can be another one, and can lie below the context root', async () => {
+    await using kit = await createGatewayKit({
+      gateway: { reservedPath: '/gate' },
+      applications: [{ id: 'wiki', urls: ['WIKI'] }]
+    })
+    const ana = new Visitor()
+    assert.equal((await ana.open(`${kit.wiki}/pa/oidc/cb`)).status, 200)
+    assert.equal((await ana.ask(`${kit.wiki}/gate/heartbeat.ping`)).body, 'OK')
+    await using below = await createGatewayKit({ applications: [{ id: 'shop', urls: ['SHOP'], contextRoot: '/shop', reservedBelowRoot: true }] })
+    const first = await ana.ask(`${below.shop}/shop/cart`)
+    assert.equal(new URL(first.headers.location ?? '').searchParams.get('redirect_uri'), `${below.shop}/shop/pa/oidc/cb`)
+    assert.equal(mirrored(await new Visitor().open(`${below.shop}/shop/cart`)).url, '/shop/cart')
+  })
+
+  test('AC-089 AC-090 the endpoints of the gateway itself answer', async () => {
+    await using kit = await createGatewayKit({ webSession: { cookieType: 'signed' } })
+    const visitor = new Visitor()
+    const heartbeat = await visitor.ask(`${kit.wiki}/pa/heartbeat.ping`)
+    assert.deepEqual([heartbeat.status, heartbeat.body], [200, 'OK'])
+    for (const path of ['/pa/oidc/JWKS', '/pa/authtoken/JWKS']) {
+      const { keys } = JSON.parse((await visitor.ask(kit.wiki + path)).body) as { keys: readonly Record<string, unknown>[] }
+      assert.ok(keys.length > 0 && keys.every((key) => key['kty'] === 'EC' && key['kid'] !== undefined && !('d' in key)))
+    }
+    assert.equal((await visitor.ask(`${kit.wiki}/pa/oidc/cb?code=x&state=y`)).status, 400)
+    assert.equal((await visitor.ask(`${kit.wiki}/pa/other`)).status, 404)
+  })
+
+  test('signs people in as a client that proves itself by a key, too', async () => {
+    const jwksUri = { url: '' }
+    await using kit = await createGatewayKit({
+      provider: { authentication: 'privateKeyJwt' },
+      configuration: (config) => config,
+      client: { authentication: 'privateKeyJwt', jwks: { keys: [await clientKey()] } }
+    })
+    assert.equal(jwksUri.url, '')
+    assert.equal(mirrored(await new Visitor().open(`${kit.wiki}/`)).headers['x-user'], 'ana')
+    assert.equal(kit.gateway.context.revocations.completeAtMs !== undefined, true)
+  })
+})
+
+/** What `/pa/oidc/JWKS` of a gateway with the secret of the kit says. */
+async function clientKey(): Promise<Record<string, unknown>> {
+  await using kit = await createGatewayKit()
+  const { keys } = JSON.parse((await new Visitor().ask(`${kit.wiki}/pa/oidc/JWKS`)).body) as { keys: readonly Record<string, unknown>[] }
+  return keys[0] ?? assert.fail()
+}
+
+suite('An authority that can not be reached', () => {
+  for (const [whenUnknown, status] of [
+    ['refuse', 503],
+    ['allow', 200]
+  ] as const) {
+    test(`AC-086 after the stated bound requests get ${status} with ${whenUnknown}, and health says so`, async () => {
+      await using kit = await createGatewayKit({ gateway: { heartbeatMonitoring: true, sessionCheck: { staleSeconds: 2, whenUnknown } } })
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      const health = async () => JSON.parse((await ana.ask(`${kit.wiki}/pa/heartbeat.ping`)).body) as { status: string; feedAgeSeconds: number }
+      assert.equal((await health()).status, 'ok')
+      await kit.stopAuthority()
+      assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
+      await within(4_000, async () => (await health()).status === 'unchecked')
+      const answer = await ana.ask(`${kit.wiki}/`)
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [status, status === 503 ? '5' : undefined])
+      assert.ok((await health()).feedAgeSeconds >= 2)
+    })
+  }
+})
+
+suite('Requests that wait for the sign-in', () => {
+  const post = { method: 'POST', body: 'comment=hello&x=1', headers: { ...formHeaders, 'sec-fetch-site': 'same-origin' } }
+
+  async function send(kit: GatewayKit, ask: Parameters<Visitor['ask']>[1]): Promise<Answer> {
+    const ana = new Visitor()
+    return ana.fillIn(await ana.follow(`${kit.wiki}/comments?a=b`, ask))
+  }
+
+  test('AC-091 a form is sent after it, once, as it was', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    const done = mirrored(await ana.fillIn(await ana.follow(`${kit.wiki}/comments?a=b`, post)))
+    assert.deepEqual([done.method, done.url, done.body, done.headers['content-type']], ['POST', '/comments?a=b', post.body, formHeaders['content-type']])
+    assert.equal(mirrored(await ana.ask(`${kit.wiki}/comments?a=b`)).method, 'GET')
+    assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 1)
+  })
+
+  test('AC-091 with none nothing waits, and with all any method and type does', async () => {
+    await using none = await createGatewayKit({ applications: [{ preservation: 'none' }] })
+    assert.deepEqual([mirrored(await send(none, post)).method, mirrored(await send(none, post)).url], ['GET', '/'])
+    await using all = await createGatewayKit({ applications: [{ preservation: 'all' }] })
+    const put = { method: 'PUT', body: '{"a":1}', headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' } }
+    const done = mirrored(await send(all, put))
+    assert.deepEqual([done.method, done.body], ['PUT', '{"a":1}'])
+  })
+
+  test('AC-091 a type that does not wait is refused with 415, and one that is too large with 413', async () => {
+    await using kit = await createGatewayKit()
+    const json = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' } }
+    assert.equal((await new Visitor().ask(`${kit.wiki}/c`, json)).status, 415)
+    assert.equal((await new Visitor().ask(`${kit.wiki}/c`, { ...post, body: `a=${'x'.repeat(70_000)}` })).status, 413)
+  })
+
+  test('a form of another site does not: it would go out with the cookie that it must not have', async () => {
+    await using kit = await createGatewayKit()
+    for (const headers of [{ ...formHeaders, 'sec-fetch-site': 'cross-site' }, { ...formHeaders, origin: 'https://evil.example.com' }, formHeaders]) {
+      assert.equal(mirrored(await send(kit, { ...post, headers })).method, 'GET')
+    }
+    assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
+  })
+})
+
+suite('Signing out at the gateway', () => {
+  test('AC-060 AC-062 AC-063 clears the cookie of this host, says so, and leaves the other hosts signed in', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await ana.open(`${kit.shop}/`)
+    const out = await ana.ask(`${kit.wiki}/pa/oidc/logout`)
+    assert.equal(out.status, 200)
+    assert.ok(out.body.includes('signed out here'), out.body)
+    assert.deepEqual(
+      (out.headers['set-cookie'] ?? []).map((cookie) => cookie.split(';').slice(0, 1).join('')),
+      ['PA.ACE_ws=']
+    )
+    assert.equal((await ana.ask(`${kit.wiki}/`)).status, 303)
+    assert.ok(await isLetIn(ana, `${kit.shop}/`))
+    const { items } = await kit.authority.store.listSessions({ state: 'live', limit: 5, nowMs: Temporal.Now.instant().epochMilliseconds })
+    assert.equal(items.length, 1)
+  })
+
+  test('a cookie that somebody kept is worth nothing after it', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const thief = ana.copy()
+    assert.ok(await isLetIn(thief, `${kit.wiki}/`))
+    await ana.ask(`${kit.wiki}/pa/oidc/logout`)
+    assert.equal((await thief.ask(`${kit.wiki}/`)).status, 303)
+  })
+
+  test('AC-057 AC-064 the picture clears the cookie of each host that it is loaded from', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/`)
+    for (const host of [kit.wiki, kit.shop]) {
+      const picture = await ana.ask(`${host}/pa/oidc/logout.png`, { headers: { 'sec-fetch-dest': 'image' } })
+      assert.deepEqual([picture.status, picture.headers['content-type']], [200, 'image/png'])
+      assert.match(String(picture.headers['set-cookie']), /^PA\.ACE_ws=;/)
+      assert.equal((await ana.ask(`${host}/`)).status, 303)
+    }
+  })
+
+  test('AC-058 AC-059 when it fails it leaves the cookie alone, and the person who still has it is not sent to sign in', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    // A picture that the browser asks for without the cookie (another site): nothing can be cleared, and it says so.
+    const failed = await new Visitor().ask(`${kit.wiki}/pa/oidc/logout.png`)
+    assert.deepEqual([failed.status, failed.headers['set-cookie']], [404, undefined])
+    assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
+  })
+
+  test('AC-061 AC-071 AC-072 with Use Single-Logout the provider ends everything and the browser lands where it was told', async () => {
+    await using kit = await createGatewayKit({
+      provider: { useSingleLogout: true, logoutRedirectUri: 'https://www.example.com/bye' },
+      configuration: (config) => ({ ...config, logout: { targets: [{ domain: 'www.example.com' }] } })
+    })
+    const ana = new Visitor()
+    for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/`)
+    const out = await ana.ask(`${kit.wiki}/pa/oidc/logout`, { headers: { 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' } })
+    assert.equal(out.headers.location, `${kit.issuer}/idp/startSLO.ping?TargetResource=${encodeURIComponent('https://www.example.com/bye')}`)
+    const signOff = await ana.ask(out.headers.location ?? '', { headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'document' } })
+    assert.match(String(signOff.headers.location), /\/signoff\/run_/)
+    await within(1_000, async () => !(await isLetIn(ana, `${kit.shop}/`)))
+    const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
+    assert.deepEqual(run?.starter.kind === 'user' ? run.starter.landingUrl : run, 'https://www.example.com/bye')
+  })
+
+  test('AC-065 a picture or a page of the provider never begins a sign-out at the provider', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    for (const [path, headers] of [
+      ['/pa/oidc/logout.png', { 'sec-fetch-dest': 'image' }],
+      ['/pa/oidc/logout', { 'sec-fetch-dest': 'image' }],
+      ['/pa/oidc/logout', { 'sec-fetch-dest': 'iframe' }],
+      ['/pa/oidc/logout', { referer: `${kit.issuer}/signoff` }]
+    ] as const) {
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      const out = await ana.ask(kit.wiki + path, { headers: headers as Record<string, string> })
+      assert.deepEqual([out.status, out.headers.location], [200, undefined])
+    }
+    assert.deepEqual((await kit.authority.store.listRuns({ limit: 5 })).items, [])
+    // Nothing to end here: nothing is begun there, so that a landing page of this gateway is no loop.
+    assert.equal((await new Visitor().ask(`${kit.wiki}/pa/oidc/logout`)).status, 200)
+  })
+
+  test('AC-074 AC-073 the sign-off page of the authority loads the picture of every host that was used, and of no other', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const sri = [...(await kit.authority.store.listSessions({ limit: 1, nowMs: Temporal.Now.instant().epochMilliseconds })).items][0]?.session.sri ?? ''
+    const only = await pictures(kit, ana)
+    assert.deepEqual(only, [`${kit.wiki}/pa/oidc/logout.png`])
+    assert.ok(await kit.authority.store.isRevoked(sri, Temporal.Now.instant().epochMilliseconds))
+    const ben = new Visitor()
+    for (const host of [kit.wiki, kit.shop]) await ben.open(`${host}/`)
+    assert.deepEqual((await pictures(kit, ben)).toSorted(), [`${kit.shop}/pa/oidc/logout.png`, `${kit.wiki}/pa/oidc/logout.png`])
+  })
+
+  test('AC-075 a client without the setting gets no picture', async () => {
+    await using kit = await createGatewayKit({ client: { logout: { modes: [] } } })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    assert.deepEqual(await pictures(kit, ana), [])
+  })
+})
+
+/** Addresses of the pictures that the sign-off page of a sign-out everywhere leads to. */
+async function pictures(kit: GatewayKit, visitor: Visitor): Promise<readonly string[]> {
+  const { location } = (await visitor.ask(`${kit.issuer}/idp/startSLO.ping`, { headers: { 'sec-fetch-site': 'none' } })).headers
+  const page = await visitor.ask(new URL(location ?? '', kit.issuer).href, { isStreamed: true })
+  const frames = [...page.body.matchAll(/<img[^>]*src="([^"]*\/frame\/[^"]*)"/g)].map(([, src]) => new URL(src ?? '', kit.issuer).href)
+  return Promise.all(frames.map(async (frame) => String((await visitor.ask(frame)).headers.location)))
+}

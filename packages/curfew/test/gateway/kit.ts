@@ -1,0 +1,180 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Registry } from '@prometheus-io/client'
+import { composeGateway, type GatewayComposition } from '../../src/cli/compose-gateway.ts'
+import type { Composition } from '../../src/cli/compose.ts'
+import { createServer as createCurfew } from '../../src/cli/embed.ts'
+import { gatewaySettings } from '../../src/cli/gateway-settings.ts'
+import { gatewayFileSchema } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema.ts'
+import { silentLogger } from '../../src/platform/logger.ts'
+import { hashPassword } from '../../src/platform/password.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { makeKeyPair } from '../authority/key-pairs.ts'
+
+type GatewayInput = NonNullable<ConfigInput['gateway']>
+
+export interface GatewayKitOptions {
+  /** More settings of the gateway, by the port it listens on. */
+  readonly gateway?: Partial<GatewayInput>
+  /** One for each application; default: `wiki` and `shop`. */
+  readonly applications?: readonly Partial<GatewayInput['applications'][number]>[]
+  readonly provider?: Partial<GatewayInput['provider']>
+  readonly webSession?: Partial<GatewayInput['webSessions'][number]>
+  /** Answers in the place of the mirror. */
+  readonly upstream?: (request: IncomingMessage, response: ServerResponse) => void
+  readonly configuration?: (config: ConfigInput) => ConfigInput
+  readonly client?: Partial<Extract<NonNullable<ConfigInput['connections']>[number], { protocol: 'oidc' }>>
+}
+
+/** A whole installation on this machine: authority, gateway and an application behind it, over real HTTP. */
+export interface GatewayKit extends AsyncDisposable {
+  readonly authority: Composition
+  readonly gateway: GatewayComposition
+  readonly issuer: string
+  readonly wiki: string
+  readonly shop: string
+  readonly upstream: Server
+  /** Requests that the application got. */
+  readonly seen: IncomingMessage[]
+  /** Ends every session of ana, as an administrator does. */
+  endAll(): Promise<void>
+  stopAuthority(): Promise<void>
+}
+
+export const gatewaySecret = Buffer.alloc(32, 9)
+const clientSecret = 'a secret that is long enough'
+
+/** What the application shows: the request as it got it. */
+export interface Mirrored {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly raw: readonly string[]
+  readonly body: string
+}
+
+function mirror(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    const { method, url, headers, rawHeaders: raw } = request
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ method, url, headers, raw, body: Buffer.concat(chunks).toString() }))
+  })
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return port
+}
+
+export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
+  const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
+  const [authorityPort, gatewayPort] = [await freePort(), await freePort()]
+  const issuer = `http://login.localhost:${authorityPort}`
+  const [wiki, shop] = [`http://wiki.localhost:${gatewayPort}`, `http://shop.localhost:${gatewayPort}`]
+  const own = makeKeyPair('curfew')
+  await writeFile(join(folder, 'key.pem'), own.key.export({ type: 'pkcs8', format: 'pem' }))
+  await writeFile(join(folder, 'cert.pem'), own.certificatePem)
+  await writeFile(join(folder, 'secret'), Buffer.alloc(32, 7).toString('base64'))
+  const password = await hashPassword('correct horse', systemRandom)
+  const user = (username: string) => ({ username, password, attributes: { mail: `${username}@example.org` } })
+  await writeFile(join(folder, 'users.yaml'), JSON.stringify({ users: [user('ana'), user('ben')] }))
+  const configuration: ConfigInput = {
+    server: { baseUrl: issuer, listen: [`127.0.0.1:${authorityPort}`] },
+    admin: { listen: ['127.0.0.1:0'], token: '0123456789abcdef' },
+    store: { kind: 'memory' },
+    saml: { keys: [{ key: 'key.pem', certificate: 'cert.pem', algorithm: 'ecdsa-sha256' }] },
+    sessions: { secretFile: 'secret' },
+    signOn: { users: 'users.yaml' },
+    outbound: { allowPrivate: ['127.0.0.0/8'] },
+    connections: [
+      {
+        id: 'gate',
+        protocol: 'oidc',
+        clientSecret,
+        redirectUris: [`${wiki}/pa/oidc/cb`, `${shop}/pa/oidc/cb`, `${shop}/shop/pa/oidc/cb`, `${wiki}/gate/oidc/cb`],
+        sessionRevocation: true,
+        logout: { modes: [], pingAccessLogoutCapable: true },
+        ...options.client
+      }
+    ]
+  }
+  const authority = await createCurfew(options.configuration?.(configuration) ?? configuration, { folder, logger: silentLogger })
+  await authority.start()
+  const seen: IncomingMessage[] = []
+  const upstream = createServer((request, response) => {
+    seen.push(request)
+    ;(options.upstream ?? mirror)(request, response)
+  })
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  const target = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+  const wanted = options.applications ?? [
+    { id: 'wiki', urls: [wiki] },
+    { id: 'shop', urls: [shop] }
+  ]
+  const file = gatewayFileSchema.parse({
+    outbound: { allowPrivate: ['127.0.0.0/8'] },
+    gateway: {
+      listen: [`127.0.0.1:${gatewayPort}`],
+      provider: { issuer, clientId: 'gate', clientSecret, ...options.provider },
+      webSessions: [{ name: 'main', audience: 'ACE_ws', ...options.webSession }],
+      applications: wanted.map((application) => ({
+        id: 'wiki',
+        target,
+        headers: { 'X-User': 'preferred_username', 'X-Mail': 'email' },
+        ...application,
+        urls: (application.urls ?? [wiki]).map((url) => url.replace('WIKI', wiki).replace('SHOP', shop))
+      })),
+      ...options.gateway
+    }
+  })
+  const gateway = composeGateway({
+    config: file.gateway,
+    settings: gatewaySettings(file.gateway, undefined),
+    secret: gatewaySecret,
+    outbound: file.outbound,
+    brand: file.brand,
+    logger: silentLogger,
+    registry: new Registry()
+  })
+  await gateway.start()
+  let isAuthorityUp = true
+  const stopAuthority = async (): Promise<void> => {
+    if (isAuthorityUp) await authority.stop()
+    isAuthorityUp = false
+  }
+  return {
+    authority,
+    gateway,
+    issuer,
+    wiki,
+    shop,
+    upstream,
+    seen,
+    stopAuthority,
+    async endAll() {
+      const { items } = await authority.store.listSessions({ state: 'live', limit: 100, nowMs: Temporal.Now.instant().epochMilliseconds })
+      await authority.engine.endSessions({
+        scope: { kind: 'sessions', sessionIds: items.map(({ session }) => session.id) },
+        reason: 'admin',
+        by: { kind: 'admin', id: 'test' },
+        starter: { kind: 'none' },
+        browser: 'absent'
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await gateway.stop()
+      await stopAuthority()
+      upstream.closeAllConnections()
+      upstream.close()
+      await rm(folder, { recursive: true })
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { suite, test } from 'node:test'
+import { Agent, WebSocket } from 'undici'
+import { createGatewayKit, type GatewayKit } from './kit.ts'
+import { Visitor } from './visitor.ts'
+import { acceptWebSocket, textFrame } from './web-socket-server.ts'
+
+const nowMs = () => Number(process.hrtime.bigint() / 1_000_000n)
+
+async function signedIn(kit: GatewayKit): Promise<{ readonly visitor: Visitor; readonly cookie: string }> {
+  const visitor = new Visitor()
+  assert.equal((await visitor.open(`${kit.wiki}/`)).status, 200)
+  return { visitor, cookie: [...visitor.jar(kit.wiki)].map(([name, value]) => `${name}=${value}`).join('; ') }
+}
+
+/** Ends everything and tells how long it took until the promise was kept. */
+async function timeToEnd(kit: GatewayKit, ended: Promise<unknown>): Promise<number> {
+  const start = nowMs()
+  await kit.endAll()
+  await ended
+  return nowMs() - start
+}
+
+const anywhere = new Agent({
+  connect: {
+    lookup: (_host, options, callback) => (options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4))
+  }
+})
+
+/** A WebSocket that is spoken by hand. */
+function rawWebSocket(kit: GatewayKit, cookie: string, more = ''): Promise<Socket> {
+  const { port, host } = new URL(kit.wiki)
+  const socket = connect(Number(port), '127.0.0.1')
+  const key = randomBytes(16).toString('base64')
+  socket.write(
+    `GET /live HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nCookie: ${cookie}\r\n${more}\r\n`
+  )
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('data', (chunk: Buffer) => {
+      if (chunk.toString('latin1').startsWith('HTTP/1.1 101')) resolve(socket)
+      else reject(new Error(chunk.toString('latin1')))
+    })
+  })
+}
+
+/** An application that keeps every WebSocket open. */
+function holdWebSockets(kit: GatewayKit): Duplex[] {
+  const held: Duplex[] = []
+  kit.upstream.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    acceptWebSocket(request, socket)
+    socket.on('error', () => undefined)
+    held.push(socket)
+  })
+  return held
+}
+
+suite('Connections that are open when their session ends', () => {
+  test('a WebSocket passes messages both ways and is closed with 4001 and the reason, at both ends', async () => {
+    await using kit = await createGatewayKit()
+    const held = holdWebSockets(kit)
+    const { cookie } = await signedIn(kit)
+    const socket = new WebSocket(`${kit.wiki.replace('http', 'ws')}/live`, { headers: { cookie }, dispatcher: anywhere })
+    await once(socket, 'open')
+    const upstream = held[0] ?? assert.fail()
+    const heard = once(socket, 'message')
+    upstream.write(textFrame('hello'))
+    assert.equal((await heard)[0].data, 'hello')
+    const got: Buffer[] = []
+    upstream.on('data', (chunk: Buffer) => got.push(chunk))
+    socket.send('hi')
+    const closed = once(socket, 'close')
+    const ended = once(upstream, 'end')
+    assert.ok((await timeToEnd(kit, closed)) < 1_000)
+    const [event] = await closed
+    assert.deepEqual([event.code, event.reason], [4001, 'session ended'])
+    await ended
+    const octets = Buffer.concat(got)
+    assert.ok(octets.includes(Buffer.from([0x0f, 0xa1])), 'the application is told by a close frame, too')
+  })
+
+  test('one that is in the middle of a frame is cut, and nothing is put into the frame', async () => {
+    await using kit = await createGatewayKit()
+    const held = holdWebSockets(kit)
+    const { cookie } = await signedIn(kit)
+    const socket = await rawWebSocket(kit, cookie)
+    const got: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => got.push(chunk))
+    socket.on('error', () => undefined)
+    held[0]?.write(Buffer.concat([Buffer.from([0x82, 126, 0x10, 0x00]), Buffer.alloc(100, 1)]))
+    await once(socket, 'data')
+    assert.ok((await timeToEnd(kit, once(socket, 'close'))) < 1_000)
+    assert.equal(Buffer.concat(got).length, 104)
+  })
+
+  test('a stream of events, a long poll and an upload end', async () => {
+    const uploaded = { bytes: 0, isAborted: false }
+    await using kit = await createGatewayKit({
+      upstream(request, response) {
+        if (request.url === '/') response.end('ok')
+        else if (request.url === '/events') response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+        else if (request.url === '/upload') {
+          request.on('data', (chunk: Buffer) => {
+            uploaded.bytes += chunk.length
+          })
+          request.on('error', () => undefined)
+          request.on('close', () => {
+            uploaded.isAborted = !request.complete
+          })
+        }
+      }
+    })
+    const { cookie } = await signedIn(kit)
+    const { port, host } = new URL(kit.wiki)
+    const open = (path: string, method = 'GET') =>
+      httpRequest({ host: '127.0.0.1', port, path, method, headers: { host, cookie, accept: '*/*' }, agent: false })
+    const ended = (one: ReturnType<typeof open>): Promise<unknown> => new Promise((resolve) => one.on('error', resolve).on('close', resolve))
+    const events = open('/events')
+    events.end()
+    const [stream] = (await once(events, 'response')) as [IncomingMessage]
+    stream.on('error', () => undefined)
+    assert.equal(String((await once(stream, 'data'))[0]), 'data: 1\n\n')
+    const poll = open('/poll')
+    poll.end()
+    const upload = open('/upload', 'POST')
+    upload.write(Buffer.alloc(200_000, 1))
+    while (uploaded.bytes < 200_000) await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.equal(kit.gateway.context.live.count, 3)
+    assert.ok((await timeToEnd(kit, Promise.all([ended(events), ended(poll), ended(upload)]))) < 1_000)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.deepEqual([uploaded.isAborted, kit.gateway.context.live.count], [true, 0])
+  })
+
+  test('connections of other sessions stay open', async () => {
+    await using kit = await createGatewayKit()
+    holdWebSockets(kit)
+    const ana = await signedIn(kit)
+    const other = await signedIn(kit)
+    const [first, second] = [await rawWebSocket(kit, ana.cookie), await rawWebSocket(kit, other.cookie)]
+    let isOpen = true
+    second.on('close', () => {
+      isOpen = false
+    })
+    await ana.visitor.ask(`${kit.wiki}/pa/oidc/logout`)
+    await once(first, 'close')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.ok(isOpen)
+    second.destroy()
+  })
+
+  test('a thousand WebSockets are all closed within a second', async () => {
+    await using kit = await createGatewayKit()
+    holdWebSockets(kit)
+    const { cookie } = await signedIn(kit)
+    const sockets: Socket[] = []
+    for (let i = 0; i < 20; i++) sockets.push(...(await Promise.all(Array.from({ length: 50 }, () => rawWebSocket(kit, cookie)))))
+    const start = nowMs()
+    const times = Promise.all(
+      sockets.map(async (socket) => {
+        const [chunk] = (await once(socket, 'data')) as [Buffer]
+        assert.deepEqual([...chunk.subarray(0, 1), ...chunk.subarray(2, 4)], [0x88, 0x0f, 0xa1])
+        return nowMs() - start
+      })
+    )
+    await kit.endAll()
+    const sorted = (await times).toSorted((a, b) => a - b)
+    assert.equal(sorted.length, 1_000)
+    assert.ok((sorted.at(989) ?? 9_999) < 1_000, `p99 ${sorted.at(989)} ms`)
+  })
+})
+
+suite('Who may open a WebSocket', () => {
+  test('nobody without a session, and no page of another site', async () => {
+    await using kit = await createGatewayKit()
+    holdWebSockets(kit)
+    const { cookie } = await signedIn(kit)
+    await assert.rejects(rawWebSocket(kit, 'a=b'), /HTTP\/1.1 401/)
+    await assert.rejects(rawWebSocket(kit, cookie, 'Origin: https://evil.example.com\r\n'), /HTTP\/1.1 403/)
+    await assert.rejects(rawWebSocket(kit, cookie, 'Origin: null\r\n'), /HTTP\/1.1 403/)
+    ;(await rawWebSocket(kit, cookie, `Origin: ${kit.wiki}\r\n`)).destroy()
+  })
+
+  test('nobody any more after the session ended', async () => {
+    await using kit = await createGatewayKit()
+    holdWebSockets(kit)
+    const { cookie } = await signedIn(kit)
+    await kit.endAll()
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 401[\s\S]*CURFEW_GATEWAY_SESSION_ENDED/)
+  })
+
+  test('an application that wants none says so without leaving the client to wait', async () => {
+    await using kit = await createGatewayKit()
+    const { cookie } = await signedIn(kit)
+    await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 502/)
+  })
+})

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { CurfewError } from '@curfew/codecs'
+import { createRevocationList } from '../../../src/gateway/feed/revocation-list.ts'
+import { createSessionStatus } from '../../../src/gateway/session/session-status.ts'
+import { verdictOf } from '../../../src/gateway/session/verdict.ts'
+import { openedSession } from '../../../src/gateway/session/web-session.ts'
+import type { GatewaySettings, SessionCheckSettings } from '../../../src/gateway/settings.ts'
+import type { OutboundRequest } from '../../../src/platform/outbound.ts'
+import { createFakeClock } from '../../authority/fake-clock.ts'
+
+const sri = 'sri-1'
+const opened = openedSession({
+  id: 'w1',
+  audience: 'a',
+  issuer: 'https://op',
+  subject: 'ana',
+  sri,
+  claims: {},
+  startedAtMs: 0,
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+  activeAtMs: 0
+})
+
+/** An authority that answers as it is told. */
+function installation(check: Partial<SessionCheckSettings>) {
+  const clock = createFakeClock()
+  const asked: OutboundRequest[] = []
+  const authority = { status: 404 as number | 'unreachable' }
+  const sessionCheck: SessionCheckSettings = { feed: false, status: false, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse', ...check }
+  const status = createSessionStatus({
+    clock,
+    cacheMs: sessionCheck.statusCacheMs,
+    url: async () => 'https://op/pf-ws/rest/sessionMgmt/revokedSris',
+    credentials: async () => ({ headers: { authorization: 'Basic x' }, query: {} }),
+    onProblem: () => undefined,
+    outbound: {
+      request: async (request) => {
+        asked.push(request)
+        if (authority.status === 'unreachable') throw new CurfewError('CURFEW_OUTBOUND_UNREACHABLE')
+        return { status: authority.status, headers: {}, body: Buffer.alloc(0), durationMs: 1 }
+      }
+    }
+  })
+  const revocations = createRevocationList(() => undefined)
+  const feed = (entries: readonly string[] = []) => {
+    for (const one of entries) revocations.add(one, clock.nowMs() + 3_600_000, clock.nowMs())
+    revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: 0, entries: [] }, clock.nowMs())
+  }
+  const verdict = async () => verdictOf({ settings: { sessionCheck } as GatewaySettings, revocations, status, clock }, opened)
+  return { clock, asked, authority, feed, verdict }
+}
+
+suite('Asking the authority about single sessions', () => {
+  test('AC-066 is a GET with the header and client authentication, and never anything that revokes', async () => {
+    const { asked, verdict } = installation({ status: true })
+    assert.equal(await verdict(), 'live')
+    const [request] = asked
+    assert.deepEqual([request?.method, request?.url, request?.body], ['GET', 'https://op/pf-ws/rest/sessionMgmt/revokedSris/sri-1', undefined])
+    assert.ok(request?.headers?.['x-xsrf-header'] !== undefined && request.headers['authorization'] === 'Basic x')
+  })
+
+  test('AC-084 an answer counts for 60 seconds and not a moment longer; "revoked" stays', async () => {
+    const { asked, authority, clock, verdict } = installation({ status: true })
+    await verdict()
+    authority.status = 200
+    clock.advance(59_999)
+    assert.deepEqual([await verdict(), asked.length], ['live', 1])
+    clock.advance(1)
+    assert.deepEqual([await verdict(), asked.length], ['revoked', 2])
+    authority.status = 404
+    clock.advance(600_000)
+    assert.deepEqual([await verdict(), asked.length], ['revoked', 2])
+  })
+
+  test('requests that come together share one question', async () => {
+    const { asked, verdict } = installation({ status: true })
+    assert.deepEqual(await Promise.all([verdict(), verdict(), verdict()]), ['live', 'live', 'live'])
+    assert.equal(asked.length, 1)
+  })
+
+  test('AC-086 without an answer a session is refused once the last one is too old, unless the policy lets it pass', async () => {
+    for (const [whenUnknown, then] of [
+      ['refuse', 'unknown'],
+      ['allow', 'live']
+    ] as const) {
+      for (const answer of ['unreachable', 500, 401, 302] as const) {
+        const { authority, clock, verdict } = installation({ status: true, whenUnknown })
+        assert.equal(await verdict(), 'live')
+        authority.status = answer
+        clock.advance(59_000)
+        assert.equal(await verdict(), 'live')
+        clock.advance(1_000)
+        assert.equal(await verdict(), then)
+      }
+    }
+  })
+})
+
+suite('Knowing by the revocation feed', () => {
+  test('a session on the list is refused, whatever the policy and however old the feed', async () => {
+    const { clock, feed, verdict } = installation({ feed: true, whenUnknown: 'allow' })
+    feed([sri])
+    assert.equal(await verdict(), 'revoked')
+    clock.advance(60_000)
+    assert.equal(await verdict(), 'revoked')
+  })
+
+  test('AC-086 what is older than the bound says nothing: refused by default, also before the first reading', async () => {
+    const { clock, feed, verdict } = installation({ feed: true })
+    assert.equal(await verdict(), 'unknown')
+    feed()
+    clock.advance(10_000)
+    assert.equal(await verdict(), 'live')
+    clock.advance(1)
+    assert.equal(await verdict(), 'unknown')
+    assert.equal(await installation({ feed: true, whenUnknown: 'allow' }).verdict(), 'live')
+  })
+
+  test('AC-069 both ways together: the feed while it is young, a question when it is not', async () => {
+    const { asked, authority, clock, feed, verdict } = installation({ feed: true, status: true })
+    feed()
+    assert.deepEqual([await verdict(), asked.length], ['live', 0])
+    clock.advance(10_001)
+    assert.deepEqual([await verdict(), asked.length], ['live', 1])
+    authority.status = 'unreachable'
+    clock.advance(60_000)
+    assert.equal(await verdict(), 'unknown')
+    feed([sri])
+    assert.equal(await verdict(), 'revoked')
+  })
+})

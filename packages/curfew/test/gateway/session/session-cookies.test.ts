@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { isCurfewError } from '@curfew/codecs'
+import { isOldBrowser, sessionCookie, withoutGatewayCookies } from '../../../src/gateway/session/cookies.ts'
+import { createSessionCookies } from '../../../src/gateway/session/session-cookies.ts'
+import type { WebSession } from '../../../src/gateway/session/web-session.ts'
+import type { WebSessionSettings } from '../../../src/gateway/settings.ts'
+import { systemRandom } from '../../../src/platform/random.ts'
+
+const nowMs = 1_772_438_400_000
+const base: WebSessionSettings = {
+  id: 'main',
+  audience: 'ACE_ws',
+  cookieType: 'encrypted',
+  httpOnly: true,
+  sameSite: 'lax',
+  partitioned: false,
+  idleMs: 60 * 60_000,
+  maxMs: 240 * 60_000
+}
+const session: WebSession = {
+  id: 'w1',
+  audience: 'ACE_ws',
+  host: 'wiki.example.com',
+  issuer: 'https://login.example.com',
+  subject: 'ana',
+  sri: 'sri-1',
+  claims: { email: 'ana@example.org' },
+  startedAtMs: nowMs,
+  expiresAtMs: nowMs + base.maxMs,
+  activeAtMs: nowMs
+}
+
+function cookies(more: Partial<WebSessionSettings> = {}) {
+  const settings = { ...base, ...more }
+  const made = createSessionCookies({ secret: Buffer.alloc(32, 3), random: systemRandom, webSessions: [settings] })
+  const header = (one: WebSession) => made.write(settings, one, { isSecure: true }, nowMs).split(';')[0] ?? ''
+  const read = (text: string | undefined, atMs = nowMs, host = 'wiki.example.com') => made.read(settings, text, host, atMs)?.session
+  return { settings, made, header, read }
+}
+
+suite('The cookie of a web session', () => {
+  test('AC-077 is named PA. and the audience, and one of another audience is refused', () => {
+    const { header, read } = cookies()
+    assert.match(header(session), /^PA\.ACE_ws=/)
+    assert.deepEqual(read(header(session)), session)
+    const other = cookies({ audience: 'other' })
+    const moved = other.header({ ...session, audience: 'other' }).replace('PA.other=', 'PA.ACE_ws=')
+    assert.equal(read(moved), undefined)
+    assert.equal(read(header({ ...session, audience: 'other' })), undefined)
+  })
+
+  test('AC-079 is encrypted or signed, and after a change of the setting the other kind is still read', () => {
+    const encrypted = cookies()
+    const signed = cookies({ cookieType: 'signed' })
+    assert.equal(encrypted.header(session).split('.').length, 6)
+    assert.equal(signed.header(session).split('.').length, 4)
+    assert.deepEqual(encrypted.read(signed.header(session)), session)
+    assert.deepEqual(signed.read(encrypted.header(session)), session)
+  })
+
+  test('AC-081 is good for its idle and its maximum time and not a moment longer', () => {
+    const { header, read } = cookies()
+    const text = header(session)
+    assert.ok(read(text, nowMs + base.idleMs - 1))
+    assert.equal(read(text, nowMs + base.idleMs), undefined)
+    const active = header({ ...session, activeAtMs: nowMs + base.maxMs - 60_000 })
+    assert.ok(read(active, nowMs + base.maxMs - 1))
+    assert.equal(read(active, nowMs + base.maxMs), undefined)
+  })
+
+  test('is written again once a minute has passed, with the activity in it', () => {
+    const { made, settings, header, read } = cookies()
+    const opened = made.read(settings, header(session), 'wiki.example.com', nowMs) ?? assert.fail()
+    assert.equal(made.renewed(settings, opened, { isSecure: true }, nowMs + 59_999), undefined)
+    const renewed = made.renewed(settings, opened, { isSecure: true }, nowMs + 60_000) ?? assert.fail()
+    assert.equal(read(renewed.split(';')[0], nowMs + base.idleMs + 59_999)?.activeAtMs, nowMs + 60_000)
+  })
+
+  test('AC-083 is good for one host without a domain, and for all below it with one', () => {
+    const { header, read } = cookies()
+    assert.equal(read(header(session), nowMs, 'shop.example.com'), undefined)
+    const { host: _host, ...shared } = session
+    const domain = cookies({ cookieDomain: 'example.com' })
+    assert.ok(domain.read(domain.header(shared), nowMs, 'shop.example.com'))
+    assert.ok(domain.made.write(domain.settings, shared, { isSecure: true }, nowMs).includes('; Domain=example.com'))
+    // A cookie of the whole domain does not become one of a host by itself.
+    assert.equal(read(domain.header(shared)), undefined)
+  })
+
+  test('AC-082 is Secure, HttpOnly and SameSite=Lax, and old browsers get no SameSite=None', () => {
+    const iphone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 12_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1'
+    const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+    assert.equal(sessionCookie(base, 'x', { isSecure: true }), 'PA.ACE_ws=x; Path=/; Secure; HttpOnly; SameSite=Lax')
+    assert.equal(
+      sessionCookie({ ...base, sameSite: 'disabled', partitioned: true }, 'x', { isSecure: true }),
+      'PA.ACE_ws=x; Path=/; Secure; HttpOnly; Partitioned'
+    )
+    const none = { ...base, sameSite: 'none' as const }
+    assert.match(sessionCookie(none, 'x', { isSecure: true, isOldBrowser: isOldBrowser(firefox) }), /SameSite=None/)
+    assert.doesNotMatch(sessionCookie(none, 'x', { isSecure: true, isOldBrowser: isOldBrowser(iphone) }), /SameSite/)
+  })
+
+  test('that stands there twice is no cookie at all, and one that no browser would keep is never sent', () => {
+    const { header, read } = cookies()
+    const codeOf = (act: () => unknown): string => {
+      try {
+        act()
+        return 'nothing'
+      } catch (error) {
+        return isCurfewError(error) ? error.code : String(error)
+      }
+    }
+    assert.equal(
+      codeOf(() => read(`${header(session)}; a=b; ${header({ ...session, subject: 'ben' })}`)),
+      'CURFEW_GATEWAY_COOKIE_AMBIGUOUS'
+    )
+    assert.equal(
+      codeOf(() => header({ ...session, claims: { groups: 'x'.repeat(4_000) } })),
+      'CURFEW_GATEWAY_COOKIE_TOO_LARGE'
+    )
+    assert.equal(read(`PA.ACE_ws=${'A'.repeat(10_000)}`), undefined)
+    // Pieces of a larger value, as some products send them, are not put together.
+    const whole = header(session)
+    assert.equal(read(`${whole.slice(0, 60)}; PA.ACE_ws.1=${whole.slice(60)}`), undefined)
+  })
+
+  test('never reaches an application', () => {
+    assert.equal(withoutGatewayCookies('a=1; PA.ACE_ws=x; b=2; PA.nonce.abc=y; c=PA.x'), 'a=1; b=2; c=PA.x')
+    assert.equal(withoutGatewayCookies('PA.ACE_ws=x'), '')
+  })
+})
