@@ -34,6 +34,27 @@ export {
 } from './oidc/revocation-page.ts'
 export { type Claims, type TokenAlgorithm, type TokenExpectation, tokenAlgorithms } from './oidc/token.ts'
 export {
+  type AgentConfig,
+  agentConfigDefaults,
+  agentConfigRanges,
+  parseAgentConfig,
+  serialiseAgentConfig
+} from './opentoken/agent-config.ts'
+export { type OpenTokenKey, openTokenKey, openTokenRawKey, unsafeAllowNullSuite, unsafeNullSuiteKey } from './opentoken/key.ts'
+export { openTokenLimits } from './opentoken/limits.ts'
+export { type OpenTokenPairs, parsePayload, serialisePayload } from './opentoken/payload.ts'
+export { type OpenTokenSuite, type OpenTokenSuiteId, openTokenSuites } from './opentoken/suite.ts'
+export { type DecodedOpenToken, decodeOpenToken, encodeOpenToken } from './opentoken/token.ts'
+export {
+  notBeforeToleranceSecondsDefault,
+  type OpenTokenExpectation,
+  openTokenNames,
+  type OpenTokenStatement,
+  type VerifiedOpenToken,
+  verifyOpenToken,
+  writeOpenToken
+} from './opentoken/verify.ts'
+export {
   type Assertion,
   type AssertionAttribute,
   type AuthnStatement,
