@@ -38,6 +38,8 @@ export interface AuthorityContext {
   readonly sessions: SessionSettings
   readonly signOn: SignOnSettings
   readonly logout: LogoutSettings
+  /** How long an SRI stays on the revocation list, in milliseconds. */
+  readonly sriRevocationMs: number
   /** Which landing addresses are followed. */
   readonly redirects: RedirectPolicy
   readonly pingOne: PingOneSettings

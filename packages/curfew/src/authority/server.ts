@@ -17,6 +17,7 @@ import { answerStarter } from './saml/slo.ts'
 import { resumeSso } from './saml-idp/sso.ts'
 import { samlSpPlugin } from './saml-sp/plugin.ts'
 import { askProvider } from './saml-sp/start-sso.ts'
+import { sessionManagementPlugin } from './session-management/plugin.ts'
 import type { SignOffDeps } from './sign-off/deps.ts'
 import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
@@ -52,6 +53,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(oidcPlugin(ctx))
   app.register(pingPlugin(ctx))
   app.register(revocationFeedPlugin(ctx))
+  app.register(sessionManagementPlugin(ctx))
   app.register(pingOnePlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app

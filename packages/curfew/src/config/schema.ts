@@ -348,7 +348,8 @@ const oidcConnection = z
       })
       .optional(),
     revocationEndsSession: z.boolean().optional().describe('Giving back a refresh token ends the session it was issued in, everywhere.'),
-    sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.')
+    sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.'),
+    sessionManagement: z.boolean().optional().describe('May look at sessions by SRI and by user, extend and end them.')
   })
   .describe('An OpenID Connect client.')
 

@@ -214,6 +214,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
     signOn,
     logout,
+    sriRevocationMs: 490 * 60_000,
     redirects: makeRedirectPolicy({ signOn, logout, targetUrls, ...options.redirects }),
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
     saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },

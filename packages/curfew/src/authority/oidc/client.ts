@@ -28,6 +28,7 @@ export interface OidcClient {
   readonly trackSessions: boolean
   readonly logoutTokenSeconds: number
   readonly sessionRevocation: boolean
+  readonly sessionManagement: boolean
   readonly revocationEndsSession: boolean
   readonly homeUrl?: string
   /** What planning and pages see. */
@@ -96,6 +97,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]):
     trackSessions: settings.logout?.trackSessions ?? true,
     logoutTokenSeconds: settings.logout?.tokenSeconds ?? 300,
     sessionRevocation: settings.sessionRevocation ?? false,
+    sessionManagement: settings.sessionManagement ?? false,
     revocationEndsSession: settings.revocationEndsSession ?? false,
     peer: {
       id: settings.id,

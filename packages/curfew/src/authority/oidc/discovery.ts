@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { startSloPaths } from '../ping/start-slo.ts'
 import { noStore } from '../request.ts'
+import { sessionManagementUrls } from '../session-management/paths.ts'
 import { oidcUrl } from './endpoints.ts'
 
 /** `/.well-known/openid-configuration`, without authentication; `policy_id` is taken and changes nothing (AC-154). */
@@ -25,6 +26,7 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     revocation_endpoint: oidcUrl(ctx, 'revocation'),
     end_session_endpoint: oidcUrl(ctx, 'endSession'),
     ping_end_session_endpoint: ctx.baseUrl + startSloPaths.idp,
+    ...sessionManagementUrls(ctx),
     frontchannel_logout_supported: true,
     frontchannel_logout_session_supported: true,
     backchannel_logout_supported: true,

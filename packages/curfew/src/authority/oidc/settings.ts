@@ -70,4 +70,6 @@ export interface ClientSettings {
   readonly revocationEndsSession?: boolean | undefined
   /** May ask whether sessions are revoked, and revoke them. */
   readonly sessionRevocation?: boolean | undefined
+  /** May look at sessions by SRI and by user, extend and end them. */
+  readonly sessionManagement?: boolean | undefined
 }

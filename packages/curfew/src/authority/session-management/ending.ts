@@ -1,0 +1,24 @@
+import type { EndScope } from '../../core/end-sessions.ts'
+import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from '../oidc/client.ts'
+
+/** A client ends sessions: a normal logout that every application hears of, and a line of the audit log (AC-118). */
+export async function endFor(ctx: AuthorityContext, client: OidcClient, scope: EndScope): Promise<void> {
+  const { ended } = await ctx.engine.endSessions({
+    scope,
+    reason: 'admin',
+    by: { kind: 'peer', id: client.id },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+  for (const { sessionId, runId } of ended) {
+    await ctx.store.appendAudit({
+      atMs: ctx.clock.nowMs(),
+      event: 'session.revoked',
+      actor: { kind: 'peer', id: client.id },
+      sessionId,
+      runId,
+      peerId: client.id
+    })
+  }
+}

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { LightMyRequestResponse } from 'fastify'
+import type { OutboundRequest } from '../../../src/platform/outbound.ts'
+import type { Kit } from '../kit.ts'
+import { authorizationHeader, clientOf, createOidcKit, tokensFor } from '../oidc/relying-party.ts'
+
+const base = '/pf-ws/rest/sessionMgmt'
+const clients = [clientOf('gate', { sessionRevocation: true }), clientOf('desk', { sessionManagement: true }), clientOf('wiki'), clientOf('chat')]
+
+interface Wish {
+  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly client?: string
+  readonly password?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+function ask(
+  kit: Kit,
+  path: string,
+  { method = 'GET', client = 'gate', password, headers = { 'x-xsrf-header': 'any' }, body }: Wish = {}
+): Promise<LightMyRequestResponse> {
+  const authorization = password === undefined ? authorizationHeader(client) : authorizationHeader(client, password)
+  const json = body === undefined ? {} : { 'content-type': 'application/json' }
+  return kit.app.inject({
+    method,
+    url: base + path,
+    headers: { authorization, ...json, ...headers },
+    ...(body === undefined ? {} : { payload: JSON.stringify(body) })
+  })
+}
+
+function codeOf(answer: LightMyRequestResponse): unknown {
+  return [answer.statusCode, answer.json<{ code: string }>().code]
+}
+
+async function signedIn(options: { readonly told?: OutboundRequest[] } = {}) {
+  const kit = await createOidcKit({
+    clients,
+    network: async (request) => {
+      options.told?.push(request)
+      return { status: 200 }
+    }
+  })
+  const { claims } = await tokensFor(kit, kit.browser(), 'wiki')
+  return { kit, sri: String(claims['pi.sri']) }
+}
+
+/** The delivery is under way as soon as the session has ended. */
+async function settled(kit: Kit, told: readonly OutboundRequest[]): Promise<void> {
+  for (let i = 0; i < 100 && told.length === 0; i++) {
+    kit.clock.advance(10)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.equal(told.length, 1)
+}
+
+suite('Session Revocation API', () => {
+  test('AC-096 adds an SRI by JSON, with the header and the client, 201 also the second time; the session ends and its applications are told', async () => {
+    const told: OutboundRequest[] = []
+    const { kit, sri } = await signedIn({ told })
+    await using _ = kit
+    for (let i = 0; i < 2; i++) {
+      const answer = await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+      assert.deepEqual([answer.statusCode, answer.json()], [201, { id: sri }])
+    }
+    await settled(kit, told)
+    assert.deepEqual(
+      told.map(({ url }) => url),
+      ['http://wiki.test/backchannel']
+    )
+    assert.equal((await kit.store.listAudit({ limit: 100 })).filter(({ event, peerId }) => event === 'sri.revoked' && peerId === 'gate').length, 2)
+  })
+
+  test('AC-097 tells a revoked SRI from one that is not, by path and by parameter', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const forms = [`/revokedSris/${encodeURIComponent(sri)}`, `/revokedSris?id=${encodeURIComponent(sri)}`, `/revokedSris?sri=${encodeURIComponent(sri)}`]
+    for (const form of forms) assert.deepEqual(codeOf(await ask(kit, form)), [404, 'CURFEW_SESSION_SRI_NOT_REVOKED'])
+    await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+    for (const form of forms) assert.deepEqual([(await ask(kit, form)).statusCode, (await ask(kit, form)).json()], [200, { id: sri }])
+  })
+
+  test('AC-098 refuses a call without the header, and takes any value of it', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const body = { id: sri }
+    assert.deepEqual(codeOf(await ask(kit, '/revokedSris', { method: 'POST', body, headers: {} })), [403, 'CURFEW_SESSION_API_REFUSED'])
+    assert.deepEqual(codeOf(await ask(kit, `/revokedSris/${sri}`, { headers: {} })), [403, 'CURFEW_SESSION_API_REFUSED'])
+    for (const value of ['PingFederate', '1', '']) {
+      assert.equal((await ask(kit, '/revokedSris', { method: 'POST', body, headers: { 'x-xsrf-header': value } })).statusCode, 201)
+    }
+  })
+
+  test('AC-099 refuses a wrong secret, a client without the permission, and nobody at all', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const wish = { method: 'POST', body: { id: sri } } as const
+    assert.equal((await ask(kit, '/revokedSris', { ...wish, password: 'not this secret at all' })).statusCode, 401)
+    assert.deepEqual(codeOf(await ask(kit, '/revokedSris', { ...wish, client: 'chat' })), [403, 'CURFEW_SESSION_API_REFUSED'])
+    assert.deepEqual(codeOf(await ask(kit, '/revokedSris', { ...wish, client: 'desk' })), [403, 'CURFEW_SESSION_API_REFUSED'])
+    assert.equal((await kit.app.inject({ method: 'POST', url: `${base}/revokedSris`, headers: { 'x-xsrf-header': '1' } })).statusCode, 401)
+    assert.equal(await kit.store.isRevoked(sri, kit.clock.nowMs()), false)
+  })
+
+  test('AC-100 refuses another content type, and a body that is not what is asked for', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'application/jsonp', 'multipart/form-data; boundary=x']) {
+      const answer = await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri }, headers: { 'x-xsrf-header': '1', 'content-type': type } })
+      assert.deepEqual(codeOf(answer), [415, 'CURFEW_SESSION_API_MEDIA_TYPE'], type)
+    }
+    for (const body of [{ sri }, [sri], sri, null, { id: 7 }]) assert.equal((await ask(kit, '/revokedSris', { method: 'POST', body })).statusCode, 400)
+    assert.equal((await ask(kit, '/revokedSris', { method: 'POST', body: { id: `${sri}x` } })).statusCode, 400)
+    assert.equal(await kit.store.isRevoked(sri, kit.clock.nowMs()), false)
+    const other = await ask(kit, '/revokedSris', { method: 'DELETE' })
+    assert.deepEqual([other.statusCode, other.headers.allow], [405, 'GET, POST'])
+  })
+
+  test('AC-101 forgets an entry when its lifetime is over, not before', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+    const at = kit.clock.nowMs()
+    assert.equal(await kit.store.isRevoked(sri, at + 490 * 60_000 - 1), true)
+    assert.equal(await kit.store.isRevoked(sri, at + 490 * 60_000), false)
+  })
+})
+
+suite('Session management by SRI', () => {
+  test('AC-110 AC-111 lists what an SRI stands for, with its limits and where it comes from; a status for each state', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const read = async () => (await ask(kit, `/sessions/${sri}`, { client: 'desk' })).json<{ status: string; sessions: Record<string, string>[] }>()
+    const { status, sessions } = await read()
+    const [stored] = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items
+    const session = stored?.session ?? assert.fail()
+    const at = (ms: number): string => Temporal.Instant.fromEpochMilliseconds(ms).toString()
+    assert.equal(status, 'HAS_VALID_SESSIONS')
+    assert.deepEqual(sessions, [
+      {
+        id: sri,
+        authenticationSource: 'form',
+        authenticationTime: at(session.authenticatedAtMs),
+        lastActivityTime: at(session.lastActivityAtMs),
+        idleTimeout: at(session.idleExpiresAtMs),
+        maxTimeout: at(session.expiresAtMs),
+        ipAddress: '127.0.0.1',
+        userAgent: session.userAgent
+      }
+    ])
+    const { kit: other, sri: idle } = await signedIn()
+    await using _other = other
+    other.clock.advance(61 * 60_000)
+    const past = (await ask(other, `/sessions/${idle}`, { client: 'desk' })).json<{ status: string; sessions: unknown[] }>()
+    assert.ok(['NO_VALID_SESSIONS', 'SESSION_REVOKED'].includes(past.status))
+    assert.deepEqual(past.sessions, [])
+    const unknown = kit.ctx.locator.seal('curfew:sri', 'ses_0a7AAAAAAAAAAAAAAAAAAAAAA')
+    assert.deepEqual((await ask(kit, `/sessions/${unknown}`, { client: 'desk' })).json(), { id: unknown, status: 'NO_VALID_SESSIONS', sessions: [] })
+    await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+    assert.deepEqual(await read(), { id: sri, status: 'SESSION_REVOKED', sessions: [] })
+  })
+
+  test('AC-112 extends the idle limit, and never past the absolute one', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const extend = async () => {
+      const answer = await ask(kit, `/sessions/${sri}/extend`, { method: 'POST', client: 'desk' })
+      assert.equal(answer.statusCode, 200)
+      const [session] = answer.json<{ sessions: { idleTimeout: string; maxTimeout: string }[] }>().sessions
+      return session ?? assert.fail()
+    }
+    const first = await extend()
+    kit.clock.advance(30 * 60_000)
+    const second = await extend()
+    assert.equal(Date.parse(second.idleTimeout) - Date.parse(first.idleTimeout), 30 * 60_000)
+    for (let i = 0; i < 9; i++) {
+      kit.clock.advance(49 * 60_000)
+      assert.ok(Date.parse((await extend()).idleTimeout) <= Date.parse(first.maxTimeout))
+    }
+    assert.equal((await extend()).idleTimeout, first.maxTimeout)
+  })
+
+  test('AC-113 revokes what an SRI stands for, in the store that every node reads, and tells the applications', async () => {
+    const told: OutboundRequest[] = []
+    const { kit, sri } = await signedIn({ told })
+    await using _ = kit
+    const answer = await ask(kit, `/sessions/${sri}/revoke`, { method: 'POST', client: 'desk' })
+    assert.deepEqual([answer.statusCode, answer.json<{ status: string }>().status], [200, 'SESSION_REVOKED'])
+    await settled(kit, told)
+    assert.equal(await kit.store.countLiveSessions(), 0)
+  })
+
+  test('AC-114 a malformed SRI is 400, in every call', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const wrong = ['x', `${sri.slice(0, -1)}${sri.endsWith('A') ? 'B' : 'A'}`, kit.ctx.locator.seal('wiki', 'ses_0a7AAAAAAAAAAAAAAAAAAAAAA')]
+    for (const text of wrong) {
+      for (const [method, path] of [
+        ['GET', ''],
+        ['POST', '/extend'],
+        ['POST', '/revoke']
+      ] as const) {
+        assert.deepEqual(codeOf(await ask(kit, `/sessions/${text}${path}`, { method, client: 'desk' })), [400, 'CURFEW_SESSION_SRI_MALFORMED'])
+      }
+      assert.deepEqual(codeOf(await ask(kit, `/revokedSris/${text}`)), [400, 'CURFEW_SESSION_SRI_MALFORMED'])
+    }
+  })
+
+  test('AC-119 needs the permission, which no client has by default', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    for (const client of ['chat', 'gate']) {
+      assert.deepEqual(codeOf(await ask(kit, `/sessions/${sri}`, { client })), [403, 'CURFEW_SESSION_API_REFUSED'])
+      assert.deepEqual(codeOf(await ask(kit, '/users/ana/revoke', { method: 'POST', client })), [403, 'CURFEW_SESSION_API_REFUSED'])
+    }
+    assert.equal(await kit.store.countLiveSessions(), 1)
+  })
+})
+
+suite('Session management by user', () => {
+  test('AC-115 lists the valid sessions of a user and no other, by the URL-encoded name', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    await tokensFor(kit, kit.browser(), 'chat')
+    const ofAna = (await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: { id: string }[] }>()
+    assert.equal(ofAna.sessions.length, 2)
+    assert.ok(ofAna.sessions.some(({ id }) => id === sri))
+    assert.deepEqual((await ask(kit, '/users/ana%40example.org', { client: 'desk' })).json(), { id: 'ana@example.org', sessions: [] })
+    await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+    assert.equal((await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: unknown[] }>().sessions.length, 1)
+  })
+
+  test('AC-116 AC-118 ends all sessions of a user with 200 and an empty body; only that is in the audit log', async () => {
+    const { kit } = await signedIn()
+    await using _ = kit
+    await tokensFor(kit, kit.browser(), 'chat')
+    const before = (await kit.store.listAudit({ limit: 100 })).length
+    await ask(kit, '/users/ana', { client: 'desk' })
+    assert.equal((await kit.store.listAudit({ limit: 100 })).length, before)
+    const answer = await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })
+    assert.deepEqual([answer.statusCode, answer.body], [200, ''])
+    assert.deepEqual((await ask(kit, '/users/ana', { client: 'desk' })).json(), { id: 'ana', sessions: [] })
+    const lines = (await kit.store.listAudit({ limit: 100 })).filter(({ event }) => event === 'session.revoked')
+    assert.deepEqual(
+      lines.map(({ actor }) => actor),
+      [
+        { kind: 'peer', id: 'desk' },
+        { kind: 'peer', id: 'desk' }
+      ]
+    )
+    assert.equal((await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })).statusCode, 200)
+  })
+
+  test('AC-103 discovery names all of these addresses', async () => {
+    await using kit = await createOidcKit({ clients })
+    const metadata = (await kit.app.inject('/.well-known/openid-configuration')).json<Record<string, string>>()
+    assert.equal(metadata['ping_revoked_sris_endpoint'], `http://curfew.test${base}/revokedSris`)
+    assert.equal(metadata['ping_end_session_endpoint'], 'http://curfew.test/idp/startSLO.ping')
+    assert.equal(metadata['ping_session_management_sris_endpoint'], `http://curfew.test${base}/sessions`)
+    assert.equal(metadata['ping_session_management_users_endpoint'], `http://curfew.test${base}/users`)
+  })
+})
