@@ -127,9 +127,9 @@ class OpenIdGuard {
     if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
     if (path === callback && !isPost) return async (request, query) => this.#finishLogin(request, query)
     if (path === backChannelLogout && isPost) return async (request) => this.#logoutByToken(request)
-    if (path === frontChannelLogout && !isPost) return async (_, query) => this.#logoutByFrame(query)
+    if (path === frontChannelLogout && !isPost) return async (request, query) => this.#logoutByFrame(request, query)
     if (path === logout && isPost) return async (request) => this.#startLogout(request)
-    if (path === signedOut && !isPost) return async () => redirectTo(this.#landing())
+    if (path === signedOut && !isPost) return async (request, query) => this.#finishLogout(request, query)
     return undefined
   }
 
@@ -259,12 +259,15 @@ class OpenIdGuard {
   }
 
   /** OpenID Front-Channel Logout 1.0 section 3: works without cookies, by `sid`. `iss` and `sid` come together or not at all. */
-  async #logoutByFrame(query: URLSearchParams): Promise<GuardResponse> {
+  async #logoutByFrame(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
     const sid = query.get('sid')
     if (query.get('iss') !== this.#options.issuer || sid === null || sid === '') throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
     await this.#end({ subject: undefined, sid, issuedUntilMs: this.#options.nowMs() }, 'front-channel')
     const framed = { 'cache-control': 'no-store', 'content-security-policy': `default-src 'none'; frame-ancestors ${new URL(this.#options.issuer).origin}` }
-    const answer = htmlAnswer(200, page('Signed out', 'Signed out of this application.'), [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)])
+    // A link with any sid must not take the cookie of a session that goes on.
+    const isOver = (await this.session(request.cookie)) === undefined
+    const cookies = isOver ? [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)] : []
+    const answer = htmlAnswer(200, page('Signed out', 'Signed out of this application.'), cookies)
     return { ...answer, headers: { ...answer.headers, ...framed } }
   }
 
@@ -297,7 +300,20 @@ class OpenIdGuard {
     url.searchParams.set('client_id', this.#options.clientId)
     url.searchParams.set('post_logout_redirect_uri', this.#url(this.#paths.signedOut))
     if (session.idToken !== undefined) url.searchParams.set('id_token_hint', session.idToken)
-    return redirectTo(url.href, [expired])
+    const state = this.#random()
+    url.searchParams.set('state', state)
+    return redirectTo(url.href, [expired, guardCookie(this.#logoutCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+  }
+
+  get #logoutCookie(): string {
+    return `${this.#cookieName}_logout`
+  }
+
+  /** Back from the provider: only the sign-out that began in this browser is called one (RP-Initiated Logout 1.0 section 3). */
+  async #finishLogout(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
+    const state = query.get('state')
+    if (state === null || cookieValue(request.cookie, this.#logoutCookie) !== state) throw new CurfewError('CURFEW_OIDC_STATE', {})
+    return redirectTo(this.#landing(), [guardCookie(this.#logoutCookie, '', this.#options.baseUrl, 0)])
   }
 
   #landing(): string {

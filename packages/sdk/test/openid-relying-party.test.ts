@@ -160,6 +160,7 @@ suite('OpenID relying party: being signed out', () => {
     assert.equal(left.origin + left.pathname, `${issuer}/end`)
     assert.equal(left.searchParams.get('post_logout_redirect_uri'), `${baseUrl}/oidc/signed-out`)
     assert.ok((left.searchParams.get('id_token_hint') ?? '').length > 100)
-    assert.equal((await browser.get('/oidc/signed-out')).headers['location'], '/?signout=returned')
+    const state = left.searchParams.get('state') ?? ''
+    assert.equal((await browser.get(`/oidc/signed-out?state=${state}`)).headers['location'], '/?signout=returned')
   })
 })

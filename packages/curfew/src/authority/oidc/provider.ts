@@ -217,7 +217,7 @@ function policyOf(ctx: AuthorityContext): interactionPolicy.DefaultPolicy {
 }
 
 /** What is issued belongs to a session that is live now: the client is recorded in it first, or nothing is issued. */
-function onIssue(ctx: AuthorityContext): OnIssue {
+export function onIssue(ctx: AuthorityContext): OnIssue {
   return async (kind, payload) => {
     if (kind !== 'AuthorizationCode' && kind !== 'RefreshToken') return
     const { accountId = '', clientId = '' } = payload

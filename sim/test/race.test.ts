@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Store } from '../../packages/curfew/src/stores/store.ts'
+import { race } from '../race.ts'
+
+async function firstBroken(spoil: ((store: Store) => Store) | undefined, seeds: number): Promise<string | undefined> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    try {
+      await race({ seed, ...(spoil === undefined ? {} : { spoil }) })
+    } catch (error) {
+      return `seed ${seed}: ${(error as Error).message}`
+    }
+  }
+  return undefined
+}
+
+function spoiled(store: Store, changes: Partial<Store>): Store {
+  return new Proxy(store, { get: (target, name) => Reflect.get(changes, name) ?? (Reflect.get(target, name) as unknown) })
+}
+
+suite('Sign-ins that race a logout', () => {
+  test('whatever was given out in a session that ended was told, and no application keeps one: 1,500 interleavings', async () => {
+    assert.equal(await firstBroken(undefined, 1_500), undefined)
+  })
+
+  test('a store that takes participants into an ended session is found', async () => {
+    const spoil = (store: Store): Store =>
+      spoiled(store, {
+        addParticipant: async (id, participant) => {
+          const answer = await store.addParticipant(id, participant)
+          return answer.value === 'ended' ? { ...answer, value: 'added' } : answer
+        }
+      })
+    assert.match((await firstBroken(spoil, 2_000)) ?? 'nothing found', /nobody told it/)
+  })
+
+  test('an ending that does not look whether the session changed since it was planned is found', async () => {
+    const spoil = (store: Store): Store =>
+      spoiled(store, {
+        endSession: async (commit) => {
+          const session = await store.getSession(commit.sessionId)
+          return store.endSession({ ...commit, expectedVersion: session?.version ?? commit.expectedVersion })
+        }
+      })
+    assert.match((await firstBroken(spoil, 2_000)) ?? 'nothing found', /nobody told it/)
+  })
+
+  test('a token endpoint whose last look sees an old session is found', async () => {
+    const spoil = (store: Store): Store =>
+      spoiled(store, {
+        getSession: async (id) => {
+          const session = await store.getSession(id)
+          if (session?.end === undefined) return session
+          const { end: _end, ...before } = session
+          return before
+        }
+      })
+    assert.match((await firstBroken(spoil, 5_000)) ?? 'nothing found', /younger than the end|which ended|changed 10 times/)
+  })
+})
