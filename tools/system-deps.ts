@@ -21,6 +21,7 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['redis-server', 'valkey-server'], package: 'redis-server' },
     { names: ['xmlsec1'], package: 'xmlsec1' },
     { names: ['xmllint'], package: 'libxml2-utils' },
+    { names: ['nginx'], package: 'nginx-light' },
     { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] }
   ],
   interop: [

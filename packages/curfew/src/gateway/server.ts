@@ -12,6 +12,7 @@ import { createProviderLogout, type ProviderLogout } from './endpoints/provider-
 import { forward } from './proxy/forward.ts'
 import { forwardWebSocket } from './proxy/web-socket.ts'
 import { type Place, reservedRoot } from './route/applications.ts'
+import { isNavigation } from './route/navigation.ts'
 import { liesBelow, requestPath } from './route/request-path.ts'
 import { cookieValues, isOldBrowser } from './session/cookies.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
@@ -69,6 +70,7 @@ function requireOneMeaning({ headers, rawHeaders, httpVersion }: IncomingMessage
 }
 
 interface OwnPath {
+  readonly root: string
   /** Below the reserved path, with a slash in front. */
   readonly below: string
   /** Absent where the host is none of an application. */
@@ -81,18 +83,18 @@ function ownPath(ctx: GatewayContext, request: IncomingMessage, path: string): O
   const roots = [ctx.settings.reservedPath, ...(place === undefined ? [] : [reservedRoot(ctx.settings, place.application)])]
   const root = roots.find((one) => liesBelow(path, one))
   if (root === undefined) return undefined
-  return { below: path.slice(root.length), place: place ?? ctx.applications.ofHost(request.headers.host)[0] }
+  return { root, below: path.slice(root.length), place: place ?? ctx.applications.ofHost(request.headers.host)[0] }
 }
 
 async function answerOwn(
   ctx: GatewayContext,
   providerLogout: ProviderLogout,
-  { below, place }: OwnPath,
+  { root, below, place }: OwnPath,
   request: IncomingMessage,
   response: ServerResponse
 ): Promise<void> {
   if (below === '/heartbeat.ping') return heartbeat(ctx, response)
-  if (liesBelow(below, forwardAuthPath)) return forwardAuth(ctx, rawBelow(request.url ?? '', forwardAuthPath), request, response)
+  if (liesBelow(below, forwardAuthPath)) return forwardAuth(ctx, rawBelow(request.url ?? '', root + forwardAuthPath), request, response)
   if (below === '/oidc/JWKS') return sendClientKeys(ctx, response)
   if (below === '/authtoken/JWKS') return sendCookieKeys(ctx, response)
   if (below === '/oidc/backchannel' && request.method === 'POST') return providerLogout.backChannel(ctx, request, response)
@@ -107,11 +109,9 @@ async function answerOwn(
   throw new CurfewError('CURFEW_API_NOT_FOUND')
 }
 
-/** What follows `/auth` in the request target, as it came. */
+/** What follows a path in the request target, as it came; nothing when it is spelled otherwise there. */
 function rawBelow(target: string, path: string): string {
-  const at = target.indexOf(path)
-  const rest = at < 0 ? '' : target.slice(at + path.length)
-  return rest.startsWith('/') ? rest : ''
+  return target.startsWith(`${path}/`) ? target.slice(path.length) : ''
 }
 
 /** `/pa/oidc/start?target=`: signs in and comes back to a path of the same host; anything else leads to the start. */
@@ -182,15 +182,6 @@ async function askToSignIn(
   const preserved = await preserve(ctx, place, request)
   const isRepeatable = request.method === 'GET' || request.method === 'HEAD' || preserved !== undefined
   await startSignIn(ctx, place, request, response, isRepeatable ? (request.url ?? '/') : application.contextRoot, preserved)
-}
-
-/** A page is asked for, not a part of one: only there a redirect to a sign-in leads somewhere. */
-function isNavigation({ headers }: IncomingMessage): boolean {
-  const mode = headers['sec-fetch-mode']
-  if (mode !== undefined) return mode === 'navigate'
-  if (headers['x-requested-with'] === 'XMLHttpRequest') return false
-  const accept = headers.accept ?? '*/*'
-  return accept.includes('html') || !accept.includes('json')
 }
 
 async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

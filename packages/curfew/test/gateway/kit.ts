@@ -66,6 +66,11 @@ function mirror(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
+/** `WIKI` and `SHOP` stand for the addresses of the hosts, which are known when they listen. */
+function withAddresses<T>(value: T, wiki: string, shop: string): T {
+  return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop)) as T
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -102,7 +107,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
         redirectUris: [`${wiki}/pa/oidc/cb`, `${shop}/pa/oidc/cb`, `${shop}/shop/pa/oidc/cb`, `${wiki}/gate/oidc/cb`],
         sessionRevocation: true,
         logout: { modes: [], pingAccessLogoutCapable: true },
-        ...options.client
+        ...withAddresses(options.client ?? {}, wiki, shop)
       }
     ]
   }

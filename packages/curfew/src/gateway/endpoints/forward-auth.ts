@@ -1,17 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError } from '@curfew/codecs'
-import { ownHeaders, seeOther } from '../answer.ts'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { entryOf, ownHeaders, seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
+import { type Decision, decide } from '../decide.ts'
 import { identityHeaders } from '../proxy/identity.ts'
-import { decide } from '../decide.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
+import { isNavigation } from '../route/navigation.ts'
 import { requestPath } from '../route/request-path.ts'
 import { isOldBrowser } from '../session/cookies.ts'
 
-/** The path below the reserved one; what follows it is the path that was asked for (Envoy puts it there). */
+/** The path below the reserved one; the name of the proxy's way to ask follows it. */
 export const forwardAuthPath = '/auth'
 
-/** What was asked of another proxy, as it tells the gateway. */
+/** What was asked of the other proxy. */
 interface Asked {
   readonly host: string | undefined
   readonly uri: string
@@ -19,65 +20,102 @@ interface Asked {
 }
 
 /**
- * `/pa/auth`: another proxy asks whether a request may pass. 200 with the identity headers, or what the browser has to
- * do: 303 to the sign-in, with `?status=401` the same as 401 and `Location` for a proxy that takes nothing else.
- * Only a trusted proxy may ask, because what it says decides.
+ * How a proxy says what it was asked. Each reads its own headers and no others: what one proxy leaves as the client
+ * sent it must not decide for it.
  */
-export async function forwardAuth(ctx: GatewayContext, below: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (!ctx.isTrustedProxy(request.socket.remoteAddress)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: request.socket.remoteAddress ?? '' })
-  const asked = askedOf(below, request)
+type Dialect = 'nginx' | 'forwarded' | 'envoy'
+
+const dialects: Readonly<Record<Dialect, (request: IncomingMessage, below: string) => Asked>> = {
+  /** `X-Original-URL` and `X-Original-Method`, set by the configuration of nginx. */
+  nginx({ headers, method }) {
+    const original = one(headers['x-original-url'])
+    const host = /^https?:\/\/([^/?#]*)/.exec(original)?.[1]
+    return { host, uri: original.replace(/^https?:\/\/[^/?#]*/, ''), method: one(headers['x-original-method']) || (method ?? 'GET') }
+  },
+  /** `X-Forwarded-Host`, `-Uri` and `-Method`, set by Traefik and Caddy themselves. */
+  forwarded({ headers }) {
+    return { host: one(headers['x-forwarded-host']), uri: one(headers['x-forwarded-uri']), method: one(headers['x-forwarded-method']) || 'GET' }
+  },
+  /** The request itself: its path behind the prefix, its host and method. */
+  envoy: ({ headers, method }, below) => ({ host: headers.host, uri: below, method: method ?? 'GET' })
+}
+
+/**
+ * `/pa/auth/<dialect>`: another proxy asks whether a request may pass. 200 with the identity headers, or what the
+ * browser has to do: 303 to the sign-in; for nginx, which takes nothing else, 401 with `Location`, or 403. Only a
+ * trusted proxy may ask, because what it says decides.
+ * @param rest - the request target behind `/auth`, as it came
+ */
+export async function forwardAuth(ctx: GatewayContext, rest: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const address = request.socket.remoteAddress
+  if (!ctx.isTrustedProxy(address)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: address ?? '' })
+  const [, name = '', below = ''] = /^\/([a-z]+)(.*)$/s.exec(rest) ?? []
+  if (!Object.hasOwn(dialects, name)) throw new CurfewError('CURFEW_API_NOT_FOUND')
+  const dialect = name as Dialect
+  try {
+    await answer(ctx, dialect, dialects[dialect](request, below), request, response)
+  } catch (error) {
+    const isRefusal = isCurfewError(error) && entryOf(error).http < 500
+    if (dialect !== 'nginx' || !isRefusal) throw error
+    ctx.logger.warn({ event: 'gateway.refused', code: error.code, ...error.context }, error.message)
+    response.writeHead(403, { ...ownHeaders, 'content-length': 0 }).end()
+  }
+}
+
+async function answer(ctx: GatewayContext, dialect: Dialect, asked: Asked, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = requestPath(asked.uri)
-  const place = path === undefined ? undefined : ctx.applications.find(asked.host, path)
   if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
+  const place = ctx.applications.find(asked.host, path)
   if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (asked.host ?? '').slice(0, 100) })
   const decision = await decide(ctx, place, path, request)
-  ctx.metrics.requests.inc({ application: place.application.id, result: decision.kind })
+  const application = place.application.id
+  ctx.metrics.requests.inc({ application, result: decision.kind === 'pass' ? 'allowed' : decision.kind })
   switch (decision.kind) {
     case 'pass':
       return pass(ctx, place, decision, request, response)
     case 'sign-in':
-      return askToSignIn(ctx, place, asked, request, response)
+      return askToSignIn(ctx, { dialect, place, asked, decision }, request, response)
     case 'unchecked':
-      throw new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application: place.application.id })
+      throw new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application })
   }
 }
 
+/** Every identity header is in the answer, empty where nothing is known: a proxy that copies it overwrites the client's. */
 function pass(
   ctx: GatewayContext,
   { application, isSecure }: Place,
-  decision: Extract<Awaited<ReturnType<typeof decide>>, { kind: 'pass' }>,
+  { opened }: Extract<Decision, { kind: 'pass' }>,
   request: IncomingMessage,
   response: ServerResponse
 ): void {
-  const { opened } = decision
   const attributes = { isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
   const cookie = opened === undefined ? undefined : ctx.cookies.renewed(application.webSession, opened, attributes, ctx.clock.nowMs())
-  const identity = opened === undefined ? [] : identityHeaders(application, opened.session)
-  response
-    .writeHead(200, { ...ownHeaders, 'content-length': 0, ...Object.fromEntries(identity), ...(cookie === undefined ? {} : { 'set-cookie': cookie }) })
-    .end()
+  const nobody = Object.fromEntries(Object.keys(application.headers).map((name) => [name, '']))
+  const identity = opened === undefined ? {} : Object.fromEntries(identityHeaders(application, opened.session))
+  const headers = { ...ownHeaders, 'content-length': 0, ...nobody, ...identity }
+  response.writeHead(200, cookie === undefined ? headers : { ...headers, 'set-cookie': cookie }).end()
 }
 
-function askToSignIn(ctx: GatewayContext, place: Place, asked: Asked, request: IncomingMessage, response: ServerResponse): void {
+interface Refused {
+  readonly dialect: Dialect
+  readonly place: Place
+  readonly asked: Asked
+  readonly decision: Extract<Decision, { kind: 'sign-in' }>
+}
+
+function askToSignIn(ctx: GatewayContext, { dialect, place, asked, decision }: Refused, request: IncomingMessage, response: ServerResponse): void {
   const { application, origin } = place
   const target = asked.method === 'GET' || asked.method === 'HEAD' ? asked.uri : application.contextRoot
   const location = `${origin}${reservedRoot(ctx.settings, application)}/oidc/start?${new URLSearchParams({ target }).toString()}`
-  const isApi = application.type === 'api'
-  const wants401 = new URL(request.url ?? '/', origin).searchParams.get('status') === '401'
-  if (!isApi && !wants401) return seeOther(response, location)
-  response.writeHead(401, { ...ownHeaders, 'content-length': 0, ...(isApi ? {} : { location }) }).end()
+  const leadsSomewhere = application.type === 'web' && isNavigation(request)
+  if (dialect === 'nginx') {
+    response.writeHead(401, { ...ownHeaders, 'content-length': 0, ...(leadsSomewhere ? { location } : {}) }).end()
+    return
+  }
+  if (leadsSomewhere) return seeOther(response, location)
+  throw new CurfewError(decision.isRevoked ? 'CURFEW_GATEWAY_SESSION_ENDED' : 'CURFEW_GATEWAY_SESSION_NEEDED', { application: application.id })
 }
 
-/** Traefik and Caddy: `X-Forwarded-*`; nginx: `X-Original-URL`; Envoy: the path itself, and the host as it came. */
-function askedOf(below: string, { headers, method = 'GET' }: IncomingMessage): Asked {
-  const one = (name: string): string | undefined => {
-    const value = headers[name]
-    return typeof value === 'string' ? value : undefined
-  }
-  const original = URL.parse(one('x-original-url') ?? '')
-  const originalUri = one('x-original-url')?.replace(/^https?:\/\/[^/]+/, '')
-  if (original !== null && originalUri !== undefined) return { host: original.host, uri: originalUri, method: one('x-original-method') ?? method }
-  const uri = one('x-forwarded-uri')
-  if (uri !== undefined) return { host: one('x-forwarded-host') ?? headers.host, uri, method: one('x-forwarded-method') ?? method }
-  return { host: one('x-forwarded-host') ?? headers.host, uri: below === '' ? '/' : below, method }
+function one(value: string | string[] | undefined): string {
+  return typeof value === 'string' ? value : ''
 }

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { suite, test } from 'node:test'
+import { SignJWT } from 'jose'
+import { createGatewayKit, type GatewayKit } from './kit.ts'
+import { Visitor } from './visitor.ts'
+
+/** A gateway that knows of endings by what the provider sends to it, and by nothing else. */
+function withoutFeed(logout: object): Promise<GatewayKit> {
+  return createGatewayKit({ gateway: { sessionCheck: { feed: false } }, client: { logout: { pingAccessLogoutCapable: false, ...logout } as never } })
+}
+
+async function isRefusedSoon(visitor: Visitor, url: string): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    if ((await visitor.ask(url)).status === 303) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.fail('the session goes on')
+}
+
+suite('Logout that an OpenID provider sends to the gateway', () => {
+  test('a logout token by the back channel ends the session, proved to the provider', async () => {
+    await using kit = await withoutFeed({ modes: ['backChannel'], backChannelUri: 'WIKI/pa/oidc/backchannel' })
+    const ana = new Visitor()
+    const other = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await kit.endAll()
+    await isRefusedSoon(ana, `${kit.wiki}/`)
+    const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
+    assert.equal(run?.deliveries[0]?.outcome?.kind, 'ended')
+    await other.open(`${kit.wiki}/`)
+    assert.equal((await other.ask(`${kit.wiki}/`)).status, 200)
+  })
+
+  test('a logout token that the provider did not sign, or that is none, ends nothing', async () => {
+    await using kit = await withoutFeed({ modes: [] })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const [stored] = (await kit.authority.store.listSessions({ limit: 1, nowMs: Temporal.Now.instant().epochMilliseconds })).items
+    const [participant] = await kit.authority.store.getParticipants(stored?.session.id ?? assert.fail())
+    const seconds = Math.floor(Temporal.Now.instant().epochMilliseconds / 1000)
+    const forged = await new SignJWT({ sid: participant?.sessionIndex ?? '', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } })
+      .setProtectedHeader({ alg: 'ES256', typ: 'logout+jwt' })
+      .setIssuer(kit.issuer)
+      .setAudience('gate')
+      .setJti('x')
+      .setIssuedAt(seconds)
+      .setExpirationTime(seconds + 60)
+      .sign(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+    for (const token of [forged, 'junk', '']) {
+      const answer = await new Visitor().ask(`${kit.wiki}/pa/oidc/backchannel`, {
+        method: 'POST',
+        body: new URLSearchParams({ logout_token: token }).toString(),
+        headers: { 'content-type': 'application/x-www-form-urlencoded', accept: '*/*' }
+      })
+      assert.equal(answer.status, 400)
+    }
+    assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
+  })
+
+  test('a frame with issuer and sid ends the session without any cookie; with another issuer or none it ends nothing', async () => {
+    await using kit = await withoutFeed({ modes: ['frontChannel'], frontChannelUris: ['WIKI/pa/oidc/frontchannel'] })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const [stored] = (await kit.authority.store.listSessions({ limit: 1, nowMs: Temporal.Now.instant().epochMilliseconds })).items
+    const [participant] = await kit.authority.store.getParticipants(stored?.session.id ?? assert.fail())
+    const sid = participant?.sessionIndex ?? assert.fail()
+    const frame = (parameters: Record<string, string>) => new Visitor().ask(`${kit.wiki}/pa/oidc/frontchannel?${new URLSearchParams(parameters).toString()}`)
+    for (const wrong of [{ iss: 'https://evil.example.com', sid }, { iss: kit.issuer }, { sid }]) {
+      assert.equal((await frame(wrong as Record<string, string>)).status, 400)
+      assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
+    }
+    const done = await frame({ iss: kit.issuer, sid })
+    assert.equal(done.status, 200)
+    assert.match(String(done.headers['content-security-policy']), new RegExp(`frame-ancestors ${kit.issuer}`))
+    assert.equal((await ana.ask(`${kit.wiki}/`)).status, 303)
+  })
+})
