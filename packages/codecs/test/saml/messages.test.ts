@@ -90,6 +90,14 @@ suite('SAML Core 3.7.1: LogoutRequest', () => {
     assert.match(proof.messageHash, /^[0-9a-f]{64}$/)
   })
 
+  test('a copy of a verified message is not verified', () => {
+    const verified = verifyLogoutRequest(posted(signedRequest), peer)
+    assert.throws(() => proofOf({ ...verified }), TypeError)
+    assert.throws(() => proofOf(Object.create(verified) as typeof verified), TypeError)
+    assert.ok(Object.isFrozen(verified))
+    assert.deepEqual(Reflect.ownKeys(verified), Reflect.ownKeys({ ...verified }))
+  })
+
   test('a request for another partner is refused whoever signed it', () => {
     assert.equal(
       codeOf(() => verifyLogoutRequest(posted(signedRequest), { ...peer, entityId: 'https://other.example' })),
