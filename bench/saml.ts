@@ -123,19 +123,25 @@ function signRedirect(): string {
   return `${text}&Signature=${encodeURIComponent(signBytesSync(text, key).toString('base64'))}`
 }
 
-/** The slowest refusal of the hostile documents of up to 256 KiB that the tests refuse, best of twenty tries each. */
+/** Tries of one hostile document that are timed together: one alone is shorter than the clock of the CPU can tell. */
+const hostileTries = 20
+
+/** The slowest refusal of the hostile documents of up to 256 KiB that the tests refuse, in CPU time, best of three. */
 function hostile(): readonly string[] {
   const times = Object.entries(hostileMessages).map(([name, xml]) => {
     const fields = [['SAMLRequest', Buffer.from(xml).toString('base64')]] as const
     let best = Number.POSITIVE_INFINITY
-    for (let i = 0; i < 20; i++) {
-      const startedMs = performance.now()
-      try {
-        verifyLogoutRequest(decodePost(fields), hostilePeer)
-      } catch {
-        // Refusal is what is measured.
+    for (let round = 0; round < 3; round++) {
+      const before = process.threadCpuUsage()
+      for (let i = 0; i < hostileTries; i++) {
+        try {
+          verifyLogoutRequest(decodePost(fields), hostilePeer)
+        } catch {
+          // Refusal is what is measured.
+        }
       }
-      best = Math.min(best, performance.now() - startedMs)
+      const { user, system } = process.threadCpuUsage(before)
+      best = Math.min(best, (user + system) / 1000 / hostileTries)
     }
     return { name, best }
   })
@@ -171,21 +177,44 @@ async function rivals(rawVerify: number, rawSign: number): Promise<readonly stri
       verifyResponse(decodePost([['SAMLResponse', response]]), { entityId: issuer, keys: [verificationKeyFromPublicKey(createPublicKey(own.key))] })
     ).perCpuSecond
   }
+  const logout = Buffer.from(signEnvelopedSync(serialiseLogoutRequest(request), own)).toString('base64')
+  const parts = serialiseLogoutRequest(request)
+  const url = await encodeRedirect(`${service}/slo`, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, own)
+  const query = url.slice(url.indexOf('?') + 1)
+  const container = Object.fromEntries(new URLSearchParams(query))
+  const keys: PeerKeys = { entityId: issuer, keys: [verificationKeyFromPublicKey(createPublicKey(own.key))] }
+  const logouts = {
+    post: rateOf(() => verifyLogoutRequest(decodePost([['SAMLRequest', logout]]), keys)).perCpuSecond,
+    redirect: rateOf(() => verifyLogoutRequest(decodeRedirect(query), keys)).perCpuSecond,
+    nodeSamlPost: (await rateOfAsync(() => nodeSaml.validatePostRequestAsync({ SAMLRequest: logout }))).perCpuSecond,
+    nodeSamlRedirect: (await rateOfAsync(() => nodeSaml.validateRedirectAsync(container, query))).perCpuSecond
+  }
   const lines = [
     'The same work elsewhere (RSA-3072 key, so compare these lines with each other)',
     line('curfew: verify Response', ours.verify / rawVerify, 'raw verify (2048)'),
     line('node-saml 5: verify Response', verifies.perCpuSecond / rawVerify, 'raw verify (2048)'),
+    line('curfew: verify LogoutRequest by POST', logouts.post / rawVerify, 'raw verify (2048)'),
+    line('node-saml 5: verify LogoutRequest by POST', logouts.nodeSamlPost / rawVerify, 'raw verify (2048)'),
+    line('curfew: verify LogoutRequest by Redirect', logouts.redirect / rawVerify, 'raw verify (2048)'),
+    line('node-saml 5: verify LogoutRequest by Redirect', logouts.nodeSamlRedirect / rawVerify, 'raw verify (2048)'),
     line('node-saml 5: sign LogoutRequest by Redirect', redirects.perCpuSecond / rawSign, 'raw sign (2048)')
   ]
-  return [...lines, ...(await samlifyLines(pair, rawSign))]
+  return [...lines, ...(await samlifyLines(pair, logout, rawVerify, rawSign))]
 }
 
-async function samlifyLines(pair: { readonly keyPem: string; readonly certificatePem: string }, rawSign: number): Promise<readonly string[]> {
-  const logout = { Binding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST', Location: `${service}/slo` }
+async function samlifyLines(
+  pair: { readonly keyPem: string; readonly certificatePem: string },
+  logout: string,
+  rawVerify: number,
+  rawSign: number
+): Promise<readonly string[]> {
+  // Its own check of the schema is a package of its own; without one it refuses to read at all.
+  samlify.setSchemaValidator({ validate: async () => 'not checked' })
+  const endpoint = { Binding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST', Location: `${service}/slo` }
   const sp = samlify.ServiceProvider({
     entityID: service,
-    singleLogoutService: [logout],
-    assertionConsumerService: [{ Binding: logout.Binding, Location: destination }],
+    singleLogoutService: [endpoint],
+    assertionConsumerService: [{ Binding: endpoint.Binding, Location: destination }],
     wantLogoutRequestSigned: true
   })
   const idp = samlify.IdentityProvider({
@@ -194,10 +223,14 @@ async function samlifyLines(pair: { readonly keyPem: string; readonly certificat
     signingCert: pair.certificatePem,
     isAssertionEncrypted: false,
     requestSignatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
-    singleSignOnService: [{ Binding: logout.Binding, Location: `${issuer}/sso` }],
-    singleLogoutService: [{ ...logout, Location: `${issuer}/slo` }],
+    singleSignOnService: [{ Binding: endpoint.Binding, Location: `${issuer}/sso` }],
+    singleLogoutService: [{ ...endpoint, Location: `${issuer}/slo` }],
     wantLogoutRequestSigned: true
   })
   const made = await rateOfAsync(async () => idp.createLogoutRequest(sp, 'post', { logoutNameID: 'AAdzZWNyZXQxyz', sessionIndex: 'index' }))
-  return [line('samlify 2: sign LogoutRequest for POST', made.perCpuSecond / rawSign, 'raw sign (2048)')]
+  const read = await rateOfAsync(() => sp.parseLogoutRequest(idp, 'post', { body: { SAMLRequest: logout } }))
+  return [
+    line('samlify 2: verify LogoutRequest by POST', read.perCpuSecond / rawVerify, 'raw verify (2048)'),
+    line('samlify 2: sign LogoutRequest for POST', made.perCpuSecond / rawSign, 'raw sign (2048)')
+  ]
 }
