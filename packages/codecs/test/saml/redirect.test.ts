@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { deflateRawSync, deflateSync } from 'node:zlib'
 import { suite, test } from 'node:test'
+import fc from 'fast-check'
 import { decodeRedirect, encodeRedirect, serialiseLogoutRequest, signBytesSync, verifyLogoutRequest } from '../../src/index.ts'
 import { foreignKey, keysByAlgorithm, partnerKey } from '../support/keys.ts'
 import { codeOf, logoutRequest, partner, peer } from '../support/messages.ts'
@@ -14,6 +15,14 @@ const packed = (bytes: Buffer): string => encodeURIComponent(bytes.toString('bas
 /** A query that is signed over exactly these octets. */
 const signedOver = (octets: string): string => `${octets}&Signature=${encodeURIComponent(signBytesSync(octets, partnerKey.signing).toString('base64'))}`
 const algorithm = encodeURIComponent('http://www.w3.org/2001/04/xmldsig-more#rsa-sha256')
+
+function outcomeOf(decode: () => string | undefined): string | undefined {
+  try {
+    return decode()
+  } catch {
+    return undefined
+  }
+}
 
 suite('SAML Bindings 3.4: HTTP Redirect', () => {
   test('what was encoded is decoded', () => {
@@ -57,6 +66,24 @@ suite('SAML Bindings 3.4: HTTP Redirect', () => {
 
   test('an empty RelayState is signed as it is', () => {
     assert.equal(decodeRedirect(signedOver(`SAMLRequest=${packed(deflateRawSync(xml))}&RelayState=&SigAlg=${algorithm}`)).relayState, '')
+  })
+
+  test('any percent-encoding is read as the standard decoder reads it, or refused where that refuses', () => {
+    const piece = fc.constantFrom('%', '2', 'B', 'b', 'F', '3', 'D', '%2B', '%2f', '%3D', '%25', '%41', '%C3%A9', '%FF', '+', '=', '/', 'x', '%00')
+    const start = `SAMLRequest=${packed(deflateRawSync(xml))}&RelayState=`
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+        (raw) => {
+          const ours = outcomeOf(() => decodeRedirect(start + raw).relayState)
+          assert.equal(
+            ours,
+            outcomeOf(() => decodeURIComponent(raw.replaceAll('+', ' ')))
+          )
+        }
+      ),
+      { numRuns: 2_000 }
+    )
   })
 
   test('foreign parameters are left alone', () => {
