@@ -84,7 +84,9 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   )
   const tokenKeys = await readTokenKeys(config, keys)
   const clients = fixedClients(
-    config.connections.filter((connection) => connection.protocol === 'oidc').map((client) => makeClient(settingsOf(client), tokenKeys))
+    config.connections
+      .filter((connection) => connection.protocol === 'oidc')
+      .map((client) => makeClient(settingsOf(client), tokenKeys, config.oidc.sessionValidation))
   )
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id)
   const openedStore = await openStore(config, logger)
@@ -250,13 +252,14 @@ function receiptSigner(entityId: string, [first]: readonly AuthorityKey[]): Rece
 
 function engineSettings(
   config: Config
-): Pick<EngineDeps, 'policy' | 'owner' | 'leaseMs' | 'revocationMs' | 'registryMs' | 'sessionsPerUserMax' | 'keepRunsMs' | 'limits'> {
+): Pick<EngineDeps, 'policy' | 'owner' | 'leaseMs' | 'revocationMs' | 'revokesOnLogout' | 'registryMs' | 'sessionsPerUserMax' | 'keepRunsMs' | 'limits'> {
   const policy = runPolicy(config.logout)
   return {
     policy,
     owner: config.store.kind === 'redis' ? nodeName(config) : `${hostname()}:${config.store.file}`,
     leaseMs: Math.max(leaseMsMin, 4 * policy.sendTimeoutMs),
     revocationMs: config.sessions.revocationMinutes * 60_000,
+    revokesOnLogout: config.sessions.revokeOnLogout,
     registryMs: config.sessions.registryMinutes * 60_000,
     sessionsPerUserMax: config.sessions.perUserMax,
     keepRunsMs,

@@ -94,6 +94,10 @@ const sessions = z
       .describe('More sessions of one user end the oldest, with notice to its applications.'),
     registryMinutes: positive.max(limitMinutesMax).default(1_440).describe('How long the registry remembers what was issued after a session ended, at least.'),
     revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
+    revokeOnLogout: z
+      .boolean()
+      .default(true)
+      .describe('Every ending puts the session on the revocation list. false: only the Session Revocation API does, and gateways learn of no other ending.'),
     secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
     sources: z
       .record(
@@ -302,6 +306,18 @@ const samlConnection = z
 
 const tokenAlgorithm = z.enum(['RS256', 'PS256', 'ES256', 'EdDSA'])
 
+const sessionValidation = z
+  .strictObject({
+    includeSessionId: z.boolean().optional().describe('pi.sri is in ID tokens. Default: true.'),
+    checkValidAuthnSession: z.boolean().optional().describe('An access token is worth nothing once its session has ended. Default: true.'),
+    checkSessionRevocationStatus: z
+      .boolean()
+      .optional()
+      .describe('An access token is worth nothing once its session is on the revocation list. Default: true.'),
+    updateAuthnSessionActivity: z.boolean().optional().describe('Validating an access token counts as activity of the user. Default: false.')
+  })
+  .optional()
+
 const oidcConnection = z
   .strictObject({
     ...partner,
@@ -329,6 +345,7 @@ const oidcConnection = z
     consent: z.enum(['none', 'ask']).optional(),
     claims: z.record(z.string(), z.string()).optional().describe('Claim: attribute of the user.'),
     requirePkce: z.boolean().optional(),
+    sessionValidation: sessionValidation.describe('For this client; what is left out is as in oidc.sessionValidation.'),
     logout: z
       .strictObject({
         modes: z
@@ -358,7 +375,8 @@ const oidc = z
     keys: z
       .array(z.strictObject({ key: path }))
       .optional()
-      .describe('Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published. Default: those of saml.keys.')
+      .describe('Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published. Default: those of saml.keys.'),
+    sessionValidation: sessionValidation.describe('What the session decides about tokens, for clients that do not say otherwise.')
   })
   .prefault({})
   .describe('The OpenID provider.')

@@ -41,7 +41,8 @@ export interface PlannedEnding {
   /** The version of the session that the plan was made against. */
   readonly expectedVersion: number
   readonly end: SessionEnd
-  readonly revokedUntilMs: number
+  /** Absent: endings are kept off the revocation list. */
+  readonly revokedUntilMs?: number
   /** Until when the registry remembers the session and what was issued in it, at least. */
   readonly keptUntilMs: number
   readonly run: LogoutRun
@@ -62,6 +63,8 @@ export interface EndingPort {
   readonly policy: RunPolicy
   /** How long a revoked SRI stays on the list after the end, in milliseconds. */
   readonly revocationMs: number
+  /** An ending puts the SRI on the revocation list. Absent: it does. */
+  readonly revokesOnLogout?: boolean
   /** How long the registry remembers what was issued, counted from the end, in milliseconds. */
   readonly registryMs: number
 }
@@ -117,7 +120,7 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     sessionId: session.id,
     expectedVersion: session.version,
     end: { atMs, reason: request.reason, by: request.by, runId: run.id },
-    revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)),
+    ...(port.revokesOnLogout === false ? {} : { revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)) }),
     keptUntilMs: atMs + port.registryMs,
     run,
     effects

@@ -35,6 +35,8 @@ export interface EngineDeps {
   readonly leaseMs: number
   /** How long a revoked SRI stays on the list after the end. */
   readonly revocationMs: number
+  /** An ending puts the SRI on the revocation list. Absent: it does. */
+  readonly revokesOnLogout?: boolean
   /** How long the registry remembers a session and what was issued in it after the end, at least. */
   readonly registryMs: number
   /** Most live sessions per user; more end the oldest. -1: no limit. */

@@ -15,7 +15,10 @@ export interface Endings {
   enforceLimit(userKey: UserKey): Promise<number>
 }
 
-export type EndingsDeps = Pick<EngineDeps, 'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'registryMs' | 'sessionsPerUserMax' | 'metrics'> & {
+export type EndingsDeps = Pick<
+  EngineDeps,
+  'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'revokesOnLogout' | 'registryMs' | 'sessionsPerUserMax' | 'metrics'
+> & {
   readonly observer: Observer
   readonly onEffects: (dueAtMs: number) => void
 }
@@ -46,10 +49,11 @@ export function createEndings(deps: EndingsDeps): Endings {
 }
 
 function endingPort(deps: EndingsDeps): PartialPort {
-  const { store, policy, revocationMs, registryMs, ids, clock, metrics } = deps
+  const { store, policy, revocationMs, revokesOnLogout, registryMs, ids, clock, metrics } = deps
   return {
     policy,
     revocationMs,
+    ...(revokesOnLogout === undefined ? {} : { revokesOnLogout }),
     registryMs,
     async read(sessionId) {
       const session = await store.getSession(sessionId)

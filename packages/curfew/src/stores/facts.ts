@@ -40,8 +40,8 @@ export function dueAtMs(session: Pick<Session, 'idleExpiresAtMs' | 'expiresAtMs'
  * Until when an ended session stays known: its original expiry, and nothing issued in it or revoked with it may outlast
  * it. Without an absolute limit only the latter count.
  */
-export function tombstoneUntilMs(session: Session, endedAtMs: number, revokedUntilMs: number, participants: Iterable<Participant>): number {
-  let until = Math.max(endedAtMs, revokedUntilMs)
+export function tombstoneUntilMs(session: Session, endedAtMs: number, revokedUntilMs: number | undefined, participants: Iterable<Participant>): number {
+  let until = Math.max(endedAtMs, revokedUntilMs ?? 0)
   if (session.expiresAtMs !== Number.MAX_SAFE_INTEGER) until = Math.max(until, session.expiresAtMs)
   for (const participant of participants) until = Math.max(until, participant.assertionNotOnOrAfterMs)
   return until

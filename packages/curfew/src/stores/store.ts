@@ -140,8 +140,8 @@ export interface EndCommit {
   /** The version the plan was made against. */
   readonly expectedVersion: number
   readonly end: SessionEnd
-  /** How long the SRI stays on the revocation list. */
-  readonly revokedUntilMs: number
+  /** How long the SRI stays on the revocation list. Absent: this ending does not put it there. */
+  readonly revokedUntilMs?: number
   /** Until when the ended session and its participants can still be found, at least. Absent: as long as anything of it is valid. */
   readonly keptUntilMs?: number
   readonly run: LogoutRun

@@ -56,6 +56,8 @@ export interface KitOptions {
   /** Instead of a new one in memory. */
   readonly store?: Store
   readonly sessionsPerUserMax?: number
+  /** Endings put the SRI on the revocation list. Absent: they do. */
+  readonly revokesOnLogout?: boolean
   /** Instead of {@link users}. */
   readonly users?: AuthorityContext['users']
   /** Answers server-to-server requests; absent: nobody does. */
@@ -145,6 +147,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     owner: 'test',
     leaseMs: 30_000,
     revocationMs: 490 * 60_000,
+    ...(options.revokesOnLogout === undefined ? {} : { revokesOnLogout: options.revokesOnLogout }),
     registryMs: 1_440 * 60_000,
     sessionsPerUserMax: options.sessionsPerUserMax ?? 100,
     keepRunsMs: 86_400_000

@@ -69,6 +69,11 @@ suite('loading a configuration', () => {
     assert.ok(result.ok)
   })
 
+  test('AC-109 endings are put on the revocation list by default, and need not be', () => {
+    assert.equal(load(smallest).config.sessions.revokeOnLogout, true)
+    assert.equal(load({ ...smallest, sessions: { secretFile: 's', revokeOnLogout: false } }).config.sessions.revokeOnLogout, false)
+  })
+
   test('AC-121 has 60 and 480 minutes as defaults, takes -1, refuses a maximum below idle and more than 1576800 minutes', () => {
     const { sessions } = load(smallest).config
     assert.deepEqual([sessions.idleMinutes, sessions.maxMinutes], [60, 480])

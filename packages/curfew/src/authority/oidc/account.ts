@@ -46,5 +46,6 @@ export function claimsFor(ctx: Pick<AuthorityContext, 'locator'>, client: OidcCl
     if (values.length === 0) return []
     return [[claim, values.length === 1 || single.has(claim) ? values[0] : values] as const]
   })
-  return { preferred_username: user.username, ...Object.fromEntries(mapped), sid: sidOf(ctx, client, user), 'pi.sri': user.sri, acr: user.authnContext }
+  const sri = client.sessionValidation.includeSessionId ? { 'pi.sri': user.sri } : {}
+  return { preferred_username: user.username, ...Object.fromEntries(mapped), sid: sidOf(ctx, client, user), ...sri, acr: user.authnContext }
 }

@@ -1,7 +1,17 @@
 import { CurfewError } from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { LogoutChannel, Peer } from '../../core/peer.ts'
-import type { ClientAuthentication, ClientSettings, LogoutMode, SubjectKind, TokenAlgorithm, TokenKey } from './settings.ts'
+import type {
+  ClientAuthentication,
+  ClientSettings,
+  LogoutMode,
+  SessionValidation,
+  SessionValidationSettings,
+  SubjectKind,
+  TokenAlgorithm,
+  TokenKey
+} from './settings.ts'
+import { validationOf } from './session-validation.ts'
 
 /** One OpenID client, ready to work with. */
 export interface OidcClient {
@@ -24,6 +34,7 @@ export interface OidcClient {
   readonly asksConsent: boolean
   readonly claims: Readonly<Record<string, string>>
   readonly requirePkce: boolean
+  readonly sessionValidation: SessionValidation
   /** It is remembered in the sessions it takes part in, and told when they end (AC-169). */
   readonly trackSessions: boolean
   readonly logoutTokenSeconds: number
@@ -61,11 +72,11 @@ const gatewayPicture = '/pa/oidc/logout.png'
 const scopesDefault: readonly string[] = ['openid', 'profile', 'email']
 
 /**
- * Checks one client's settings and fills in what they leave open.
+ * Checks one client's settings and fills in what they leave open; `forAll` is what all clients share.
  * @throws CURFEW_CONFIG_CONNECTION when it can't be worked with: no way to authenticate, a logout mode without an
  *   address, an address on another origin than its redirects, no key of its algorithm
  */
-export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]): OidcClient {
+export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], forAll?: SessionValidationSettings): OidcClient {
   const clientId = settings.clientId ?? settings.id
   const authentication = settings.authentication ?? (settings.clientSecret === undefined ? 'none' : 'clientSecretBasic')
   requireCredentials(settings, authentication)
@@ -94,6 +105,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[]):
     asksConsent: settings.consent === 'ask',
     claims: settings.claims ?? {},
     requirePkce: settings.requirePkce ?? true,
+    sessionValidation: validationOf(settings.sessionValidation, forAll),
     trackSessions: settings.logout?.trackSessions ?? true,
     logoutTokenSeconds: settings.logout?.tokenSeconds ?? 300,
     sessionRevocation: settings.sessionRevocation ?? false,

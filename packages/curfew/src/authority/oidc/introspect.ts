@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
-import { liveAccount, offlineAccount } from './account.ts'
 import { keyOf } from './artifacts.ts'
 import { authenticateClient } from './client-authentication.ts'
+import { namesSession, recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
 
 /** What the engine keeps of a token, as far as it is read here. */
@@ -49,10 +49,11 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
   const { accountId = '', clientId = '', scope, iat, exp, jkt } = artifact.value as StoredToken
   const client = deps.clients.byClientId(clientId)
   if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
-  const live = await liveAccount(deps, accountId)
   const isOffline = scope?.split(' ').includes('offline_access') ?? false
-  const user = live ?? (isOffline ? await offlineAccount(deps, accountId) : undefined)
-  if (user === undefined || (live !== undefined && (await deps.store.isRevoked(live.sri, deps.clock.nowMs())))) return undefined
+  const isAccessToken = artifact.kind === 'AccessToken'
+  const user = await userBehind(deps, client, { accountId, isAccessToken, isOffline })
+  if (user === undefined) return undefined
+  if (isAccessToken) await recordValidation(deps, client, accountId)
   return {
     active: true,
     iss: deps.baseUrl,
@@ -62,8 +63,8 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
     scope,
     iat,
     exp,
-    token_type: artifact.kind === 'AccessToken' ? (jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
-    'pi.sri': user.sri,
+    token_type: isAccessToken ? (jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
+    ...(namesSession(client) ? { 'pi.sri': user.sri } : {}),
     ...(jkt === undefined ? {} : { cnf: { jkt } })
   }
 }

@@ -8,6 +8,7 @@ import { oidcPaths } from './endpoints.ts'
 import { recordClient, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
+import { recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
 import { holdBackEnded } from './token-answer.ts'
 
@@ -147,14 +148,12 @@ function ownClaims(clients: readonly OidcClient[]): readonly string[] {
   return [...new Set(clients.flatMap((client) => Object.keys(client.claims)))].filter((claim) => !standard.has(claim))
 }
 
-async function userOf(ctx: Pick<AuthorityContext, 'store' | 'clock'>, accountId: string): Promise<AccountUser | undefined> {
-  return (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId))
-}
-
 async function subjectFor(ctx: AuthorityContext, accountId: string, clientId: string): Promise<string> {
-  const user = await userOf(ctx, accountId)
+  const client = clientOf(ctx, clientId)
+  const known = (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId))
+  const user = known ?? (client.sessionValidation.checkValidAuthnSession ? undefined : await ctx.store.getSession(accountId as AccountUser['id']))
   if (user === undefined) throw new errors.InvalidGrant('the session has ended')
-  return subjectOf(ctx, clientOf(ctx, clientId), user)
+  return subjectOf(ctx, client, user)
 }
 
 /** The session behind a code or token. After its end only an offline grant is worth something. */
@@ -162,11 +161,14 @@ async function findAccount(
   ctx: AuthorityContext,
   oidc: KoaContextWithOIDC,
   accountId: string,
-  token: { readonly scopes?: Set<string> } | undefined
+  token: { readonly kind?: string; readonly clientId?: string | undefined; readonly scopes?: Set<string> } | undefined
 ): Promise<OurAccount | undefined> {
   const isOffline = token?.scopes?.has('offline_access') ?? false
-  const user = (await liveAccount(ctx, accountId)) ?? (isOffline ? await offlineAccount(ctx, accountId) : undefined)
+  const isAccessToken = token?.kind === 'AccessToken'
+  const holder = token?.clientId ?? oidc.oidc.client?.clientId
+  const user = holder === undefined ? await liveAccount(ctx, accountId) : await userBehind(ctx, clientOf(ctx, holder), { accountId, isAccessToken, isOffline })
   if (user === undefined) return undefined
+  if (isAccessToken && holder !== undefined) await recordValidation(ctx, clientOf(ctx, holder), accountId)
   const claims = async (): Promise<{ sub: string }> => {
     const clientId = oidc.oidc.client?.clientId
     return { ...(clientId === undefined ? {} : claimsFor(ctx, clientOf(ctx, clientId), user)), sub: accountId }

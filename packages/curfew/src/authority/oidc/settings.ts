@@ -23,6 +23,21 @@ export type ClientAuthentication = 'clientSecretBasic' | 'clientSecretPost' | 'p
 /** How a client is told that a session ended, by its name in the replaced product. */
 export type LogoutMode = 'none' | 'pingFrontChannel' | 'frontChannel' | 'backChannel'
 
+/** What the session decides about a token, by the names of the replaced product. */
+export interface SessionValidation {
+  /** `pi.sri` is in ID tokens and at userinfo. */
+  readonly includeSessionId: boolean
+  /** An access token is worth nothing once its session has ended. */
+  readonly checkValidAuthnSession: boolean
+  /** An access token is worth nothing once its SRI is on the revocation list. */
+  readonly checkSessionRevocationStatus: boolean
+  /** Validating a token counts as activity of the user. */
+  readonly updateAuthnSessionActivity: boolean
+}
+
+/** As configured: for all clients, or for one. */
+export type SessionValidationSettings = { readonly [K in keyof SessionValidation]?: boolean | undefined }
+
 /** What a client calls the user: the same everywhere, different at every client, or the user name itself. */
 export type SubjectKind = 'public' | 'pairwise' | 'username'
 
@@ -52,6 +67,7 @@ export interface ClientSettings {
   /** Claim to attribute of the user. */
   readonly claims?: Readonly<Record<string, string>> | undefined
   readonly requirePkce?: boolean | undefined
+  readonly sessionValidation?: SessionValidationSettings | undefined
   readonly logout?:
     | {
         readonly modes: readonly LogoutMode[]

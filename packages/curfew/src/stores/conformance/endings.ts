@@ -41,6 +41,17 @@ function endTests(test: StoreTest): void {
       assert.equal(await store.countLiveSessions(), 0)
     })
 
+    test('AC-109 keeps an ending off the revocation list and out of the feed where it is told so', async (store) => {
+      const session = await signedOn(store, sampleSession(1))
+      const { revokedUntilMs: _until, ...commit } = sampleEnd(1, session)
+      assert.deepEqual((await store.endSession(commit)).value, { kind: 'ended' })
+      assert.equal(await store.isRevoked(session.sri, t0 + 6000), false)
+      assert.deepEqual(await store.revocationFeed(0, 10), [])
+      assert.deepEqual((await stored(store, session)).end, commit.end)
+      await store.revoke(session.sri, t0 + hourMs, t0 + 6000)
+      assert.equal(await store.isRevoked(session.sri, t0 + 6000), true)
+    })
+
     test('answers `changed` to a plan that is out of date and writes nothing of it', async (store) => {
       const session = await signedOn(store, sampleSession(1))
       await store.addParticipant(session.id, sampleParticipant('payroll', 1))

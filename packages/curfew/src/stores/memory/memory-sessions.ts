@@ -96,7 +96,7 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   const keepUntilMs = tombstoneUntilMs(session, Math.max(commit.end.atMs, commit.keptUntilMs ?? 0), commit.revokedUntilMs, stored.participants.values())
   state.sessions.set(session.id, { ...stored, session, keepUntilMs })
   state.count.liveSessions -= 1
-  addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
+  if (commit.revokedUntilMs !== undefined) addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
   addRun(state, commit.run, commit.effects)
   return { kind: 'ended' }
 }

@@ -171,7 +171,7 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     String(expectedVersion),
     JSON.stringify(end),
     String(keepUntilMs),
-    String(revokedUntilMs),
+    revokedUntilMs === undefined ? '' : String(revokedUntilMs),
     session.sri,
     String(end.atMs),
     ...runArguments(context, bucket, run, commit.effects)
@@ -185,7 +185,7 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     return { value: isRepeat && runId === run.id ? { kind: 'ended' } : { kind: 'already', runId }, durability }
   }
   await indexMessages(context, run)
-  await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
+  if (revokedUntilMs !== undefined) await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
   return { value: { kind: 'ended' }, durability }
 }
 

@@ -29,14 +29,17 @@ define('add_participant', false, function(P, a)
   return {known and 'exists' or 'added'}
 end)
 
--- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt <run>
+-- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt <run>; revokedUntil is empty for none
 -- -> ended | already + end | changed | unknown | taken
 local function write_end(P, a)
   redis.call('HINCRBY', P .. 's:' .. a[1], 'v', 1)
-  redis.call('HSET', P .. 's:' .. a[1], 'e', a[3], 'k', a[4], 'r', a[5])
+  redis.call('HSET', P .. 's:' .. a[1], 'e', a[3], 'k', a[4])
   redis.call('ZREM', P .. 'due', a[1])
   redis.call('ZADD', P .. 'keep', a[4], a[1])
-  redis.call('HSET', P .. 'revoking', a[1], a[6] .. ' ' .. a[5] .. ' ' .. a[7])
+  if a[5] ~= '' then
+    redis.call('HSET', P .. 's:' .. a[1], 'r', a[5])
+    redis.call('HSET', P .. 'revoking', a[1], a[6] .. ' ' .. a[5] .. ' ' .. a[7])
+  end
 end
 
 define('end_session', true, function(P, a)

@@ -86,7 +86,7 @@ function endWrites(db: Database, { tally, runs, revoke }: SessionWriteParts): Pi
       const keepUntilMs = tombstoneUntilMs(session, Math.max(commit.end.atMs, commit.keptUntilMs ?? 0), commit.revokedUntilMs, known)
       end.run(JSON.stringify(commit.end), keepUntilMs, session.id)
       tally.liveSessions -= 1
-      revoke({ sri: session.sri, untilMs: commit.revokedUntilMs, atMs: commit.end.atMs })
+      if (commit.revokedUntilMs !== undefined) revoke({ sri: session.sri, untilMs: commit.revokedUntilMs, atMs: commit.end.atMs })
       runs.insert(commit.run, commit.effects)
       return { kind: 'ended' }
     },
