@@ -47,6 +47,8 @@ function checkDelivery(run: LogoutRun, delivery: LogoutRun['deliveries'][number]
   if (countsAsSignedOut(delivery.outcome) && (delivery.outcome === undefined || !('proof' in delivery.outcome) || delivery.outcome.proof.kind === 'none')) {
     throw new Broken(`${what} is called signed out without a proof`)
   }
+  const isByAnswer = delivery.channels.some(({ kind, binding }) => kind === 'server' || (binding !== 'front-channel' && binding !== 'image'))
+  if (countsAsSignedOut(delivery.outcome) && !isByAnswer) throw new Broken(`${what} is called signed out, and was only asked by a frame or a picture`)
 }
 
 /** Rules that hold once everything has had its time. @throws Broken */

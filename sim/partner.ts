@@ -1,3 +1,4 @@
+import type { PeerProtocol } from '../packages/curfew/src/core/peer.ts'
 import type { BrowserAnswer, SendResult } from '../packages/curfew/src/engine/sender.ts'
 import type { Clock } from '../packages/curfew/src/platform/clock.ts'
 import type { Trace } from './trace.ts'
@@ -16,8 +17,9 @@ export type Behaviour =
 /** What an application knows of its own sessions: the truth that outcomes are compared with. */
 export interface Partner {
   readonly id: string
+  readonly protocol: PeerProtocol
   readonly live: Set<string>
-  /** Takes a LogoutRequest by SOAP. */
+  /** Takes a LogoutRequest by SOAP, or a logout token. */
   receive(message: PartnerMessage, signal: AbortSignal): Promise<SendResult>
   /** Takes one through the browser; undefined: the browser does not come back. */
   visit(message: PartnerMessage): BrowserAnswer | undefined
@@ -30,6 +32,7 @@ export interface PartnerMessage {
 
 export interface PartnerOptions {
   readonly id: string
+  readonly protocol: PeerProtocol
   readonly clock: Clock
   readonly fraction: () => number
   readonly trace: Trace
@@ -37,7 +40,7 @@ export interface PartnerOptions {
 }
 
 export function createPartner(options: PartnerOptions): Partner {
-  const { id, clock, fraction, trace } = options
+  const { id, protocol, clock, fraction, trace } = options
   const live = new Set<string>()
   const choose = (): Behaviour => options.behaviours[Math.floor(fraction() * options.behaviours.length)] ?? 'answers'
   const end = (sessionIndex: string): 'ended' | 'already-ended' => {
@@ -48,7 +51,8 @@ export function createPartner(options: PartnerOptions): Partner {
   const confirmed = (sessionIndex: string, messageId: string): SendResult & BrowserAnswer => ({
     kind: 'confirmed',
     result: end(sessionIndex),
-    proof: { kind: 'signed-answer', messageId: `answer to ${messageId}`, hash: 'h', signedBy: id }
+    proof:
+      protocol === 'oidc' ? { kind: 'authenticated-2xx', hash: 'h' } : { kind: 'signed-answer', messageId: `answer to ${messageId}`, hash: 'h', signedBy: id }
   })
   const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
   const untilAborted = (signal: AbortSignal): Promise<SendResult> =>
@@ -59,6 +63,7 @@ export function createPartner(options: PartnerOptions): Partner {
     })
   return {
     id,
+    protocol,
     live,
     async receive({ sessionIndex, messageId }, signal) {
       const behaviour = choose()

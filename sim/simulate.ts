@@ -1,5 +1,5 @@
 import type { ParticipantId, RunId, SessionId } from '../packages/curfew/src/core/ids.ts'
-import type { LogoutChannel, Peer } from '../packages/curfew/src/core/peer.ts'
+import { isSilent, type LogoutChannel, type Peer } from '../packages/curfew/src/core/peer.ts'
 import type { RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
 import type { EngineDeps } from '../packages/curfew/src/engine/deps.ts'
 import { createEngine, type Engine } from '../packages/curfew/src/engine/engine.ts'
@@ -76,6 +76,7 @@ class World {
   readonly #untouched = new Set<string>()
   readonly #acknowledged = new Map<string, Set<string>>()
   readonly #browsers = new Set<RunId>()
+  readonly #messages = new Set<string>()
   #engine: Engine
   #isDead: () => boolean = () => false
   #node = 0
@@ -165,7 +166,7 @@ class World {
       id: participantId,
       peerId: partner.id,
       role: 'application',
-      protocol: 'saml',
+      protocol: partner.protocol,
       nameId: { value: `name at ${partner.id}` },
       sessionIndex,
       addedAtMs: nowMs,
@@ -184,9 +185,11 @@ class World {
   async #logout(session: OpenSession): Promise<void> {
     this.#untouched.delete(session.id)
     const participants = [...(this.#acknowledged.get(session.id) ?? [])]
-    const byPartner = this.#fraction() < 0.4 && participants.length > 0
+    // A client of OpenID that starts a logout does so as the user's page: it is told like any other.
+    const starters = participants.filter((id) => this.#peers.get(id.split(':')[0] ?? '')?.protocol === 'saml')
+    const byPartner = this.#fraction() < 0.4 && starters.length > 0
     const isBrowser = byPartner || this.#fraction() < 0.6
-    const starterId = byPartner ? (this.#any(participants) as ParticipantId) : undefined
+    const starterId = byPartner ? (this.#any(starters) as ParticipantId) : undefined
     const peerId = starterId?.split(':')[0] ?? ''
     const starter: Starter =
       starterId === undefined
@@ -226,6 +229,8 @@ class World {
     const attempt = delivery?.attempts.at(-1)
     if (delivery === undefined || attempt === undefined || attempt.channel.kind === 'server') return
     const answer = this.#partners.get(delivery.peerId)?.visit({ sessionIndex: delivery.sessionIndex, messageId: attempt.messageId })
+    // A frame or a picture of OpenID never brings an answer, whatever became of the session.
+    if (isSilent(attempt.channel)) return
     if (answer === undefined || this.#fraction() < 0.1) return
     if (this.#fraction() < 0.2) await this.#clock.advance(this.#fraction() * 6_000)
     await this.#within(this.#engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
@@ -269,7 +274,7 @@ class World {
       clock: this.#clock,
       random: this.#random,
       ids,
-      senders: [this.#sender(ids)],
+      senders: [this.#sender('saml', ids), this.#sender('oidc', ids)],
       peer: (id) => this.#peers.get(id),
       policy,
       receipts: { sign: async (run) => `receipt of ${run.id}` },
@@ -287,15 +292,18 @@ class World {
     }
   }
 
-  #sender(ids: ReturnType<typeof createIds>): Sender {
+  #sender(protocol: Peer['protocol'], ids: ReturnType<typeof createIds>): Sender {
     return {
-      protocol: 'saml',
+      protocol,
       newMessageId: () => ids.message().slice(0, 9),
       send: async ({ run, delivery, messageId }, signal) => {
         const stored = (await this.#truth.getRun(run.id))?.deliveries.find((d) => d.id === delivery.id)
         if (stored?.state === 'final') throw new Broken(`${run.id} asks ${delivery.peerId} although its outcome is final`)
         const partner = this.#partners.get(delivery.peerId)
-        if (partner === undefined) throw new Broken(`${delivery.peerId} is no partner`)
+        if (partner === undefined || partner.protocol !== protocol) throw new Broken(`${delivery.peerId} is no partner of ${protocol}`)
+        // The jti of a logout token: a client that saw it takes the second one for a replay, and does nothing.
+        if (this.#messages.has(messageId)) throw new Broken(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
+        this.#messages.add(messageId)
         return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
       },
       prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
@@ -304,17 +312,18 @@ class World {
 
   #makePartners(): void {
     const bad: readonly Behaviour[] = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'garbage', 'down']
-    for (const id of ['payroll', 'intranet', 'legacy', 'wiki']) {
+    for (const id of ['payroll', 'intranet', 'legacy', 'wiki', 'chat']) {
+      const protocol = id === 'wiki' || id === 'chat' ? 'oidc' : 'saml'
       const isGood = this.#fraction() < 0.5
       const behaviours: readonly Behaviour[] = isGood ? ['answers'] : ['answers', this.#any(bad), this.#any(bad)]
-      this.#partners.set(id, createPartner({ id, clock: this.#clock, fraction: this.#fraction, trace: this.trace, behaviours }))
+      this.#partners.set(id, createPartner({ id, protocol, clock: this.#clock, fraction: this.#fraction, trace: this.trace, behaviours }))
       const peer: Peer = {
         id,
         name: id,
-        protocol: 'saml',
+        protocol,
         role: 'application',
         entityId: `https://${id}.example`,
-        channels: this.#channels(id),
+        channels: protocol === 'saml' ? this.#channels(id) : this.#openIdChannels(id),
         mayBeAsked: this.#fraction() > 0.05,
         returnsBrowser: this.#fraction() > 0.2
       }
@@ -328,6 +337,13 @@ class World {
     const frame: LogoutChannel = { kind: 'frame', binding: 'redirect', url: `https://${id}.example/slo` }
     const hop: LogoutChannel = { kind: 'hop', binding: 'redirect', url: `https://${id}.example/slo` }
     return this.#any([[server], [hop], [frame, hop], [server, hop], [server, frame, hop], []])
+  }
+
+  #openIdChannels(id: string): readonly LogoutChannel[] {
+    const back: LogoutChannel = { kind: 'server', binding: 'back-channel', url: `https://${id}.example/back` }
+    const front: LogoutChannel = { kind: 'frame', binding: 'front-channel', url: `https://${id}.example/front` }
+    const image: LogoutChannel = { kind: 'frame', binding: 'image', url: `https://${id}.example/front` }
+    return this.#any([[back], [front], [image], [back, front], [back, front, image], []])
   }
 
   #any<T>(list: readonly T[]): T {

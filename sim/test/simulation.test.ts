@@ -59,4 +59,23 @@ suite('Simulation of whole logouts', () => {
       })
     assert.match((await firstBroken(flatter, 200)) ?? 'nothing found', /its own journal says it is not/)
   })
+
+  test('a frame or picture that is called signed out is found, even where the client did end its session', async () => {
+    const flatter = (store: Store): Store =>
+      spoiled(store, {
+        commitRun: (commit) =>
+          store.commitRun({
+            ...commit,
+            run: {
+              ...commit.run,
+              deliveries: commit.run.deliveries.map((d) =>
+                d.outcome?.kind === 'unconfirmed' && d.channels.every(({ kind }) => kind === 'frame') && ['wiki', 'chat'].includes(d.peerId)
+                  ? { ...d, outcome: { kind: 'ended', proof: { kind: 'authenticated-2xx', hash: 'x' } } }
+                  : d
+              )
+            }
+          })
+      })
+    assert.match((await firstBroken(flatter, 200)) ?? 'nothing found', /only asked by a frame or a picture|its own journal says it is not/)
+  })
 })
