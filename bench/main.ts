@@ -1,9 +1,10 @@
+import { benchOidc } from './oidc.ts'
 import { benchRuns } from './runs.ts'
 import { benchSaml } from './saml.ts'
 import { benchStore } from './store.ts'
 
 /** `npm run bench`: figures as ratios of one run; never a reason for a build to fail. */
-for (const bench of [benchSaml, benchStore, benchRuns]) {
+for (const bench of [benchSaml, benchStore, benchRuns, benchOidc]) {
   for (const text of await bench()) console.log(text)
   console.log('')
 }

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEngine } from '../packages/curfew/src/engine/engine.ts'
 import type { RunId } from '../packages/curfew/src/core/ids.ts'
 import type { Peer } from '../packages/curfew/src/core/peer.ts'
 import {
@@ -16,13 +15,11 @@ import {
   verifyLogoutResponse
 } from '@curfew/codecs'
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { systemClock } from '../packages/curfew/src/platform/clock.ts'
 import { createIds } from '../packages/curfew/src/platform/ids.ts'
-import { silentLogger } from '../packages/curfew/src/platform/logger.ts'
-import { createMetrics } from '../packages/curfew/src/platform/metrics.ts'
 import { systemRandom } from '../packages/curfew/src/platform/random.ts'
 import { sampleParticipant, sampleSession } from '../packages/curfew/src/stores/conformance/samples.ts'
 import { openSqliteStore } from '../packages/curfew/src/stores/sqlite/sqlite-store.ts'
+import { benchEngine } from './engine.ts'
 import { rateOf } from './measure.ts'
 
 const participants = 5
@@ -46,10 +43,8 @@ export async function benchRuns(): Promise<readonly string[]> {
     mayBeAsked: true,
     returnsBrowser: true
   })
-  const engine = createEngine({
+  const engine = benchEngine({
     store,
-    clock: systemClock,
-    random: systemRandom,
     ids,
     senders: [
       {
@@ -86,27 +81,7 @@ export async function benchRuns(): Promise<readonly string[]> {
         prepareBrowser: async () => ({ method: 'redirect', url: 'https://never.example' })
       }
     ],
-    peer,
-    policy: {
-      attemptsMax: 4,
-      retryBaseMs: 1_000,
-      retryCapMs: 10_000,
-      sendTimeoutMs: 5_000,
-      hopTimeoutMs: 8_000,
-      frameTimeoutMs: 3_000,
-      patienceMs: 8_000,
-      deadlineMs: 3_600_000
-    },
-    receipts: { sign: async (run) => `receipt of ${run.id}` },
-    probe: async () => ({ reachable: true, durationMs: 0 }),
-    logger: silentLogger,
-    metrics: createMetrics(),
-    owner: 'bench',
-    leaseMs: 30_000,
-    revocationMs: 3_600_000,
-    registryMs: 3_600_000,
-    sessionsPerUserMax: 100_000,
-    keepRunsMs: 3_600_000
+    peer
   })
   const opened = Array.from({ length: runs }, (_, i) => sampleSession(i, { userKey: `local:${i}` }))
   for (const [at, one] of opened.entries()) {
