@@ -55,6 +55,7 @@ export const catalogue = {
   CURFEW_OIDC_CLIENT_AUTHENTICATION: { kind: 'peer', http: 401, title: 'The client did not prove who it is.' },
   CURFEW_OIDC_CLIENT_UNKNOWN: { kind: 'peer', http: 400, title: 'There is no such client.' },
   CURFEW_OIDC_LOGOUT_REFUSED: { kind: 'peer', http: 502, title: 'The client refused to sign the user out.' },
+  CURFEW_OIDC_LOGOUT_TOKEN: { kind: 'peer', http: 400, title: 'The token names no session that this client could end.' },
   CURFEW_OIDC_PEER_HTTP: { kind: 'operation', http: 502, title: 'The client answered the logout token with an HTTP error.' },
   CURFEW_OIDC_REQUEST_REFUSED: { kind: 'peer', http: 400, title: 'The authorization request can not be accepted.' },
   CURFEW_OIDC_SESSION_ENDED: { kind: 'peer', http: 400, title: 'The session has ended before the client was signed in.' },

@@ -67,7 +67,7 @@ async function byAssertion(deps: AuthorityContext, parameters: Parameters, asser
       algorithms: assertionAlgorithms,
       issuer: client.clientId,
       subject: client.clientId,
-      audience: [deps.baseUrl, ...(['token', 'introspection', 'revocation'] as const).map((path) => deps.baseUrl + oidcPaths[path])],
+      audience: [deps.baseUrl, ...(['token', 'introspection', 'revocation', 'logout'] as const).map((path) => deps.baseUrl + oidcPaths[path])],
       requiredClaims: ['exp', 'jti'],
       currentDate: new Date(nowMs)
     })

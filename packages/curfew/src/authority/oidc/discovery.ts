@@ -25,6 +25,7 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     introspection_endpoint: oidcUrl(ctx, 'introspection'),
     revocation_endpoint: oidcUrl(ctx, 'revocation'),
     end_session_endpoint: oidcUrl(ctx, 'endSession'),
+    curfew_logout_endpoint: oidcUrl(ctx, 'logout'),
     ping_end_session_endpoint: ctx.baseUrl + startSloPaths.idp,
     ...sessionManagementUrls(ctx),
     frontchannel_logout_supported: true,

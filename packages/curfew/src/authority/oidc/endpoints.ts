@@ -12,6 +12,8 @@ export const oidcPaths = {
   userinfo: '/idp/userinfo.openid',
   keys: '/pf/JWKS',
   endSession: '/idp/init_logout.openid',
+  /** Ours: an application without a browser ends a session. */
+  logout: '/as/logout.oauth2',
   checkSession: '/as/check_session.openid',
   /** Where a person signs in or agrees, in the middle of an authorization. */
   interaction: '/as/interaction'

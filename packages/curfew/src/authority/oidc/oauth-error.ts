@@ -6,6 +6,7 @@ import { noStore } from '../request.ts'
 /** Words of RFC 6749 section 5.2 for our codes; anything else is a fault of ours. */
 const words: Readonly<Record<string, { readonly error: string; readonly status: number }>> = {
   CURFEW_OIDC_CLIENT_AUTHENTICATION: { error: 'invalid_client', status: 401 },
+  CURFEW_OIDC_LOGOUT_TOKEN: { error: 'invalid_grant', status: 400 },
   CURFEW_API_VALIDATION: { error: 'invalid_request', status: 400 },
   CURFEW_API_TOO_LARGE: { error: 'invalid_request', status: 413 }
 }

@@ -8,6 +8,7 @@ import { oidcPaths } from './endpoints.ts'
 import { endSession } from './end-session.ts'
 import { handBrowserToEngine, handToEngine } from './engine.ts'
 import { answerConsent, finishInteraction, showInteraction } from './interaction.ts'
+import { endWithoutBrowser, showRunToProgram } from './headless-logout.ts'
 import { introspect } from './introspect.ts'
 import { sendOAuthError } from './oauth-error.ts'
 import { revokeToken } from './revoke.ts'
@@ -34,6 +35,8 @@ function programRoutes(app: FastifyInstance, deps: AuthorityContext): void {
   app.setErrorHandler(async (error, request, reply) => sendOAuthError(deps, error, request, reply))
   app.post(oidcPaths.introspection, (request, reply) => introspect(deps, request, reply))
   app.post(oidcPaths.revocation, (request, reply) => revokeToken(deps, request, reply))
+  app.post(oidcPaths.logout, (request, reply) => endWithoutBrowser(deps, request, reply))
+  app.get(`${oidcPaths.logout}/:run`, (request, reply) => showRunToProgram(deps, request, reply))
 }
 
 /** The engine says at its first import that it does not know this version of Node; what it needs is there. */
