@@ -345,6 +345,13 @@ const oidcConnection = z
     consent: z.enum(['none', 'ask']).optional(),
     claims: z.record(z.string(), z.string()).optional().describe('Claim: attribute of the user.'),
     requirePkce: z.boolean().optional(),
+    tokenEncryption: z
+      .strictObject({
+        algorithm: z.enum(['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES']),
+        content: z.enum(['A128CBC-HS256', 'A256GCM']).default('A256GCM')
+      })
+      .optional()
+      .describe('ID tokens and logout tokens are encrypted to the first fitting key in jwks.'),
     sessionValidation: sessionValidation.describe('For this client; what is left out is as in oidc.sessionValidation.'),
     logout: z
       .strictObject({

@@ -11,6 +11,7 @@ import type {
   TokenAlgorithm,
   TokenKey
 } from './settings.ts'
+import { encryptionKeyOf, type TokenEncryption } from './token-encryption.ts'
 import { validationOf } from './session-validation.ts'
 
 /** One OpenID client, ready to work with. */
@@ -35,6 +36,7 @@ export interface OidcClient {
   readonly claims: Readonly<Record<string, string>>
   readonly requirePkce: boolean
   readonly sessionValidation: SessionValidation
+  readonly encryption?: TokenEncryption
   /** It is remembered in the sessions it takes part in, and told when they end (AC-169). */
   readonly trackSessions: boolean
   readonly logoutTokenSeconds: number
@@ -123,6 +125,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
       returnsBrowser: true,
       landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
     },
+    ...encryptionOf(settings),
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
     ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),
     ...(settings.jwksUri === undefined ? {} : { jwksUri: settings.jwksUri })
@@ -134,6 +137,14 @@ function requireCredentials(settings: ClientSettings, authentication: ClientAuth
   if (isSecret && settings.clientSecret === undefined) throw unusable(settings, 'it authenticates with a secret and has none')
   if (authentication === 'privateKeyJwt' && settings.jwks === undefined && settings.jwksUri === undefined)
     throw unusable(settings, 'it authenticates with a key, and neither jwks nor jwksUri is given')
+}
+
+function encryptionOf(settings: ClientSettings): { readonly encryption?: TokenEncryption } {
+  const { tokenEncryption: wanted, jwks } = settings
+  if (wanted === undefined) return {}
+  const key = encryptionKeyOf(jwks?.keys ?? [], wanted.algorithm)
+  if (key === undefined) throw unusable(settings, `no key in jwks can be encrypted to with ${wanted.algorithm}`)
+  return { encryption: { ...wanted, key } }
 }
 
 /** Server to server first: it alone brings an answer. */

@@ -40,6 +40,8 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     subject_types_supported: ['public', 'pairwise'],
     code_challenge_methods_supported: ['S256'],
     id_token_signing_alg_values_supported: algorithms,
+    id_token_encryption_alg_values_supported: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES'],
+    id_token_encryption_enc_values_supported: ['A128CBC-HS256', 'A256GCM'],
     authorization_signing_alg_values_supported: algorithms,
     dpop_signing_alg_values_supported: assertions,
     token_endpoint_auth_methods_supported: [...authentication, 'none'],

@@ -4,6 +4,7 @@ import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
 import type { Clients } from './client.ts'
 import { signLogoutToken } from './logout-token.ts'
+import { encryptToken } from './token-encryption.ts'
 import type { TokenKey } from './settings.ts'
 
 export interface OidcSenderDeps {
@@ -32,7 +33,8 @@ async function sendLogoutToken(deps: OidcSenderDeps, request: SendRequest, signa
   const client = deps.clients.byId(delivery.peerId)
   if (client === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_PEER_UNKNOWN', retryable: false }
   const { issuer, keys } = deps
-  const token = await signLogoutToken(keys, { issuer, client, subject: delivery.nameId.value, sid: delivery.sessionIndex, jti, nowMs })
+  const signed = await signLogoutToken(keys, { issuer, client, subject: delivery.nameId.value, sid: delivery.sessionIndex, jti, nowMs })
+  const token = client.encryption === undefined ? signed : await encryptToken(client.encryption, signed)
   try {
     const answer = await deps.outbound.request({
       peerId: client.id,

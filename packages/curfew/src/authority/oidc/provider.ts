@@ -51,7 +51,8 @@ export function createProvider(ctx: AuthorityContext): Provider {
       pushedAuthorizationRequests: { enabled: true },
       dPoP: { enabled: true },
       jwtResponseModes: { enabled: true },
-      claimsParameter: { enabled: true }
+      claimsParameter: { enabled: true },
+      encryption: { enabled: true }
     },
     scopes: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
     claims: {
@@ -68,6 +69,8 @@ export function createProvider(ctx: AuthorityContext): Provider {
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     enabledJWA: {
       idTokenSigningAlgValues: algorithms,
+      idTokenEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES'],
+      idTokenEncryptionEncValues: ['A128CBC-HS256', 'A256GCM'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
       dPoPSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
       authorizationSigningAlgValues: algorithms
@@ -127,6 +130,9 @@ function metadataOf(client: OidcClient): ClientMetadata {
     token_endpoint_auth_method: authenticationNames[client.authentication],
     id_token_signed_response_alg: client.algorithm,
     authorization_signed_response_alg: client.algorithm,
+    ...(client.encryption === undefined
+      ? {}
+      : { id_token_encrypted_response_alg: client.encryption.algorithm, id_token_encrypted_response_enc: client.encryption.content }),
     subject_type: 'pairwise',
     scope: [...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '),
     require_auth_time: true,

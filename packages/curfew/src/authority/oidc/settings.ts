@@ -23,6 +23,12 @@ export type ClientAuthentication = 'clientSecretBasic' | 'clientSecretPost' | 'p
 /** How a client is told that a session ended, by its name in the replaced product. */
 export type LogoutMode = 'none' | 'pingFrontChannel' | 'frontChannel' | 'backChannel'
 
+/** How ID tokens and logout tokens are encrypted for a client, by the names of RFC 7518. */
+export interface TokenEncryptionSettings {
+  readonly algorithm: 'RSA-OAEP' | 'RSA-OAEP-256' | 'ECDH-ES'
+  readonly content: 'A128CBC-HS256' | 'A256GCM'
+}
+
 /** What the session decides about a token, by the names of the replaced product. */
 export interface SessionValidation {
   /** `pi.sri` is in ID tokens and at userinfo. */
@@ -67,6 +73,8 @@ export interface ClientSettings {
   /** Claim to attribute of the user. */
   readonly claims?: Readonly<Record<string, string>> | undefined
   readonly requirePkce?: boolean | undefined
+  /** To a key in `jwks`. */
+  readonly tokenEncryption?: TokenEncryptionSettings | undefined
   readonly sessionValidation?: SessionValidationSettings | undefined
   readonly logout?:
     | {

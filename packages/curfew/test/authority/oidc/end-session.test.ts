@@ -125,7 +125,7 @@ suite('RP-initiated logout', () => {
     assert.equal(await finish(kit, browser, String(started.headers.location)).then((end) => end.includes('chat.test')), false)
   })
 
-  test('AC-150 something encrypted is no hint without client_id, and none with it either: this server encrypts no ID tokens', async () => {
+  test('AC-150 something encrypted is no hint without client_id, and none with it either: only the client can open it', async () => {
     const { kit, browser } = await withHint()
     await using _kit = kit
     const encrypted = 'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA'
