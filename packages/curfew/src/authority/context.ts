@@ -9,11 +9,14 @@ import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
 import type { Locator } from '../platform/locator.ts'
 import type { Metrics } from '../platform/metrics.ts'
+import type { Random } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
 import type { Clients } from './oidc/client.ts'
 import type { OidcSettings } from './oidc/settings.ts'
+import type { AdapterLogout } from './ext/adapter-logout.ts'
+import type { Adapters } from './opentoken/adapters.ts'
 import type { PingOneSettings } from './pingone/settings.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
@@ -28,8 +31,13 @@ export interface AuthorityContext {
   readonly engine: Engine
   readonly clock: Clock
   readonly ids: Ids
+  readonly random: Pick<Random, 'bytes'>
   readonly connections: Connections
   readonly clients: Clients
+  /** Applications by OpenToken. */
+  readonly adapters: Adapters
+  /** Paths under `/ext` that end the session of one authentication source, here only. */
+  readonly adapterLogouts: readonly AdapterLogout[]
   readonly locator: Locator
   readonly users: UserDirectory
   readonly passwords: Passwords

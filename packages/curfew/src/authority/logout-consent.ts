@@ -38,7 +38,8 @@ function wordOf(choice: string | undefined): string | undefined {
 function friends(ctx: AuthorityContext): ReadonlySet<string> {
   const saml = ctx.connections.all().flatMap((c) => [c.homeUrl, ...(c.role === 'sp' ? c.consumers.map((acs) => acs.url) : [c.singleSignOn.url])])
   const oidc = ctx.clients.all().flatMap((c) => [c.homeUrl, ...c.redirectUris])
-  return new Set([ctx.baseUrl, ...saml, ...oidc].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
+  const openToken = ctx.adapters.all().flatMap(({ origins }) => origins)
+  return new Set([ctx.baseUrl, ...saml, ...oidc, ...openToken].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
 }
 
 /** Asks the person; the form comes back to `action` with `fields`. */

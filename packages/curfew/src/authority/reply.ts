@@ -13,7 +13,10 @@ export function sendInstruction(
   reply: FastifyReply,
   instruction: BrowserInstruction
 ): FastifyReply {
-  if (instruction.method === 'redirect') return seeOther(reply, instruction.url)
+  if (instruction.method === 'redirect') {
+    if (instruction.cookie !== undefined) reply.header('set-cookie', instruction.cookie)
+    return seeOther(reply, instruction.url)
+  }
   const context = ctx.pageContext(request)
   const page = autoPostPage(context, instruction.url, instruction.fields)
   return reply.headers({ ...pageHeaders(context.nonce, { formsLeave: true }), ...noStore }).send(page.toString())

@@ -8,6 +8,10 @@ import type { MessageKey } from './pages/messages.ts'
 import { problemPage } from './pages/problem-page.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { oidcPlugin } from './oidc/plugin.ts'
+import { extPlugin } from './ext/plugin.ts'
+import { askLogin } from './opentoken/login.ts'
+import { openTokenPlugin } from './opentoken/plugin.ts'
+import { resumeApplication } from './opentoken/sign-on.ts'
 import { pingPlugin } from './ping/plugin.ts'
 import { pingOnePlugin } from './pingone/plugin.ts'
 import { noStore } from './request.ts'
@@ -23,7 +27,7 @@ import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
-import { finishSignOn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
+import { finishSignOn, type SignedIn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
 
 /** Largest request body, as the replaced product (AC-165). */
 export const bodyBytesMax = 200_000
@@ -51,6 +55,8 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(samlIdpPlugin(ctx))
   app.register(samlSpPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
   app.register(oidcPlugin(ctx))
+  app.register(openTokenPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
+  app.register(extPlugin(ctx))
   app.register(pingPlugin(ctx))
   app.register(revocationFeedPlugin(ctx))
   app.register(sessionManagementPlugin(ctx))
@@ -62,9 +68,26 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
 function signOnDeps(ctx: AuthorityContext): SignOnDeps {
   return {
     ...ctx,
-    resume: (done, request, reply) => (done.transaction.purpose.kind === 'oidc' ? resumeAuthorization(ctx, done, reply) : resumeSso(ctx, done, request, reply)),
-    providers: () => ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso),
-    askProvider: (wish, request, reply) => askProvider(ctx, wish, request, reply)
+    resume: (done, request, reply) => resume(ctx, done, request, reply),
+    providers: () => [...ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso), ...ctx.adapters.logins()],
+    askProvider: (wish, request, reply) => {
+      const adapter = ctx.adapters.byId(wish.providerId)
+      return adapter?.role === 'idp' ? askLogin(ctx, adapter, wish, request, reply) : askProvider(ctx, wish, request, reply)
+    }
+  }
+}
+
+/** Goes on with what waited for a sign-in, where it came from. */
+async function resume(ctx: AuthorityContext, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  switch (done.transaction.purpose.kind) {
+    case 'oidc':
+      return resumeAuthorization(ctx, done, reply)
+    case 'opentoken':
+      return resumeApplication(ctx, done, request, reply)
+    case 'home':
+    case 'landing':
+    case 'saml':
+      return resumeSso(ctx, done, request, reply)
   }
 }
 

@@ -10,6 +10,7 @@ import type { AuthorityContext } from '../authority/context.ts'
 import { fixedClients, makeClient } from '../authority/oidc/client.ts'
 import { makeTokenKey, readTokenKey } from '../authority/oidc/keys.ts'
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
+import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
 import type { ClientSettings, TokenKey } from '../authority/oidc/settings.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
@@ -43,6 +44,7 @@ import { composeGateway, type GatewayComposition, type GatewayParts } from './co
 import { gatewaySettings } from './gateway-settings.ts'
 import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
+import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
 import { version } from './version.ts'
 
 /** A whole server, made from one configuration. */
@@ -79,7 +81,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const connections = opened.use(
     await openConnections(connectionsDeps({ keys, outbound, logger }), {
       applications: config.connections.filter((connection) => connection.protocol === 'saml'),
-      identityProviders: config.identityProviders
+      identityProviders: config.identityProviders.filter((provider) => provider.protocol === 'saml')
     })
   )
   const tokenKeys = await readTokenKeys(config, keys)
@@ -88,9 +90,11 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       .filter((connection) => connection.protocol === 'oidc')
       .map((client) => makeClient(settingsOf(client), tokenKeys, config.oidc.sessionValidation))
   )
-  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id)
+  const adapters = makeAdapters(config)
+  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id)
   const openedStore = await openStore(config, logger)
   const store = opened.use(openedStore.store)
+  const settings = await authoritySettings(config, keys, logger)
   const engine = createEngine({
     store,
     clock,
@@ -98,7 +102,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     ids,
     senders: [
       createSamlSender({ entityId, connections, ids, outbound }),
-      createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound })
+      createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound }),
+      createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator })
     ],
     peer,
     receipts: receiptSigner(entityId, keys),
@@ -109,13 +114,15 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
   const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
-  const settings = await authoritySettings(config, keys, logger)
   const passwords = passwordWatch(config, { ...shared, users: settings.users, random })
   const authority = createAuthorityServer({
     ...shared,
     ...settings,
     connections,
     clients,
+    adapters,
+    adapterLogouts: adapterLogouts(config),
+    random,
     peer,
     oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
     fetchKeys: (url) => fetchKeys(outbound, url),
@@ -130,7 +137,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     peer,
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
-      ...clients.all().map((client) => ({ peer: client.peer, certificates: [] }))
+      ...[...clients.all(), ...adapters.all()].map((client) => ({ peer: client.peer, certificates: [] }))
     ]
   })
   const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
@@ -269,7 +276,22 @@ function engineSettings(
 
 type AuthoritySettings = Omit<
   AuthorityContext,
-  'store' | 'engine' | 'clock' | 'ids' | 'metrics' | 'logger' | 'baseUrl' | 'connections' | 'clients' | 'peer' | 'oidc' | 'fetchKeys' | 'health'
+  | 'store'
+  | 'engine'
+  | 'clock'
+  | 'ids'
+  | 'metrics'
+  | 'logger'
+  | 'baseUrl'
+  | 'connections'
+  | 'clients'
+  | 'adapters'
+  | 'adapterLogouts'
+  | 'random'
+  | 'peer'
+  | 'oidc'
+  | 'fetchKeys'
+  | 'health'
 >
 
 async function authoritySettings(config: Config, keys: readonly AuthorityKey[], logger: Logger): Promise<AuthoritySettings> {

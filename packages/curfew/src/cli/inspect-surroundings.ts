@@ -53,7 +53,7 @@ async function readPartners(config: Config, certificates: readonly string[]): Pr
   const ownKeys = config.saml.keys.map((key, i): OwnKey => publicHalf(certificates[i] ?? '', key.algorithm))
   const settings: readonly (ConnectionsSettings & { readonly id: string })[] = [
     ...config.connections.flatMap((one) => (one.protocol === 'saml' ? [{ id: one.id, applications: [one], identityProviders: [] }] : [])),
-    ...config.identityProviders.map((one) => ({ id: one.id, applications: [], identityProviders: [one] }))
+    ...config.identityProviders.flatMap((one) => (one.protocol === 'saml' ? [{ id: one.id, applications: [], identityProviders: [one] }] : []))
   ]
   for (const one of settings) {
     try {

@@ -183,6 +183,15 @@ function addToolCommands(program: Command, on: On): void {
   on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) =>
     (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? '')
   )
+  const openToken = program.command('opentoken').description('Settings that applications by OpenToken share with this server')
+  on(
+    example(openToken.command('export <id>').description('Write the agent-config.txt of one adapter'), 'curfew opentoken export forms > agent-config.txt'),
+    async (context, parsed) => (await import('./commands/opentoken.ts')).exportAgentConfig(context, parsed.args[0] ?? '')
+  )
+  on(
+    example(openToken.command('import <file>').description('Turn an agent-config.txt into lines of curfew.yaml'), 'curfew opentoken import agent-config.txt'),
+    async (context, parsed) => (await import('./commands/opentoken.ts')).importAgentConfig(context, parsed.args[0] ?? '')
+  )
   on(
     example(
       program.command('inspect <input>').description('Decode and judge a SAML message, metadata or JWT: address, text, file, or - for standard input'),

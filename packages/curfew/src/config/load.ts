@@ -312,12 +312,14 @@ function absolutePaths(config: Config, folder: string): Config {
     store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
-    signOn: { ...config.signOn, users: full(config.signOn.users) },
+    signOn: { ...config.signOn, users: full(config.signOn.users), adapterLogout: withFullTemplate(config.signOn.adapterLogout, full) },
     brand: brandPaths(config.brand, full),
     gateway: config.gateway === undefined ? undefined : gatewayPaths(config.gateway, full),
     connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),
     oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
-    identityProviders: config.identityProviders.map((provider) => withFullPaths(provider, full))
+    identityProviders: config.identityProviders.map((provider) =>
+      provider.protocol === 'saml' ? withFullPaths(provider, full) : { ...provider, adapterLogout: withFullTemplate(provider.adapterLogout, full) }
+    )
   }
 }
 
@@ -338,6 +340,10 @@ function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
 function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
   const { tls, secretFile } = gateway
   return { ...gateway, secretFile: full(secretFile), tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) } }
+}
+
+function withFullTemplate(logout: Config['signOn']['adapterLogout'], full: <T extends string | undefined>(path: T) => T): Config['signOn']['adapterLogout'] {
+  return logout === undefined ? undefined : { ...logout, template: full(logout.template) }
 }
 
 type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'metadata'>

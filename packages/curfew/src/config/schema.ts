@@ -167,11 +167,24 @@ const pingOne = z
 
 const idpid = z.string().min(1).max(200).optional().describe('Value of the parameter idpid that means sessions from here. Default: the id.')
 
+const adapterLogout = z
+  .strictObject({
+    path: z
+      .string()
+      .regex(/^\/[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/, 'write a path that begins with a slash, such as /logout')
+      .describe('Served under /ext.'),
+    redirectUrl: url.optional().describe('Where the browser goes afterwards; wins over template.'),
+    template: path.optional().describe('File with the text of the page that is shown otherwise.')
+  })
+  .optional()
+  .describe('A path that ends the sessions of this source here, without telling anybody.')
+
 const signOn = z
   .strictObject({
     users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
     sourceId: id.default('form'),
     idpid,
+    adapterLogout,
     successUrl: url.optional().describe('Landing page after a sign-in that names none.'),
     targets: z.array(target).default([]).describe('Allowed TargetResource addresses of a sign-in; others are ignored.'),
     sessionState: z.enum(['none', 'globally', 'perAdapter']).default('globally').describe('Who may use the sign-in of the form when sessions are off.'),
@@ -388,6 +401,63 @@ const oidc = z
   .prefault({})
   .describe('The OpenID provider.')
 
+const seconds = (least: number, most: number) => z.int().min(least).max(most)
+
+/** What an OpenToken adapter has in either role. */
+const openTokenAdapter = {
+  ...partner,
+  protocol: z.literal('opentoken'),
+  password: z.string().min(8).max(512).describe('Both sides know it; from the environment or a file: ${env:NAME}, ${file:path}.'),
+  cipherSuite: z.enum(['aes-128', 'aes-256', '3des']).optional().describe('Default: aes-128. 3des is there for old applications.'),
+  transport: z
+    .enum(['query', 'cookie', 'form', 'reference'])
+    .optional()
+    .describe('How tokens travel. Default: form to applications, query from login applications. reference: attributes are picked up server to server.'),
+  tokenName: z
+    .string()
+    .regex(/^[A-Za-z][\w.-]{0,59}$/, 'write a name of letters, digits, dots and dashes')
+    .optional()
+    .describe('Name of the query parameter, form field or cookie. Default: opentoken.'),
+  tokenSeconds: seconds(1, 28_800).optional().describe('How long a token is good for. Default: 300.'),
+  sessionSeconds: seconds(1, 259_200).optional().describe('Gives renew-until. Default: 43200.'),
+  notBeforeToleranceSeconds: seconds(0, 3_600).optional().describe('How far not-before may lie ahead. Default: 0.'),
+  cookie: z
+    .strictObject({ domain: z.string(), path: z.string().startsWith('/'), secure: z.boolean(), httpOnly: z.boolean() })
+    .partial()
+    .optional()
+    .describe('The transport cookie. secure and httpOnly are on by default.'),
+  logoutService: url.optional().describe('Where browsers are sent to end the session of the application. Absent: it can not be asked.'),
+  resumeParameter: z.enum(['both', 'resumePath', 'resume']).optional().describe('Name of the parameter with the resume path. Default: both.'),
+  confirmation: z
+    .enum(['return', 'answer'])
+    .optional()
+    .describe('What counts as signed out: the return of the browser (default), or only an answer token, which the SDK gives.'),
+  reference: z
+    .strictObject({ username: z.string().min(1), password: z.string().min(8) })
+    .optional()
+    .describe('What the application says at /ext/ref/pickup and /ext/ref/dropoff.'),
+  attributes: z.record(z.string(), z.string()).optional().describe('Attribute of the token: attribute of the user; username is the name.')
+}
+
+const openTokenConnection = z
+  .strictObject({
+    ...openTokenAdapter,
+    targetUrl: url.describe('Where the application takes tokens.'),
+    origins: z.array(url).optional().describe('Further origins of the application that TargetResource may lead to.'),
+    subject: z.string().min(1).optional().describe('Attribute that becomes the subject. Default: the user name.')
+  })
+  .describe('An application by OpenToken (SP adapter instance).')
+
+const openTokenLogin = z
+  .strictObject({
+    ...openTokenAdapter,
+    authenticationService: url.describe('Where browsers are sent to sign in.'),
+    adapterLogout,
+    targetUrl: url.optional(),
+    idpid
+  })
+  .describe('An application that signs people in by OpenToken (IdP adapter instance).')
+
 const samlIdentityProvider = z
   .strictObject({
     ...samlPartner,
@@ -424,11 +494,11 @@ export const configSchema = z.strictObject({
   outbound,
   brand,
   connections: z
-    .array(z.discriminatedUnion('protocol', [samlConnection, oidcConnection]))
+    .array(z.discriminatedUnion('protocol', [samlConnection, oidcConnection, openTokenConnection]))
     .default([])
     .describe('The applications.'),
   identityProviders: z
-    .array(z.discriminatedUnion('protocol', [samlIdentityProvider]))
+    .array(z.discriminatedUnion('protocol', [samlIdentityProvider, openTokenLogin]))
     .default([])
     .describe('Upstream identity providers. With none, people sign in here.'),
   gateway: gateway.optional(),
@@ -446,6 +516,8 @@ export type GatewayFileConfig = z.output<typeof gatewayFileSchema>
 export type ConfigInput = z.input<typeof configSchema>
 export type SamlConnectionConfig = z.output<typeof samlConnection>
 export type OidcConnectionConfig = z.output<typeof oidcConnection>
+export type OpenTokenConnectionConfig = z.output<typeof openTokenConnection>
+export type OpenTokenLoginConfig = z.output<typeof openTokenLogin>
 export type SamlIdentityProviderConfig = z.output<typeof samlIdentityProvider>
 
 /** JSON Schema (draft 2020-12) for editors. */

@@ -2,6 +2,13 @@
 export type OutcomeProof =
   | { readonly kind: 'signed-answer'; readonly messageId: string; readonly hash: string; readonly signedBy: string }
   | { readonly kind: 'authenticated-2xx'; readonly hash: string }
+  /** An answer made with a key that only the participant and this authority hold. */
+  | { readonly kind: 'keyed-answer'; readonly hash: string }
+  /**
+   * The browser brought back a one-time value that went to the participant only: its word in the terms of a protocol
+   * that knows no other, and weaker than the rest, because whoever sits at that browser could bring it, too.
+   */
+  | { readonly kind: 'browser-return'; readonly hash: string }
   | { readonly kind: 'none' }
 
 /**

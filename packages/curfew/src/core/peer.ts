@@ -1,7 +1,7 @@
 import type { PeerId } from './ids.ts'
 
 /** What a peer speaks. */
-export type PeerProtocol = 'saml' | 'oidc'
+export type PeerProtocol = 'saml' | 'oidc' | 'opentoken'
 
 /**
  * A way to ask a peer to end a session, in order of what it can prove.

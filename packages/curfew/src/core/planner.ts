@@ -91,9 +91,17 @@ function preferring(channels: readonly LogoutChannel[], binding: LogoutChannel['
   return [...channels].sort((a, b) => Number(b.binding === binding) - Number(a.binding === binding))
 }
 
-/** The identity provider that signed the user in is asked before the applications (Core 3.7.3.2). */
+/**
+ * The identity provider that signed the user in is asked before the applications (Core 3.7.3.2). The login application
+ * of an OpenToken adapter is no authority of its own: it comes last, as in the replaced product.
+ */
 function byRole(a: Participant, b: Participant): number {
-  return Number(b.role === 'upstream') - Number(a.role === 'upstream')
+  return roleRank(a) - roleRank(b)
+}
+
+function roleRank({ role, protocol }: Participant): number {
+  if (role === 'application') return 1
+  return protocol === 'opentoken' ? 2 : 0
 }
 
 /** Applications that may keep the browser come last; otherwise the order of the sign-ins stays. */

@@ -21,7 +21,7 @@ export type SendResult =
 
 /** What the browser has to do for a front-channel message. */
 export type BrowserInstruction =
-  | { readonly method: 'redirect'; readonly url: string }
+  | { readonly method: 'redirect'; readonly url: string /** A whole `Set-Cookie` that goes along. */; readonly cookie?: string }
   | { readonly method: 'post'; readonly url: string; readonly fields: Readonly<Record<string, string>> }
 
 /**

@@ -4,6 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import { fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
 import { makeTokenKey } from '../../src/authority/oidc/keys.ts'
+import { makeApplicationAdapter, makeLoginAdapter } from '../../src/authority/opentoken/adapter.ts'
+import { fixedAdapters } from '../../src/authority/opentoken/adapters.ts'
+import { createOpenTokenSender } from '../../src/authority/opentoken/opentoken-sender.ts'
+import type { ApplicationSettings, LoginSettings } from '../../src/authority/opentoken/settings.ts'
 import { createOidcSender } from '../../src/authority/oidc/oidc-sender.ts'
 import type { ClientSettings, TokenKey } from '../../src/authority/oidc/settings.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
@@ -53,6 +57,9 @@ export interface KitOptions {
   readonly identityProviders?: readonly { readonly settings: IdentityProviderSettings; readonly certificatePem: string }[]
   /** OpenID clients. */
   readonly clients?: readonly ClientSettings[]
+  /** Applications by OpenToken, and those that sign people in. */
+  readonly adapters?: { readonly applications?: readonly ApplicationSettings[]; readonly logins?: readonly LoginSettings[] }
+  readonly adapterLogouts?: AuthorityContext['adapterLogouts']
   /** Instead of a new one in memory. */
   readonly store?: Store
   readonly sessionsPerUserMax?: number
@@ -114,7 +121,12 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   ])
   const tokenKeys = [await makeTokenKey(ownKeys[0]?.key ?? authorityPair.key, 'kit')]
   const clients = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
-  const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id)
+  const adapters = fixedAdapters([
+    ...(options.adapters?.applications ?? []).map((settings) => makeApplicationAdapter(settings)),
+    ...(options.adapters?.logins ?? []).map((settings) => makeLoginAdapter(settings))
+  ])
+  const locator = createLocator([Buffer.alloc(32, 7)], random)
+  const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id)
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const metrics = createMetrics()
   const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
@@ -133,7 +145,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ids,
     senders: [
       createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound }),
-      createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound })
+      createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound }),
+      createOpenTokenSender({ adapters, store, random, ids, locator })
     ],
     peer,
     policy,
@@ -159,6 +172,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     store,
     connections,
     clients,
+    adapters,
+    locator,
     peer,
     tokenKeys,
     engine,
@@ -186,7 +201,10 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   }
 }
 
-type Parts = Pick<AuthorityContext, 'clock' | 'ids' | 'store' | 'connections' | 'clients' | 'peer' | 'engine' | 'metrics' | 'logger'> & {
+type Parts = Pick<
+  AuthorityContext,
+  'clock' | 'ids' | 'store' | 'connections' | 'clients' | 'adapters' | 'locator' | 'peer' | 'engine' | 'metrics' | 'logger'
+> & {
   readonly ownKeys: readonly OwnKey[]
   readonly tokenKeys: readonly TokenKey[]
   readonly random: Random
@@ -208,8 +226,9 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const targetUrls = (options.identityProviders ?? []).map(({ settings }) => settings.targetUrl)
   return {
     ...rest,
+    random,
+    adapterLogouts: options.adapterLogouts ?? [],
     baseUrl: options.baseUrl ?? authorityUrl,
-    locator: createLocator([Buffer.alloc(32, 7)], random),
     users: options.users ?? { find: async (username) => users.find((user) => user.username === username.trim().toLowerCase()), changed: async () => [] },
     passwords: { verify: async (hash, password) => hash === `hash:${password}`, decoyHash: 'hash:' },
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },

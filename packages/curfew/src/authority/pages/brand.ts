@@ -131,7 +131,11 @@ function luminance(colour: string): number {
 const slotElements = new Set(['p', 'a', 'strong', 'em', 'span', 'div', 'ul', 'li', 'br', 'small', 'nav', 'img'])
 const slotAttributes = new Set(['href', 'class', 'lang', 'dir', 'alt', 'src', 'width', 'height', 'title'])
 
-function slot(markup: string, name: 'header' | 'footer'): Html {
+/**
+ * Markup of an administrator for one place of a page.
+ * @throws CURFEW_CONFIG_BRAND_MARKUP when it holds anything but plain structural markup
+ */
+export function slot(markup: string, name: string): Html {
   for (const [tag] of markup.matchAll(/<[^>]*>?/g)) checkTag(tag, name)
   return trusted(markup)
 }

@@ -28,7 +28,7 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
   const parameters = parametersOf(request)
   const landing = landingOf(ctx, parameters, request)
   const session = await currentSession(ctx, request)
-  if (session === undefined || isOfOther(session, parameters)) return nobodyHere(ctx, landing, request, reply)
+  if (session === undefined || (await isOfOther(ctx, session, parameters))) return nobodyHere(ctx, landing, request, reply)
   const { path, confirm } = sideOf(ctx, request)
   switch (consentOf(ctx, session, { confirm, parameters }, request)) {
     case 'needed':
@@ -49,9 +49,11 @@ function sideOf(ctx: AuthorityContext, request: FastifyRequest): { readonly path
   return { path: startSloPaths.sp, confirm: sp?.confirm ?? confirm, successUrl: sp?.successUrl ?? successUrl }
 }
 
-/** `SpSessionAuthnAdapterId` limits the start to a session that this source made. */
-function isOfOther(session: Session, { SpSessionAuthnAdapterId: sourceId }: Parameters): boolean {
-  return sourceId !== undefined && sourceId !== session.sourceId
+/** `SpSessionAuthnAdapterId` limits the start to a session that this source made, or that this application takes part in. */
+async function isOfOther(ctx: AuthorityContext, session: Session, { SpSessionAuthnAdapterId: id }: Parameters): Promise<boolean> {
+  if (id === undefined || id === session.sourceId) return false
+  const isApplication = ctx.adapters.byId(id)?.role === 'sp'
+  return !isApplication || (await ctx.store.getParticipants(session.id)).every(({ peerId }) => peerId !== id)
 }
 
 function landingOf(ctx: AuthorityContext, parameters: Parameters, request: FastifyRequest): Landing {

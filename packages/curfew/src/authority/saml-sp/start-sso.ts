@@ -2,6 +2,8 @@ import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { judgeLanding } from '../redirects.ts'
+import { openApplication } from '../opentoken/sign-on.ts'
+import { applicationOf } from '../opentoken/start.ts'
 import { sendInstruction } from '../reply.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import type { IdpConnection } from '../saml/connection.ts'
@@ -13,8 +15,17 @@ import { requestSignIn } from './request.ts'
  * `/sp/startSSO.ping`: a sign-in at an identity provider that starts here. `PartnerIdpId` may be left out where there
  * is only one; `TargetResource` (or `TARGET`) is where it ends, `InErrorResource` where it ends when it can't begin.
  */
-export function startSignIn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function startSignIn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const parameters = parametersOf(request)
+  if (parameters['SpSessionAuthnAdapterId'] !== undefined) return openAdapter(ctx, parameters, request, reply)
   return start(ctx, 'sso', (parameters) => providerOf(ctx, parameters).id, request, reply)
+}
+
+/** The session is made for one application by OpenToken; `PartnerIdpId` says whose word counts, absent: anybody's. */
+function openAdapter(ctx: AuthorityContext, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const adapter = applicationOf(ctx, parameters['SpSessionAuthnAdapterId'])
+  const providerId = parameters['PartnerIdpId'] === undefined ? undefined : providerOf(ctx, parameters).id
+  return openApplication(ctx, adapter, { parameters, providerId }, request, reply)
 }
 
 /**

@@ -200,6 +200,7 @@ async function openView(deps: SignOffDeps, request: FastifyRequest): Promise<Run
 
 function sendInstruction(reply: FastifyReply, context: PageContext, instruction: BrowserInstruction, isFrame = false): FastifyReply {
   if (instruction.method === 'redirect') {
+    if (instruction.cookie !== undefined) reply.header('set-cookie', instruction.cookie)
     return reply.headers({ 'cache-control': 'no-cache, no-store', pragma: 'no-cache' }).redirect(instruction.url, 303)
   }
   const page = autoPostPage(context, instruction.url, instruction.fields)

@@ -74,8 +74,11 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
   const clients = deps.clients
     .all()
     .flatMap(({ id, name, homeUrl, peer: { logoUrl } }) => (homeUrl === undefined ? [] : [{ name, logoUrl, isUsed: used.has(id), href: homeUrl }]))
+  const adapters = deps.adapters
+    .applications()
+    .map(({ id, name, peer: { logoUrl } }) => ({ name, logoUrl, isUsed: used.has(id), href: `/sp/startSSO.ping?SpSessionAuthnAdapterId=${id}` }))
   const context = deps.pageContext(request)
-  return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, [...apps, ...clients]))
+  return sendPage(reply, context, context.t('home.title'), homeBody(context.t, session.username, [...apps, ...clients, ...adapters]))
 }
 
 /** Shows the form, or goes on at once where the session of this browser is enough. */
@@ -230,6 +233,7 @@ async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRe
       return seeOther(reply, done.transaction.purpose.url ?? deps.signOn.successUrl ?? '/')
     case 'saml':
     case 'oidc':
+    case 'opentoken':
       return deps.resume(done, request, reply)
   }
 }

@@ -21,7 +21,7 @@ export type SignOnPurpose =
   | { readonly kind: 'home' }
   /** `url` was accepted by the redirect decision; absent: the configured page, else the start page. */
   | { readonly kind: 'landing'; readonly url?: string }
-  | { readonly kind: 'saml' | 'oidc'; readonly data: unknown }
+  | { readonly kind: 'saml' | 'oidc' | 'opentoken'; readonly data: unknown }
 
 /** How long a sign-in page may stay open (AC-196: transaction state expires after 30 minutes). */
 export const transactionMs = 30 * 60_000

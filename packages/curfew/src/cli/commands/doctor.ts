@@ -167,7 +167,7 @@ async function connectionChecks(config: Config, deps: PartnerDeps, chosen: strin
   const connections = config.connections.filter(isWanted)
   const partners: readonly PartnerConfig[] = [
     ...connections.flatMap((one) => (one.protocol === 'saml' ? [{ role: 'sp' as const, settings: one }] : [])),
-    ...config.identityProviders.filter(isWanted).map((settings) => ({ role: 'idp' as const, settings }))
+    ...config.identityProviders.filter(isWanted).flatMap((one) => (one.protocol === 'saml' ? [{ role: 'idp' as const, settings: one }] : []))
   ]
   const clients = connections.filter((one) => one.protocol === 'oidc')
   if (partners.length + clients.length === 0)

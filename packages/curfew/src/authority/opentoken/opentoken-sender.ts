@@ -1,0 +1,59 @@
+import { CurfewError } from '@curfew/codecs'
+import type { RunId } from '../../core/ids.ts'
+import type { BrowserInstruction, Sender, SendRequest } from '../../engine/sender.ts'
+import type { Ids } from '../../platform/ids.ts'
+import type { Locator } from '../../platform/locator.ts'
+import { transactionMs } from '../sign-on/transaction.ts'
+import type { Adapters } from './adapters.ts'
+import { type CarryDeps, carry } from './carry.ts'
+import { logoutResumePath } from './resume-path.ts'
+import { statementOf } from './statement.ts'
+
+/** A logout that waits for its browser to come back from an application. */
+export interface PendingReturn {
+  readonly adapterId: string
+  readonly runId: RunId
+  readonly messageId: string
+  readonly subject: string
+  /** Hash of the session cookie of the browser that was sent. */
+  readonly tokenHash: string
+}
+
+export interface OpenTokenSenderDeps extends CarryDeps {
+  readonly adapters: Adapters
+  readonly ids: Pick<Ids, 'cookie'>
+  readonly locator: Locator
+}
+
+/** Tells applications by OpenToken that a session ended: by a visit of the browser to their Logout Service, and no other way. */
+export function createOpenTokenSender(deps: OpenTokenSenderDeps): Sender {
+  return {
+    protocol: 'opentoken',
+    newMessageId: () => deps.ids.cookie(),
+    send: async () => ({ kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_NO_CHANNEL', retryable: false }),
+    prepareBrowser: (request) => prepareBrowser(deps, request)
+  }
+}
+
+/**
+ * The same for a logout that starts at the SP and at the IdP: Logout Service, token of the user's attributes, resume path
+ * (AC-027). What waits for the return is written before the browser leaves.
+ */
+async function prepareBrowser(deps: OpenTokenSenderDeps, { run, delivery, channel, messageId, nowMs }: SendRequest): Promise<BrowserInstruction> {
+  const adapter = deps.adapters.byId(delivery.peerId)
+  if (adapter === undefined) throw new CurfewError('CURFEW_RUN_PEER_UNKNOWN', { connection: delivery.peerId })
+  const path = logoutResumePath(deps.locator, adapter.role, messageId, run.sessionId)
+  const pending: PendingReturn = { adapterId: adapter.id, runId: run.id, messageId, subject: delivery.nameId.value, tokenHash: run.tokenHash }
+  await deps.store.txCreate(pendingReturnKey(messageId), pending, nowMs + transactionMs)
+  const session = await deps.store.getSession(run.sessionId)
+  return carry(deps, adapter, {
+    url: channel.url,
+    statement: statementOf(adapter, delivery.nameId.value, session, nowMs),
+    parameters: Object.fromEntries(adapter.resumeNames.map((name) => [name, path])),
+    nowMs
+  })
+}
+
+export function pendingReturnKey(random: string): string {
+  return `opentoken-return:${random}`
+}
