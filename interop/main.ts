@@ -5,6 +5,7 @@ import { type Browser, chromium } from 'playwright-core'
 import { findProgram } from '../tools/system-deps.ts'
 import { expressOpenidConnect } from './express-openid-connect/express-openid-connect.ts'
 import { type Authority, startAuthority } from './harness/authority.ts'
+import { sendsThirdPartyCookies } from './harness/cookie-proof.ts'
 import { freePorts } from './harness/ports.ts'
 import { createPrograms, type Programs } from './harness/programs.ts'
 import { createVisitor } from './harness/visitor.ts'
@@ -92,6 +93,9 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
   }
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--host-resolver-rules=MAP *.localhost 127.0.0.1'] })
   try {
+    for (const mode of ['usual', 'no-third-party-cookies'] as const) {
+      if ((await sendsThirdPartyCookies(browser, mode)) !== (mode === 'usual')) throw new Error(`the browser mode "${mode}" is not what its name says`)
+    }
     const world = await setUp(programs, folder, able, browser)
     const results = await walkAll(world, skipped)
     const isWhole = skipped.length === 0 && option('only') === undefined && option('way') === undefined
