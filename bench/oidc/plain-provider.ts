@@ -74,7 +74,7 @@ function configurationOf(backChannelUris: readonly string[]): Configuration {
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
-      introspection: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: async () => true },
       rpInitiatedLogout: { enabled: true, logoutSource: (oidc, form) => void (oidc.body = form), postLogoutSuccessSource: (oidc) => void (oidc.body = 'bye') }
     },
     claims: { openid: ['sub', 'sid', 'acr', 'auth_time'], profile: ['name', 'preferred_username'], email: ['email'] },
