@@ -93,6 +93,8 @@ export const codecCatalogue = {
   CURFEW_SAML_STRUCTURE: { kind: 'peer', http: 400, title: 'The message does not have the structure that the standard gives it.', saml: 'Requester' },
   CURFEW_SAML_SUBJECT_CONFIRMATION: { kind: 'peer', http: 400, title: 'The assertion can not be used here and now.', spec: 'saml-profiles 4.1.4.3' },
   CURFEW_SAML_VERSION: { kind: 'peer', http: 400, title: 'The message is not SAML 2.0.', saml: 'VersionMismatch' },
+  CURFEW_SET_EVENT: { kind: 'peer', http: 400, title: 'The token does not hold exactly one security event.', spec: 'ssf 4.1' },
+  CURFEW_SET_SUBJECT: { kind: 'peer', http: 400, title: 'The subject of the security event can not be used.', spec: 'rfc9493 3' },
   CURFEW_XML_CHARACTER: { kind: 'peer', http: 400, title: 'The document holds a character that is not allowed.', saml: 'Requester' },
   CURFEW_XML_ELEMENT_UNEXPECTED: { kind: 'peer', http: 400, title: 'An element stands where only text is accepted.', saml: 'Requester' },
   CURFEW_XML_FORBIDDEN: { kind: 'peer', http: 400, title: 'The document uses a part of XML that messages never need.', saml: 'Requester' },

@@ -109,6 +109,9 @@ export {
   verifyLogoutResponse,
   verifyResponse
 } from './saml/verify.ts'
+export { securityEvents } from './set/events.ts'
+export { type SecurityEventToken, type SecurityEventTokenParts, signSecurityEventToken, verifySecurityEventToken } from './set/security-event-token.ts'
+export { type ComplexSubject, parseSubject, type SimpleSubject, type SubjectIdentifier } from './set/subject.ts'
 export { canonicalise } from './xml/canonical.ts'
 export { attribute, childElements, is, text, type XmlAttribute, type XmlDocument, type XmlElement, type XmlNamespace } from './xml/element.ts'
 export { messageLimits, metadataLimits, type XmlLimits } from './xml/limits.ts'
