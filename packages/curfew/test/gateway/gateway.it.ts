@@ -139,6 +139,25 @@ async function clientKey(): Promise<Record<string, unknown>> {
   return keys[0] ?? assert.fail()
 }
 
+suite('Asking about single sessions', () => {
+  for (const authentication of ['clientSecretBasic', 'privateKeyJwt'] as const) {
+    test(`AC-067 AC-069 AC-084 without the feed a session is refused once the answer about it is too old (${authentication})`, async () => {
+      const client = authentication === 'privateKeyJwt' ? { authentication, jwks: { keys: [await clientKey()] } } : {}
+      await using kit = await createGatewayKit({
+        client,
+        provider: { authentication },
+        gateway: { sessionCheck: { feed: false, status: true, statusCacheSeconds: 1 } }
+      })
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      await kit.endAll()
+      const tookMs = await within(2_500, async () => !(await isLetIn(ana, `${kit.wiki}/`)))
+      assert.ok(tookMs < 2_000, `${tookMs} ms`)
+      assert.equal(new URL((await ana.ask(`${kit.wiki}/`)).headers.location ?? '').origin, kit.issuer)
+    })
+  }
+})
+
 suite('An authority that can not be reached', () => {
   for (const [whenUnknown, status] of [
     ['refuse', 503],

@@ -27,6 +27,8 @@ export interface GatewayKitOptions {
   /** Answers in the place of the mirror. */
   readonly upstream?: (request: IncomingMessage, response: ServerResponse) => void
   readonly configuration?: (config: ConfigInput) => ConfigInput
+  /** Authority and applications lie below one domain, so that they are one site for a browser; otherwise each is its own. */
+  readonly isSameSite?: boolean
   readonly client?: Partial<Extract<NonNullable<ConfigInput['connections']>[number], { protocol: 'oidc' }>>
 }
 
@@ -82,8 +84,9 @@ export async function freePort(): Promise<number> {
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
   const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
   const [authorityPort, gatewayPort] = [await freePort(), await freePort()]
-  const issuer = `http://login.localhost:${authorityPort}`
-  const [wiki, shop] = [`http://wiki.localhost:${gatewayPort}`, `http://shop.localhost:${gatewayPort}`]
+  const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
+  const issuer = `http://login.${domain}:${authorityPort}`
+  const [wiki, shop] = [`http://wiki.${domain}:${gatewayPort}`, `http://shop.${domain}:${gatewayPort}`]
   const own = makeKeyPair('curfew')
   await writeFile(join(folder, 'key.pem'), own.key.export({ type: 'pkcs8', format: 'pem' }))
   await writeFile(join(folder, 'cert.pem'), own.certificatePem)

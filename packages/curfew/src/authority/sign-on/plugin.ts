@@ -262,7 +262,9 @@ async function showForm(
     ...(username === undefined ? {} : { username }),
     ...(problem === undefined ? {} : { problem })
   })
-  return sendPage(reply, context, context.t('signon.title'), body)
+  // The answer to the form may send the browser on to an application: Chromium holds redirects against `form-action`.
+  const headers = pageHeaders(context.nonce, { formsLeave: true })
+  return reply.headers(headers).send(renderPage(context, { title: context.t('signon.title'), body }).toString())
 }
 
 /** @throws CURFEW_SESSION_FORM_FOREIGN when the form was not shown in this browser for this transaction */

@@ -29,7 +29,8 @@ const timeoutMs = 3_000
 const answerBytesMax = 64 * 1024
 
 /**
- * GET only: a gateway asks and never revokes. 200 is revoked, 404 is not; any other answer, and none, says nothing.
+ * GET only: a gateway asks and never revokes. 200 is revoked, 404 is not; any other answer, and none, says nothing, and
+ * neither does a page for people: that one comes from something in between.
  * Requests for one session that come together share one question.
  */
 export function createSessionStatus(deps: SessionStatusDeps): SessionStatus {
@@ -72,8 +73,9 @@ async function fetchStatus(deps: SessionStatusDeps, sri: string): Promise<Status
     timeoutMs,
     responseBytesMax: answerBytesMax
   })
-  if (answer.status === 200) return 'revoked'
-  if (answer.status === 404) return 'live'
+  const isPage = (answer.headers['content-type'] ?? '').includes('html')
+  if (answer.status === 200 && !isPage) return 'revoked'
+  if (answer.status === 404 && !isPage) return 'live'
   deps.onProblem('CURFEW_OUTBOUND_STATUS')
   return 'unknown'
 }

@@ -26,7 +26,7 @@ const opened = openedSession({
 function installation(check: Partial<SessionCheckSettings>) {
   const clock = createFakeClock()
   const asked: OutboundRequest[] = []
-  const authority = { status: 404 as number | 'unreachable' }
+  const authority = { status: 404 as number | 'unreachable', type: 'application/problem+json' }
   const sessionCheck: SessionCheckSettings = { feed: false, status: false, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse', ...check }
   const status = createSessionStatus({
     clock,
@@ -38,7 +38,7 @@ function installation(check: Partial<SessionCheckSettings>) {
       request: async (request) => {
         asked.push(request)
         if (authority.status === 'unreachable') throw new CurfewError('CURFEW_OUTBOUND_UNREACHABLE')
-        return { status: authority.status, headers: {}, body: Buffer.alloc(0), durationMs: 1 }
+        return { status: authority.status, headers: { 'content-type': authority.type }, body: Buffer.alloc(0), durationMs: 1 }
       }
     }
   })
@@ -77,6 +77,15 @@ suite('Asking the authority about single sessions', () => {
     const { asked, verdict } = installation({ status: true })
     assert.deepEqual(await Promise.all([verdict(), verdict(), verdict()]), ['live', 'live', 'live'])
     assert.equal(asked.length, 1)
+  })
+
+  test('a page for people says nothing, whatever its status: it comes from something in between', async () => {
+    for (const status of [200, 404]) {
+      const { authority, verdict } = installation({ status: true })
+      authority.type = 'text/html; charset=utf-8'
+      authority.status = status
+      assert.equal(await verdict(), 'unknown')
+    }
   })
 
   test('AC-086 without an answer a session is refused once the last one is too old, unless the policy lets it pass', async () => {

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { findChromium, launch, noChromium } from '../journeys/chromium.ts'
+import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
+
+const upstream: GatewayKitOptions['upstream'] = (request, response) => {
+  const host = (request.headers.host ?? '').split('.')[0]
+  response
+    .writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' })
+    .end(`<!doctype html><title>${host}</title><h1>Private notes of ${String(request.headers['x-user'])}</h1><a href="/pa/oidc/logout">Sign out</a>`)
+}
+
+async function isSignedIn(page: Page): Promise<boolean> {
+  return (await page.locator('h1', { hasText: 'Private notes of ana' }).count()) === 1
+}
+
+/** Signs in at the wiki with the password, and at the shop without. */
+async function signedIn(kit: GatewayKit, context: BrowserContext): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(`${kit.wiki}/`)
+  await page.fill('input[name=username]', 'ana')
+  await page.fill('input[name=password]', 'correct horse')
+  await page.click('button.primary')
+  await page.locator('h1', { hasText: 'Private notes of ana' }).waitFor()
+  await page.goto(`${kit.shop}/`)
+  assert.ok(await isSignedIn(page))
+  return page
+}
+
+async function hasCookie(context: BrowserContext, host: string): Promise<boolean> {
+  return (await context.cookies(host)).some(({ name }) => name === 'PA.ACE_ws')
+}
+
+suite('Signing out of applications behind the gateway', { skip: findChromium() === undefined ? noChromium : false }, () => {
+  let browser: Browser
+  before(async () => {
+    browser = await launch()
+  })
+  after(() => browser.close())
+
+  for (const isSameSite of [true, false]) {
+    for (const javaScriptEnabled of [true, false]) {
+      const mode = `${isSameSite ? 'one site' : 'a site each'}, JavaScript ${javaScriptEnabled ? 'on' : 'off'}`
+
+      test(`partial logout leaves the other hosts signed in (${mode})`, async () => {
+        await using kit = await createGatewayKit({ isSameSite, upstream })
+        const context = await browser.newContext({ javaScriptEnabled })
+        const page = await signedIn(kit, context)
+        await page.goto(`${kit.wiki}/`)
+        await page.click('a')
+        await page.locator('h1', { hasText: 'signed out here' }).waitFor()
+        assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, true])
+        const before = kit.seen.length
+        await page.goto(`${kit.shop}/`)
+        assert.ok(await isSignedIn(page))
+        assert.equal(kit.seen.length, before + 1)
+        await context.close()
+      })
+
+      test(`global logout ends every host, and "back" shows nothing private (${mode})`, async () => {
+        await using kit = await createGatewayKit({ isSameSite, upstream, provider: { useSingleLogout: true } })
+        const context = await browser.newContext({ javaScriptEnabled })
+        const page = await signedIn(kit, context)
+        await page.goto(`${kit.wiki}/`)
+        await page.click('a')
+        // An authority of another site asks first; one of the same site knows that no stranger sent the browser.
+        const ask = page.locator('button[value=everywhere]')
+        await page.waitForURL((url) => url.origin === kit.issuer)
+        if ((await ask.count()) > 0) await ask.click()
+        await page.waitForURL(/\/signoff\/run_/)
+        await page.locator('main', { hasText: /sign|Sign/ }).waitFor()
+        await until(async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+        // Pictures of another site come without the cookie: it stays in the browser, and is worth nothing.
+        if (isSameSite) assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, false])
+        await page.goBack().catch(() => undefined)
+        assert.ok(!(await page.content()).includes('Private notes'))
+        for (const host of [kit.shop, kit.wiki]) {
+          await page.goto(`${host}/`)
+          assert.equal(await page.locator('input[name=password]').count(), 1, host)
+        }
+        await context.close()
+      })
+    }
+  }
+
+  test('AC-058 AC-059 a picture that fails leaves the cookie, and the application does not send the person to sign in', async () => {
+    await using kit = await createGatewayKit({ isSameSite: false, upstream, gateway: { sessionCheck: { feed: false } } })
+    const context = await browser.newContext()
+    const page = await signedIn(kit, context)
+    await page.goto(`${kit.issuer}/signoff`)
+    await page.click('button[value=everywhere]')
+    await until(async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+    const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
+    assert.ok(
+      run?.deliveries.every(({ outcome }) => outcome?.kind === 'unconfirmed'),
+      'nothing is called signed out'
+    )
+    assert.ok(await hasCookie(context, kit.wiki))
+    const again = await context.newPage()
+    await again.goto(`${kit.wiki}/`)
+    assert.ok(await isSignedIn(again))
+    await context.close()
+  })
+})
+
+async function until(test: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await test()) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.fail('not within ten seconds')
+}
