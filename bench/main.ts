@@ -1,10 +1,11 @@
 import { benchOidc } from './oidc.ts'
+import { benchOpenToken } from './opentoken.ts'
 import { benchRuns } from './runs.ts'
 import { benchSaml } from './saml.ts'
 import { benchStore } from './store.ts'
 
 /** `npm run bench`: figures as ratios of one run; never a reason for a build to fail. */
-for (const bench of [benchSaml, benchStore, benchRuns, benchOidc]) {
+for (const bench of [benchSaml, benchOpenToken, benchStore, benchRuns, benchOidc]) {
   for (const text of await bench()) console.log(text)
   console.log('')
 }

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { GuardEvent, RelyingPartyEvent } from '@curfew/sdk'
+import type { GuardEvent, OpenTokenEvent, RelyingPartyEvent } from '@curfew/sdk'
 import type { Journal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
 
@@ -33,6 +33,15 @@ export type DemoConnection =
       readonly postLogoutRedirectUris: readonly string[]
       readonly logout: { readonly modes: readonly string[]; readonly backChannelUri?: string; readonly frontChannelUris?: readonly string[] }
     }
+  | {
+      readonly protocol: 'opentoken'
+      readonly password: string
+      readonly transport: 'query'
+      readonly targetUrl: string
+      readonly logoutService: string
+      readonly confirmation: 'answer'
+      readonly attributes: Readonly<Record<string, string>>
+    }
 
 /** A running demo application. */
 export interface Application {
@@ -62,6 +71,12 @@ export function journalEvent(journal: Journal, event: GuardEvent, atMs: number):
     case 'refused':
       journal.add({ atMs, event: 'refused', detail: event.code })
   }
+}
+
+/** The same for an application by OpenToken. */
+export function journalOpenTokenEvent(journal: Journal, event: OpenTokenEvent, atMs: number): void {
+  if (event.kind === 'refused') return journal.add({ atMs, event: 'refused', detail: event.code })
+  journal.add({ atMs, event: event.kind, user: event.session.nameId.value })
 }
 
 /** The same for an OpenID client. */

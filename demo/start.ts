@@ -3,6 +3,7 @@ import type { Application } from './application.ts'
 import { startChat } from './chat/app.ts'
 import { createControl } from './control.ts'
 import { startIntranet } from './intranet/app.ts'
+import { startForms } from './forms/app.ts'
 import { createJournal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
 import { startLegacy } from './legacy/app.ts'
@@ -11,14 +12,14 @@ import { startPayroll } from './payroll/app.ts'
 import { startWiki } from './wiki/app.ts'
 
 export interface DemoOptions {
-  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, the control desk nine above. */
+  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, forms six, the control desk nine above. */
   readonly basePort: number
   readonly identityProviderMetadata: Uint8Array
   /** Address of the authority. */
   readonly issuer: string
   /** Key and certificate of one application, made or loaded. */
   readonly credentials: (id: string) => Promise<{ readonly keyPem: string; readonly certificatePem: string }>
-  /** Secret of one OpenID client, made or loaded. */
+  /** Secret of one OpenID client, or password of an application by OpenToken, made or loaded. */
   readonly clientSecret: (id: string) => string
   readonly legacyFault?: Fault
 }
@@ -48,6 +49,7 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
     applications.push(await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }))
     applications.push(await startWiki(client('wiki', 4)))
     applications.push(await startChat(client('chat', 5)))
+    applications.push(await startForms(client('forms', 6)))
     control.listen(basePort + 9, '127.0.0.1')
     await once(control, 'listening')
   } catch (error) {

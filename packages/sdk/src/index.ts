@@ -4,6 +4,15 @@ export type { Guard } from './guard.ts'
 export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
 export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
+export { createOpenTokenAgent, type OpenTokenAgent, type OpenTokenAgentOptions, type OpenTokenUser } from './opentoken-agent.ts'
+export {
+  createOpenTokenApplication,
+  type OpenTokenApplication,
+  type OpenTokenApplicationOptions,
+  type OpenTokenEvent,
+  type OpenTokenPaths,
+  openTokenPaths
+} from './opentoken-application.ts'
 export type { Fetch, OpenIdProvider } from './openid-provider.ts'
 export {
   createRelyingParty,

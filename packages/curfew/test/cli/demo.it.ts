@@ -29,7 +29,7 @@ suite('the demo', { timeout: 60_000 }, () => {
     assert.deepEqual(
       (start ?? '')
         .split('\n')
-        .slice(1, 18)
+        .slice(1, 19)
         .map((line) => line.replaceAll(/:\d{5}/g, ':PORT')),
       [
         '  Curfew 0.1.0  demo   state in .curfew/demo, nothing leaves this machine',
@@ -43,6 +43,7 @@ suite('the demo', { timeout: 60_000 }, () => {
         '                   http://legacy.localhost:PORT    answers slowly, sometimes not at all',
         '                   http://wiki.localhost:PORT      OpenID Connect, back-channel',
         '                   http://chat.localhost:PORT      OpenID Connect, front-channel: can not confirm',
+        '                   http://forms.localhost:PORT     OpenToken, neither SAML nor OpenID',
         '',
         '  Try this         open the first three, then:  npx curfew logout --user ana --watch',
         '  Break it         npx curfew trigger logout --partner legacy --fault no-response',
@@ -81,7 +82,10 @@ suite('the demo', { timeout: 60_000 }, () => {
 
   test('prints a line for the hosts file', async () => {
     const { code, out } = await curfew(folder, ['demo', '--hosts-line'])
-    assert.deepEqual([code, out], [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost\n'])
+    assert.deepEqual(
+      [code, out],
+      [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost\n']
+    )
   })
 
   test('a partner without a demo is said to be unreachable, not unknown', async () => {

@@ -137,7 +137,7 @@ suite('kill -9 of the server in the middle of a logout', () => {
       connections: all.map(({ id, url, connection }) => ({
         id,
         homeUrl: `${url}/`,
-        ...(connection.protocol === 'oidc' ? connection : { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } })
+        ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
       }))
     }
     writeFileSync(join(folder, 'curfew.yaml'), stringify(config))

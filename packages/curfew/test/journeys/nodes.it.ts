@@ -216,7 +216,7 @@ function nodesOn(name: string, basePort: number, start: () => Promise<readonly S
       connections: all.map(({ id, url, connection }) => ({
         id,
         homeUrl: `${url}/`,
-        ...(connection.protocol === 'oidc' ? connection : { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } })
+        ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
       }))
     }
     const file = join(folder, `${node}-${at}.yaml`)

@@ -31,11 +31,11 @@ interface RunningDemo {
   readonly folder: string
 }
 
-/** `curfew demo`: an authority and five applications on this machine; nothing leaves it. */
+/** `curfew demo`: an authority and six applications on this machine; nothing leaves it. */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { terminal } = context
   if (options.hostsLine === true) {
-    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost')
+    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost')
     return exitCode.done
   }
   const port = options.port ?? 4600
@@ -159,6 +159,7 @@ function connectionOf({ id, name, url, connection }: DemoApplication): object {
     const { clientSecret: _secret, ...settings } = connection
     return { ...shown, ...settings, clientSecret: `\${file:keys/${id}.client-secret}` }
   }
+  if (connection.protocol === 'opentoken') return { ...shown, ...connection, password: `\${file:keys/${id}.client-secret}` }
   return {
     ...shown,
     protocol: 'saml',

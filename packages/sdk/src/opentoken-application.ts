@@ -1,0 +1,259 @@
+import { CurfewError, isCurfewError, type VerifiedOpenToken } from '@curfew/codecs'
+import { type Guard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
+import { createOpenTokenAgent, type OpenTokenAgent } from './opentoken-agent.ts'
+import type { AppSession, SessionRegistry } from './session-registry.ts'
+
+/** Where the guard answers; all under one prefix of the application. */
+export interface OpenTokenPaths {
+  /** Takes tokens: `targetUrl` of the connection. */
+  readonly open: string
+  /** `logoutService` of the connection. */
+  readonly logoutService: string
+  /** Starts a sign-in; `?to=/path` comes back there. */
+  readonly login: string
+  /** Starts a sign-out everywhere. */
+  readonly logout: string
+}
+
+export const openTokenPaths: OpenTokenPaths = {
+  open: '/opentoken/open',
+  logoutService: '/opentoken/slo',
+  login: '/opentoken/login',
+  logout: '/opentoken/logout'
+}
+
+/** What became of something the guard did; the application's journal. */
+export type OpenTokenEvent =
+  | { readonly kind: 'signed-in'; readonly session: AppSession }
+  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'logout-service' }
+  | { readonly kind: 'refused'; readonly code: string; readonly path: string }
+
+export interface OpenTokenApplicationOptions {
+  /** Id of the connection at the authority. */
+  readonly adapterId: string
+  /** Text of the `agent-config.txt` of that connection. */
+  readonly agentConfig: string
+  /** Origin of the authority. */
+  readonly authorityUrl: string
+  /** Origin of the application as browsers see it. */
+  readonly baseUrl: string
+  readonly sessions: SessionRegistry
+  readonly cookieName?: string
+  readonly paths?: OpenTokenPaths
+  readonly nowMs: () => number
+  readonly randomBytes: (count: number) => Uint8Array
+  readonly onEvent?: (event: OpenTokenEvent) => void
+}
+
+/** The sign-on and logout services of an application by OpenToken. */
+export interface OpenTokenApplication extends Guard {
+  readonly paths: OpenTokenPaths
+}
+
+/** How long a sign-in may take from start to token. */
+const pendingMsMax = 15 * 60_000
+/** How long a sign-out keeps tokens out that were written before it. */
+const tombstoneMs = 15 * 60_000
+/** A path of the authority by which a browser goes on; nothing else is followed. */
+const resumeShape = /^(?!.*\.\.)\/(?:sp|idp)\/[\w.-]{10,200}\/resume\/[\w./-]{1,100}$/
+
+/** Creates the services. Pure until called: clock, randomness and registry come in by argument. */
+export function createOpenTokenApplication(options: OpenTokenApplicationOptions): OpenTokenApplication {
+  const paths = options.paths ?? openTokenPaths
+  const guard = new OpenTokenGuard(options, paths)
+  return {
+    handle: (request) => guard.handle(request),
+    session: (cookie) => guard.session(cookie),
+    loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
+    paths
+  }
+}
+
+type Route = (request: GuardRequest, parameters: URLSearchParams) => Promise<GuardResponse>
+
+class OpenTokenGuard {
+  readonly #options: OpenTokenApplicationOptions
+  readonly #paths: OpenTokenPaths
+  readonly #agent: OpenTokenAgent
+
+  constructor(options: OpenTokenApplicationOptions, paths: OpenTokenPaths) {
+    this.#options = options
+    this.#paths = paths
+    this.#agent = createOpenTokenAgent(options)
+  }
+
+  async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
+    const [path, query] = splitTarget(request.target)
+    const route = this.#route(request.method, path)
+    if (route === undefined) return undefined
+    try {
+      const parameters = new URLSearchParams(query)
+      const form = request.method === 'POST' ? new URLSearchParams(Buffer.from(await request.readBody()).toString('utf8')) : undefined
+      for (const [name, value] of form ?? []) parameters.append(name, value)
+      return await route(request, parameters)
+    } catch (error) {
+      if (!isCurfewError(error)) throw error
+      this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
+      return htmlAnswer(400, page('Not accepted', 'This was not accepted. Start again from the application.'))
+    }
+  }
+
+  async session(cookie: string | undefined): Promise<AppSession | undefined> {
+    const id = cookieValue(cookie, this.#cookieName)
+    return id === undefined ? undefined : this.#options.sessions.get(id, this.#options.nowMs())
+  }
+
+  get #cookieName(): string {
+    return this.#options.cookieName ?? 'app_session'
+  }
+
+  get #stateCookie(): string {
+    return `${this.#cookieName}_login`
+  }
+
+  #route(method: string, path: string): Route | undefined {
+    const { open, logoutService, login, logout } = this.#paths
+    if (path === login && method === 'GET') return async (_, parameters) => this.#startLogin(parameters)
+    if (path === open && (method === 'GET' || method === 'POST')) return async (request, parameters) => this.#takeToken(request, parameters)
+    if (path === logoutService && (method === 'GET' || method === 'POST')) return async (request, parameters) => this.#logoutVisit(request, parameters)
+    if (path === logout && method === 'POST') return async (request) => this.#startLogout(request)
+    return undefined
+  }
+
+  /** The wish is remembered before the browser leaves; the token comes back to it, in this browser. */
+  async #startLogin(parameters: URLSearchParams): Promise<GuardResponse> {
+    const state = this.#random()
+    const nowMs = this.#options.nowMs()
+    await this.#options.sessions.remember(`login:${state}`, localPath(parameters.get('to')), nowMs + pendingMsMax, nowMs)
+    const target = new URL(this.#paths.open, this.#options.baseUrl)
+    target.searchParams.set('state', state)
+    const url = this.#authority('/sp/startSSO.ping')
+    url.searchParams.set('SpSessionAuthnAdapterId', this.#options.adapterId)
+    url.searchParams.set('TargetResource', target.href)
+    return redirectTo(url.href, [guardCookie(this.#stateCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+  }
+
+  /**
+   * Takes a token, once, and opens a session. A token that this browser did not ask for, from the authority's own page or
+   * from somebody's link, is not taken: the sign-in starts here instead, so that nobody is signed in as somebody else.
+   */
+  async #takeToken(request: GuardRequest, parameters: URLSearchParams): Promise<GuardResponse> {
+    const state = parameters.get('state')
+    // A form of another site comes without cookies; the same request by GET has them.
+    if (request.method === 'POST' && cookieValue(request.cookie, this.#stateCookie) === undefined && state !== null)
+      return redirectTo(`${this.#paths.open}?${new URLSearchParams({ state, parked: await this.#park(parameters) }).toString()}`)
+    if (state === null || cookieValue(request.cookie, this.#stateCookie) !== state) return this.#startLogin(new URLSearchParams())
+    const nowMs = this.#options.nowMs()
+    const token = this.#agent.read(await this.#tokenText(request, parameters))
+    const to = await this.#options.sessions.take(`login:${state}`, nowMs)
+    if (to === undefined) throw new CurfewError('CURFEW_OPENTOKEN_TIME', { key: 'state' })
+    const session = await this.#openSession(token, nowMs)
+    const cookies = [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), guardCookie(this.#stateCookie, '', this.#options.baseUrl, 0)]
+    return redirectTo(localPath(to), [...cookies, ...this.#deletedToken()])
+  }
+
+  /** Keeps a posted token for the browser's own request. */
+  async #park(parameters: URLSearchParams): Promise<string> {
+    const name = this.#random()
+    const nowMs = this.#options.nowMs()
+    await this.#options.sessions.remember(`token:${name}`, parameters.get(this.#agent.tokenName) ?? '', nowMs + pendingMsMax, nowMs)
+    return name
+  }
+
+  async #tokenText(request: GuardRequest, parameters: URLSearchParams): Promise<string> {
+    const parked = parameters.get('parked')
+    if (parked !== null) return (await this.#options.sessions.take(`token:${parked}`, this.#options.nowMs())) ?? ''
+    if (this.#agent.useCookie) return cookieValue(request.cookie, this.#agent.tokenName) ?? ''
+    return parameters.get(this.#agent.tokenName) ?? ''
+  }
+
+  async #openSession(token: VerifiedOpenToken, nowMs: number): Promise<AppSession> {
+    const { sessions, authorityUrl } = this.#options
+    const endMs = token.notOnOrAfter.epochMilliseconds
+    if (!(await sessions.remember(`mac:${token.mac}`, '1', endMs, nowMs))) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
+    const session: AppSession = {
+      id: this.#random(),
+      identityProvider: authorityUrl,
+      nameId: { value: token.subject },
+      attributes: token.attributes,
+      createdAtMs: nowMs,
+      expiresAtMs: token.renewUntil?.epochMilliseconds ?? nowMs + this.#agent.renewUntilSeconds * 1000,
+      issuedAtMs: token.notBefore.epochMilliseconds
+    }
+    await sessions.open(session)
+    this.#options.onEvent?.({ kind: 'signed-in', session })
+    return session
+  }
+
+  /**
+   * The Logout Service: checks the token, ends the session of this browser, and sends the browser back by the resume path
+   * with an answer that only this application can make. The same for a logout that starts anywhere.
+   */
+  async #logoutVisit(request: GuardRequest, parameters: URLSearchParams): Promise<GuardResponse> {
+    const resume = parameters.get('resumePath') ?? parameters.get('resume') ?? ''
+    if (!resumeShape.test(resume)) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
+    // A form of another site comes without cookies; the same request by GET shows which session is meant.
+    if (request.method === 'POST' && cookieValue(request.cookie, this.#cookieName) === undefined)
+      return redirectTo(`${this.#paths.logoutService}?${new URLSearchParams({ resumePath: resume, parked: await this.#park(parameters) }).toString()}`)
+    const back = new URL(resume, this.#options.authorityUrl)
+    try {
+      const token = this.#agent.read(await this.#tokenText(request, parameters))
+      await this.#end(request, token)
+      const answer = this.#agent.write({ subject: token.subject, attributes: { resume: [resume], logout: ['ended'] } })
+      back.searchParams.set(this.#agent.tokenName, answer)
+    } catch (error) {
+      if (!isCurfewError(error)) throw error
+      this.#options.onEvent?.({ kind: 'refused', code: error.code, path: this.#paths.logoutService })
+      back.searchParams.set('error', error.code)
+      return redirectTo(back.href, this.#deletedToken())
+    }
+    return redirectTo(back.href, [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0), ...this.#deletedToken()])
+  }
+
+  /** The session of this browser. A browser that has lost its cookie can't say which one that was: every session of the user ends. */
+  async #end(request: GuardRequest, token: VerifiedOpenToken): Promise<void> {
+    const { sessions, authorityUrl, nowMs } = this.#options
+    const own = await this.session(request.cookie)
+    if (own?.nameId.value === token.subject) {
+      await sessions.end(own.id)
+      this.#options.onEvent?.({ kind: 'signed-out', session: own, by: 'logout-service' })
+      return
+    }
+    if (cookieValue(request.cookie, this.#cookieName) !== undefined) return
+    const subject = { identityProvider: authorityUrl, nameId: { value: token.subject }, sessionIndexes: [], issuedUntilMs: token.notBefore.epochMilliseconds }
+    for (const session of await sessions.endBySubject(subject, nowMs() + tombstoneMs))
+      this.#options.onEvent?.({ kind: 'signed-out', session, by: 'logout-service' })
+  }
+
+  async #startLogout(request: GuardRequest): Promise<GuardResponse> {
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    const session = await this.session(request.cookie)
+    if (session !== undefined) {
+      await this.#options.sessions.end(session.id)
+      this.#options.onEvent?.({ kind: 'signed-out', session, by: 'application' })
+    }
+    const url = this.#authority('/sp/startSLO.ping')
+    url.searchParams.set('SpSessionAuthnAdapterId', this.#options.adapterId)
+    return redirectTo(url.href, [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)])
+  }
+
+  /** With cookie transport the token is deleted when it has done its work. */
+  #deletedToken(): readonly string[] {
+    const { useCookie, tokenName, cookieDomain, cookiePath } = this.#agent
+    if (!useCookie) return []
+    return [`${tokenName}=; Path=${cookiePath}; Max-Age=0${cookieDomain === '' ? '' : `; Domain=${cookieDomain}`}`]
+  }
+
+  #authority(path: string): URL {
+    return new URL(path, this.#options.authorityUrl)
+  }
+
+  #random(): string {
+    return Buffer.from(this.#options.randomBytes(24)).toString('base64url')
+  }
+}
+
+function page(title: string, text: string): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><p>${text}</p></html>`
+}
