@@ -6,7 +6,7 @@ import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
-import type { ClusterView, PlaceView } from './schemas.ts'
+import type { ClusterView, PlaceView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -22,6 +22,8 @@ export interface AdminContext {
   /** Partners with the certificates that their messages are checked with. */
   peers(): readonly AdminPeer[]
   peer(id: string): Peer | undefined
+  /** Streams of shared signals. */
+  streams(): Promise<readonly StreamView[]>
   status(): 'ok' | 'starting' | 'stopping'
   readonly cluster: AdminCluster
 }

@@ -127,6 +127,20 @@ export const healthView = z.object({
   store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })
 })
 
+export const streamView = z.object({
+  id: z.string(),
+  connection: z.string(),
+  status: z.enum(['enabled', 'paused', 'disabled']),
+  delivery: z.enum(['push', 'poll']),
+  url: z.string().optional(),
+  owed: z.int().describe('Signals that the receiver has not taken yet'),
+  isFull: z.boolean().describe('The next signals are lost'),
+  accepted: z.int(),
+  refused: z.int(),
+  lost: z.int(),
+  lastError: z.object({ code: z.string(), atMs }).optional()
+})
+
 const fieldProblem = z.object({ path: z.string(), message: z.string(), expected: z.string().optional(), got: z.string().optional() })
 
 export const problemView = z.object({
@@ -150,6 +164,7 @@ export type EndedView = z.output<typeof endedView>
 export type DryRunView = z.output<typeof dryRunView>
 export type PeerView = z.output<typeof peerView>
 export type AuditView = z.output<typeof auditView>
+export type StreamView = z.output<typeof streamView>
 export type HealthView = z.output<typeof healthView>
 export type FieldProblem = z.output<typeof fieldProblem>
 export type ProblemView = z.output<typeof problemView>

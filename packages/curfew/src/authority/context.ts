@@ -20,6 +20,8 @@ import type { Adapters } from './opentoken/adapters.ts'
 import type { PingOneSettings } from './pingone/settings.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
+import type { SharedSignalsSettings } from './shared-signals/settings.ts'
+import type { Signals } from './shared-signals/signals.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
 import type { UserDirectory } from './sign-on/users.ts'
 
@@ -53,6 +55,8 @@ export interface AuthorityContext {
   readonly pingOne: PingOneSettings
   readonly saml: SamlSettings
   readonly oidc: OidcSettings
+  readonly sharedSignals: SharedSignalsSettings
+  readonly signals: Signals
   /** Any partner of any protocol, by id. */
   peer(id: PeerId): Peer | undefined
   /** Reads a client's key set over the one outbound door. */

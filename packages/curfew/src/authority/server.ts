@@ -22,6 +22,7 @@ import { resumeSso } from './saml-idp/sso.ts'
 import { samlSpPlugin } from './saml-sp/plugin.ts'
 import { askProvider } from './saml-sp/start-sso.ts'
 import { sessionManagementPlugin } from './session-management/plugin.ts'
+import { sharedSignalsPlugin } from './shared-signals/plugin.ts'
 import type { SignOffDeps } from './sign-off/deps.ts'
 import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
@@ -61,6 +62,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(revocationFeedPlugin(ctx))
   app.register(sessionManagementPlugin(ctx))
   app.register(pingOnePlugin(ctx))
+  app.register(sharedSignalsPlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
 }

@@ -12,6 +12,9 @@ import { makeTokenKey, readTokenKey } from '../authority/oidc/keys.ts'
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
 import type { ClientSettings, TokenKey } from '../authority/oidc/settings.ts'
+import { receiversOf } from '../authority/shared-signals/owed.ts'
+import { createPollReceiver } from '../authority/shared-signals/poll-receiver.ts'
+import { createSignals } from '../authority/shared-signals/signals.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
@@ -95,8 +98,22 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const openedStore = await openStore(config, logger)
   const store = opened.use(openedStore.store)
   const settings = await authoritySettings(config, keys, logger)
+  const sharedSignals = config.sharedSignals
+  const signals = createSignals({
+    store,
+    clients,
+    clock,
+    logger,
+    ...settings,
+    baseUrl: originOf(config),
+    settings: sharedSignals,
+    keys: tokenKeys,
+    outbound,
+    random
+  })
   const engine = createEngine({
     store,
+    ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),
     clock,
     random,
     ids,
@@ -124,9 +141,21 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     adapterLogouts: adapterLogouts(config),
     random,
     peer,
+    sharedSignals,
+    signals,
     oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
     fetchKeys: (url) => fetchKeys(outbound, url),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
+  })
+  const pollReceiver = createPollReceiver({
+    ...shared,
+    ...settings,
+    connections,
+    clients,
+    sharedSignals,
+    outbound,
+    random,
+    fetchKeys: (url) => fetchKeys(outbound, url)
   })
   const admin = createAdminServer({
     ...shared,
@@ -135,6 +164,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     status: () => status.now,
     cluster: clusterOf(openedStore, config),
     peer,
+    streams: () => signals.list(),
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
       ...[...clients.all(), ...adapters.all()].map((client) => ({ peer: client.peer, certificates: [] }))
@@ -150,6 +180,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     await authority.close()
     await admin.close()
     await passwords.stop()
+    await pollReceiver.stop()
+    await signals.stop()
     await engine.stop()
     await parts.disposeAsync()
   }
@@ -167,6 +199,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         await joinNodes(openedStore, config)
         await engine.start()
         passwords.start()
+        signals.start()
+        pollReceiver.start()
         await listenAll(authority, config.server.listen, listeners)
         await listenAll(admin, config.admin.listen, listeners)
         status.now = 'ok'
@@ -277,6 +311,8 @@ function engineSettings(
 type AuthoritySettings = Omit<
   AuthorityContext,
   | 'store'
+  | 'signals'
+  | 'sharedSignals'
   | 'engine'
   | 'clock'
   | 'ids'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { redisSchema } from './redis-schema.ts'
 import { limitMinutesMax } from '../core/expiry.ts'
 import { gateway } from './gateway-schema.ts'
+import { sharedSignals } from './shared-signals-schema.ts'
 
 const id = z
   .string()
@@ -385,6 +386,15 @@ const oidcConnection = z
       })
       .optional(),
     revocationEndsSession: z.boolean().optional().describe('Giving back a refresh token ends the session it was issued in, everywhere.'),
+    sharedSignals: z
+      .strictObject({
+        subject: z
+          .enum(['session', 'email'])
+          .default('session')
+          .describe('session: the sub and sid of this client. email: the address of the user; the receiver takes it for every session of that user.')
+      })
+      .optional()
+      .describe('It may have a stream of shared signals. Needs clientSecretBasic.'),
     sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.'),
     sessionManagement: z.boolean().optional().describe('May look at sessions by SRI and by user, extend and end them.')
   })
@@ -502,6 +512,7 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('Upstream identity providers. With none, people sign in here.'),
   gateway: gateway.optional(),
+  sharedSignals,
   logging
 })
 

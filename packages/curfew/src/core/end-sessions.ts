@@ -67,6 +67,8 @@ export interface EndingPort {
   readonly revokesOnLogout?: boolean
   /** How long the registry remembers what was issued, counted from the end, in milliseconds. */
   readonly registryMs: number
+  /** Ends are told to streams of shared signals. */
+  readonly hasSignals?: boolean
 }
 
 /**
@@ -123,7 +125,7 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     ...(port.revokesOnLogout === false ? {} : { revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)) }),
     keptUntilMs: atMs + port.registryMs,
     run,
-    effects
+    effects: port.hasSignals === true ? [...effects, { kind: 'signal', dueAtMs: atMs }] : effects
   }
 }
 

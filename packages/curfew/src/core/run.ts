@@ -156,4 +156,5 @@ export type Effect = { readonly dueAtMs: number } & (
   | { readonly kind: 'send'; readonly deliveryId: DeliveryId; readonly attempt: number } // current server channel
   | { readonly kind: 'wake' } // answer with a `tick`
   | { readonly kind: 'receipt' } // make the receipt
+  | { readonly kind: 'signal' } // owe streams of shared signals what this end means to them
 )

@@ -1,6 +1,6 @@
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
-import type { RunPolicy } from '../core/run.ts'
+import type { LogoutRun, RunPolicy } from '../core/run.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -44,6 +44,8 @@ export interface EngineDeps {
   /** How long finished runs are kept. */
   readonly keepRunsMs: number
   readonly limits?: Partial<EngineLimits>
+  /** Called with every run that ended its session, at least once; must be safe to repeat. Absent: nobody wants to know. */
+  readonly onSessionEnded?: (run: LogoutRun) => Promise<void>
 }
 
 /** Bounds that have a good default. Times in milliseconds. */

@@ -17,7 +17,7 @@ export interface Endings {
 
 export type EndingsDeps = Pick<
   EngineDeps,
-  'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'revokesOnLogout' | 'registryMs' | 'sessionsPerUserMax' | 'metrics'
+  'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'revokesOnLogout' | 'registryMs' | 'sessionsPerUserMax' | 'metrics' | 'onSessionEnded'
 > & {
   readonly observer: Observer
   readonly onEffects: (dueAtMs: number) => void
@@ -55,6 +55,7 @@ function endingPort(deps: EndingsDeps): PartialPort {
     revocationMs,
     ...(revokesOnLogout === undefined ? {} : { revokesOnLogout }),
     registryMs,
+    hasSignals: deps.onSessionEnded !== undefined,
     async read(sessionId) {
       const session = await store.getSession(sessionId)
       return session === undefined ? undefined : { session, participants: await store.getParticipants(sessionId) }

@@ -16,7 +16,7 @@ export interface Outbox {
   wake(atMs: number): void
 }
 
-export type OutboxDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'receipts' | 'logger' | 'metrics' | 'owner' | 'leaseMs'> & {
+export type OutboxDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'receipts' | 'logger' | 'metrics' | 'owner' | 'leaseMs' | 'onSessionEnded'> & {
   readonly writer: RunWriter
   readonly sends: SendQueue
   readonly observer: Observer
@@ -127,7 +127,9 @@ async function carryOutRun(deps: OutboxDeps, runId: RunId, effects: readonly Cla
   const receipts = idsOf(others, 'receipt')
   const waking = wakes.length === 0 ? [] : [tick(deps, runId, wakes)]
   const receipting = receipts.length === 0 ? [] : [makeReceipt(deps, runId, receipts)]
-  const results = await Promise.allSettled([...sending, ...waking, ...receipting])
+  const signals = idsOf(others, 'signal')
+  const signalling = signals.length === 0 ? [] : [oweSignals(deps, runId, signals)]
+  const results = await Promise.allSettled([...sending, ...waking, ...receipting, ...signalling])
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
@@ -138,6 +140,13 @@ function idsOf(effects: readonly ClaimedEffect[], kind: Effect['kind']): readonl
 async function tick({ writer, clock, random }: OutboxDeps, runId: RunId, settled: readonly number[]): Promise<void> {
   const jitter = random.fraction()
   await writer.write(runId, () => [{ kind: 'tick', atMs: clock.nowMs(), jitter }], settled)
+}
+
+/** What is owed is stored before the effect is settled: a crash in between owes it twice under one name. */
+async function oweSignals(deps: OutboxDeps, runId: RunId, settled: readonly number[]): Promise<void> {
+  const run = await deps.store.getRun(runId)
+  if (run !== undefined) await deps.onSessionEnded?.(run)
+  await deps.writer.write(runId, () => [], settled)
 }
 
 /** A run that was opened again meanwhile gets its receipt when it is done again. */

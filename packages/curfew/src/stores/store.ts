@@ -107,6 +107,8 @@ export interface Store {
   dropGrant(grantId: string): Promise<Ack<number>>
   /** Artifacts of one kind that belong to a session, at most `max`. */
   artifactsOf(sessionId: SessionId, kind: string, nowMs: number, max: number): Promise<readonly Artifact[]>
+  /** Artifacts of one kind that were issued under a grant, in the order of their ids, at most `max`. */
+  artifactsOfGrant(grantId: string, kind: string, nowMs: number, max: number): Promise<readonly Artifact[]>
 
   // --- audit ----------------------------------------------------------------------------------------------------
   appendAudit(record: AuditRecord): Promise<Ack<'appended'>>
@@ -182,7 +184,7 @@ export interface ClaimedEffect {
   readonly effect: Effect
 }
 
-/** Something that OpenID hands out and asks for again. Secrets are kept as their hashes. */
+/** Something that OpenID or shared signals hand out and ask for again. Secrets are kept as their hashes. */
 export interface Artifact {
   readonly kind: string
   readonly id: string

@@ -24,6 +24,7 @@ function serve(kit: EngineKit): FastifyInstance {
     version: '0.0.0',
     baseUrl: 'http://curfew.test',
     peers: () => [],
+    streams: async () => [],
     peer: (id) => kit.deps.peer(id),
     cluster: alone,
     status: () => 'ok'
@@ -181,7 +182,8 @@ suite('the description of the admin API', () => {
       '/v1/runs/{id}/receipt',
       '/v1/sessions',
       '/v1/sessions/{id}',
-      '/v1/sessions/{id}/logout'
+      '/v1/sessions/{id}/logout',
+      '/v1/streams'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)
   })

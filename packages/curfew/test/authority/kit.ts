@@ -20,6 +20,10 @@ import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../..
 import { ownOriginsDefault, prefixDefault } from '../../src/authority/pingone/settings.ts'
 import { makeRedirectPolicy, type RedirectParts } from '../../src/authority/redirects.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
+import { receiversOf } from '../../src/authority/shared-signals/owed.ts'
+import { createPollReceiver, type PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
+import type { TransmitterSettings } from '../../src/authority/shared-signals/settings.ts'
+import { createSignals } from '../../src/authority/shared-signals/signals.ts'
 import type { LocalUser } from '../../src/authority/sign-on/users.ts'
 import type { Peer } from '../../src/core/peer.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
@@ -28,7 +32,7 @@ import { createIds } from '../../src/platform/ids.ts'
 import { createLocator } from '../../src/platform/locator.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createMetrics } from '../../src/platform/metrics.ts'
-import type { OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
+import type { Outbound, OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
 import type { Random } from '../../src/platform/random.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -68,6 +72,11 @@ export interface KitOptions {
   /** Instead of {@link users}. */
   readonly users?: AuthorityContext['users']
   /** Answers server-to-server requests; absent: nobody does. */
+  /** Transmitters of shared signals. */
+  readonly transmitters?: readonly TransmitterSettings[]
+  readonly fetchKeys?: AuthorityContext['fetchKeys']
+  /** Instead of `network`, for shared signals. */
+  readonly outbound?: Pick<Outbound, 'request'>
   readonly network?: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>
 }
 
@@ -81,6 +90,7 @@ export interface Kit extends AsyncDisposable {
   readonly logged: { readonly level: string; readonly fields: Readonly<Record<string, unknown>> }[]
   readonly probed: string[]
   partner(id: string): Partner
+  readonly pollReceiver: PollReceiver
   browser(): Browser
 }
 
@@ -138,8 +148,22 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
       return { status: 200, headers: { 'content-type': 'text/xml' }, body: Buffer.alloc(0), durationMs: 1, ...(await options.network(request)) }
     }
   }
+  const fetchKeys = options.fetchKeys ?? (async () => fail('no network here'))
+  const settings = { transmitters: options.transmitters ?? [] }
+  const logger = { info: note('info'), warn: note('warn'), error: note('error') }
+  const shared = {
+    store,
+    clients,
+    clock,
+    logger,
+    baseUrl: options.baseUrl ?? authorityUrl,
+    locator: createLocator([Buffer.alloc(32, 7)], random),
+    secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) }
+  }
+  const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random })
   const engine = createEngine({
     store,
+    ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),
     clock,
     random,
     ids,
@@ -166,6 +190,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     keepRunsMs: 86_400_000
   })
   await engine.start()
+  signals.start()
   const ctx = contextOf(options, {
     clock,
     ids,
@@ -180,8 +205,12 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     metrics,
     ownKeys,
     random,
-    logger: { info: note('info'), warn: note('warn'), error: note('error') }
+    logger,
+    signals,
+    sharedSignals: settings,
+    fetchKeys
   })
+  const pollReceiver = createPollReceiver({ ...ctx, outbound: options.outbound ?? outbound, random })
   const app = createAuthorityServer(ctx)
   await app.ready()
   return {
@@ -192,10 +221,12 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     partners,
     logged,
     probed,
+    pollReceiver,
     partner: (id) => partners[id] ?? fail(`no partner ${id}`),
     browser: () => createBrowser(app),
     async [Symbol.asyncDispose]() {
       await app.close()
+      await signals.stop()
       await engine.stop()
     }
   }
@@ -203,7 +234,20 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
 
 type Parts = Pick<
   AuthorityContext,
-  'clock' | 'ids' | 'store' | 'connections' | 'clients' | 'adapters' | 'locator' | 'peer' | 'engine' | 'metrics' | 'logger'
+  | 'clock'
+  | 'ids'
+  | 'store'
+  | 'connections'
+  | 'clients'
+  | 'adapters'
+  | 'locator'
+  | 'peer'
+  | 'engine'
+  | 'metrics'
+  | 'logger'
+  | 'signals'
+  | 'sharedSignals'
+  | 'fetchKeys'
 > & {
   readonly ownKeys: readonly OwnKey[]
   readonly tokenKeys: readonly TokenKey[]
@@ -241,7 +285,6 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
     saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
     oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
-    fetchKeys: async () => fail('no network here'),
     organisation: 'Test',
     pageContext: (request) => {
       const language = chooseLanguage(undefined, request.headers['accept-language'])

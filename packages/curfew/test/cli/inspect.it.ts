@@ -38,6 +38,7 @@ before(async () => {
     version: '0.0.0',
     baseUrl: authorityUrl,
     peers: () => [],
+    streams: async () => [],
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     status: () => 'ok'

@@ -13,6 +13,7 @@ import type {
 } from './settings.ts'
 import { encryptionKeyOf, type TokenEncryption } from './token-encryption.ts'
 import { validationOf } from './session-validation.ts'
+import type { SignalSubject } from '../shared-signals/settings.ts'
 
 /** One OpenID client, ready to work with. */
 export interface OidcClient {
@@ -43,6 +44,8 @@ export interface OidcClient {
   readonly sessionRevocation: boolean
   readonly sessionManagement: boolean
   readonly revocationEndsSession: boolean
+  /** It may have a stream of shared signals; what that calls the user. */
+  readonly signalSubject?: SignalSubject
   readonly homeUrl?: string
   /** What planning and pages see. */
   readonly peer: Peer
@@ -82,6 +85,8 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
   const clientId = settings.clientId ?? settings.id
   const authentication = settings.authentication ?? (settings.clientSecret === undefined ? 'none' : 'clientSecretBasic')
   requireCredentials(settings, authentication)
+  if (settings.sharedSignals !== undefined && authentication !== 'clientSecretBasic')
+    throw unusable(settings, 'sharedSignals needs authentication clientSecretBasic')
   const algorithm = settings.idTokenAlgorithm ?? keys[0]?.algorithms[0]
   if (algorithm === undefined || !keys.some((key) => key.algorithms.includes(algorithm)))
     throw unusable(settings, `no key of this server signs ${algorithm ?? 'tokens'}`)
@@ -126,6 +131,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
       landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
     },
     ...encryptionOf(settings),
+    ...(settings.sharedSignals === undefined ? {} : { signalSubject: settings.sharedSignals.subject ?? 'session' }),
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
     ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),
     ...(settings.jwksUri === undefined ? {} : { jwksUri: settings.jwksUri })

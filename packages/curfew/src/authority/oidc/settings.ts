@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { SignalSubject } from '../shared-signals/settings.ts'
 
 export type TokenAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
 
@@ -92,6 +93,8 @@ export interface ClientSettings {
     | undefined
   /** A refresh token that it gives back ends the session, everywhere. */
   readonly revocationEndsSession?: boolean | undefined
+  /** May have a stream of shared signals. */
+  readonly sharedSignals?: { readonly subject?: SignalSubject | undefined } | undefined
   /** May ask whether sessions are revoked, and revoke them. */
   readonly sessionRevocation?: boolean | undefined
   /** May look at sessions by SRI and by user, extend and end them. */

@@ -22,6 +22,21 @@ export function artifactTests(test: StoreTest): void {
       assert.deepEqual(await store.getArtifact('code', 'a', untilMs), artifact('a', { untilMs: untilMs + 1, value: 'other' }))
     })
 
+    test('are listed by grant and kind, in the order of their ids', async (store) => {
+      for (const id of ['c', 'a', 'b']) await store.putArtifact(artifact(id, { grantId: 'g' }))
+      await store.putArtifact(artifact('d', { grantId: 'g', kind: 'codec' }))
+      await store.putArtifact(artifact('e', { grantId: 'other' }))
+      await store.putArtifact(artifact('f', { grantId: 'g', untilMs: t0 }))
+      const ids = async (max: number): Promise<readonly string[]> => (await store.artifactsOfGrant('g', 'code', t0, max)).map(({ id }) => id)
+      assert.deepEqual(await ids(10), ['a', 'b', 'c'])
+      assert.deepEqual(await ids(2), ['a', 'b'])
+      assert.deepEqual(await store.artifactsOfGrant('g', 'code', t0, 1), [artifact('a', { grantId: 'g' })])
+      await store.dropArtifact('code', 'a')
+      assert.deepEqual(await ids(10), ['b', 'c'])
+      await store.dropGrant('g')
+      assert.deepEqual(await ids(10), [])
+    })
+
     test('are used up by exactly one of many, and stay used up when they are stored again', async (store) => {
       await store.putArtifact(artifact('a'))
       const answers = await Promise.all(Array.from({ length: 10 }, async () => (await store.consumeArtifact('code', 'a', t0 + 5)).value))

@@ -1,7 +1,7 @@
 import type { Artifact, Store } from '../store.ts'
 import { type MemoryContext, memoryDurability as durability, pairKey, type StoredArtifact } from './memory-state.ts'
 
-type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf'>
+type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
 export function memoryArtifacts(context: MemoryContext): ArtifactCalls {
   const { state, write } = context
@@ -34,6 +34,12 @@ export function memoryArtifacts(context: MemoryContext): ArtifactCalls {
     artifactsOf: async (sessionId, kind, nowMs, max) =>
       [...state().artifacts.values()]
         .filter((artifact) => artifact.sessionId === sessionId && artifact.kind === kind)
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .flatMap((artifact) => read(artifact, nowMs) ?? [])
+        .slice(0, max),
+    artifactsOfGrant: async (grantId, kind, nowMs, max) =>
+      [...state().artifacts.values()]
+        .filter((artifact) => artifact.grantId === grantId && artifact.kind === kind)
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .flatMap((artifact) => read(artifact, nowMs) ?? [])
         .slice(0, max)

@@ -3,7 +3,7 @@ import { addEntries, dropEntries, type IndexEntry, membersOf } from './index-set
 import { pair } from './keys.ts'
 import { maybeTexts, type RedisContext } from './redis-context.ts'
 
-type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf'>
+type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
 export function redisArtifacts(context: RedisContext): ArtifactCalls {
   const { shards, keys } = context
@@ -50,6 +50,15 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
       return found
         .filter((artifact) => artifact !== undefined)
         .filter((artifact) => artifact.sessionId === sessionId)
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .slice(0, max)
+    },
+    async artifactsOfGrant(grantId, kind, nowMs, max) {
+      const names = (await membersOf(context, 'ig', grantId)).filter((name) => name.startsWith(pair(kind, '')))
+      const found = await Promise.all(names.map((name) => readArtifact(context, name, nowMs)))
+      return found
+        .filter((artifact) => artifact !== undefined)
+        .filter((artifact) => artifact.grantId === grantId)
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, max)
     }

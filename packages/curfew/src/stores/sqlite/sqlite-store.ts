@@ -138,7 +138,8 @@ function artifactCalls({ ask, read }: Access, reads: ArtifactReads) {
     consumeArtifact: (kind, id, nowMs) => ask('consumeArtifact', { kind, id, nowMs }),
     dropArtifact: (kind, id) => ask('dropArtifact', { kind, id }),
     dropGrant: (grantId) => ask('dropGrant', { grantId }),
-    artifactsOf: (sessionId, kind, nowMs, max) => read(() => reads.ofSession(sessionId, kind, nowMs, max))
+    artifactsOf: (sessionId, kind, nowMs, max) => read(() => reads.ofSession(sessionId, kind, nowMs, max)),
+    artifactsOfGrant: (grantId, kind, nowMs, max) => read(() => reads.ofGrant(grantId, kind, nowMs, max))
   } satisfies Partial<Store>
 }
 

@@ -93,6 +93,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
     version: '0',
     baseUrl: authorityUrl,
     peers: () => [],
+    streams: async () => [],
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     status: () => 'ok'
