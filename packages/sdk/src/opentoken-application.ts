@@ -191,6 +191,8 @@ class OpenTokenGuard {
    * with an answer that only this application can make. The same for a logout that starts anywhere.
    */
   async #logoutVisit(request: GuardRequest, parameters: URLSearchParams): Promise<GuardResponse> {
+    // The authority looks whether anybody answers before it sends a browser; that is no visit.
+    if (parameters.size === 0) return htmlAnswer(400, page('Logout service', 'Browsers are sent here when a session ends.'))
     const resume = parameters.get('resumePath') ?? parameters.get('resume') ?? ''
     if (!resumeShape.test(resume)) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
     // A form of another site comes without cookies; the same request by GET shows which session is meant.

@@ -203,6 +203,12 @@ suite('An application by OpenToken: logout', () => {
     assert.equal(await other.app.session([...mine].map(([name, value]) => `${name}=${value}`).join('; ')), undefined)
   })
 
+  test('a look without any parameter is no visit: it is answered and leaves no trace', async () => {
+    const stage = createStage()
+    assert.equal((await stage.get(stage.app.paths.logoutService)).status, 400)
+    assert.deepEqual(stage.events, [])
+  })
+
   test('a sign-out everywhere starts from a form of the application only', async () => {
     const stage = createStage()
     await signedIn(stage)

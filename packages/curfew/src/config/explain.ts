@@ -9,7 +9,8 @@ export interface ExplainedSetting {
   readonly origin: string
 }
 
-const secretPaths = new Set(['admin.token'])
+/** Settings that are secrets, wherever they stand. */
+const secretPaths = /^admin\.token$|\.(?:clientSecret|password)$/
 
 /** Every effective setting, one line each; secrets are not shown. */
 export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[] {
@@ -21,7 +22,7 @@ export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[]
       return
     }
     const dotted = path.join('.')
-    out.push({ path: dotted, value: secretPaths.has(dotted) ? '[secret]' : value, origin: originOf(loaded, path) })
+    out.push({ path: dotted, value: secretPaths.test(dotted) ? '[secret]' : value, origin: originOf(loaded, path) })
   }
   walk(loaded.config, [])
   return out

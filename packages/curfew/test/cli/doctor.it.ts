@@ -120,6 +120,21 @@ suite('curfew doctor while no server runs', { timeout: 60_000 }, () => {
     assert.deepEqual([wrong.code, wrong.out, wrong.err], [3, '', 'There is no connection payrol. Did you mean payroll?\n'])
   })
 
+  test('looks at an application by OpenToken: its addresses, its clock, and whether it can be told', async () => {
+    const adapter = { protocol: 'opentoken', password: 'a shared secret', targetUrl: `${partner.origin}/open` }
+    configure([
+      { id: 'forms', ...adapter, logoutService: `${partner.origin}/logout` },
+      { id: 'mute', ...adapter }
+    ])
+    const { code, checks } = await doctor()
+    assert.equal(code, 2)
+    assert.deepEqual(
+      ['forms: target', 'forms: logout service', 'forms: clock', 'mute: logout'].map((what) => checks[what]?.verdict),
+      ['ok', 'ok', 'warn', 'warn']
+    )
+    assert.equal(checks['forms: logout'], undefined)
+  })
+
   test('says that a damaged store is damaged, and changes nothing in it', async () => {
     configure([])
     const path = join(folder, 'data/curfew.db')

@@ -96,6 +96,16 @@ suite('where a setting comes from', () => {
     assert.equal(origins.get('logout.attempts'), 'default')
   })
 
+  test('never shows the secret of a client or the password of an adapter', () => {
+    const connections = [
+      { id: 'wiki', protocol: 'oidc' as const, clientSecret: 'a secret of enough length', redirectUris: ['https://wiki.example/cb'] },
+      { id: 'forms', protocol: 'opentoken' as const, password: 'a password of enough length', targetUrl: 'https://forms.example/open' }
+    ]
+    const text = JSON.stringify(explainConfig(load({ ...smallest, connections })))
+    assert.match(text, /connections\.1\.password/)
+    assert.doesNotMatch(text, /enough length/)
+  })
+
   test('never shows the token', () => {
     const loaded = load({ ...smallest, admin: { token: 'a token of enough length' } })
     assert.doesNotMatch(JSON.stringify(explainConfig(loaded)), /enough length/)

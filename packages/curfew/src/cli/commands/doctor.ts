@@ -12,6 +12,7 @@ import { type CommandContext, connect, printJson } from '../context.ts'
 import { cookieCheck } from '../doctor-browser.ts'
 import { hasSuccessor, judgeExpiry } from '../doctor-certificate.ts'
 import { type Check, failedBy } from '../doctor-check.ts'
+import { adapterChecks } from '../doctor-adapter.ts'
 import { clientChecks } from '../doctor-client.ts'
 import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
 import { storeChecks } from '../doctor-store.ts'
@@ -170,11 +171,13 @@ async function connectionChecks(config: Config, deps: PartnerDeps, chosen: strin
     ...config.identityProviders.filter(isWanted).flatMap((one) => (one.protocol === 'saml' ? [{ role: 'idp' as const, settings: one }] : []))
   ]
   const clients = connections.filter((one) => one.protocol === 'oidc')
-  if (partners.length + clients.length === 0)
+  const adapters = [...connections, ...config.identityProviders.filter(isWanted)].filter((one) => one.protocol === 'opentoken')
+  if (partners.length + clients.length + adapters.length === 0)
     return [{ what: 'connections', verdict: 'warn', why: 'there are none yet', fix: 'Add one to curfew.yaml under connections.' }]
   const checks = await Promise.all([
     ...partners.map(async (one) => [...(await partnerChecks(deps, one)), ...signerCheck(one, deps.clock.nowMs())]),
-    ...clients.map((one) => clientChecks(deps, one))
+    ...clients.map((one) => clientChecks(deps, one)),
+    ...adapters.map((one) => adapterChecks(deps, one))
   ])
   return checks.flat()
 }

@@ -32,7 +32,7 @@ suite('Paths under /ext', () => {
 })
 
 suite('Logout Path of an adapter', () => {
-  test('AC-070 the session ends here only: its applications are shown as not asked, and nobody reads that they are signed out', async () => {
+  test('the session ends here only: its applications are shown as not asked, and nobody reads that they are signed out', async () => {
     await using kit = await createKit({ partners: { payroll: {} }, adapterLogouts: [{ sourceId: 'form', path: '/logout' }] })
     const browser = kit.browser()
     await signInTo(kit, browser, 'payroll')
@@ -49,12 +49,13 @@ suite('Logout Path of an adapter', () => {
     assert.doesNotMatch((await browser.get(`/signoff/${run.id}`)).body, /safe to leave/)
   })
 
-  test('AC-093 Logout Redirect wins over Logout Template, and without both the standard page is shown', async () => {
+  test('AC-070 AC-093 the session ends, and the browser goes to the gateway logout: Logout Redirect wins over Logout Template, and without both the standard page is shown', async () => {
     const template = trusted('<p>Bye from the form</p>')
     await using both = await createKit({ adapterLogouts: [{ sourceId: 'form', path: '/x', redirectUrl: 'https://gateway.test/pa/oidc/logout', template }] })
     const browser = both.browser()
     await signIn(browser, '/')
     assert.equal((await browser.get('/ext/x', direct)).headers.location, 'https://gateway.test/pa/oidc/logout')
+    assert.equal((await both.store.listSessions({ state: 'live', limit: 1, nowMs: both.clock.nowMs() })).items.length, 0)
     await using page = await createKit({ adapterLogouts: [{ sourceId: 'form', path: '/x', template }] })
     const other = page.browser()
     await signIn(other, '/')

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
+import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+
+const port = 34_000 + (process.pid % 1_000) * 20
+
+suite('An application by OpenToken in a real browser', { skip: findChromium() === undefined ? noChromium : false }, () => {
+  let demo: DemoProcess
+  let browser: Browser
+
+  before(async () => {
+    demo = await startDemoProcess(port)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser.close()
+    await demo.stop()
+  })
+
+  async function inBoth(options: Parameters<Browser['newContext']>[0]): Promise<{ context: BrowserContext; page: Page }> {
+    const context = await browser.newContext(options)
+    const page = await context.newPage()
+    await signIn(page, demo.app('payroll'))
+    await open(page, `${demo.app('forms')}/`)
+    assert.equal(await page.locator('button', { hasText: 'Sign out everywhere' }).count(), 1, 'Forms opens without signing in again')
+    return { context, page }
+  }
+
+  const lastEvent = async (id: string): Promise<string | undefined> => (await demo.journal(id)).at(-1)?.event
+
+  for (const javaScriptEnabled of [true, false]) {
+    test(`AC-023 AC-026 a SAML application starts: the browser visits the Logout Service and comes back, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async () => {
+      const { context, page } = await inBoth({ javaScriptEnabled })
+      await open(page, `${demo.app('payroll')}/`)
+      await page.click('button')
+      await page.waitForURL(/signout=/, { timeout: 15_000 })
+      assert.match(page.url(), /payroll.*signout=complete/)
+      assert.equal(await lastEvent('forms'), 'signed-out')
+      await open(page, `${demo.app('forms')}/`)
+      assert.equal(await page.locator('input[name=password]').count(), 1, 'the next visit asks for the password')
+      await context.close()
+    })
+
+    test(`AC-027 it starts itself, ${javaScriptEnabled ? 'with' : 'without'} JavaScript: the same visit, and the others end`, async () => {
+      const { context, page } = await inBoth({ javaScriptEnabled })
+      await page.click('button')
+      await carryOn(page)
+      await page.getByText('safe to leave').waitFor({ timeout: 15_000 })
+      assert.equal(await lastEvent('payroll'), 'signed-out')
+      assert.equal(await lastEvent('forms'), 'signed-out')
+      await context.close()
+    })
+  }
+})
