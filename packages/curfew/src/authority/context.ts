@@ -17,6 +17,7 @@ import type { Clients } from './oidc/client.ts'
 import type { OidcSettings } from './oidc/settings.ts'
 import type { AdapterLogout } from './ext/adapter-logout.ts'
 import type { Adapters } from './opentoken/adapters.ts'
+import type { OpenIdUpstreams } from './oidc-rp/upstreams.ts'
 import type { PingOneSettings } from './pingone/settings.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
@@ -40,6 +41,8 @@ export interface AuthorityContext {
   readonly adapters: Adapters
   /** Paths under `/ext` that end the session of one authentication source, here only. */
   readonly adapterLogouts: readonly AdapterLogout[]
+  /** OpenID providers that people may sign in at. */
+  readonly upstreams: OpenIdUpstreams
   readonly locator: Locator
   readonly users: UserDirectory
   readonly passwords: Passwords

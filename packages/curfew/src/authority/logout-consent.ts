@@ -39,7 +39,10 @@ function friends(ctx: AuthorityContext): ReadonlySet<string> {
   const saml = ctx.connections.all().flatMap((c) => [c.homeUrl, ...(c.role === 'sp' ? c.consumers.map((acs) => acs.url) : [c.singleSignOn.url])])
   const oidc = ctx.clients.all().flatMap((c) => [c.homeUrl, ...c.redirectUris])
   const openToken = ctx.adapters.all().flatMap(({ origins }) => origins)
-  return new Set([ctx.baseUrl, ...saml, ...oidc, ...openToken].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])))
+  const upstream = ctx.upstreams.all().flatMap(({ peer }) => peer.landing?.urls ?? [])
+  return new Set(
+    [ctx.baseUrl, ...saml, ...oidc, ...openToken, ...upstream].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : []))
+  )
 }
 
 /** Asks the person; the form comes back to `action` with `fields`. */

@@ -12,9 +12,11 @@ import { extPlugin } from './ext/plugin.ts'
 import { askLogin } from './opentoken/login.ts'
 import { openTokenPlugin } from './opentoken/plugin.ts'
 import { resumeApplication } from './opentoken/sign-on.ts'
+import { oidcRpPlugin } from './oidc-rp/plugin.ts'
+import { authorizationUrl } from './oidc-rp/request.ts'
 import { pingPlugin } from './ping/plugin.ts'
 import { pingOnePlugin } from './pingone/plugin.ts'
-import { noStore } from './request.ts'
+import { noStore, seeOther } from './request.ts'
 import { revocationFeedPlugin } from './revocation-feed/plugin.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
@@ -29,6 +31,7 @@ import { browserToken, currentSession, isSecure } from './sign-on/browser-sessio
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
 import { finishSignOn, type SignedIn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
+import { type ArriveDeps } from './upstream/arrive.ts'
 
 /** Largest request body, as the replaced product (AC-165). */
 export const bodyBytesMax = 200_000
@@ -54,9 +57,11 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   const signOn = signOnDeps(ctx)
   app.register(signOnPlugin(signOn))
   app.register(samlIdpPlugin(ctx))
-  app.register(samlSpPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
+  const arrive: ArriveDeps = { ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }
+  app.register(samlSpPlugin(arrive))
+  app.register(oidcRpPlugin(arrive))
   app.register(oidcPlugin(ctx))
-  app.register(openTokenPlugin({ ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }))
+  app.register(openTokenPlugin(arrive))
   app.register(extPlugin(ctx))
   app.register(pingPlugin(ctx))
   app.register(revocationFeedPlugin(ctx))
@@ -71,10 +76,16 @@ function signOnDeps(ctx: AuthorityContext): SignOnDeps {
   return {
     ...ctx,
     resume: (done, request, reply) => resume(ctx, done, request, reply),
-    providers: () => [...ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso), ...ctx.adapters.logins()],
-    askProvider: (wish, request, reply) => {
+    providers: () => [
+      ...ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso),
+      ...ctx.upstreams.all().map(({ peer }) => peer),
+      ...ctx.adapters.logins()
+    ],
+    askProvider: async (wish, request, reply) => {
       const adapter = ctx.adapters.byId(wish.providerId)
-      return adapter?.role === 'idp' ? askLogin(ctx, adapter, wish, request, reply) : askProvider(ctx, wish, request, reply)
+      if (adapter?.role === 'idp') return askLogin(ctx, adapter, wish, request, reply)
+      const upstream = ctx.upstreams.byId(wish.providerId)
+      return upstream === undefined ? askProvider(ctx, wish, request, reply) : seeOther(reply, await authorizationUrl(ctx, { ...wish, upstream }))
     }
   }
 }

@@ -15,6 +15,9 @@ import type { ClientSettings, TokenKey } from '../authority/oidc/settings.ts'
 import { receiversOf } from '../authority/shared-signals/owed.ts'
 import { createPollReceiver } from '../authority/shared-signals/poll-receiver.ts'
 import { createSignals } from '../authority/shared-signals/signals.ts'
+import type { OpenIdUpstreamSettings } from '../authority/oidc-rp/settings.ts'
+import { createUpstreamSender } from '../authority/oidc-rp/upstream-sender.ts'
+import { openUpstreams } from '../authority/oidc-rp/upstreams.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
 import { type ConnectionsDeps, type LiveConnections, openConnections } from '../authority/saml/connections.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
@@ -24,7 +27,7 @@ import { createAuthorityServer, headerBytesMax } from '../authority/server.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import type { Config, OidcConnectionConfig } from '../config/schema.ts'
+import type { Config, OidcConnectionConfig, OidcIdentityProviderConfig } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { RedirectRule } from '../core/redirect.ts'
@@ -87,6 +90,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       identityProviders: config.identityProviders.filter((provider) => provider.protocol === 'saml')
     })
   )
+  const upstreams = opened.use(
+    await openUpstreams(
+      { clock, outbound, skewSeconds: config.saml.clockSkewSeconds, onProblem: (id, error) => upstreamFailed(logger, id, error) },
+      config.identityProviders.filter((provider) => provider.protocol === 'oidc').map((provider) => upstreamSettings(provider))
+    )
+  )
   const tokenKeys = await readTokenKeys(config, keys)
   const clients = fixedClients(
     config.connections
@@ -94,7 +103,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       .map((client) => makeClient(settingsOf(client), tokenKeys, config.oidc.sessionValidation))
   )
   const adapters = makeAdapters(config)
-  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id)
+  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const openedStore = await openStore(config, logger)
   const store = opened.use(openedStore.store)
   const settings = await authoritySettings(config, keys, logger)
@@ -120,7 +129,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     senders: [
       createSamlSender({ entityId, connections, ids, outbound }),
       createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound }),
-      createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator })
+      createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator }),
+      createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })
     ],
     peer,
     receipts: receiptSigner(entityId, keys),
@@ -140,6 +150,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     adapters,
     adapterLogouts: adapterLogouts(config),
     random,
+    upstreams,
     peer,
     sharedSignals,
     signals,
@@ -167,7 +178,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     streams: () => signals.list(),
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
-      ...[...clients.all(), ...adapters.all()].map((client) => ({ peer: client.peer, certificates: [] }))
+      ...[...clients.all(), ...adapters.all(), ...upstreams.all()].map((client) => ({ peer: client.peer, certificates: [] }))
     ]
   })
   const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
@@ -250,6 +261,14 @@ function settingsOf({ protocol: _protocol, ...settings }: OidcConnectionConfig):
   return settings
 }
 
+function upstreamSettings({ protocol: _protocol, idpid: _idpid, ...settings }: OidcIdentityProviderConfig): OpenIdUpstreamSettings {
+  return settings
+}
+
+function upstreamFailed(logger: Logger, id: PeerId, error: unknown): void {
+  logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the configuration of ${id} could not be read`)
+}
+
 function cookieSecret(config: Config): string {
   return deriveSecret(readSecret(config.sessions.secretFile), 'authorization cookie').export().toString('base64url')
 }
@@ -323,6 +342,7 @@ type AuthoritySettings = Omit<
   | 'clients'
   | 'adapters'
   | 'adapterLogouts'
+  | 'upstreams'
   | 'random'
   | 'peer'
   | 'oidc'

@@ -9,7 +9,8 @@ const channelWords: Readonly<Record<string, string>> = {
   'frame/post': 'SAML LogoutRequest (POST, hidden frame)',
   'server/back-channel': 'OIDC logout token (back-channel)',
   'frame/front-channel': 'OIDC front-channel (hidden frame)',
-  'frame/image': 'OIDC front-channel (picture)'
+  'frame/image': 'OIDC front-channel (picture)',
+  'hop/end-session': 'OIDC end-session address'
 }
 
 const outcomeWords: Readonly<Record<string, string>> = {

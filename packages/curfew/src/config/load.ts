@@ -317,9 +317,10 @@ function absolutePaths(config: Config, folder: string): Config {
     gateway: config.gateway === undefined ? undefined : gatewayPaths(config.gateway, full),
     connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),
     oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
-    identityProviders: config.identityProviders.map((provider) =>
-      provider.protocol === 'saml' ? withFullPaths(provider, full) : { ...provider, adapterLogout: withFullTemplate(provider.adapterLogout, full) }
-    )
+    identityProviders: config.identityProviders.map((provider) => {
+      if (provider.protocol === 'oidc') return provider
+      return provider.protocol === 'saml' ? withFullPaths(provider, full) : { ...provider, adapterLogout: withFullTemplate(provider.adapterLogout, full) }
+    })
   }
 }
 

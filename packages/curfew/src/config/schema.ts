@@ -487,6 +487,40 @@ const logging = z
   .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
   .prefault({})
   .describe('Log lines on standard error.')
+const isLoopback = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost') || host === '127.0.0.1' || host === '[::1]'
+
+const oidcIdentityProvider = z
+  .strictObject({
+    ...partner,
+    protocol: z.literal('oidc'),
+    issuer: url
+      .refine((text) => text.startsWith('https:') || isLoopback(new URL(text).hostname), { error: 'write an https address; http is for loopback hosts only' })
+      .describe('Issuer identifier, to the letter.'),
+    clientId: z.string().min(1).max(512),
+    clientSecret: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
+    authentication: z.enum(['clientSecretBasic', 'clientSecretPost', 'none']).optional().describe('Default: clientSecretBasic with a secret, none without.'),
+    scopes: z.array(z.string().min(1)).optional().describe('Default: openid, profile, email.'),
+    username: z.string().min(1).optional().describe('Claim that holds the user name. Absent: sub.'),
+    attributes: z.record(z.string(), z.string()).optional().describe('Claim: attribute of the user.'),
+    algorithm: z.enum(['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA']).optional().describe('Its tokens are signed so. Absent: by any of these.'),
+    refreshMinutes: positive.max(10_080).optional().describe('How often its configuration is read again. Default: 60.'),
+    logout: z
+      .strictObject({
+        rpInitiated: z.boolean().optional().describe('false: its end-session address is not used.'),
+        returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.'),
+        acceptMissingExp: z.boolean().optional().describe('Take logout tokens without exp.'),
+        acceptMissingType: z.boolean().optional().describe('Take logout tokens that are not typed.'),
+        acceptMissingIss: z.boolean().optional().describe('Take front-channel logouts with sid and without iss.')
+      })
+      .optional(),
+    targetUrl: url.optional().describe('Where a sign-in ends that names no page.'),
+    idpid
+  })
+  .refine((p) => p.clientSecret !== undefined || p.authentication === undefined || p.authentication === 'none', {
+    path: ['clientSecret'],
+    error: 'this way to authenticate needs a secret'
+  })
+  .describe('An OpenID provider that people may sign in at.')
 
 /** `curfew.yaml`: the one source of validation, editor completion and documentation. */
 export const configSchema = z.strictObject({
@@ -508,7 +542,7 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('The applications.'),
   identityProviders: z
-    .array(z.discriminatedUnion('protocol', [samlIdentityProvider, openTokenLogin]))
+    .array(z.discriminatedUnion('protocol', [samlIdentityProvider, oidcIdentityProvider, openTokenLogin]))
     .default([])
     .describe('Upstream identity providers. With none, people sign in here.'),
   gateway: gateway.optional(),
@@ -529,6 +563,7 @@ export type SamlConnectionConfig = z.output<typeof samlConnection>
 export type OidcConnectionConfig = z.output<typeof oidcConnection>
 export type OpenTokenConnectionConfig = z.output<typeof openTokenConnection>
 export type OpenTokenLoginConfig = z.output<typeof openTokenLogin>
+export type OidcIdentityProviderConfig = z.output<typeof oidcIdentityProvider>
 export type SamlIdentityProviderConfig = z.output<typeof samlIdentityProvider>
 
 /** JSON Schema (draft 2020-12) for editors. */

@@ -8,11 +8,13 @@ export type PeerProtocol = 'saml' | 'oidc' | 'opentoken'
  * - `server`: asked directly, the answer comes in the same exchange;
  * - `frame`: a hidden frame or picture of the sign-off page; by a SAML binding the answer comes back through it, by
  *   `front-channel` and `image` (OpenID) no answer is possible;
- * - `hop`: the browser is sent there and comes back with the answer.
+ * - `hop`: the browser is sent there and comes back with the answer; from `end-session` (an OpenID provider upstream)
+ *   it comes back without one.
  */
 export type LogoutChannel =
   | { readonly kind: 'server'; readonly binding: 'soap' | 'back-channel'; readonly url: string }
   | { readonly kind: 'frame'; readonly binding: 'front-channel' | 'image'; readonly url: string }
+  | { readonly kind: 'hop'; readonly binding: 'end-session'; readonly url: string }
   | {
       readonly kind: 'frame' | 'hop'
       readonly binding: 'redirect' | 'post'

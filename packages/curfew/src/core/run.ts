@@ -36,7 +36,8 @@ export type Starter =
       readonly kind: 'participant'
       readonly participantId: ParticipantId
       readonly peerId: PeerId
-      readonly binding: 'redirect' | 'post' | 'soap'
+      /** The last two are OpenID's: nobody waits for an answer. */
+      readonly binding: 'redirect' | 'post' | 'soap' | 'back-channel' | 'front-channel'
       readonly requestId: string
       readonly relayState?: string
       /** False for the asynchronous extension: no LogoutResponse is sent. */

@@ -53,7 +53,7 @@ export function isSettled(run: LogoutRun, nowMs: number): boolean {
   const open = standingDeliveries(run).filter((delivery) => delivery.state !== 'final')
   const isPatienceOver = nowMs >= patienceFrom(run) + run.policy.patienceMs
   if (run.starter.kind === 'none') return open.every((d) => d.state === 'retrying' || d.state === 'waiting-for-browser')
-  if (run.starter.kind === 'participant' && run.starter.binding === 'soap') {
+  if (run.starter.kind === 'participant' && run.starter.binding !== 'redirect' && run.starter.binding !== 'post') {
     return isPatienceOver || open.every((d) => d.state === 'waiting-for-browser' || d.state === 'retrying')
   }
   const needsBrowser = open.some((d) => d.state === 'waiting-for-browser')

@@ -7,8 +7,8 @@ import type { Sender } from './sender.ts'
  * the delivery its outcome.
  */
 export function senderOf({ senders, peer }: Pick<EngineDeps, 'senders' | 'peer'>, delivery: Delivery): Sender {
-  const protocol = peer(delivery.peerId)?.protocol
-  const sender = senders.find((candidate) => candidate.protocol === protocol) ?? senders[0]
+  const known = peer(delivery.peerId)
+  const sender = senders.find(({ protocol, role }) => protocol === known?.protocol && (role ?? known.role) === known.role) ?? senders[0]
   if (sender === undefined) throw new TypeError('the engine has no sender')
   return sender
 }

@@ -1,5 +1,5 @@
 import type { Outcome, OutcomeProof } from '../core/outcome.ts'
-import type { LogoutChannel, PeerProtocol } from '../core/peer.ts'
+import type { LogoutChannel, Peer, PeerProtocol } from '../core/peer.ts'
 import type { Delivery, LogoutRun } from '../core/run.ts'
 
 /** One message a sender is asked to make. `messageId` was recorded in the run before the sender is called. */
@@ -30,6 +30,8 @@ export type BrowserInstruction =
  */
 export interface Sender {
   readonly protocol: PeerProtocol
+  /** Partners of this role only; absent: of both. */
+  readonly role?: Peer['role']
   /** A fresh id for one attempt. */
   newMessageId(): string
   send(request: SendRequest, signal: AbortSignal): Promise<SendResult>

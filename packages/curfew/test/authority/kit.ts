@@ -17,6 +17,9 @@ import { makeConnection, makeIdpConnection } from '../../src/authority/saml/conn
 import { fixedConnections } from '../../src/authority/saml/connections.ts'
 import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
+import type { OpenIdUpstreamSettings } from '../../src/authority/oidc-rp/settings.ts'
+import { createUpstreamSender } from '../../src/authority/oidc-rp/upstream-sender.ts'
+import { openUpstreams } from '../../src/authority/oidc-rp/upstreams.ts'
 import { ownOriginsDefault, prefixDefault } from '../../src/authority/pingone/settings.ts'
 import { makeRedirectPolicy, type RedirectParts } from '../../src/authority/redirects.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
@@ -59,6 +62,8 @@ export interface KitOptions {
   readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
   /** Identity providers that people may sign in at. */
   readonly identityProviders?: readonly { readonly settings: IdentityProviderSettings; readonly certificatePem: string }[]
+  /** OpenID providers that people may sign in at; read over `network`. */
+  readonly upstreams?: readonly OpenIdUpstreamSettings[]
   /** OpenID clients. */
   readonly clients?: readonly ClientSettings[]
   /** Applications by OpenToken, and those that sign people in. */
@@ -136,7 +141,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...(options.adapters?.logins ?? []).map((settings) => makeLoginAdapter(settings))
   ])
   const locator = createLocator([Buffer.alloc(32, 7)], random)
-  const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id)
+  const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const metrics = createMetrics()
   const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
@@ -161,6 +166,10 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) }
   }
   const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random })
+  const upstreams = await openUpstreams(
+    { clock, outbound, skewSeconds: 60, onProblem: (id) => note('warn')({ event: 'upstream.failed', id }) },
+    options.upstreams ?? []
+  )
   const engine = createEngine({
     store,
     ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),
@@ -170,7 +179,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     senders: [
       createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound }),
       createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound }),
-      createOpenTokenSender({ adapters, store, random, ids, locator })
+      createOpenTokenSender({ adapters, store, random, ids, locator }),
+      createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
     ],
     peer,
     policy,
@@ -199,6 +209,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     clients,
     adapters,
     locator,
+    upstreams,
     peer,
     tokenKeys,
     engine,
@@ -228,6 +239,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
       await app.close()
       await signals.stop()
       await engine.stop()
+      await upstreams[Symbol.asyncDispose]()
     }
   }
 }
@@ -240,6 +252,7 @@ type Parts = Pick<
   | 'connections'
   | 'clients'
   | 'adapters'
+  | 'upstreams'
   | 'locator'
   | 'peer'
   | 'engine'

@@ -22,6 +22,7 @@ const answerBytesMax = 64 * 1024
 export function createOidcSender(deps: OidcSenderDeps): Sender {
   return {
     protocol: 'oidc',
+    role: 'application',
     newMessageId: () => deps.ids.message(),
     send: (request, signal) => sendLogoutToken(deps, request, signal),
     prepareBrowser: (request) => prepareBrowser(deps, request)

@@ -35,10 +35,8 @@ async function peersOf(ctx: AuthorityContext, session: Session): Promise<readonl
 }
 
 function providersOf(ctx: AuthorityContext, idpid: string | undefined): readonly Peer[] {
-  return ctx.connections
-    .identityProviders()
-    .map(({ peer }) => peer)
-    .filter(({ id }) => idpid === undefined || idpidOf(ctx, id) === idpid)
+  const providers = [...ctx.connections.identityProviders(), ...ctx.upstreams.all()]
+  return providers.map(({ peer }) => peer).filter(({ id }) => idpid === undefined || idpidOf(ctx, id) === idpid)
 }
 
 async function audit(ctx: AuthorityContext, session: Session | undefined, why: string): Promise<void> {

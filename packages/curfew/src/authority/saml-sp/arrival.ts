@@ -1,18 +1,6 @@
-import { CurfewError, isCurfewError, type NameID, type Response, type Verified } from '@curfew/codecs'
-import type { Identity } from '../sign-on/sign-in.ts'
+import { CurfewError, isCurfewError, type Response, type Verified } from '@curfew/codecs'
 import type { IdpConnection } from '../saml/connection.ts'
-
-/** What an identity provider said of a user, as plain values: it waits in the store for the browser's own request. */
-export interface Arrival {
-  readonly providerId: string
-  readonly nameId: NameID
-  /** Empty where the identity provider gave none. */
-  readonly sessionIndex: string
-  readonly identity: Identity
-  readonly issuedAtMs: number
-  /** Until when the assertion could be presented. */
-  readonly notOnOrAfterMs: number
-}
+import type { Arrival } from '../upstream/arrival.ts'
 
 /** Where the user name can not be found in the assertion. */
 const unspecifiedContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified'
@@ -34,6 +22,7 @@ export function arrivalOf(provider: IdpConnection, response: Verified<Response>)
   const ends = assertion.subject.confirmations.flatMap((c) => c.notOnOrAfter?.epochMilliseconds ?? [])
   return {
     providerId: provider.id,
+    protocol: 'saml',
     nameId: assertion.subject.nameId,
     sessionIndex: statement.sessionIndex ?? '',
     identity: {

@@ -4,15 +4,7 @@ import type { AuthorityContext } from '../context.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
-
-/** A sign-in that waits for an identity provider's answer. */
-export interface PendingRequest {
-  readonly providerId: string
-  /** The sign-on transaction that goes on with the answer. */
-  readonly nonce: string
-  /** Hash of the cookie of the browser that asked: nobody else may bring the answer. */
-  readonly formHash: string
-}
+import type { Asker } from '../upstream/arrival.ts'
 
 export interface SignInWish {
   readonly provider: IdpConnection
@@ -30,7 +22,7 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
   const { provider, nonce, formHash } = wish
   const id = ctx.ids.message()
   const nowMs = ctx.clock.nowMs()
-  const pending: PendingRequest = { providerId: provider.id, nonce, formHash }
+  const pending: Asker = { providerId: provider.id, nonce, formHash }
   await ctx.store.txCreate(pendingKey(id), pending, nowMs + transactionMs)
   const parts = serialiseAuthnRequest({
     kind: 'AuthnRequest',
@@ -51,13 +43,13 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
 }
 
 /** Looks without taking: a forged answer must not use the request up. */
-export async function readPending(ctx: AuthorityContext, requestId: string): Promise<PendingRequest | undefined> {
-  return (await ctx.store.txGet(pendingKey(requestId), ctx.clock.nowMs())) as PendingRequest | undefined
+export async function readPending(ctx: AuthorityContext, requestId: string): Promise<Asker | undefined> {
+  return (await ctx.store.txGet(pendingKey(requestId), ctx.clock.nowMs())) as Asker | undefined
 }
 
 /** Exactly one answer gets the request. */
-export async function takePending(ctx: AuthorityContext, requestId: string): Promise<PendingRequest | undefined> {
-  return (await ctx.store.txTake(pendingKey(requestId), ctx.clock.nowMs())).value as PendingRequest | undefined
+export async function takePending(ctx: AuthorityContext, requestId: string): Promise<Asker | undefined> {
+  return (await ctx.store.txTake(pendingKey(requestId), ctx.clock.nowMs())).value as Asker | undefined
 }
 
 function policyOf(provider: IdpConnection): NameIDPolicy {

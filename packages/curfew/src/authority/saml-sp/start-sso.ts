@@ -18,13 +18,13 @@ import { requestSignIn } from './request.ts'
 export async function startSignIn(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const parameters = parametersOf(request)
   if (parameters['SpSessionAuthnAdapterId'] !== undefined) return openAdapter(ctx, parameters, request, reply)
-  return start(ctx, 'sso', (parameters) => providerOf(ctx, parameters).id, request, reply)
+  return start(ctx, 'sso', () => providerOf(ctx, parameters), request, reply)
 }
 
 /** The session is made for one application by OpenToken; `PartnerIdpId` says whose word counts, absent: anybody's. */
 function openAdapter(ctx: AuthorityContext, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const adapter = applicationOf(ctx, parameters['SpSessionAuthnAdapterId'])
-  const providerId = parameters['PartnerIdpId'] === undefined ? undefined : providerOf(ctx, parameters).id
+  const providerId = parameters['PartnerIdpId'] === undefined ? undefined : providerOf(ctx, parameters)
   return openApplication(ctx, adapter, { parameters, providerId }, request, reply)
 }
 
@@ -65,13 +65,14 @@ async function start(
   }
 }
 
-/** @throws CURFEW_SAML_PEER_UNKNOWN, CURFEW_SAML_PROFILE_OFF */
-function providerOf(ctx: AuthorityContext, parameters: Parameters): IdpConnection {
-  const entityId = parameters['PartnerIdpId']
-  const all = ctx.connections.identityProviders()
-  const provider = entityId === undefined ? (all.length === 1 ? all[0] : undefined) : ctx.connections.identityProvider(entityId)
+/** By entity ID or issuer; the only one there is needs no name. @throws CURFEW_SAML_PEER_UNKNOWN, CURFEW_SAML_PROFILE_OFF */
+function providerOf(ctx: AuthorityContext, { PartnerIdpId: entityId }: Parameters): string {
+  const all = [...ctx.connections.identityProviders(), ...ctx.upstreams.all()]
+  const named = entityId === undefined ? undefined : (ctx.connections.identityProvider(entityId) ?? ctx.upstreams.byIssuer(entityId))
+  const provider = entityId === undefined && all.length === 1 ? all[0] : named
   if (provider === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { parameter: 'PartnerIdpId' })
-  return requireStartable(provider)
+  if ('profiles' in provider) requireStartable(provider)
+  return provider.id
 }
 
 function requireStartable(provider: IdpConnection): IdpConnection {

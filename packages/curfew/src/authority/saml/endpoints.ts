@@ -14,7 +14,6 @@ export const samlPaths = {
   },
   sp: {
     assertionConsumer: '/sp/ACS.saml2',
-    resumeConsumer: '/sp/:nonce/resume/sp/ACS.saml2',
     startSingleSignOn: '/sp/startSSO.ping',
     startDiscovery: '/sp/cdcstartSSO.ping',
     singleLogout: '/sp/SLO.saml2',

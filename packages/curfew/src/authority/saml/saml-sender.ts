@@ -105,7 +105,7 @@ export function judgeAnswer(response: Verified<LogoutResponse>): BrowserAnswer {
 function prepareBrowser(deps: SamlSenderDeps, request: SendRequest): Promise<BrowserInstruction> {
   const { channel } = request
   const connection = deps.connections.byId(request.delivery.peerId)
-  if (connection === undefined || channel.kind === 'server' || isSilent(channel))
+  if (connection === undefined || channel.kind === 'server' || channel.binding === 'end-session' || isSilent(channel))
     throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: request.delivery.peerId })
   return requestInstruction(connection, channel.binding, channel.url, logoutRequestOf(deps.entityId, request))
 }

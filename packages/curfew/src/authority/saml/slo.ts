@@ -118,7 +118,7 @@ function returnKey(nonce: string): string {
 /** The LogoutResponse that is owed to the partner that started a run; undefined when none is. */
 export async function answerStarter(ctx: AuthorityContext, run: LogoutRun): Promise<BrowserInstruction | undefined> {
   const { starter } = run
-  if (starter.kind !== 'participant' || starter.binding === 'soap' || !starter.wantsResponse) return undefined
+  if (starter.kind !== 'participant' || !starter.wantsResponse || (starter.binding !== 'redirect' && starter.binding !== 'post')) return undefined
   const connection = ctx.connections.byId(starter.peerId)
   const service = connection === undefined ? undefined : answerService(connection, starter.binding)
   if (connection === undefined || service === undefined) return undefined

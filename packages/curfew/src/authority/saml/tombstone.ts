@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
+import type { PeerProtocol } from '../../core/peer.ts'
 import type { AuthorityContext } from '../context.ts'
 
 type TombstoneDeps = Pick<AuthorityContext, 'store' | 'clock' | 'saml'>
@@ -7,7 +8,8 @@ type TombstoneDeps = Pick<AuthorityContext, 'store' | 'clock' | 'saml'>
 /** An assertion that may have been overtaken by its logout. */
 export interface LateAssertion {
   readonly providerId: string
-  readonly nameId: NameID
+  readonly protocol: PeerProtocol
+  readonly nameId: Pick<NameID, 'value'>
   readonly sessionIndex: string
   readonly issuedAtMs: number
 }
@@ -27,10 +29,21 @@ export async function buryLateAssertions(ctx: TombstoneDeps, providerId: string,
   for (const index of indexes) await bury(ctx, keyOf(providerId, message.subject.value, index), message.issueInstant.epochMilliseconds, untilMs)
 }
 
+/** The same for a logout token: it names a subject, a session, or both. */
+export async function buryLateTokens(
+  ctx: TombstoneDeps,
+  providerId: string,
+  token: { readonly subject?: string; readonly sid?: string; readonly issuedAtMs: number }
+): Promise<void> {
+  const untilMs = ctx.clock.nowMs() + (messageAgeSecondsMax + ctx.saml.clockSkewSeconds) * 1000
+  await bury(ctx, keyOf(providerId, token.sid === undefined ? (token.subject ?? '') : '', token.sid ?? ''), token.issuedAtMs, untilMs)
+}
+
 /** True when a logout that was asked for after this assertion was issued covers it. */
 export async function isBuried(ctx: TombstoneDeps, assertion: LateAssertion): Promise<boolean> {
   const { providerId, nameId, sessionIndex, issuedAtMs } = assertion
-  const keys = [...new Set(['', sessionIndex])].map((index) => keyOf(providerId, nameId.value, index))
+  const named = [...new Set(['', sessionIndex])].map((index) => keyOf(providerId, nameId.value, index))
+  const keys = assertion.protocol === 'oidc' && sessionIndex !== '' ? [...named, keyOf(providerId, '', sessionIndex)] : named
   for (const key of keys) if (await hasLater(ctx, key, issuedAtMs)) return true
   return false
 }

@@ -18,6 +18,7 @@ import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from
 import { storeChecks } from '../doctor-store.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { publicHalf } from '../inspect-surroundings.ts'
+import { upstreamChecks } from '../doctor-upstream.ts'
 import { loadOrReport } from './validate.ts'
 
 export interface DoctorOptions {
@@ -166,18 +167,21 @@ async function askServer(context: CommandContext): Promise<AskedServer> {
 async function connectionChecks(config: Config, deps: PartnerDeps, chosen: string | undefined): Promise<readonly Check[]> {
   const isWanted = ({ id }: { readonly id: string }): boolean => chosen === undefined || id === chosen
   const connections = config.connections.filter(isWanted)
+  const providers = config.identityProviders.filter(isWanted)
   const partners: readonly PartnerConfig[] = [
     ...connections.flatMap((one) => (one.protocol === 'saml' ? [{ role: 'sp' as const, settings: one }] : [])),
-    ...config.identityProviders.filter(isWanted).flatMap((one) => (one.protocol === 'saml' ? [{ role: 'idp' as const, settings: one }] : []))
+    ...providers.flatMap((settings) => (settings.protocol === 'saml' ? [{ role: 'idp' as const, settings }] : []))
   ]
   const clients = connections.filter((one) => one.protocol === 'oidc')
-  const adapters = [...connections, ...config.identityProviders.filter(isWanted)].filter((one) => one.protocol === 'opentoken')
-  if (partners.length + clients.length + adapters.length === 0)
+  const adapters = [...connections, ...providers].filter((one) => one.protocol === 'opentoken')
+  const upstreams = providers.filter((one) => one.protocol === 'oidc')
+  if (partners.length + clients.length + adapters.length + upstreams.length === 0)
     return [{ what: 'connections', verdict: 'warn', why: 'there are none yet', fix: 'Add one to curfew.yaml under connections.' }]
   const checks = await Promise.all([
     ...partners.map(async (one) => [...(await partnerChecks(deps, one)), ...signerCheck(one, deps.clock.nowMs())]),
     ...clients.map((one) => clientChecks(deps, one)),
-    ...adapters.map((one) => adapterChecks(deps, one))
+    ...adapters.map((one) => adapterChecks(deps, one)),
+    ...upstreams.map((one) => upstreamChecks(deps, one))
   ])
   return checks.flat()
 }

@@ -1,0 +1,39 @@
+import type { IssuedNameId } from '../../core/participant.ts'
+import type { Identity } from '../sign-on/sign-in.ts'
+
+/** Protocols whose answers wait behind a one-time path. */
+export type ArrivalProtocol = 'saml' | 'oidc'
+
+/** What an identity provider said of a user, as plain values: it waits in the store for the browser's own request. */
+export interface Arrival {
+  readonly providerId: string
+  readonly protocol: ArrivalProtocol
+  readonly nameId: IssuedNameId
+  /** SessionIndex or `sid`; empty where the identity provider gave none. */
+  readonly sessionIndex: string
+  readonly identity: Identity
+  readonly issuedAtMs: number
+  /** Until when the assertion or code could be presented. */
+  readonly notOnOrAfterMs: number
+  /** OpenID: shown again at the logout, so that the provider knows whose session is meant. */
+  readonly idToken?: string
+}
+
+/** Who asked for an answer. */
+export interface Asker {
+  readonly providerId: string
+  /** The sign-on transaction that goes on with the answer. */
+  readonly nonce: string
+  /** Hash of the cookie of the browser that asked: nobody else may bring the answer. */
+  readonly formHash: string
+}
+
+/** A judged answer on its way to the browser's own request, where cookies show. */
+export interface WaitingArrival {
+  /** Absent: the identity provider could not sign anybody in without a page. */
+  readonly arrival?: Arrival
+  /** Absent: nobody asked here. */
+  readonly asker?: Asker
+  /** Where an unsolicited answer wishes to land. */
+  readonly relayState?: string
+}

@@ -1,0 +1,40 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthorityContext } from '../context.ts'
+import { seeOther } from '../request.ts'
+import type { ArrivalProtocol, WaitingArrival } from './arrival.ts'
+
+/** Where a browser comes back with an answer that was judged before, by protocol. */
+export const resumePaths: Readonly<Record<ArrivalProtocol, string>> = {
+  saml: '/sp/:nonce/resume/sp/ACS.saml2',
+  oidc: '/sp/:nonce/resume/sp/cb.openid'
+}
+
+/** The browser comes back at once: it only follows a redirect. */
+const waitingMs = 5 * 60_000
+
+type WaitingDeps = Pick<AuthorityContext, 'store' | 'ids' | 'clock'>
+
+/** Puts a judged answer away and sends the browser to the one-time path behind which it waits. */
+export async function keepWaiting(deps: WaitingDeps, protocol: ArrivalProtocol, waiting: WaitingArrival, reply: FastifyReply): Promise<FastifyReply> {
+  return seeOther(reply, await putAway(deps, protocol, waiting))
+}
+
+/** The one-time path behind which an answer waits. */
+export async function putAway(deps: WaitingDeps, protocol: ArrivalProtocol, waiting: WaitingArrival): Promise<string> {
+  const nonce = deps.ids.cookie()
+  await deps.store.txCreate(waitingKey(nonce), waiting, deps.clock.nowMs() + waitingMs)
+  return resumePaths[protocol].replace(':nonce', nonce)
+}
+
+/** Takes what waits behind the path of this request; exactly one request gets it. @throws CURFEW_SESSION_STATE_NOT_FOUND */
+export async function takeWaiting(deps: WaitingDeps, request: FastifyRequest): Promise<WaitingArrival> {
+  const { nonce } = request.params as { nonce: string }
+  const waiting = (await deps.store.txTake(waitingKey(nonce), deps.clock.nowMs())).value as WaitingArrival | undefined
+  if (waiting === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return waiting
+}
+
+function waitingKey(nonce: string): string {
+  return `arrival:${nonce}`
+}
