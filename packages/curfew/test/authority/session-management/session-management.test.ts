@@ -51,7 +51,7 @@ async function signedIn(options: { readonly told?: OutboundRequest[] } = {}) {
 async function settled(kit: Kit, told: readonly OutboundRequest[]): Promise<void> {
   for (let i = 0; i < 100 && told.length === 0; i++) {
     kit.clock.advance(10)
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
   assert.equal(told.length, 1)
 }
