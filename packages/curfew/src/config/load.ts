@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
+import { extPathProblem } from '../core/ext-path.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
@@ -47,6 +48,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   const result = configSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
+  if (result.success) findings.push(...extPaths(context, result.data))
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
@@ -231,6 +233,22 @@ function duplicates(context: FindingContext, config: Config): readonly Finding[]
     if (!isKnown) return []
     const what = `"${id}" names two connections.`
     return [{ ...placeOf(context, [list, i, 'id']), code: 'CURFEW_CONFIG_DUPLICATE', what, fix: 'Give each connection an id of its own.' }]
+  })
+}
+
+/** Paths under /ext that are held by another adapter or stand twice. */
+function extPaths(context: FindingContext, { signOn, identityProviders }: Config): readonly Finding[] {
+  const owners = new Map<string, string>()
+  const logins = identityProviders.flatMap((one, i) =>
+    one.protocol === 'opentoken' ? [{ at: ['identityProviders', i], owner: one.id, path: one.adapterLogout?.path }] : []
+  )
+  return [{ at: ['signOn'], owner: signOn.sourceId, path: signOn.adapterLogout?.path }, ...logins].flatMap(({ at: base, owner, path }): Finding[] => {
+    if (path === undefined) return []
+    const why = extPathProblem({ path, owner }, owners)
+    owners.set(path, owner)
+    if (why === undefined) return []
+    const place = placeOf(context, [...base, 'adapterLogout', 'path'])
+    return [{ ...place, code: 'CURFEW_CONFIG_EXT_PATH', what: `/ext${path} can not be had: ${why}.`, fix: 'Give this adapter a path of its own.' }]
   })
 }
 

@@ -87,6 +87,22 @@ suite('loading a configuration', () => {
   })
 })
 
+suite('paths under /ext', () => {
+  test('AC-092 AC-157 one that another adapter holds, or that stands twice, is a finding', () => {
+    const portal = (path: string): ConfigInput => ({
+      ...smallest,
+      signOn: { ...smallest.signOn, adapterLogout: { path: '/logout' } },
+      identityProviders: [
+        { id: 'portal', protocol: 'opentoken', password: 'long enough', authenticationService: 'https://p.example/', adapterLogout: { path } }
+      ]
+    })
+    assert.deepEqual(codesOf(portal('/portal')), [])
+    assert.deepEqual(codesOf(portal('/logout')), [['identityProviders[portal].adapterLogout.path', 'CURFEW_CONFIG_EXT_PATH']])
+    assert.deepEqual(codesOf(portal('/ref/pickup')), [['identityProviders[portal].adapterLogout.path', 'CURFEW_CONFIG_EXT_PATH']])
+    assert.deepEqual(codesOf(portal('logout')), [['identityProviders[portal].adapterLogout.path', 'CURFEW_CONFIG_VALUE']])
+  })
+})
+
 suite('where a setting comes from', () => {
   test('names the line, the environment variable or the default', () => {
     const loaded = load({ ...smallest, admin: { token: '${env:ADMIN_TOKEN}' } }, { ADMIN_TOKEN: 'a token of enough length' })

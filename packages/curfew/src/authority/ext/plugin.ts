@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { dropOff, pickUp } from '../opentoken/reference.ts'
 import { startAdapterLogout } from './adapter-logout.ts'
-import { checkExtPaths, type ExtPath, type OwnExtPath } from './registry.ts'
+import { checkExtPaths, type ExtPath } from './registry.ts'
 
 /**
  * `/ext/*`: paths that adapters register. They are known, and checked against each other, before the server starts.
@@ -15,7 +15,7 @@ export function extPlugin(ctx: AuthorityContext): FastifyPluginAsync {
   }
 }
 
-function ownPaths(ctx: AuthorityContext): readonly OwnExtPath[] {
+function ownPaths(ctx: AuthorityContext): readonly ExtPath[] {
   if (!ctx.adapters.all().some(({ transport }) => transport === 'reference')) return []
   const own = { owner: 'reference adapter', isOwn: true } as const
   return [
