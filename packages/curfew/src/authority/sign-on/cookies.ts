@@ -10,10 +10,15 @@ export const formCookie = 'PF.FORM'
 /** Marks that a lost browser was sent back to its sign-off page once. */
 export const resumedCookie = 'PF.RESUMED'
 
+/** The identity provider that was chosen in this browser last. */
+export const providerCookie = 'PF.PROVIDER'
+
 /** Three years, as the replaced product keeps its persistent cookie. */
 export const persistentSeconds = 94_608_000
 /** How long a browser is not sent back to the same run again. */
 const resumedSeconds = 3600
+/** How long a chosen identity provider is offered first. */
+const providerSeconds = 365 * 86_400
 /** As `ids.cookie()` makes it. */
 const sessionValue = /^[\w-]{22}$/
 /** As `ids.persistentCookie()` makes it. */
@@ -94,6 +99,11 @@ export function formBinding(browser: Browser, reply: FastifyReply, ids: Ids, set
 export function newFormCookie(ids: Ids): { readonly name: string; readonly value: string; readonly hash: string } {
   const value = ids.cookie()
   return { name: formCookie, value, hash: tokenHash(value) }
+}
+
+/** Remembers a choice for the next visit; a name of the configuration, nothing about the person. */
+export function setProviderCookie(reply: FastifyReply, providerId: string, settings: CookieSettings): void {
+  reply.setCookie(providerCookie, providerId, { ...base(settings), maxAge: providerSeconds })
 }
 
 export function setResumedCookie(reply: FastifyReply, runId: string, settings: CookieSettings): void {

@@ -1,12 +1,13 @@
 import { type Html, html } from '../pages/html.ts'
 import type { Translate } from '../pages/messages.ts'
 import { badge } from '../sign-off/run-view.ts'
+import { type OfferedProvider, type ProviderChoice, queryCharactersMax } from './provider-choice.ts'
 
 export interface FormParts {
   readonly t: Translate
   /** People may sign in here with a password. */
   readonly hasPassword: boolean
-  readonly providers: readonly { readonly id: string; readonly name: string; readonly logoUrl?: string }[]
+  readonly providers: ProviderChoice
   /** Resume path of the transaction. */
   readonly action: string
   readonly csrfToken: string
@@ -33,11 +34,23 @@ function passwordForm(parts: FormParts): Html {
   return html`<form method="post" action="${parts.action}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}"><label for="username">${t('signon.username')}</label><input type="text" id="username" name="username" value="${parts.username}" autocomplete="username" autocapitalize="none" spellcheck="false" required${invalid}><label for="password">${t('signon.password')}</label><input type="password" id="password" name="password" autocomplete="current-password" required${invalid}>${persistent}<div class="actions"><button class="primary">${t('signon.submit')}</button></div></form>`
 }
 
-function providerList({ t, providers, action, hasPassword }: FormParts): Html | undefined {
-  if (providers.length === 0) return undefined
-  const lines = providers.map(
-    ({ id, name, logoUrl }) =>
-      html`<li>${badge(name, logoUrl)}<a class="button" href="${action}?identityProvider=${encodeURIComponent(id)}">${t('signon.provider', { provider: name })}</a></li>`
-  )
-  return html`<h2>${t(hasPassword ? 'signon.providersOr' : 'signon.providers')}</h2><ul class="list">${lines}</ul>`
+/** A plain list of links and a plain form: choosing and searching work without JavaScript. */
+function providerList(parts: FormParts): Html | undefined {
+  const { t, providers, hasPassword } = parts
+  const { remembered, shown, more, isSearchable, query } = providers
+  if (remembered === undefined && shown.length === 0 && !isSearchable) return undefined
+  const title = html`<h2>${t(hasPassword ? 'signon.providersOr' : 'signon.providers')}</h2>`
+  const again =
+    remembered === undefined ? undefined : html`<p class="muted">${t('signon.remembered')}</p><ul class="list">${providerLine(parts, remembered, true)}</ul>`
+  const nothing = shown.length === 0 && query !== '' ? html`<p role="status">${t('signon.noProvider', { query })}</p>` : undefined
+  const rest = more === 0 ? undefined : html`<p class="muted">${t('signon.moreProviders', { count: more })}</p>`
+  return html`${title}${again}${isSearchable ? searchForm(parts) : undefined}${nothing}<ul class="list">${shown.map((one) => providerLine(parts, one, false))}</ul>${rest}`
+}
+
+function providerLine({ t, action }: FormParts, { id, name, logoUrl }: OfferedProvider, isFirst: boolean): Html {
+  return html`<li>${badge(name, logoUrl)}<a class="button${isFirst ? ' primary' : ''}" href="${action}?identityProvider=${encodeURIComponent(id)}">${t('signon.provider', { provider: name })}</a></li>`
+}
+
+function searchForm({ t, action, providers: { query } }: FormParts): Html {
+  return html`<form role="search" method="get" action="${action}"><label for="q">${t('signon.search')}</label><input type="text" id="q" name="q" value="${query}" maxlength="${queryCharactersMax}" autocomplete="off"><div class="actions"><button>${t('signon.searchSubmit')}</button></div></form>`
 }

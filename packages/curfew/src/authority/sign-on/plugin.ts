@@ -7,8 +7,9 @@ import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './browser-session.ts'
 import { checkPassword, type PasswordCheck, userKeyOf } from './check-password.ts'
-import { formBinding } from './cookies.ts'
+import { formBinding, providerCookie, setProviderCookie } from './cookies.ts'
 import { formBody } from './form-page.ts'
+import { chooseFrom } from './provider-choice.ts'
 import { homeBody } from './home-page.ts'
 import { mayReuse, policyFor } from './session-limits.ts'
 import { endReplaced, identityOf, sessionToReplace, signIn } from './sign-in.ts'
@@ -111,12 +112,15 @@ function chosenProvider(deps: SignOnDeps, transaction: SignOnTransaction, { iden
 function ask(
   deps: SignOnDeps,
   nonce: string,
-  { forceAuthn, isPassive }: SignOnTransaction,
+  { forceAuthn, isPassive, providerId: transactionProviderId }: SignOnTransaction,
   providerId: string,
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const formHash = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
+  const settings = { isSecure: isSecure(deps) }
+  const formHash = formBinding(browserOf(deps, request), reply, deps.ids, settings)
+  // Remembered is what a person chose on the page, not what an address chose for them.
+  if (transactionProviderId === undefined && parametersOf(request)['identityProvider'] === providerId) setProviderCookie(reply, providerId, settings)
   return deps.askProvider({ providerId, nonce, formHash, forceAuthn, isPassive }, request, reply)
 }
 
@@ -253,7 +257,7 @@ async function showForm(
   const body = formBody({
     t: context.t,
     hasPassword: deps.signOn.hasForm,
-    providers: deps.providers(),
+    providers: chooseFrom(deps.providers(), parametersOf(request)['q'] ?? '', request.cookies[providerCookie]),
     action: resumePath(nonce),
     csrfToken: deps.csrf.token(`${binding}.${nonce}`),
     offersPersistent: policyFor(deps.sessions, deps.signOn.sourceId).persistent,
