@@ -80,6 +80,24 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
   })
 
+  test('AC-146 an application that keeps the browser: back at the sign-off page the others are told, and the starter hears PartialLogout', async () => {
+    await using kit = await createKit({ partners: { payroll: {}, intranet: {}, legacy: {} } })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet', 'legacy'])
+    const payroll = kit.partner('payroll')
+    const kept = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    assert.ok(kept.url.startsWith('http://intranet.test/slo?'))
+    // Nothing comes back from there; the person presses Back, or opens the authority again.
+    await kit.clock.advance(10_000)
+    const next = await follow(browser, '/')
+    const toldLegacy = kit.partner('legacy').readLogoutRequest(next.url)
+    const home = await follow(browser, await kit.partner('legacy').logoutAnswer(toldLegacy))
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+    const run = (await kit.store.listRuns({ limit: 1 })).items[0]
+    const outcome = (id: string): string | undefined => run?.deliveries.find((d) => d.peerId === id)?.outcome?.kind
+    assert.deepEqual([outcome('intranet'), outcome('legacy')], ['timed-out', 'ended'])
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
   test('counts an application that knows nobody of that name as signed out', async () => {
     await using kit = await createKit()
     const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
