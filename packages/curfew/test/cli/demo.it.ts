@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { curfew, startCurfew, stopped } from './bin.ts'
+import { freeRange } from '../support/ports.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
 /** The demo takes ports that follow each other, up to nineteen above the first. */
-const port = 20_000 + (process.pid % 600) * 20
+const port = await freeRange(224)
 
 after(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -4,10 +4,11 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
 import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+import { freeRange } from '../support/ports.ts'
 
 const axe = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']
-const port = 42_000 + (process.pid % 2_000) * 4
+const port = await freeRange(40)
 
 interface Violation {
   readonly id: string

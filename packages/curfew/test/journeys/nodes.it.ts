@@ -16,6 +16,7 @@ import { writeInstallation } from '../../src/cli/commands/init.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { createSelfSigned } from '../../src/platform/certificate.ts'
 import { systemRandom } from '../../src/platform/random.ts'
+import { freeRange } from '../support/ports.ts'
 import { type Server, skipReason, startCluster, startServer, until } from '../stores/redis/servers.ts'
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
@@ -28,10 +29,8 @@ interface Node {
   process: ChildProcess
 }
 
-function nodesOn(name: string, basePort: number, start: () => Promise<readonly Server[]>, topology: 'standalone' | 'cluster', copies: number): void {
+function nodesOn(name: string, port: number, start: () => Promise<readonly Server[]>, topology: 'standalone' | 'cluster', copies: number): void {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-nodes-'))
-  // Below the ports that the system gives to outgoing connections.
-  const port = basePort + (process.pid % 190) * 32
   const baseUrl = `http://curfew.localhost:${port}`
   const nodes: Node[] = []
   let servers: readonly Server[] = []
@@ -245,5 +244,5 @@ function outcomeOf(run: RunView, peer: string): string | undefined {
   return run.deliveries.find((delivery) => delivery.peer === peer)?.outcome
 }
 
-nodesOn('two nodes on one server (state servers, sharing all nodes)', 20_000, async () => [await startServer()], 'standalone', 0)
-nodesOn('two nodes on a cluster (adaptive)', 26_200, () => startCluster(3, 1), 'cluster', 1)
+nodesOn('two nodes on one server (state servers, sharing all nodes)', await freeRange(60), async () => [await startServer()], 'standalone', 0)
+nodesOn('two nodes on a cluster (adaptive)', await freeRange(60), () => startCluster(3, 1), 'cluster', 1)

@@ -4,8 +4,9 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
 import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+import { freeRange } from '../support/ports.ts'
 
-const port = 24_000 + (process.pid % 2_000) * 4
+const port = await freeRange(40)
 
 suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let demo: DemoProcess

@@ -17,7 +17,8 @@ import type { NodeAccess } from '../../../src/stores/redis/node-address.ts'
 import { createSelfSigned } from '../../../src/platform/certificate.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { openOn } from './opened.ts'
-import { freePort, type Server, serverProgram, skipReason, startCluster, startServer, until } from './servers.ts'
+import { freeRange } from '../../support/ports.ts'
+import { type Server, serverProgram, skipReason, startCluster, startServer, until } from './servers.ts'
 
 const locator = createLocator([Buffer.alloc(32, 7)], systemRandom)
 const ids = createIds(systemRandom)
@@ -111,7 +112,8 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
     const store = await openOn([primary], { copies: 1 })
     const strict = await openOn([primary], { copies: 1, ack: 'strict' })
     try {
-      assert.equal((await store.openSession(sampleSession(1))).durability, 'replicated')
+      await store.openSession(sampleSession(1))
+      await until(async () => (await store.touch(sampleSession(1).id, 0, 0)).durability === 'replicated')
       replica.kill('SIGSTOP')
       assert.equal((await store.openSession(sampleSession(2))).durability, 'degraded')
       assert.ok(store.owed > 0)
@@ -181,7 +183,7 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
     const { certificatePem, keyPem } = await createSelfSigned('localhost', { fromMs: Date.now(), days: 2 }, systemRandom)
     writeFileSync(join(folder, 'crt.pem'), certificatePem)
     writeFileSync(join(folder, 'key.pem'), keyPem)
-    const tlsPort = await freePort()
+    const tlsPort = await freeRange(1)
     const tls = [
       '--tls-port',
       String(tlsPort),
@@ -208,7 +210,7 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
 
   test('AC-200 of the listed servers one that answers is enough, and those that do not are named', async () => {
     const servers = await startCluster(2, 0)
-    const silent = await freePort()
+    const silent = await freeRange(1)
     const warnings: string[] = []
     const nodes = [silent, servers[1]?.port ?? 0].map((port) => ({ host: '127.0.0.1', port }))
     const store = await openOn([], { topology: { kind: 'cluster' }, nodes, onWarning: ({ server, what }) => warnings.push(`${server} ${what}`) })
@@ -243,7 +245,7 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
     await until(async () => String(await primary.command('INFO', 'replication')).includes('state=online'))
     const folder = mkdtempSync(join(tmpdir(), 'curfew-sentinel-'))
     const file = join(folder, 'sentinel.conf')
-    const port = await freePort()
+    const port = await freeRange(1)
     writeFileSync(
       file,
       `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor curfew 127.0.0.1 ${primary.port} 1\nsentinel down-after-milliseconds curfew 500\nsentinel failover-timeout curfew 3000\n`
@@ -261,7 +263,8 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
     await until(async () => (await ask()).includes(String(replica.port)))
     const store = await openOn([], { topology: { kind: 'sentinel', master: 'curfew' }, nodes, copies: 1 })
     try {
-      assert.equal((await store.openSession(sampleSession(1))).durability, 'replicated')
+      await store.openSession(sampleSession(1))
+      await until(async () => (await store.touch(sampleSession(1).id, 0, 0)).durability === 'replicated')
       primary.kill('SIGKILL')
       await until(async () => (await store.openSession(sampleSession(2))).value === 'opened', 30_000)
       assert.equal((await store.getSession(sampleSession(1).id))?.id, sampleSession(1).id)

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freeRange } from '../../support/ports.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { openLink, type Reply } from '../../../src/stores/redis/link.ts'
 import { findProgram } from '../../../../../tools/system-deps.ts'
@@ -24,25 +24,30 @@ export interface Server {
   stop(): Promise<void>
 }
 
-/** A port that nobody listens at now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  // The bus of a cluster node is 10,000 above.
-  return port > 50_000 ? port - 20_000 : port
-}
-
 export async function startServer(settings: readonly string[] = []): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-redis-'))
-  const port = await freePort()
+  // The second is for the bus of a cluster node.
+  const port = await freeRange(2)
   const launch = (): ChildProcess =>
     spawn(
       serverProgram ?? 'redis-server',
-      ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes', '--repl-diskless-sync-delay', '0', ...settings],
+      [
+        '--port',
+        String(port),
+        '--cluster-port',
+        String(port + 1),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        folder,
+        '--save',
+        '',
+        '--appendonly',
+        'yes',
+        '--repl-diskless-sync-delay',
+        '0',
+        ...settings
+      ],
       { stdio: 'ignore' }
     )
   let child = launch()
@@ -113,7 +118,7 @@ export async function startCluster(primaries: number, copies: number): Promise<r
   await Promise.all(
     servers.slice(0, primaries).map((server, i) => server.command('CLUSTER', 'ADDSLOTSRANGE', String(i * share), String(Math.min(16_384, (i + 1) * share) - 1)))
   )
-  for (const other of others) await first.command('CLUSTER', 'MEET', '127.0.0.1', String(other.port))
+  for (const other of others) await first.command('CLUSTER', 'MEET', '127.0.0.1', String(other.port), String(other.port + 1))
   await until(async () => /cluster_known_nodes:(\d+)/.exec(String(await first.command('CLUSTER', 'INFO')))?.[1] === String(servers.length))
   for (const [i, server] of servers.slice(primaries).entries()) {
     const id = String(await servers[i % primaries]?.command('CLUSTER', 'MYID'))
