@@ -134,13 +134,13 @@ function carryOut(
   const application = place.application.id
   switch (decision.kind) {
     case 'pass':
-      ctx.metrics.requests.inc({ application, result: 'proxied' })
+      ctx.metrics.countRequest(application, 'proxied')
       return pass(ctx, place, decision, request, response, fail)
     case 'sign-in':
-      ctx.metrics.requests.inc({ application, result: 'sign-in' })
+      ctx.metrics.countRequest(application, 'sign-in')
       return void askToSignIn(ctx, place, decision, request, response).catch(fail)
     case 'unchecked':
-      ctx.metrics.requests.inc({ application, result: 'unchecked' })
+      ctx.metrics.countRequest(application, 'unchecked')
       return fail(new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application }))
   }
 }
@@ -199,7 +199,7 @@ async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Du
   const application = place.application.id
   switch (decision.kind) {
     case 'pass':
-      ctx.metrics.requests.inc({ application, result: 'proxied' })
+      ctx.metrics.countRequest(application, 'proxied')
       return forwardWebSocket(ctx, { place, request, socket, head, opened: decision.opened }, (error) => refuseUpgrade(ctx, error, socket))
     case 'sign-in':
       throw new CurfewError(decision.isRevoked ? 'CURFEW_GATEWAY_SESSION_ENDED' : 'CURFEW_GATEWAY_SESSION_NEEDED', { application })

@@ -1,4 +1,4 @@
-import { type Dispatcher, Agent } from 'undici'
+import { type Dispatcher, Pool } from 'undici'
 import { createAddressPolicy } from './addresses.ts'
 import { pinnedLookup, requireAddress } from './outbound.ts'
 
@@ -32,24 +32,25 @@ const usualRanges: readonly string[] = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', 
 
 export function createUpstreams(options: UpstreamOptions): Upstreams {
   const policy = createAddressPolicy([...usualRanges, ...options.allowPrivate])
-  const agent = new Agent({
-    connect: { lookup: pinnedLookup(options, policy), timeout: 5_000 },
-    connections: options.connectionsMax,
-    pipelining: 1,
-    keepAliveTimeout: 30_000,
-    // A stream may stay silent for long; that its session ended is noticed elsewhere.
-    bodyTimeout: 0,
-    maxHeaderSize: 64 * 1024
-  })
-  const checked = new Set<string>()
+  const poolOf = (origin: string): Pool =>
+    new Pool(requireAddress(origin, policy), {
+      connect: { lookup: pinnedLookup(options, policy), timeout: 5_000 },
+      connections: options.connectionsMax,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      // A stream may stay silent for long; that its session ended is noticed elsewhere.
+      bodyTimeout: 0,
+      maxHeaderSize: 64 * 1024
+    })
+  const pools = new Map<string, Pool>()
   return {
-    dispatch(request, handler) {
-      if (!checked.has(request.origin)) {
-        requireAddress(request.origin, policy)
-        checked.add(request.origin)
-      }
-      agent.dispatch(request, handler)
+    dispatch({ origin, ...request }, handler) {
+      const pool = pools.get(origin) ?? poolOf(origin)
+      pools.set(origin, pool)
+      pool.dispatch(request, handler)
     },
-    close: () => agent.destroy()
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    }
   }
 }

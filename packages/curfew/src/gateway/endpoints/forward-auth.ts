@@ -69,7 +69,7 @@ async function answer(ctx: GatewayContext, dialect: Dialect, asked: Asked, reque
   if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (asked.host ?? '').slice(0, 100) })
   const decision = await decide(ctx, place, path, request)
   const application = place.application.id
-  ctx.metrics.requests.inc({ application, result: decision.kind === 'pass' ? 'allowed' : decision.kind })
+  ctx.metrics.countRequest(application, decision.kind === 'pass' ? 'allowed' : decision.kind)
   switch (decision.kind) {
     case 'pass':
       return pass(ctx, place, decision, request, response)
@@ -92,7 +92,8 @@ function pass(
   const cookie = opened === undefined ? undefined : ctx.cookies.renewed(application.webSession, opened, attributes, ctx.clock.nowMs())
   const nobody = Object.fromEntries(Object.keys(application.headers).map((name) => [name, '']))
   const identity = opened === undefined ? {} : Object.fromEntries(identityHeaders(application, opened.session))
-  const headers = { ...ownHeaders, 'content-length': 0, ...nobody, ...identity }
+  // For a proxy: what protects pages has no place here.
+  const headers = { 'cache-control': 'no-store', 'content-length': 0, ...nobody, ...identity }
   response.writeHead(200, cookie === undefined ? headers : { ...headers, 'set-cookie': cookie }).end()
 }
 

@@ -52,10 +52,11 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, onError: (e
       response.writeHead(status, statusMessage ?? '', responseHeaders(headers, options))
       // Headers of a stream leave before its first event.
       if (headers['content-length'] === undefined) response.flushHeaders()
-      response.on('drain', () => controller.resume())
     },
     onResponseData(controller, chunk) {
-      if (!response.write(chunk)) controller.pause()
+      if (response.write(chunk)) return
+      controller.pause()
+      response.once('drain', () => controller.resume())
     },
     onResponseEnd: () => void response.end(),
     onResponseError(_controller, cause) {

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { withoutGatewayCookies } from '../session/cookies.ts'
 
-/** Hop-by-hop (RFC 9110 section 7.6.1), and what this proxy answers for itself. */
+/** Hop-by-hop (RFC 9110 section 7.6.1), and what this proxy says itself. */
 const ownHop: ReadonlySet<string> = new Set([
+  'host',
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -24,17 +25,28 @@ const reserved: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-orig
  * Two names with the same key are one header to somebody.
  */
 export function headerKey(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+  const known = keys.get(name)
+  if (known !== undefined) return known
+  const key = name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+  if (keys.size < keysMax) keys.set(name, key)
+  return key
 }
+
+/** Keys of the names that come again and again. */
+const keys = new Map<string, string>()
+const keysMax = 500
 
 /** Header names that no client may set, in any spelling. */
 export function identityKeys(applications: readonly { readonly headers: Readonly<Record<string, string>> }[]): ReadonlySet<string> {
   return new Set(applications.flatMap(({ headers }) => Object.keys(headers).map(headerKey)))
 }
 
+const nothing: ReadonlySet<string> = new Set()
+
 /** Names in `Connection`: they are for this hop and go no further. */
 export function connectionNames(header: string | readonly string[] | undefined): ReadonlySet<string> {
   const text = typeof header === 'string' ? header : (header ?? []).join(',')
+  if (text === '' || text === 'keep-alive' || text === 'close') return nothing
   return new Set(
     text
       .toLowerCase()
@@ -68,7 +80,7 @@ export function requestHeaders(request: Pick<IncomingMessage, 'rawHeaders' | 'he
     const value = rawHeaders[i + 1] ?? ''
     const lower = name.toLowerCase()
     const key = headerKey(name)
-    if (lower === 'host' || ownHop.has(lower) || named.has(lower) || options.identityKeys.has(key)) continue
+    if (ownHop.has(lower) || (named.size > 0 && named.has(lower)) || options.identityKeys.has(key)) continue
     if (reserved.has(key) || key.startsWith('x-forwarded-')) continue
     if (lower !== 'cookie') out.push(name, value)
     else {

@@ -27,11 +27,9 @@ export interface ResponseHeaderOptions {
 export function responseHeaders(headers: IncomingHttpHeaders, options: ResponseHeaderOptions): OutgoingHttpHeaders {
   const named = connectionNames(headers.connection)
   const out: OutgoingHttpHeaders = {}
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined && !hop.has(name) && !named.has(name)) out[name] = value
-  const theirs = (headers['set-cookie'] ?? []).filter((cookie) => !cookie.trimStart().startsWith(cookiePrefix))
-  const cookies = [...theirs, ...options.setCookies]
-  if (cookies.length > 0) out['set-cookie'] = cookies
-  else delete out['set-cookie']
+  for (const name in headers) if (!hop.has(name) && !named.has(name) && name !== 'set-cookie') out[name] = headers[name]
+  const theirs = headers['set-cookie']?.filter((cookie) => !cookie.trimStart().startsWith(cookiePrefix)) ?? []
+  if (theirs.length + options.setCookies.length > 0) out['set-cookie'] = [...theirs, ...options.setCookies]
   const { location } = headers
   if (location?.startsWith(`${options.target}/`) === true) out['location'] = options.origin + location.slice(options.target.length)
   if (options.isPrivate && (headers['content-type'] ?? '').startsWith('text/html')) out['cache-control'] = 'no-store'

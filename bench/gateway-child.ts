@@ -1,0 +1,121 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Registry } from '@prometheus-io/client'
+import fastify from 'fastify'
+import { Pool } from 'undici'
+import { composeGateway } from '../packages/curfew/src/cli/compose-gateway.ts'
+import { gatewaySettings } from '../packages/curfew/src/cli/gateway-settings.ts'
+import { gatewayFileSchema } from '../packages/curfew/src/config/schema.ts'
+import { silentLogger } from '../packages/curfew/src/platform/logger.ts'
+import { createMemoryStore } from '../packages/curfew/src/stores/memory/memory-store.ts'
+
+/** What the parent learns: where the server listens, and the headers of a request that gets through. */
+export interface Ready {
+  readonly port: number
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const [mode = '', target = '', portText = ''] = process.argv.slice(2)
+const port = Number(portText)
+/** Revoked sessions that the list holds while requests are measured. */
+const revokedCount = 1_000_000
+
+process.on('message', (question) => {
+  if (question === 'cpu') process.send?.(process.cpuUsage())
+})
+process.send?.(await started())
+
+async function started(): Promise<Ready> {
+  switch (mode) {
+    case 'gateway':
+      return gateway()
+    case 'bare':
+      return bare()
+    case 'route':
+      return route()
+  }
+  throw new TypeError(`no mode ${mode}`)
+}
+
+/** The gateway with a session, a list of a million revoked ones and identity headers. */
+async function gateway(): Promise<Ready> {
+  const url = `http://wiki.localhost:${port}`
+  const file = gatewayFileSchema.parse({
+    gateway: {
+      listen: [`127.0.0.1:${port}`],
+      provider: { issuer: 'http://login.localhost:1', clientId: 'bench', clientSecret: 'a secret that is long enough' },
+      webSessions: [{ name: 'main', audience: 'bench' }],
+      applications: [{ id: 'wiki', urls: [url], target, headers: { 'X-User': 'sub' } }]
+    }
+  })
+  const composed = composeGateway({
+    config: file.gateway,
+    settings: gatewaySettings(file.gateway, undefined),
+    secret: Buffer.alloc(32, 5),
+    outbound: file.outbound,
+    brand: file.brand,
+    logger: silentLogger,
+    registry: new Registry(),
+    store: createMemoryStore({ capacity: 1 })
+  })
+  await composed.start()
+  const { context } = composed
+  const nowMs = Date.now()
+  for (let i = 0; i < revokedCount; i++) context.revocations.add(`revoked ${i}`, nowMs + 3_600_000, nowMs)
+  const settings = file.gateway.webSessions[0]
+  const webSession = context.settings.applications[0]?.webSession
+  if (webSession === undefined || settings === undefined) throw new TypeError('there is a web session')
+  const cookie = context.cookies.write(
+    webSession,
+    {
+      id: 'bench',
+      audience: 'bench',
+      host: new URL(url).host,
+      issuer: 'http://login.localhost:1',
+      subject: 'ana',
+      sri: 'a session that goes on',
+      claims: { email: 'ana@example.org' },
+      startedAtMs: nowMs,
+      expiresAtMs: nowMs + 3_600_000,
+      activeAtMs: nowMs + 60_000
+    },
+    { isSecure: false },
+    nowMs
+  )
+  return { port, headers: { host: new URL(url).host, cookie: cookie.split(';', 1)[0] ?? '' } }
+}
+
+/** The least that a proxy can do on the same client: no session, no check, headers as they come. */
+async function bare(): Promise<Ready> {
+  const pool = new Pool(target, { connections: 64, pipelining: 1 })
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const headers = request.rawHeaders.filter((_, i) => (request.rawHeaders[i - (i % 2)] ?? '').toLowerCase() !== 'connection')
+    pool.dispatch(
+      { path: request.url ?? '/', method: request.method ?? 'GET', headers, body: null },
+      {
+        onRequestStart: () => undefined,
+        onResponseStart: (_controller, status, answered) => {
+          delete answered['connection']
+          delete answered['keep-alive']
+          delete answered['transfer-encoding']
+          response.writeHead(status, answered)
+        },
+        onResponseData: (controller, chunk) => {
+          if (!response.write(chunk)) controller.pause()
+        },
+        onResponseEnd: () => void response.end(),
+        onResponseError: () => void response.destroy()
+      }
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, headers: {} }
+}
+
+/** A route of Fastify that answers nothing. */
+async function route(): Promise<Ready> {
+  const app = fastify()
+  app.get('/*', (_request, reply) => reply.status(200).send())
+  await app.listen({ host: '127.0.0.1', port })
+  return { port, headers: {} }
+}
