@@ -40,7 +40,7 @@ export async function startForms(options: ClientOptions): Promise<Application> {
       targetUrl: baseUrl + forms.paths.open,
       logoutService: baseUrl + forms.paths.logoutService,
       confirmation: 'answer',
-      attributes: { mail: 'mail' }
+      attributes: { mail: 'mail', 'session-index': 'sessionIndex' }
     },
     journal,
     servers

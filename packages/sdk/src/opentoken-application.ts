@@ -55,6 +55,8 @@ export interface OpenTokenApplication extends Guard {
 const pendingMsMax = 15 * 60_000
 /** How long a sign-out keeps tokens out that were written before it. */
 const tombstoneMs = 15 * 60_000
+/** Attribute of a token with the index of the session, where the adapter sends it (`session-index: sessionIndex`). */
+const sessionIndexName = 'session-index'
 /** A path of the authority by which a browser goes on; nothing else is followed. */
 const resumeShape = /^(?!.*\.\.)\/(?:sp|idp)\/[\w.-]{10,200}\/resume\/[\w./-]{1,100}$/
 
@@ -171,6 +173,7 @@ class OpenTokenGuard {
   async #openSession(token: VerifiedOpenToken, nowMs: number): Promise<AppSession> {
     const { sessions, authorityUrl } = this.#options
     const endMs = token.notOnOrAfter.epochMilliseconds
+    const index = token.attributes[sessionIndexName]?.[0]
     if (!(await sessions.remember(`mac:${token.mac}`, '1', endMs, nowMs))) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
     const session: AppSession = {
       id: this.#random(),
@@ -179,9 +182,15 @@ class OpenTokenGuard {
       attributes: token.attributes,
       createdAtMs: nowMs,
       expiresAtMs: token.renewUntil?.epochMilliseconds ?? nowMs + this.#agent.renewUntilSeconds * 1000,
-      issuedAtMs: token.notBefore.epochMilliseconds
+      issuedAtMs: token.notBefore.epochMilliseconds,
+      ...(index === undefined ? {} : { sessionIndex: index })
     }
     await sessions.open(session)
+    // Asked after opening: a logout that came in between finds the session or leaves a tombstone, never neither.
+    if (await sessions.isEnded(session, nowMs)) {
+      await sessions.end(session.id)
+      throw new CurfewError('CURFEW_OPENTOKEN_EXPIRED')
+    }
     this.#options.onEvent?.({ kind: 'signed-in', session })
     return session
   }
@@ -213,17 +222,22 @@ class OpenTokenGuard {
     return redirectTo(back.href, [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0), ...this.#deletedToken()])
   }
 
-  /** The session of this browser. A browser that has lost its cookie can't say which one that was: every session of the user ends. */
+  /**
+   * The session that the token names by its index; without one the session of this browser. A browser that has lost its
+   * cookie can't say which one that was: every session of the user ends.
+   */
   async #end(request: GuardRequest, token: VerifiedOpenToken): Promise<void> {
     const { sessions, authorityUrl, nowMs } = this.#options
-    const own = await this.session(request.cookie)
+    const index = token.attributes[sessionIndexName]?.[0]
+    const own = index === undefined ? await this.session(request.cookie) : undefined
     if (own?.nameId.value === token.subject) {
       await sessions.end(own.id)
       this.#options.onEvent?.({ kind: 'signed-out', session: own, by: 'logout-service' })
       return
     }
-    if (cookieValue(request.cookie, this.#cookieName) !== undefined) return
-    const subject = { identityProvider: authorityUrl, nameId: { value: token.subject }, sessionIndexes: [], issuedUntilMs: token.notBefore.epochMilliseconds }
+    if (index === undefined && cookieValue(request.cookie, this.#cookieName) !== undefined) return
+    const sessionIndexes = index === undefined ? [] : [index]
+    const subject = { identityProvider: authorityUrl, nameId: { value: token.subject }, sessionIndexes, issuedUntilMs: token.notBefore.epochMilliseconds }
     for (const session of await sessions.endBySubject(subject, nowMs() + tombstoneMs))
       this.#options.onEvent?.({ kind: 'signed-out', session, by: 'logout-service' })
   }

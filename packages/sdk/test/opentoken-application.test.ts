@@ -16,6 +16,13 @@ const key = openTokenKey(2, password)
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 const resume = '/sp/AAAAAAAAAAAAAAAAAAAAAA.BBBB/resume/sp/startSLO.ping'
 
+interface Change {
+  readonly fromMs?: number
+  readonly key?: typeof key
+  /** Names the session. */
+  readonly index?: string
+}
+
 interface Stage {
   readonly app: OpenTokenApplication
   readonly events: OpenTokenEvent[]
@@ -23,7 +30,7 @@ interface Stage {
   clockMs: number
   get(target: string): Promise<GuardResponse>
   post(target: string, fields: Readonly<Record<string, string>>, more?: Partial<GuardRequest>): Promise<GuardResponse>
-  token(subject?: string, change?: { readonly fromMs?: number; readonly key?: typeof key }): string
+  token(subject?: string, change?: Change): string
 }
 
 function createStage(useCookie = false): Stage {
@@ -61,9 +68,10 @@ function createStage(useCookie = false): Stage {
     get: (target: string) => ask({ target }),
     post: (target: string, fields: Readonly<Record<string, string>>, more: Partial<GuardRequest> = {}) =>
       ask({ target, method: 'POST', readBody: async () => Buffer.from(new URLSearchParams(fields).toString()), ...more }),
-    token: (subject = 'ana', change: { readonly fromMs?: number; readonly key?: typeof key } = {}) => {
+    token: (subject = 'ana', change: Change = {}) => {
       const from = Temporal.Instant.fromEpochMilliseconds(change.fromMs ?? stage.clockMs)
-      const statement = { subject, attributes: { mail: ['ana@example.org'] }, notBefore: from, notOnOrAfter: from.add({ seconds: 300 }) }
+      const index = change.index === undefined ? {} : { 'session-index': [change.index] }
+      const statement = { subject, attributes: { mail: ['ana@example.org'], ...index }, notBefore: from, notOnOrAfter: from.add({ seconds: 300 }) }
       return writeOpenToken(statement, change.key ?? key, bytes(16))
     }
   })
@@ -201,6 +209,28 @@ suite('An application by OpenToken: logout', () => {
     other.cookies.clear()
     await other.get(`${other.app.paths.logoutService}?opentoken=${other.token()}&resumePath=${encodeURIComponent(resume)}`)
     assert.equal(await other.app.session([...mine].map(([name, value]) => `${name}=${value}`).join('; ')), undefined)
+  })
+
+  test('where the token names the session, that one ends without its cookie, others go on, and a late token of it opens nothing', async () => {
+    const stage = createStage()
+    const enter = async (index: string): Promise<string> => {
+      stage.cookies.clear()
+      await stage.get(`${await begun(stage)}&opentoken=${stage.token('ana', { index })}`)
+      return [...stage.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    }
+    const [first, second] = [await enter('one'), await enter('two')]
+    const late = await begun(stage)
+    const lateToken = stage.token('ana', { index: 'one' })
+    const kept = new Map(stage.cookies)
+    stage.clockMs += 1_000
+    stage.cookies.clear()
+    const visit = stage.token('ana', { index: 'one' })
+    await stage.get(`${stage.app.paths.logoutService}?opentoken=${visit}&resumePath=${encodeURIComponent(resume)}`)
+    assert.equal(await stage.app.session(first), undefined)
+    assert.equal((await stage.app.session(second))?.nameId.value, 'ana')
+    for (const [name, value] of kept) stage.cookies.set(name, value)
+    assert.equal((await stage.get(`${late}&opentoken=${lateToken}`)).status, 400)
+    assert.equal(stage.events.at(-1)?.kind, 'refused')
   })
 
   test('a look without any parameter is no visit: it is answered and leaves no trace', async () => {

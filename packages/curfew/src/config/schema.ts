@@ -446,7 +446,10 @@ const openTokenAdapter = {
     .strictObject({ username: z.string().min(1), password: z.string().min(8) })
     .optional()
     .describe('What the application says at /ext/ref/pickup and /ext/ref/dropoff.'),
-  attributes: z.record(z.string(), z.string()).optional().describe('Attribute of the token: attribute of the user; username is the name.')
+  attributes: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Attribute of the token: attribute of the user; username is the name, sessionIndex what this application calls the session.')
 }
 
 const openTokenConnection = z

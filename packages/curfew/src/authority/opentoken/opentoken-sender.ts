@@ -48,7 +48,7 @@ async function prepareBrowser(deps: OpenTokenSenderDeps, { run, delivery, channe
   const session = await deps.store.getSession(run.sessionId)
   return carry(deps, adapter, {
     url: channel.url,
-    statement: statementOf(adapter, delivery.nameId.value, session, nowMs),
+    statement: statementOf(adapter, { subject: delivery.nameId.value, sessionIndex: delivery.sessionIndex, session }, nowMs),
     parameters: Object.fromEntries(adapter.resumeNames.map((name) => [name, path])),
     nowMs
   })

@@ -6,6 +6,11 @@ import type { AuthorityContext } from '../context.ts'
 import { participantIdOf } from '../saml/participant-id.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
 
+/** What one application calls a session: it finds its session, and two applications can't compare theirs. */
+export function sessionIndexOf({ locator }: Pick<AuthorityContext, 'locator'>, adapter: OpenTokenAdapter, session: Pick<Session, 'id'>): string {
+  return locator.seal(`opentoken:${adapter.id}`, session.id)
+}
+
 /**
  * Remembers that an application takes part in a session, before a token leaves for it, or when one came from it.
  * @throws CURFEW_OPENTOKEN_SESSION_ENDED when a logout came first, CURFEW_SESSION_PARTICIPANTS_FULL
@@ -19,7 +24,7 @@ export async function recordAdapter(ctx: AuthorityContext, adapter: OpenTokenAda
     role: adapter.peer.role,
     protocol: 'opentoken',
     nameId,
-    sessionIndex: ctx.locator.seal(`opentoken:${adapter.id}`, session.id),
+    sessionIndex: sessionIndexOf(ctx, adapter, session),
     addedAtMs: nowMs,
     lastIssuedAtMs: nowMs,
     assertionNotOnOrAfterMs: nowMs + adapter.tokenSeconds * 1000,

@@ -11,7 +11,7 @@ import { mayReuse } from '../sign-on/session-limits.ts'
 import { createTransaction } from '../sign-on/transaction.ts'
 import type { ApplicationAdapter } from './adapter.ts'
 import { carry } from './carry.ts'
-import { recordAdapter } from './participant.ts'
+import { recordAdapter, sessionIndexOf } from './participant.ts'
 import { statementOf, subjectOf } from './statement.ts'
 
 /** What waits for the sign-in: the application, and its page; nothing is taken from the request unchecked. */
@@ -61,7 +61,7 @@ export async function resumeApplication(ctx: AuthorityContext, done: SignedIn, r
   const subject = subjectOf(adapter, session)
   const nowMs = ctx.clock.nowMs()
   await recordAdapter(ctx, adapter, session, subject, wish.targetUrl)
-  const statement = statementOf(adapter, subject, session, nowMs)
+  const statement = statementOf(adapter, { subject, sessionIndex: sessionIndexOf(ctx, adapter, session), session }, nowMs)
   ctx.metrics.assertionsIssued.inc({ peer: adapter.id })
   ctx.logger.info({ event: 'opentoken.issued', connection: adapter.id, session: session.id }, `OpenToken issued to ${adapter.id}`)
   return sendInstruction(ctx, request, reply, await carry(ctx, adapter, { url: wish.targetUrl, statement, nowMs }))

@@ -155,6 +155,25 @@ suite('Single logout of applications by OpenToken', () => {
     assert.deepEqual(deliveries[1]?.outcome, { kind: 'unconfirmed', code: 'CURFEW_OPENTOKEN_ANSWER_MISSING' })
   })
 
+  test('the session has one name for each application, the same at the sign-in and at the logout', async () => {
+    const named = { attributes: { 'session-index': 'sessionIndex' } }
+    await using kit = await createAdapterKit([settingsOf('forms', named), settingsOf('desk', named)])
+    const browser = kit.browser()
+    const entered: string[] = []
+    for (const id of ['forms', 'desk']) {
+      entered.push(readToken(kit, (await open(browser, id)).searchParams.get('opentoken')).attributes['session-index']?.[0] ?? '')
+      kit.clock.advance(1_000)
+    }
+    const run = await startLogout(browser)
+    const left: string[] = []
+    for (let hop = await visit(browser, run); hop !== undefined; hop = await visit(browser, run)) {
+      left.push(readToken(kit, hop.token).attributes['session-index']?.[0] ?? '')
+      await browser.get(hop.path)
+    }
+    assert.deepEqual(left, entered)
+    assert.equal(new Set(left).size, 2)
+  })
+
   test('an error marker, and an answer that says no, are refusals', async () => {
     const { kit, browser } = await signedIn([settingsOf('marker'), settingsOf('answer')])
     await using _kit = kit
