@@ -28,6 +28,7 @@ import { sharedSignalsPlugin } from './shared-signals/plugin.ts'
 import type { SignOffDeps } from './sign-off/deps.ts'
 import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
+import { correctBrowserState } from './sign-on/browser-state.ts'
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
 import { finishSignOn, type SignedIn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
@@ -52,6 +53,8 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
+  // A store that does not answer leaves the cookie as it is, and the answer too.
+  app.addHook('onSend', async (request, reply) => correctBrowserState(ctx, request, reply).catch(() => undefined))
   app.setErrorHandler(async (error, request, reply) => sendError(ctx, asCurfewError(error), error, request, reply))
   app.setNotFoundHandler(async (request, reply) => sendError(ctx, new CurfewError('CURFEW_API_NOT_FOUND', {}), undefined, request, reply))
   const signOn = signOnDeps(ctx)

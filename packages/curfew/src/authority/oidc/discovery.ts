@@ -28,6 +28,7 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     curfew_logout_endpoint: oidcUrl(ctx, 'logout'),
     ping_end_session_endpoint: ctx.baseUrl + startSloPaths.idp,
     ...sessionManagementUrls(ctx),
+    check_session_iframe: oidcUrl(ctx, 'checkSession'),
     frontchannel_logout_supported: true,
     frontchannel_logout_session_supported: true,
     backchannel_logout_supported: true,

@@ -4,6 +4,7 @@ import type { Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { problemPage } from '../pages/problem-page.ts'
 import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
+import { browserStateCookie, browserStateOf, browserStateOptions } from '../sign-on/browser-state.ts'
 import { newFormCookie } from '../sign-on/cookies.ts'
 import { innerSession, innerSessionCookie, type RequestScope, requestScope } from './scope.ts'
 
@@ -13,6 +14,11 @@ import { innerSession, innerSessionCookie, type RequestScope, requestScope } fro
  */
 export async function handBrowserToEngine(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const scope = await scopeOf(ctx, request, reply)
+  // What the answer's session_state is made of.
+  const state = browserStateOf(ctx, scope.session)
+  if (request.cookies[browserStateCookie] !== state) {
+    reply.raw.appendHeader('set-cookie', request.server.serializeCookie(browserStateCookie, state, browserStateOptions(ctx)))
+  }
   await hand(ctx, provider, scope, request, reply)
 }
 

@@ -3,6 +3,7 @@ import type { Provider } from 'oidc-provider'
 import { quietImport } from '../../platform/quiet-import.ts'
 import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
+import { sendCheckSession } from './check-session.ts'
 import { sendConfiguration } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
 import { endSession } from './end-session.ts'
@@ -23,6 +24,7 @@ export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
     app.post(`${oidcPaths.interaction}/:uid`, (request, reply) => answerConsent(deps, provider, request, reply))
     app.get(`${oidcPaths.interaction}/:uid/:nonce`, (request, reply) => finishInteraction(deps, provider, request, reply))
     app.route({ method: ['GET', 'POST'], url: oidcPaths.endSession, handler: (request, reply) => endSession(deps, request, reply) })
+    app.get(oidcPaths.checkSession, async (request, reply) => sendCheckSession(deps, request, reply))
     app.register(async (inner) => programRoutes(inner, deps))
     for (const path of [oidcPaths.configuration, oidcPaths.authorizationServer]) app.get(path, (request, reply) => sendConfiguration(deps, request, reply))
     // A form of another site comes without cookies; the same request by GET has them.

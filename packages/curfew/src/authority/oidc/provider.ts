@@ -8,6 +8,7 @@ import { oidcPaths } from './endpoints.ts'
 import { recordClient, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
+import { sessionStateFor } from './session-state.ts'
 import { recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
 import { holdBackEnded } from './token-answer.ts'
@@ -100,6 +101,11 @@ export function createProvider(ctx: AuthorityContext): Provider {
   const provider = new Provider(ctx.baseUrl, configuration)
   provider.proxy = true
   provider.use(holdBackEnded(ctx))
+  provider.on('authorization.success', (oidc, out?: Record<string, unknown>) => {
+    const { client_id: clientId, redirect_uri: redirectUri } = oidc.oidc.params ?? {}
+    const state = sessionStateFor(ctx, { clientId: String(clientId), redirectUri: String(redirectUri), session: requestScope.getStore()?.session })
+    if (out !== undefined && state !== undefined) out['session_state'] = state
+  })
   provider.on('server_error', (_ctx, error) => ctx.logger.error({ event: 'oidc.failed', err: error }, 'The OpenID engine failed'))
   return provider
 }

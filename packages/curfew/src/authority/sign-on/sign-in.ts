@@ -5,6 +5,7 @@ import type { RunId, UserKey } from '../../core/ids.ts'
 import type { Attributes, Session } from '../../core/session.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
+import { renewBrowserState } from './browser-state.ts'
 import { userKeyOf } from './check-password.ts'
 import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
 import { policyFor, sessionTimesFor } from './session-limits.ts'
@@ -115,6 +116,7 @@ async function openSession(
   }
   await store(ctx, session)
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
+  renewBrowserState(ctx, session, reply)
   ctx.metrics.signIns.inc({ result: 'ok' })
   return session
 }

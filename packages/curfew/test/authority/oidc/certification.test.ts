@@ -9,7 +9,8 @@ import { clientOf, createOidcKit, type Tokens, tokensFor } from './relying-party
 
 /*
  * The cases of the OpenID certification plans for logout, on the side of the provider, written from the specifications.
- * Each name begins with what the plan is about. Session Management 1.0 is not among them.
+ * Each name begins with what the plan is about. Session Management 1.0 is in session-state.test.ts and, with its frame in
+ * a browser, in check-session.it.ts.
  */
 
 const endpoint = '/idp/init_logout.openid'
