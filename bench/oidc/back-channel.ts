@@ -43,9 +43,9 @@ export async function benchBackChannel(receiver: Child<object, ReceiverState>): 
   const ids = createIds(systemRandom)
   const outbound = createOutbound({ clock: systemClock, allowPrivate: ['127.0.0.0/8'], hosts: {}, perPeerMax: 16 })
   const { clients, tokenKeys } = world
-  const sender = createOidcSender({ issuer: 'https://idp.example', clients, keys: tokenKeys, ids, outbound })
   const folder = mkdtempSync(join(tmpdir(), 'curfew-bench-'))
   const store = await openSqliteStore({ file: join(folder, 'curfew.db'), capacity: 1_000_000 })
+  const sender = createOidcSender({ issuer: 'https://idp.example', clients, keys: tokenKeys, ids, outbound, store })
   const engine = benchEngine({ store, ids, senders: [sender], peer: (id) => clients.peer(id) })
   await engine.start()
   const [bare = 1, sent = 0, durable = 0] = await rates([bareTeller(world), senderTeller(world, sender, ids), engineTeller(store, engine)], receiver)

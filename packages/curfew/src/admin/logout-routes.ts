@@ -12,7 +12,7 @@ export const endedPerCallMax = 1_000
 
 export function registerLogout(app: AdminServer, ctx: AdminContext): void {
   app.post('/v1/logout', { schema: { body: logoutRequest, response: { 200: z.union([endedView, dryRunView]) } } }, async (request) => {
-    const { user, app: peerId, reason, dryRun } = request.body
+    const { user, app: peerId, reason, dryRun, endOfflineGrants } = request.body
     const found = await collect(ctx, user, peerId)
     if (dryRun === true) return dryRunOf(found)
     const summary = await ctx.engine.endSessions({
@@ -20,7 +20,8 @@ export function registerLogout(app: AdminServer, ctx: AdminContext): void {
       reason: 'admin',
       by: actorOf(request.headers['user-agent'], reason),
       starter: { kind: 'none' },
-      browser: 'absent'
+      browser: 'absent',
+      ...(endOfflineGrants === true ? { endOfflineGrants } : {})
     })
     return endedViewOf(summary)
   })
@@ -46,6 +47,7 @@ async function collect(ctx: AdminContext, username: string | undefined, peerId: 
 
 function dryRunOf(found: readonly SessionSummary[]): z.output<typeof dryRunView> {
   const applications: Record<string, number> = {}
-  for (const { peerId } of found.flatMap(({ participants }) => participants)) applications[peerId] = (applications[peerId] ?? 0) + 1
+  const told = found.flatMap(({ participants }) => [...new Set(participants.map(({ peerId }) => peerId))])
+  for (const peerId of told) applications[peerId] = (applications[peerId] ?? 0) + 1
   return { sessions: found.length, users: [...new Set(found.map(({ session }) => session.username))], applications }
 }

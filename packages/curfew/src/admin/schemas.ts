@@ -12,6 +12,7 @@ export const participantView = z.object({
   name: z.string(),
   nameId: z.string().describe('Shortened'),
   format: z.string().optional(),
+  grant: z.literal('offline').optional().describe('A grant that outlives the session, beside the application itself'),
   addedAtMs: atMs
 })
 
@@ -46,6 +47,7 @@ export const deliveryView = z.object({
   id: deliveryIdSchema,
   peer: z.string(),
   name: z.string(),
+  grant: z.literal('offline').optional().describe('About an offline grant, not about the session of the application'),
   state: z.enum(['pending', 'sent', 'waiting-for-browser', 'retrying', 'final']),
   outcome: z.string().optional(),
   code: z.string().optional(),
@@ -93,6 +95,7 @@ export const logoutRequest = z
     all: z.boolean().optional().describe('Every live session'),
     app: z.string().optional().describe('Only sessions that this application takes part in'),
     reason: z.string().max(200).optional().describe('Note for the audit log'),
+    endOfflineGrants: z.boolean().optional().describe('Offline grants end, too; else those survive whose clients say nothing else'),
     dryRun: z.boolean().optional()
   })
   .refine((body) => (body.user === undefined) !== (body.all !== true), { error: 'give either user or all' })

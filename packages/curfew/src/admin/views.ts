@@ -28,7 +28,7 @@ export function sessionViewOf(session: Session, applications: readonly string[],
     expiresAtMs: session.expiresAtMs,
     address: session.address,
     userAgent: session.userAgent,
-    applications: [...applications],
+    applications: [...new Set(applications)],
     end: session.end && { atMs: session.end.atMs, reason: session.end.reason, by: actorText(session.end.by), run: session.end.runId }
   }) as SessionView
 }
@@ -46,6 +46,7 @@ export function sessionDetailOf(session: Session, participants: readonly Partici
       name: peer(p.peerId)?.name ?? p.peerId,
       nameId: redact(p.nameId.value),
       addedAtMs: p.addedAtMs,
+      ...(p.grant === undefined ? {} : { grant: p.grant }),
       ...(p.nameId.format === undefined ? {} : { format: p.nameId.format })
     }))
   }
@@ -79,6 +80,7 @@ function deliveryViewOf(delivery: Delivery, attemptsMax: number): DeliveryView {
     id: delivery.id,
     peer: delivery.peerId,
     name: delivery.peerName,
+    grant: delivery.grant,
     state: delivery.state,
     outcome: outcome?.kind,
     code: outcome !== undefined && 'code' in outcome ? outcome.code : undefined,

@@ -128,7 +128,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     ids,
     senders: [
       createSamlSender({ entityId, connections, ids, outbound }),
-      createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound }),
+      createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator }),
       createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })
     ],

@@ -141,6 +141,7 @@ function addRunCommands(program: Command, on: On): void {
       .option('--all', 'every live session')
       .option('--app <id>', 'only sessions with this application')
       .option('--reason <text>', 'note for the audit log')
+      .option('--end-offline', 'end offline grants, too')
       .option('--watch', 'show what happens')
       .option('--dry-run', 'say what would happen')
       .option('--yes', 'do not ask'),

@@ -9,6 +9,7 @@ const channelWords: Readonly<Record<string, string>> = {
   'frame/post': 'SAML LogoutRequest (POST, hidden frame)',
   'server/back-channel': 'OIDC logout token (back-channel)',
   'frame/front-channel': 'OIDC front-channel (hidden frame)',
+  'server/grant': 'offline grant, dropped here',
   'frame/image': 'OIDC front-channel (picture)',
   'hop/end-session': 'OIDC end-session address'
 }
@@ -46,8 +47,20 @@ function isLeftOut(run: RunView, delivery: DeliveryView): boolean {
   return run.isPartialLogout === true && delivery.code === 'CURFEW_RUN_NOT_CHOSEN'
 }
 
+/** An offline grant that was left to live on. */
+function isSurvivor(delivery: DeliveryView): boolean {
+  return delivery.code === 'CURFEW_RUN_OFFLINE_GRANT'
+}
+
+/** The application, and whether it is about its offline grant. */
+export function peerText(delivery: DeliveryView): string {
+  return delivery.grant === undefined ? delivery.peer : `${delivery.peer} (offline grant)`
+}
+
 /** What became of a delivery, in words. */
 export function deliveryWords(delivery: DeliveryView): string {
+  if (isSurvivor(delivery)) return 'keeps access'
+  if (delivery.grant !== undefined && isConfirmed(delivery)) return delivery.outcome === 'ended' ? 'access ended' : 'had no access any more'
   return delivery.outcome === undefined ? (stateWords[delivery.state] ?? delivery.state) : (outcomeWords[delivery.outcome] ?? delivery.outcome)
 }
 
@@ -62,6 +75,7 @@ export function requestText(channel: string): string {
 
 /** What came back from an application that confirmed. */
 export function answerText(channel: string): string {
+  if (channel === 'server/grant') return 'offline grant dropped'
   return isSaml(channel) ? `SAML LogoutResponse (${bindingText(channel)})` : 'logout token accepted'
 }
 
@@ -99,7 +113,8 @@ const rules: Readonly<Record<string, string>> = {
   CURFEW_RUN_LOCAL_ENDING: 'only the session here was ended',
   CURFEW_RUN_DEADLINE: 'the time for it is over',
   CURFEW_RUN_BROWSER_ABSENT: 'the browser did not come back',
-  CURFEW_RUN_PEER_UNKNOWN: 'no such connection any more'
+  CURFEW_RUN_PEER_UNKNOWN: 'no such connection any more',
+  CURFEW_RUN_OFFLINE_GRANT: 'its offline grant goes on'
 }
 
 /** What an attempt came to, in a few words; the code where there are none. */
@@ -130,9 +145,11 @@ export function summaryText(run: RunView, terminal: Terminal): string {
     [count((d) => d.state === 'waiting-for-browser'), 'need the browser'],
     [count((d) => d.state === 'retrying'), 'retrying'],
     [count((d) => d.state === 'pending' || d.state === 'sent'), 'open'],
-    [count((d) => d.state === 'final' && !isConfirmed(d)), 'not confirmed']
+    [count((d) => d.state === 'final' && !isConfirmed(d) && !isSurvivor(d)), 'not confirmed'],
+    [count(isSurvivor), 'keep access']
   ] as const
-  const words = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${n === 1 && word === 'need the browser' ? 'needs the browser' : word}`)
+  const forms: Readonly<Record<string, string>> = { 'need the browser': 'needs the browser', 'keep access': 'keeps access' }
+  const words = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${n === 1 ? (forms[word] ?? word) : word}`)
   const isOnlyWaiting = deliveries.every((d) => isConfirmed(d) || d.state === 'pending' || d.state === 'sent')
   const verdict =
     run.verdict === 'all-ended' ? terminal.style('green', 'complete') : terminal.style('yellow', run.state === 'open' && isOnlyWaiting ? 'working' : 'partial')
@@ -146,7 +163,7 @@ export function runText(run: RunView, terminal: Terminal, nowMs: number): readon
     `${terminal.style('bold', run.id)}  ${run.user}  ${run.isPartialLogout === true ? 'partial logout, ' : ''}${run.reason}, started by ${run.startedBy}  ${clockText(run.startedAtMs)}  ${seconds(endMs - run.startedAtMs)}`
   ]
   const deliveries = run.deliveries
-  const nameWidth = Math.max(4, ...deliveries.map((d) => d.peer.length))
+  const nameWidth = Math.max(4, ...deliveries.map((d) => peerText(d).length))
   const wordWidth = Math.max(4, ...deliveries.map((d) => deliveryWords(d).length))
   for (const delivery of deliveries) {
     const bar = barOf(delivery, run.startedAtMs, Math.max(1, endMs - run.startedAtMs), 30)
@@ -159,7 +176,7 @@ export function runText(run: RunView, terminal: Terminal, nowMs: number): readon
           : terminal.style('yellow', '..')
     const words = deliveryWords(delivery).padEnd(wordWidth)
     lines.push(
-      `  ${mark}  ${delivery.peer.padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd()
+      `  ${mark}  ${peerText(delivery).padEnd(nameWidth)}  ${words}  |${bar}|  ${attemptText(delivery)}${delivery.retryOf === undefined ? '' : `  repeat of ${delivery.retryOf}`}`.trimEnd()
     )
   }
   for (const ignored of run.ignoredLandings ?? []) lines.push(`  --  landing page not followed  ${ignored}`)
@@ -196,7 +213,7 @@ export function whyText(run: RunView, terminal: Terminal): readonly string[] {
     const code = delivery.code ?? delivery.attempts.at(-1)?.code
     const evidence = delivery.attempts.map((a) => `  attempt ${a.number}  ${clockText(a.startedAtMs)}  ${channelText(a.channel)}  ${a.code ?? 'no answer yet'}`)
     return [
-      `${terminal.style('bold', delivery.name)} ${deliveryWords(delivery)}${code === undefined ? '' : `   ${code}`}`,
+      `${terminal.style('bold', delivery.grant === undefined ? delivery.name : `${delivery.name}, offline grant`)} ${deliveryWords(delivery)}${code === undefined ? '' : `   ${code}`}`,
       ...evidence,
       `  ${remedy(delivery, run)}`,
       ...(code === undefined ? [] : [`  more: docs/reference/errors/${code}.md`])
@@ -209,6 +226,8 @@ function remedy(delivery: DeliveryView, run: RunView): string {
   if (delivery.state !== 'final') return `Still being tried, until ${dayText(run.deadlineAtMs)} at the latest.`
   if (delivery.outcome === 'unsupported') return 'Give the connection a logout endpoint (slo) if the application has one.'
   if (delivery.code === 'CURFEW_RUN_LOCAL_ENDING') return 'Only the session here was ended, as /sso/terminatesession does; /sso/initslo/ tells everybody.'
+  if (isSurvivor(delivery))
+    return `It keeps access. End it: curfew runs retry ${run.id} ${delivery.id}   Always: offlineGrants: end for this client, or curfew logout --end-offline.`
   if (delivery.outcome === 'not-asked') return 'This is what the settings say; profiles.idpInitiatedSlo decides.'
   return `Try again: curfew runs retry ${run.id} ${delivery.id}`
 }

@@ -1,5 +1,5 @@
 import type { DeliveryView, RunView } from '../admin/schemas.ts'
-import { answerText, clockText, deliveryWords, failureWords, isConfirmed, requestText, seconds } from './run-text.ts'
+import { answerText, clockText, deliveryWords, failureWords, isConfirmed, peerText, requestText, seconds } from './run-text.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Characters of the column between the application and what follows from the event. */
@@ -11,7 +11,7 @@ const whatWidth = 36
  */
 export function changeLines(before: RunView | undefined, after: RunView, terminal: Terminal): readonly string[] {
   const known = new Map(before?.deliveries.map((delivery) => [delivery.id, delivery]))
-  const nameWidth = Math.max(9, ...after.deliveries.map((delivery) => delivery.peer.length))
+  const nameWidth = Math.max(9, ...after.deliveries.map((delivery) => peerText(delivery).length))
   const events = after.deliveries.flatMap((delivery) => eventsOf(known.get(delivery.id), delivery, after.startedAtMs))
   return events
     .sort((a, b) => a.atMs - b.atMs)
@@ -31,7 +31,7 @@ interface RunEventLine {
 }
 
 function eventsOf(before: DeliveryView | undefined, after: DeliveryView, startedAtMs: number): readonly RunEventLine[] {
-  const { peer } = after
+  const peer = peerText(after)
   const events: RunEventLine[] = []
   if (after.state === 'waiting-for-browser' && before?.state !== 'waiting-for-browser') {
     const channel = after.channels.find((name) => !name.startsWith('server')) ?? ''
@@ -66,7 +66,8 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
 }
 
 function outcomeOf(delivery: DeliveryView, startedAtMs: number): RunEventLine {
-  const { peer, code } = delivery
+  const { code } = delivery
+  const peer = peerText(delivery)
   const last = delivery.attempts.at(-1)
   const atMs = delivery.finalAtMs ?? startedAtMs
   const tookMs = last === undefined ? 0 : atMs - last.startedAtMs

@@ -353,6 +353,7 @@ const oidcConnection = z
     refreshTokens: z.boolean().optional(),
     accessTokenMinutes: positive.max(1_440).optional(),
     refreshTokenDays: positive.max(400).optional(),
+    offlineGrants: z.enum(['survive', 'end']).optional().describe('What a sign-out does to refresh tokens with offline_access. Default: survive.'),
     idTokenMinutes: positive.max(1_440).optional(),
     idTokenAlgorithm: tokenAlgorithm.optional(),
     subject: z.enum(['public', 'pairwise', 'username']).optional().describe('What sub is: one name for all clients, one for each, or the user name.'),

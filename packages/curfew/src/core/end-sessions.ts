@@ -23,6 +23,8 @@ export interface EndRequest {
   readonly onlyPeers?: readonly PeerId[]
   /** The ending is local by its nature: nobody is told, and everybody is recorded as not asked. */
   readonly isLocal?: true
+  /** Offline grants end with the session. Absent: they survive, unless their peer says otherwise. */
+  readonly endOfflineGrants?: true
   /** Peers that have this binding are asked by it first. */
   readonly preferredBinding?: LogoutChannel['binding']
 }
@@ -145,6 +147,7 @@ export function startingRun(
     atMs,
     ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers }),
     ...(request.isLocal === undefined ? {} : { isLocal: request.isLocal }),
+    ...(request.endOfflineGrants === undefined ? {} : { endOfflineGrants: request.endOfflineGrants }),
     ...(request.preferredBinding === undefined ? {} : { preferredBinding: request.preferredBinding })
   })
   const isDone = deliveries.every((delivery) => delivery.state === 'final')

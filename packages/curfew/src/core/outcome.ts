@@ -9,6 +9,8 @@ export type OutcomeProof =
    * that knows no other, and weaker than the rest, because whoever sits at that browser could bring it, too.
    */
   | { readonly kind: 'browser-return'; readonly hash: string }
+  /** What was to end was kept by this authority alone, which dropped it; `hash` is that of its name here. */
+  | { readonly kind: 'own-record'; readonly hash: string }
   | { readonly kind: 'none' }
 
 /**

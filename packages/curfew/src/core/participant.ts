@@ -27,6 +27,11 @@ export interface Participant {
   readonly lastIssuedAtMs: number
   /** Latest `NotOnOrAfter` of any of them: a LogoutRequest stays valid at least so long. */
   readonly assertionNotOnOrAfterMs: number
+  /**
+   * A grant that outlives the session (`offline_access`), beside the application itself: what holds it keeps access
+   * until the grant is ended or runs out.
+   */
+  readonly grant?: 'offline'
   /** Where the latest assertion went (assertion consumer service). */
   readonly consumerUrl?: string
 }

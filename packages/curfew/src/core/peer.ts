@@ -13,6 +13,8 @@ export type PeerProtocol = 'saml' | 'oidc' | 'opentoken'
  */
 export type LogoutChannel =
   | { readonly kind: 'server'; readonly binding: 'soap' | 'back-channel'; readonly url: string }
+  /** A grant that this authority keeps itself: nobody is asked, it is dropped here. */
+  | { readonly kind: 'server'; readonly binding: 'grant'; readonly url: string }
   | { readonly kind: 'frame'; readonly binding: 'front-channel' | 'image'; readonly url: string }
   | { readonly kind: 'hop'; readonly binding: 'end-session'; readonly url: string }
   | {
@@ -21,6 +23,9 @@ export type LogoutChannel =
       readonly url: string
       readonly responseUrl?: string
     }
+
+/** The one way to end a grant; the address is a name, nothing is sent anywhere. */
+export const grantChannel: LogoutChannel = { kind: 'server', binding: 'grant', url: 'urn:curfew:offline-grant' }
 
 /** What planning and pages need to know of a configured partner. The protocol's own settings live elsewhere. */
 export interface Peer {
@@ -46,6 +51,8 @@ export interface Peer {
   readonly mayBeAsked: boolean
   /** False for a peer known not to send the browser back: its hop comes last. */
   readonly returnsBrowser: boolean
+  /** A logout ends its offline grants, too. Absent: they survive, and that is shown. */
+  readonly endsOfflineGrants?: true
   /** Where a sign-out may land because of this peer: on a host of its addresses, on a domain of its list. */
   readonly landing?: { readonly urls: readonly string[]; readonly domains: readonly string[] }
 }

@@ -2,8 +2,9 @@ import type { DeliveryId, PeerId } from './ids.ts'
 import { deliveriesPerRunMax } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import type { Participant } from './participant.ts'
-import type { LogoutChannel, Peer } from './peer.ts'
+import { grantChannel, type LogoutChannel, type Peer } from './peer.ts'
 import type { Delivery, Effect, Starter } from './run.ts'
+import { isSurvivor } from './verdict.ts'
 
 export interface PlanInput {
   readonly participants: readonly Participant[]
@@ -13,6 +14,8 @@ export interface PlanInput {
   readonly onlyPeers?: readonly PeerId[]
   /** Nobody is told. */
   readonly isLocal?: true
+  /** Offline grants are ended, whatever their peers say. */
+  readonly endOfflineGrants?: true
   /** Peers that have this binding are asked by it first, whatever it can prove. */
   readonly preferredBinding?: LogoutChannel['binding']
   readonly newDeliveryId: () => DeliveryId
@@ -44,7 +47,9 @@ export function planDeliveries(input: PlanInput): Plan {
 function planDelivery(participant: Participant, input: PlanInput): Delivery {
   const peer = input.peer(participant.peerId)
   const outcome = outcomeWithoutAsking(participant, peer, input)
-  const channels = outcome === undefined ? preferring(inOrder(channelsOf(participant, peer)), input.preferredBinding) : []
+  // A grant that survives can still be ended later: its way stays.
+  const isAskable = outcome === undefined || isSurvivor({ outcome })
+  const channels = isAskable ? preferring(inOrder(channelsOf(participant, peer)), input.preferredBinding) : []
   const base = {
     id: input.newDeliveryId(),
     participantId: participant.id,
@@ -56,6 +61,7 @@ function planDelivery(participant: Participant, input: PlanInput): Delivery {
     channels,
     channelIndex: 0,
     returnsBrowser: peer?.returnsBrowser ?? false,
+    ...(participant.grant === undefined ? {} : { grant: participant.grant }),
     attempts: []
   }
   if (outcome !== undefined) return { ...base, state: 'final', outcome, finalAtMs: input.atMs }
@@ -63,17 +69,23 @@ function planDelivery(participant: Participant, input: PlanInput): Delivery {
 }
 
 /** Ways to ask this participant: those of its peer, and the picture at the host where it was used. */
-function channelsOf({ consumerUrl }: Participant, peer: Peer | undefined): readonly LogoutChannel[] {
+function channelsOf({ consumerUrl, grant }: Participant, peer: Peer | undefined): readonly LogoutChannel[] {
+  if (grant === 'offline') return [grantChannel]
   const channels = peer?.channels ?? []
   const origin = consumerUrl === undefined ? undefined : URL.parse(consumerUrl)?.origin
   if (peer?.picturePath === undefined || origin === undefined) return channels
   return [...channels, { kind: 'frame', binding: 'image', url: origin + peer.picturePath }]
 }
 
-function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, { onlyPeers, isLocal }: PlanInput): Outcome | undefined {
+function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, input: PlanInput): Outcome | undefined {
+  const { onlyPeers, isLocal } = input
   if (isLocal === true) return { kind: 'not-asked', code: 'CURFEW_RUN_LOCAL_ENDING' }
   if (onlyPeers !== undefined && !onlyPeers.includes(participant.peerId)) return { kind: 'not-asked', code: 'CURFEW_RUN_NOT_CHOSEN' }
   if (peer === undefined) return { kind: 'unsupported', code: 'CURFEW_RUN_PEER_UNKNOWN' }
+  if (participant.grant === 'offline') {
+    const isEnded = input.endOfflineGrants === true || peer.endsOfflineGrants === true
+    return isEnded ? undefined : { kind: 'not-asked', code: 'CURFEW_RUN_OFFLINE_GRANT' }
+  }
   if (!peer.mayBeAsked) return { kind: 'not-asked', code: 'CURFEW_RUN_PROFILE_OFF' }
   if (channelsOf(participant, peer).length === 0) return { kind: 'unsupported', code: 'CURFEW_RUN_NO_CHANNEL' }
   return undefined

@@ -79,6 +79,8 @@ export interface Delivery {
   readonly channels: readonly LogoutChannel[]
   readonly channelIndex: number
   readonly returnsBrowser: boolean
+  /** It is about a grant that outlives the session, not about the application's own session. */
+  readonly grant?: 'offline'
   readonly state: OpenState | 'final'
   readonly outcome?: Outcome
   readonly attempts: readonly Attempt[]

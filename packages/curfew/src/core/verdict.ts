@@ -24,6 +24,11 @@ export function isLeftOut({ outcome }: Delivery): boolean {
   return outcome?.kind === 'not-asked' && outcome.code === 'CURFEW_RUN_NOT_CHOSEN'
 }
 
+/** An offline grant that was left to live on: what holds it keeps access. */
+export function isSurvivor({ outcome }: Pick<Delivery, 'outcome'>): boolean {
+  return outcome?.kind === 'not-asked' && outcome.code === 'CURFEW_RUN_OFFLINE_GRANT'
+}
+
 export function verdictOf(run: LogoutRun): Verdict {
   const counts: Partial<Record<OutcomeKind | 'open', number>> = {}
   const standing = standingDeliveries(run)

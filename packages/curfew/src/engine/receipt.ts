@@ -46,6 +46,8 @@ export interface ReceiptLine {
   readonly delivery: DeliveryId
   readonly peer: PeerId
   readonly name: string
+  /** The line is about a grant that outlives the session. */
+  readonly grant?: 'offline'
   /** Kind and binding of the last attempt, such as `server/soap`; null when nothing was sent. */
   readonly channel: string | null
   readonly attempts: number
@@ -99,6 +101,7 @@ function receiptLine(delivery: Delivery): ReceiptLine {
     delivery: delivery.id,
     peer: delivery.peerId,
     name: delivery.peerName,
+    ...(delivery.grant === undefined ? {} : { grant: delivery.grant }),
     channel: channel === undefined ? null : `${channel.kind}/${channel.binding}`,
     attempts: delivery.attempts.length,
     firstSentAt: first === undefined ? null : iso(first.startedAtMs),

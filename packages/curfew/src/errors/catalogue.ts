@@ -86,6 +86,7 @@ export const catalogue = {
   CURFEW_RUN_NOT_CHOSEN: { kind: 'operation', http: 200, title: 'The application was left out of this sign-out.' },
   CURFEW_RUN_NO_CHANNEL: { kind: 'operation', http: 501, title: 'The application has no way to be signed out.' },
   CURFEW_RUN_NO_ANSWER_POSSIBLE: { kind: 'operation', http: 200, title: 'The application was asked on a way that has no answer.' },
+  CURFEW_RUN_OFFLINE_GRANT: { kind: 'operation', http: 200, title: 'An offline grant of the application goes on after the sign-out.' },
   CURFEW_RUN_PARTICIPANT_TIMEOUT: { kind: 'operation', http: 504, title: 'The application did not answer in time.' },
   CURFEW_RUN_PEER_UNKNOWN: { kind: 'operation', http: 501, title: 'The application is no longer in the configuration.' },
   CURFEW_RUN_PROFILE_OFF: { kind: 'operation', http: 200, title: 'The connection does not include a sign-out started here.' },

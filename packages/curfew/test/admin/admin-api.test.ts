@@ -82,6 +82,27 @@ suite('sessions over the admin API', () => {
     assert.deepEqual(second, { ended: [], already: first.ended, unknown: [] })
   })
 
+  test('offline grants are listed, survive a logout, and end when the call says so', async () => {
+    for (const endOfflineGrants of [false, true]) {
+      const kit = createEngineKit()
+      await using app = serve(kit)
+      const session = await kit.signIn(['payroll'])
+      const [known] = await kit.store.getParticipants(session.id)
+      assert.ok(known)
+      await kit.store.addParticipant(session.id, { ...known, id: 'payroll:offline:1', grant: 'offline' })
+      const one = (await ask(app, 'GET', `/v1/sessions/${session.id}`)).json<{ applications: string[]; participants: { grant?: string }[] }>()
+      assert.deepEqual(one.applications, ['payroll'])
+      assert.deepEqual(one.participants.map(({ grant }) => grant).sort(), ['offline', undefined])
+      const preview = (await ask(app, 'POST', '/v1/logout', { body: { user: 'ana', dryRun: true } })).json<{ applications: object }>()
+      assert.deepEqual(preview.applications, { payroll: 1 })
+      const { ended } = (await ask(app, 'POST', '/v1/logout', { body: { user: 'ana', endOfflineGrants } })).json<{ ended: { run: string }[] }>()
+      const view = (await ask(app, 'GET', `/v1/runs/${ended[0]?.run ?? ''}`)).json<RunView>()
+      const grant = view.deliveries.find((delivery) => delivery.grant === 'offline')
+      assert.deepEqual(grant?.channels, ['server/grant'])
+      assert.equal(grant?.code, endOfflineGrants ? undefined : 'CURFEW_RUN_OFFLINE_GRANT')
+    }
+  })
+
   test('does not know a session that never was', async () => {
     await using app = serve(createEngineKit())
     const answer = await ask(app, 'GET', '/v1/sessions/ses_nobody')

@@ -178,7 +178,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ids,
     senders: [
       createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound }),
-      createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound }),
+      createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator }),
       createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
     ],

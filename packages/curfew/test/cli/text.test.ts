@@ -53,6 +53,41 @@ const legacy = delivery('legacy', {
   attempts: [attempt(1, 4, { endedAtMs: startMs + 5_004, code: 'CURFEW_SAML_PEER_TIMEOUT' })]
 })
 
+suite('offline grants in text', () => {
+  const survivor = delivery('wiki', {
+    grant: 'offline',
+    state: 'final',
+    outcome: 'not-asked',
+    code: 'CURFEW_RUN_OFFLINE_GRANT',
+    channels: ['server/grant'],
+    finalAtMs: startMs
+  })
+  const ended = delivery('wiki', {
+    grant: 'offline',
+    state: 'final',
+    outcome: 'ended',
+    channels: ['server/grant'],
+    finalAtMs: startMs + 2,
+    attempts: [attempt(1, 0, { channel: 'server/grant', endedAtMs: startMs + 2 })]
+  })
+
+  test('one that survives is said to keep access, and how it is ended', () => {
+    const one = run([intranet, survivor], { state: 'done', verdict: 'partial', finishedAtMs: startMs + 61 })
+    assert.equal(summaryText(one, plain), 'partial  1 confirmed, 1 keeps access')
+    assert.match(runText(one, plain, startMs).join('\n'), /!! {2}wiki \(offline grant\) {2}keeps access/)
+    assert.match(changeLines(undefined, one, plain).join('\n'), /wiki \(offline grant\) {2}its offline grant goes on +keeps access/)
+    const why = whyText(one, plain).join('\n')
+    assert.match(why, /wiki, offline grant keeps access {3}CURFEW_RUN_OFFLINE_GRANT/)
+    assert.match(why, /End it: curfew runs retry run_7Q2M dlv_wiki/)
+  })
+
+  test('one that ended is said to have lost its access', () => {
+    const one = run([ended], { state: 'done', verdict: 'all-ended', finishedAtMs: startMs + 2 })
+    assert.equal(summaryText(one, plain), 'complete  1 confirmed')
+    assert.match(changeLines(undefined, one, plain).join('\n'), /<-- wiki \(offline grant\) {2}offline grant dropped 2 ms +access ended/)
+  })
+})
+
 suite('columns of text', () => {
   test('pads every column to its widest cell and leaves no space at the end', () => {
     assert.deepEqual(

@@ -70,4 +70,36 @@ suite('Planner', () => {
     const { deliveries } = plan([peer('a', [server]), peer('b', [server])], { onlyPeers: ['a'] })
     assert.equal(deliveries.find((d) => d.peerId === 'b')?.outcome?.kind, 'not-asked')
   })
+
+  const offline = { ...participant('a'), id: 'a:offline:1' as const, grant: 'offline' as const }
+
+  test('an offline grant survives, is shown, and can be ended later', () => {
+    const { deliveries, effects } = plan([peer('a', [])], { participants: [offline] })
+    assert.deepEqual(deliveries[0]?.outcome, { kind: 'not-asked', code: 'CURFEW_RUN_OFFLINE_GRANT' })
+    assert.deepEqual(
+      deliveries[0]?.channels.map(({ binding }) => binding),
+      ['grant']
+    )
+    assert.deepEqual(effects, [])
+  })
+
+  test('an offline grant is ended where its peer or the request says so, whatever the peer can be asked', () => {
+    for (const [ends, more] of [
+      [{ endsOfflineGrants: true }, {}],
+      [{ mayBeAsked: false }, { endOfflineGrants: true }]
+    ] as const) {
+      const { deliveries } = plan([peer('a', [hop], ends)], { participants: [offline], ...more })
+      assert.deepEqual(
+        deliveries.map(({ state, grant, channels }) => [state, grant, channels.map(({ binding }) => binding)]),
+        [['pending', 'offline', ['grant']]]
+      )
+    }
+  })
+
+  test('an ending that is local, or leaves the peer out, leaves its grants alone', () => {
+    for (const more of [{ isLocal: true }, { onlyPeers: ['b'] }] as const) {
+      const { deliveries, effects } = plan([peer('a', [hop])], { participants: [offline], endOfflineGrants: true, ...more })
+      assert.deepEqual([deliveries[0]?.outcome?.kind, effects], ['not-asked', []])
+    }
+  })
 })

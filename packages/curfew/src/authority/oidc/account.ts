@@ -21,12 +21,6 @@ export async function liveAccount(ctx: Pick<AuthorityContext, 'store' | 'clock'>
 /** Kind of the artifact that keeps a user for grants which outlive the session. */
 export const offlineAccountKind = 'OfflineAccount'
 
-/** What is known of a user whose session has ended but who left an offline grant. */
-export async function offlineAccount(ctx: Pick<AuthorityContext, 'store' | 'clock'>, accountId: string): Promise<AccountUser | undefined> {
-  const kept = await ctx.store.getArtifact(offlineAccountKind, accountId, ctx.clock.nowMs())
-  return kept?.value as AccountUser | undefined
-}
-
 /** Keeps the user as long as the offline grant may be used. */
 export async function keepOfflineAccount(ctx: Pick<AuthorityContext, 'store'>, session: Session, untilMs: number): Promise<void> {
   const { id, userKey, username, attributes, authnContext, sri } = session

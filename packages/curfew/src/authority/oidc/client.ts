@@ -127,6 +127,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
       channels: channelsOf(settings),
       ...(settings.logout?.pingAccessLogoutCapable === true ? { picturePath: settings.logout.picturePath ?? gatewayPicture } : {}),
       mayBeAsked: true,
+      ...(settings.offlineGrants === 'end' ? { endsOfflineGrants: true as const } : {}),
       returnsBrowser: true,
       landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
     },

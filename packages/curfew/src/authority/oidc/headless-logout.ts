@@ -14,8 +14,8 @@ import { runFactsOf } from './run-facts.ts'
 /**
  * `POST /as/logout.oauth2`: an application without a browser ends the whole session that its token was issued in, and
  * gets the run. `token` is a refresh token, an access token or an ID token of the client, which authenticates itself; a
- * public client shows a refresh token and the DPoP key that it is bound to. A session that has ended before answers
- * with the run that ended it.
+ * public client shows a refresh token and the DPoP key that it is bound to. `end_offline_grants=true`
+ * ends the offline grants of the session, too. A session that has ended before answers with the run that ended it.
  * @throws CURFEW_OIDC_CLIENT_AUTHENTICATION (401), CURFEW_OIDC_LOGOUT_TOKEN (400), CURFEW_API_VALIDATION (400)
  */
 export async function endWithoutBrowser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -29,7 +29,8 @@ export async function endWithoutBrowser(ctx: AuthorityContext, request: FastifyR
     reason: 'user',
     by: { kind: 'peer', id: client.id },
     starter: { kind: 'none' },
-    browser: 'absent'
+    browser: 'absent',
+    ...(parameters['end_offline_grants'] === 'true' ? { endOfflineGrants: true as const } : {})
   })
   const run = ended[0] ?? already[0]
   if (run === undefined) throw unusable('its session is not known any more')

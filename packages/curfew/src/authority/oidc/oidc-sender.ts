@@ -2,8 +2,11 @@ import { CurfewError, isCurfewError, sha256Hex } from '@curfew/codecs'
 import type { BrowserInstruction, Sender, SendRequest, SendResult } from '../../engine/sender.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
+import type { Store } from '../../stores/store.ts'
 import type { Clients } from './client.ts'
 import { signLogoutToken } from './logout-token.ts'
+import { grantKeyOf } from './grant-name.ts'
+import { endGrant } from './offline-grant.ts'
 import { encryptToken } from './token-encryption.ts'
 import type { TokenKey } from './settings.ts'
 
@@ -13,10 +16,14 @@ export interface OidcSenderDeps {
   readonly keys: readonly TokenKey[]
   readonly ids: Ids
   readonly outbound: Pick<Outbound, 'request'>
+  readonly store: Pick<Store, 'putArtifact' | 'dropGrant'>
 }
 
 /** Larger answers say nothing more about a logout. */
 const answerBytesMax = 64 * 1024
+
+/** Nodes do not agree on the time to the second: an ended grant is remembered for longer than any token of it lives. */
+const grantMarginSeconds = 3_600
 
 /** Tells OpenID clients that a session ended. */
 export function createOidcSender(deps: OidcSenderDeps): Sender {
@@ -24,9 +31,24 @@ export function createOidcSender(deps: OidcSenderDeps): Sender {
     protocol: 'oidc',
     role: 'application',
     newMessageId: () => deps.ids.message(),
-    send: (request, signal) => sendLogoutToken(deps, request, signal),
+    send: (request, signal) => (request.channel.binding === 'grant' ? dropGrant(deps, request) : sendLogoutToken(deps, request, signal)),
     prepareBrowser: (request) => prepareBrowser(deps, request)
   }
+}
+
+/**
+ * An offline grant lives here only: dropping it is the proof. What was dropped by an attempt whose end got lost counts
+ * as ended already.
+ */
+async function dropGrant(deps: OidcSenderDeps, { run, delivery, nowMs }: SendRequest): Promise<SendResult> {
+  const client = deps.clients.byId(delivery.peerId)
+  if (client === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_PEER_UNKNOWN', retryable: false }
+  const { sessionId } = run
+  const { clientId, refreshTokenSeconds } = client
+  const untilMs = nowMs + (refreshTokenSeconds + grantMarginSeconds) * 1000
+  const dropped = await endGrant(deps.store, { sessionId, clientId, isSessionLive: run.isPartial === true, untilMs })
+  const proof = { kind: 'own-record' as const, hash: sha256Hex(grantKeyOf(sessionId, clientId)) }
+  return { kind: 'confirmed', result: dropped > 0 ? 'ended' : 'already-ended', proof }
 }
 
 async function sendLogoutToken(deps: OidcSenderDeps, request: SendRequest, signal: AbortSignal): Promise<SendResult> {

@@ -5,6 +5,7 @@ import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { participantIdOf } from '../saml/participant-id.ts'
 import type { OidcClient } from './client.ts'
+import { grantKeyOf } from './grant-name.ts'
 import { subjectOf } from './subject.ts'
 
 /** The `sid` of one client for one session: unlinkable between clients, and it finds its session. */
@@ -34,6 +35,33 @@ export async function recordClient(ctx: AuthorityContext, client: OidcClient, se
     assertionNotOnOrAfterMs: nowMs + client.idTokenSeconds * 1000,
     ...(redirectUri === undefined ? {} : { consumerUrl: redirectUri })
   }
+  await record(ctx, client, session, participant)
+}
+
+/**
+ * Remembers that a client holds a grant which outlives the session: one per session and client, also of a client that
+ * is not tracked otherwise, because what survives a logout is never hidden.
+ * @throws as `recordClient`
+ */
+export async function recordOfflineGrant(ctx: AuthorityContext, client: OidcClient, session: Session): Promise<void> {
+  const nowMs = ctx.clock.nowMs()
+  const grantId = grantKeyOf(session.id, client.clientId)
+  await record(ctx, client, session, {
+    id: `${client.id}:offline:${grantId.slice(0, 12)}`,
+    peerId: client.id,
+    role: 'application',
+    protocol: 'oidc',
+    nameId: { value: subjectOf(ctx, client, session) },
+    // No session of the application: nothing that it was given finds this participant.
+    sessionIndex: '',
+    grant: 'offline',
+    addedAtMs: nowMs,
+    lastIssuedAtMs: nowMs,
+    assertionNotOnOrAfterMs: nowMs
+  })
+}
+
+async function record(ctx: AuthorityContext, client: OidcClient, session: Session, participant: Participant): Promise<void> {
   const known = await ctx.store.getParticipants(session.id)
   if (known.length >= participantsPerSessionMax && known.every(({ id }) => id !== participant.id)) {
     throw new CurfewError('CURFEW_SESSION_PARTICIPANTS_FULL', { session: session.id, maximum: participantsPerSessionMax })
@@ -42,8 +70,8 @@ export async function recordClient(ctx: AuthorityContext, client: OidcClient, se
   if (value === 'ended' || value === 'unknown') throw new CurfewError('CURFEW_OIDC_SESSION_ENDED', { session: session.id })
   if (value !== 'added') return
   await ctx.store.appendAudit({
-    atMs: nowMs,
-    event: 'client.signed-in',
+    atMs: ctx.clock.nowMs(),
+    event: participant.grant === undefined ? 'client.signed-in' : 'client.offline-grant',
     actor: { kind: 'user', id: session.username },
     userKey: session.userKey,
     sessionId: session.id,

@@ -1,11 +1,13 @@
 import { isCurfewError } from '@curfew/codecs'
 import { type Account, type ClientMetadata, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
-import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount, offlineAccount } from './account.ts'
-import { artifactAdapter, keyOf, type OnIssue } from './artifacts.ts'
+import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount } from './account.ts'
+import { artifactAdapter, type OnIssue } from './artifacts.ts'
 import type { OidcClient } from './client.ts'
 import { oidcPaths } from './endpoints.ts'
-import { recordClient, sidOf } from './participant.ts'
+import { grantIdOf } from './grant-name.ts'
+import { offlineAccount } from './offline-grant.ts'
+import { recordClient, recordOfflineGrant, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
 import { sessionStateFor } from './session-state.ts'
@@ -162,7 +164,7 @@ function ownClaims(clients: readonly OidcClient[]): readonly string[] {
 
 async function subjectFor(ctx: AuthorityContext, accountId: string, clientId: string): Promise<string> {
   const client = clientOf(ctx, clientId)
-  const known = (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId))
+  const known = (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId, clientId))
   const user = known ?? (client.sessionValidation.checkValidAuthnSession ? undefined : await ctx.store.getSession(accountId as AccountUser['id']))
   if (user === undefined) throw new errors.InvalidGrant('the session has ended')
   return subjectOf(ctx, client, user)
@@ -198,7 +200,7 @@ async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promi
   const client = clientOf(ctx, asked.clientId)
   const { user } = account as unknown as OurAccount
   ;(session as unknown as { sidFor(clientId: string, sid: string): void }).sidFor(asked.clientId, sidOf(ctx, client, user))
-  const id = keyOf(`grant\0${account.accountId}\0${client.clientId}`)
+  const id = grantIdOf(account.accountId, client.clientId)
   const known = await provider.Grant.find(id)
   const isAgreed = !client.asksConsent || known !== undefined || result?.consent !== undefined
   if (!isAgreed) return undefined
@@ -239,12 +241,14 @@ export function onIssue(ctx: AuthorityContext): OnIssue {
     const session = await liveAccount(ctx, accountId)
     const isOffline = payload.scope?.split(' ').includes('offline_access') ?? false
     if (session === undefined) {
-      if (kind === 'RefreshToken' && isOffline && (await offlineAccount(ctx, accountId)) !== undefined) return
+      if (kind === 'RefreshToken' && isOffline && (await offlineAccount(ctx, accountId, clientId)) !== undefined) return
       throw sessionEnded(kind)
     }
-    await recordClient(ctx, client, session, payload.redirectUri).catch((error: unknown) => {
+    const ended = (error: unknown): never => {
       throw isCurfewError(error) && error.code === 'CURFEW_OIDC_SESSION_ENDED' ? sessionEnded(kind) : error
-    })
+    }
+    await recordClient(ctx, client, session, payload.redirectUri).catch(ended)
+    if (kind === 'RefreshToken' && isOffline) await recordOfflineGrant(ctx, client, session).catch(ended)
     if (kind === 'RefreshToken' && isOffline) await keepOfflineAccount(ctx, session, ctx.clock.nowMs() + client.refreshTokenSeconds * 1000)
     if (kind === 'AuthorizationCode') ctx.metrics.assertionsIssued.inc({ peer: client.id })
   }

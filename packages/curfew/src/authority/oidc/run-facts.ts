@@ -10,6 +10,8 @@ export interface RunFacts {
   readonly verdict: ReturnType<typeof verdictOf>['kind']
   readonly participants: readonly {
     readonly name: string
+    /** The line is about a grant that outlives the session. */
+    readonly grant?: 'offline'
     readonly state: string
     readonly outcome?: string
     /** Why it is not signed out, a code of the catalogue. */
@@ -24,8 +26,9 @@ export function runFactsOf(run: LogoutRun, statusUri: string): RunFacts {
     run: run.id,
     state: run.state,
     verdict: verdictOf(run).kind,
-    participants: standingDeliveries(run).map(({ peerName, state, outcome }) => ({
+    participants: standingDeliveries(run).map(({ peerName, state, outcome, grant }) => ({
       name: peerName,
+      ...(grant === undefined ? {} : { grant }),
       state,
       ...(outcome === undefined ? {} : { outcome: outcome.kind }),
       ...(outcome !== undefined && 'code' in outcome ? { code: outcome.code } : {})

@@ -1,8 +1,9 @@
 import { isLive } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { recordActivity } from '../sign-on/browser-session.ts'
-import { type AccountUser, offlineAccount } from './account.ts'
+import type { AccountUser } from './account.ts'
 import type { OidcClient } from './client.ts'
+import { offlineAccount } from './offline-grant.ts'
 import type { SessionValidation, SessionValidationSettings } from './settings.ts'
 
 /** What a code or token says of itself, as far as its session is judged by it. */
@@ -40,7 +41,7 @@ export async function userBehind(ctx: Pick<AuthorityContext, 'store' | 'clock'>,
   const nowMs = ctx.clock.nowMs()
   const session = await ctx.store.getSession(token.accountId as AccountUser['id'])
   const isValid = session !== undefined && isLive(session, nowMs)
-  if (!isValid && token.isOffline) return offlineAccount(ctx, token.accountId)
+  if (!isValid && token.isOffline) return offlineAccount(ctx, token.accountId, client.clientId)
   const { checkValidAuthnSession, checkSessionRevocationStatus } = client.sessionValidation
   if (session === undefined || (!isValid && (checkValidAuthnSession || !token.isAccessToken))) return undefined
   const isChecked = checkSessionRevocationStatus || !token.isAccessToken

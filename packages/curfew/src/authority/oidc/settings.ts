@@ -91,6 +91,8 @@ export interface ClientSettings {
         readonly picturePath?: string | undefined
       }
     | undefined
+  /** What a logout does to its offline grants. Default: `survive`. */
+  readonly offlineGrants?: 'survive' | 'end' | undefined
   /** A refresh token that it gives back ends the session, everywhere. */
   readonly revocationEndsSession?: boolean | undefined
   /** May have a stream of shared signals. */

@@ -1,6 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
-import { liveAccount, offlineAccount } from './account.ts'
+import { liveAccount } from './account.ts'
+import { offlineAccount } from './offline-grant.ts'
 
 /**
  * The last look before tokens leave: a session that ended while they were made takes them back. Every ID token that
@@ -16,7 +17,7 @@ export function holdBackEnded(ctx: Pick<AuthorityContext, 'store' | 'clock'>): (
     if (accountId === undefined || (await liveAccount(ctx, accountId)) !== undefined) return
     const { scope } = oidc.body as { readonly scope?: string }
     const isOffline = scope?.split(' ').includes('offline_access') ?? false
-    if (isOffline && (await offlineAccount(ctx, accountId)) !== undefined) return
+    if (isOffline && (await offlineAccount(ctx, accountId, call.client?.clientId ?? '')) !== undefined) return
     oidc.status = 400
     oidc.body = { error: 'invalid_grant', error_description: 'the session has ended' }
   }

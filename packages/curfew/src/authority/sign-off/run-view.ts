@@ -1,7 +1,7 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
-import { isLeftOut, standingDeliveries, wantedDeliveries } from '../../core/verdict.ts'
+import { isLeftOut, isSurvivor, standingDeliveries, wantedDeliveries } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import { stateHtml } from './delivery-state.ts'
@@ -23,25 +23,51 @@ export function unconfirmedNames(run: LogoutRun): readonly string[] {
     .map((delivery) => delivery.peerName)
 }
 
+/** Names of the applications that keep access by an offline grant. */
+function survivorNames(run: LogoutRun): readonly string[] {
+  return wantedDeliveries(run)
+    .filter(isSurvivor)
+    .map(({ peerName }) => peerName)
+}
+
+/** Names of those that were to confirm and did not. */
+function missingNames(run: LogoutRun): readonly string[] {
+  return wantedDeliveries(run)
+    .filter((delivery) => !countsAsSignedOut(delivery.outcome) && !isSurvivor(delivery))
+    .map(({ peerName }) => peerName)
+}
+
+/** Says who keeps access after the sign-out, and to whom it may do so how it is ended. */
+function survivorHtml({ run, isOwner, context: { t } }: RunView, list: (all: readonly string[]) => string): Html | undefined {
+  const names = survivorNames(run)
+  if (names.length === 0) return undefined
+  const how = isOwner ? t('live.survivesEnd') : ''
+  return html`<span class="verdict bad">${t('live.survives', { apps: list(names), count: names.length })} ${how}</span>`
+}
+
 /** The one sentence: safe to leave, or not, and what to do. `settled`: nobody waits for this page any more. */
 export function verdictHtml(view: RunView, settled: boolean): Html {
   const { context, run } = view
   const { t } = context
-  const names = unconfirmedNames(run)
+  const names = missingNames(run)
   const list = (all: readonly string[]): string => new Intl.ListFormat(context.language, { type: 'conjunction' }).format(all)
   if (run.isPartial === true) return partialVerdict(view, settled, list)
-  if (names.length === 0) return html`<span class="verdict good">${t('live.safe')}</span>`
+  const survivors = survivorHtml(view, list)
+  if (names.length === 0) return survivors ?? html`<span class="verdict good">${t('live.safe')}</span>`
   if (!settled) return html`<span class="verdict">${t('live.working')}</span>`
-  return html`<span class="verdict bad">${t('live.unsafe', { apps: list(names), count: names.length })}</span>`
+  return html`<span class="verdict bad">${t('live.unsafe', { apps: list(names), count: names.length })}</span>${survivors}`
 }
 
 /** After a partial logout nobody may take it for a whole one: the sentence says that the sign-in goes on. */
-function partialVerdict({ run, context: { t } }: RunView, settled: boolean, list: (all: readonly string[]) => string): Html {
-  const names = unconfirmedNames(run)
+function partialVerdict(view: RunView, settled: boolean, list: (all: readonly string[]) => string): Html {
+  const { run, context } = view
+  const { t } = context
+  const names = missingNames(run)
   const wanted = list([...new Set(wantedDeliveries(run).map((delivery) => delivery.peerName))])
-  if (names.length === 0) return html`<span class="verdict good">${t('live.onlyDone', { apps: wanted })}</span>`
+  const survivors = survivorHtml(view, list)
+  if (names.length === 0) return html`<span class="verdict good">${t('live.onlyDone', { apps: wanted })}</span>${survivors}`
   if (!settled) return html`<span class="verdict">${t('live.onlyWorking', { apps: wanted })}</span>`
-  return html`<span class="verdict bad">${t('live.onlyUnsafe', { apps: list(names) })}</span>`
+  return html`<span class="verdict bad">${t('live.onlyUnsafe', { apps: list(names) })}</span>${survivors}`
 }
 
 /** Picture or first letter of an application; pictures come from us or from a `data:` address only. */
@@ -54,7 +80,8 @@ export function badge(name: string, logoUrl: string | undefined): Html {
 /** One line of the list; `state` is the place where the state stands (text, or a slot that later chunks fill). */
 export function deliveryLine(view: RunView, delivery: Delivery, state: Html, actions: Html | undefined): Html {
   const peer = view.peer(delivery.peerId)
-  return html`<li>${badge(delivery.peerName, peer?.logoUrl)}<span class="name">${delivery.peerName}</span><span class="state">${state}</span>${actions}</li>`
+  const name = delivery.grant === undefined ? delivery.peerName : view.context.t('live.offline', { app: delivery.peerName })
+  return html`<li>${badge(delivery.peerName, peer?.logoUrl)}<span class="name">${name}</span><span class="state">${state}</span>${actions}</li>`
 }
 
 /** The application that started the sign-out stands in the list too: it is not told again. */
@@ -77,9 +104,11 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
     home === undefined
       ? undefined
       : html`<a class="button" href="${home}" target="_blank" rel="noopener noreferrer">${t('live.open', { app: delivery.peerName })}</a>`
-  const canRetry = delivery.outcome !== undefined && delivery.channels.length > 0 && delivery.outcome.kind !== 'not-asked'
+  const survives = isSurvivor(delivery)
+  const canRetry = delivery.outcome !== undefined && delivery.channels.length > 0 && (survives || delivery.outcome.kind !== 'not-asked')
+  const label = survives ? t('live.endAccessOf', { app: delivery.peerName }) : t('live.retryApp', { app: delivery.peerName })
   const retry = canRetry
-    ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${t('live.retryApp', { app: delivery.peerName })}">${t('live.retry')}</button></form>`
+    ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${label}">${survives ? t('live.endAccess') : t('live.retry')}</button></form>`
     : undefined
   return html`<span class="small actions">${retry}${open}</span>`
 }

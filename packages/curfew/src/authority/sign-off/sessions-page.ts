@@ -63,7 +63,8 @@ async function show(deps: SignOffDeps, session: Session, request: FastifyRequest
 async function line(deps: SignOffDeps, context: PageContext, session: Session, isThis: boolean): Promise<Html> {
   const { t, language } = context
   const participants = await deps.store.getParticipants(session.id)
-  const names = participants.map((p) => deps.peer(p.peerId)?.name ?? p.peerId)
+  const nameOf = (id: string): string => deps.peer(id)?.name ?? id
+  const names = [...new Set(participants.map((p) => (p.grant === undefined ? nameOf(p.peerId) : t('live.offline', { app: nameOf(p.peerId) }))))]
   const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(session.createdAtMs)
   const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
   const device = isThis ? html`<strong>${t('sessions.this')}</strong> ` : undefined

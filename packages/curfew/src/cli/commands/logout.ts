@@ -9,6 +9,7 @@ export interface LogoutOptions {
   readonly all?: boolean
   readonly app?: string
   readonly reason?: string
+  readonly endOffline?: boolean
   readonly watch?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
@@ -35,7 +36,8 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const mustAsk = options.all === true || preview.sessions > askAbove
   if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true)))
     return exitCode.needsInput
-  const result = (await client.logout({ ...scope, ...(options.reason === undefined ? {} : { reason: options.reason }) })) as EndedView
+  const more = { ...(options.reason === undefined ? {} : { reason: options.reason }), ...(options.endOffline === true ? { endOfflineGrants: true } : {}) }
+  const result = (await client.logout({ ...scope, ...more })) as EndedView
   const [first, ...others] = result.ended
   if (options.watch === true && first !== undefined) {
     if (others.length === 0) return watchRun(context, client, first.run)

@@ -68,7 +68,7 @@ export async function showSession(context: CommandContext, id: string): Promise<
   ])) {
     terminal.out(line)
   }
-  const rows = session.participants.map((p) => [p.peer, p.nameId, clockText(p.addedAtMs)])
+  const rows = session.participants.map((p) => [p.grant === undefined ? p.peer : `${p.peer} (offline grant)`, p.nameId, clockText(p.addedAtMs)])
   if (rows.length > 0) for (const line of table([{ title: 'APPLICATION' }, { title: 'KNOWN AS' }, { title: 'SINCE' }], rows)) terminal.out(`  ${line}`)
   return exitCode.done
 }

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
+import type { ClientSettings } from '../../../src/authority/oidc/settings.ts'
+import type { RunId } from '../../../src/core/ids.ts'
+import type { LogoutRun } from '../../../src/core/run.ts'
+import { verdictOf } from '../../../src/core/verdict.ts'
+import { receiptOf } from '../../../src/engine/receipt.ts'
+import type { Artifact, Store } from '../../../src/stores/store.ts'
+import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
+import { type Browser, formOf } from '../browser.ts'
+import type { Kit } from '../kit.ts'
+import { authorizationUrl, clientOf, createOidcKit, exchange, follow, post, refresh, returned, signIn } from './relying-party.ts'
+
+interface World {
+  readonly kit: Kit
+  readonly browser: Browser
+  /** Refresh token of the offline grant. */
+  readonly token: string
+}
+
+/** `ana` is signed in, and a client holds an offline grant. Every client answers its logout token with 200. */
+async function withGrant(more: Partial<ClientSettings> = {}, store?: Store): Promise<World> {
+  const kit = await createOidcKit({
+    clients: [clientOf('wiki', more), clientOf('chat')],
+    network: async () => ({ status: 200 }),
+    ...(store === undefined ? {} : { store })
+  })
+  const browser = kit.browser()
+  await signIn(browser, '/')
+  return { kit, browser, token: await grantTo(kit, browser, 'wiki') }
+}
+
+/** The person allows offline access. */
+async function grantTo(kit: Kit, browser: Browser, id: string): Promise<string> {
+  const page = await follow(browser, await browser.get(authorizationUrl(id, { scope: 'openid offline_access', prompt: 'consent' })))
+  const form = formOf(page.body)
+  const code = returned(await follow(browser, await browser.post(form.action, { ...form.fields, choice: 'allow' }))).get('code') ?? ''
+  return (await exchange(kit, id, code)).json<{ refresh_token: string }>().refresh_token
+}
+
+async function onlySession({ kit }: World) {
+  return (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items[0]?.session ?? assert.fail('no session')
+}
+
+/** The run once nothing of it is under way. */
+async function settled({ kit }: World, id?: RunId): Promise<LogoutRun> {
+  for (let i = 0; i < 5_000; i++) {
+    const run = id === undefined ? (await kit.store.listRuns({ limit: 1 })).items[0] : await kit.store.getRun(id)
+    if (run?.state === 'done') return run
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  return assert.fail('the run does not end')
+}
+
+async function logOut(world: World): Promise<LogoutRun> {
+  const { fields } = formOf((await world.browser.get('/signoff')).body)
+  await world.browser.post('/signoff', { ...fields, choice: 'everywhere' })
+  return settled(world)
+}
+
+const outcomes = (run: LogoutRun) => run.deliveries.map(({ peerId, grant, outcome }) => [peerId, grant, outcome?.kind])
+
+suite('OpenID: offline grants in a logout', () => {
+  test('a grant is a participant of its own beside the client, and one however often it is renewed', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const session = await onlySession(world)
+    const next = (await refresh(world.kit, 'wiki', world.token)).json<{ refresh_token: string }>()
+    await refresh(world.kit, 'wiki', next.refresh_token)
+    const known = await world.kit.store.getParticipants(session.id)
+    assert.deepEqual(known.map(({ peerId, grant }) => [peerId, grant ?? 'none']).sort(), [
+      ['wiki', 'none'],
+      ['wiki', 'offline']
+    ])
+  })
+
+  test('a client that asks for no offline access has no such participant', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const page = await follow(world.browser, await world.browser.get(authorizationUrl('chat')))
+    await exchange(world.kit, 'chat', returned(page).get('code') ?? '')
+    const known = await world.kit.store.getParticipants((await onlySession(world)).id)
+    assert.deepEqual(
+      known.filter(({ peerId }) => peerId === 'chat').map(({ grant }) => grant),
+      [undefined]
+    )
+  })
+
+  test('a grant of a client that is not tracked is listed all the same', async () => {
+    const world = await withGrant({ logout: { modes: ['none'], trackSessions: false } })
+    await using _kit = world.kit
+    assert.deepEqual(outcomes(await logOut(world)), [['wiki', 'offline', 'not-asked']])
+  })
+
+  test('it survives a logout, the run says so and is partial, and it goes on working', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const run = await logOut(world)
+    assert.deepEqual(outcomes(run), [
+      ['wiki', undefined, 'ended'],
+      ['wiki', 'offline', 'not-asked']
+    ])
+    assert.deepEqual(run.deliveries[1]?.outcome, { kind: 'not-asked', code: 'CURFEW_RUN_OFFLINE_GRANT' })
+    assert.equal(verdictOf(run).kind, 'partial')
+    const answer = await refresh(world.kit, 'wiki', world.token)
+    assert.equal(answer.statusCode, 200, answer.body)
+  })
+
+  test('with offlineGrants: end it ends with the session, and the receipt says by which proof', async () => {
+    const world = await withGrant({ offlineGrants: 'end' })
+    await using _kit = world.kit
+    const run = await logOut(world)
+    assert.deepEqual(outcomes(run), [
+      ['wiki', undefined, 'ended'],
+      ['wiki', 'offline', 'ended']
+    ])
+    assert.equal(verdictOf(run).kind, 'all-ended')
+    const line = receiptOf('http://curfew.test', run).participants[1]
+    assert.equal(line?.channel, 'server/grant')
+    assert.ok(line?.outcome?.kind === 'ended' && line.outcome.proof.kind === 'own-record' && /^[0-9a-f]{64}$/.test(line.outcome.proof.hash))
+    assert.equal(line.grant, 'offline')
+    const answer = await refresh(world.kit, 'wiki', world.token)
+    assert.deepEqual([answer.statusCode, answer.json<{ error: string }>().error], [400, 'invalid_grant'])
+  })
+
+  test('a logout without a browser ends it when it says so', async () => {
+    for (const [ends, status] of [
+      [true, 400],
+      [false, 200]
+    ] as const) {
+      const world = await withGrant()
+      await using _kit = world.kit
+      const fields = { token: world.token, ...(ends ? { end_offline_grants: 'true' } : {}) }
+      const { run, participants } = (await post(world.kit, '/as/logout.oauth2', 'wiki', fields)).json<RunFacts>()
+      assert.deepEqual(
+        participants.map(({ grant }) => grant),
+        [undefined, 'offline']
+      )
+      assert.equal(verdictOf(await settled(world, run as RunId)).kind, ends ? 'all-ended' : 'partial')
+      assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, status)
+    }
+  })
+
+  test('only the grant of a client that is to end them ends; that of another goes on', async () => {
+    const world = await withGrant({ offlineGrants: 'end' })
+    await using _kit = world.kit
+    const chat = await grantTo(world.kit, world.browser, 'chat')
+    await logOut(world)
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 400)
+    assert.equal((await refresh(world.kit, 'chat', chat)).statusCode, 200)
+  })
+
+  test('a token that was being stored while the grant ended is worth nothing either', async () => {
+    const memory = createMemoryStore({ capacity: 10 })
+    const written: Artifact[] = []
+    const store: Store = Object.assign(Object.create(memory) as Store, {
+      putArtifact: async (artifact: Artifact) => {
+        written.push(artifact)
+        return memory.putArtifact(artifact)
+      }
+    })
+    const world = await withGrant({ offlineGrants: 'end' }, store)
+    await using _kit = world.kit
+    const late = written.filter(({ kind }) => kind === 'RefreshToken' || kind === 'Grant' || kind === 'OfflineAccount')
+    assert.ok(late.length >= 3)
+    await logOut(world)
+    for (const artifact of late) await memory.putArtifact(artifact)
+    const answer = await refresh(world.kit, 'wiki', world.token)
+    assert.deepEqual([answer.statusCode, answer.json<{ error: string }>().error], [400, 'invalid_grant'])
+  })
+
+  test('the sign-off page says who keeps access, and the person can end it there', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const run = await logOut(world)
+    const path = `/signoff/${run.id}`
+    const page = (await world.browser.get(path)).body
+    assert.match(page, /Wiki keeps access to your account after this sign-out/)
+    assert.match(page, /Wiki, offline access/)
+    assert.doesNotMatch(page, /safe to leave|did not confirm/)
+    const { action, fields } = formOf(page)
+    assert.match(page, /aria-label="End access of Wiki"/)
+    await world.browser.post(action, fields)
+    const after = await settled(world, run.id)
+    assert.equal(verdictOf(after).kind, 'all-ended')
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 400)
+    const result = (await world.browser.get(path)).body
+    assert.match(result, /Access ended, confirmed/)
+    assert.match(result, /signed out everywhere/)
+  })
+
+  test('another browser sees who keeps access and can end nothing', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const run = await logOut(world)
+    const page = (await world.kit.browser().get(`/signoff/${run.id}`)).body
+    assert.match(page, /Wiki keeps access/)
+    assert.doesNotMatch(page, /End access/)
+  })
+
+  test('signing out of the client only lets its grant live, and says so', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    const { fields } = formOf((await world.browser.get('/signoff')).body)
+    const path = String((await world.browser.post('/signoff', { ...fields, choice: 'only:wiki' })).headers.location)
+    await settled(world)
+    const page = (await world.browser.get(path)).body
+    assert.match(page, /Wiki: signed out/)
+    assert.match(page, /Wiki keeps access/)
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 200)
+  })
+
+  test('a grant that ended with a partial logout does not taint the next one of the same session', async () => {
+    const world = await withGrant({ offlineGrants: 'end' })
+    await using _kit = world.kit
+    const { fields } = formOf((await world.browser.get('/signoff')).body)
+    await world.browser.post('/signoff', { ...fields, choice: 'only:wiki' })
+    await settled(world)
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 400)
+    const next = await grantTo(world.kit, world.browser, 'wiki')
+    assert.equal((await refresh(world.kit, 'wiki', next)).statusCode, 200)
+  })
+})
