@@ -31,7 +31,13 @@ export type DemoConnection =
       readonly clientSecret: string
       readonly redirectUris: readonly string[]
       readonly postLogoutRedirectUris: readonly string[]
-      readonly logout: { readonly modes: readonly string[]; readonly backChannelUri?: string; readonly frontChannelUris?: readonly string[] }
+      readonly refreshTokens?: boolean
+      readonly logout: {
+        readonly modes: readonly string[]
+        readonly backChannelUri?: string
+        readonly frontChannelUris?: readonly string[]
+        readonly trackSessions?: boolean
+      }
     }
   | {
       readonly protocol: 'opentoken'
@@ -52,6 +58,8 @@ export interface Application {
   readonly connection: DemoConnection
   readonly journal: Journal
   readonly servers: readonly Server[]
+  /** It has no session of its own and keeps access after a sign-out. */
+  readonly keepsAccess?: true
   /** Only the application that misbehaves on demand has one. */
   setFault?(fault: Fault): void
 }

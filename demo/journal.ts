@@ -1,7 +1,7 @@
 /** One thing that happened in a demo application, as the application itself saw it. */
 export interface JournalEntry {
   readonly atMs: number
-  readonly event: 'signed-in' | 'signed-out' | 'logout-finished' | 'refused'
+  readonly event: 'signed-in' | 'signed-out' | 'logout-finished' | 'refused' | 'connected' | 'access-used' | 'access-ended'
   /** First characters of the name the user has here. */
   readonly user?: string
   readonly sessionIndex?: string

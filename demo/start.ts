@@ -3,6 +3,7 @@ import type { Application } from './application.ts'
 import { startChat } from './chat/app.ts'
 import { createControl } from './control.ts'
 import { startIntranet } from './intranet/app.ts'
+import { startDevice } from './device/app.ts'
 import { startForms } from './forms/app.ts'
 import { createJournal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
@@ -12,7 +13,7 @@ import { startPayroll } from './payroll/app.ts'
 import { startWiki } from './wiki/app.ts'
 
 export interface DemoOptions {
-  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, forms six, the control desk nine above. */
+  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, forms six, device seven, the control desk nine above. */
   readonly basePort: number
   readonly identityProviderMetadata: Uint8Array
   /** Address of the authority. */
@@ -50,6 +51,7 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
     applications.push(await startWiki(client('wiki', 4)))
     applications.push(await startChat(client('chat', 5)))
     applications.push(await startForms(client('forms', 6)))
+    applications.push(await startDevice(client('device', 7)))
     control.listen(basePort + 9, '127.0.0.1')
     await once(control, 'listening')
   } catch (error) {

@@ -5,6 +5,8 @@ interface CheckedApplication {
   readonly id: string
   readonly name: string
   readonly url: string
+  /** It has no session; it is connected once and keeps access. */
+  readonly keepsAccess?: true
   readonly journal: { entries(): readonly { readonly event: string }[] }
 }
 
@@ -15,7 +17,8 @@ export interface DemoUnderCheck {
 
 /**
  * Walks through the demo as a browser without JavaScript would: signs in once, opens every application, signs out
- * everywhere in the first, and looks into the journals of the applications whether it is true.
+ * everywhere in the first, and looks into the journals of the applications whether it is true:
+ * all have ended, and what keeps access still has it.
  */
 export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promise<boolean> {
   const browser = new PlainBrowser()
@@ -25,16 +28,26 @@ export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promi
     terminal.out(`  ${isGood ? 'ok  ' : 'FAIL'}  ${what}`)
   }
   try {
-    for (const [i, app] of demo.applications.entries()) {
+    const sites = demo.applications.filter(({ keepsAccess }) => keepsAccess !== true)
+    const keepers = demo.applications.filter(({ keepsAccess }) => keepsAccess === true)
+    for (const [i, app] of sites.entries()) {
       const page = await browser.open(`${app.url}/`)
       const inside = i === 0 ? await browser.submit(page, { username: 'ana', password: 'ana' }) : page
       step(i === 0 ? `signed in once, at ${app.name}` : `${app.name} opened without signing in again`, inside.body.includes('Sign out everywhere'))
     }
-    const [first, ...others] = demo.applications
+    for (const { name, url } of keepers) {
+      const connected = await browser.submit(await browser.open(`${url}/connect`), { choice: 'allow' })
+      step(`${name} was allowed to keep access`, connected.body.includes('Connected as'))
+    }
+    const [first, ...others] = sites
     if (first === undefined) return false
     const signedOut = await browser.submit(await browser.open(`${first.url}/`), {})
     step(`signed out everywhere from ${first.name}`, signedOut.url.startsWith(first.url) && /[?&]signout=(complete|partial)/.test(signedOut.url))
     for (const app of others) step(`${app.name} ended its session, its own journal says so`, app.journal.entries().at(-1)?.event === 'signed-out')
+    for (const { name, url, journal } of keepers) {
+      const used = await browser.submit(await browser.open(`${url}/`), {})
+      step(`${name} keeps access, its own journal says so`, used.body.includes('Connected as') && journal.entries().at(-1)?.event === 'access-used')
+    }
     const again = await browser.open(`${first.url}/`)
     step('opening an application asks for the password again', again.url.startsWith(demo.baseUrl) && again.body.includes('name="password"'))
   } catch (error) {

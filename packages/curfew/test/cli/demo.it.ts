@@ -30,7 +30,7 @@ suite('the demo', { timeout: 60_000 }, () => {
     assert.deepEqual(
       (start ?? '')
         .split('\n')
-        .slice(1, 19)
+        .slice(1, 20)
         .map((line) => line.replaceAll(/:\d{5}/g, ':PORT')),
       [
         '  Curfew 0.1.0  demo   state in .curfew/demo, nothing leaves this machine',
@@ -45,6 +45,7 @@ suite('the demo', { timeout: 60_000 }, () => {
         '                   http://wiki.localhost:PORT      OpenID Connect, back-channel',
         '                   http://chat.localhost:PORT      OpenID Connect, front-channel: can not confirm',
         '                   http://forms.localhost:PORT     OpenToken, neither SAML nor OpenID',
+        '                   http://device.localhost:PORT    OpenID Connect, offline access: survives a sign-out',
         '',
         '  Try this         open the first three, then:  npx curfew logout --user ana --watch',
         '  Break it         npx curfew trigger logout --partner legacy --fault no-response',
@@ -52,6 +53,7 @@ suite('the demo', { timeout: 60_000 }, () => {
         ''
       ]
     )
+    assert.match(out, /ok {4}Device keeps access, its own journal says so/)
     assert.match(out, /\d+ passed, 0 failed/)
     assert.ok(existsSync(join(folder, '.curfew/demo/data/curfew.db')))
     assert.equal(statSync(join(folder, '.curfew/demo.token')).mode & 0o077, 0)
@@ -85,7 +87,7 @@ suite('the demo', { timeout: 60_000 }, () => {
     const { code, out } = await curfew(folder, ['demo', '--hosts-line'])
     assert.deepEqual(
       [code, out],
-      [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost\n']
+      [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost\n']
     )
   })
 

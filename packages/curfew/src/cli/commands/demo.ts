@@ -31,11 +31,13 @@ interface RunningDemo {
   readonly folder: string
 }
 
-/** `curfew demo`: an authority and six applications on this machine; nothing leaves it. */
+/** `curfew demo`: an authority and seven applications on this machine; nothing leaves it. */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { terminal } = context
   if (options.hostsLine === true) {
-    terminal.out('127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost')
+    terminal.out(
+      '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost'
+    )
     return exitCode.done
   }
   const port = options.port ?? 4600
@@ -44,7 +46,13 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   if (options.once === true) {
     const isGood = await demoCheck(terminal, {
       baseUrl: running.baseUrl,
-      applications: running.applications.applications.map(({ id, name, url, journal }) => ({ id, name, url, journal }))
+      applications: running.applications.applications.map(({ id, name, url, journal, keepsAccess }) => ({
+        id,
+        name,
+        url,
+        journal,
+        ...(keepsAccess === undefined ? {} : { keepsAccess })
+      }))
     })
     await stopDemo(running)
     return isGood ? exitCode.done : exitCode.failed

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { PlainBrowser } from '../../src/cli/plain-browser.ts'
+import { freeRange } from '../support/ports.ts'
+import { curfew, startCurfew, stopped } from './bin.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'curfew-device-'))
+const port = await freeRange(40)
+const payroll = `http://payroll.localhost:${port + 10}/`
+const device = `http://device.localhost:${port + 17}`
+
+suite('the device of the demo', { timeout: 60_000 }, () => {
+  let demo: ChildProcess
+
+  before(async () => {
+    demo = startCurfew(folder, ['demo', '--port', String(port)])
+    let text = ''
+    for await (const chunk of (demo.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
+      text += chunk
+      if (text.includes('Ctrl+C')) return
+    }
+    throw new Error(`the demo ended before it was ready: ${text}`)
+  })
+  after(async () => {
+    await stopped(demo)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** `ana` is signed in at payroll, and the device may keep access. */
+  async function connected(): Promise<PlainBrowser> {
+    const browser = new PlainBrowser()
+    await browser.submit(await browser.open(payroll), { username: 'ana', password: 'ana' })
+    const page = await browser.submit(await browser.open(`${device}/connect`), { choice: 'allow' })
+    assert.match(page.body, /Connected as/)
+    return browser
+  }
+
+  const used = async (browser: PlainBrowser): Promise<string> => (await browser.submit(await browser.open(`${device}/`), {})).body
+
+  test('a logout says that it keeps access, and it does', async () => {
+    const browser = await connected()
+    const { out } = await curfew(folder, ['logout', '--user', 'ana', '--watch'])
+    assert.match(out, /device \(offline grant\) +its offline grant goes on +keeps access/)
+    assert.match(out, /partial {2}.*1 keeps access/)
+    assert.match(await used(browser), /Connected as/)
+    await browser.close()
+  })
+
+  test('it is listed in the session, and a logout that says so ends its access', async () => {
+    const browser = await connected()
+    const list = JSON.parse((await curfew(folder, ['sessions', 'list', '--json'])).out) as { readonly id: string }[]
+    assert.match((await curfew(folder, ['sessions', 'show', list[0]?.id ?? ''])).out, /device \(offline grant\)/)
+    const { out } = await curfew(folder, ['logout', '--user', 'ana', '--end-offline', '--watch'])
+    assert.match(out, /<-- device \(offline grant\) +offline grant dropped .*access ended/)
+    assert.match((await browser.submit(await browser.open(`${device}/`), {})).body, /Access ended: invalid_grant/)
+    await browser.close()
+  })
+
+  test('the sign-off page says who keeps access, and ends it there', async () => {
+    const browser = await connected()
+    const page = await browser.submit(await browser.open(`http://curfew.localhost:${port}/signoff`), { choice: 'everywhere' })
+    assert.match(page.body, /Device keeps access to your account after this sign-out/)
+    const after = await browser.submit(page, {})
+    assert.doesNotMatch(after.body, /Device keeps access/)
+    assert.match(await used(browser), /Access ended: invalid_grant/)
+    await browser.close()
+  })
+})
