@@ -406,7 +406,9 @@ const oidc = z
     keys: z
       .array(z.strictObject({ key: path }))
       .optional()
-      .describe('Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published. Default: those of saml.keys.'),
+      .describe(
+        'Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published and open hints. To roll a key over, add the new one last, later put it first, remove the old one last. Default: those of saml.keys.'
+      ),
     sessionValidation: sessionValidation.describe('What the session decides about tokens, for clients that do not say otherwise.')
   })
   .prefault({})

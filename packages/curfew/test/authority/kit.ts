@@ -1,4 +1,4 @@
-import { createHash, createSecretKey } from 'node:crypto'
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
@@ -58,6 +58,8 @@ export interface KitOptions {
   readonly clock?: FakeClock
   /** Key of the identity provider, with its algorithm. */
   readonly ownKey?: OwnKey
+  /** Keys that sign tokens, in configured order; absent: `ownKey`. */
+  readonly tokenKeys?: readonly KeyObject[]
   /** Connections beside those of `partners`. */
   readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
   /** Identity providers that people may sign in at. */
@@ -134,7 +136,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(certificatePem) })),
     ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(certificatePem) }))
   ])
-  const tokenKeys = [await makeTokenKey(ownKeys[0]?.key ?? authorityPair.key, 'kit')]
+  const tokenKeys = await Promise.all((options.tokenKeys ?? [ownKeys[0]?.key ?? authorityPair.key]).map((key) => makeTokenKey(key, 'kit')))
   const clients = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
   const adapters = fixedAdapters([
     ...(options.adapters?.applications ?? []).map((settings) => makeApplicationAdapter(settings)),
