@@ -3,6 +3,7 @@ import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { SessionId } from '../../core/ids.ts'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
+import { amrOf } from './authentication-methods.ts'
 import { innerSession, requestScope } from './scope.ts'
 
 /** Told before a code or token is stored, and so before it can leave. */
@@ -60,11 +61,11 @@ function sessionAdapter(): Adapter {
   const drawn = (id: string): AdapterPayload | undefined => {
     const scope = requestScope.getStore()
     if (scope === undefined) return undefined
-    const { browser, session } = scope
+    const { browser, session, beganAs } = scope
     const base = { jti: id, uid: browser, kind: 'Session' }
     if (session === undefined) return base
     const { id: accountId, authnContext: acr, authenticatedAtMs } = session
-    return { ...base, accountId, acr, loginTs: Math.floor(authenticatedAtMs / 1000), authorizations: {} }
+    return { ...base, accountId: beganAs ?? accountId, acr, ...amrOf(session), loginTs: Math.floor(authenticatedAtMs / 1000), authorizations: {} }
   }
   return {
     find: async (id) => drawn(id),

@@ -33,9 +33,10 @@ export async function inScope<T>(
   ctx: AuthorityContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  call: (request: IncomingMessage, response: ServerResponse) => Promise<T>
+  call: (request: IncomingMessage, response: ServerResponse) => Promise<T>,
+  beganAs?: string
 ): Promise<T> {
-  const scope = await scopeOf(ctx, request, reply)
+  const scope = { ...(await scopeOf(ctx, request, reply)), beganAs }
   return requestScope.run(scope, () => call(withInnerSession(ctx, request.raw), reply.raw))
 }
 

@@ -8,6 +8,7 @@ import { parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/plugin.ts'
 import { createTransaction, transactionMs } from '../sign-on/transaction.ts'
+import { amrOf } from './authentication-methods.ts'
 import { oidcPaths } from './endpoints.ts'
 import { inScope } from './engine.ts'
 
@@ -32,13 +33,47 @@ export async function showInteraction(ctx: AuthorityContext, provider: Provider,
   const client = ctx.clients.byClientId(String(waiting.params['client_id']))
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
   if (waiting.prompt.name === 'consent') return askConsent(ctx, client.name, waiting, uid, request, reply)
-  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), {
-    purpose: { kind: 'oidc', data: { uid } satisfies Resumed },
-    forceAuthn: waiting.prompt.reasons.some((reason) => freshReasons.has(reason)),
-    isPassive: false,
-    appName: client.name
-  })
+  const session = await currentSession(ctx, request)
+  if (waiting.prompt.name === 'select_account' && session !== undefined) return askAccount(ctx, client.name, session.username, uid, request, reply)
+  const hint = waiting.params['login_hint']
+  const isFresh = waiting.prompt.reasons.some((reason) => freshReasons.has(reason))
+  return askSignOn(
+    ctx,
+    { uid, appName: client.name, forceAuthn: isFresh, ...(typeof hint === 'string' ? { loginHint: hint.slice(0, hintCharactersMax) } : {}) },
+    reply
+  )
+}
+
+/** Longest `login_hint` that is shown, in characters. */
+const hintCharactersMax = 256
+
+interface SignOnWish {
+  readonly uid: string
+  readonly appName: string
+  readonly forceAuthn: boolean
+  readonly loginHint?: string
+}
+
+async function askSignOn(ctx: AuthorityContext, { uid, ...wish }: SignOnWish, reply: FastifyReply): Promise<FastifyReply> {
+  const transaction = { purpose: { kind: 'oidc', data: { uid } satisfies Resumed }, isPassive: false, ...wish } as const
+  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), transaction)
   return seeOther(reply, path)
+}
+
+/** `prompt=select_account`: who is signed in here; the person goes on, or signs in as somebody else. */
+function askAccount(ctx: AuthorityContext, app: string, user: string, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const context = ctx.pageContext(request)
+  const { t } = context
+  const title = t('account.title', { user })
+  const body = html`<h1>${title}</h1><p>${t('account.text', { app })}</p><form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="continue">${t('account.continue', { user })}</button><button name="choice" value="other">${t('account.other')}</button></div></form>`
+  return sendPage(reply, context, title, body, { formsLeave: true })
+}
+
+/** @throws CURFEW_SESSION_FORM_FOREIGN for a browser without our cookie */
+function formToken(ctx: AuthorityContext, uid: string, request: FastifyRequest): string {
+  const binding = browserOf(ctx, request).formHash
+  if (binding === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+  return ctx.csrf.token(`${binding}.${uid}`)
 }
 
 /** @throws CURFEW_SESSION_STATE_NOT_FOUND for one that is over, or of another browser */
@@ -73,8 +108,10 @@ export async function finishInteraction(ctx: AuthorityContext, provider: Provide
   const finished = (await ctx.store.txTake(finishedKey(nonce), ctx.clock.nowMs())).value as Finished | undefined
   const session = await currentSession(ctx, request)
   if (finished?.uid !== uid || session?.id !== finished.sessionId) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const login = { accountId: session.id, acr: session.authnContext, ts: Math.floor(finished.authenticatedAtMs / 1000), remember: true }
-  return sendResult(ctx, provider, { login }, request, reply)
+  const login = { accountId: session.id, acr: session.authnContext, ...amrOf(session), ts: Math.floor(finished.authenticatedAtMs / 1000), remember: true }
+  // Whoever signed in was chosen by that, also where somebody else was signed in before.
+  const began = (await provider.Interaction.find(uid))?.session?.accountId
+  return sendResult(ctx, provider, { login, select_account: {} }, request, reply, began)
 }
 
 async function sendResult(
@@ -82,11 +119,12 @@ async function sendResult(
   provider: Provider,
   result: Parameters<Provider['interactionFinished']>[2],
   request: FastifyRequest,
-  reply: FastifyReply
+  reply: FastifyReply,
+  beganAs?: string
 ): Promise<FastifyReply> {
   let url: string
   try {
-    url = await inScope(ctx, request, reply, (raw, response) => provider.interactionResult(raw, response, result))
+    url = await inScope(ctx, request, reply, (raw, response) => provider.interactionResult(raw, response, result), beganAs)
   } catch (cause) {
     throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {}, { cause })
   }
@@ -100,12 +138,10 @@ function finishedKey(nonce: string): string {
 function askConsent(ctx: AuthorityContext, app: string, waiting: Waiting, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const context = ctx.pageContext(request)
   const { t } = context
-  const binding = browserOf(ctx, request).formHash
-  if (binding === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const { scope: asked } = waiting.params
   const scopes = (typeof asked === 'string' ? asked : '').split(' ').filter((scope) => scope !== 'openid' && scope !== '')
   const lines = scopes.map((scope) => html`<li><span class="name">${scopeText(scope, t)}</span></li>`)
-  const body = html`<h1>${t('consent.title', { app })}</h1><p>${t('consent.text', { app })}</p>${lines.length > 0 && html`<ul class="list">${lines}</ul>`}<form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${ctx.csrf.token(`${binding}.${uid}`)}"><div class="actions"><button class="primary" name="choice" value="allow">${t('consent.allow')}</button><button name="choice" value="deny">${t('consent.deny')}</button></div></form>`
+  const body = html`<h1>${t('consent.title', { app })}</h1><p>${t('consent.text', { app })}</p>${lines.length > 0 && html`<ul class="list">${lines}</ul>`}<form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="allow">${t('consent.allow')}</button><button name="choice" value="deny">${t('consent.deny')}</button></div></form>`
   return sendPage(reply, context, t('consent.title', { app }), body, { formsLeave: true })
 }
 
@@ -116,12 +152,35 @@ function scopeText(scope: string, t: ReturnType<AuthorityContext['pageContext']>
 }
 
 /** The person's answer. @throws CURFEW_SESSION_FORM_FOREIGN */
-export async function answerConsent(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function answerInteraction(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { uid } = request.params as { uid: string }
   const form = parametersOf(request)
   const binding = browserOf(ctx, request).formHash
   if (binding === undefined || !ctx.csrf.check(`${binding}.${uid}`, form['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+  // What is answered is what this authorization waits for now, whatever the form says.
+  const waiting = await detailsOf(ctx, provider, request, reply)
+  if (waiting.prompt.name === 'select_account') return answerAccount(ctx, provider, { waiting, uid, choice: form['choice'] }, request, reply)
   const isAllowed = form['choice'] === 'allow'
   const result = isAllowed ? { consent: {} } : { error: 'access_denied', error_description: 'the user did not agree' }
   return sendResult(ctx, provider, result, request, reply)
+}
+
+interface AccountAnswer {
+  readonly waiting: Waiting
+  readonly uid: string
+  readonly choice: string | undefined
+}
+
+/** The engine ties what waits to the session that the page spoke of: after another sign-in nothing goes on. */
+async function answerAccount(
+  ctx: AuthorityContext,
+  provider: Provider,
+  { waiting, uid, choice }: AccountAnswer,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  if (choice === 'continue') return sendResult(ctx, provider, { select_account: {} }, request, reply)
+  const client = ctx.clients.byClientId(String(waiting.params['client_id']))
+  if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
+  return askSignOn(ctx, { uid, appName: client.name, forceAuthn: true, loginHint: '' }, reply)
 }

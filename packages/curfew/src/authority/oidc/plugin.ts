@@ -8,7 +8,7 @@ import { sendConfiguration } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
 import { endSession } from './end-session.ts'
 import { handBrowserToEngine, handToEngine } from './engine.ts'
-import { answerConsent, finishInteraction, showInteraction } from './interaction.ts'
+import { answerInteraction, finishInteraction, showInteraction } from './interaction.ts'
 import { endWithoutBrowser, showRunToProgram } from './headless-logout.ts'
 import { introspect } from './introspect.ts'
 import { sendOAuthError } from './oauth-error.ts'
@@ -21,7 +21,7 @@ export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
     const provider = await loadEngine(deps)
     app.register(async (inner) => engineRoutes(inner, deps, provider))
     app.get(`${oidcPaths.interaction}/:uid`, (request, reply) => showInteraction(deps, provider, request, reply))
-    app.post(`${oidcPaths.interaction}/:uid`, (request, reply) => answerConsent(deps, provider, request, reply))
+    app.post(`${oidcPaths.interaction}/:uid`, (request, reply) => answerInteraction(deps, provider, request, reply))
     app.get(`${oidcPaths.interaction}/:uid/:nonce`, (request, reply) => finishInteraction(deps, provider, request, reply))
     app.route({ method: ['GET', 'POST'], url: oidcPaths.endSession, handler: (request, reply) => endSession(deps, request, reply) })
     app.get(oidcPaths.checkSession, async (request, reply) => sendCheckSession(deps, request, reply))

@@ -219,6 +219,7 @@ function policyOf(ctx: AuthorityContext): interactionPolicy.DefaultPolicy {
   login?.checks.remove('id_token_hint')
   login?.checks.remove('claims_id_token_sub_value')
   consent?.checks.remove('native_client_prompt')
+  policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0)
   const { Check } = interactionPolicy
   login?.checks.add(
     new Check('other_subject', 'the user who is signed in is not the one who was asked for', 'login_required', async (oidc: KoaContextWithOIDC) => {

@@ -6,6 +6,8 @@ export interface RequestScope {
   /** The same for one browser before and after its sign-in. */
   readonly browser: string
   readonly session: Session | undefined
+  /** The account that an interaction began with, where the sign-in in its middle was somebody else's. */
+  readonly beganAs?: string | undefined
   /** Our error page, in the language of this request. */
   problem(reference: string): { readonly html: string; readonly headers: Readonly<Record<string, string>> }
 }

@@ -253,7 +253,7 @@ async function showForm(
 ): Promise<FastifyReply> {
   const context = deps.pageContext(request)
   const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
-  const username = parametersOf(request)['username'] ?? session?.username
+  const username = parametersOf(request)['username'] ?? transaction.loginHint ?? session?.username
   const body = formBody({
     t: context.t,
     hasPassword: deps.signOn.hasForm,

@@ -12,6 +12,8 @@ export interface SignOnTransaction {
   readonly providerId?: string
   /** Name of the application, for the page. */
   readonly appName?: string
+  /** Who is meant, as far as the application knows: stands in the form, and may be typed over. */
+  readonly loginHint?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
   readonly verified?: { readonly username: string; readonly persistent: boolean; readonly formHash: string }
 }
