@@ -63,6 +63,7 @@ suite('kill -9 of the server in the middle of a logout', () => {
         r.deliveries.filter((d) => d.channels.some((channel) => channel.startsWith('server/'))).every((d) => d.state === 'final')
       )
       assert.deepEqual(run.deliveries.map((d) => d.peer).sort(), applications.applications.map(({ id }) => id).sort())
+      assert.equal(run.deliveries.find((d) => d.peer === 'device')?.code, 'CURFEW_RUN_OFFLINE_GRANT')
       for (const id of ['intranet', 'legacy', 'wiki']) {
         const outcome = run.deliveries.find((d) => d.peer === id)?.outcome
         assert.ok(outcome === 'ended' || outcome === 'already-ended', `${id}: ${outcome ?? 'open'}`)
@@ -80,12 +81,18 @@ suite('kill -9 of the server in the middle of a logout', () => {
 
   async function signInEverywhere(): Promise<void> {
     const browser = new PlainBrowser()
-    for (const [i, app] of applications.applications.entries()) {
+    const sites = applications.applications.filter(({ keepsAccess }) => keepsAccess !== true)
+    for (const [i, app] of sites.entries()) {
       const page = await browser.open(`${app.url}/`)
       if (i === 0) await browser.submit(page, { username: 'ana', password: 'ana' })
     }
+    for (const { id, url, keepsAccess } of applications.applications) {
+      if (keepsAccess !== true) continue
+      const connected = await browser.submit(await browser.open(`${url}/connect`), { choice: 'allow' })
+      assert.match(connected.body, /Connected as/, id)
+    }
     await browser.close()
-    for (const app of applications.applications) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
+    for (const app of sites) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
   }
 
   async function askForLogout(): Promise<EndedView> {

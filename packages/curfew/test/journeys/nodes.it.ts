@@ -69,6 +69,7 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
       const run = await settledRun(nodeAt(1))
       for (const id of ['payroll', 'intranet', 'legacy', 'wiki']) assert.equal(outcomeOf(run, id), 'ended', id)
       assert.equal(outcomeOf(run, 'chat'), 'unconfirmed')
+      assert.equal(outcomeOf(run, 'device'), 'not-asked')
     })
 
     for (const afterMs of [0, 3, 8, 20]) {
@@ -158,11 +159,17 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
 
   async function signInEverywhere(): Promise<PlainBrowser> {
     const browser = new PlainBrowser()
-    for (const [i, app] of applications.applications.entries()) {
+    const sites = applications.applications.filter(({ keepsAccess }) => keepsAccess !== true)
+    for (const [i, app] of sites.entries()) {
       const page = await browser.open(`${app.url}/`)
       if (i === 0) await browser.submit(page, { username: 'ana', password: 'ana' })
     }
-    for (const app of applications.applications) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
+    for (const { id, url, keepsAccess } of applications.applications) {
+      if (keepsAccess !== true) continue
+      const connected = await browser.submit(await browser.open(`${url}/connect`), { choice: 'allow' })
+      assert.match(connected.body, /Connected as/, id)
+    }
+    for (const app of sites) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
     return browser
   }
 
