@@ -169,7 +169,8 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
 async function firstReading({ settings, revocations }: GatewayContext): Promise<void> {
   const untilMs = systemClock.nowMs() + firstReadingMs
   while (settings.sessionCheck.feed && revocations.completeAtMs === undefined && systemClock.nowMs() < untilMs)
-    await new Promise<void>((resolve) => systemClock.after(20, resolve))
+    // Nothing listens yet: this timer alone keeps the process alive.
+    await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }
 
 function note({ metrics, live, revocations, clock }: GatewayContext): void {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { loadGatewayConfig } from '../../src/config/load.ts'
 import { gateway as gatewaySchema } from '../../src/config/gateway-schema.ts'
 import { createGatewayKit, freePort } from './kit.ts'
@@ -73,6 +76,46 @@ suite('The configuration of a gateway', () => {
     await writeFile(file, text({ provider, secretFile: 'secret' }))
     const good = loadGatewayConfig(file, { environment: {} })
     assert.equal(good.ok && good.config.gateway.secretFile, join(folder, 'secret'))
+    await rm(folder, { recursive: true })
+  })
+})
+
+suite('curfew gateway', () => {
+  test('starts while the authority is away, says that sign-in is not possible, serves figures, and stops when told', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
+    const [port, metricsPort] = [await freePort(), await freePort()]
+    const site = `http://wiki.localhost:${port}`
+    await writeFile(join(folder, 'secret'), Buffer.alloc(32, 4).toString('base64'))
+    const gateway = {
+      listen: [`127.0.0.1:${port}`],
+      metricsListen: `127.0.0.1:${metricsPort}`,
+      secretFile: 'secret',
+      provider: { issuer: 'http://login.localhost:1', clientId: 'gate', clientSecret: 'a secret that is long enough' },
+      webSessions: [{ name: 'main', audience: 'ACE' }],
+      applications: [{ id: 'wiki', urls: [site], target: 'http://127.0.0.1:1' }]
+    }
+    await writeFile(join(folder, 'gateway.yaml'), JSON.stringify({ gateway, outbound: { allowPrivate: ['127.0.0.0/8'] } }))
+    const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+    const child = spawn(process.execPath, [bin, 'gateway', '--config', join(folder, 'gateway.yaml')], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    try {
+      const visitor = new Visitor()
+      const isUp = () =>
+        visitor.ask(`${site}/pa/heartbeat.ping`).then(
+          ({ body }) => body === 'OK',
+          () => false
+        )
+      for (let i = 0; i < 200 && !(await isUp()); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+      assert.ok(await isUp())
+      const page = await visitor.ask(`${site}/`)
+      assert.deepEqual([page.status, page.body.includes('CURFEW_GATEWAY_PROVIDER')], [503, true])
+      const { body } = await visitor.ask(`http://wiki.localhost:${metricsPort}/metrics`)
+      assert.match(body, /curfew_gateway_requests_total\{application="wiki",result="sign-in"\} 1/)
+      assert.match(body, /curfew_gateway_feed_problems_total\{code="\w+"\} \d+/)
+    } finally {
+      child.kill('SIGTERM')
+    }
+    assert.deepEqual(await ended, [0, null])
     await rm(folder, { recursive: true })
   })
 })
