@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freeRange } from '../../packages/curfew/test/support/ports.ts'
 import { build } from '../build.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -60,14 +59,6 @@ function typeErrors(at: string, program: string): string {
   return start(join(root, 'node_modules/.bin/tsc'), ['-p', at], at).text
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 const codecs = install('codecs', ['@curfew/codecs'])
 const isOffline = codecs.status !== 0 && /\b(ENOTFOUND|EAI_AGAIN|ENOTCACHED|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b/.test(codecs.text)
 
@@ -116,7 +107,7 @@ console.log(verifyLogoutRequest(received, { entityId: 'https://a.example', keys:
       `import { createServer, defineConfig } from 'curfew'\nexport const server = createServer(defineConfig({} as never), { folder: ${folder} })\n`
     assert.equal(typeErrors(at, program(`'.'`)), '')
     assert.match(typeErrors(at, program('7')), /TS2322/)
-    assert.match(run(bin, ['demo', '--once', '--port', String(await freePort())], at), /^\d+ passed, 0 failed$/m)
+    assert.match(run(bin, ['demo', '--once', '--port', String(await freeRange(40))], at), /^\d+ passed, 0 failed$/m)
   })
 
   test('a tarball holds what it needs and nothing of the sources', () => {

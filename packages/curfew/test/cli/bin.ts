@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freeRange } from '../support/ports.ts'
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 
@@ -47,11 +47,8 @@ export async function stopped(child: ChildProcess): Promise<number | null> {
   return child.exitCode
 }
 
-/** Ports nobody listens at now. */
+/** Neighbouring ports nobody listens at now. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const first = await freeRange(count)
+  return Array.from({ length: count }, (_, i) => first + i)
 }

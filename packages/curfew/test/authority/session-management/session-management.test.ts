@@ -48,11 +48,8 @@ async function signedIn(options: { readonly told?: OutboundRequest[] } = {}) {
 }
 
 /** The delivery is under way as soon as the session has ended. */
-async function settled(kit: Kit, told: readonly OutboundRequest[]): Promise<void> {
-  for (let i = 0; i < 100 && told.length === 0; i++) {
-    kit.clock.advance(10)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+async function settled(told: readonly OutboundRequest[]): Promise<void> {
+  for (let i = 0; i < 2_000 && told.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
   assert.equal(told.length, 1)
 }
 
@@ -65,7 +62,7 @@ suite('Session Revocation API', () => {
       const answer = await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
       assert.deepEqual([answer.statusCode, answer.json()], [201, { id: sri }])
     }
-    await settled(kit, told)
+    await settled(told)
     assert.deepEqual(
       told.map(({ url }) => url),
       ['http://wiki.test/backchannel']
@@ -188,7 +185,7 @@ suite('Session management by SRI', () => {
     await using _ = kit
     const answer = await ask(kit, `/sessions/${sri}/revoke`, { method: 'POST', client: 'desk' })
     assert.deepEqual([answer.statusCode, answer.json<{ status: string }>().status], [200, 'SESSION_REVOKED'])
-    await settled(kit, told)
+    await settled(told)
     assert.equal(await kit.store.countLiveSessions(), 0)
   })
 
