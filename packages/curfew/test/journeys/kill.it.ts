@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { bindingUri, certificateBase64, serialiseMetadata } from '@curfew/codecs'
-import { stringify } from 'yaml'
-import { type DemoApplications, startDemoApplications } from '../../../../demo/start.ts'
+import type { DemoApplications } from '../../../../demo/start.ts'
 import type { EndedView, RunView } from '../../src/admin/schemas.ts'
-import { writeInstallation } from '../../src/cli/commands/init.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
-import { createSelfSigned } from '../../src/platform/certificate.ts'
-import { systemRandom } from '../../src/platform/random.ts'
+import { install, type Installation } from './installation.ts'
 import { freeRange } from '../support/ports.ts'
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
@@ -26,20 +22,15 @@ const admin = `http://127.0.0.1:${port + 1}`
 const moments = [0, 1, 2, 4, 6, 8, 10, 13, 17, 22, 30, 45]
 
 suite('kill -9 of the server in the middle of a logout', () => {
+  let installation: Installation
   let applications: DemoApplications
+  let config: string
   let server: ChildProcess
 
   before(async () => {
-    await writeInstallation(folder, { baseUrl, organisation: 'Test', user: 'ana', password: 'ana' })
-    applications = await startDemoApplications({
-      basePort: port + 20,
-      identityProviderMetadata: metadata(),
-      credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
-      issuer: baseUrl,
-      clientSecret: () => 'a secret that is long enough',
-      legacyFault: 'none'
-    })
-    writeConfig()
+    installation = await install(folder, baseUrl, port + 20)
+    applications = installation.applications
+    config = installation.configFor('curfew', port)
     server = await start()
   })
   after(async () => {
@@ -109,17 +100,11 @@ suite('kill -9 of the server in the middle of a logout', () => {
   }
 
   function call(path: string, body?: object): Promise<Response> {
-    const authorization = `Bearer ${readFileSync(join(folder, 'data/admin.token'), 'utf8').trim()}`
-    return fetch(
-      admin + path,
-      body === undefined
-        ? { headers: { authorization } }
-        : { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
-    )
+    return installation.ask(admin, path, body)
   }
 
   async function start(): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [bin, 'start', '--config', join(folder, 'curfew.yaml')], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [bin, 'start', '--config', config], { stdio: 'ignore' })
     for (let i = 0; i < 100; i++) {
       const isUp = await fetch(`${admin}/metrics`).then(
         (answer) => answer.ok,
@@ -129,40 +114,5 @@ suite('kill -9 of the server in the middle of a logout', () => {
       await sleep(50)
     }
     throw new Error('the server did not start')
-  }
-
-  function writeConfig(): void {
-    mkdirSync(join(folder, 'peers'), { recursive: true })
-    const { applications: all } = applications
-    for (const { id, connection } of all) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
-    const config = {
-      server: { baseUrl, listen: [`127.0.0.1:${port}`] },
-      admin: { listen: [`127.0.0.1:${port + 1}`] },
-      saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
-      sessions: { secretFile: 'keys/session.secret' },
-      signOn: { users: 'users.yaml' },
-      outbound: { allowPrivate: ['127.0.0.0/8'] },
-      connections: all.map(({ id, url, connection }) => ({
-        id,
-        homeUrl: `${url}/`,
-        ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
-      }))
-    }
-    writeFileSync(join(folder, 'curfew.yaml'), stringify(config))
-  }
-
-  function metadata(): Uint8Array {
-    const parts = serialiseMetadata({
-      id: '_authority',
-      entityId: baseUrl,
-      idp: {
-        wantAuthnRequestsSigned: false,
-        keys: [{ use: 'signing', certificates: [certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))] }],
-        nameIdFormats: [],
-        singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
-        singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
-      }
-    })
-    return Buffer.from(parts.head + parts.tail)
   }
 })

@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { bindingUri, certificateBase64, serialiseMetadata } from '@curfew/codecs'
-import { stringify } from 'yaml'
-import { type DemoApplications, startDemoApplications } from '../../../../demo/start.ts'
+import type { DemoApplications } from '../../../../demo/start.ts'
 import type { ClusterView, EndedView, RunView } from '../../src/admin/schemas.ts'
-import { writeInstallation } from '../../src/cli/commands/init.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
-import { createSelfSigned } from '../../src/platform/certificate.ts'
-import { systemRandom } from '../../src/platform/random.ts'
+import { install, type Installation } from './installation.ts'
 import { freeRange } from '../support/ports.ts'
 import { type Server, skipReason, startCluster, startServer, until } from '../stores/redis/servers.ts'
 
@@ -34,21 +30,15 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
   const baseUrl = `http://curfew.localhost:${port}`
   const nodes: Node[] = []
   let servers: readonly Server[] = []
+  let installation: Installation
   let applications: DemoApplications
   let balancer: TcpServer
 
   suite(name, { skip: skipReason }, () => {
     before(async () => {
       servers = await start()
-      await writeInstallation(folder, { baseUrl, organisation: 'Test', user: 'ana', password: 'ana' })
-      applications = await startDemoApplications({
-        basePort: port + 20,
-        identityProviderMetadata: metadata(),
-        credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
-        issuer: baseUrl,
-        clientSecret: () => 'a secret that is long enough',
-        legacyFault: 'none'
-      })
+      installation = await install(folder, baseUrl, port + 20)
+      applications = installation.applications
       for (const [i, node] of ['a', 'b'].entries()) nodes.push(await startNode(node, port + 1 + i * 2))
       balancer = await balance(port)
     })
@@ -191,13 +181,7 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
   }
 
   function call(node: Node, path: string, body?: object): Promise<Response> {
-    const authorization = `Bearer ${readFileSync(join(folder, 'data/admin.token'), 'utf8').trim()}`
-    return fetch(
-      node.adminUrl + path,
-      body === undefined
-        ? { headers: { authorization } }
-        : { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
-    )
+    return installation.ask(node.adminUrl, path, body)
   }
 
   async function startNode(node: string, at: number): Promise<Node> {
@@ -208,42 +192,11 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
   }
 
   function configFile(node: string, at: number): string {
-    mkdirSync(join(folder, 'peers'), { recursive: true })
-    const { applications: all } = applications
-    for (const { id, connection } of all) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
-    const config = {
-      server: { baseUrl, listen: [`127.0.0.1:${at}`] },
-      admin: { listen: [`127.0.0.1:${at + 1}`] },
+    const nodes = servers.map((server) => `redis://127.0.0.1:${server.port}`)
+    return installation.configFor(`${node}-${at}`, at, {
       cluster: { node, group: 'here', tags: ['test'] },
-      store: { kind: 'redis', redis: { topology, copies, nodes: servers.map((server) => `redis://127.0.0.1:${server.port}`) } },
-      saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
-      sessions: { secretFile: 'keys/session.secret' },
-      signOn: { users: 'users.yaml' },
-      outbound: { allowPrivate: ['127.0.0.0/8'] },
-      connections: all.map(({ id, url, connection }) => ({
-        id,
-        homeUrl: `${url}/`,
-        ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
-      }))
-    }
-    const file = join(folder, `${node}-${at}.yaml`)
-    writeFileSync(file, stringify(config))
-    return file
-  }
-
-  function metadata(): Uint8Array {
-    const parts = serialiseMetadata({
-      id: '_authority',
-      entityId: baseUrl,
-      idp: {
-        wantAuthnRequestsSigned: false,
-        keys: [{ use: 'signing', certificates: [certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))] }],
-        nameIdFormats: [],
-        singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
-        singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
-      }
+      store: { kind: 'redis', redis: { topology, copies, nodes } }
     })
-    return Buffer.from(parts.head + parts.tail)
   }
 }
 

@@ -3,6 +3,7 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { messagesOf } from '../facts.ts'
 import type { ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
+import { isWantedRun } from '../wanted.ts'
 import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey, type StoredEffect } from './memory-state.ts'
 
 type RunCalls = Pick<Store, 'getRun' | 'listRuns' | 'findOpenRunByToken' | 'findByMessage' | 'commitRun' | 'claimEffects' | 'releaseEffects' | 'nextEffectAtMs'>
@@ -81,19 +82,10 @@ function releaseEffects(state: MemoryState, owner: string): number {
 
 function listRuns(state: MemoryState, query: RunQuery): Page<LogoutRun> {
   const after = readCursor(query.cursor)
-  const found = [...state.runs.values()].filter((run) => isWanted(run, query) && isAfter(place(run), after)).sort((a, b) => newestFirst(place(a), place(b)))
+  const found = [...state.runs.values()].filter((run) => isWantedRun(run, query) && isAfter(place(run), after)).sort((a, b) => newestFirst(place(a), place(b)))
   const items = found.slice(0, query.limit)
   const last = items.at(-1)
   return last === undefined || found.length <= query.limit ? { items } : { items, nextCursor: writeCursor(place(last)) }
-}
-
-function isWanted(run: LogoutRun, query: RunQuery): boolean {
-  if (query.username !== undefined && run.username !== query.username) return false
-  if (query.sessionId !== undefined && run.sessionId !== query.sessionId) return false
-  if (query.state !== undefined && run.state !== query.state) return false
-  if (query.reason !== undefined && run.reason !== query.reason) return false
-  if (query.sinceMs !== undefined && run.startedAtMs < query.sinceMs) return false
-  return query.peerId === undefined || run.deliveries.some((delivery) => delivery.peerId === query.peerId)
 }
 
 function place(run: LogoutRun): { readonly atMs: number; readonly id: string } {

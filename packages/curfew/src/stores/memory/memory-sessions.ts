@@ -1,13 +1,14 @@
 import type { PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
-import { isLive, type Session } from '../../core/session.ts'
+import type { Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
 import type { EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
+import { isWantedSession } from '../wanted.ts'
 import { type MemoryContext, type MemoryState, memoryDurability as durability, type StoredSession } from './memory-state.ts'
 
 type SessionCalls = Pick<
@@ -170,11 +171,7 @@ function listSessions(state: MemoryState, query: SessionQuery): Page<SessionSumm
 }
 
 function isWanted({ session, participants }: StoredSession, query: SessionQuery): boolean {
-  if (query.userKey !== undefined && session.userKey !== query.userKey) return false
-  if (query.username !== undefined && session.username !== query.username) return false
-  if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
-  if (query.state === 'live' && !isLive(session, query.nowMs)) return false
-  if (query.state === 'ended' && session.end === undefined) return false
+  if (!isWantedSession(session, query)) return false
   return query.peerId === undefined || [...participants.values()].some((participant) => participant.peerId === query.peerId)
 }
 

@@ -32,12 +32,4 @@ define('artifact_drop', true, function(P, a)
   beat(P)
   return dropped
 end)
-
-define('purge_artifact', true, function(P, a)
-  local until_ = redis.call('HGET', P .. 'a:' .. a[1], 'u')
-  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
-  redis.call('DEL', P .. 'a:' .. a[1])
-  redis.call('ZREM', P .. 'ax', a[1])
-  return 1
-end)
 `

@@ -94,7 +94,7 @@ function entriesOf({ keys }: RedisContext, { kind, id, grantId, sessionId }: Art
 /** Removes an artifact past its time, with everything that leads to it. */
 export async function purgeArtifact(context: RedisContext, name: string, nowMs: number): Promise<number> {
   const known = await readArtifact(context, name, 0)
-  const { reply } = await context.shards.write(context.keys.ofText(name), 'purge_artifact', [name, String(nowMs)], { isEnding: true })
+  const { reply } = await context.shards.write(context.keys.ofText(name), 'purge_timed', ['a:', 'ax', name, String(nowMs)], { isEnding: true })
   if (Number(reply) === 1 && known !== undefined) await dropEntries(context, entriesOf(context, known))
   return Number(reply)
 }

@@ -47,7 +47,7 @@ function kinds(context: RedisContext, nowMs: number, keepRunsMs: number): readon
       }
     },
     { list: 'yx', beforeMs: nowMs, remove: (name, bucket) => call(bucket, 'purge_replay', [name, now]) },
-    { list: 'tx', beforeMs: nowMs, remove: (key, bucket) => call(bucket, 'purge_tx', [key, now]) },
+    { list: 'tx', beforeMs: nowMs, remove: (key, bucket) => call(bucket, 'purge_timed', ['t:', 'tx', key, now]) },
     { list: 'ax', beforeMs: nowMs, remove: (name) => purgeArtifact(context, name, nowMs) },
     {
       list: 'lx',

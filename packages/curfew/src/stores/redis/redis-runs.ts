@@ -3,6 +3,7 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { messagesOf } from '../facts.ts'
 import type { Ack, ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
+import { isWantedRun } from '../wanted.ts'
 import { dropEntries, membersOf, placeOf } from './index-sets.ts'
 import { pair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
@@ -105,7 +106,7 @@ async function listRuns(context: RedisContext, query: RunQuery): Promise<Page<Lo
   for await (const place of candidates(context, query, after)) {
     if (query.sinceMs !== undefined && place.atMs < query.sinceMs) break
     const run = await readRun(context, place.id as RunId)
-    if (run !== undefined && isWanted(run, query)) {
+    if (run !== undefined && isWantedRun(run, query)) {
       const last = items.at(-1)
       if (items.length === query.limit && last !== undefined) return { items, nextCursor: writeCursor(placeIn(last)) }
       items.push(run)
@@ -130,15 +131,6 @@ async function* candidates(context: RedisContext, query: RunQuery, after: Return
       ? context.keys.buckets.map((bucket) => ({ bucket, key: 'runs' }))
       : [{ bucket: context.keys.ofText(username), key: `jn:${username}` }]
   yield* newest(context, sources, after, query.limit + 1)
-}
-
-function isWanted(run: LogoutRun, query: RunQuery): boolean {
-  if (query.username !== undefined && run.username !== query.username) return false
-  if (query.sessionId !== undefined && run.sessionId !== query.sessionId) return false
-  if (query.state !== undefined && run.state !== query.state) return false
-  if (query.reason !== undefined && run.reason !== query.reason) return false
-  if (query.sinceMs !== undefined && run.startedAtMs < query.sinceMs) return false
-  return query.peerId === undefined || run.deliveries.some((delivery) => delivery.peerId === query.peerId)
 }
 
 /** Removes a run that was done before, with everything that leads to it. */

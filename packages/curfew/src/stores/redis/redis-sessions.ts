@@ -1,11 +1,12 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import { isLive, type Session } from '../../core/session.ts'
+import type { Session } from '../../core/session.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs, joinParticipant, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
 import type { Ack, EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import { isWantedSession } from '../wanted.ts'
 import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
@@ -273,18 +274,10 @@ async function* candidates(context: RedisContext, query: SessionQuery, after: Re
 
 async function summaryOf(context: RedisContext, id: SessionId, query: SessionQuery): Promise<SessionSummary | undefined> {
   const session = await readSession(context, id)
-  if (session === undefined || !isWanted(session, query)) return undefined
+  if (session === undefined || !isWantedSession(session, query)) return undefined
   const participants = await readParticipants(context, id)
   if (query.peerId !== undefined && participants.every(({ peerId }) => peerId !== query.peerId)) return undefined
   return { session, participants: participants.map(({ id: participantId, peerId }): { id: ParticipantId; peerId: PeerId } => ({ id: participantId, peerId })) }
-}
-
-function isWanted(session: Session, query: SessionQuery): boolean {
-  if (query.userKey !== undefined && session.userKey !== query.userKey) return false
-  if (query.username !== undefined && session.username !== query.username) return false
-  if (query.sinceMs !== undefined && session.createdAtMs < query.sinceMs) return false
-  if (query.state === 'live') return isLive(session, query.nowMs)
-  return query.state !== 'ended' || session.end !== undefined
 }
 
 /** Removes an ended session past keeping, with everything that leads to it. */

@@ -120,11 +120,12 @@ define('tx_take', true, function(P, a)
   return found
 end)
 
-define('purge_tx', true, function(P, a)
-  local until_ = redis.call('HGET', P .. 't:' .. a[1], 'u')
-  if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
-  redis.call('DEL', P .. 't:' .. a[1])
-  redis.call('ZREM', P .. 'tx', a[1])
+-- purge_timed P kind list name now: a hash that says in u until when it is good -> 1 | 0
+define('purge_timed', true, function(P, a)
+  local until_ = redis.call('HGET', P .. a[1] .. a[3], 'u')
+  if not until_ or tonumber(until_) > tonumber(a[4]) then return 0 end
+  redis.call('DEL', P .. a[1] .. a[3])
+  redis.call('ZREM', P .. a[2], a[3])
   return 1
 end)
 
