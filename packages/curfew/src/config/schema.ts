@@ -352,6 +352,11 @@ const oidcConnection = z
     scopes: z.array(z.string().min(1)).optional().describe('Scopes it may ask for. Default: openid, profile, email.'),
     refreshTokens: z.boolean().optional(),
     accessTokenMinutes: positive.max(1_440).optional(),
+    accessTokenFormat: z.enum(['reference', 'jwt']).optional().describe('Opaque, or signed and readable (RFC 9068). Default: reference.'),
+    accessTokenAudience: z
+      .array(z.string().min(1))
+      .optional()
+      .describe('Whom a readable access token is for, such as https://api.example.com; needed with jwt.'),
     refreshTokenDays: positive.max(400).optional(),
     offlineGrants: z.enum(['survive', 'end']).optional().describe('What a sign-out does to refresh tokens with offline_access. Default: survive.'),
     idTokenMinutes: positive.max(1_440).optional(),

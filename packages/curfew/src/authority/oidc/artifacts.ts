@@ -3,13 +3,14 @@ import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { SessionId } from '../../core/ids.ts'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
+import { readAccessToken } from './access-token.ts'
 import { amrOf } from './authentication-methods.ts'
 import { innerSession, requestScope } from './scope.ts'
 
 /** Told before a code or token is stored, and so before it can leave. */
 export type OnIssue = (kind: string, payload: AdapterPayload) => Promise<void>
 
-type ArtifactDeps = Pick<AuthorityContext, 'store' | 'clock'>
+type ArtifactDeps = Pick<AuthorityContext, 'store' | 'clock' | 'oidc' | 'baseUrl'>
 
 /** For a model that the library gives no end. */
 const artifactSecondsDefault = 86_400
@@ -17,7 +18,10 @@ const artifactSecondsDefault = 86_400
 /** Where the library keeps its models: in our store, under the hash of the secret that names each. */
 export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIssue, alreadyUsed: () => Error): Adapter {
   if (kind === 'Session') return sessionAdapter()
-  const read = async (id: string): Promise<AdapterPayload | undefined> => payloadOf(await deps.store.getArtifact(kind, keyOf(id), deps.clock.nowMs()), id)
+  const read = async (id: string): Promise<AdapterPayload | undefined> => {
+    const record = kind === 'AccessToken' ? await recordOf(deps, id) : keyOf(id)
+    return record === undefined ? undefined : payloadOf(await deps.store.getArtifact(kind, record, deps.clock.nowMs()), id)
+  }
   return {
     async upsert(id, payload, expiresIn = artifactSecondsDefault) {
       await onIssue(kind, payload)
@@ -89,4 +93,9 @@ function payloadOf(artifact: Artifact | undefined, id: string): AdapterPayload |
 /** Secrets are not kept: what finds an artifact is the hash of what the client holds. */
 export function keyOf(id: string): string {
   return createHash('sha256').update(id).digest('base64url')
+}
+
+/** Where a token that a client shows is recorded: an opaque one under its hash, a self-contained one under its `jti`. */
+export async function recordOf(deps: Pick<AuthorityContext, 'oidc' | 'baseUrl'>, token: string): Promise<string | undefined> {
+  return token.includes('.') ? readAccessToken(deps, token) : keyOf(token)
 }

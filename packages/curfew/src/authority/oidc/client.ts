@@ -29,6 +29,8 @@ export interface OidcClient {
   readonly scopes: readonly string[]
   readonly refreshTokens: boolean
   readonly accessTokenSeconds: number
+  /** Whom its self-contained access tokens are for; undefined when they are opaque. */
+  readonly accessTokenAudience?: readonly string[]
   readonly refreshTokenSeconds: number
   readonly idTokenSeconds: number
   readonly algorithm: TokenAlgorithm
@@ -131,6 +133,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
       returnsBrowser: true,
       landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
     },
+    ...audienceOf(settings),
     ...encryptionOf(settings),
     ...(settings.sharedSignals === undefined ? {} : { signalSubject: settings.sharedSignals.subject ?? 'session' }),
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
@@ -144,6 +147,14 @@ function requireCredentials(settings: ClientSettings, authentication: ClientAuth
   if (isSecret && settings.clientSecret === undefined) throw unusable(settings, 'it authenticates with a secret and has none')
   if (authentication === 'privateKeyJwt' && settings.jwks === undefined && settings.jwksUri === undefined)
     throw unusable(settings, 'it authenticates with a key, and neither jwks nor jwksUri is given')
+}
+
+/** RFC 9068 section 2.2: a readable token says whom it is for. */
+function audienceOf(settings: ClientSettings): { readonly accessTokenAudience?: readonly string[] } {
+  const { accessTokenFormat = 'reference', accessTokenAudience = [] } = settings
+  const isReadable = accessTokenFormat === 'jwt'
+  if (isReadable !== accessTokenAudience.length > 0) throw unusable(settings, 'accessTokenFormat: jwt and accessTokenAudience go together')
+  return isReadable ? { accessTokenAudience } : {}
 }
 
 function encryptionOf(settings: ClientSettings): { readonly encryption?: TokenEncryption } {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
-import { keyOf } from './artifacts.ts'
+import { recordOf } from './artifacts.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { namesSession, recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
@@ -35,11 +35,13 @@ export async function introspect(deps: AuthorityContext, request: FastifyRequest
   return reply.headers({ ...noStore }).send(answer ?? { active: false })
 }
 
-/** Finds what a client holds by its hash. */
+/** Finds what a client holds: by its hash, or by what our signature says (RFC 9068). */
 export async function findToken(deps: AuthorityContext, token: string): Promise<Artifact | undefined> {
   const nowMs = deps.clock.nowMs()
+  const record = await recordOf(deps, token)
+  if (record === undefined) return undefined
   for (const kind of tokenKinds) {
-    const found = await deps.store.getArtifact(kind, keyOf(token), nowMs)
+    const found = await deps.store.getArtifact(kind, record, nowMs)
     if (found !== undefined) return found
   }
   return undefined
@@ -63,6 +65,7 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
     scope,
     iat,
     exp,
+    ...(isAccessToken && client.accessTokenAudience !== undefined ? { aud: client.accessTokenAudience, jti: artifact.id } : {}),
     token_type: isAccessToken ? (jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
     ...(namesSession(client) ? { 'pi.sri': user.sri } : {}),
     ...(jkt === undefined ? {} : { cnf: { jkt } })

@@ -13,7 +13,7 @@ import type { ClientAuthentication, TokenKey } from './settings.ts'
 import { sessionStateFor } from './session-state.ts'
 import { recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
-import { holdBackEnded } from './token-answer.ts'
+import { holdBackEnded, signSelfContained } from './token-answer.ts'
 
 /** An account of the library, with what lies behind it. */
 interface OurAccount extends Account {
@@ -103,6 +103,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
   const provider = new Provider(ctx.baseUrl, configuration)
   provider.proxy = true
   provider.use(holdBackEnded(ctx))
+  provider.use(signSelfContained(ctx))
   provider.on('authorization.success', (oidc, out?: Record<string, unknown>) => {
     const { client_id: clientId, redirect_uri: redirectUri } = oidc.oidc.params ?? {}
     const state = sessionStateFor(ctx, { clientId: String(clientId), redirectUri: String(redirectUri), session: requestScope.getStore()?.session })

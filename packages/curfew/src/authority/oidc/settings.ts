@@ -66,6 +66,10 @@ export interface ClientSettings {
   readonly scopes?: readonly string[] | undefined
   readonly refreshTokens?: boolean | undefined
   readonly accessTokenMinutes?: number | undefined
+  /** Opaque, or signed and readable (RFC 9068). Default: reference. */
+  readonly accessTokenFormat?: 'reference' | 'jwt' | undefined
+  /** Whom a signed access token is for. */
+  readonly accessTokenAudience?: readonly string[] | undefined
   readonly refreshTokenDays?: number | undefined
   readonly idTokenMinutes?: number | undefined
   readonly idTokenAlgorithm?: TokenAlgorithm | undefined
