@@ -1,11 +1,7 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freeRange } from '../../packages/curfew/test/support/ports.ts'
 
 /** Ports of loopback that nobody listens at now. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const first = await freeRange(count)
+  return Array.from({ length: count }, (_, i) => first + i)
 }

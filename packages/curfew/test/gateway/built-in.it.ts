@@ -8,12 +8,13 @@ import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadGatewayConfig } from '../../src/config/load.ts'
 import { gateway as gatewaySchema } from '../../src/config/gateway-schema.ts'
-import { createGatewayKit, freePort } from './kit.ts'
+import { createGatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
+import { freeRange } from '../support/ports.ts'
 
 suite('A gateway in the process of the authority', () => {
   test('takes its secret and its issuer from the same configuration, and refuses what was ended', async () => {
-    const port = await freePort()
+    const port = await freeRange(1)
     const site = `http://notes.localhost:${port}`
     await using kit = await createGatewayKit({
       client: { redirectUris: [`${site}/pa/oidc/cb`] },
@@ -83,7 +84,7 @@ suite('The configuration of a gateway', () => {
 suite('curfew gateway', () => {
   test('starts while the authority is away, says that sign-in is not possible, serves figures, and stops when told', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
-    const [port, metricsPort] = [await freePort(), await freePort()]
+    const [port, metricsPort] = [await freeRange(1), await freeRange(1)]
     const site = `http://wiki.localhost:${port}`
     await writeFile(join(folder, 'secret'), Buffer.alloc(32, 4).toString('base64'))
     const gateway = {

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createGatewayKit, freePort, type GatewayKit, type Mirrored } from './kit.ts'
+import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
 import { type Answer, Visitor } from './visitor.ts'
+import { freeRange } from '../support/ports.ts'
 
 const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
 const guide = fileURLToPath(new URL('../../../../docs/how-to/forward-auth.md', import.meta.url))
@@ -65,7 +66,7 @@ async function untilListening(port: number): Promise<void> {
 
 /** nginx as the guide says, asking a gateway. */
 async function withNginx(run: (site: string, kit: GatewayKit) => Promise<void>): Promise<void> {
-  const listen = await freePort()
+  const listen = await freeRange(1)
   const site = `http://wiki.localhost:${listen}`
   await using kit = await createGatewayKit({
     applications: [{ id: 'wiki', urls: [site], anonymous: ['/public'] }],

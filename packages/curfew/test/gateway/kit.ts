@@ -14,6 +14,7 @@ import { silentLogger } from '../../src/platform/logger.ts'
 import { hashPassword } from '../../src/platform/password.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
+import { freeRange } from '../support/ports.ts'
 
 type GatewayInput = NonNullable<ConfigInput['gateway']>
 
@@ -73,17 +74,9 @@ function withAddresses<T>(value: T, wiki: string, shop: string): T {
   return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop)) as T
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
-}
-
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
   const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
-  const [authorityPort, gatewayPort] = [await freePort(), await freePort()]
+  const [authorityPort, gatewayPort] = [await freeRange(1), await freeRange(1)]
   const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
   const issuer = `http://login.${domain}:${authorityPort}`
   const [wiki, shop] = [`http://wiki.${domain}:${gatewayPort}`, `http://shop.${domain}:${gatewayPort}`]

@@ -3,8 +3,9 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
 import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+import { freeRange } from '../support/ports.ts'
 
-const port = 34_000 + (process.pid % 1_000) * 20
+const port = await freeRange(40)
 
 suite('An application by OpenToken in a real browser', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let demo: DemoProcess

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { SessionId } from '../../core/ids.ts'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { readAccessToken } from './access-token.ts'
 import { amrOf } from './authentication-methods.ts'
+import { keyOf } from './artifact-key.ts'
 import { innerSession, requestScope } from './scope.ts'
 
 /** Told before a code or token is stored, and so before it can leave. */
@@ -88,11 +88,6 @@ function payloadOf(artifact: Artifact | undefined, id: string): AdapterPayload |
   if (artifact === undefined) return undefined
   const { consumedAtMs } = artifact
   return { ...(artifact.value as AdapterPayload), jti: id, ...(consumedAtMs === undefined ? {} : { consumed: Math.floor(consumedAtMs / 1000) }) }
-}
-
-/** Secrets are not kept: what finds an artifact is the hash of what the client holds. */
-export function keyOf(id: string): string {
-  return createHash('sha256').update(id).digest('base64url')
 }
 
 /** Where a token that a client shows is recorded: an opaque one under its hash, a self-contained one under its `jti`. */

@@ -1,4 +1,4 @@
-import { keyOf } from './artifacts.ts'
+import { keyOf } from './artifact-key.ts'
 
 /** The engine's name of the one grant of a session and client. */
 export function grantIdOf(accountId: string, clientId: string): string {

@@ -2,7 +2,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, liveAccount } from './account.ts'
 import { signAccessToken } from './access-token.ts'
-import { keyOf } from './artifacts.ts'
+import { keyOf } from './artifact-key.ts'
 import { offlineAccount } from './offline-grant.ts'
 
 /**

@@ -7,6 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { findChromium, launch, noChromium } from '../../journeys/chromium.ts'
 import type { Kit } from '../kit.ts'
 import { authorizationHeader, clientOf, createOidcKit, verifier } from './relying-party.ts'
+import { freeRange } from '../../support/ports.ts'
 
 const challenge = createHash('sha256').update(verifier).digest('base64url')
 
@@ -30,7 +31,7 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     const { port } = application.address() as AddressInfo
     own = `http://127.0.0.1:${port}`
     foreign = `http://localhost:${port}`
-    const authorityPort = await freePort()
+    const authorityPort = await freeRange(1)
     issuer = `http://127.0.0.1:${authorityPort}`
     const wiki = clientOf('wiki', { redirectUris: [`${own}/cb`, `${foreign}/cb`], postLogoutRedirectUris: [`${own}/bye`], logout: { modes: ['none'] } })
     kit = await createOidcKit({ baseUrl: issuer, clients: [wiki] })
@@ -110,11 +111,3 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     stranger.close()
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}

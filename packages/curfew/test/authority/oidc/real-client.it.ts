@@ -12,6 +12,7 @@ import { silentLogger } from '../../../src/platform/logger.ts'
 import { hashPassword } from '../../../src/platform/password.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 import { makeKeyPair } from '../key-pairs.ts'
+import { freeRange } from '../../support/ports.ts'
 
 /** A browser over real HTTP: cookies by path are not needed, every cookie goes to the authority. */
 class Visitor {
@@ -74,7 +75,7 @@ suite('A relying party that this project did not write', () => {
     })
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
     const back = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/backchannel`
-    const port = await freePort()
+    const port = await freeRange(1)
     issuer = `http://127.0.0.1:${port}`
     authority = await createCurfew(
       {
@@ -166,12 +167,4 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part as Buffer)
   return Buffer.concat(parts).toString('utf8')
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }
