@@ -1,0 +1,128 @@
+import type { AuthorityContext } from '../authority/context.ts'
+import { createCsrf } from '../authority/pages/csrf.ts'
+import { makeRedirectPolicy } from '../authority/redirects.ts'
+import type { Config } from '../config/schema.ts'
+import type { RedirectRule } from '../core/redirect.ts'
+import { type AuthorityKey, deriveSecret } from '../platform/keys.ts'
+import { createLocator } from '../platform/locator.ts'
+import type { Logger } from '../platform/logger.ts'
+import { hashPassword, verifyPassword } from '../platform/password.ts'
+import { systemRandom } from '../platform/random.ts'
+import { ownKeyOf, readSecret } from './key-files.ts'
+import { createPageContext, loadBrand } from './pages-setup.ts'
+import { openUsers } from './users-setup.ts'
+
+/** The origin that browsers see. */
+export function originOf(config: Config): string {
+  return new URL(config.server.baseUrl).origin
+}
+
+/** Signs the cookies of the authorization endpoint. */
+export function cookieSecret(config: Config): string {
+  return deriveSecret(readSecret(config.sessions.secretFile), 'authorization cookie').export().toString('base64url')
+}
+
+type AuthoritySettings = Omit<
+  AuthorityContext,
+  | 'store'
+  | 'signals'
+  | 'sharedSignals'
+  | 'engine'
+  | 'clock'
+  | 'ids'
+  | 'metrics'
+  | 'logger'
+  | 'baseUrl'
+  | 'connections'
+  | 'clients'
+  | 'adapters'
+  | 'adapterLogouts'
+  | 'upstreams'
+  | 'random'
+  | 'peer'
+  | 'oidc'
+  | 'fetchKeys'
+  | 'health'
+>
+
+/** What the surfaces need to know of the configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
+export async function authoritySettings(config: Config, keys: readonly AuthorityKey[], logger: Logger): Promise<AuthoritySettings> {
+  const master = readSecret(config.sessions.secretFile)
+  const brand = loadBrand(config.brand)
+  const { clockSkewSeconds, assertionMinutes } = config.saml
+  return {
+    locator: createLocator([master], systemRandom),
+    users: await openUsers(config.signOn.users, logger),
+    passwords: {
+      verify: (hash, password) => verifyPassword(hash, password),
+      decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
+    },
+    secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
+    csrf: createCsrf(deriveSecret(master, 'form token')),
+    sessions: sessionSettings(config),
+    signOn: signOnSettings(config),
+    logout: logoutSettings(config),
+    sriRevocationMs: config.sessions.revocationMinutes * 60_000,
+    redirects: redirectPolicy(config),
+    pingOne: pingOneSettings(config),
+    saml: { entityId: config.saml.entityId ?? originOf(config), keys: keys.map(ownKeyOf), clockSkewSeconds, assertionMinutes },
+    organisation: brand.organisation,
+    pageContext: createPageContext(brand, systemRandom),
+    trustedProxies: config.server.trustedProxies
+  }
+}
+
+function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
+  const { enabled, idleMinutes, maxMinutes, persistent, sources } = sessions
+  return { enabled, idleMinutes, maxMinutes, persistent, sources }
+}
+
+function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
+  const { users, sourceId, sessionState, locking, successUrl, targets } = signOn
+  return {
+    sourceId,
+    sessionState,
+    locking,
+    hasForm: users !== undefined,
+    targets: rulesOf(targets),
+    ...(successUrl === undefined ? {} : { successUrl })
+  }
+}
+
+function rulesOf(targets: Config['logout']['targets']): readonly RedirectRule[] {
+  return targets.map(({ path, ...rule }) => ({ ...rule, ...(path === undefined ? {} : { path }) }))
+}
+
+function logoutSettings({ logout }: Config): AuthorityContext['logout'] {
+  const { confirm, successUrl, errorUrl, targets, sp } = logout
+  return {
+    confirm,
+    targets: rulesOf(targets),
+    ...(successUrl === undefined ? {} : { successUrl }),
+    ...(errorUrl === undefined ? {} : { errorUrl }),
+    ...(sp === undefined ? {} : { sp: present(sp) })
+  }
+}
+
+function redirectPolicy(config: Config): AuthorityContext['redirects'] {
+  const { validate, allow } = config.redirects
+  return makeRedirectPolicy({
+    signOn: signOnSettings(config),
+    logout: logoutSettings(config),
+    targetUrls: config.identityProviders.map(({ targetUrl }) => targetUrl),
+    validate,
+    allow: allow.flatMap(({ uses, ...rule }) => rulesOf([rule]).map((one) => ({ ...one, uses })))
+  })
+}
+
+function pingOneSettings({ pingOne, signOn, identityProviders }: Config): AuthorityContext['pingOne'] {
+  const named = [{ id: signOn.sourceId, idpid: signOn.idpid }, ...identityProviders].flatMap(({ id, idpid }) =>
+    idpid === undefined ? [] : [[id, idpid] as const]
+  )
+  const { prefix, ownOrigins, landingUrl } = pingOne
+  return { prefix, ownOrigins, idpids: new Map(named), ...(landingUrl === undefined ? {} : { landingUrl }) }
+}
+
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

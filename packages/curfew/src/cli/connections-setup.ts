@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises'
+import { CurfewError } from '@curfew/codecs'
+import type { OpenIdUpstreamSettings } from '../authority/oidc-rp/settings.ts'
+import type { ClientSettings } from '../authority/oidc/settings.ts'
+import type { ConnectionsDeps } from '../authority/saml/connections.ts'
+import type { OidcConnectionConfig, OidcIdentityProviderConfig } from '../config/schema.ts'
+import type { PeerId } from '../core/ids.ts'
+import { systemClock } from '../platform/clock.ts'
+import type { AuthorityKey } from '../platform/keys.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Outbound } from '../platform/outbound.ts'
+import { ownKeyOf } from './key-files.ts'
+
+export function settingsOf({ protocol: _protocol, ...settings }: OidcConnectionConfig): ClientSettings {
+  return settings
+}
+
+export function upstreamSettings({ protocol: _protocol, idpid: _idpid, ...settings }: OidcIdentityProviderConfig): OpenIdUpstreamSettings {
+  return settings
+}
+
+export function upstreamFailed(logger: Logger, id: PeerId, error: unknown): void {
+  logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the configuration of ${id} could not be read`)
+}
+
+/** Key sets of clients are small and read rarely. */
+export async function fetchKeys(outbound: Outbound, url: string): Promise<Response> {
+  const { status, body } = await outbound.request({ peerId: 'client-keys', url, method: 'GET', timeoutMs: 5_000, responseBytesMax: 256 * 1024 })
+  return new Response(Buffer.from(body), { status, headers: { 'content-type': 'application/json' } })
+}
+
+/** How connections read what they need; `curfew doctor` reads them the same way. */
+export function connectionsDeps({
+  keys,
+  outbound,
+  logger
+}: {
+  readonly keys: readonly AuthorityKey[]
+  readonly outbound: Outbound
+  readonly logger: Logger
+}): ConnectionsDeps {
+  return {
+    clock: systemClock,
+    ownKeys: keys.map(ownKeyOf),
+    readFile: (path) => readFile(path),
+    fetchMetadata: (url) => fetchMetadata(outbound, url),
+    onProblem: (id, error) => logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the metadata of ${id} could not be read`)
+  }
+}
+
+async function fetchMetadata(outbound: Outbound, url: string): Promise<Uint8Array> {
+  const answer = await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })
+  if (answer.status !== 200) throw new CurfewError('CURFEW_OUTBOUND_STATUS', { url, status: answer.status })
+  return answer.body
+}

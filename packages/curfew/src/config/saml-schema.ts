@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import { idpid, partner } from './partner-schema.ts'
+import { path, positive, url, urlOrPath } from './values.ts'
+
+const binding = z.enum(['redirect', 'post', 'soap'])
+
+const algorithm = z.enum(['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'rsa-pss-sha256', 'ecdsa-sha256', 'ecdsa-sha384'])
+
+export const saml = z
+  .strictObject({
+    entityId: z.string().min(1).max(1024).optional().describe('Entity ID of the identity provider. Default: server.baseUrl'),
+    keys: z
+      .array(z.strictObject({ key: path, certificate: path, algorithm: algorithm.default('rsa-sha256') }))
+      .min(1)
+      .describe('Signing keys, PEM files. The first signs, all are published.'),
+    clockSkewSeconds: z.int().min(0).max(600).default(60),
+    assertionMinutes: z.int().min(1).max(60).default(5).describe('How long an assertion may be used.')
+  })
+  .describe('The SAML identity provider.')
+
+/** What any SAML partner has. */
+const samlPartner = {
+  ...partner,
+  protocol: z.literal('saml'),
+  metadata: z
+    .strictObject({
+      file: path.optional(),
+      url: url.optional(),
+      refreshMinutes: positive.max(10_080).optional(),
+      certificate: path.optional().describe('Certificate that signs the metadata.')
+    })
+    .refine((m) => (m.file === undefined) !== (m.url === undefined), { error: 'give either file or url' })
+    .optional()
+    .describe('Metadata of the partner; what stands beside it overrides it.'),
+  entityId: z.string().min(1).max(1024).optional(),
+  baseUrl: url.optional().describe('Relative addresses of this connection resolve against it.'),
+  slo: z
+    .array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() }))
+    .optional()
+    .describe('Logout endpoints in order of preference.'),
+  incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
+  profiles: z
+    .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
+    .partial()
+    .optional()
+    .describe('Who may start a sign-in or a sign-out.'),
+  attributes: z.record(z.string(), z.string()).optional().describe('SAML attribute name: attribute of the user.'),
+  certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
+  embedCertificate: z.boolean().optional(),
+  algorithm: algorithm.optional(),
+  frames: z.boolean().optional().describe('Its logout works in a hidden frame: it finds sessions without cookies and allows framing.'),
+  returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.')
+}
+
+const nameIdKind = z.enum(['persistent', 'transient', 'emailAddress', 'unspecified'])
+
+export const samlConnection = z
+  .strictObject({
+    ...samlPartner,
+    acs: z
+      .array(
+        z.strictObject({
+          binding: z.literal('post').default('post'),
+          url: urlOrPath,
+          index: z.int().min(0).max(65_535).optional(),
+          default: z.boolean().optional()
+        })
+      )
+      .optional(),
+    nameId: z.strictObject({ format: nameIdKind.optional(), attribute: z.string().optional() }).optional(),
+    requireSignedAuthnRequests: z.boolean().optional(),
+    signResponse: z.boolean().optional()
+  })
+  .describe('A SAML service provider.')
+
+export const samlIdentityProvider = z
+  .strictObject({
+    ...samlPartner,
+    sso: z
+      .array(z.strictObject({ binding: z.enum(['redirect', 'post']), url: urlOrPath }))
+      .min(1)
+      .optional()
+      .describe('Where people are sent to sign in.'),
+    nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
+    username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.'),
+    targetUrl: url.optional().describe('Where a sign-in ends that nobody asked for here.'),
+    idpid
+  })
+  .describe('A SAML identity provider that people may sign in at.')

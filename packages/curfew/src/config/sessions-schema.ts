@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { limitMinutesMax } from '../core/expiry.ts'
+import { minutes, path, positive } from './values.ts'
+
+export const sessions = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Authentication sessions: one sign-in serves all applications.'),
+    idleMinutes: minutes.default(60).describe('Ends without activity. -1: as long as maxMinutes.'),
+    maxMinutes: minutes.default(480).describe('Ends whatever happens. -1: never.'),
+    persistent: z.boolean().default(false).describe('People may stay signed in over browser restarts.'),
+    perUserMax: z
+      .union([z.literal(-1), positive])
+      .default(100)
+      .describe('More sessions of one user end the oldest, with notice to its applications.'),
+    registryMinutes: positive.max(limitMinutesMax).default(1_440).describe('How long the registry remembers what was issued after a session ended, at least.'),
+    revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
+    revokeOnLogout: z
+      .boolean()
+      .default(true)
+      .describe('Every ending puts the session on the revocation list. false: only the Session Revocation API does, and gateways learn of no other ending.'),
+    secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
+    sources: z
+      .record(
+        z.string(),
+        z.strictObject({ enabled: z.boolean().optional(), idleMinutes: minutes.optional(), maxMinutes: minutes.optional(), persistent: z.boolean().optional() })
+      )
+      .default({})
+      .describe('Other limits for single authentication sources.')
+  })
+  .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, {
+    path: ['maxMinutes'],
+    error: 'maxMinutes must not be shorter than idleMinutes'
+  })
+  .describe('How long people stay signed in.')
