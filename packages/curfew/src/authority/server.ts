@@ -50,6 +50,8 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
     exposeHeadRoutes: false
   })
+  // Before anything reads it: a header that says who is calling.
+  app.addHook('onRequest', async (request) => ctx.clientCertificates.strip(request.raw))
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))

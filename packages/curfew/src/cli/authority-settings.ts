@@ -42,6 +42,7 @@ type AuthoritySettings = Omit<
   | 'peer'
   | 'oidc'
   | 'fetchKeys'
+  | 'clientCertificates'
   | 'health'
 >
 

@@ -3,6 +3,7 @@ import { createAdminServer } from '../admin/server.ts'
 import { createUpstreamSender } from '../authority/oidc-rp/upstream-sender.ts'
 import { openUpstreams } from '../authority/oidc-rp/upstreams.ts'
 import { fixedClients, makeClient } from '../authority/oidc/client.ts'
+import { createClientCertificates } from '../authority/oidc/mutual-tls/client-certificates.ts'
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
 import { type LiveConnections, openConnections } from '../authority/saml/connections.ts'
@@ -24,12 +25,14 @@ import { createOutbound, type Outbound } from '../platform/outbound.ts'
 import { systemRandom } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
 import { authoritySettings, cookieSecret, originOf } from './authority-settings.ts'
+import { certificateSources } from './certificate-sources.ts'
 import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
 import { connectionsDeps, fetchKeys, settingsOf, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
 import { gatewaySettings } from './gateway-settings.ts'
 import { adminToken, certificateFacts, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
 import { listenAll } from './listen.ts'
+import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
 import { passwordWatch } from './users-setup.ts'
@@ -49,6 +52,8 @@ export interface Composition {
   start(): Promise<void>
   /** Stops taking requests, finishes what is under way, closes the store. */
   stop(): Promise<void>
+  /** Reads the files of `server.tls` again now. */
+  reloadCertificates(): void
 }
 
 /** Builds every part and puts them together. Nothing listens yet. What was opened is closed when a later part fails. */
@@ -74,6 +79,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       config.identityProviders.filter((provider) => provider.protocol === 'oidc').map((provider) => upstreamSettings(provider))
     )
   )
+  const tls = openLiveTls(config.server, logger)
   const tokenKeys = await readTokenKeys(config, keys)
   const clients = fixedClients(
     config.connections
@@ -133,6 +139,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     sharedSignals,
     signals,
     oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
+    clientCertificates: createClientCertificates(certificateSources(config.server, tls)),
     fetchKeys: (url) => fetchKeys(outbound, url),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
   })
@@ -166,6 +173,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     status.now = 'stopping'
     await gateway?.stop()
     await Promise.all(listeners.map((close) => close()))
+    await tls.stop()
     await authority.close()
     await admin.close()
     await passwords.stop()
@@ -190,7 +198,9 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         passwords.start()
         signals.start()
         pollReceiver.start()
-        await listenAll(authority, config.server.listen, listeners)
+        await listenAll(authority, config.server.listen, listeners, tls.makeServer)
+        await listenAll(authority, config.server.clientCertificates?.listen ?? [], listeners, tls.makeAskingServer)
+        tls.start()
         await listenAll(admin, config.admin.listen, listeners)
         status.now = 'ok'
         await gateway?.start()
@@ -199,7 +209,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         throw error
       }
     },
-    stop
+    stop,
+    reloadCertificates: () => tls.reload()
   }
 }
 

@@ -7,12 +7,20 @@ import { systemClock } from '../platform/clock.ts'
 /** Most time that open connections get to finish when the server stops. */
 const drainMs = 2_000
 
+/** Makes a server that speaks plain HTTP, or HTTPS. */
+export type MakeServer = (options: { readonly maxHeaderSize: number }) => Server
+
 /** Listens on every address with the same routes, and adds how to stop to `closers` as soon as one listens. */
-export async function listenAll(app: FastifyInstance, addresses: readonly string[], closers: (() => Promise<void>)[]): Promise<void> {
+export async function listenAll(
+  app: FastifyInstance,
+  addresses: readonly string[],
+  closers: (() => Promise<void>)[],
+  make: MakeServer = createServer
+): Promise<void> {
   await app.ready()
   for (const address of addresses) {
     const { host, port } = hostPort(address)
-    const server = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => app.routing(request, response))
+    const server = make({ maxHeaderSize: headerBytesMax }).on('request', (request, response) => app.routing(request, response))
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
       server.listen(port, host, resolve)

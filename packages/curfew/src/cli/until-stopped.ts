@@ -1,10 +1,15 @@
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
-export function untilStopped(): Promise<void> {
+/**
+ * Resolves at the first SIGINT or SIGTERM; a second SIGINT ends the process at once. A hang-up stops, too, unless
+ * somebody wants to hear of it: a service manager sends it to have files read again.
+ */
+export function untilStopped(onHangUp?: () => void): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       process.once('SIGINT', () => process.exit(1))
       resolve()
     }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+    if (onHangUp === undefined) process.once('SIGHUP', stop)
+    else process.on('SIGHUP', onHangUp)
   })
 }

@@ -48,7 +48,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   const result = configSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
-  if (result.success) findings.push(...extPaths(context, result.data))
+  if (result.success) findings.push(...extPaths(context, result.data), ...certificatesMissing(context, result.data))
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
@@ -252,6 +252,24 @@ function extPaths(context: FindingContext, { signOn, identityProviders }: Config
   })
 }
 
+/** Clients that would have to show a certificate where nobody asks for one, or nobody vouches for it. */
+function certificatesMissing(context: FindingContext, { server, connections }: Config): readonly Finding[] {
+  const { clientCertificates: asked } = server
+  const isAsked = asked !== undefined && (asked.listen.length > 0 || asked.header !== undefined)
+  return connections.flatMap((one, i): Finding[] => {
+    if (one.protocol !== 'oidc') return []
+    const byAuthority = one.authentication === 'tlsClientAuth'
+    if (!byAuthority && one.authentication !== 'selfSignedTlsClientAuth' && one.certificateBoundAccessTokens !== true) return []
+    const place = placeOf(context, ['connections', i, one.authentication === undefined ? 'certificateBoundAccessTokens' : 'authentication'])
+    const code = 'CURFEW_CONFIG_VALUE'
+    if (!isAsked)
+      return [{ ...place, code, what: 'no certificate is ever asked for here.', fix: 'Set server.clientCertificates.listen, or header behind a proxy.' }]
+    if (byAuthority && asked.authorities === undefined)
+      return [{ ...place, code, what: 'nobody vouches for certificates of clients.', fix: 'Set server.clientCertificates.authorities.' }]
+    return []
+  })
+}
+
 /** Without a form and without an identity provider nobody could sign in. */
 function noSignOn(context: FindingContext, value: unknown): readonly Finding[] {
   const providers = at(value, ['identityProviders'])
@@ -326,6 +344,7 @@ function absolutePaths(config: Config, folder: string): Config {
   const full = fullPath(folder)
   return {
     ...config,
+    server: serverPaths(config.server, full),
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
     store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
@@ -359,6 +378,15 @@ function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
 function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
   const { tls, secretFile } = gateway
   return { ...gateway, secretFile: full(secretFile), tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) } }
+}
+
+function serverPaths(server: Config['server'], full: FullPath): Config['server'] {
+  const { tls, clientCertificates: asked } = server
+  return {
+    ...server,
+    ...(tls === undefined ? {} : { tls: { key: full(tls.key), certificate: full(tls.certificate) } }),
+    ...(asked === undefined ? {} : { clientCertificates: { ...asked, authorities: full(asked.authorities) } })
+  }
 }
 
 function withFullTemplate(logout: Config['signOn']['adapterLogout'], full: <T extends string | undefined>(path: T) => T): Config['signOn']['adapterLogout'] {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { idpid, partner } from './partner-schema.ts'
+import { certificateSubject } from './tls-schema.ts'
 import { path, positive, url } from './values.ts'
 
 const tokenAlgorithm = z.enum(['RS256', 'PS256', 'ES256', 'EdDSA'])
@@ -28,9 +29,14 @@ export const oidcConnection = z
       .describe('Public keys of the client.'),
     jwksUri: url.optional(),
     authentication: z
-      .enum(['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt', 'none'])
+      .enum(['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt', 'tlsClientAuth', 'selfSignedTlsClientAuth', 'none'])
       .optional()
       .describe('Default: clientSecretBasic with a secret, none without.'),
+    certificateSubject: certificateSubject.optional(),
+    certificateBoundAccessTokens: z
+      .boolean()
+      .optional()
+      .describe('Its access tokens are good only with the certificate that it showed when it got them. Default: false.'),
     redirectUris: z.array(z.string().min(1)).min(1).describe('Compared to the letter.'),
     postLogoutRedirectUris: z.array(z.string()).optional().describe('Addresses, or patterns such as https://*.example.com/bye/*.'),
     scopes: z.array(z.string().min(1)).optional().describe('Scopes it may ask for. Default: openid, profile, email.'),

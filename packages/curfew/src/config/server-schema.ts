@@ -1,12 +1,23 @@
 import { z } from 'zod'
+import { clientCertificates, tls } from './tls-schema.ts'
 import { colour, hostPort, path, url } from './values.ts'
 
 export const server = z
   .strictObject({
     baseUrl: url.describe('Origin of the authority as browsers see it. Every address and Destination derives from it.'),
     listen: z.array(hostPort).min(1).default(['127.0.0.1:9031']).describe('Where the runtime listens.'),
+    tls: tls.optional(),
+    clientCertificates: clientCertificates.optional(),
     trustedProxies: z.array(z.string()).default([]).describe('Address ranges whose X-Forwarded headers count.'),
     heartbeatMonitoring: z.boolean().default(false).describe('/pf/heartbeat.ping shows figures instead of OK.')
+  })
+  .refine(({ tls: own, clientCertificates: asked }) => own !== undefined || (asked?.listen ?? []).length === 0, {
+    path: ['clientCertificates', 'listen'],
+    error: 'server.tls is needed to listen for certificates'
+  })
+  .refine(({ trustedProxies, clientCertificates: asked }) => asked?.header === undefined || trustedProxies.length > 0, {
+    path: ['clientCertificates', 'header'],
+    error: 'server.trustedProxies is needed to say whose header counts'
   })
   .describe('The authority as browsers and partners see it.')
 

@@ -3,6 +3,8 @@ import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import { fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
+import { type CertificateSources, createClientCertificates } from '../../src/authority/oidc/mutual-tls/client-certificates.ts'
+
 import { makeTokenKey } from '../../src/authority/oidc/keys.ts'
 import { makeApplicationAdapter, makeLoginAdapter } from '../../src/authority/opentoken/adapter.ts'
 import { fixedAdapters } from '../../src/authority/opentoken/adapters.ts'
@@ -50,6 +52,8 @@ export interface KitOptions {
   readonly logout?: Partial<AuthorityContext['logout']>
   readonly redirects?: Pick<RedirectParts, 'validate' | 'allow'>
   readonly pingOne?: Partial<AuthorityContext['pingOne']>
+  /** Where certificates of clients come from; absent: nobody shows one. */
+  readonly clientCertificates?: Partial<Omit<CertificateSources, 'clock'>>
   readonly health?: Partial<AuthorityContext['health']>
   readonly baseUrl?: string
   readonly capacity?: number
@@ -300,6 +304,13 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
     saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
     oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
+    clientCertificates: createClientCertificates({
+      clock: parts.clock,
+      hasListener: false,
+      trustedProxies: [],
+      authorities: () => [],
+      ...options.clientCertificates
+    }),
     organisation: 'Test',
     pageContext: (request) => {
       const language = chooseLanguage(undefined, request.headers['accept-language'])

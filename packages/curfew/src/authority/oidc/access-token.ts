@@ -3,6 +3,7 @@ import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { AccountUser } from './account.ts'
 import type { OidcClient } from './client.ts'
+import { confirmationOf } from './confirmation.ts'
 import { signingKeyFor } from './keys.ts'
 import { readOwnToken } from './own-token.ts'
 import { sidOf } from './participant.ts'
@@ -18,6 +19,7 @@ interface KeptToken {
   readonly iat?: number
   readonly exp?: number
   readonly jkt?: string
+  readonly 'x5t#S256'?: string
 }
 
 /**
@@ -31,10 +33,10 @@ export function signAccessToken(
   user: AccountUser,
   record: Artifact
 ): Promise<string> {
-  const { scope, iat, exp, jkt } = record.value as KeptToken
+  const { scope, iat, exp, ...bound } = record.value as KeptToken
   const { key, kid } = signingKeyFor(ctx.oidc.keys, client.algorithm)
   const session = namesSession(client) ? { sid: sidOf(ctx, client, user), 'pi.sri': user.sri } : {}
-  return new SignJWT({ client_id: client.clientId, scope, ...session, ...(jkt === undefined ? {} : { cnf: { jkt } }) })
+  return new SignJWT({ client_id: client.clientId, scope, ...session, ...confirmationOf(bound) })
     .setProtectedHeader({ alg: client.algorithm, kid, typ: accessTokenType })
     .setIssuer(ctx.baseUrl)
     .setAudience([...(client.accessTokenAudience ?? [])])

@@ -6,6 +6,7 @@ import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jos
 import { type Parameters, parametersOf } from '../request.ts'
 import type { OidcClient } from './client.ts'
 import { oidcPaths } from './endpoints.ts'
+import { isShownBy } from './mutual-tls/authenticate.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const assertionAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
@@ -24,7 +25,18 @@ export async function authenticateClient(deps: AuthorityContext, request: Fastif
   if (methods.length > 1) throw refused('more than one method')
   if (basic !== undefined) return bySecret(deps, 'clientSecretBasic', basic.clientId, basic.secret)
   if (assertion !== undefined) return byAssertion(deps, parameters, assertion)
-  return bySecret(deps, 'clientSecretPost', parameters['client_id'], parameters['client_secret'])
+  const { client_id: clientId, client_secret: secret } = parameters
+  if (secret === undefined) return byCertificate(deps, clientId, request)
+  return bySecret(deps, 'clientSecretPost', clientId, secret)
+}
+
+/** RFC 8705 section 2: the client says who it is, and its certificate proves it. */
+async function byCertificate(deps: AuthorityContext, clientId: string | undefined, request: FastifyRequest): Promise<OidcClient> {
+  const client = deps.clients.byClientId(clientId ?? '')
+  const shown = deps.clientCertificates.of(request.raw)
+  const isRight = client !== undefined && shown !== undefined && (await isShownBy(shown, client, () => keySetOf(deps, client)).catch(() => false))
+  if (client === undefined || !isRight) throw refused('no proof, or not the certificate of the client')
+  return client
 }
 
 function bySecret(deps: AuthorityContext, method: OidcClient['authentication'], clientId: string | undefined, secret: string | undefined): OidcClient {

@@ -11,6 +11,7 @@ import type {
   TokenAlgorithm,
   TokenKey
 } from './settings.ts'
+import type { CertificateSubject } from './mutual-tls/settings.ts'
 import { encryptionKeyOf, type TokenEncryption } from './token-encryption.ts'
 import { validationOf } from './session-validation.ts'
 import type { SignalSubject } from '../shared-signals/settings.ts'
@@ -22,6 +23,9 @@ export interface OidcClient {
   readonly name: string
   readonly secret?: string
   readonly authentication: ClientAuthentication
+  /** Which certificate it has, where an authority vouches for it. */
+  readonly certificateSubject?: CertificateSubject
+  readonly certificateBoundAccessTokens: boolean
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
   readonly jwksUri?: string
   readonly redirectUris: readonly string[]
@@ -102,6 +106,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
     clientId,
     ...shown,
     authentication,
+    certificateBoundAccessTokens: settings.certificateBoundAccessTokens ?? false,
     redirectUris: settings.redirectUris,
     postLogoutRedirectUris: settings.postLogoutRedirectUris ?? [],
     scopes: settings.scopes ?? scopesDefault,
@@ -137,6 +142,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
     ...encryptionOf(settings),
     ...(settings.sharedSignals === undefined ? {} : { signalSubject: settings.sharedSignals.subject ?? 'session' }),
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
+    ...(settings.certificateSubject === undefined ? {} : { certificateSubject: settings.certificateSubject }),
     ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),
     ...(settings.jwksUri === undefined ? {} : { jwksUri: settings.jwksUri })
   }
@@ -147,6 +153,11 @@ function requireCredentials(settings: ClientSettings, authentication: ClientAuth
   if (isSecret && settings.clientSecret === undefined) throw unusable(settings, 'it authenticates with a secret and has none')
   if (authentication === 'privateKeyJwt' && settings.jwks === undefined && settings.jwksUri === undefined)
     throw unusable(settings, 'it authenticates with a key, and neither jwks nor jwksUri is given')
+  if ((authentication === 'tlsClientAuth') !== (settings.certificateSubject !== undefined))
+    throw unusable(settings, 'authentication tlsClientAuth and certificateSubject go together')
+  const hasCertificate = settings.jwks?.keys.some(({ x5c }) => Array.isArray(x5c) && x5c.length > 0) ?? settings.jwksUri !== undefined
+  if (authentication === 'selfSignedTlsClientAuth' && !hasCertificate)
+    throw unusable(settings, 'it authenticates with a certificate of its own, and neither jwks has one (x5c) nor is there a jwksUri')
 }
 
 /** RFC 9068 section 2.2: a readable token says whom it is for. */
@@ -190,7 +201,8 @@ function requireBackChannel(settings: ClientSettings, uri: string): void {
   const url = URL.parse(uri)
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && !uri.includes('#')
   if (!isPlain) throw unusable(settings, `${uri} is no plain address, or has a fragment`)
-  const isConfidential = settings.clientSecret !== undefined || settings.jwks !== undefined || settings.jwksUri !== undefined
+  const credentials = [settings.clientSecret, settings.jwks, settings.jwksUri, settings.certificateSubject]
+  const isConfidential = credentials.some((credential) => credential !== undefined)
   const isHere = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url.protocol === 'http:' && !isConfidential && !isHere) throw unusable(settings, `${uri} is not https, and a public client needs it`)
 }

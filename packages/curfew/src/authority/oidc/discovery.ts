@@ -11,9 +11,11 @@ export async function sendConfiguration(ctx: AuthorityContext, _request: Fastify
 }
 
 /** What this provider can do; only what answers is published. */
-export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients'>): object {
+export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients' | 'clientCertificates'>): object {
   const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
-  const authentication = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+  const { isOn: hasCertificates } = ctx.clientCertificates
+  const byCertificate = hasCertificates ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []
+  const authentication = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', ...byCertificate]
   const assertions = ['RS256', 'PS256', 'ES256', 'EdDSA']
   return {
     issuer: ctx.baseUrl,
@@ -49,10 +51,29 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     token_endpoint_auth_signing_alg_values_supported: assertions,
     introspection_endpoint_auth_methods_supported: authentication,
     revocation_endpoint_auth_methods_supported: [...authentication, 'none'],
+    ...(hasCertificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
+    ...aliasesOf(ctx),
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     claims_parameter_supported: true,
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
     authorization_response_iss_parameter_supported: true
+  }
+}
+
+/** Where programs with a certificate go instead: the same paths at another origin (RFC 8705 section 5). */
+function aliasesOf({ clientCertificates: { aliasBaseUrl } }: Pick<AuthorityContext, 'clientCertificates'>): object {
+  if (aliasBaseUrl === undefined) return {}
+  const at = { baseUrl: aliasBaseUrl }
+  return {
+    mtls_endpoint_aliases: {
+      token_endpoint: oidcUrl(at, 'token'),
+      pushed_authorization_request_endpoint: oidcUrl(at, 'pushedAuthorization'),
+      userinfo_endpoint: oidcUrl(at, 'userinfo'),
+      introspection_endpoint: oidcUrl(at, 'introspection'),
+      revocation_endpoint: oidcUrl(at, 'revocation'),
+      curfew_logout_endpoint: oidcUrl(at, 'logout'),
+      ...sessionManagementUrls(at)
+    }
   }
 }

@@ -25,7 +25,8 @@ export async function handBrowserToEngine(ctx: AuthorityContext, provider: Provi
 /** The same for a program, which has no cookies here. */
 export async function handToEngine(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const problem = (reference: string) => problemPage(ctx, request, reference)
-  await hand(ctx, provider, { browser: '', session: undefined, problem }, request, reply)
+  const certificate = ctx.clientCertificates.of(request.raw)
+  await hand(ctx, provider, { browser: '', session: undefined, certificate, problem }, request, reply)
 }
 
 /** Runs a call of the engine's API for this browser; the reply is the engine's to send. */

@@ -5,6 +5,7 @@ import type { AuthorityContext } from '../context.ts'
 import { noStore, type Parameters, parametersOf } from '../request.ts'
 import type { OidcClient } from './client.ts'
 import { authenticateClient } from './client-authentication.ts'
+import type { TokenBinding } from './confirmation.ts'
 import { requireDpopProof } from './dpop-proof.ts'
 import { oidcUrl } from './endpoints.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
@@ -67,27 +68,32 @@ async function sessionOfToken(ctx: AuthorityContext, client: OidcClient, paramet
   return (await storedToken(ctx, client, token)).sessionId
 }
 
-/** A public client proves itself by the key that its refresh token is bound to, and by nothing else. */
+/** A public client proves itself by the key or the certificate that its refresh token is bound to, and by nothing else. */
 async function boundSession(ctx: AuthorityContext, client: OidcClient, parameters: Parameters, request: FastifyRequest): Promise<SessionId> {
-  const { kind, jkt, sessionId } = await storedToken(ctx, client, tokenOf(parameters))
-  if (kind !== 'RefreshToken' || jkt === undefined) {
-    throw new CurfewError('CURFEW_OIDC_CLIENT_AUTHENTICATION', { why: 'a public client needs a refresh token that is bound to a DPoP key' })
+  const { kind, jkt, thumbprint, sessionId } = await storedToken(ctx, client, tokenOf(parameters))
+  const hasCertificate = thumbprint !== undefined && ctx.clientCertificates.of(request.raw)?.thumbprint === thumbprint
+  const isBound = jkt !== undefined || thumbprint !== undefined
+  if (kind !== 'RefreshToken' || !isBound || (thumbprint !== undefined && !hasCertificate)) {
+    throw new CurfewError('CURFEW_OIDC_CLIENT_AUTHENTICATION', { why: 'a public client needs a refresh token that is bound to a key or certificate of it' })
   }
-  await requireDpopProof(ctx, request, { jkt, method: 'POST', url: oidcUrl(ctx, 'logout') })
+  if (jkt !== undefined) await requireDpopProof(ctx, request, { jkt, method: 'POST', url: oidcUrl(ctx, 'logout') })
   return sessionId
 }
 
-async function storedToken(
-  ctx: AuthorityContext,
-  client: OidcClient,
-  token: string
-): Promise<{ readonly kind: string; readonly jkt: string | undefined; readonly sessionId: SessionId }> {
+interface HeldToken {
+  readonly kind: string
+  readonly jkt: string | undefined
+  readonly thumbprint: string | undefined
+  readonly sessionId: SessionId
+}
+
+async function storedToken(ctx: AuthorityContext, client: OidcClient, token: string): Promise<HeldToken> {
   const found = await findToken(ctx, token)
-  const { clientId, jkt } = (found?.value ?? {}) as { readonly clientId?: string; readonly jkt?: string }
+  const { clientId, jkt, 'x5t#S256': thumbprint } = (found?.value ?? {}) as { readonly clientId?: string } & TokenBinding
   if (found?.sessionId === undefined || clientId !== client.clientId || found.consumedAtMs !== undefined) {
     throw unusable('it is unknown, used up, or belongs to another client')
   }
-  return { kind: found.kind, jkt, sessionId: found.sessionId }
+  return { kind: found.kind, jkt, thumbprint, sessionId: found.sessionId }
 }
 
 function unusable(why: string): CurfewError {

@@ -5,6 +5,7 @@ import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
 import { recordOf } from './artifacts.ts'
 import { authenticateClient } from './client-authentication.ts'
+import { confirmationOf } from './confirmation.ts'
 import { namesSession, recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
 
@@ -16,6 +17,7 @@ interface StoredToken {
   readonly iat?: number
   readonly exp?: number
   readonly jkt?: string
+  readonly 'x5t#S256'?: string
 }
 
 /** Kinds of token, in the order they are looked for. */
@@ -48,7 +50,7 @@ export async function findToken(deps: AuthorityContext, token: string): Promise<
 }
 
 async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<object | undefined> {
-  const { accountId = '', clientId = '', scope, iat, exp, jkt } = artifact.value as StoredToken
+  const { accountId = '', clientId = '', scope, iat, exp, ...bound } = artifact.value as StoredToken
   const client = deps.clients.byClientId(clientId)
   if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
   const isOffline = scope?.split(' ').includes('offline_access') ?? false
@@ -66,8 +68,8 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
     iat,
     exp,
     ...(isAccessToken && client.accessTokenAudience !== undefined ? { aud: client.accessTokenAudience, jti: artifact.id } : {}),
-    token_type: isAccessToken ? (jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
+    token_type: isAccessToken ? (bound.jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
     ...(namesSession(client) ? { 'pi.sri': user.sri } : {}),
-    ...(jkt === undefined ? {} : { cnf: { jkt } })
+    ...confirmationOf(bound)
   }
 }

@@ -7,6 +7,7 @@ import type { OidcClient } from './client.ts'
 import { oidcPaths } from './endpoints.ts'
 import { grantIdOf } from './grant-name.ts'
 import { offlineAccount } from './offline-grant.ts'
+import { isOfSubject } from './mutual-tls/certificate-subject.ts'
 import { recordClient, recordOfflineGrant, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
 import type { ClientAuthentication, TokenKey } from './settings.ts'
@@ -55,7 +56,16 @@ export function createProvider(ctx: AuthorityContext): Provider {
       dPoP: { enabled: true },
       jwtResponseModes: { enabled: true },
       claimsParameter: { enabled: true },
-      encryption: { enabled: true }
+      encryption: { enabled: true },
+      mTLS: {
+        enabled: ctx.clientCertificates.isOn,
+        certificateBoundAccessTokens: true,
+        selfSignedTlsClientAuth: true,
+        tlsClientAuth: true,
+        getCertificate: () => requestScope.getStore()?.certificate?.certificate,
+        certificateAuthorized: () => requestScope.getStore()?.certificate?.isTrusted ?? false,
+        certificateSubjectMatches: (oidc) => isNamedIn(ctx, oidc)
+      }
     },
     scopes: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
     claims: {
@@ -69,7 +79,13 @@ export function createProvider(ctx: AuthorityContext): Provider {
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: (_ctx, accountId, client) => subjectFor(ctx, accountId, client.clientId),
     sectorIdentifierUriValidate: () => false,
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'none',
+      ...(ctx.clientCertificates.isOn ? (['tls_client_auth', 'self_signed_tls_client_auth'] as const) : [])
+    ],
     enabledJWA: {
       idTokenSigningAlgValues: algorithms,
       idTokenEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES'],
@@ -123,6 +139,8 @@ const authenticationNames: Readonly<Record<ClientAuthentication, ClientMetadata[
   clientSecretBasic: 'client_secret_basic',
   clientSecretPost: 'client_secret_post',
   privateKeyJwt: 'private_key_jwt',
+  tlsClientAuth: 'tls_client_auth',
+  selfSignedTlsClientAuth: 'self_signed_tls_client_auth',
   none: 'none'
 }
 
@@ -148,9 +166,24 @@ function metadataOf(client: OidcClient): ClientMetadata {
     // Asked for with several hosts; its content decides nothing here and is never read.
     ...(hosts.size > 1 ? { sector_identifier_uri: 'https://sector.invalid/' } : {}),
     ...(client.secret === undefined ? {} : { client_secret: client.secret }),
+    ...certificateMetadata(client),
     ...(client.jwks === undefined ? {} : { jwks: client.jwks as { keys: [] } }),
     ...(client.jwksUri === undefined ? {} : { jwks_uri: client.jwksUri })
   }
+}
+
+function certificateMetadata({ certificateSubject: subject, certificateBoundAccessTokens: isBound }: OidcClient): Partial<ClientMetadata> {
+  return {
+    ...(isBound ? { tls_client_certificate_bound_access_tokens: true } : {}),
+    ...(subject === undefined ? {} : { [subject.kind === 'dn' ? 'tls_client_auth_subject_dn' : `tls_client_auth_san_${subject.kind}`]: subject.value })
+  }
+}
+
+/** The engine compares nothing itself: it is asked here whether the certificate is of the client that it has found. */
+function isNamedIn(ctx: AuthorityContext, oidc: KoaContextWithOIDC): boolean {
+  const subject = ctx.clients.byClientId(oidc.oidc.client?.clientId ?? '')?.certificateSubject
+  const shown = requestScope.getStore()?.certificate
+  return subject !== undefined && shown !== undefined && isOfSubject(shown.certificate, subject)
 }
 
 function jwkOf(key: TokenKey): { kid: string; use: string; kty: string } {

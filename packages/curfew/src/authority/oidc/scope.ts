@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Session } from '../../core/session.ts'
+import type { ShownCertificate } from './mutual-tls/client-certificates.ts'
 
 /** What the library's session stands for in one request: this browser, and our session in it. */
 export interface RequestScope {
@@ -8,6 +9,8 @@ export interface RequestScope {
   readonly session: Session | undefined
   /** The account that an interaction began with, where the sign-in in its middle was somebody else's. */
   readonly beganAs?: string | undefined
+  /** What a program shows to prove who it is. */
+  readonly certificate?: ShownCertificate | undefined
   /** Our error page, in the language of this request. */
   problem(reference: string): { readonly html: string; readonly headers: Readonly<Record<string, string>> }
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { SignalSubject } from '../shared-signals/settings.ts'
+import type { CertificateSubject } from './mutual-tls/settings.ts'
 
 export type TokenAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
 
@@ -19,7 +20,7 @@ export interface OidcSettings {
   readonly cookieSecrets: readonly string[]
 }
 
-export type ClientAuthentication = 'clientSecretBasic' | 'clientSecretPost' | 'privateKeyJwt' | 'none'
+export type ClientAuthentication = 'clientSecretBasic' | 'clientSecretPost' | 'privateKeyJwt' | 'tlsClientAuth' | 'selfSignedTlsClientAuth' | 'none'
 
 /** How a client is told that a session ended, by its name in the replaced product. */
 export type LogoutMode = 'none' | 'pingFrontChannel' | 'frontChannel' | 'backChannel'
@@ -61,6 +62,10 @@ export interface ClientSettings {
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined
   readonly jwksUri?: string | undefined
   readonly authentication?: ClientAuthentication | undefined
+  /** Which certificate it has, with `tlsClientAuth`. */
+  readonly certificateSubject?: CertificateSubject | undefined
+  /** Its access tokens are good with the certificate only that it showed when it got them (RFC 8705 section 3). */
+  readonly certificateBoundAccessTokens?: boolean | undefined
   readonly redirectUris: readonly string[]
   readonly postLogoutRedirectUris?: readonly string[] | undefined
   readonly scopes?: readonly string[] | undefined

@@ -16,6 +16,7 @@ import { adapterChecks } from '../doctor-adapter.ts'
 import { clientChecks } from '../doctor-client.ts'
 import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
 import { storeChecks } from '../doctor-store.ts'
+import { tlsChecks } from '../doctor-tls.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { publicHalf } from '../inspect-surroundings.ts'
 import { upstreamChecks } from '../doctor-upstream.ts'
@@ -41,6 +42,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
     return report(context, [
       runtimeCheck(),
       ...keyChecks(config),
+      ...tlsChecks(config.server, systemClock.nowMs()),
       ...fileChecks(config),
       cookieCheck(baseUrl),
       server.check,

@@ -33,7 +33,9 @@ export async function start(context: CommandContext): Promise<ExitCode> {
       terminal.note(line)
     }
   } else logger.info({ event: 'server.ready', version, baseUrl: config.server.baseUrl, connections: count }, 'ready')
-  await untilStopped()
+  // A terminal that is closed stops the server, a service manager that hangs up has certificates read again.
+  const hasFiles = config.server.tls !== undefined || config.server.clientCertificates?.authorities !== undefined
+  await untilStopped(hasFiles && !terminal.isInteractive ? () => server.reloadCertificates() : undefined)
   await server.stop()
   logger.info({ event: 'server.stopped' }, 'stopped')
   return exitCode.done
