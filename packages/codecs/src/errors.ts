@@ -46,6 +46,7 @@ export const codecCatalogue = {
   CURFEW_SAML_BASE64: { kind: 'peer', http: 400, title: 'The message is not well-formed base64.', saml: 'Requester' },
   CURFEW_SAML_BINDING_REFUSED: { kind: 'peer', http: 400, title: 'This connection does not accept messages by this binding.', saml: 'Requester' },
   CURFEW_SAML_CONDITIONS: { kind: 'peer', http: 400, title: 'The conditions of the assertion are not met now.', spec: 'saml-core 2.5.1' },
+  CURFEW_SAML_DECRYPTION: { kind: 'peer', http: 400, title: 'The encrypted part of the message can not be read.', saml: 'Requester' },
   CURFEW_SAML_DEFLATE: {
     kind: 'peer',
     http: 400,
@@ -56,6 +57,7 @@ export const codecCatalogue = {
   CURFEW_SAML_DEFLATE_LIMIT: { kind: 'peer', http: 413, title: 'The message inflates to more than is accepted.', saml: 'Requester' },
   CURFEW_SAML_DESTINATION_WRONG: { kind: 'peer', http: 400, title: 'The message was meant for another address.', saml: 'Requester', spec: 'saml-core 3.2.1' },
   CURFEW_SAML_ENCRYPTED: { kind: 'peer', http: 400, title: 'Encrypted identifiers and assertions are not accepted on this connection.', saml: 'Requester' },
+  CURFEW_SAML_ENCRYPTION_REFUSED: { kind: 'peer', http: 400, title: 'The message is encrypted in a way that is not accepted.', saml: 'Requester' },
   CURFEW_SAML_EXPIRED: { kind: 'peer', http: 400, title: 'The message is too old.', saml: 'Requester', spec: 'saml-core 3.7.1' },
   CURFEW_SAML_IN_RESPONSE_TO: { kind: 'peer', http: 400, title: 'The answer belongs to no open request.', spec: 'saml-core 3.2.2' },
   CURFEW_SAML_ISSUE_INSTANT: { kind: 'peer', http: 400, title: 'The time in the message is too far from the time here.', saml: 'Requester' },

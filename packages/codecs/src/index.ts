@@ -60,6 +60,7 @@ export {
   type AuthnStatement,
   type Conditions,
   type SubjectConfirmation,
+  encryptAssertion,
   serialiseAssertion
 } from './saml/assertion.ts'
 export { type AuthnRequest, type NameIDPolicy, type RequestedAuthnContext, serialiseAuthnRequest } from './saml/authn-request.ts'
@@ -117,3 +118,6 @@ export { attribute, childElements, is, text, type XmlAttribute, type XmlDocument
 export { messageLimits, metadataLimits, type XmlLimits } from './xml/limits.ts'
 export { parseXml } from './xml/reader.ts'
 export { type CanonicalXml, type Namespaces, node, write, writeAround, type XmlNode } from './xml/writer.ts'
+export { type ContentAlgorithm, contentAlgorithmOf, type KeyTransport, offeredEncryptionMethods } from './xmlenc/algorithms.ts'
+export { createSeal, type Seal } from './xmlenc/encrypt.ts'
+export { type Decryption, type DecryptionKey, decryptionKeysMax, type EncryptionTarget, makeDecryptionKey, requireEncryptionKey } from './xmlenc/keys.ts'

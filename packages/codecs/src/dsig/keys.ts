@@ -67,7 +67,8 @@ const rsaBitsMin = 2048
 const rsaBitsMinUnsafe = 1024
 const curves = new Set(['prime256v1', 'secp384r1'])
 
-function strengthOf(key: KeyObject): KeyStrength {
+/** Kind and size of a key. */
+export function strengthOf(key: KeyObject): KeyStrength {
   const kind = key.asymmetricKeyType
   const details = key.asymmetricKeyDetails
   return { kind: kind === 'rsa' || kind === 'ec' ? kind : 'other', bits: details?.modulusLength ?? 0, curve: details?.namedCurve ?? '' }

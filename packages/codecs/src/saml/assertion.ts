@@ -1,9 +1,11 @@
 import { CurfewError } from '../errors.ts'
 import type { SignableParts } from '../dsig/sign.ts'
 import { attribute, childElements, is, text, type XmlElement } from '../xml/element.ts'
-import { node, writeAround, type XmlNode } from '../xml/writer.ts'
+import { node, write, writeAround, type XmlNode } from '../xml/writer.ts'
+import type { Open } from '../xmlenc/decrypt.ts'
+import type { Seal } from '../xmlenc/encrypt.ts'
 import { instantText, issuerText, optionalInstant, readInstant, requiredAttribute } from './message.ts'
-import { type NameID, nameIdNode, readNameId } from './name-id.ts'
+import { encryptedIdNode, type NameID, nameIdNode, readNameId } from './name-id.ts'
 import { ns } from './names.ts'
 
 /** What the identity provider says of a user to one service provider (Core 2.3.3). */
@@ -50,15 +52,22 @@ export interface AssertionAttribute {
 const attributesMax = 200
 const valuesMax = 500
 
-export function serialiseAssertion(a: Assertion): SignableParts {
+/** @param seal - encrypts the NameID for the reader; absent: it is written as it is */
+export function serialiseAssertion(a: Assertion, seal?: Seal): SignableParts {
+  const nameId = seal === undefined ? nameIdNode(a.subject.nameId) : encryptedIdNode(a.subject.nameId, seal)
   const root = node('saml:Assertion', { ID: a.id, Version: '2.0', IssueInstant: instantText(a.issueInstant) }, [
     node('saml:Issuer', {}, [a.issuer]),
-    node('saml:Subject', {}, [nameIdNode(a.subject.nameId), ...a.subject.confirmations.map(confirmationNode)]),
+    node('saml:Subject', {}, [nameId, ...a.subject.confirmations.map(confirmationNode)]),
     conditionsNode(a.conditions),
     a.authnStatement === undefined ? undefined : authnStatementNode(a.authnStatement),
     a.attributes.length === 0 ? undefined : node('saml:AttributeStatement', {}, a.attributes.map(attributeNode))
   ])
   return { ...writeAround(root, { saml: ns.saml }, 1), id: a.id }
+}
+
+/** Encrypts an assertion for its reader (Core 2.3.4). @param signedAssertion - the assertion as `signMessage` returned it */
+export function encryptAssertion(signedAssertion: string, seal: Seal): string {
+  return write(node('saml:EncryptedAssertion', {}, [seal(signedAssertion)]), { saml: ns.saml })
 }
 
 function confirmationNode(c: SubjectConfirmation): XmlNode {
@@ -108,9 +117,9 @@ function optionalText(instant: Temporal.Instant | undefined): string | undefined
 
 /**
  * Reads an assertion by absolute position. Statements that SAML allows and this product has no use for are passed over.
- * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED
+ * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED, and those of `readNameId`
  */
-export function readAssertion(element: XmlElement): Assertion {
+export function readAssertion(element: XmlElement, open: Open): Assertion {
   if (attribute(element, 'Version') !== '2.0') throw new CurfewError('CURFEW_SAML_VERSION')
   const children = childElements(element)
   const issuer = children[0]
@@ -130,7 +139,7 @@ export function readAssertion(element: XmlElement): Assertion {
     id: requiredAttribute(element, 'ID'),
     issuer: issuerText(issuer),
     issueInstant: readInstant(attribute(element, 'IssueInstant'), 'IssueInstant'),
-    subject: readSubject(subject),
+    subject: readSubject(subject, open),
     conditions: conditions === undefined ? { audienceRestrictions: [] } : readConditions(conditions),
     attributes: statements.filter((child) => is(child, ns.saml, 'AttributeStatement')).flatMap(readAttributes),
     ...(statement === undefined ? {} : { authnStatement: readAuthnStatement(statement) })
@@ -140,9 +149,9 @@ export function readAssertion(element: XmlElement): Assertion {
 /** `Advice` may hold other assertions: refused. */
 const statementNames = new Set(['AuthnStatement', 'AttributeStatement', 'AuthzDecisionStatement'])
 
-function readSubject(element: XmlElement): Assertion['subject'] {
+function readSubject(element: XmlElement, open: Open): Assertion['subject'] {
   const [nameId, ...confirmations] = childElements(element)
-  return { nameId: readNameId(nameId), confirmations: confirmations.map(readConfirmation) }
+  return { nameId: readNameId(nameId, open), confirmations: confirmations.map(readConfirmation) }
 }
 
 function readConfirmation(element: XmlElement): SubjectConfirmation {

@@ -58,17 +58,20 @@ export function redact(value: string): string {
 function describeSubject(children: readonly XmlElement[]): Record<string, string | readonly string[]> {
   const nameId = children.find((child) => is(child, ns.saml, 'NameID'))
   if (nameId !== undefined) return nameIdFields(nameId)
+  if (children.some((child) => is(child, ns.saml, 'EncryptedID'))) return { NameID: 'encrypted' }
+  if (children.some((child) => is(child, ns.saml, 'EncryptedAssertion'))) return { Assertion: 'encrypted' }
   const assertion = children.find((child) => is(child, ns.saml, 'Assertion'))
   if (assertion === undefined) return {}
   const parts = childElements(assertion)
   const subject = parts.find((child) => is(child, ns.saml, 'Subject'))
   const inner = subject === undefined ? undefined : childElements(subject).find((child) => is(child, ns.saml, 'NameID'))
+  const isHidden = subject !== undefined && childElements(subject).some((child) => is(child, ns.saml, 'EncryptedID'))
   const statement = parts.find((child) => is(child, ns.saml, 'AuthnStatement'))
   const attributes = parts.filter((child) => is(child, ns.saml, 'AttributeStatement')).flatMap((child) => childElements(child))
   const index = statement === undefined ? undefined : attribute(statement, 'SessionIndex')
   return {
     Assertion: attribute(assertion, 'ID') ?? '',
-    ...(inner === undefined ? {} : nameIdFields(inner)),
+    ...(inner === undefined ? (isHidden ? { NameID: 'encrypted' } : {}) : nameIdFields(inner)),
     ...(index === undefined ? {} : { SessionIndex: index }),
     Attributes: attributes.map((child) => attribute(child, 'Name') ?? '')
   }

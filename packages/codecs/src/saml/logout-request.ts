@@ -1,8 +1,10 @@
 import { CurfewError } from '../errors.ts'
 import { attribute, childElements, is, text, type XmlElement } from '../xml/element.ts'
 import { node } from '../xml/writer.ts'
+import type { Open } from '../xmlenc/decrypt.ts'
+import type { Seal } from '../xmlenc/encrypt.ts'
 import { instantText, type MessageHeader, messageParts, optionalInstant, readMessage, type SignableParts } from './message.ts'
-import { type NameID, nameIdNode, readNameId } from './name-id.ts'
+import { encryptedIdNode, type NameID, nameIdNode, readNameId } from './name-id.ts'
 import { ns, sessionIndexesMax, valueCharactersMax } from './names.ts'
 
 /** A wish to end sessions of one principal (Core 3.7.1). */
@@ -18,20 +20,23 @@ export interface LogoutRequest extends MessageHeader {
   readonly asynchronous: boolean
 }
 
-export function serialiseLogoutRequest(m: LogoutRequest): SignableParts {
+/** @param seal - encrypts the subject for the reader; absent: it is written as it is */
+export function serialiseLogoutRequest(m: LogoutRequest, seal?: Seal): SignableParts {
   const extensions = m.asynchronous ? node('samlp:Extensions', {}, [node('aslo:Asynchronous')]) : undefined
+  const subject = seal === undefined ? nameIdNode(m.subject) : encryptedIdNode(m.subject, seal)
   return messageParts(
     'samlp:LogoutRequest',
     m,
     { NotOnOrAfter: m.notOnOrAfter === undefined ? undefined : instantText(m.notOnOrAfter), Reason: m.reason, Consent: m.consent },
-    [extensions, nameIdNode(m.subject), ...m.sessionIndexes.map((index) => node('samlp:SessionIndex', {}, [index]))]
+    [extensions, subject, ...m.sessionIndexes.map((index) => node('samlp:SessionIndex', {}, [index]))]
   )
 }
 
 /**
- * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED, CURFEW_SAML_LIMIT with more than {@link sessionIndexesMax} indexes
+ * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_LIMIT with more than {@link sessionIndexesMax} indexes, and those of
+ *   {@link readNameId}
  */
-export function readLogoutRequest(element: XmlElement): LogoutRequest {
+export function readLogoutRequest(element: XmlElement, open: Open): LogoutRequest {
   const { header, extensions, rest } = readMessage(element)
   const [subject, ...indexes] = rest
   if (indexes.length > sessionIndexesMax) throw new CurfewError('CURFEW_SAML_LIMIT', { what: 'SessionIndex', maximum: sessionIndexesMax })
@@ -41,7 +46,7 @@ export function readLogoutRequest(element: XmlElement): LogoutRequest {
   return {
     kind: 'LogoutRequest',
     ...header,
-    subject: readNameId(subject),
+    subject: readNameId(subject, open),
     sessionIndexes: indexes.map(readSessionIndex),
     asynchronous: extensions !== undefined && childElements(extensions).some((child) => is(child, ns.aslo, 'Asynchronous')),
     ...(notOnOrAfter === undefined ? {} : { notOnOrAfter }),

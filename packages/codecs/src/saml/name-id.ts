@@ -1,6 +1,8 @@
 import { CurfewError } from '../errors.ts'
 import { attribute, is, text, type XmlElement } from '../xml/element.ts'
-import { node, type XmlNode } from '../xml/writer.ts'
+import { node, write, type XmlNode } from '../xml/writer.ts'
+import type { Open } from '../xmlenc/decrypt.ts'
+import type { Seal } from '../xmlenc/encrypt.ts'
 import { ns, valueCharactersMax } from './names.ts'
 
 /** A name identifier, exactly as issued: partners compare every part (Core 2.2.3). */
@@ -15,9 +17,21 @@ export function nameIdNode(id: NameID): XmlNode {
   return node('saml:NameID', { Format: id.format, NameQualifier: id.nameQualifier, SPNameQualifier: id.spNameQualifier }, [id.value])
 }
 
-/** @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED */
-export function readNameId(element: XmlElement | undefined): NameID {
-  if (is(element, ns.saml, 'EncryptedID')) throw new CurfewError('CURFEW_SAML_ENCRYPTED', { what: 'EncryptedID' })
+/** The identifier encrypted for its reader (Core 2.2.4). */
+export function encryptedIdNode(id: NameID, seal: Seal): XmlNode {
+  return node('saml:EncryptedID', {}, [seal(write(nameIdNode(id), { saml: ns.saml }))])
+}
+
+/**
+ * Reads an identifier, plain or encrypted.
+ * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED, CURFEW_SAML_ENCRYPTION_REFUSED, CURFEW_SAML_DECRYPTION
+ */
+export function readNameId(element: XmlElement | undefined, open: Open): NameID {
+  if (is(element, ns.saml, 'EncryptedID')) return readPlain(open(element, { namespace: ns.saml, name: 'NameID' }).root)
+  return readPlain(element)
+}
+
+function readPlain(element: XmlElement | undefined): NameID {
   if (!is(element, ns.saml, 'NameID')) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'NameID' })
   const value = text(element)
   if (value.length === 0 || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'NameID value' })

@@ -15,31 +15,31 @@ export interface Response extends MessageHeader {
   readonly assertion?: Assertion
 }
 
-/** @param signedAssertion - the assertion as {@link signMessage} returned it; absent for an error */
-export function serialiseResponse(m: Omit<Response, 'assertion'>, signedAssertion?: string): SignableParts {
+/** @param assertion - as `signMessage` or `encryptAssertion` returned it; absent for an error */
+export function serialiseResponse(m: Omit<Response, 'assertion'>, assertion?: string): SignableParts {
   return messageParts('samlp:Response', m, { InResponseTo: m.inResponseTo }, [
     statusNode(m.status),
-    signedAssertion === undefined ? undefined : new CanonicalXml(signedAssertion)
+    assertion === undefined ? undefined : new CanonicalXml(assertion)
   ])
 }
 
 /** A Response whose assertion element has not been judged yet. */
 export interface ResponseParts {
   readonly response: Omit<Response, 'assertion'>
+  /** `Assertion` or `EncryptedAssertion`. */
   readonly assertion: XmlElement | undefined
 }
 
 /**
- * Reads a Response by absolute position: Status, then nothing or exactly one Assertion.
- * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ASSERTION_COUNT, CURFEW_SAML_ENCRYPTED
+ * Reads a Response by absolute position: Status, then nothing or exactly one Assertion or EncryptedAssertion.
+ * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ASSERTION_COUNT
  */
 export function readResponse(element: XmlElement): ResponseParts {
   const { header, rest } = readMessage(element)
   const [statusElement, assertion, ...more] = rest
   if (!is(statusElement, ns.samlp, 'Status')) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'Response' })
-  if (is(assertion, ns.saml, 'EncryptedAssertion')) throw new CurfewError('CURFEW_SAML_ENCRYPTED', { what: 'EncryptedAssertion' })
-  if (more.length > 0 || (assertion !== undefined && !is(assertion, ns.saml, 'Assertion')))
-    throw new CurfewError('CURFEW_SAML_ASSERTION_COUNT', { found: rest.length - 1 })
+  const isAssertion = is(assertion, ns.saml, 'Assertion') || is(assertion, ns.saml, 'EncryptedAssertion')
+  if (more.length > 0 || (assertion !== undefined && !isAssertion)) throw new CurfewError('CURFEW_SAML_ASSERTION_COUNT', { found: rest.length - 1 })
   const inResponseTo = attribute(element, 'InResponseTo')
   return { response: { kind: 'Response', ...header, status: readStatus(statusElement), ...(inResponseTo === undefined ? {} : { inResponseTo }) }, assertion }
 }

@@ -3,7 +3,9 @@ import { type SignedView, signatureOf, verifyEnveloped } from '../dsig/enveloped
 import type { VerificationKey } from '../dsig/keys.ts'
 import { sha256Hex, verifyBytes } from '../dsig/sign.ts'
 import { CurfewError } from '../errors.ts'
-import { childElements, type XmlElement } from '../xml/element.ts'
+import { childElements, is, type XmlDocument, type XmlElement } from '../xml/element.ts'
+import { openerFor } from '../xmlenc/decrypt.ts'
+import type { Decryption } from '../xmlenc/keys.ts'
 import { readAssertion } from './assertion.ts'
 import { type AuthnRequest, readAuthnRequest } from './authn-request.ts'
 import { type LogoutRequest, readLogoutRequest } from './logout-request.ts'
@@ -63,16 +65,19 @@ export interface PeerKeys {
   readonly entityId: string
   readonly keys: readonly VerificationKey[]
   readonly policy?: VerifyPolicy
+  /** Absent: nothing encrypted is accepted. */
+  readonly decryption?: Decryption
 }
 
 /**
  * Verifies a LogoutRequest; unsigned ones are refused on every binding.
  * @throws CURFEW_SAML_SIGNATURE_MISSING, CURFEW_SAML_SIGNATURE_INVALID, CURFEW_SAML_SIGNER_UNKNOWN,
- *   CURFEW_SAML_ALGORITHM_REFUSED, CURFEW_SAML_ISSUER_WRONG, CURFEW_SAML_STRUCTURE
+ *   CURFEW_SAML_ALGORITHM_REFUSED, CURFEW_SAML_ISSUER_WRONG, CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED,
+ *   CURFEW_SAML_ENCRYPTION_REFUSED, CURFEW_SAML_DECRYPTION
  */
 export function verifyLogoutRequest(received: Received, peer: PeerKeys): Verified<LogoutRequest> {
   const { view, proof } = prove(received, 'LogoutRequest', peer)
-  return seal(readLogoutRequest(view), proof, peer)
+  return seal(readLogoutRequest(view, openerFor(peer.decryption, true)), proof, peer)
 }
 
 /** Verifies a LogoutResponse, as {@link verifyLogoutRequest}. */
@@ -97,6 +102,7 @@ export function verifyAuthnRequest(received: Received, peer: PeerKeys, options: 
 /**
  * Verifies a Response received by POST: the assertion must be signed, or the whole Response; a signature that is
  * there must be good even where the other one would do. Error responses without assertion must be signed themselves.
+ * An encrypted assertion is opened first: without a signature on the Response it must carry one itself, inside.
  */
 export function verifyResponse(received: Received, peer: PeerKeys, options: { readonly wantResponseSigned?: boolean } = {}): Verified<Response> {
   requireKind(received, 'Response')
@@ -104,18 +110,30 @@ export function verifyResponse(received: Received, peer: PeerKeys, options: { re
   const { document, element } = received[content]
   const outer = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
   if (outer === undefined && options.wantResponseSigned === true) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: 'Response' })
-  const { response, assertion: assertionElement } = readResponse(outer?.view ?? element)
-  requireNoNestedMessages(element, assertionElement)
+  const { response, assertion: carried } = readResponse(outer?.view ?? element)
+  requireNoNestedMessages(element, carried)
+  const plain = carried === undefined ? undefined : opened({ document, element: carried }, peer, outer !== undefined)
   const inner =
-    assertionElement === undefined || signatureOf(assertionElement) === undefined
-      ? undefined
-      : verifyEnveloped(document, assertionElement, peer.keys, peer.policy ?? {})
+    plain === undefined || signatureOf(plain.element) === undefined ? undefined : verifyEnveloped(plain.document, plain.element, peer.keys, peer.policy ?? {})
   const best = inner ?? outer
-  if (best === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: assertionElement === undefined ? 'Response' : 'Assertion' })
+  if (best === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: plain === undefined ? 'Response' : 'Assertion' })
   // Without an outer signature only the assertion is proved: the fields around it are used to find it, never trusted more.
-  const assertion = assertionElement === undefined ? undefined : readAssertion(inner?.view ?? assertionElement)
+  const assertion = plain === undefined ? undefined : readAssertion(inner?.view ?? plain.element, openerFor(peer.decryption, true))
   if (assertion !== undefined && assertion.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
   return seal({ ...response, ...(assertion === undefined ? {} : { assertion }) }, proofFrom(received, peer, best), peer)
+}
+
+interface Located {
+  readonly document: XmlDocument
+  readonly element: XmlElement
+}
+
+/** The assertion itself. One that was encrypted is a document of its own, held to the same rules as any other. */
+function opened(carried: Located, peer: PeerKeys, isCovered: boolean): Located {
+  if (!is(carried.element, ns.saml, 'EncryptedAssertion')) return carried
+  const document = openerFor(peer.decryption, isCovered)(carried.element, { namespace: ns.saml, name: 'Assertion' })
+  requireNoNestedMessages(document.root, undefined)
+  return { document, element: document.root }
 }
 
 function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonly view: XmlElement; readonly proof: Proof } {
