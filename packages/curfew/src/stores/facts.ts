@@ -1,6 +1,7 @@
 import type { Participant } from '../core/participant.ts'
 import type { LogoutRun } from '../core/run.ts'
 import type { Session } from '../core/session.ts'
+import type { Renewal } from './store.ts'
 
 /** Joins two facts about one participant. The order does not matter; joining the same fact again changes nothing. */
 export function joinParticipant(a: Participant, b: Participant): Participant {
@@ -29,6 +30,18 @@ export function joinActivity(known: Activity, reported: Activity, expiresAtMs: n
     lastActivityAtMs: Math.max(known.lastActivityAtMs, reported.lastActivityAtMs),
     idleExpiresAtMs: Math.max(known.idleExpiresAtMs, Math.min(reported.idleExpiresAtMs, expiresAtMs))
   }
+}
+
+/**
+ * Gives a session new cookies; the later proof wins, equal times are decided by the cookie, so that every order of the
+ * same facts ends the same. Returns the session itself when nothing changes.
+ */
+export function joinRenewal(session: Session, { tokenHash, persistentTokenHash, authenticatedAtMs }: Renewal): Session {
+  const isLater =
+    authenticatedAtMs > session.authenticatedAtMs || (authenticatedAtMs === session.authenticatedAtMs && tokenHash > session.tokenHash)
+  if (!isLater) return session
+  const { persistentTokenHash: _, ...rest } = session
+  return { ...rest, version: session.version + 1, tokenHash, authenticatedAtMs, ...(persistentTokenHash === undefined ? {} : { persistentTokenHash }) }
 }
 
 /** When a live session has to be ended: whichever limit comes first. */

@@ -31,6 +31,11 @@ export interface Store {
    * looks at `isLive` first: an idle limit that has passed but was not acted on yet is moved as well.
    */
   touch(sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): Promise<Ack<'touched' | 'ended' | 'unknown'>>
+  /**
+   * Puts new cookies in the place of the former ones, after the user proved again who it is; the version grows. What is
+   * earlier than the proof that is known changes nothing. Ended sessions stay as they are.
+   */
+  renewSession(sessionId: SessionId, renewal: Renewal): Promise<Ack<'renewed' | 'ended' | 'unknown'>>
   getSession(sessionId: SessionId): Promise<Session | undefined>
   getParticipants(sessionId: SessionId): Promise<readonly Participant[]>
   /** Live or ended; should a cookie belong to several, the live one, then the newest. */
@@ -123,6 +128,9 @@ export interface Store {
   describe(): Promise<StoreDescription>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** New cookies of a session that goes on. */
+export type Renewal = Pick<Session, 'tokenHash' | 'persistentTokenHash' | 'authenticatedAtMs'>
 
 /** How safely a write is kept: on every copy asked for, on fewer, on this machine only. */
 export type Durability = 'replicated' | 'degraded' | 'local'

@@ -62,6 +62,11 @@ const sessionCalls: fc.Arbitrary<Call>[] = [
       (store) =>
         store.touch(idOf(n), at, until)
   ),
+  fc.tuple(small, small, instant, fc.boolean()).map(
+    ([n, cookie, at, lasts]): Call =>
+      (store) =>
+        store.renewSession(idOf(n), { tokenHash: `renewed-${cookie}`, authenticatedAtMs: at, ...(lasts ? { persistentTokenHash: `lasting-${cookie}` } : {}) })
+  ),
   fc.tuple(small, small, instant, fc.nat(4), instant).map(
     ([n, runNumber, at, stale, until]): Call =>
       async (store) => {

@@ -93,6 +93,29 @@ function activityTests(test: StoreTest): void {
       assert.deepEqual(await stored(store, session), ended)
     })
 
+    test('gives a session new cookies, and the former ones find nothing', async (store) => {
+      const session = await signedOn(store, sampleSession(0, { persistent: true, persistentTokenHash: 'lasting-0' }), [sampleParticipant('payroll', 0)])
+      const renewal = { tokenHash: 'token-new', persistentTokenHash: 'lasting-new', authenticatedAtMs: t0 + 5000 }
+      assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
+      const renewed = await stored(store, session)
+      assert.deepEqual(renewed, { ...session, ...renewal, version: session.version + 1 })
+      assert.deepEqual(
+        [await store.findSessionByToken('token-0'), await store.findSessionByPersistentToken('lasting-0')],
+        [undefined, undefined]
+      )
+      assert.deepEqual([await store.findSessionByToken('token-new'), await store.findSessionByPersistentToken('lasting-new')], [renewed, renewed])
+      assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
+      assert.equal((await store.renewSession(session.id, { tokenHash: 'token-late', authenticatedAtMs: t0 + 4000 })).value, 'renewed')
+      assert.deepEqual(await stored(store, session), renewed)
+      assert.equal((await store.getParticipants(session.id)).length, 1)
+      assert.equal((await store.endSession(sampleEnd(1, session))).value.kind, 'changed')
+      await store.endSession(sampleEnd(1, renewed))
+      const ended = await stored(store, session)
+      assert.equal((await store.renewSession(session.id, { ...renewal, authenticatedAtMs: t0 + 9000 })).value, 'ended')
+      assert.deepEqual(await stored(store, session), ended)
+      assert.equal((await store.renewSession('ses_unknown', renewal)).value, 'unknown')
+    })
+
     test('names the sessions whose idle or absolute limit has passed, the longest due first', async (store) => {
       await signedOn(store, sampleSession(1, { idleExpiresAtMs: t0 + 300, expiresAtMs: t0 + 900 }))
       await signedOn(store, sampleSession(2, { idleExpiresAtMs: t0 + 200, expiresAtMs: t0 + 900 }))

@@ -3,8 +3,8 @@ import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
-import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
-import type { EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
+import type { EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
@@ -18,6 +18,7 @@ type SessionCalls = Pick<
   | 'endSession'
   | 'openRun'
   | 'touch'
+  | 'renewSession'
   | 'getSession'
   | 'getParticipants'
   | 'findSessionByToken'
@@ -42,6 +43,7 @@ export function memorySessions(context: MemoryContext): SessionCalls {
         value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs),
         durability
       })),
+    renewSession: (sessionId, renewal) => write('renewSession', (all) => ({ value: renewSession(all, sessionId, renewal), durability })),
     getSession: async (sessionId) => state().sessions.get(sessionId)?.session,
     getParticipants: async (sessionId) => inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
     findSessionByToken: async (tokenHash) => preferred(state(), (session) => session.tokenHash === tokenHash),
@@ -125,6 +127,14 @@ function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: numbe
   const activity = joinActivity(stored.session, { lastActivityAtMs, idleExpiresAtMs }, stored.session.expiresAtMs)
   state.sessions.set(sessionId, { ...stored, session: { ...stored.session, ...activity } })
   return 'touched'
+}
+
+function renewSession(state: MemoryState, sessionId: SessionId, renewal: Renewal): 'renewed' | 'ended' | 'unknown' {
+  const stored = state.sessions.get(sessionId)
+  if (stored === undefined) return 'unknown'
+  if (stored.session.end !== undefined) return 'ended'
+  state.sessions.set(sessionId, { ...stored, session: joinRenewal(stored.session, renewal) })
+  return 'renewed'
 }
 
 function live(state: MemoryState, wanted: (session: Session) => boolean): Session[] {

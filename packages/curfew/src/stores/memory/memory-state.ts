@@ -96,6 +96,7 @@ export type StoreWrite =
   | 'endSession'
   | 'openRun'
   | 'touch'
+  | 'renewSession'
   | 'purge'
   | 'commitRun'
   | 'claimEffects'

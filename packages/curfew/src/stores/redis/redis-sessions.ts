@@ -3,9 +3,9 @@ import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
-import { dueAtMs, joinParticipant, tombstoneUntilMs } from '../facts.ts'
+import { dueAtMs, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
-import type { Ack, EndCommit, EndResult, Page, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import type { Ack, EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { isWantedSession } from '../wanted.ts'
 import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
@@ -22,6 +22,7 @@ type SessionCalls = Pick<
   | 'endSession'
   | 'openRun'
   | 'touch'
+  | 'renewSession'
   | 'getSession'
   | 'getParticipants'
   | 'findSessionByToken'
@@ -49,6 +50,7 @@ export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
       ])
       return { value: wordOf(reply) as 'touched' | 'ended' | 'unknown', durability }
     },
+    renewSession: (sessionId, renewal) => renewSession(context, sessionId, renewal),
     getSession: (sessionId) => readSession(context, sessionId),
     getParticipants: (sessionId) => readParticipants(context, sessionId),
     findSessionByToken: async (tokenHash) =>
@@ -146,6 +148,32 @@ async function addParticipant(context: RedisContext, sessionId: SessionId, parti
     if (word !== 'joined-with') return { value: word as 'added' | 'exists' | 'ended' | 'unknown', durability }
     if (isRepeat && found === doc) return { value: known === '' ? 'added' : 'exists', durability }
     known = found === '' ? await readParticipant(context, sessionId, participant.id) : found
+  }
+}
+
+/** The look-up by the new cookies is written before, the one by the former ones goes afterwards. */
+async function renewSession(context: RedisContext, sessionId: SessionId, renewal: Renewal): Promise<Ack<'renewed' | 'ended' | 'unknown'>> {
+  const bucket = context.keys.ofSession(sessionId)
+  for (;;) {
+    const known = await context.shards.read(bucket, 'HGET', `s:${sessionId}`, 'd')
+    const session = await readSession(context, sessionId)
+    if (known === null || session === undefined) return { value: 'unknown', durability: 'local' }
+    const renewed = joinRenewal(session, renewal)
+    const doc = renewed === session ? String(known) : sessionDoc(renewed)
+    const added = sessionEntries(context, renewed)
+    if (renewed !== session) await addEntries(context, added)
+    const args = [sessionId, String(known), doc]
+    const { reply, durability } = await context.shards.write(bucket, 'renew_session', args, { again: { name: 'renew_session', args } })
+    const word = wordOf(reply)
+    if (word === 'changed') continue
+    // What leads to cookies that are not those of the session is of no use to anybody.
+    const [stay, go] = word === 'renewed' ? [added, sessionEntries(context, session)] : [sessionEntries(context, session), added]
+    const kept = new Set(stay.map(({ key }) => key))
+    await dropEntries(
+      context,
+      go.filter(({ key }) => !kept.has(key))
+    )
+    return { value: word as 'renewed' | 'ended' | 'unknown', durability }
   }
 }
 

@@ -90,6 +90,20 @@ define('touch', false, function(P, a)
   return {'touched'}
 end)
 
+-- renew_session P id expected doc: expected is the document that the caller joined with
+-- -> renewed | ended | unknown | changed + the document that is there
+define('renew_session', false, function(P, a)
+  local s = P .. 's:' .. a[1]
+  local state = redis.call('HMGET', s, 'd', 'e')
+  if not state[1] then beat(P) return {'unknown'} end
+  if state[2] then beat(P) return {'ended'} end
+  if state[1] == a[3] then beat(P) return {'renewed'} end
+  if state[1] ~= a[2] then return {'changed', state[1]} end
+  redis.call('HSET', s, 'd', a[3])
+  redis.call('HINCRBY', s, 'v', 1)
+  return {'renewed'}
+end)
+
 -- revoked P id: the revocation is on the list and in the feed
 define('revoked', true, function(P, a)
   redis.call('HDEL', P .. 'revoking', a[1])

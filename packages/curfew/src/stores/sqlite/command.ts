@@ -1,7 +1,7 @@
 import type { SessionId, UserKey } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
-import type { Artifact, AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, RunCommit, RunOpening } from '../store.ts'
+import type { Artifact, AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, Renewal, RunCommit, RunOpening } from '../store.ts'
 
 /** What the writer is asked to do and what it answers, call by call. */
 export interface Commands {
@@ -19,6 +19,10 @@ export interface Commands {
       readonly idleExpiresAtMs: number
     }
     readonly result: 'touched' | 'ended' | 'unknown'
+  }
+  readonly renewSession: {
+    readonly input: { readonly sessionId: SessionId; readonly renewal: Renewal }
+    readonly result: 'renewed' | 'ended' | 'unknown'
   }
   readonly commitRun: { readonly input: RunCommit; readonly result: 'committed' | 'changed' | 'unknown' }
   readonly claimEffects: { readonly input: EffectClaim; readonly result: readonly ClaimedEffect[] }

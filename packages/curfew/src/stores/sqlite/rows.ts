@@ -79,35 +79,40 @@ export const insertSession = `INSERT INTO session (id, version, user_key, userna
 
 /** Values for {@link insertSession}. A session begins without an end. */
 export function sessionValues(session: Session): readonly Column[] {
+  return [
+    session.id,
+    session.version,
+    session.userKey,
+    session.username,
+    session.tokenHash,
+    session.persistentTokenHash ?? null,
+    session.createdAtMs,
+    session.lastActivityAtMs,
+    session.idleExpiresAtMs,
+    session.expiresAtMs,
+    dueAtMs(session),
+    sessionDoc(session)
+  ]
+}
+
+/** What of a session is kept in `doc`. */
+export function sessionDoc(session: Session): string {
   const {
-    id,
-    version,
-    userKey,
-    username,
-    tokenHash,
-    persistentTokenHash,
-    createdAtMs,
-    lastActivityAtMs,
-    idleExpiresAtMs,
-    expiresAtMs,
-    end: _,
+    id: _id,
+    version: _version,
+    userKey: _userKey,
+    username: _username,
+    tokenHash: _tokenHash,
+    persistentTokenHash: _persistentTokenHash,
+    createdAtMs: _createdAtMs,
+    lastActivityAtMs: _lastActivityAtMs,
+    idleExpiresAtMs: _idleExpiresAtMs,
+    expiresAtMs: _expiresAtMs,
+    end: _end,
     ...rest
   } = session
   const doc: SessionDoc = rest
-  return [
-    id,
-    version,
-    userKey,
-    username,
-    tokenHash,
-    persistentTokenHash ?? null,
-    createdAtMs,
-    lastActivityAtMs,
-    idleExpiresAtMs,
-    expiresAtMs,
-    dueAtMs(session),
-    JSON.stringify(doc)
-  ]
+  return JSON.stringify(doc)
 }
 
 /** Columns of table `participant` besides the session. */

@@ -1,4 +1,4 @@
-import { dueAtMs, joinActivity, joinParticipant, tombstoneUntilMs } from '../facts.ts'
+import { dueAtMs, joinActivity, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
 import type { Handlers } from './command.ts'
 import { type Database, prepare } from './driver.ts'
@@ -12,12 +12,13 @@ import {
   readSession,
   type SessionRow,
   sessionColumns,
+  sessionDoc,
   sessionValues
 } from './rows.ts'
 import type { RunWrites } from './run-writes.ts'
 import type { Tally } from './tally.ts'
 
-type SessionHandlers = Pick<Handlers, 'openSession' | 'addParticipant' | 'endSession' | 'openRun' | 'touch'>
+type SessionHandlers = Pick<Handlers, 'openSession' | 'addParticipant' | 'endSession' | 'openRun' | 'touch' | 'renewSession'>
 
 export interface SessionWriteParts {
   readonly capacity: number
@@ -27,7 +28,7 @@ export interface SessionWriteParts {
 }
 
 export function sessionWrites(db: Database, parts: SessionWriteParts): SessionHandlers {
-  return { ...factWrites(db, parts), ...endWrites(db, parts), ...touchWrites(db) }
+  return { ...factWrites(db, parts), ...endWrites(db, parts), ...touchWrites(db), ...renewWrites(db) }
 }
 
 function factWrites(db: Database, { tally, capacity }: SessionWriteParts): Pick<SessionHandlers, 'openSession' | 'addParticipant'> {
@@ -118,6 +119,23 @@ function touchWrites(db: Database): Pick<SessionHandlers, 'touch'> {
       const dueAt = dueAtMs({ idleExpiresAtMs: next.idleExpiresAtMs, expiresAtMs: row.expires_at_ms })
       move.run(next.lastActivityAtMs, next.idleExpiresAtMs, dueAt, sessionId)
       return 'touched'
+    }
+  }
+}
+
+function renewWrites(db: Database): Pick<SessionHandlers, 'renewSession'> {
+  const byId = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.id = ?`)
+  const update = prepare(db, 'UPDATE session SET version = ?, token_hash = ?, persistent_token_hash = ?, doc = ? WHERE id = ?')
+
+  return {
+    renewSession({ sessionId, renewal }) {
+      const row = byId.get(sessionId)
+      if (row === undefined) return 'unknown'
+      if (row.end_doc !== null) return 'ended'
+      const session = readSession(row)
+      const renewed = joinRenewal(session, renewal)
+      if (renewed !== session) update.run(renewed.version, renewed.tokenHash, renewed.persistentTokenHash ?? null, sessionDoc(renewed), sessionId)
+      return 'renewed'
     }
   }
 }

@@ -101,6 +101,7 @@ function sessionCalls({ ask, read }: Access, reads: SessionReads) {
     endSession: (commit) => ask('endSession', commit),
     openRun: (opening) => ask('openRun', opening),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) => ask('touch', { sessionId, lastActivityAtMs, idleExpiresAtMs }),
+    renewSession: (sessionId, renewal) => ask('renewSession', { sessionId, renewal }),
     getSession: (sessionId) => read(() => reads.getSession(sessionId)),
     getParticipants: (sessionId) => read(() => reads.getParticipants(sessionId)),
     findSessionByToken: (tokenHash) => read(() => reads.findSessionByToken(tokenHash)),
