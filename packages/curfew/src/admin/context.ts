@@ -1,5 +1,6 @@
 import type { SessionId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Actor } from '../core/session.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
@@ -24,6 +25,8 @@ export interface AdminContext {
   peer(id: string): Peer | undefined
   /** Streams of shared signals. */
   streams(): Promise<readonly StreamView[]>
+  /** Issues a code for one reset of a password. */
+  resetPassword(username: string, by: Actor): Promise<{ readonly username: string; readonly url: string; readonly untilMs: number }>
   status(): 'ok' | 'starting' | 'stopping'
   readonly cluster: AdminCluster
 }

@@ -31,6 +31,12 @@ export const sessionView = z.object({
   end: z.object({ atMs, reason, by: z.string(), run: runIdSchema }).optional()
 })
 
+export const resetView = z.object({
+  user: z.string(),
+  url: z.string().describe('Good for one reset; whoever has it chooses the password'),
+  untilMs: atMs
+})
+
 export const sessionDetail = sessionView.extend({ participants: z.array(participantView) })
 
 export const attemptView = z.object({
@@ -161,6 +167,7 @@ export const problemView = z.object({
 
 export type SessionView = z.output<typeof sessionView>
 export type SessionDetail = z.output<typeof sessionDetail>
+export type ResetView = z.output<typeof resetView>
 export type RunView = z.output<typeof runView>
 export type DeliveryView = z.output<typeof deliveryView>
 export type EndedView = z.output<typeof endedView>

@@ -11,6 +11,7 @@ import { sendProblem, unauthorised } from './problem.ts'
 import { registerRuns } from './run-routes.ts'
 import { registerSessions } from './session-routes.ts'
 import { registerSystem } from './system-routes.ts'
+import { registerUsers } from './user-routes.ts'
 
 /** A Fastify instance whose routes are typed by their zod schemas. */
 export type AdminServer = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
@@ -51,6 +52,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     registerLogout(typed, ctx)
     registerSystem(typed, ctx)
     registerCluster(typed, ctx)
+    registerUsers(typed, ctx)
   })
   return app
 }

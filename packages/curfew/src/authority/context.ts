@@ -25,7 +25,7 @@ import type { SamlSettings } from './saml/settings.ts'
 import type { SharedSignalsSettings } from './shared-signals/settings.ts'
 import type { Signals } from './shared-signals/signals.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
-import type { UserDirectory } from './sign-on/users.ts'
+import type { UserDirectory } from './sign-on/user-directory.ts'
 
 /** Everything the surfaces of the authority share. Made once by the composition root, or by a test. */
 export interface AuthorityContext {
@@ -46,7 +46,6 @@ export interface AuthorityContext {
   readonly upstreams: OpenIdUpstreams
   readonly locator: Locator
   readonly users: UserDirectory
-  readonly passwords: Passwords
   readonly secrets: AuthoritySecrets
   readonly csrf: Csrf
   readonly sessions: SessionSettings
@@ -80,13 +79,6 @@ export interface AuthorityContext {
 /** Partner name under which the authority seals its own session reference identifiers. */
 export const ownPartner = 'curfew:sri'
 
-export interface Passwords {
-  /** Compares in constant time; false for a hash that can't be read. */
-  verify(passwordHash: string, password: string): Promise<boolean>
-  /** A hash of nobody's password at the usual cost, so that an unknown user takes as long as a known one. */
-  readonly decoyHash: string
-}
-
 /** Keys derived for one use each. */
 export interface AuthoritySecrets {
   /** Derives session cookies from persistent ones. */
@@ -104,8 +96,22 @@ export interface SignOnSettings {
   /** Allowed `TargetResource` addresses of a sign-in. */
   readonly targets: readonly RedirectRule[]
   readonly sessionState: SessionState
+  readonly passwords: PasswordSettings
   /** `endsSessions`: a lock ends the sessions of the user, too. Whoever knows the name can then sign that user out. */
   readonly locking: { readonly attempts: number; readonly windowMinutes: number; readonly endsSessions?: boolean }
+}
+
+/** What people may do about their passwords here. */
+export interface PasswordSettings {
+  /** They may change them, and use codes of the help desk. */
+  readonly change: boolean
+  readonly lengthMin: number
+  /** What a change on the page does to the other sessions of the user. */
+  readonly otherSessions: 'ask' | 'end' | 'keep'
+  /** A changed or reset password ends the sessions that were opened before, unless the person decides otherwise. */
+  readonly endsSessions: boolean
+  /** How long a code of the help desk is good for. */
+  readonly resetHours: number
 }
 
 export interface LogoutSettings {

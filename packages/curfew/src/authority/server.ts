@@ -31,7 +31,9 @@ import { browserToken, currentSession, isSecure } from './sign-on/browser-sessio
 import { correctBrowserState } from './sign-on/browser-state.ts'
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
-import { finishSignOn, type SignedIn, type SignOnDeps, signOnPlugin } from './sign-on/plugin.ts'
+import { finishSignOn, type SignedIn, type SignOnDeps } from './sign-on/finish-sign-on.ts'
+import { changePath } from './sign-on/password-page.ts'
+import { signOnPlugin } from './sign-on/plugin.ts'
 import { type ArriveDeps } from './upstream/arrive.ts'
 
 /** Largest request body, as the replaced product (AC-165). */
@@ -67,7 +69,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(oidcRpPlugin(arrive))
   app.register(oidcPlugin(ctx))
   app.register(openTokenPlugin(arrive))
-  app.register(extPlugin(ctx))
+  app.register(extPlugin(signOn))
   app.register(pingPlugin(ctx))
   app.register(revocationFeedPlugin(ctx))
   app.register(sessionManagementPlugin(ctx))
@@ -123,6 +125,7 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     clearSessionCookies: (reply) => clearSessionCookies(reply, { isSecure: isSecure(ctx) }),
     hasPassword: (session) => ctx.signOn.hasForm && session.sourceId === ctx.signOn.sourceId,
     reauthenticate: async (session, password) => (await checkPassword(ctx, session.username, password)).kind,
+    ...(ctx.signOn.passwords.change ? { passwordUrl: changePath } : {}),
     answerStarter: (run) => answerStarter(ctx, run)
   }
 }
@@ -183,7 +186,9 @@ const pageTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_SESSION_CAPACITY: 'error.capacity',
   CURFEW_API_NOT_FOUND: 'error.notFound',
   CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
-  CURFEW_API_TOO_LARGE: 'error.tooLarge'
+  CURFEW_API_TOO_LARGE: 'error.tooLarge',
+  CURFEW_USERS_UNAVAILABLE: 'signon.unavailable',
+  CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored'
 }
 
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -6,7 +6,6 @@ import type { RedirectRule } from '../core/redirect.ts'
 import { type AuthorityKey, deriveSecret } from '../platform/keys.ts'
 import { createLocator } from '../platform/locator.ts'
 import type { Logger } from '../platform/logger.ts'
-import { hashPassword, verifyPassword } from '../platform/password.ts'
 import { systemRandom } from '../platform/random.ts'
 import { ownKeyOf, readSecret } from './key-files.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
@@ -54,10 +53,6 @@ export async function authoritySettings(config: Config, keys: readonly Authority
   return {
     locator: createLocator([master], systemRandom),
     users: await openUsers(config.signOn.users, logger),
-    passwords: {
-      verify: (hash, password) => verifyPassword(hash, password),
-      decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
-    },
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),
     sessions: sessionSettings(config),
@@ -79,11 +74,12 @@ function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
 }
 
 function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
-  const { users, sourceId, sessionState, locking, successUrl, targets } = signOn
+  const { users, sourceId, sessionState, locking, passwords, passwordChangeEndsSessions, successUrl, targets } = signOn
   return {
     sourceId,
     sessionState,
     locking,
+    passwords: { ...passwords, endsSessions: passwordChangeEndsSessions },
     hasForm: users !== undefined,
     targets: rulesOf(targets),
     ...(successUrl === undefined ? {} : { successUrl })

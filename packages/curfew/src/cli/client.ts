@@ -12,6 +12,7 @@ import type {
   PeerView,
   PlaceView,
   ProblemView,
+  ResetView,
   RunView,
   SessionDetail,
   SessionView
@@ -32,6 +33,7 @@ export interface AdminClient {
   /** Every state of a run from now on, until it is done or `signal` says stop. */
   watch(id: string, signal: AbortSignal): AsyncGenerator<RunView>
   peers(): Promise<PeerView[]>
+  resetPassword(username: string): Promise<ResetView>
   cluster(): Promise<ClusterView>
   owner(session: string): Promise<PlaceView>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
@@ -62,6 +64,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
   const part = encodeURIComponent
   return {
     health: () => call('GET', '/v1/health'),
+    resetPassword: (username) => call('POST', `/v1/users/${part(username)}/password-reset`),
     cluster: () => call('GET', '/v1/cluster'),
     owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),
     sessions: (values) => call('GET', `/v1/sessions${query(values)}`),

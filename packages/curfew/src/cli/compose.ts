@@ -8,6 +8,7 @@ import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
 import { type LiveConnections, openConnections } from '../authority/saml/connections.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
+import { issueReset } from '../authority/sign-on/password-reset.ts'
 import { createAuthorityServer } from '../authority/server.ts'
 import { receiversOf } from '../authority/shared-signals/owed.ts'
 import { createPollReceiver } from '../authority/shared-signals/poll-receiver.ts'
@@ -161,6 +162,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     cluster: clusterOf(openedStore, config),
     peer,
     streams: () => signals.list(),
+    resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
       ...[...clients.all(), ...adapters.all(), ...upstreams.all()].map((client) => ({ peer: client.peer, certificates: [] }))

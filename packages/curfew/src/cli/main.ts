@@ -99,17 +99,21 @@ function addSessionCommands(program: Command, on: On): void {
     (await import('./commands/users.ts')).listUsers(context)
   )
   on(
-    withPassword(example(users.command('add <name>').description('Add a user'), 'curfew users add ana --attribute mail=ana@example.com')).option(
-      '--attribute <name=value>',
-      'an attribute; may be repeated',
-      collect,
-      []
-    ),
+    withPassword(example(users.command('add <name>').description('Add a user'), 'curfew users add ana --attribute mail=ana@example.com'))
+      .option('--attribute <name=value>', 'an attribute; may be repeated', collect, [])
+      .option('--must-change', 'a new password has to be chosen at the first sign-in'),
     async (context, parsed) =>
       (await import('./commands/users.ts')).addUser(context, parsed.args[0] ?? '', { ...parsed.opts(), attribute: parsed.opts()['attribute'] as string[] })
   )
-  on(withPassword(example(users.command('password <name>').description('Change a password'), 'curfew users password ana')), async (context, parsed) =>
-    (await import('./commands/users.ts')).changePassword(context, parsed.args[0] ?? '', parsed.opts())
+  on(
+    withPassword(example(users.command('password <name>').description('Change a password'), 'curfew users password ana')).option(
+      '--must-change',
+      'a new password has to be chosen at the next sign-in'
+    ),
+    async (context, parsed) => (await import('./commands/users.ts')).changePassword(context, parsed.args[0] ?? '', parsed.opts())
+  )
+  on(example(users.command('reset <name>').description('Make a link for choosing a new password'), 'curfew users reset ana'), async (context, parsed) =>
+    (await import('./commands/users.ts')).resetPassword(context, parsed.args[0] ?? '')
   )
   on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) =>
     (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())

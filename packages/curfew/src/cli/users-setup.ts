@@ -1,16 +1,28 @@
 import type { AuthorityContext } from '../authority/context.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
-import { openUserFile, type UserDirectory } from '../authority/sign-on/users.ts'
+import type { UserDirectory } from '../authority/sign-on/user-directory.ts'
+import { type LocalUsers, localDirectory, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
 import type { Config } from '../config/schema.ts'
 import { createLoop, type Loop } from '../engine/loop.ts'
 import type { Logger } from '../platform/logger.ts'
+import { hashPassword, verifyPassword } from '../platform/password.ts'
 import { systemRandom } from '../platform/random.ts'
 
 /** The local users; without a file nobody is found. @throws CURFEW_CONFIG_USERS */
-export function openUsers(file: string | undefined, logger: Logger): Promise<UserDirectory> {
-  if (file === undefined) return Promise.resolve({ find: async () => undefined, changed: async () => [] })
-  return openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
+export async function openUsers(file: string | undefined, logger: Logger): Promise<UserDirectory> {
+  const passwords: Passwords = {
+    verify: (hash, password) => verifyPassword(hash, password),
+    hash: (password) => hashPassword(password, systemRandom),
+    decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
+  }
+  if (file === undefined) return localDirectory(noUsers, passwords)
+  return localDirectory(
+    await openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')),
+    passwords
+  )
 }
+
+const noUsers: LocalUsers = { find: async () => undefined, all: async () => [], replace: async () => undefined }
 
 /** How often the people are looked at for changed passwords: the longest that a session outlives one, about. */
 const passwordLookMs = 2_000

@@ -19,7 +19,23 @@ export const signOn = z
       })
       .prefault({})
       .describe('Wrong passwords within the window before an account is locked.'),
+    passwords: z
+      .strictObject({
+        change: z.boolean().default(true).describe('People may change their passwords here, and use codes from curfew users reset.'),
+        lengthMin: z.int().min(8).max(128).default(12).describe('Least number of characters of a new password.'),
+        otherSessions: z
+          .enum(['ask', 'end', 'keep'])
+          .default('ask')
+          .describe('What a change on the page does to the other sessions of the user: the person decides, they end, they go on.'),
+        resetHours: positive.max(720).default(24).describe('How long a code from curfew users reset is good for.')
+      })
+      .prefault({})
+      .describe('What people may do about their passwords.'),
     passwordChangeEndsSessions: z.boolean().default(true).describe('A changed or reset password ends the sessions that were opened with the old one.')
+  })
+  .refine(({ passwords, passwordChangeEndsSessions }) => passwordChangeEndsSessions || passwords.otherSessions !== 'end', {
+    path: ['passwords', 'otherSessions'],
+    error: 'end contradicts passwordChangeEndsSessions: false; write ask or keep'
   })
   .prefault({})
   .describe('The sign-in form.')

@@ -137,7 +137,10 @@ export const catalogue = {
   CURFEW_STORE_SCHEMA_NEWER: { kind: 'config', http: 503, title: 'The database was written by a newer version of Curfew.' },
   CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' },
   CURFEW_STORE_UNREACHABLE: { kind: 'operation', http: 503, title: 'No server of the store answers.' },
-  CURFEW_STORE_UNSUITABLE: { kind: 'config', http: 503, title: 'The servers of the store are set up so that they would lose sessions.' }
+  CURFEW_STORE_UNSUITABLE: { kind: 'config', http: 503, title: 'The servers of the store are set up so that they would lose sessions.' },
+  CURFEW_USERS_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such user, or it is disabled.' },
+  CURFEW_USERS_UNAVAILABLE: { kind: 'operation', http: 503, title: 'The directory of users does not answer.' },
+  CURFEW_USERS_UNWRITABLE: { kind: 'operation', http: 503, title: 'The password can not be stored.' }
 } as const satisfies Record<`CURFEW_${string}`, CatalogueEntry>
 
 export type ProductCode = keyof typeof catalogue

@@ -37,8 +37,7 @@ export function joinActivity(known: Activity, reported: Activity, expiresAtMs: n
  * same facts ends the same. Returns the session itself when nothing changes.
  */
 export function joinRenewal(session: Session, { tokenHash, persistentTokenHash, authenticatedAtMs }: Renewal): Session {
-  const isLater =
-    authenticatedAtMs > session.authenticatedAtMs || (authenticatedAtMs === session.authenticatedAtMs && tokenHash > session.tokenHash)
+  const isLater = authenticatedAtMs > session.authenticatedAtMs || (authenticatedAtMs === session.authenticatedAtMs && tokenHash > session.tokenHash)
   if (!isLater) return session
   const { persistentTokenHash: _, ...rest } = session
   return { ...rest, version: session.version + 1, tokenHash, authenticatedAtMs, ...(persistentTokenHash === undefined ? {} : { persistentTokenHash }) }

@@ -27,6 +27,7 @@ function serve(kit: EngineKit): FastifyInstance {
     streams: async () => [],
     peer: (id) => kit.deps.peer(id),
     cluster: alone,
+    resetPassword: async () => assert.fail('nobody asks'),
     status: () => 'ok'
   })
 }
@@ -204,7 +205,8 @@ suite('the description of the admin API', () => {
       '/v1/sessions',
       '/v1/sessions/{id}',
       '/v1/sessions/{id}/logout',
-      '/v1/streams'
+      '/v1/streams',
+      '/v1/users/{name}/password-reset'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)
   })

@@ -29,7 +29,7 @@ import { receiversOf } from '../../src/authority/shared-signals/owed.ts'
 import { createPollReceiver, type PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
 import type { TransmitterSettings } from '../../src/authority/shared-signals/settings.ts'
 import { createSignals } from '../../src/authority/shared-signals/signals.ts'
-import type { LocalUser } from '../../src/authority/sign-on/users.ts'
+import { type LocalUser, type LocalUsers, localDirectory } from '../../src/authority/sign-on/users.ts'
 import type { Peer } from '../../src/core/peer.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
 import { createEngine } from '../../src/engine/engine.ts'
@@ -82,6 +82,8 @@ export interface KitOptions {
   readonly revokesOnLogout?: boolean
   /** Instead of {@link users}. */
   readonly users?: AuthorityContext['users']
+  readonly localUsers?: LocalUsers
+  readonly passwords?: Partial<AuthorityContext['signOn']['passwords']>
   /** Answers server-to-server requests; absent: nobody does. */
   /** Transmitters of shared signals. */
   readonly transmitters?: readonly TransmitterSettings[]
@@ -110,6 +112,43 @@ export const users: readonly (LocalUser & { readonly password: string })[] = [
   { username: 'ben', password: 'battery staple', passwordHash: 'hash:battery staple', attributes: {}, isDisabled: false },
   { username: 'gone', password: 'was here', passwordHash: 'hash:was here', attributes: {}, isDisabled: true }
 ]
+
+/** Passwords as they are kept in a kit: readable, and quick. */
+export const passwords = {
+  verify: async (hash: string, password: string) => hash === `hash:${password}`,
+  hash: async (password: string) => `hash:${password}`,
+  decoyHash: 'hash:'
+}
+
+/** {@link users}, and what becomes of them, in memory. */
+export function createLocalUsers(known: readonly LocalUser[] = users): LocalUsers {
+  const byName = new Map(known.map((user) => [user.username, user]))
+  return {
+    find: async (username) => byName.get(username.trim().toLowerCase()),
+    all: async () => [...byName.values()],
+    async replace(username, change) {
+      const user = byName.get(username)
+      if (user === undefined) return
+      const ms = (text: string | undefined): number | undefined => (text === undefined ? undefined : Temporal.Instant.from(text).epochMilliseconds)
+      const text = (atMs: number | undefined): string | undefined => (atMs === undefined ? undefined : Temporal.Instant.fromEpochMilliseconds(atMs).toString())
+      const { passwordChangedAtMs, sessionsValidFromMs, mustChangePassword: _, passwordHash, ...rest } = user
+      const [changedAt, validFrom] = [text(passwordChangedAtMs), text(sessionsValidFromMs)]
+      const entry = change({
+        username,
+        password: passwordHash,
+        ...(changedAt === undefined ? {} : { passwordChangedAt: changedAt }),
+        ...(validFrom === undefined ? {} : { sessionsValidFrom: validFrom })
+      })
+      const [changedAtMs, validFromMs] = [ms(entry.passwordChangedAt), ms(entry.sessionsValidFrom)]
+      byName.set(username, {
+        ...rest,
+        passwordHash: entry.password,
+        ...(changedAtMs === undefined ? {} : { passwordChangedAtMs: changedAtMs }),
+        ...(validFromMs === undefined ? {} : { sessionsValidFromMs: validFromMs })
+      })
+    }
+  }
+}
 
 const policy: RunPolicy = {
   attemptsMax: 3,
@@ -284,6 +323,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     sourceId: 'form',
     sessionState: 'globally',
     locking: { attempts: 5, windowMinutes: 15 },
+    passwords: { change: true, lengthMin: 12, otherSessions: 'ask', endsSessions: true, resetHours: 24, ...options.passwords },
     ...options.signOn
   }
   const targetUrls = (options.identityProviders ?? []).map(({ settings }) => settings.targetUrl)
@@ -292,8 +332,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     random,
     adapterLogouts: options.adapterLogouts ?? [],
     baseUrl: options.baseUrl ?? authorityUrl,
-    users: options.users ?? { find: async (username) => users.find((user) => user.username === username.trim().toLowerCase()), changed: async () => [] },
-    passwords: { verify: async (hash, password) => hash === `hash:${password}`, decoyHash: 'hash:' },
+    users: options.users ?? localDirectory(options.localUsers ?? createLocalUsers(), passwords),
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },

@@ -149,6 +149,36 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     assert.equal((await run(['logout', '--user', 'ana'])).code, 0)
   })
 
+  test('a reset link lets the person choose a password, once', async () => {
+    await signIn('ana', 'ana new secret')
+    const { code, out, err } = await run(['users', 'reset', 'ana'])
+    assert.equal(code, 0, err)
+    const url = out.trim()
+    assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/ext\/pwdreset\/Identify\?code=[\w-]{32}$/)
+    assert.match(err, /Give this link to ana and to nobody else/)
+    const page = await fetch(url)
+    const cookie = page.headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0] ?? '')
+      .join('; ')
+    const csrfToken = /name="csrfToken" value="([^"]*)"/.exec(await page.text())?.[1] ?? ''
+    const body = new URLSearchParams({
+      csrfToken,
+      code: new URL(url).searchParams.get('code') ?? '',
+      password: 'seven wet umbrellas',
+      repeated: 'seven wet umbrellas'
+    })
+    const changed = await fetch(url, { method: 'POST', headers: { cookie }, body })
+    assert.equal(changed.status, 200)
+    assert.match(await changed.text(), /One other session was ended/)
+    assert.deepEqual(await runJson<SessionView[]>(['sessions', 'list', '--user', 'ana']), [])
+    await signIn('ana', 'seven wet umbrellas')
+    assert.equal((await fetch(url)).status, 400)
+    assert.equal((await run(['users', 'reset', 'nobody'])).code, 3)
+    await run(['users', 'password', 'ana', '--password-stdin'], 'ana new secret')
+    await run(['logout', '--user', 'ana'])
+  })
+
   test('two sessions of one user: asked about first, then every run is watched', async () => {
     await signIn('ana', 'ana new secret')
     await signIn('ana', 'ana new secret')
@@ -190,7 +220,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
     const again = startCurfew(folder, ['start'])
     server.child = again
     await lineOf(again, /server\.ready/)
-    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 5)
+    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 7)
     const [status] = [
       (await (
         await fetch(`http://127.0.0.1:${server.adminPort}/v1/health`, {

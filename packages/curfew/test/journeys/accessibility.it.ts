@@ -60,7 +60,7 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       await check(page, 'sign-in after a wrong password')
       await signIn(page, demo.app('payroll'))
       await open(page, `${demo.app('legacy')}/`)
-      for (const path of ['/', '/signoff', '/signoff/sessions', '/nothing-here']) {
+      for (const path of ['/', '/signoff', '/signoff/sessions', '/ext/pwdchange/Identify', '/ext/pwdreset/Identify?code=old', '/nothing-here']) {
         await page.goto(demo.authority + path)
         await check(page, path)
       }
@@ -131,5 +131,33 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     await page.getByText('It is safe to leave this computer').waitFor({ timeout: 10_000 })
     assert.deepEqual({ foreign, complaints }, { foreign: [], complaints: [] })
     await page.context().close()
+  })
+
+  // The last one: ana has another password afterwards.
+  test('a new password: refused, then taken, by the keyboard', async () => {
+    const context = await browser.newContext({ bypassCSP: true })
+    const page = await context.newPage()
+    await signIn(page, demo.app('payroll'))
+    await page.goto(`${demo.authority}/signoff/sessions`)
+    await page.getByRole('link', { name: 'Change password' }).click()
+    await page.getByLabel('Present password').fill('ana')
+    await page.getByLabel('New password', { exact: true }).fill('too short')
+    await page.getByLabel('New password again').fill('too short')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').waitFor()
+    await check(page, 'a refused password')
+    assert.equal(await page.getByLabel('Present password').inputValue(), '')
+    for (const [label, text] of [
+      ['Present password', 'ana'],
+      ['New password', 'seven wet umbrellas'],
+      ['New password again', 'seven wet umbrellas']
+    ] as const)
+      await page.getByLabel(label, { exact: true }).fill(text)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Your password is changed' }).waitFor()
+    await check(page, 'a changed password')
+    await page.getByRole('link', { name: 'Continue' }).click()
+    await page.getByText('Signed in as ana').waitFor()
+    await context.close()
   })
 })

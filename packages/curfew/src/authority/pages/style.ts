@@ -42,7 +42,9 @@ button.primary,.button.primary{background:var(--accent);color:var(--onAccent)}
 label{display:block;font-weight:600;margin:1rem 0 .25rem}
 input[type=text],input[type=password]{font:inherit;width:100%;min-height:2.75rem;padding:.5rem .75rem;border-radius:.5rem;border:1px solid var(--muted);background:var(--surface);color:var(--text)}
 label.check{display:flex;gap:.6rem;align-items:center;font-weight:400}
-input[type=checkbox]{width:1.35rem;height:1.35rem;accent-color:var(--accent)}
+input[type=checkbox]{flex:none;width:1.35rem;height:1.35rem;accent-color:var(--accent)}
+ul.links{list-style:none;padding:0;margin:1.25rem 0 0;display:flex;flex-wrap:wrap;gap:.25rem 1.5rem}
+ul.links a{display:inline-block;padding:.25rem 0}
 .frames{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .frames iframe{border:0;width:1px;height:1px}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:.75rem 0}

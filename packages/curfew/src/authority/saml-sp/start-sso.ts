@@ -7,7 +7,7 @@ import { applicationOf } from '../opentoken/start.ts'
 import { sendInstruction } from '../reply.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import type { IdpConnection } from '../saml/connection.ts'
-import type { ProviderWish } from '../sign-on/plugin.ts'
+import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
 import { createTransaction } from '../sign-on/transaction.ts'
 import { requestSignIn } from './request.ts'
 

@@ -29,6 +29,8 @@ export interface SignOffDeps {
   hasPassword(session: Session): boolean
   /** Checks the password of the signed-in user again, counting failures as the sign-in page does. */
   reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
+  /** Where a password is changed; absent: nowhere here. */
+  readonly passwordUrl?: string
   /** The answer that the participant who started the run gets through this browser; undefined when none is owed. */
   answerStarter(run: LogoutRun): Promise<BrowserInstruction | undefined>
 }

@@ -56,7 +56,11 @@ async function show(deps: SignOffDeps, session: Session, request: FastifyRequest
   const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
   const others = sessions.length > 1 && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
   const password = html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
-  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}</form>`
+  const change =
+    deps.hasPassword(session) &&
+    deps.passwordUrl !== undefined &&
+    html`<ul class="links"><li><a href="${deps.passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
+  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}</form>${change}`
   return sendPage(reply, context, t('sessions.title'), body)
 }
 

@@ -16,7 +16,9 @@ export interface FormParts {
   readonly offersPersistent: boolean
   /** The user has a session and must prove again who it is. */
   readonly isRepeat: boolean
-  readonly problem?: Html
+  /** Where a password is changed or reset; absent: nowhere here. */
+  readonly passwordLinks?: { readonly change: string; readonly reset: string }
+  readonly problem?: string
 }
 
 /** The sign-in form, and the identity providers beside it. The user name stays filled in after a mistake, the password never. */
@@ -31,7 +33,11 @@ function passwordForm(parts: FormParts): Html {
   const { t } = parts
   const invalid = parts.problem === undefined ? html`` : html` aria-invalid="true" aria-describedby="problem"`
   const persistent = parts.offersPersistent && html`<label class="check"><input type="checkbox" name="persistent" value="yes">${t('signon.persistent')}</label>`
-  return html`<form method="post" action="${parts.action}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}"><label for="username">${t('signon.username')}</label><input type="text" id="username" name="username" value="${parts.username}" autocomplete="username" autocapitalize="none" spellcheck="false" required${invalid}><label for="password">${t('signon.password')}</label><input type="password" id="password" name="password" autocomplete="current-password" required${invalid}>${persistent}<div class="actions"><button class="primary">${t('signon.submit')}</button></div></form>`
+  const { passwordLinks } = parts
+  const links =
+    passwordLinks &&
+    html`<ul class="links"><li><a href="${passwordLinks.change}">${t('password.changeTitle')}</a></li><li><a href="${passwordLinks.reset}">${t('password.haveCode')}</a></li></ul>`
+  return html`<form method="post" action="${parts.action}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}"><label for="username">${t('signon.username')}</label><input type="text" id="username" name="username" value="${parts.username}" autocomplete="username" autocapitalize="none" spellcheck="false" required${invalid}><label for="password">${t('signon.password')}</label><input type="password" id="password" name="password" autocomplete="current-password" required${invalid}>${persistent}<div class="actions"><button class="primary">${t('signon.submit')}</button></div></form>${links}`
 }
 
 /** A plain list of links and a plain form: choosing and searching work without JavaScript. */

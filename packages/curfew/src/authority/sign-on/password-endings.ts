@@ -1,5 +1,5 @@
 import type { AuthorityContext } from '../context.ts'
-import { userKeyOf } from './check-password.ts'
+import { sessionsValidFrom, type User } from './user-directory.ts'
 
 export type PasswordEndingDeps = Pick<AuthorityContext, 'store' | 'engine' | 'users'>
 
@@ -12,17 +12,18 @@ export function createPasswordEndings(deps: PasswordEndingDeps): () => Promise<n
   const done = new Map<string, number>()
   return async () => {
     let count = 0
-    for (const { username, passwordChangedAtMs: changedAtMs } of await deps.users.changed()) {
-      if (changedAtMs === undefined || done.get(username) === changedAtMs) continue
-      count += await endBefore(deps, username, changedAtMs)
-      done.set(username, changedAtMs)
+    for (const user of await deps.users.changed()) {
+      const validFromMs = sessionsValidFrom(user)
+      if (done.get(user.userKey) === validFromMs) continue
+      count += await endBefore(deps, user, validFromMs)
+      done.set(user.userKey, validFromMs)
     }
     return count
   }
 }
 
-async function endBefore(deps: PasswordEndingDeps, username: string, changedAtMs: number): Promise<number> {
-  const outdated = (await deps.store.findByUser(userKeyOf(username))).filter(({ authenticatedAtMs }) => authenticatedAtMs < changedAtMs)
+async function endBefore(deps: PasswordEndingDeps, { userKey }: User, validFromMs: number): Promise<number> {
+  const outdated = (await deps.store.findByUser(userKey)).filter(({ authenticatedAtMs }) => authenticatedAtMs < validFromMs)
   if (outdated.length === 0) return 0
   const { ended } = await deps.engine.endSessions({
     scope: { kind: 'sessions', sessionIds: outdated.map(({ id }) => id) },

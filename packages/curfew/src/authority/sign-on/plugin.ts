@@ -1,52 +1,21 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../../core/session.ts'
-import type { AuthorityContext } from '../context.ts'
-import { type Html, html } from '../pages/html.ts'
+import type { Html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './browser-session.ts'
-import { checkPassword, type PasswordCheck, userKeyOf } from './check-password.ts'
+import { checkPassword, recordRefusal, type Refusal } from './check-password.ts'
 import { formBinding, providerCookie, setProviderCookie } from './cookies.ts'
+import { isUnavailable } from './directory-problem.ts'
+import { accept, finishReplacing, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
 import { formBody } from './form-page.ts'
 import { chooseFrom } from './provider-choice.ts'
 import { homeBody } from './home-page.ts'
+import { demandChange } from './password-change.ts'
+import { changePath, resetPath } from './password-page.ts'
 import { mayReuse, policyFor } from './session-limits.ts'
-import { endReplaced, identityOf, sessionToReplace, signIn } from './sign-in.ts'
-import { createTransaction, readTransaction, resumePath, type SignOnTransaction, takeTransaction } from './transaction.ts'
-import type { LocalUser } from './users.ts'
-
-export interface SignOnDeps extends AuthorityContext {
-  /** Identity providers that people may choose, in configured order. */
-  providers(): readonly SignOnProvider[]
-  /** Sends the browser to one of them; the answer comes back to {@link finishSignOn}. */
-  askProvider(wish: ProviderWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
-  /** Goes on with a transaction of another surface; `session` undefined: passive, nobody is signed in. */
-  resume(done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
-}
-
-export interface SignOnProvider {
-  readonly id: string
-  readonly name: string
-  readonly logoUrl?: string
-}
-
-/** A sign-in at an identity provider for one transaction of one browser. */
-export interface ProviderWish {
-  readonly providerId: string
-  readonly nonce: string
-  readonly formHash: string
-  readonly forceAuthn: boolean
-  readonly isPassive: boolean
-}
-
-/** The end of a sign-in transaction. */
-export interface SignedIn {
-  readonly transaction: SignOnTransaction
-  readonly session: Session | undefined
-  /** When the user proved who it is: now, or when the session began. */
-  readonly authenticatedAtMs: number
-}
+import { createTransaction, resumePath, type SignOnTransaction } from './transaction.ts'
 
 /** The start page and the HTML form adapter. */
 export function signOnPlugin(deps: SignOnDeps): FastifyPluginAsync {
@@ -93,7 +62,7 @@ async function resume(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   if (transaction.isPassive && providerId === undefined) return finishSignOn(deps, nonce, undefined, deps.clock.nowMs(), request, reply)
   const lost = session === undefined ? await lostRun(deps, request, reply) : undefined
   if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
-  return providerId === undefined ? showForm(deps, nonce, transaction, session, request, reply) : ask(deps, nonce, transaction, providerId, request, reply)
+  return providerId === undefined ? showForm(deps, { nonce, transaction, session }, request, reply) : ask(deps, nonce, transaction, providerId, request, reply)
 }
 
 function isEnough(deps: SignOnDeps, transaction: SignOnTransaction, session: Session): boolean {
@@ -130,126 +99,45 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   const form = parametersOf(request)
   requireOwnForm(deps, nonce, form, request)
   if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
-  const checked = await checkPassword(deps, form['username'] ?? '', form['password'] ?? '')
-  switch (checked.kind) {
-    case 'ok':
-      return accept(deps, nonce, transaction, checked.user, form['persistent'] === 'yes', request, reply)
-    case 'failed':
-    case 'locked':
-      return refuse(deps, nonce, transaction, checked, request, reply)
+  const persistent = form['persistent'] === 'yes'
+  const shown: Shown = { nonce, transaction, session: await currentSession(deps, request) }
+  try {
+    const checked = await checkPassword(deps, form['username'] ?? '', form['password'] ?? '')
+    if (checked.kind !== 'ok') return refuse(deps, shown, checked, request, reply)
+    const { user } = checked
+    if (user.mustChangePassword !== true) return accept(deps, nonce, { ...checked, persistent }, request, reply)
+    if (deps.signOn.passwords.change && user.canChangePassword) return demandChange(deps, { nonce, user, persistent }, request, reply)
+    return showForm(deps, { ...shown, problem: deps.pageContext(request).t('password.elsewhereFirst') }, request, reply.status(403))
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
+    deps.metrics.signIns.inc({ result: 'unavailable' })
+    return showForm(deps, { ...shown, problem: deps.pageContext(request).t('signon.unavailable') }, request, reply.status(503))
   }
 }
 
-async function refuse(
-  deps: SignOnDeps,
-  nonce: string,
-  transaction: SignOnTransaction,
-  checked: Exclude<PasswordCheck, { readonly kind: 'ok' }>,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const why = checked.kind
-  deps.metrics.signIns.inc({ result: why })
-  await recordRefusal(deps, checked, parametersOf(request)['username'] ?? '')
+async function refuse(deps: SignOnDeps, shown: Shown, checked: Refusal, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  deps.metrics.signIns.inc({ result: checked.kind })
+  await recordRefusal(deps, checked)
   const { t } = deps.pageContext(request)
-  const minutes = deps.signOn.locking.windowMinutes
-  const problem = why === 'locked' ? t('signon.locked', { minutes }) : t('signon.failed')
-  reply.status(why === 'locked' ? 429 : 401)
-  return showForm(deps, nonce, transaction, await currentSession(deps, request), request, reply, html`${problem}`)
+  const isLocked = checked.kind === 'locked'
+  const problem = isLocked ? t('signon.locked', { minutes: deps.signOn.locking.windowMinutes }) : t('signon.failed')
+  return showForm(deps, { ...shown, problem }, request, reply.status(isLocked ? 429 : 401))
 }
 
-/** What nobody is called here is not written down: people type passwords into the wrong field. */
-async function recordRefusal(deps: SignOnDeps, checked: Exclude<PasswordCheck, { readonly kind: 'ok' }>, username: string): Promise<void> {
-  const event = `sign-in.${checked.kind}`
-  deps.logger.warn({ event, isKnown: checked.isKnown }, 'A sign-in was refused')
-  if (!checked.isKnown) return
-  const userKey = userKeyOf(username)
-  await deps.store.appendAudit({ atMs: deps.clock.nowMs(), event, actor: { kind: 'user', id: userKey }, userKey })
-}
-
-async function accept(
-  deps: SignOnDeps,
-  nonce: string,
-  transaction: SignOnTransaction,
-  user: LocalUser,
-  persistent: boolean,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const former = await sessionToReplace(deps, userKeyOf(user.username), request)
-  if (former !== undefined) return replace(deps, nonce, { former, user, persistent }, request, reply)
-  const { session } = await signIn(deps, identityOf(deps, user), { persistent }, request, reply)
-  return finishSignOn(deps, nonce, session, deps.clock.nowMs(), request, reply)
-}
-
-/** Somebody else is signed in here: that session's logout runs first, then the sign-in goes on where it stood. */
-async function replace(
-  deps: SignOnDeps,
-  nonce: string,
-  change: { readonly former: Session; readonly user: LocalUser; readonly persistent: boolean },
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const { former, user, persistent } = change
-  const formHash = browserOf(deps, request).formHash
-  if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
-  const transaction = await takeOrFail(deps, nonce)
-  const waiting = { ...transaction, verified: { username: user.username, persistent, formHash } }
-  const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
-  const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
-  return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
-}
-
-/** The former user's logout is over: opens the session of the one whose password was checked before. */
-async function finishReplacing(deps: SignOnDeps, nonce: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { verified, ...transaction } = await takeOrFail(deps, nonce)
-  const user = verified === undefined ? undefined : await deps.users.find(verified.username)
-  const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
-  const isUsable = user !== undefined && !user.isDisabled && isSameBrowser && (await sessionToReplace(deps, userKeyOf(user.username), request)) === undefined
-  if (verified === undefined || !isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const { session } = await signIn(deps, identityOf(deps, user), verified, request, reply)
-  return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
-}
-
-/**
- * Takes the transaction and goes on with what waited for the sign-in.
- * @param session - undefined: nobody is signed in, and no page may be shown
- * @throws CURFEW_SESSION_STATE_NOT_FOUND when it was taken before or is too old
- */
-export async function finishSignOn(
-  deps: SignOnDeps,
-  nonce: string,
-  session: Session | undefined,
-  authenticatedAtMs: number,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const transaction = await takeOrFail(deps, nonce)
-  if (session !== undefined) await recordActivity(deps, session)
-  return continueWith(deps, { transaction, session, authenticatedAtMs }, request, reply)
-}
-
-async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  switch (done.transaction.purpose.kind) {
-    case 'home':
-      return seeOther(reply, '/')
-    case 'landing':
-      return seeOther(reply, done.transaction.purpose.url ?? deps.signOn.successUrl ?? '/')
-    case 'saml':
-    case 'oidc':
-    case 'opentoken':
-      return deps.resume(done, request, reply)
-  }
+/** A form that is shown, or shown again. */
+interface Shown {
+  readonly nonce: string
+  readonly transaction: SignOnTransaction
+  readonly session: Session | undefined
+  readonly problem?: string
 }
 
 async function showForm(
   deps: SignOnDeps,
-  nonce: string,
-  transaction: SignOnTransaction,
-  session: Session | undefined,
+  { nonce, transaction, session, problem }: Shown,
   request: FastifyRequest,
-  reply: FastifyReply,
-  problem?: Html
+  reply: FastifyReply
 ): Promise<FastifyReply> {
   const context = deps.pageContext(request)
   const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
@@ -262,6 +150,7 @@ async function showForm(
     csrfToken: deps.csrf.token(`${binding}.${nonce}`),
     offersPersistent: policyFor(deps.sessions, deps.signOn.sourceId).persistent,
     isRepeat: session !== undefined,
+    ...(deps.signOn.passwords.change ? { passwordLinks: { change: `${changePath}?resume=${nonce}`, reset: resetPath } } : {}),
     ...(transaction.appName === undefined ? {} : { appName: transaction.appName }),
     ...(username === undefined ? {} : { username }),
     ...(problem === undefined ? {} : { problem })
@@ -276,18 +165,6 @@ function requireOwnForm(deps: SignOnDeps, nonce: string, form: Parameters, reque
   const binding = browserOf(deps, request).formHash
   const isOwn = binding !== undefined && deps.csrf.check(`${binding}.${nonce}`, form['csrfToken'])
   if (!isOwn) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
-}
-
-async function openTransaction(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
-  const transaction = await readTransaction(deps.store, nonce, deps.clock.nowMs())
-  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  return transaction
-}
-
-async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
-  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
-  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  return transaction
 }
 
 function nonceOf(request: FastifyRequest): string {

@@ -6,10 +6,9 @@ import type { Attributes, Session } from '../../core/session.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { renewBrowserState } from './browser-state.ts'
-import { userKeyOf } from './check-password.ts'
 import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
 import { policyFor, sessionTimesFor } from './session-limits.ts'
-import type { LocalUser } from './users.ts'
+import type { User } from './user-directory.ts'
 
 /** What the form of this adapter proves. @see saml-authn-context-2.0-os section 3.4.9 */
 export const passwordContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
@@ -33,15 +32,15 @@ export interface SignInResult {
   readonly isRepeat: boolean
 }
 
-/** What a right password at the form proves. */
-export function identityOf(ctx: Pick<AuthorityContext, 'signOn' | 'clock'>, user: LocalUser): Identity {
+/** What a right password at the form proves. @param checkedAtMs - before the password was looked at */
+export function identityOf(ctx: Pick<AuthorityContext, 'signOn'>, user: User, checkedAtMs: number): Identity {
   return {
-    userKey: userKeyOf(user.username),
+    userKey: user.userKey,
     username: user.username,
     sourceId: ctx.signOn.sourceId,
     attributes: user.attributes,
     authnContext: passwordContext,
-    authenticatedAtMs: ctx.clock.nowMs()
+    authenticatedAtMs: checkedAtMs
   }
 }
 
@@ -119,6 +118,26 @@ async function openSession(
   renewBrowserState(ctx, session, reply)
   ctx.metrics.signIns.inc({ result: 'ok' })
   return session
+}
+
+/**
+ * Gives the session of this browser new cookies, because its user proved again who it is; the former ones are worth
+ * nothing afterwards. Id, applications and limits stay.
+ */
+export async function renewCookies(
+  ctx: Pick<AuthorityContext, 'store' | 'ids' | 'secrets' | 'baseUrl'>,
+  { id, persistent }: Session,
+  authenticatedAtMs: number,
+  reply: FastifyReply
+): Promise<Pick<Session, 'tokenHash' | 'persistentTokenHash'>> {
+  const cookies = newSessionCookies(ctx.ids, persistent, ctx.secrets.persistent)
+  const hashes = {
+    tokenHash: tokenHash(cookies.session),
+    ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) })
+  }
+  await ctx.store.renewSession(id, { ...hashes, authenticatedAtMs })
+  setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
+  return hashes
 }
 
 function limitedBy(times: SessionTimes, notOnOrAfterMs = Number.MAX_SAFE_INTEGER): SessionTimes {

@@ -15,7 +15,7 @@ export interface SignOnTransaction {
   /** Who is meant, as far as the application knows: stands in the form, and may be typed over. */
   readonly loginHint?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
-  readonly verified?: { readonly username: string; readonly persistent: boolean; readonly formHash: string }
+  readonly verified?: { readonly username: string; readonly persistent: boolean; readonly checkedAtMs: number; readonly formHash: string }
 }
 
 /** What happens after the sign-in. `data` belongs to the surface that asked. */

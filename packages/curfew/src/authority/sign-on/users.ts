@@ -2,7 +2,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { CurfewError } from '@curfew/codecs'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import type { UserKey } from '../../core/ids.ts'
 import type { Attributes } from '../../core/session.ts'
+import { canonicalName, type NewPassword, type User, type UserDirectory } from './user-directory.ts'
+import { editUserFile, isNamed, type UserEntry } from './user-file.ts'
 
 /** One person of the local users file. */
 export interface LocalUser {
@@ -12,15 +15,25 @@ export interface LocalUser {
   readonly passwordHash: string
   readonly attributes: Attributes
   readonly isDisabled: boolean
+  readonly mustChangePassword?: boolean
   /** When the password was last changed or reset; absent: never since it was given. */
   readonly passwordChangedAtMs?: number
+  /** Sessions that were opened before end; absent: the same as {@link passwordChangedAtMs}. */
+  readonly sessionsValidFromMs?: number
 }
 
-/** Where the sign-in form looks people up. */
-export interface UserDirectory {
-  find(username: string): Promise<LocalUser | undefined>
-  /** People whose password was changed or reset, as the source knows them now. */
-  changed(): Promise<readonly LocalUser[]>
+/** How passwords of local users are kept. */
+export interface Passwords {
+  /** Compares in constant time; false for a hash that can't be read. */
+  verify(passwordHash: string, password: string): Promise<boolean>
+  hash(password: string): Promise<string>
+  /** A hash of nobody's password at the usual cost, so that an unknown user takes as long as a known one. */
+  readonly decoyHash: string
+}
+
+/** The key a local user has over all sessions. */
+export function localUserKey(username: string): UserKey {
+  return `local:${canonicalName(username)}`
 }
 
 const values = z.union([z.string().transform((value) => [value]), z.array(z.string())])
@@ -33,7 +46,9 @@ export const usersSchema = z.strictObject({
       password: z.string().startsWith('$argon2id$'),
       attributes: z.record(z.string(), values).default({}),
       disabled: z.boolean().default(false),
-      passwordChangedAt: z.iso.datetime().optional()
+      mustChangePassword: z.boolean().default(false),
+      passwordChangedAt: z.iso.datetime().optional(),
+      sessionsValidFrom: z.iso.datetime().optional()
     })
   )
 })
@@ -55,30 +70,79 @@ export function parseUsers(text: string, path: string): ReadonlyMap<string, Loca
     throw new CurfewError('CURFEW_CONFIG_USERS', { path, at: issue?.path.join('.') ?? '', reason: issue?.message ?? '' }, { cause: read.error })
   }
   const users = new Map<string, LocalUser>()
-  for (const { username, password, attributes, disabled, passwordChangedAt } of read.data.users) {
+  for (const { username, password, attributes, disabled, mustChangePassword, passwordChangedAt, sessionsValidFrom } of read.data.users) {
     const key = canonicalName(username)
     if (users.has(key)) throw new CurfewError('CURFEW_CONFIG_USERS', { path, username, reason: 'named twice' })
-    const changed = passwordChangedAt === undefined ? {} : { passwordChangedAtMs: Temporal.Instant.from(passwordChangedAt).epochMilliseconds }
-    users.set(key, { username, passwordHash: password, attributes, isDisabled: disabled, ...changed })
+    users.set(key, {
+      username,
+      passwordHash: password,
+      attributes,
+      isDisabled: disabled,
+      ...(mustChangePassword ? { mustChangePassword } : {}),
+      ...(passwordChangedAt === undefined ? {} : { passwordChangedAtMs: instantOf(passwordChangedAt) }),
+      ...(sessionsValidFrom === undefined ? {} : { sessionsValidFromMs: instantOf(sessionsValidFrom) })
+    })
   }
   return users
 }
 
-/** The form of a user name that look-ups, locking and the user key use. */
-export function canonicalName(username: string): string {
-  return username.trim().normalize('NFC').toLowerCase()
+function instantOf(text: string): number {
+  return Temporal.Instant.from(text).epochMilliseconds
+}
+
+/** Where local users are kept. */
+export interface LocalUsers {
+  find(username: string): Promise<LocalUser | undefined>
+  all(): Promise<readonly LocalUser[]>
+  /** Puts another entry in the place of one. @throws CURFEW_USERS_UNWRITABLE */
+  replace(username: string, change: (entry: UserEntry) => UserEntry): Promise<void>
+}
+
+/** People with a password that is checked here. */
+export function localDirectory(users: LocalUsers, passwords: Passwords): UserDirectory {
+  return {
+    async find(username) {
+      const user = await users.find(username)
+      return user === undefined ? undefined : userOf(user)
+    },
+    async verify(user, password) {
+      const known = user === undefined ? undefined : await users.find(user.username)
+      const isRight = await passwords.verify(known?.passwordHash ?? passwords.decoyHash, password)
+      if (!isRight || known === undefined) return false
+      // Changed while it was checked: a session opened now would outlive the change.
+      return (await users.find(known.username))?.passwordHash === known.passwordHash
+    },
+    changed: async () => (await users.all()).filter(({ passwordChangedAtMs }) => passwordChangedAtMs !== undefined).map(userOf),
+    async setPassword({ username }, change) {
+      const password = await passwords.hash(change.password)
+      await users.replace(username, (entry) => withPassword(entry, password, change))
+      return 'set'
+    }
+  }
+}
+
+function userOf({ passwordHash: _, ...user }: LocalUser): User {
+  return { ...user, userKey: localUserKey(user.username), canChangePassword: true }
+}
+
+/** An entry with another password. Sessions that go on are counted from where they were before. */
+export function withPassword(entry: UserEntry, password: string, { atMs, endsSessions }: Pick<NewPassword, 'atMs' | 'endsSessions'>): UserEntry {
+  const { mustChangePassword: _, sessionsValidFrom, passwordChangedAt, ...rest } = entry
+  const now = Temporal.Instant.fromEpochMilliseconds(atMs).toString()
+  const never = '1970-01-01T00:00:00Z'
+  return { ...rest, password, passwordChangedAt: now, sessionsValidFrom: endsSessions ? now : (sessionsValidFrom ?? passwordChangedAt ?? never) }
 }
 
 /**
  * The people of a file. Looks at the file before each sign-in and reads it again when it changed; a change that can't
  * be read keeps the people known before and is told to `onProblem`.
  */
-export async function openUserFile(path: string, onProblem: (error: unknown) => void): Promise<UserDirectory> {
+export async function openUserFile(path: string, onProblem: (error: unknown) => void): Promise<LocalUsers> {
   let state = await load(path)
   const current = async (): Promise<ReadonlyMap<string, LocalUser>> => {
     try {
-      const { mtimeMs, size } = await stat(path)
-      if (mtimeMs !== state.mtimeMs || size !== state.size) state = await load(path)
+      const { mtimeMs, size, ino } = await stat(path)
+      if (mtimeMs !== state.mtimeMs || size !== state.size || ino !== state.ino) state = await load(path)
     } catch (error) {
       onProblem(error)
     }
@@ -86,17 +150,19 @@ export async function openUserFile(path: string, onProblem: (error: unknown) => 
   }
   return {
     find: async (username) => (await current()).get(canonicalName(username)),
-    changed: async () => [...(await current()).values()].filter(({ passwordChangedAtMs }) => passwordChangedAtMs !== undefined)
+    all: async () => [...(await current()).values()],
+    replace: (username, change) => editUserFile(path, (users) => users.map((entry) => (isNamed(entry, username) ? change(entry) : entry)))
   }
 }
 
 interface UserFileState {
   readonly mtimeMs: number
   readonly size: number
+  readonly ino: number
   readonly users: ReadonlyMap<string, LocalUser>
 }
 
 async function load(path: string): Promise<UserFileState> {
-  const { mtimeMs, size } = await stat(path)
-  return { mtimeMs, size, users: parseUsers(await readFile(path, 'utf8'), path) }
+  const { mtimeMs, size, ino } = await stat(path)
+  return { mtimeMs, size, ino, users: parseUsers(await readFile(path, 'utf8'), path) }
 }

@@ -1,13 +1,14 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { CurfewError } from '@curfew/codecs'
-import { parse, stringify } from 'yaml'
-import { canonicalName, parseUsers } from '../../authority/sign-on/users.ts'
+import { canonicalName } from '../../authority/sign-on/user-directory.ts'
+import { editUserFile, isNamed } from '../../authority/sign-on/user-file.ts'
+import { parseUsers, withPassword } from '../../authority/sign-on/users.ts'
 import { requireConfig } from '../../config/load.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { confirm } from '../confirm.ts'
-import { type CommandContext, configPath, printJson } from '../context.ts'
+import { type CommandContext, configPath, connect, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { table } from '../table.ts'
 
@@ -15,6 +16,7 @@ export interface UserAddOptions {
   readonly password?: string
   readonly passwordStdin?: boolean
   readonly attribute?: readonly string[]
+  readonly mustChange?: boolean
 }
 
 /** `curfew users list` */
@@ -51,8 +53,13 @@ export async function addUser(context: CommandContext, username: string, options
   const password = await askPassword(context, options)
   if (password === undefined) return exitCode.needsInput
   const attributes = Object.fromEntries((options.attribute ?? []).map(attributeOf))
-  const entry = { username, password: await hashPassword(password, systemRandom), ...(Object.keys(attributes).length === 0 ? {} : { attributes }) }
-  edit(file, (users) => [...users, entry])
+  const entry = {
+    username,
+    password: await hashPassword(password, systemRandom),
+    ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
+    ...demand(options)
+  }
+  await editUserFile(file, (users) => [...users, entry])
   context.terminal.out(`${username} can sign in now.`)
   return exitCode.done
 }
@@ -64,9 +71,19 @@ export async function changePassword(context: CommandContext, username: string, 
   const password = await askPassword(context, options)
   if (password === undefined) return exitCode.needsInput
   const hash = await hashPassword(password, systemRandom)
-  const passwordChangedAt = Temporal.Instant.fromEpochMilliseconds(systemClock.nowMs()).toString()
-  edit(file, (users) => users.map((user) => (isNamed(user, username) ? { ...user, password: hash, passwordChangedAt } : user)))
+  const change = { atMs: systemClock.nowMs(), endsSessions: true }
+  await editUserFile(file, (users) => users.map((user) => (isNamed(user, username) ? { ...withPassword(user, hash, change), ...demand(options) } : user)))
   context.terminal.out(`The password of ${username} is changed. Sessions opened with the old one end, unless signOn.passwordChangeEndsSessions is false.`)
+  return exitCode.done
+}
+
+/** `curfew users reset <name>`: a link for one person and one use; whoever has it chooses the new password. */
+export async function resetPassword(context: CommandContext, username: string): Promise<ExitCode> {
+  const reset = await connect(context).resetPassword(username)
+  if (printJson(context, reset)) return exitCode.done
+  context.terminal.out(reset.url)
+  const until = new Date(reset.untilMs).toISOString().replace(/:\d\d\.\d{3}Z$/, 'Z')
+  context.terminal.note(`Give this link to ${reset.user} and to nobody else. It is good once, until ${until}, and while the password stays as it is.`)
   return exitCode.done
 }
 
@@ -75,9 +92,13 @@ export async function removeUser(context: CommandContext, username: string, opti
   const file = usersFile(context)
   if (!parseUsers(readUsers(file), file).has(canonicalName(username))) return unknownUser(context, username)
   if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
-  edit(file, (users) => users.filter((user) => !isNamed(user, username)))
+  await editUserFile(file, (users) => users.filter((user) => !isNamed(user, username)))
   context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
   return exitCode.done
+}
+
+function demand({ mustChange }: UserAddOptions): { readonly mustChangePassword?: true } {
+  return mustChange === true ? { mustChangePassword: true } : {}
 }
 
 function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
@@ -93,25 +114,6 @@ function usersFile(context: CommandContext): string {
 
 function readUsers(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : 'users: []\n'
-}
-
-interface UserEntry {
-  readonly username: string
-  readonly password: string
-  readonly attributes?: Readonly<Record<string, string | readonly string[]>>
-  readonly disabled?: boolean
-  readonly passwordChangedAt?: string
-}
-
-/** Rewrites the file; only its owner may read it. */
-function edit(file: string, change: (users: readonly UserEntry[]) => readonly UserEntry[]): void {
-  const known = (parse(readUsers(file)) as { users?: readonly UserEntry[] } | null)?.users ?? []
-  writeFileSync(file, `# Local users. Change them with: curfew users add|password|remove\n${stringify({ users: change(known) })}`, { mode: 0o600 })
-  chmodSync(file, 0o600)
-}
-
-function isNamed(entry: UserEntry, username: string): boolean {
-  return canonicalName(entry.username) === canonicalName(username)
 }
 
 function attributeOf(text: string): readonly [string, string] {

@@ -99,10 +99,7 @@ function activityTests(test: StoreTest): void {
       assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
       const renewed = await stored(store, session)
       assert.deepEqual(renewed, { ...session, ...renewal, version: session.version + 1 })
-      assert.deepEqual(
-        [await store.findSessionByToken('token-0'), await store.findSessionByPersistentToken('lasting-0')],
-        [undefined, undefined]
-      )
+      assert.deepEqual([await store.findSessionByToken('token-0'), await store.findSessionByPersistentToken('lasting-0')], [undefined, undefined])
       assert.deepEqual([await store.findSessionByToken('token-new'), await store.findSessionByPersistentToken('lasting-new')], [renewed, renewed])
       assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
       assert.equal((await store.renewSession(session.id, { tokenHash: 'token-late', authenticatedAtMs: t0 + 4000 })).value, 'renewed')

@@ -10,7 +10,7 @@ import type { EndReason } from '../../../src/core/session.ts'
 import { silentLogger } from '../../../src/platform/logger.ts'
 import { createMetrics } from '../../../src/platform/metrics.ts'
 import { type Browser, formOf } from '../browser.ts'
-import { authorityPair, type Kit, type KitOptions, users } from '../kit.ts'
+import { authorityPair, createLocalUsers, type Kit, type KitOptions, users } from '../kit.ts'
 import { authorityUrl } from '../partner.ts'
 import { clientOf, createOidcKit, follow, post, type Tokens, tokensFor, authorizationUrl, signInOn } from './relying-party.ts'
 
@@ -96,6 +96,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
     streams: async () => [],
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
+    resetPassword: async () => assert.fail('nobody asks'),
     status: () => 'ok'
   })
   const answer = await admin.inject({ method: 'POST', url, payload, headers: { authorization: 'Bearer token of the test' } })
@@ -167,9 +168,9 @@ const endings: Readonly<Record<string, Ending>> = {
   'a changed password': {
     reason: 'password-change',
     options: {
-      users: {
-        find: async (name) => users.find(({ username }) => username === name),
-        changed: async () => users.filter(({ username }) => username === 'ana').map((user) => ({ ...user, passwordChangedAtMs: passwordChanges.atMs }))
+      localUsers: {
+        ...createLocalUsers(),
+        all: async () => users.filter(({ username }) => username === 'ana').map((user) => ({ ...user, passwordChangedAtMs: passwordChanges.atMs }))
       }
     },
     start: async ({ kit }) => {

@@ -1,0 +1,133 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Session } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import { seeOther } from '../request.ts'
+import { browserOf, recordActivity } from './browser-session.ts'
+import { endReplaced, identityOf, sessionToReplace, signIn } from './sign-in.ts'
+import { createTransaction, readTransaction, type SignOnTransaction, takeTransaction } from './transaction.ts'
+import type { User } from './user-directory.ts'
+
+export interface SignOnDeps extends AuthorityContext {
+  /** Identity providers that people may choose, in configured order. */
+  providers(): readonly SignOnProvider[]
+  /** Sends the browser to one of them; the answer comes back to {@link finishSignOn}. */
+  askProvider(wish: ProviderWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+  /** Goes on with a transaction of another surface; `session` undefined: passive, nobody is signed in. */
+  resume(done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+}
+
+export interface SignOnProvider {
+  readonly id: string
+  readonly name: string
+  readonly logoUrl?: string
+}
+
+/** A sign-in at an identity provider for one transaction of one browser. */
+export interface ProviderWish {
+  readonly providerId: string
+  readonly nonce: string
+  readonly formHash: string
+  readonly forceAuthn: boolean
+  readonly isPassive: boolean
+}
+
+/** The end of a sign-in transaction. */
+export interface SignedIn {
+  readonly transaction: SignOnTransaction
+  readonly session: Session | undefined
+  /** When the user proved who it is: now, or when the session began. */
+  readonly authenticatedAtMs: number
+}
+
+/** Somebody whose password was right. */
+export interface Proved {
+  readonly user: User
+  /** Before the password was looked at: a change after that makes the session outdated. */
+  readonly checkedAtMs: number
+  /** The person wants to stay signed in over browser restarts. */
+  readonly persistent: boolean
+}
+
+/** Signs in who proved to be this user, once somebody else who is signed in here has been signed out. */
+export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const former = await sessionToReplace(deps, proved.user.userKey, request)
+  if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
+  const { session } = await signIn(deps, identityOf(deps, proved.user, proved.checkedAtMs), proved, request, reply)
+  return finishSignOn(deps, nonce, session, deps.clock.nowMs(), request, reply)
+}
+
+/** Somebody else is signed in here: that session's logout runs first, then the sign-in goes on where it stood. */
+async function replace(
+  deps: SignOnDeps,
+  nonce: string,
+  { former, proved }: { readonly former: Session; readonly proved: Proved },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const formHash = browserOf(deps, request).formHash
+  if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+  const transaction = await takeOrFail(deps, nonce)
+  const { user, persistent, checkedAtMs } = proved
+  const waiting = { ...transaction, verified: { username: user.username, persistent, checkedAtMs, formHash } }
+  const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
+  const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
+  return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
+}
+
+/** The former user's logout is over: opens the session of the one whose password was checked before. */
+export async function finishReplacing(deps: SignOnDeps, nonce: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { verified, ...transaction } = await takeOrFail(deps, nonce)
+  const user = verified === undefined ? undefined : await deps.users.find(verified.username)
+  const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
+  if (verified === undefined || user === undefined || !isSameBrowser) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  const isOutdated = (user.sessionsValidFromMs ?? 0) > verified.checkedAtMs
+  const isUsable = !user.isDisabled && !isOutdated && (await sessionToReplace(deps, user.userKey, request)) === undefined
+  if (!isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  const { session } = await signIn(deps, identityOf(deps, user, verified.checkedAtMs), verified, request, reply)
+  return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
+}
+
+/**
+ * Takes the transaction and goes on with what waited for the sign-in.
+ * @param session - undefined: nobody is signed in, and no page may be shown
+ * @throws CURFEW_SESSION_STATE_NOT_FOUND when it was taken before or is too old
+ */
+export async function finishSignOn(
+  deps: SignOnDeps,
+  nonce: string,
+  session: Session | undefined,
+  authenticatedAtMs: number,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const transaction = await takeOrFail(deps, nonce)
+  if (session !== undefined) await recordActivity(deps, session)
+  return continueWith(deps, { transaction, session, authenticatedAtMs }, request, reply)
+}
+
+async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  switch (done.transaction.purpose.kind) {
+    case 'home':
+      return seeOther(reply, '/')
+    case 'landing':
+      return seeOther(reply, done.transaction.purpose.url ?? deps.signOn.successUrl ?? '/')
+    case 'saml':
+    case 'oidc':
+    case 'opentoken':
+      return deps.resume(done, request, reply)
+  }
+}
+
+/** @throws CURFEW_SESSION_STATE_NOT_FOUND */
+export async function openTransaction(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
+  const transaction = await readTransaction(deps.store, nonce, deps.clock.nowMs())
+  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return transaction
+}
+
+async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
+  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
+  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return transaction
+}

@@ -1,0 +1,208 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Session } from '../../core/session.ts'
+import { judgeLanding } from '../redirects.ts'
+import { sendPage } from '../reply.ts'
+import { type Parameters, parametersOf } from '../request.ts'
+import { browserOf, currentSession, isSecure } from './browser-session.ts'
+import { checkPassword, type PasswordCheck, recordRefusal } from './check-password.ts'
+import { formBinding } from './cookies.ts'
+import { isUnavailable } from './directory-problem.ts'
+import { accept, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
+import { changeBody, doneBody, type FormProblem, policyText } from './password-page.ts'
+import { policyProblem } from './password-policy.ts'
+import { renewCookies } from './sign-in.ts'
+import { sessionsValidFrom, type User } from './user-directory.ts'
+
+/**
+ * `/ext/pwdchange/Identify`: somebody who knows the password chooses another one. With `resume` it is a part of that
+ * sign-in, which goes on afterwards.
+ */
+export async function showChange(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { resume, TargetResource } = parametersOf(request)
+  if (resume !== undefined) await openTransaction(deps, resume)
+  return showForm(deps, { fields: { resume, TargetResource } }, request, reply)
+}
+
+/** A right password that may not be used any longer: the sign-in waits for a new one. */
+export async function demandChange(
+  deps: SignOnDeps,
+  wish: { readonly nonce: string; readonly user: User; readonly persistent: boolean },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const { nonce, user, persistent } = wish
+  const fields = { resume: nonce, isForced: 'yes', username: user.username, ...(persistent ? { persistent: 'yes' } : {}) }
+  return showForm(deps, { fields }, request, reply)
+}
+
+/** The answer to the form: current password, rules, new password, new cookies, and the end of the other sessions. */
+export async function change(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const form = parametersOf(request)
+  const own = await ownSession(deps, request)
+  requireOwnForm(deps, form, own, request)
+  const { resume } = form
+  if (resume !== undefined) await openTransaction(deps, resume)
+  const again = (problem: FormProblem, status: number): Promise<FastifyReply> => showForm(deps, { fields: form, problem }, request, reply.status(status))
+  const { t } = deps.pageContext(request)
+  const username = usernameOf(form, own)
+  const { password = '', repeated = '', current = '' } = form
+  const problem = policyProblem(deps.signOn.passwords, { username, current, password, repeated })
+  if (problem !== undefined) return again(policyText(t, problem, deps.signOn.passwords.lengthMin), 400)
+  try {
+    const checked = await checkPassword(deps, username, current)
+    if (checked.kind !== 'ok') return again(await refusal(deps, checked, request), checked.kind === 'locked' ? 429 : 401)
+    const { user } = checked
+    if (!user.canChangePassword) return again({ at: 'whole', text: t('password.elsewhere') }, 403)
+    const endsOthers = wantsEnd(deps, form)
+    const changed = await put(deps, { user, own, current, password, endsOthers }, reply)
+    if (changed.kind === 'refused') return again({ at: 'new', text: t('password.refused') }, 400)
+    const { kept, ended } = changed
+    if (resume === undefined) return showDone(deps, { ended, isSignedIn: kept !== undefined }, request, reply)
+    if (kept !== undefined) return finishSignOn(deps, resume, kept, deps.clock.nowMs(), request, reply)
+    const proved = { user: changed.user, checkedAtMs: changed.atMs, persistent: form['persistent'] === 'yes' }
+    return accept(deps, resume, proved, request, reply)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
+    return again({ at: 'whole', text: t('signon.unavailable') }, 503)
+  }
+}
+
+interface Wish {
+  readonly user: User
+  readonly own: Session | undefined
+  readonly current: string
+  readonly password: string
+  readonly endsOthers: boolean
+}
+
+type Changed =
+  | { readonly kind: 'refused' }
+  | {
+      readonly kind: 'set'
+      readonly user: User
+      /** From then on sessions count. */
+      readonly atMs: number
+      /** The session of this browser, which goes on. */
+      readonly kept: Session | undefined
+      /** How many others ended; undefined: none was asked to. */
+      readonly ended: number | undefined
+    }
+
+/**
+ * The session of this browser gets new cookies first, so that it counts as opened with the new password: whoever holds
+ * a copy of the former cookie is out, and so is everybody in another session, once the password is stored.
+ */
+async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed> {
+  const kept = own?.userKey === user.userKey ? own : undefined
+  let atMs = deps.clock.nowMs()
+  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, atMs, reply)
+  if ((await deps.users.setPassword(user, { password, current, atMs, endsSessions: endsOthers })) === 'refused') return { kind: 'refused' }
+  const known = await deps.users.find(user.username)
+  // The clock of the directory may be ahead of ours.
+  if (endsOthers && known !== undefined) atMs = Math.max(atMs, sessionsValidFrom(known))
+  if (kept !== undefined && cookies !== undefined) await deps.store.renewSession(kept.id, { ...cookies, authenticatedAtMs: atMs })
+  const ended = endsOthers ? await endOthers(deps, user, kept) : undefined
+  await deps.store.appendAudit({
+    atMs: deps.clock.nowMs(),
+    event: 'password.changed',
+    actor: { kind: 'user', id: user.username },
+    userKey: user.userKey,
+    ...(kept === undefined ? {} : { sessionId: kept.id }),
+    detail: { endedSessions: ended ?? 0 }
+  })
+  return { kind: 'set', user: known ?? user, atMs, kept, ended }
+}
+
+async function endOthers(deps: SignOnDeps, { userKey, username }: User, kept: Session | undefined): Promise<number> {
+  const { ended } = await deps.engine.endSessions({
+    scope: { kind: 'user', userKey, ...(kept === undefined ? {} : { except: kept.id }) },
+    reason: 'password-change',
+    by: { kind: 'user', id: username },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+  return ended.length
+}
+
+async function refusal(deps: SignOnDeps, checked: Exclude<PasswordCheck, { readonly kind: 'ok' }>, request: FastifyRequest): Promise<FormProblem> {
+  await recordRefusal(deps, checked)
+  const { t } = deps.pageContext(request)
+  const text = checked.kind === 'locked' ? t('signon.locked', { minutes: deps.signOn.locking.windowMinutes }) : t('signon.failed')
+  return { at: 'current', text }
+}
+
+function wantsEnd({ signOn }: SignOnDeps, form: Parameters): boolean {
+  switch (signOn.passwords.otherSessions) {
+    case 'ask':
+      return form['endOthers'] === 'yes'
+    case 'end':
+      return true
+    case 'keep':
+      return false
+  }
+}
+
+async function showForm(
+  deps: SignOnDeps,
+  { fields, problem }: { readonly fields: Parameters; readonly problem?: FormProblem },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const context = deps.pageContext(request)
+  const own = await ownSession(deps, request)
+  const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
+  const { lengthMin, otherSessions, endsSessions } = deps.signOn.passwords
+  const { resume, TargetResource, isForced, persistent } = fields
+  const ticked = problem === undefined ? endsSessions : fields['endOthers'] === 'yes'
+  const body = changeBody({
+    t: context.t,
+    lengthMin,
+    csrfToken: deps.csrf.token(boundTo(binding, own)),
+    username: { value: usernameOf(fields, own), isFixed: own !== undefined && resume === undefined },
+    isForced: isForced === 'yes',
+    fields: { resume, TargetResource, isForced, persistent },
+    ...(otherSessions === 'ask' ? { endsOthers: ticked } : {}),
+    ...(problem === undefined ? {} : { problem })
+  })
+  // In the middle of a sign-in the answer may send the browser on to an application.
+  return sendPage(reply, context, context.t('password.changeTitle'), body, { formsLeave: resume !== undefined })
+}
+
+function showDone(
+  deps: SignOnDeps,
+  { ended, isSignedIn }: { readonly ended: number | undefined; readonly isSignedIn: boolean },
+  request: FastifyRequest,
+  reply: FastifyReply
+): FastifyReply {
+  const context = deps.pageContext(request)
+  const raw = parametersOf(request)['TargetResource']
+  const { url } = judgeLanding(deps, { use: 'sso', parameter: 'TargetResource', raw }, request)
+  const next = { url: url ?? '/', text: isSignedIn || url !== undefined ? 'live.continue' : 'signon.submit' } as const
+  const parts = { t: context.t, title: 'password.changed', next, ...(ended === undefined ? {} : { ended }) } as const
+  return sendPage(reply, context, context.t('password.changed'), doneBody(parts))
+}
+
+/** The session of this browser, where its user has a password here. */
+async function ownSession(deps: SignOnDeps, request: FastifyRequest): Promise<Session | undefined> {
+  const session = await currentSession(deps, request)
+  return session?.sourceId === deps.signOn.sourceId ? session : undefined
+}
+
+/** In the middle of a sign-in the name is typed; otherwise it is that of who is signed in, whatever the form says. */
+function usernameOf(form: Parameters, own: Session | undefined): string {
+  const typed = form['username'] ?? ''
+  return own === undefined || form['resume'] !== undefined ? typed : own.username
+}
+
+function boundTo(formHash: string, own: Session | undefined): string {
+  return `${formHash}.password.${own?.tokenHash ?? ''}`
+}
+
+/** @throws CURFEW_SESSION_FORM_FOREIGN when the form was not shown in this browser, for whoever is signed in now */
+function requireOwnForm(deps: SignOnDeps, form: Parameters, own: Session | undefined, request: FastifyRequest): void {
+  const binding = browserOf(deps, request).formHash
+  const isOwn = binding !== undefined && deps.csrf.check(boundTo(binding, own), form['csrfToken'])
+  if (!isOwn) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+}

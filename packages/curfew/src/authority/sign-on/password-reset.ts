@@ -1,0 +1,167 @@
+import { CurfewError } from '@curfew/codecs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Actor } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import { sendPage } from '../reply.ts'
+import { type Parameters, parametersOf } from '../request.ts'
+import { browserOf, isSecure } from './browser-session.ts'
+import { formBinding, tokenHash } from './cookies.ts'
+import { isUnavailable } from './directory-problem.ts'
+import { doneBody, type FormProblem, policyText, resetBody, resetPath } from './password-page.ts'
+import { policyProblem } from './password-policy.ts'
+import type { NewPassword, User } from './user-directory.ts'
+
+export type ResetDeps = Pick<AuthorityContext, 'store' | 'clock' | 'ids' | 'users' | 'signOn' | 'baseUrl'>
+
+/** A code that the help desk hands over. */
+export interface IssuedReset {
+  readonly username: string
+  readonly url: string
+  readonly untilMs: number
+}
+
+/** What the store keeps of a code; the code itself is nowhere stored. */
+interface StoredReset {
+  readonly username: string
+  readonly userKey: string
+  readonly issuedAtMs: number
+  readonly untilMs: number
+}
+
+/** As `ids.persistentCookie()` makes it: 192 bits, so that guessing needs no limit. */
+const codeShape = /^[\w-]{32}$/
+
+/**
+ * Issues a code for one reset of the password of one user, until its time and only while the password stays as it is.
+ * @throws CURFEW_USERS_UNKNOWN, CURFEW_USERS_UNWRITABLE when the password can't be set here, CURFEW_USERS_UNAVAILABLE
+ */
+export async function issueReset(deps: ResetDeps, username: string, by: Actor): Promise<IssuedReset> {
+  const user = await deps.users.find(username)
+  if (user === undefined || user.isDisabled) throw new CurfewError('CURFEW_USERS_UNKNOWN', { user: username.slice(0, 128) })
+  if (!deps.signOn.passwords.change || !user.canChangePassword)
+    throw new CurfewError('CURFEW_USERS_UNWRITABLE', { user: user.username, why: 'passwords are not set here' })
+  const issuedAtMs = deps.clock.nowMs()
+  const untilMs = issuedAtMs + deps.signOn.passwords.resetHours * 3_600_000
+  const { userKey } = user
+  const code = await storeCode(deps, { username: user.username, userKey, issuedAtMs, untilMs })
+  await deps.store.appendAudit({ atMs: issuedAtMs, event: 'password.reset-issued', actor: by, userKey })
+  return { username: user.username, url: `${deps.baseUrl}${resetPath}?code=${code}`, untilMs }
+}
+
+async function storeCode(deps: Pick<ResetDeps, 'store' | 'ids'>, stored: StoredReset): Promise<string> {
+  const code = deps.ids.persistentCookie()
+  await deps.store.txCreate(keyOf(code), stored, stored.untilMs)
+  return code
+}
+
+export type ResetPageDeps = Pick<AuthorityContext, keyof ResetDeps | 'secrets' | 'csrf' | 'engine' | 'logger' | 'pageContext'>
+
+/** `/ext/pwdreset/Identify`: asks for the code, then for the new password. Looking uses nothing up: mail programs look, too. */
+export async function showReset(deps: ResetPageDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { code } = parametersOf(request)
+  return showForm(deps, { code, ...(code === undefined ? {} : { user: await userOf(deps, code) }) }, request, reply)
+}
+
+/** The answer to the form. The code is used up right before the password is set; of two uses at once one wins. */
+export async function reset(deps: ResetPageDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const form = parametersOf(request)
+  requireOwnForm(deps, form, request)
+  const { code = '', password = '', repeated = '' } = form
+  const { t } = deps.pageContext(request)
+  try {
+    const user = await userOf(deps, code)
+    if (user === undefined) return showForm(deps, { code }, request, reply)
+    const { lengthMin } = deps.signOn.passwords
+    const again = (problem: FormProblem): Promise<FastifyReply> => showForm(deps, { code, user, problem }, request, reply.status(400))
+    const problem = policyProblem(deps.signOn.passwords, { username: user.username, password, repeated })
+    if (problem !== undefined) return again(policyText(t, problem, lengthMin))
+    const { value: taken } = await deps.store.txTake(keyOf(code), deps.clock.nowMs())
+    if (taken === undefined) return showForm(deps, { code }, request, reply)
+    const atMs = deps.clock.nowMs()
+    const { endsSessions } = deps.signOn.passwords
+    const result = await setOrExplain(deps, user, { password, atMs, endsSessions })
+    if (result !== 'set') {
+      // Nothing came of it, so that another code takes the place of the one that is used up.
+      const fresh = await storeCode(deps, taken as StoredReset)
+      const text = result === 'refused' ? t('password.refused') : t('signon.unavailable')
+      return showForm(deps, { code: fresh, user, problem: { at: 'new', text } }, request, reply.status(result === 'refused' ? 400 : 503))
+    }
+    await deps.store.lockClear(user.userKey)
+    const ended = endsSessions ? await endAll(deps, user) : undefined
+    const detail = { endedSessions: ended ?? 0 }
+    await deps.store.appendAudit({ atMs, event: 'password.reset', actor: { kind: 'user', id: user.username }, userKey: user.userKey, detail })
+    const context = deps.pageContext(request)
+    const parts = { t, title: 'password.changed', next: { url: '/', text: 'signon.submit' }, ...(ended === undefined ? {} : { ended }) } as const
+    return sendPage(reply, context, t('password.changed'), doneBody(parts))
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
+    return showForm(deps, { code: undefined, problem: { at: 'whole', text: t('signon.unavailable') } }, request, reply.status(503))
+  }
+}
+
+async function setOrExplain(deps: ResetPageDeps, user: User, change: NewPassword): Promise<'set' | 'refused' | 'unavailable'> {
+  try {
+    return await deps.users.setPassword(user, change)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
+    return 'unavailable'
+  }
+}
+
+/** Everybody who is signed in as this user: whoever lost a password may have lost more. */
+async function endAll(deps: ResetPageDeps, { userKey, username }: User): Promise<number> {
+  const { ended } = await deps.engine.endSessions({
+    scope: { kind: 'user', userKey },
+    reason: 'password-change',
+    by: { kind: 'user', id: username },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+  return ended.length
+}
+
+/** Whose password a code is for; undefined: it is none, was used, is too old, or the password was changed since. */
+async function userOf(deps: ResetPageDeps, code: string): Promise<User | undefined> {
+  if (!codeShape.test(code)) return undefined
+  const stored = (await deps.store.txGet(keyOf(code), deps.clock.nowMs())) as StoredReset | undefined
+  const user = stored === undefined ? undefined : await deps.users.find(stored.username)
+  const isGood = user !== undefined && user.userKey === stored?.userKey && !user.isDisabled && (user.passwordChangedAtMs ?? 0) <= stored.issuedAtMs
+  return isGood ? user : undefined
+}
+
+async function showForm(
+  deps: ResetPageDeps,
+  { code, user, problem }: { readonly code: string | undefined; readonly user?: User | undefined; readonly problem?: FormProblem },
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const context = deps.pageContext(request)
+  const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
+  const isWrong = code !== undefined && user === undefined && problem === undefined
+  const shown: FormProblem | undefined = isWrong ? { at: 'whole', text: context.t('password.codeWrong') } : problem
+  if (isWrong) reply.status(400)
+  const body = resetBody({
+    t: context.t,
+    lengthMin: deps.signOn.passwords.lengthMin,
+    csrfToken: deps.csrf.token(boundTo(binding)),
+    code: user === undefined ? '' : (code ?? ''),
+    ...(user === undefined ? {} : { username: user.username }),
+    ...(shown === undefined ? {} : { problem: shown })
+  })
+  return sendPage(reply, context, context.t('password.resetTitle'), body)
+}
+
+function boundTo(formHash: string): string {
+  return `${formHash}.reset`
+}
+
+function requireOwnForm(deps: ResetPageDeps, form: Parameters, request: FastifyRequest): void {
+  const binding = browserOf(deps, request).formHash
+  if (binding === undefined || !deps.csrf.check(boundTo(binding), form['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+}
+
+function keyOf(code: string): string {
+  return `reset:${tokenHash(code)}`
+}

@@ -1,0 +1,58 @@
+import type { UserKey } from '../../core/ids.ts'
+import type { Attributes } from '../../core/session.ts'
+
+/** Somebody who may sign in at the form. */
+export interface User {
+  /** The name of this person over all sessions: where the person is known, and by which name. */
+  readonly userKey: UserKey
+  /** As the directory writes it; sign-in ignores case. */
+  readonly username: string
+  readonly attributes: Attributes
+  readonly isDisabled: boolean
+  /** The directory takes a new password from here. */
+  readonly canChangePassword: boolean
+  /** Before the next sign-in a new password has to be chosen. */
+  readonly mustChangePassword?: boolean
+  /** When the password was last changed or reset; absent: never since it was given, or the directory does not say. */
+  readonly passwordChangedAtMs?: number
+  /** Sessions that were opened before end; absent: the same as {@link passwordChangedAtMs}. */
+  readonly sessionsValidFromMs?: number
+}
+
+/** A password that takes the place of another. */
+export interface NewPassword {
+  readonly password: string
+  /** The one before, where the person knows it; absent in a reset. */
+  readonly current?: string
+  readonly atMs: number
+  /** Sessions that were opened before end. */
+  readonly endsSessions: boolean
+}
+
+/** Where the sign-in form looks people up, and who knows their passwords. */
+export interface UserDirectory {
+  /** @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer */
+  find(username: string): Promise<User | undefined>
+  /**
+   * Whether this is the password of that user. Takes about as long for nobody.
+   * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer
+   */
+  verify(user: User | undefined, password: string): Promise<boolean>
+  /** People whose password was changed or reset, as the directory knows them now. */
+  changed(): Promise<readonly User[]>
+  /**
+   * Puts a new password in the place of the former one. `refused`: the directory has rules of its own.
+   * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer, CURFEW_USERS_UNWRITABLE when it takes no changes
+   */
+  setPassword(user: User, change: NewPassword): Promise<'set' | 'refused'>
+}
+
+/** The form of a user name that look-ups, locking and the user key use. */
+export function canonicalName(username: string): string {
+  return username.trim().normalize('NFC').toLowerCase()
+}
+
+/** Since when the sessions of somebody count. */
+export function sessionsValidFrom({ sessionsValidFromMs, passwordChangedAtMs }: User): number {
+  return sessionsValidFromMs ?? passwordChangedAtMs ?? 0
+}
