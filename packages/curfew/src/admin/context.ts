@@ -23,6 +23,8 @@ export interface AdminContext {
   /** Partners with the certificates that their messages are checked with. */
   peers(): readonly AdminPeer[]
   peer(id: string): Peer | undefined
+  /** OpenID clients that registered themselves; absent: they may not. */
+  readonly clients?: AdminClients
   /** Streams of shared signals. */
   streams(): Promise<readonly StreamView[]>
   /** Issues a code for one reset of a password. */
@@ -43,4 +45,23 @@ export interface AdminCluster {
   nodes(): Promise<ClusterView['nodes']>
   /** Where a session is kept; undefined where everything is in one place. */
   whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
+}
+
+/** What is known of a client that registered itself, as far as it is shown. */
+export interface AdminClientRecord {
+  readonly metadata: {
+    readonly client_name?: string | undefined
+    readonly redirect_uris: readonly string[]
+    readonly token_endpoint_auth_method: string
+    readonly backchannel_logout_uri?: string | undefined
+    readonly frontchannel_logout_uri?: string | undefined
+  }
+  readonly issuedAtMs: number
+  readonly by: string
+}
+
+export interface AdminClients {
+  list(): Promise<readonly { readonly clientId: string; readonly record: AdminClientRecord }[]>
+  /** False: there is no such client. */
+  remove(clientId: string): Promise<boolean>
 }

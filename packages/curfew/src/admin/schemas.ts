@@ -150,6 +150,16 @@ export const streamView = z.object({
   lastError: z.object({ code: z.string(), atMs }).optional()
 })
 
+export const registeredClientView = z.object({
+  id: z.string().describe('Its client_id'),
+  name: z.string().optional(),
+  redirectUris: z.array(z.string()),
+  authentication: z.string(),
+  logoutUris: z.array(z.string()),
+  registeredAtMs: atMs,
+  registeredWith: z.string().describe('Name of the initial access token, or open')
+})
+
 const fieldProblem = z.object({ path: z.string(), message: z.string(), expected: z.string().optional(), got: z.string().optional() })
 
 export const problemView = z.object({
@@ -175,6 +185,7 @@ export type DryRunView = z.output<typeof dryRunView>
 export type PeerView = z.output<typeof peerView>
 export type AuditView = z.output<typeof auditView>
 export type StreamView = z.output<typeof streamView>
+export type RegisteredClientView = z.output<typeof registeredClientView>
 export type HealthView = z.output<typeof healthView>
 export type FieldProblem = z.output<typeof fieldProblem>
 export type ProblemView = z.output<typeof problemView>

@@ -4,6 +4,7 @@ import fastifySwagger from '@fastify/swagger'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { CurfewError } from '@curfew/codecs'
+import { registerClients } from './client-routes.ts'
 import { registerCluster } from './cluster-routes.ts'
 import type { AdminContext } from './context.ts'
 import { registerLogout } from './logout-routes.ts'
@@ -53,6 +54,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     registerSystem(typed, ctx)
     registerCluster(typed, ctx)
     registerUsers(typed, ctx)
+    registerClients(typed, ctx)
   })
   return app
 }

@@ -15,6 +15,7 @@ import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
 import type { Clients } from './oidc/client.ts'
 import type { ClientCertificates } from './oidc/mutual-tls/client-certificates.ts'
+import type { Registration } from './oidc/registration/registration.ts'
 import type { OidcSettings } from './oidc/settings.ts'
 import type { AdapterLogout } from './ext/adapter-logout.ts'
 import type { Adapters } from './opentoken/adapters.ts'
@@ -58,6 +59,8 @@ export interface AuthorityContext {
   readonly pingOne: PingOneSettings
   readonly saml: SamlSettings
   readonly oidc: OidcSettings
+  /** Clients may register themselves; absent: they may not. */
+  readonly registration?: Registration
   /** Certificates that programs show. */
   readonly clientCertificates: ClientCertificates
   readonly sharedSignals: SharedSignalsSettings

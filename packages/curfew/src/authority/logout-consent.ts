@@ -37,7 +37,7 @@ function wordOf(choice: string | undefined): string | undefined {
 /** Origins whose pages may start a logout silently: our own and those of the configured partners. */
 function friends(ctx: AuthorityContext): ReadonlySet<string> {
   const saml = ctx.connections.all().flatMap((c) => [c.homeUrl, ...(c.role === 'sp' ? c.consumers.map((acs) => acs.url) : [c.singleSignOn.url])])
-  const oidc = ctx.clients.all().flatMap((c) => [c.homeUrl, ...c.redirectUris])
+  const oidc = ctx.clients.configured().flatMap((c) => [c.homeUrl, ...c.redirectUris])
   const openToken = ctx.adapters.all().flatMap(({ origins }) => origins)
   const upstream = ctx.upstreams.all().flatMap(({ peer }) => peer.landing?.urls ?? [])
   return new Set(

@@ -42,6 +42,7 @@ type AuthoritySettings = Omit<
   | 'oidc'
   | 'fetchKeys'
   | 'clientCertificates'
+  | 'registration'
   | 'health'
 >
 

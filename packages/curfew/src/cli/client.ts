@@ -12,6 +12,7 @@ import type {
   PeerView,
   PlaceView,
   ProblemView,
+  RegisteredClientView,
   ResetView,
   RunView,
   SessionDetail,
@@ -36,6 +37,8 @@ export interface AdminClient {
   resetPassword(username: string): Promise<ResetView>
   cluster(): Promise<ClusterView>
   owner(session: string): Promise<PlaceView>
+  clients(): Promise<RegisteredClientView[]>
+  removeClient(id: string): Promise<{ readonly removed: string }>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
 }
 
@@ -56,7 +59,8 @@ export interface ClientOptions {
 }
 
 export function createAdminClient(options: ClientOptions): AdminClient {
-  const call = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => (await (await send(options, method, path, body)).body.json()) as T
+  const call = async <T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> =>
+    (await (await send(options, method, path, body)).body.json()) as T
   const query = (values: Readonly<Record<string, string | undefined>>): string => {
     const text = new URLSearchParams(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString()
     return text === '' ? '' : `?${text}`
@@ -77,11 +81,19 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     retry: (run, delivery) => call('POST', `/v1/runs/${part(run)}/deliveries/${part(delivery)}/retry`),
     watch: (id, signal) => watch(options, id, signal),
     peers: async () => (await call<{ items: PeerView[] }>('GET', '/v1/peers')).items,
+    clients: async () => (await call<{ items: RegisteredClientView[] }>('GET', '/v1/clients')).items,
+    removeClient: (id) => call('DELETE', `/v1/clients/${part(id)}`),
     audit: async (values) => (await call<{ items: AuditView[] }>('GET', `/v1/audit${query(values)}`)).items
   }
 }
 
-async function send(options: ClientOptions, method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<Dispatcher.ResponseData> {
+async function send(
+  options: ClientOptions,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal
+): Promise<Dispatcher.ResponseData> {
   let answer: Dispatcher.ResponseData
   try {
     answer = await undiciRequest(options.server + path, {

@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { createAdminServer } from '../admin/server.ts'
 import { createUpstreamSender } from '../authority/oidc-rp/upstream-sender.ts'
 import { openUpstreams } from '../authority/oidc-rp/upstreams.ts'
-import { fixedClients, makeClient } from '../authority/oidc/client.ts'
 import { createClientCertificates } from '../authority/oidc/mutual-tls/client-certificates.ts'
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
@@ -28,10 +27,11 @@ import type { Store } from '../stores/store.ts'
 import { authoritySettings, cookieSecret, originOf } from './authority-settings.ts'
 import { certificateSources } from './certificate-sources.ts'
 import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
-import { connectionsDeps, fetchKeys, settingsOf, upstreamFailed, upstreamSettings } from './connections-setup.ts'
+import { connectionsDeps, fetchKeys, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
 import { gatewaySettings } from './gateway-settings.ts'
 import { adminToken, certificateFacts, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
+import { openClients } from './clients-setup.ts'
 import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, openStore } from './open-store.ts'
@@ -82,15 +82,11 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   )
   const tls = openLiveTls(config.server, logger)
   const tokenKeys = await readTokenKeys(config, keys)
-  const clients = fixedClients(
-    config.connections
-      .filter((connection) => connection.protocol === 'oidc')
-      .map((client) => makeClient(settingsOf(client), tokenKeys, config.oidc.sessionValidation))
-  )
-  const adapters = makeAdapters(config)
-  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const openedStore = await openStore(config, logger)
   const store = opened.use(openedStore.store)
+  const { clients, registration } = openClients(config, { store, keys: tokenKeys, logger })
+  const adapters = makeAdapters(config)
+  const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const settings = await authoritySettings(config, keys, logger)
   const sharedSignals = config.sharedSignals
   const signals = createSignals({
@@ -118,6 +114,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })
     ],
     peer,
+    meetPeers: (ids) => clients.meet(ids),
     receipts: receiptSigner(entityId, keys),
     probe: (target) => outbound.probe(target),
     logger,
@@ -140,6 +137,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     sharedSignals,
     signals,
     oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
+    ...(registration === undefined ? {} : { registration }),
     clientCertificates: createClientCertificates(certificateSources(config.server, tls)),
     fetchKeys: (url) => fetchKeys(outbound, url),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
@@ -163,6 +161,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     peer,
     streams: () => signals.list(),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
+    ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [
       ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
       ...[...clients.all(), ...adapters.all(), ...upstreams.all()].map((client) => ({ peer: client.peer, certificates: [] }))
@@ -179,6 +178,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     await authority.close()
     await admin.close()
     await passwords.stop()
+    await registration?.clients.stop()
     await pollReceiver.stop()
     await signals.stop()
     await engine.stop()
@@ -198,6 +198,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         await joinNodes(openedStore, config)
         await engine.start()
         passwords.start()
+        registration?.clients.start()
         signals.start()
         pollReceiver.start()
         await listenAll(authority, config.server.listen, listeners, tls.makeServer)

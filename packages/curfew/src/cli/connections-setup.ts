@@ -25,7 +25,13 @@ export function upstreamFailed(logger: Logger, id: PeerId, error: unknown): void
 
 /** Key sets of clients are small and read rarely. */
 export async function fetchKeys(outbound: Outbound, url: string): Promise<Response> {
-  const { status, body } = await outbound.request({ peerId: 'client-keys', url, method: 'GET', timeoutMs: 5_000, responseBytesMax: 256 * 1024 })
+  const { status, body } = await outbound.request({
+    peerId: `client-keys:${URL.parse(url)?.host ?? ''}`,
+    url,
+    method: 'GET',
+    timeoutMs: 5_000,
+    responseBytesMax: 256 * 1024
+  })
   return new Response(Buffer.from(body), { status, headers: { 'content-type': 'application/json' } })
 }
 

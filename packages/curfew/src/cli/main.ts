@@ -188,6 +188,17 @@ function addToolCommands(program: Command, on: On): void {
   on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) =>
     (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? '')
   )
+  const clients = program.command('clients').description('OpenID clients that registered themselves')
+  on(example(clients.command('list').description('All of them'), 'curfew clients list'), async (context) =>
+    (await import('./commands/clients.ts')).listClients(context)
+  )
+  on(
+    example(clients.command('remove <id>').description('Remove one; what it was given is worth nothing then'), 'curfew clients remove dyn-...').option(
+      '--yes',
+      'do not ask'
+    ),
+    async (context, parsed) => (await import('./commands/clients.ts')).removeClient(context, parsed.args[0] ?? '', parsed.opts())
+  )
   const openToken = program.command('opentoken').description('Settings that applications by OpenToken share with this server')
   on(
     example(openToken.command('export <id>').description('Write the agent-config.txt of one adapter'), 'curfew opentoken export forms > agent-config.txt'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { idpid, partner } from './partner-schema.ts'
+import { registration } from './registration-schema.ts'
 import { certificateSubject } from './tls-schema.ts'
 import { path, positive, url } from './values.ts'
 
@@ -104,7 +105,8 @@ export const oidc = z
       .describe(
         'Private keys that sign tokens, PEM files. The first of each algorithm signs, all are published and open hints. To roll a key over, add the new one last, later put it first, remove the old one last. Default: those of saml.keys.'
       ),
-    sessionValidation: sessionValidation.describe('What the session decides about tokens, for clients that do not say otherwise.')
+    sessionValidation: sessionValidation.describe('What the session decides about tokens, for clients that do not say otherwise.'),
+    registration: registration.optional()
   })
   .prefault({})
   .describe('The OpenID provider.')

@@ -10,3 +10,6 @@ export const attemptsKeptMax = 50
 export const planAgainMax = 10
 /** Longest landing address that is considered, in characters. */
 export const redirectTargetCharactersMax = 2048
+
+/** OpenID clients that registered themselves, at once. */
+export const registeredClientsMax = 10_000

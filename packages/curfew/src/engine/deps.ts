@@ -19,6 +19,8 @@ export interface EngineDeps {
   readonly ids: Pick<Ids, 'run' | 'delivery'>
   readonly senders: readonly Sender[]
   peer(id: PeerId): Peer | undefined
+  /** Called before a plan asks for those: some may be known to another node only. Absent: all are known. */
+  readonly meetPeers?: (ids: readonly PeerId[]) => Promise<void>
   /** Limits copied into every run that starts. */
   readonly policy: RunPolicy
   readonly receipts: ReceiptSigner

@@ -17,7 +17,18 @@ export interface Endings {
 
 export type EndingsDeps = Pick<
   EngineDeps,
-  'store' | 'clock' | 'ids' | 'peer' | 'policy' | 'revocationMs' | 'revokesOnLogout' | 'registryMs' | 'sessionsPerUserMax' | 'metrics' | 'onSessionEnded'
+  | 'store'
+  | 'clock'
+  | 'ids'
+  | 'peer'
+  | 'meetPeers'
+  | 'policy'
+  | 'revocationMs'
+  | 'revokesOnLogout'
+  | 'registryMs'
+  | 'sessionsPerUserMax'
+  | 'metrics'
+  | 'onSessionEnded'
 > & {
   readonly observer: Observer
   readonly onEffects: (dueAtMs: number) => void
@@ -58,7 +69,10 @@ function endingPort(deps: EndingsDeps): PartialPort {
     hasSignals: deps.onSessionEnded !== undefined,
     async read(sessionId) {
       const session = await store.getSession(sessionId)
-      return session === undefined ? undefined : { session, participants: await store.getParticipants(sessionId) }
+      if (session === undefined) return undefined
+      const participants = await store.getParticipants(sessionId)
+      await deps.meetPeers?.(participants.map(({ peerId }) => peerId))
+      return { session, participants }
     },
     sessionsOf: (userKey) => store.findByUser(userKey),
     async commit(ending) {

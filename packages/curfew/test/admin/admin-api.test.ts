@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { AdminClients } from '../../src/admin/context.ts'
 import type { ProblemView, RunView } from '../../src/admin/schemas.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
 import { createIds } from '../../src/platform/ids.ts'
@@ -11,7 +12,7 @@ import { alone } from './alone.ts'
 
 const token = 'the token of the test server'
 
-function serve(kit: EngineKit): FastifyInstance {
+function serve(kit: EngineKit, clients?: AdminClients): FastifyInstance {
   const { store, engine, clock, metrics } = kit
   return createAdminServer({
     store,
@@ -25,6 +26,7 @@ function serve(kit: EngineKit): FastifyInstance {
     baseUrl: 'http://curfew.test',
     peers: () => [],
     streams: async () => [],
+    ...(clients === undefined ? {} : { clients }),
     peer: (id) => kit.deps.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),
@@ -39,7 +41,7 @@ interface Ask {
 
 async function ask(
   app: FastifyInstance,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'DELETE',
   url: string,
   { body, authorization = `Bearer ${token}` }: Ask = {}
 ): Promise<LightMyRequestResponse> {
@@ -192,6 +194,8 @@ suite('the description of the admin API', () => {
     assert.equal(document.openapi, '3.1.0')
     assert.deepEqual(Object.keys(document.paths).sort(), [
       '/v1/audit',
+      '/v1/clients',
+      '/v1/clients/{id}',
       '/v1/cluster',
       '/v1/cluster/owner/{session}',
       '/v1/health',
@@ -209,5 +213,54 @@ suite('the description of the admin API', () => {
       '/v1/users/{name}/password-reset'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)
+  })
+})
+
+suite('registered clients over the admin API', () => {
+  const record = {
+    metadata: {
+      client_name: 'Notes',
+      redirect_uris: ['https://notes.example.org/cb'],
+      token_endpoint_auth_method: 'none',
+      backchannel_logout_uri: 'https://notes.example.org/out'
+    },
+    secretHash: 'never shown',
+    tokenHash: 'never shown',
+    issuedAtMs: 1,
+    by: 'partners'
+  }
+
+  test('are listed without a secret, and removed once', async () => {
+    const removed: string[] = []
+    const remove = async (id: string): Promise<boolean> => id === 'dyn-1' && removed.push(id) === 1
+    const kit = createEngineKit()
+    await using app = serve(kit, { list: async () => [{ clientId: 'dyn-1', record }], remove })
+    const list = await ask(app, 'GET', '/v1/clients')
+    assert.deepEqual(list.json(), {
+      items: [
+        {
+          id: 'dyn-1',
+          name: 'Notes',
+          redirectUris: ['https://notes.example.org/cb'],
+          authentication: 'none',
+          logoutUris: ['https://notes.example.org/out'],
+          registeredAtMs: 1,
+          registeredWith: 'partners'
+        }
+      ]
+    })
+    assert.equal((await ask(app, 'DELETE', '/v1/clients/dyn-1')).statusCode, 200)
+    assert.equal((await ask(app, 'DELETE', '/v1/clients/dyn-1')).statusCode, 404)
+    const audit = await kit.store.listAudit({ limit: 10 })
+    assert.deepEqual(
+      audit.map(({ event, peerId }) => [event, peerId]),
+      [['client.removed', 'dyn-1']]
+    )
+  })
+
+  test('there are none where nobody may register', async () => {
+    await using app = serve(createEngineKit())
+    assert.deepEqual((await ask(app, 'GET', '/v1/clients')).json(), { items: [] })
+    assert.equal((await ask(app, 'DELETE', '/v1/clients/dyn-1')).statusCode, 404)
   })
 })

@@ -1,10 +1,14 @@
+import assert from 'node:assert/strict'
 import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
-import { fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
+import { type Clients, fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
 import { type CertificateSources, createClientCertificates } from '../../src/authority/oidc/mutual-tls/client-certificates.ts'
 
+import { createLiveClients, type LiveClientsDeps } from '../../src/authority/oidc/registration/live-clients.ts'
+import type { Registration } from '../../src/authority/oidc/registration/registration.ts'
+import type { RegistrationSettings } from '../../src/authority/oidc/registration/settings.ts'
 import { makeTokenKey } from '../../src/authority/oidc/keys.ts'
 import { makeApplicationAdapter, makeLoginAdapter } from '../../src/authority/opentoken/adapter.ts'
 import { fixedAdapters } from '../../src/authority/opentoken/adapters.ts'
@@ -54,6 +58,8 @@ export interface KitOptions {
   readonly pingOne?: Partial<AuthorityContext['pingOne']>
   /** Where certificates of clients come from; absent: nobody shows one. */
   readonly clientCertificates?: Partial<Omit<CertificateSources, 'clock'>>
+  /** Clients may register themselves; absent: they may not. */
+  readonly registration?: Partial<RegistrationSettings>
   readonly health?: Partial<AuthorityContext['health']>
   readonly baseUrl?: string
   readonly capacity?: number
@@ -180,7 +186,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(certificatePem) }))
   ])
   const tokenKeys = await Promise.all((options.tokenKeys ?? [ownKeys[0]?.key ?? authorityPair.key]).map((key) => makeTokenKey(key, 'kit')))
-  const clients = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
+  const configured = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
   const adapters = fixedAdapters([
     ...(options.adapters?.applications ?? []).map((settings) => makeApplicationAdapter(settings)),
     ...(options.adapters?.logins ?? []).map((settings) => makeLoginAdapter(settings))
@@ -188,6 +194,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   const locator = createLocator([Buffer.alloc(32, 7)], random)
   const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
+  const registration = registrationOf(options, { configured, store, clock, random, keys: tokenKeys })
+  const clients: Clients = registration?.clients ?? configured
   const metrics = createMetrics()
   const logged: { level: string; fields: Readonly<Record<string, unknown>> }[] = []
   const probed: string[] = []
@@ -228,6 +236,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
       createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
     ],
     peer,
+    meetPeers: (ids) => clients.meet(ids),
     policy,
     receipts: { sign: async () => 'receipt' },
     probe: async ({ url }) => {
@@ -264,7 +273,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     logger,
     signals,
     sharedSignals: settings,
-    fetchKeys
+    fetchKeys,
+    ...(registration === undefined ? {} : { registration })
   })
   const pollReceiver = createPollReceiver({ ...ctx, outbound: options.outbound ?? outbound, random })
   const app = createAuthorityServer(ctx)
@@ -306,6 +316,7 @@ type Parts = Pick<
   | 'signals'
   | 'sharedSignals'
   | 'fetchKeys'
+  | 'registration'
 > & {
   readonly ownKeys: readonly OwnKey[]
   readonly tokenKeys: readonly TokenKey[]
@@ -358,6 +369,25 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     health: { isReady: () => true, monitoring: false, ...options.health },
     trustedProxies: []
   }
+}
+
+interface RegistrationParts extends Pick<LiveClientsDeps, 'store' | 'clock' | 'random' | 'keys'> {
+  readonly configured: Clients
+}
+
+function registrationOf({ registration: wanted }: KitOptions, { configured, ...parts }: RegistrationParts): Registration | undefined {
+  if (wanted === undefined) return undefined
+  const settings: RegistrationSettings = {
+    isOpen: false,
+    initialAccessTokens: [],
+    clientsMax: 100,
+    perMinuteMax: 100,
+    scopes: ['openid', 'profile', 'email'],
+    statementIssuers: [],
+    isReachable: () => true,
+    ...wanted
+  }
+  return { settings, clients: createLiveClients(configured, { ...parts, scopes: settings.scopes, onProblem: (error) => assert.fail(String(error)) }) }
 }
 
 /** Random octets that are the same in every run. */

@@ -1,10 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type Parameters, parametersOf } from '../request.ts'
 import type { OidcClient } from './client.ts'
+import { isSecretOf } from './client-secret.ts'
 import { oidcPaths } from './endpoints.ts'
 import { isShownBy } from './mutual-tls/authenticate.ts'
 
@@ -32,25 +32,23 @@ export async function authenticateClient(deps: AuthorityContext, request: Fastif
 
 /** RFC 8705 section 2: the client says who it is, and its certificate proves it. */
 async function byCertificate(deps: AuthorityContext, clientId: string | undefined, request: FastifyRequest): Promise<OidcClient> {
-  const client = deps.clients.byClientId(clientId ?? '')
+  const client = await deps.clients.find(clientId ?? '')
   const shown = deps.clientCertificates.of(request.raw)
   const isRight = client !== undefined && shown !== undefined && (await isShownBy(shown, client, () => keySetOf(deps, client)).catch(() => false))
   if (client === undefined || !isRight) throw refused('no proof, or not the certificate of the client')
   return client
 }
 
-function bySecret(deps: AuthorityContext, method: OidcClient['authentication'], clientId: string | undefined, secret: string | undefined): OidcClient {
-  const client = deps.clients.byClientId(clientId ?? '')
-  const isRight = sameSecret(client?.secret ?? '', secret ?? '')
-  if (client === undefined || client.authentication !== method || client.secret === undefined || !isRight)
-    throw refused('unknown client, wrong secret or wrong method')
+async function bySecret(
+  deps: AuthorityContext,
+  method: OidcClient['authentication'],
+  clientId: string | undefined,
+  secret: string | undefined
+): Promise<OidcClient> {
+  const client = await deps.clients.find(clientId ?? '')
+  const isRight = isSecretOf(client, secret ?? '')
+  if (client === undefined || client.authentication !== method || !isRight) throw refused('unknown client, wrong secret or wrong method')
   return client
-}
-
-/** Compares hashes, so that neither length nor content shows in the time. */
-function sameSecret(a: string, b: string): boolean {
-  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
-  return timingSafeEqual(hash(a), hash(b))
 }
 
 /** RFC 6749 section 2.3.1: both parts are form-encoded before they are joined. */
@@ -71,7 +69,7 @@ function basicOf(header: string | undefined): { readonly clientId: string; reado
 /** RFC 7523: signed by the client's key, for us, short-lived, used once. */
 async function byAssertion(deps: AuthorityContext, parameters: Parameters, assertion: string): Promise<OidcClient> {
   if (parameters['client_assertion_type'] !== assertionType) throw refused('unknown assertion type')
-  const client = deps.clients.byClientId(claimedIssuer(assertion))
+  const client = await deps.clients.find(claimedIssuer(assertion))
   if (client?.authentication !== 'privateKeyJwt') throw refused('unknown client or wrong method')
   const nowMs = deps.clock.nowMs()
   try {

@@ -22,6 +22,8 @@ export interface OidcClient {
   readonly clientId: string
   readonly name: string
   readonly secret?: string
+  /** SHA-256 of its secret, base64url, where nothing else is kept of it. */
+  readonly secretHash?: string
   readonly authentication: ClientAuthentication
   /** Which certificate it has, where an authority vouches for it. */
   readonly certificateSubject?: CertificateSubject
@@ -62,8 +64,14 @@ export interface Clients {
   byId(id: PeerId): OidcClient | undefined
   byClientId(clientId: string): OidcClient | undefined
   peer(id: PeerId): Peer | undefined
-  /** In configured order. */
+  /** In configured order, then those that this node knows of which registered themselves. */
   all(): readonly OidcClient[]
+  /** Those of the configuration: whom the operator trusts. */
+  configured(): readonly OidcClient[]
+  /** The client as it is now, wherever it registered. */
+  find(clientId: string): Promise<OidcClient | undefined>
+  /** Has those known to the calls that can not wait. */
+  meet(ids: readonly PeerId[]): Promise<void>
 }
 
 /** @throws CURFEW_CONFIG_CONNECTION when a client identifier stands twice */
@@ -73,7 +81,15 @@ export function fixedClients(list: readonly OidcClient[]): Clients {
   const twice = list.find((client) => ids.get(client.id) !== client || clientIds.get(client.clientId) !== client)
   if (twice !== undefined)
     throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: twice.id, reason: 'its id or client identifier belongs to another client' })
-  return { byId: (id) => ids.get(id), byClientId: (clientId) => clientIds.get(clientId), peer: (id) => ids.get(id)?.peer, all: () => list }
+  return {
+    byId: (id) => ids.get(id),
+    byClientId: (clientId) => clientIds.get(clientId),
+    peer: (id) => ids.get(id)?.peer,
+    all: () => list,
+    configured: () => list,
+    find: async (clientId) => clientIds.get(clientId),
+    meet: async () => undefined
+  }
 }
 
 /** Where a gateway takes its cookie from the browser. */
@@ -136,21 +152,29 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
       mayBeAsked: true,
       ...(settings.offlineGrants === 'end' ? { endsOfflineGrants: true as const } : {}),
       returnsBrowser: true,
-      landing: { urls: [...settings.redirectUris, ...(settings.homeUrl === undefined ? [] : [settings.homeUrl])], domains: settings.domains ?? [] }
+      landing: landingOf(settings)
     },
     ...audienceOf(settings),
     ...encryptionOf(settings),
     ...(settings.sharedSignals === undefined ? {} : { signalSubject: settings.sharedSignals.subject ?? 'session' }),
     ...(settings.clientSecret === undefined ? {} : { secret: settings.clientSecret }),
+    ...(settings.clientSecretHash === undefined ? {} : { secretHash: settings.clientSecretHash }),
     ...(settings.certificateSubject === undefined ? {} : { certificateSubject: settings.certificateSubject }),
     ...(settings.jwks === undefined ? {} : { jwks: settings.jwks }),
     ...(settings.jwksUri === undefined ? {} : { jwksUri: settings.jwksUri })
   }
 }
 
+/** A client that registered itself lends no landing page: whoever could register would choose where sign-outs end. */
+function landingOf({ isRegistered = false, redirectUris, homeUrl, domains = [] }: ClientSettings): NonNullable<Peer['landing']> {
+  if (isRegistered) return { urls: [], domains: [] }
+  return { urls: [...redirectUris, ...(homeUrl === undefined ? [] : [homeUrl])], domains }
+}
+
 function requireCredentials(settings: ClientSettings, authentication: ClientAuthentication): void {
   const isSecret = authentication === 'clientSecretBasic' || authentication === 'clientSecretPost'
-  if (isSecret && settings.clientSecret === undefined) throw unusable(settings, 'it authenticates with a secret and has none')
+  if (isSecret && settings.clientSecret === undefined && settings.clientSecretHash === undefined)
+    throw unusable(settings, 'it authenticates with a secret and has none')
   if (authentication === 'privateKeyJwt' && settings.jwks === undefined && settings.jwksUri === undefined)
     throw unusable(settings, 'it authenticates with a key, and neither jwks nor jwksUri is given')
   if ((authentication === 'tlsClientAuth') !== (settings.certificateSubject !== undefined))
@@ -201,7 +225,7 @@ function requireBackChannel(settings: ClientSettings, uri: string): void {
   const url = URL.parse(uri)
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && !uri.includes('#')
   if (!isPlain) throw unusable(settings, `${uri} is no plain address, or has a fragment`)
-  const credentials = [settings.clientSecret, settings.jwks, settings.jwksUri, settings.certificateSubject]
+  const credentials = [settings.clientSecret, settings.clientSecretHash, settings.jwks, settings.jwksUri, settings.certificateSubject]
   const isConfidential = credentials.some((credential) => credential !== undefined)
   const isHere = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url.protocol === 'http:' && !isConfidential && !isHere) throw unusable(settings, `${uri} is not https, and a public client needs it`)

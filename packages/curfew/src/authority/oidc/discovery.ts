@@ -11,7 +11,7 @@ export async function sendConfiguration(ctx: AuthorityContext, _request: Fastify
 }
 
 /** What this provider can do; only what answers is published. */
-export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients' | 'clientCertificates'>): object {
+export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients' | 'clientCertificates' | 'registration'>): object {
   const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
   const { isOn: hasCertificates } = ctx.clientCertificates
   const byCertificate = hasCertificates ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []
@@ -22,6 +22,7 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     authorization_endpoint: oidcUrl(ctx, 'authorization'),
     token_endpoint: oidcUrl(ctx, 'token'),
     pushed_authorization_request_endpoint: oidcUrl(ctx, 'pushedAuthorization'),
+    ...(ctx.registration === undefined ? {} : { registration_endpoint: oidcUrl(ctx, 'registration') }),
     userinfo_endpoint: oidcUrl(ctx, 'userinfo'),
     jwks_uri: oidcUrl(ctx, 'keys'),
     introspection_endpoint: oidcUrl(ctx, 'introspection'),
@@ -35,7 +36,7 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     frontchannel_logout_session_supported: true,
     backchannel_logout_supported: true,
     backchannel_logout_session_supported: true,
-    scopes_supported: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
+    scopes_supported: scopesOf(ctx),
     claims_supported: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', 'aud', 'name', 'given_name', 'family_name', 'preferred_username', 'email'],
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'],
@@ -59,6 +60,11 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     request_uri_parameter_supported: false,
     authorization_response_iss_parameter_supported: true
   }
+}
+
+/** Every scope that some client may ask for. */
+export function scopesOf({ clients, registration }: Pick<AuthorityContext, 'clients' | 'registration'>): string[] {
+  return [...new Set(['openid', 'offline_access', ...clients.configured().flatMap((client) => client.scopes), ...(registration?.settings.scopes ?? [])])]
 }
 
 /** Where programs with a certificate go instead: the same paths at another origin (RFC 8705 section 5). */

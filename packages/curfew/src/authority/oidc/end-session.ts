@@ -56,7 +56,7 @@ async function wishOf(ctx: AuthorityContext, parameters: Parameters, request: Fa
   const shown = await readIdTokenHint(ctx, parameters['id_token_hint'])
   const isContradiction = shown !== undefined && clientId !== undefined && shown.clientId !== clientId
   const hint = isContradiction ? undefined : shown
-  const client = isContradiction ? undefined : ctx.clients.byClientId(hint?.clientId ?? clientId ?? '')
+  const client = isContradiction ? undefined : await ctx.clients.find(hint?.clientId ?? clientId ?? '')
   const target = postLogoutTarget(client, uri, state)
   if (uri !== undefined && target === undefined) {
     ctx.logger.warn(

@@ -7,6 +7,7 @@ export const oidcPaths = {
   authorization: '/as/authorization.oauth2',
   pushedAuthorization: '/as/par.oauth2',
   token: '/as/token.oauth2',
+  registration: '/as/clients.oauth2',
   introspection: '/as/introspect.oauth2',
   revocation: '/as/revoke_token.oauth2',
   userinfo: '/idp/userinfo.openid',

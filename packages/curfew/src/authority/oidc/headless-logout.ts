@@ -21,7 +21,7 @@ import { runFactsOf } from './run-facts.ts'
  */
 export async function endWithoutBrowser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const parameters = parametersOf(request)
-  const publicClient = ctx.clients.byClientId(parameters['client_id'] ?? '')
+  const publicClient = await ctx.clients.find(parameters['client_id'] ?? '')
   const isPublic = publicClient?.authentication === 'none'
   const client = isPublic ? publicClient : await authenticateClient(ctx, request)
   const sessionId = isPublic ? await boundSession(ctx, client, parameters, request) : await sessionOfToken(ctx, client, parameters)

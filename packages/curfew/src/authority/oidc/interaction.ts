@@ -30,7 +30,7 @@ const freshReasons: ReadonlySet<string> = new Set(['login_prompt', 'max_age', 'o
 export async function showInteraction(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { uid } = request.params as { uid: string }
   const waiting = await detailsOf(ctx, provider, request, reply)
-  const client = ctx.clients.byClientId(String(waiting.params['client_id']))
+  const client = await ctx.clients.find(String(waiting.params['client_id']))
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
   if (waiting.prompt.name === 'consent') return askConsent(ctx, client.name, waiting, uid, request, reply)
   const session = await currentSession(ctx, request)
@@ -180,7 +180,7 @@ async function answerAccount(
   reply: FastifyReply
 ): Promise<FastifyReply> {
   if (choice === 'continue') return sendResult(ctx, provider, { select_account: {} }, request, reply)
-  const client = ctx.clients.byClientId(String(waiting.params['client_id']))
+  const client = await ctx.clients.find(String(waiting.params['client_id']))
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
   return askSignOn(ctx, { uid, appName: client.name, forceAuthn: true, loginHint: '' }, reply)
 }

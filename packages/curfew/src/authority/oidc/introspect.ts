@@ -51,7 +51,7 @@ export async function findToken(deps: AuthorityContext, token: string): Promise<
 
 async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<object | undefined> {
   const { accountId = '', clientId = '', scope, iat, exp, ...bound } = artifact.value as StoredToken
-  const client = deps.clients.byClientId(clientId)
+  const client = await deps.clients.find(clientId)
   if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
   const isOffline = scope?.split(' ').includes('offline_access') ?? false
   const isAccessToken = artifact.kind === 'AccessToken'

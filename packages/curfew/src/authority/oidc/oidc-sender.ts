@@ -1,9 +1,10 @@
 import { CurfewError, isCurfewError, sha256Hex } from '@curfew/codecs'
+import type { PeerId } from '../../core/ids.ts'
 import type { BrowserInstruction, Sender, SendRequest, SendResult } from '../../engine/sender.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
 import type { Store } from '../../stores/store.ts'
-import type { Clients } from './client.ts'
+import type { Clients, OidcClient } from './client.ts'
 import { signLogoutToken } from './logout-token.ts'
 import { grantKeyOf } from './grant-name.ts'
 import { endGrant } from './offline-grant.ts'
@@ -41,7 +42,7 @@ export function createOidcSender(deps: OidcSenderDeps): Sender {
  * as ended already.
  */
 async function dropGrant(deps: OidcSenderDeps, { run, delivery, nowMs }: SendRequest): Promise<SendResult> {
-  const client = deps.clients.byId(delivery.peerId)
+  const client = await clientOf(deps, delivery.peerId)
   if (client === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_PEER_UNKNOWN', retryable: false }
   const { sessionId } = run
   const { clientId, refreshTokenSeconds } = client
@@ -51,9 +52,15 @@ async function dropGrant(deps: OidcSenderDeps, { run, delivery, nowMs }: SendReq
   return { kind: 'confirmed', result: dropped > 0 ? 'ended' : 'already-ended', proof }
 }
 
+/** Another node may have registered it. */
+async function clientOf({ clients }: Pick<OidcSenderDeps, 'clients'>, peerId: PeerId): Promise<OidcClient | undefined> {
+  await clients.meet([peerId])
+  return clients.byId(peerId)
+}
+
 async function sendLogoutToken(deps: OidcSenderDeps, request: SendRequest, signal: AbortSignal): Promise<SendResult> {
   const { delivery, channel, messageId: jti, nowMs } = request
-  const client = deps.clients.byId(delivery.peerId)
+  const client = await clientOf(deps, delivery.peerId)
   if (client === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_PEER_UNKNOWN', retryable: false }
   const { issuer, keys } = deps
   const signed = await signLogoutToken(keys, { issuer, client, subject: delivery.nameId.value, sid: delivery.sessionIndex, jti, nowMs })

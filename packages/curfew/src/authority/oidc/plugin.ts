@@ -12,12 +12,13 @@ import { answerInteraction, finishInteraction, showInteraction } from './interac
 import { endWithoutBrowser, showRunToProgram } from './headless-logout.ts'
 import { introspect } from './introspect.ts'
 import { sendOAuthError } from './oauth-error.ts'
+import { registrationRoutes } from './registration/endpoint.ts'
 import { revokeToken } from './revoke.ts'
 
 /** OpenID provider: the engine's endpoints, and ours around it. */
 export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
   return async (app) => {
-    if (deps.clients.all().length === 0) return
+    if (deps.clients.configured().length === 0 && deps.registration === undefined) return
     const provider = await loadEngine(deps)
     app.register(async (inner) => engineRoutes(inner, deps, provider))
     app.get(`${oidcPaths.interaction}/:uid`, (request, reply) => showInteraction(deps, provider, request, reply))
@@ -26,6 +27,8 @@ export function oidcPlugin(deps: AuthorityContext): FastifyPluginAsync {
     app.route({ method: ['GET', 'POST'], url: oidcPaths.endSession, handler: (request, reply) => endSession(deps, request, reply) })
     app.get(oidcPaths.checkSession, async (request, reply) => sendCheckSession(deps, request, reply))
     app.register(async (inner) => programRoutes(inner, deps))
+    const { registration } = deps
+    if (registration !== undefined) app.register(async (inner) => registrationRoutes(inner, deps, registration))
     for (const path of [oidcPaths.configuration, oidcPaths.authorizationServer]) app.get(path, (request, reply) => sendConfiguration(deps, request, reply))
     // A form of another site comes without cookies; the same request by GET has them.
     app.post(oidcPaths.authorization, (request, reply) => askAgain(request, reply))

@@ -1,16 +1,19 @@
 import { isCurfewError } from '@curfew/codecs'
-import { type Account, type ClientMetadata, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { type Account, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount } from './account.ts'
 import { artifactAdapter, type OnIssue } from './artifacts.ts'
 import type { OidcClient } from './client.ts'
+import { isSecretOf } from './client-secret.ts'
+import { scopesOf } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
 import { grantIdOf } from './grant-name.ts'
 import { offlineAccount } from './offline-grant.ts'
+import { clientAdapter, metadataOf } from './engine-client.ts'
 import { isOfSubject } from './mutual-tls/certificate-subject.ts'
 import { recordClient, recordOfflineGrant, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
-import type { ClientAuthentication, TokenKey } from './settings.ts'
+import type { TokenKey } from './settings.ts'
 import { sessionStateFor } from './session-state.ts'
 import { recordValidation, userBehind } from './session-validation.ts'
 import { subjectOf } from './subject.ts'
@@ -28,8 +31,9 @@ interface OurAccount extends Account {
 export function createProvider(ctx: AuthorityContext): Provider {
   const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
   const configuration: Configuration = {
-    adapter: (kind: string) => artifactAdapter(ctx, kind, onIssue(ctx), () => new errors.InvalidGrant('it was used before')),
-    clients: ctx.clients.all().map(metadataOf),
+    adapter: (kind: string) =>
+      kind === 'Client' ? clientAdapter(ctx) : artifactAdapter(ctx, kind, onIssue(ctx), () => new errors.InvalidGrant('it was used before')),
+    clients: ctx.clients.configured().map(metadataOf),
     jwks: { keys: ctx.oidc.keys.map(jwkOf) },
     routes: {
       authorization: oidcPaths.authorization,
@@ -67,9 +71,9 @@ export function createProvider(ctx: AuthorityContext): Provider {
         certificateSubjectMatches: (oidc) => isNamedIn(ctx, oidc)
       }
     },
-    scopes: [...new Set(['openid', 'offline_access', ...ctx.clients.all().flatMap((client) => client.scopes)])],
+    scopes: scopesOf(ctx),
     claims: {
-      openid: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', ...ownClaims(ctx.clients.all())],
+      openid: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', ...ownClaims(ctx.clients.configured())],
       profile: ['name', 'family_name', 'given_name', 'preferred_username'],
       email: ['email', 'email_verified']
     },
@@ -118,6 +122,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
   }
   const provider = new Provider(ctx.baseUrl, configuration)
   provider.proxy = true
+  compareSecretsAs(provider, ctx)
   provider.use(holdBackEnded(ctx))
   provider.use(signSelfContained(ctx))
   provider.on('authorization.success', (oidc, out?: Record<string, unknown>) => {
@@ -129,54 +134,18 @@ export function createProvider(ctx: AuthorityContext): Provider {
   return provider
 }
 
+/** The engine knows the hash alone of secrets that this server made. */
+function compareSecretsAs(provider: Provider, ctx: AuthorityContext): void {
+  const prototype = provider.Client.prototype as unknown as { compareClientSecret(actual: string): boolean }
+  prototype.compareClientSecret = function compare(this: { readonly clientId: string }, actual) {
+    return isSecretOf(ctx.clients.byClientId(this.clientId), actual)
+  }
+}
+
 function clientOf(ctx: Pick<AuthorityContext, 'clients'>, clientId: string): OidcClient {
   const client = ctx.clients.byClientId(clientId)
   if (client === undefined) throw new errors.InvalidClient('client is unknown')
   return client
-}
-
-const authenticationNames: Readonly<Record<ClientAuthentication, ClientMetadata['token_endpoint_auth_method']>> = {
-  clientSecretBasic: 'client_secret_basic',
-  clientSecretPost: 'client_secret_post',
-  privateKeyJwt: 'private_key_jwt',
-  tlsClientAuth: 'tls_client_auth',
-  selfSignedTlsClientAuth: 'self_signed_tls_client_auth',
-  none: 'none'
-}
-
-function metadataOf(client: OidcClient): ClientMetadata {
-  const isNative = client.redirectUris.some((uri) => !/^https?:/.test(uri))
-  const hosts = new Set(client.redirectUris.map((uri) => URL.parse(uri)?.host))
-  return {
-    client_id: client.clientId,
-    client_name: client.name,
-    application_type: isNative ? 'native' : 'web',
-    redirect_uris: [...client.redirectUris],
-    response_types: ['code'],
-    grant_types: client.refreshTokens ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
-    token_endpoint_auth_method: authenticationNames[client.authentication],
-    id_token_signed_response_alg: client.algorithm,
-    authorization_signed_response_alg: client.algorithm,
-    ...(client.encryption === undefined
-      ? {}
-      : { id_token_encrypted_response_alg: client.encryption.algorithm, id_token_encrypted_response_enc: client.encryption.content }),
-    subject_type: 'pairwise',
-    scope: [...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '),
-    require_auth_time: true,
-    // Asked for with several hosts; its content decides nothing here and is never read.
-    ...(hosts.size > 1 ? { sector_identifier_uri: 'https://sector.invalid/' } : {}),
-    ...(client.secret === undefined ? {} : { client_secret: client.secret }),
-    ...certificateMetadata(client),
-    ...(client.jwks === undefined ? {} : { jwks: client.jwks as { keys: [] } }),
-    ...(client.jwksUri === undefined ? {} : { jwks_uri: client.jwksUri })
-  }
-}
-
-function certificateMetadata({ certificateSubject: subject, certificateBoundAccessTokens: isBound }: OidcClient): Partial<ClientMetadata> {
-  return {
-    ...(isBound ? { tls_client_certificate_bound_access_tokens: true } : {}),
-    ...(subject === undefined ? {} : { [subject.kind === 'dn' ? 'tls_client_auth_subject_dn' : `tls_client_auth_san_${subject.kind}`]: subject.value })
-  }
 }
 
 /** The engine compares nothing itself: it is asked here whether the certificate is of the client that it has found. */

@@ -43,6 +43,6 @@ async function endSessionOf(deps: AuthorityContext, client: OidcClient, { kind, 
 
 /** A public client has nothing to prove itself with: the token that it holds is enough (RFC 7009 section 2.1). */
 async function callerOf(deps: AuthorityContext, request: FastifyRequest): ReturnType<typeof authenticateClient> {
-  const publicClient = deps.clients.byClientId(parametersOf(request)['client_id'] ?? '')
+  const publicClient = await deps.clients.find(parametersOf(request)['client_id'] ?? '')
   return publicClient?.authentication === 'none' ? publicClient : authenticateClient(deps, request)
 }

@@ -59,6 +59,10 @@ export interface ClientSettings {
   readonly domains?: readonly string[] | undefined
   readonly clientId?: string | undefined
   readonly clientSecret?: string | undefined
+  /** Instead of the secret: its SHA-256, base64url. */
+  readonly clientSecretHash?: string | undefined
+  /** It registered itself; the operator did not write it down. */
+  readonly isRegistered?: boolean | undefined
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined
   readonly jwksUri?: string | undefined
   readonly authentication?: ClientAuthentication | undefined

@@ -30,7 +30,7 @@ interface Feed {
  */
 export function revocationFeedPlugin(ctx: AuthorityContext): FastifyPluginAsync {
   return async (app) => {
-    if (ctx.clients.all().length === 0) return
+    if (ctx.clients.configured().length === 0) return
     const feed: Feed = { hub: createRevocationHub(ctx), page: createPages(ctx), streams: 0 }
     app.addHook('preClose', async () => feed.hub.close())
     app.get(revocationFeedPath, async (request, reply) => {

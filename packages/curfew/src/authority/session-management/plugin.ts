@@ -11,7 +11,7 @@ type Handler = (ctx: AuthorityContext, request: FastifyRequest, reply: FastifyRe
 /** Session Revocation API, and session management by SRI and by user, for clients that are permitted. */
 export function sessionManagementPlugin(ctx: AuthorityContext): FastifyPluginAsync {
   return async (app) => {
-    if (ctx.clients.all().length === 0) return
+    if (ctx.clients.configured().length === 0) return
     // Bodies are read here, so that a wrong kind gets an answer of this API.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
