@@ -100,6 +100,8 @@ export interface SignOnSettings {
   readonly targets: readonly RedirectRule[]
   readonly sessionState: SessionState
   readonly passwords: PasswordSettings
+  /** The form asks whose the device is. */
+  readonly asksDevice: boolean
   /** `endsSessions`: a lock ends the sessions of the user, too. Whoever knows the name can then sign that user out. */
   readonly locking: { readonly attempts: number; readonly windowMinutes: number; readonly endsSessions?: boolean }
 }

@@ -27,7 +27,7 @@ import { sessionManagementPlugin } from './session-management/plugin.ts'
 import { sharedSignalsPlugin } from './shared-signals/plugin.ts'
 import type { SignOffDeps } from './sign-off/deps.ts'
 import { signOffPlugin } from './sign-off/plugin.ts'
-import { browserToken, currentSession, isSecure } from './sign-on/browser-session.ts'
+import { browserToken, currentSession, isSecure, restoreCookie } from './sign-on/browser-session.ts'
 import { correctBrowserState } from './sign-on/browser-state.ts'
 import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
@@ -57,6 +57,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
+  app.addHook('onSend', async (request, reply) => restoreCookie(ctx, request, reply).catch(() => undefined))
   // A store that does not answer leaves the cookie as it is, and the answer too.
   app.addHook('onSend', async (request, reply) => correctBrowserState(ctx, request, reply).catch(() => undefined))
   app.setErrorHandler(async (error, request, reply) => sendError(ctx, asCurfewError(error), error, request, reply))

@@ -70,18 +70,19 @@ export async function authoritySettings(config: Config, keys: readonly Authority
 }
 
 function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
-  const { enabled, idleMinutes, maxMinutes, persistent, sources } = sessions
-  return { enabled, idleMinutes, maxMinutes, persistent, sources }
+  const { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources } = sessions
+  return { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources }
 }
 
 function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
-  const { users, sourceId, sessionState, locking, passwords, passwordChangeEndsSessions, successUrl, targets } = signOn
+  const { users, sourceId, sessionState, locking, passwords, thisIsMyDevice, passwordChangeEndsSessions, successUrl, targets } = signOn
   return {
     sourceId,
     sessionState,
     locking,
     passwords: { ...passwords, endsSessions: passwordChangeEndsSessions },
     hasForm: users !== undefined,
+    asksDevice: thisIsMyDevice,
     targets: rulesOf(targets),
     ...(successUrl === undefined ? {} : { successUrl })
   }

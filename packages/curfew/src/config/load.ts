@@ -7,6 +7,7 @@ import { extPathProblem } from '../core/ext-path.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
+import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 
 /** A configuration that was read, checked and resolved: every path absolute. */
@@ -48,7 +49,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   const result = configSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
-  if (result.success) findings.push(...extPaths(context, result.data), ...certificatesMissing(context, result.data))
+  if (result.success) findings.push(...extPaths(context, result.data), ...sources(context, result.data), ...certificatesMissing(context, result.data))
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
@@ -268,6 +269,15 @@ function certificatesMissing(context: FindingContext, { server, connections }: C
       return [{ ...place, code, what: 'nobody vouches for certificates of clients.', fix: 'Set server.clientCertificates.authorities.' }]
     return []
   })
+}
+
+/** What single authentication sources are given. */
+function sources(context: FindingContext, config: Config): readonly Finding[] {
+  return sourceProblems(config).map(({ path, kind, what, fix }) =>
+    kind === 'unknown'
+      ? { ...placeOf(context, path, 'key'), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what, fix }
+      : { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what, fix }
+  )
 }
 
 /** Without a form and without an identity provider nobody could sign in. */

@@ -2,12 +2,21 @@ import { z } from 'zod'
 import { limitMinutesMax } from '../core/expiry.ts'
 import { minutes, path, positive } from './values.ts'
 
+const deviceType = z.enum(['private', 'shared', 'any'])
+
 export const sessions = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Authentication sessions: one sign-in serves all applications.'),
     idleMinutes: minutes.default(60).describe('Ends without activity. -1: as long as maxMinutes.'),
     maxMinutes: minutes.default(480).describe('Ends whatever happens. -1: never.'),
     persistent: z.boolean().default(false).describe('People may stay signed in over browser restarts.'),
+    persistentReplaySeconds: z
+      .int()
+      .min(0)
+      .max(3_600)
+      .default(300)
+      .describe('A persistent cookie without the session cookie opens its session once in this time. 0: always.'),
+    deviceType: deviceType.default('private').describe('On which devices a sign-in serves later requests, where signOn.thisIsMyDevice asks.'),
     perUserMax: z
       .union([z.literal(-1), positive])
       .default(100)
@@ -22,10 +31,16 @@ export const sessions = z
     sources: z
       .record(
         z.string(),
-        z.strictObject({ enabled: z.boolean().optional(), idleMinutes: minutes.optional(), maxMinutes: minutes.optional(), persistent: z.boolean().optional() })
+        z.strictObject({
+          enabled: z.boolean().optional(),
+          idleMinutes: minutes.optional(),
+          maxMinutes: minutes.optional(),
+          persistent: z.boolean().optional(),
+          deviceType: deviceType.optional()
+        })
       )
       .default({})
-      .describe('Other limits for single authentication sources.')
+      .describe('Other limits for single authentication sources: signOn.sourceId, or the id of an identity provider.')
   })
   .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, {
     path: ['maxMinutes'],

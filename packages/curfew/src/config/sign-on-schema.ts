@@ -19,6 +19,10 @@ export const signOn = z
       })
       .prefault({})
       .describe('Wrong passwords within the window before an account is locked.'),
+    thisIsMyDevice: z
+      .boolean()
+      .default(false)
+      .describe('The form asks whether the device is of this person alone; sessions.deviceType decides what follows. Left empty: of many.'),
     passwords: z
       .strictObject({
         change: z.boolean().default(true).describe('People may change their passwords here, and use codes from curfew users reset.'),

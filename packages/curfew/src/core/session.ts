@@ -12,7 +12,7 @@ export type EndReason =
   | 'account-lock'
   | 'token-revocation'
   | 'shared-signal'
-  | 'replaced' // the same browser signed in again as someone else
+  | 'replaced' // the same browser signed in again, as someone else or on a device that keeps no session
 
 /** Who caused an ending or a retry. `id` is a user name, a peer id, the name of an API token, or `timer`. */
 export interface Actor {
@@ -30,6 +30,9 @@ export interface SessionEnd {
 
 /** Attributes of a user as the authentication source gave them; every attribute may have many values. */
 export type Attributes = Readonly<Record<string, readonly string[]>>
+
+/** Of one person alone, or of many. */
+export type Device = 'private' | 'shared'
 
 /** One user signed in at the authority in one browser or device. */
 export interface Session {
@@ -52,6 +55,8 @@ export interface Session {
   readonly expiresAtMs: number
   /** Idle limit in force for this session, in milliseconds: `touch` moves `idleExpiresAtMs` by it. */
   readonly idleTimeoutMs: number
+  /** Whose the device is, as the person said at the sign-in; absent: nobody asked. */
+  readonly device?: Device
   /** Kept over browser restarts with the persistent cookie. */
   readonly persistent: boolean
   /** SHA-256 (base64url) of the value of the session cookie; the value itself is nowhere stored. */

@@ -36,11 +36,12 @@ export function joinActivity(known: Activity, reported: Activity, expiresAtMs: n
  * Gives a session new cookies; the later proof wins, equal times are decided by the cookie, so that every order of the
  * same facts ends the same. Returns the session itself when nothing changes.
  */
-export function joinRenewal(session: Session, { tokenHash, persistentTokenHash, authenticatedAtMs }: Renewal): Session {
+export function joinRenewal(session: Session, renewal: Renewal): Session {
+  const { authenticatedAtMs, tokenHash } = renewal
   const isLater = authenticatedAtMs > session.authenticatedAtMs || (authenticatedAtMs === session.authenticatedAtMs && tokenHash > session.tokenHash)
   if (!isLater) return session
-  const { persistentTokenHash: _, ...rest } = session
-  return { ...rest, version: session.version + 1, tokenHash, authenticatedAtMs, ...(persistentTokenHash === undefined ? {} : { persistentTokenHash }) }
+  const { persistentTokenHash: _, device: _device, ...rest } = session
+  return { ...rest, ...renewal, version: session.version + 1 }
 }
 
 /** When a live session has to be ended: whichever limit comes first. */

@@ -129,8 +129,8 @@ export interface Store {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** New cookies of a session that goes on. */
-export type Renewal = Pick<Session, 'tokenHash' | 'persistentTokenHash' | 'authenticatedAtMs'>
+/** New cookies of a session that goes on, and what the person says of the device now. */
+export type Renewal = Pick<Session, 'tokenHash' | 'persistentTokenHash' | 'persistent' | 'device' | 'authenticatedAtMs'>
 
 /** How safely a write is kept: on every copy asked for, on fewer, on this machine only. */
 export type Durability = 'replicated' | 'degraded' | 'local'

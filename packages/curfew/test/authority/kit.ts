@@ -330,6 +330,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const logout = { confirm: false, targets: [], ...options.logout }
   const signOn: AuthorityContext['signOn'] = {
     hasForm: true,
+    asksDevice: false,
     targets: [],
     sourceId: 'form',
     sessionState: 'globally',
@@ -346,7 +347,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     users: options.users ?? localDirectory(options.localUsers ?? createLocalUsers(), passwords),
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
-    sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, ...options.sessions },
+    sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, persistentReplaySeconds: 300, deviceType: 'private', ...options.sessions },
     signOn,
     logout,
     sriRevocationMs: 490 * 60_000,

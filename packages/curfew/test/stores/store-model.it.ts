@@ -65,7 +65,12 @@ const sessionCalls: fc.Arbitrary<Call>[] = [
   fc.tuple(small, small, instant, fc.boolean()).map(
     ([n, cookie, at, lasts]): Call =>
       (store) =>
-        store.renewSession(idOf(n), { tokenHash: `renewed-${cookie}`, authenticatedAtMs: at, ...(lasts ? { persistentTokenHash: `lasting-${cookie}` } : {}) })
+        store.renewSession(idOf(n), {
+          tokenHash: `renewed-${cookie}`,
+          authenticatedAtMs: at,
+          persistent: lasts,
+          ...(lasts ? { persistentTokenHash: `lasting-${cookie}` } : {})
+        })
   ),
   fc.tuple(small, small, instant, fc.nat(4), instant).map(
     ([n, runNumber, at, stale, until]): Call =>

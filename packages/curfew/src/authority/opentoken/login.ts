@@ -71,7 +71,7 @@ export async function resumeLogin(deps: LoginDeps, request: FastifyRequest, repl
   if (pending.formHash !== browserOf(deps, request).formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const arrived = (await deps.store.txTake(parkedKey(nonce, parked), deps.clock.nowMs())).value as Arrived | undefined
   if (arrived === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const former = await sessionToReplace(deps, arrived.identity.userKey, request)
+  const former = await sessionToReplace(deps, arrived.identity, {}, request)
   if (former !== undefined) return replace(deps, nonce, arrived, former, reply)
   await requireFirst(deps, adapter, arrived)
   if ((await deps.store.txTake(pendingKey(nonce), deps.clock.nowMs())).value === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})

@@ -2,18 +2,24 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LogoutRun } from '../../core/run.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { type Browser, readBrowser, resumedCookie, setResumedCookie } from './cookies.ts'
+import { type Browser, readBrowser, restoreSessionCookie, resumedCookie, sessionCookie, setResumedCookie } from './cookies.ts'
 import { touchDue } from './session-limits.ts'
 
-export type BrowserDeps = Pick<AuthorityContext, 'store' | 'clock' | 'secrets' | 'baseUrl'>
+export type BrowserDeps = Pick<AuthorityContext, 'store' | 'clock' | 'secrets' | 'baseUrl' | 'sessions' | 'logger'>
 
-/** The live session of this browser; looking does not count as activity. */
+/**
+ * The live session of this browser; looking does not count as activity. A persistent cookie alone opens it once: the
+ * answer restores the session cookie, so that the same cookie without it shortly afterwards comes from somebody else.
+ */
 export async function currentSession(deps: BrowserDeps, request: FastifyRequest): Promise<Session | undefined> {
-  const session = await sessionOf(deps, browserOf(deps, request))
-  return session !== undefined && isLive(session, deps.clock.nowMs()) ? session : undefined
+  const browser = browserOf(deps, request)
+  const session = await sessionOf(deps, browser)
+  if (session === undefined || !isLive(session, deps.clock.nowMs())) return undefined
+  if (browser.hasSessionCookie && browser.tokenHash === session.tokenHash) return session
+  return (await isReplay(deps, session, request)) ? undefined : session
 }
 
-export function browserOf(deps: BrowserDeps, request: FastifyRequest): Browser {
+export function browserOf(deps: Pick<BrowserDeps, 'secrets'>, request: FastifyRequest): Browser {
   return readBrowser(request, deps.secrets.persistent)
 }
 
@@ -25,15 +31,45 @@ async function sessionOf(deps: BrowserDeps, browser: Browser): Promise<Session |
   return deps.store.findSessionByPersistentToken(persistentTokenHash)
 }
 
+/** Requests with nothing but a persistent cookie, and whether that was used before: asked once, however often one looks. */
+const lookedAt = new WeakMap<FastifyRequest, Promise<boolean>>()
+
+function isReplay(deps: BrowserDeps, session: Session, request: FastifyRequest): Promise<boolean> {
+  const known = lookedAt.get(request)
+  if (known !== undefined) return known
+  const looking = useOnce(deps, session)
+  lookedAt.set(request, looking)
+  return looking
+}
+
+async function useOnce(deps: BrowserDeps, { id, userKey, persistentTokenHash }: Session): Promise<boolean> {
+  const nowMs = deps.clock.nowMs()
+  const { persistentReplaySeconds } = deps.sessions
+  if (persistentReplaySeconds === 0 || persistentTokenHash === undefined) return false
+  const { value } = await deps.store.replaySeen('persistent cookie', persistentTokenHash, nowMs + persistentReplaySeconds * 1000, nowMs)
+  if (value === 'fresh') return false
+  deps.logger.warn({ event: 'session.cookie-replayed', session: id }, 'A persistent cookie came a second time without its session cookie')
+  await deps.store.appendAudit({ atMs: nowMs, event: 'session.cookie-replayed', actor: { kind: 'user', id: userKey }, userKey, sessionId: id })
+  return true
+}
+
+/** Before an answer leaves: a browser that was restarted gets its session cookie again, unless the answer set another. */
+export async function restoreCookie(deps: BrowserDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const looked = lookedAt.get(request)
+  if (looked === undefined || (await looked)) return
+  const isSet = [reply.getHeader('set-cookie')].flat().some((cookie) => String(cookie).startsWith(`${sessionCookie}=`))
+  if (!isSet) restoreSessionCookie(request, reply, deps.secrets.persistent, { isSecure: isSecure(deps) })
+}
+
 /** Records that the user was active; writes only when a quarter of the idle time has passed (AC-124). */
-export async function recordActivity(deps: BrowserDeps, session: Session): Promise<void> {
+export async function recordActivity(deps: Pick<BrowserDeps, 'store' | 'clock'>, session: Session): Promise<void> {
   const nowMs = deps.clock.nowMs()
   const idleExpiresAtMs = touchDue(session, nowMs)
   if (idleExpiresAtMs !== undefined) await deps.store.touch(session.id, nowMs, idleExpiresAtMs)
 }
 
 /** Hash of the session cookie of this browser, whatever became of the session. */
-export function browserToken(deps: BrowserDeps, request: FastifyRequest): string | undefined {
+export function browserToken(deps: Pick<BrowserDeps, 'secrets'>, request: FastifyRequest): string | undefined {
   return browserOf(deps, request).tokenHash
 }
 

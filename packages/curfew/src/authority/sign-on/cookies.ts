@@ -32,6 +32,8 @@ export interface CookieSettings {
 /** What this browser showed of itself; every field is a hash, the values stay in the browser. */
 export interface Browser {
   readonly tokenHash?: string
+  /** The session cookie was sent itself; otherwise `tokenHash` is derived from the persistent one. */
+  readonly hasSessionCookie: boolean
   readonly persistentTokenHash?: string
   readonly formHash?: string
 }
@@ -54,13 +56,21 @@ export function sessionValueOf(persistent: string, key: KeyObject): string {
 export function readBrowser(request: FastifyRequest, key: KeyObject): Browser {
   const persistent = wellFormed(request.cookies[persistentCookie], persistentValue)
   const derived = persistent === undefined ? undefined : sessionValueOf(persistent, key)
-  const session = wellFormed(request.cookies[sessionCookie], sessionValue) ?? derived
+  const sent = wellFormed(request.cookies[sessionCookie], sessionValue)
+  const session = sent ?? derived
   const form = wellFormed(request.cookies[formCookie], sessionValue)
   return {
+    hasSessionCookie: sent !== undefined,
     ...(session === undefined ? {} : { tokenHash: tokenHash(session) }),
     ...(persistent === undefined ? {} : { persistentTokenHash: tokenHash(persistent) }),
     ...(form === undefined ? {} : { formHash: tokenHash(form) })
   }
+}
+
+/** Gives a browser that lost its session cookie the one that belongs to its persistent one. */
+export function restoreSessionCookie(request: FastifyRequest, reply: FastifyReply, key: KeyObject, settings: CookieSettings): void {
+  const persistent = wellFormed(request.cookies[persistentCookie], persistentValue)
+  if (persistent !== undefined) reply.setCookie(sessionCookie, sessionValueOf(persistent, key), base(settings))
 }
 
 /** New values for a sign-in. */

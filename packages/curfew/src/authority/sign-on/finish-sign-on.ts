@@ -4,7 +4,7 @@ import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
 import { browserOf, recordActivity } from './browser-session.ts'
-import { endReplaced, identityOf, sessionToReplace, signIn } from './sign-in.ts'
+import { endReplaced, identityOf, type SessionWish, sessionToReplace, signIn } from './sign-in.ts'
 import { createTransaction, readTransaction, type SignOnTransaction, takeTransaction } from './transaction.ts'
 import type { User } from './user-directory.ts'
 
@@ -41,19 +41,18 @@ export interface SignedIn {
 }
 
 /** Somebody whose password was right. */
-export interface Proved {
+export interface Proved extends SessionWish {
   readonly user: User
   /** Before the password was looked at: a change after that makes the session outdated. */
   readonly checkedAtMs: number
-  /** The person wants to stay signed in over browser restarts. */
-  readonly persistent: boolean
 }
 
 /** Signs in who proved to be this user, once somebody else who is signed in here has been signed out. */
 export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const former = await sessionToReplace(deps, proved.user.userKey, request)
+  const identity = identityOf(deps, proved.user, proved.checkedAtMs)
+  const former = await sessionToReplace(deps, identity, proved, request)
   if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
-  const { session } = await signIn(deps, identityOf(deps, proved.user, proved.checkedAtMs), proved, request, reply)
+  const { session } = await signIn(deps, identity, proved, request, reply)
   return finishSignOn(deps, nonce, session, deps.clock.nowMs(), request, reply)
 }
 
@@ -68,8 +67,8 @@ async function replace(
   const formHash = browserOf(deps, request).formHash
   if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const transaction = await takeOrFail(deps, nonce)
-  const { user, persistent, checkedAtMs } = proved
-  const waiting = { ...transaction, verified: { username: user.username, persistent, checkedAtMs, formHash } }
+  const { user, ...wish } = proved
+  const waiting = { ...transaction, verified: { username: user.username, ...wish, formHash } }
   const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
   const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
   return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
@@ -82,9 +81,10 @@ export async function finishReplacing(deps: SignOnDeps, nonce: string, request: 
   const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
   if (verified === undefined || user === undefined || !isSameBrowser) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   const isOutdated = (user.sessionsValidFromMs ?? 0) > verified.checkedAtMs
-  const isUsable = !user.isDisabled && !isOutdated && (await sessionToReplace(deps, user.userKey, request)) === undefined
+  const identity = identityOf(deps, user, verified.checkedAtMs)
+  const isUsable = !user.isDisabled && !isOutdated && (await sessionToReplace(deps, identity, verified, request)) === undefined
   if (!isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const { session } = await signIn(deps, identityOf(deps, user, verified.checkedAtMs), verified, request, reply)
+  const { session } = await signIn(deps, identity, verified, request, reply)
   return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
 

@@ -13,7 +13,8 @@ export interface FormParts {
   readonly csrfToken: string
   readonly appName?: string
   readonly username?: string
-  readonly offersPersistent: boolean
+  /** What is asked about the device: nothing, whether to stay signed in, or whose it is. */
+  readonly deviceQuestion: 'none' | 'persistent' | 'device'
   /** The user has a session and must prove again who it is. */
   readonly isRepeat: boolean
   /** Where a password is changed or reset; absent: nowhere here. */
@@ -32,12 +33,23 @@ export function formBody(parts: FormParts): Html {
 function passwordForm(parts: FormParts): Html {
   const { t } = parts
   const invalid = parts.problem === undefined ? html`` : html` aria-invalid="true" aria-describedby="problem"`
-  const persistent = parts.offersPersistent && html`<label class="check"><input type="checkbox" name="persistent" value="yes">${t('signon.persistent')}</label>`
+  const device = deviceBox(parts)
   const { passwordLinks } = parts
   const links =
     passwordLinks &&
     html`<ul class="links"><li><a href="${passwordLinks.change}">${t('password.changeTitle')}</a></li><li><a href="${passwordLinks.reset}">${t('password.haveCode')}</a></li></ul>`
-  return html`<form method="post" action="${parts.action}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}"><label for="username">${t('signon.username')}</label><input type="text" id="username" name="username" value="${parts.username}" autocomplete="username" autocapitalize="none" spellcheck="false" required${invalid}><label for="password">${t('signon.password')}</label><input type="password" id="password" name="password" autocomplete="current-password" required${invalid}>${persistent}<div class="actions"><button class="primary">${t('signon.submit')}</button></div></form>${links}`
+  return html`<form method="post" action="${parts.action}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}"><label for="username">${t('signon.username')}</label><input type="text" id="username" name="username" value="${parts.username}" autocomplete="username" autocapitalize="none" spellcheck="false" required${invalid}><label for="password">${t('signon.password')}</label><input type="password" id="password" name="password" autocomplete="current-password" required${invalid}>${device}<div class="actions"><button class="primary">${t('signon.submit')}</button></div></form>${links}`
+}
+
+function deviceBox({ t, deviceQuestion }: FormParts): Html | undefined {
+  switch (deviceQuestion) {
+    case 'none':
+      return undefined
+    case 'persistent':
+      return html`<label class="check"><input type="checkbox" name="persistent" value="yes">${t('signon.persistent')}</label>`
+    case 'device':
+      return html`<label class="check"><input type="checkbox" name="device" value="private" aria-describedby="device">${t('signon.device')}</label><p class="muted" id="device">${t('signon.deviceHint')}</p>`
+  }
 }
 
 /** A plain list of links and a plain form: choosing and searching work without JavaScript. */

@@ -11,7 +11,8 @@ import { isUnavailable } from './directory-problem.ts'
 import { accept, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
 import { changeBody, doneBody, type FormProblem, policyText } from './password-page.ts'
 import { policyProblem } from './password-policy.ts'
-import { renewCookies } from './sign-in.ts'
+import { sessionWishOf } from './session-wish.ts'
+import { renewCookies, type SessionWish } from './sign-in.ts'
 import { sessionsValidFrom, type User } from './user-directory.ts'
 
 /**
@@ -27,12 +28,12 @@ export async function showChange(deps: SignOnDeps, request: FastifyRequest, repl
 /** A right password that may not be used any longer: the sign-in waits for a new one. */
 export async function demandChange(
   deps: SignOnDeps,
-  wish: { readonly nonce: string; readonly user: User; readonly persistent: boolean },
+  wish: SessionWish & { readonly nonce: string; readonly user: User },
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const { nonce, user, persistent } = wish
-  const fields = { resume: nonce, isForced: 'yes', username: user.username, ...(persistent ? { persistent: 'yes' } : {}) }
+  const { nonce, user, persistent, device } = wish
+  const fields = { resume: nonce, isForced: 'yes', username: user.username, device, ...(persistent ? { persistent: 'yes' } : {}) }
   return showForm(deps, { fields }, request, reply)
 }
 
@@ -60,7 +61,7 @@ export async function change(deps: SignOnDeps, request: FastifyRequest, reply: F
     const { kept, ended } = changed
     if (resume === undefined) return showDone(deps, { ended, isSignedIn: kept !== undefined }, request, reply)
     if (kept !== undefined) return finishSignOn(deps, resume, kept, deps.clock.nowMs(), request, reply)
-    const proved = { user: changed.user, checkedAtMs: changed.atMs, persistent: form['persistent'] === 'yes' }
+    const proved = { user: changed.user, checkedAtMs: changed.atMs, ...sessionWishOf(deps, form) }
     return accept(deps, resume, proved, request, reply)
   } catch (error) {
     if (!isUnavailable(error)) throw error
@@ -154,7 +155,7 @@ async function showForm(
   const own = await ownSession(deps, request)
   const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
   const { lengthMin, otherSessions, endsSessions } = deps.signOn.passwords
-  const { resume, TargetResource, isForced, persistent } = fields
+  const { resume, TargetResource, isForced, persistent, device } = fields
   const ticked = problem === undefined ? endsSessions : fields['endOthers'] === 'yes'
   const body = changeBody({
     t: context.t,
@@ -162,7 +163,7 @@ async function showForm(
     csrfToken: deps.csrf.token(boundTo(binding, own)),
     username: { value: usernameOf(fields, own), isFixed: own !== undefined && resume === undefined },
     isForced: isForced === 'yes',
-    fields: { resume, TargetResource, isForced, persistent },
+    fields: { resume, TargetResource, isForced, persistent, device },
     ...(otherSessions === 'ask' ? { endsOthers: ticked } : {}),
     ...(problem === undefined ? {} : { problem })
   })

@@ -14,7 +14,8 @@ import { chooseFrom } from './provider-choice.ts'
 import { homeBody } from './home-page.ts'
 import { demandChange } from './password-change.ts'
 import { changePath, resetPath } from './password-page.ts'
-import { mayReuse, policyFor } from './session-limits.ts'
+import { deviceQuestion, sessionWishOf } from './session-wish.ts'
+import { mayReuse } from './session-limits.ts'
 import { createTransaction, resumePath, type SignOnTransaction } from './transaction.ts'
 
 /** The start page and the HTML form adapter. */
@@ -99,14 +100,14 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   const form = parametersOf(request)
   requireOwnForm(deps, nonce, form, request)
   if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
-  const persistent = form['persistent'] === 'yes'
+  const wish = sessionWishOf(deps, form)
   const shown: Shown = { nonce, transaction, session: await currentSession(deps, request) }
   try {
     const checked = await checkPassword(deps, form['username'] ?? '', form['password'] ?? '')
     if (checked.kind !== 'ok') return refuse(deps, shown, checked, request, reply)
     const { user } = checked
-    if (user.mustChangePassword !== true) return accept(deps, nonce, { ...checked, persistent }, request, reply)
-    if (deps.signOn.passwords.change && user.canChangePassword) return demandChange(deps, { nonce, user, persistent }, request, reply)
+    if (user.mustChangePassword !== true) return accept(deps, nonce, { ...checked, ...wish }, request, reply)
+    if (deps.signOn.passwords.change && user.canChangePassword) return demandChange(deps, { nonce, user, ...wish }, request, reply)
     return showForm(deps, { ...shown, problem: deps.pageContext(request).t('password.elsewhereFirst') }, request, reply.status(403))
   } catch (error) {
     if (!isUnavailable(error)) throw error
@@ -148,7 +149,7 @@ async function showForm(
     providers: chooseFrom(deps.providers(), parametersOf(request)['q'] ?? '', request.cookies[providerCookie]),
     action: resumePath(nonce),
     csrfToken: deps.csrf.token(`${binding}.${nonce}`),
-    offersPersistent: policyFor(deps.sessions, deps.signOn.sourceId).persistent,
+    deviceQuestion: deviceQuestion(deps),
     isRepeat: session !== undefined,
     ...(deps.signOn.passwords.change ? { passwordLinks: { change: `${changePath}?resume=${nonce}`, reset: resetPath } } : {}),
     ...(transaction.appName === undefined ? {} : { appName: transaction.appName }),

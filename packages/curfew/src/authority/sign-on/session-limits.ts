@@ -1,6 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
 import { idleExpiry, limitMinutesMax, type SessionTimes, sessionTimes, shouldWriteActivity } from '../../core/expiry.ts'
-import type { Session } from '../../core/session.ts'
+import type { Device, Session } from '../../core/session.ts'
 
 /** How long sessions live, in minutes. `-1` for idle: as long as `maxMinutes`. `-1` for max: no limit. */
 export interface SessionPolicy {
@@ -10,10 +10,14 @@ export interface SessionPolicy {
   readonly maxMinutes: number
   /** People may ask to stay signed in over browser restarts. */
   readonly persistent: boolean
+  /** On which devices a sign-in serves later requests; matters where people are asked whose the device is. */
+  readonly deviceType: Device | 'any'
 }
 
 /** The global policy and what single authentication sources set differently. */
 export interface SessionSettings extends SessionPolicy {
+  /** How long a persistent cookie alone opens its session no second time; 0: it always does. */
+  readonly persistentReplaySeconds: number
   readonly sources?: Readonly<Record<string, SourcePolicy>>
 }
 
@@ -30,7 +34,8 @@ export function policyFor(settings: SessionSettings, sourceId: string): SessionP
     enabled: own.enabled ?? settings.enabled,
     idleMinutes: own.idleMinutes ?? settings.idleMinutes,
     maxMinutes: own.maxMinutes ?? settings.maxMinutes,
-    persistent: own.persistent ?? settings.persistent
+    persistent: own.persistent ?? settings.persistent,
+    deviceType: own.deviceType ?? settings.deviceType
   }
 }
 
@@ -56,12 +61,18 @@ export function touchDue(session: Session, nowMs: number): number | undefined {
   return shouldWriteActivity(session, nowMs) ? idleExpiry(nowMs, session.idleTimeoutMs, session.expiresAtMs) : undefined
 }
 
+/** Whether a sign-in on this device serves later requests. Where nobody is asked, every device is right. */
+export function isKeptOn(policy: Pick<SessionPolicy, 'deviceType'>, device: Device | undefined): boolean {
+  return device === undefined || policy.deviceType === 'any' || policy.deviceType === device
+}
+
 /**
  * Whether a live session may answer a request without asking for the password. Without authentication sessions the
  * state of the form decides: shared by all its uses, only by this instance, or by nobody.
  */
 export function mayReuse(session: Session, sourceId: string, settings: SessionSettings, state: SessionState): boolean {
-  if (policyFor(settings, session.sourceId).enabled) return true
+  const policy = policyFor(settings, session.sourceId)
+  if (policy.enabled) return isKeptOn(policy, session.device)
   switch (state) {
     case 'none':
       return false

@@ -2,12 +2,13 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SessionTimes } from '../../core/expiry.ts'
 import type { RunId, UserKey } from '../../core/ids.ts'
-import type { Attributes, Session } from '../../core/session.ts'
+import type { Attributes, Device, Session } from '../../core/session.ts'
+import type { Renewal } from '../../stores/store.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { renewBrowserState } from './browser-state.ts'
 import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
-import { policyFor, sessionTimesFor } from './session-limits.ts'
+import { isKeptOn, policyFor, sessionTimesFor } from './session-limits.ts'
 import type { User } from './user-directory.ts'
 
 /** What the form of this adapter proves. @see saml-authn-context-2.0-os section 3.4.9 */
@@ -24,6 +25,14 @@ export interface Identity {
   readonly authenticatedAtMs: number
   /** The source lets the session last no longer than this. */
   readonly notOnOrAfterMs?: number
+}
+
+/** What the person said of the device. */
+export interface SessionWish {
+  /** Stay signed in over browser restarts. */
+  readonly persistent: boolean
+  /** Whose the device is; absent: nobody asked. */
+  readonly device?: Device
 }
 
 /** `isRepeat`: the same user proved itself again; the session and its applications stay together. */
@@ -52,21 +61,43 @@ export function identityOf(ctx: Pick<AuthorityContext, 'signOn'>, user: User, ch
 export async function signIn(
   ctx: AuthorityContext,
   identity: Identity,
-  wish: { readonly persistent: boolean },
+  wish: SessionWish,
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<SignInResult> {
   const former = await currentSession(ctx, request)
-  if (former?.userKey === identity.userKey) return { session: former, isRepeat: true }
+  if (former?.userKey === identity.userKey) return { session: await onDevice(ctx, former, identity, wish, reply), isRepeat: true }
   const session = await openSession(ctx, identity, wish, request, reply)
   await ctx.engine.enforceSessionLimit(session.userKey)
   return { session, isRepeat: false }
 }
 
-/** The live session of somebody else in this browser. */
-export async function sessionToReplace(ctx: AuthorityContext, userKey: UserKey, request: FastifyRequest): Promise<Session | undefined> {
+/** The same person signs in again and says something else of the device: from now on the session serves what it serves there. */
+async function onDevice(
+  ctx: AuthorityContext,
+  session: Session,
+  identity: Identity,
+  { device, persistent }: SessionWish,
+  reply: FastifyReply
+): Promise<Session> {
+  if (device === undefined || device === session.device) return session
+  const policy = policyFor(ctx.sessions, identity.sourceId)
+  const isPersistent = policy.persistent && persistent && isKeptOn(policy, device)
+  await renewCookies(ctx, { ...session, persistent: isPersistent, device }, identity.authenticatedAtMs, reply)
+  return (await ctx.store.getSession(session.id)) ?? session
+}
+
+/** The live session of this browser that has to end first: of somebody else, or on a device that keeps none (AC-128). */
+export async function sessionToReplace(
+  ctx: AuthorityContext,
+  { userKey, sourceId }: Pick<Identity, 'userKey' | 'sourceId'>,
+  { device }: Pick<SessionWish, 'device'>,
+  request: FastifyRequest
+): Promise<Session | undefined> {
   const former = await currentSession(ctx, request)
-  return former === undefined || former.userKey === userKey ? undefined : former
+  if (former?.userKey !== userKey) return former
+  const wasKept = isKeptOn(policyFor(ctx.sessions, former.sourceId), former.device)
+  return wasKept && !isKeptOn(policyFor(ctx.sessions, sourceId), device) ? former : undefined
 }
 
 /**
@@ -85,16 +116,11 @@ export async function endReplaced(ctx: AuthorityContext, former: Session, userna
   return (summary.ended[0] ?? summary.already[0])?.runId
 }
 
-async function openSession(
-  ctx: AuthorityContext,
-  identity: Identity,
-  wish: { readonly persistent: boolean },
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<Session> {
+async function openSession(ctx: AuthorityContext, identity: Identity, wish: SessionWish, request: FastifyRequest, reply: FastifyReply): Promise<Session> {
   const policy = policyFor(ctx.sessions, identity.sourceId)
   const nowMs = ctx.clock.nowMs()
-  const isPersistent = policy.persistent && wish.persistent
+  const { device } = wish
+  const isPersistent = policy.persistent && wish.persistent && isKeptOn(policy, device)
   const cookies = newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent)
   const id = ctx.locator.newSessionId()
   const userAgent = request.headers['user-agent']?.slice(0, 256)
@@ -111,7 +137,8 @@ async function openSession(
     sri: ctx.locator.seal(ownPartner, id),
     address: request.ip,
     ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) }),
-    ...(userAgent === undefined ? {} : { userAgent })
+    ...(userAgent === undefined ? {} : { userAgent }),
+    ...(device === undefined ? {} : { device })
   }
   await store(ctx, session)
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
@@ -126,18 +153,20 @@ async function openSession(
  */
 export async function renewCookies(
   ctx: Pick<AuthorityContext, 'store' | 'ids' | 'secrets' | 'baseUrl'>,
-  { id, persistent }: Session,
+  { id, persistent, device }: Session,
   authenticatedAtMs: number,
   reply: FastifyReply
-): Promise<Pick<Session, 'tokenHash' | 'persistentTokenHash'>> {
+): Promise<Omit<Renewal, 'authenticatedAtMs'>> {
   const cookies = newSessionCookies(ctx.ids, persistent, ctx.secrets.persistent)
-  const hashes = {
+  const renewal = {
     tokenHash: tokenHash(cookies.session),
+    persistent,
+    ...(device === undefined ? {} : { device }),
     ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) })
   }
-  await ctx.store.renewSession(id, { ...hashes, authenticatedAtMs })
+  await ctx.store.renewSession(id, { ...renewal, authenticatedAtMs })
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
-  return hashes
+  return renewal
 }
 
 function limitedBy(times: SessionTimes, notOnOrAfterMs = Number.MAX_SAFE_INTEGER): SessionTimes {

@@ -1,5 +1,6 @@
 import type { Ids } from '../../platform/ids.ts'
 import type { Store } from '../../stores/store.ts'
+import type { SessionWish } from './sign-in.ts'
 
 /** A sign-in in progress: what waits for it. Kept in the store, so any node shows the form and any node goes on. */
 export interface SignOnTransaction {
@@ -15,7 +16,7 @@ export interface SignOnTransaction {
   /** Who is meant, as far as the application knows: stands in the form, and may be typed over. */
   readonly loginHint?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
-  readonly verified?: { readonly username: string; readonly persistent: boolean; readonly checkedAtMs: number; readonly formHash: string }
+  readonly verified?: SessionWish & { readonly username: string; readonly checkedAtMs: number; readonly formHash: string }
 }
 
 /** What happens after the sign-in. `data` belongs to the surface that asked. */

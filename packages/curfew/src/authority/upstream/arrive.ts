@@ -28,7 +28,7 @@ export async function resumeArrival(deps: ArriveDeps, request: FastifyRequest, r
   const { arrival, asker } = waiting
   if (asker !== undefined && asker.formHash !== browserOf(deps, request).formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   if (arrival === undefined) return deps.finish(asker?.nonce ?? '', undefined, deps.clock.nowMs(), request, reply)
-  const former = await sessionToReplace(deps, arrival.identity.userKey, request)
+  const former = await sessionToReplace(deps, arrival.identity, {}, request)
   if (former !== undefined) return replace(deps, former, waiting, arrival, reply)
   const { session } = await signIn(deps, arrival.identity, { persistent: false }, request, reply)
   await remember(deps, session, arrival)

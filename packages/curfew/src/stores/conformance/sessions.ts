@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite } from 'node:test'
+import type { Renewal } from '../store.ts'
 import { signedOn, stored, type StoreTest } from './harness.ts'
 import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from './samples.ts'
 
@@ -95,14 +96,20 @@ function activityTests(test: StoreTest): void {
 
     test('gives a session new cookies, and the former ones find nothing', async (store) => {
       const session = await signedOn(store, sampleSession(0, { persistent: true, persistentTokenHash: 'lasting-0' }), [sampleParticipant('payroll', 0)])
-      const renewal = { tokenHash: 'token-new', persistentTokenHash: 'lasting-new', authenticatedAtMs: t0 + 5000 }
+      const renewal: Renewal = {
+        tokenHash: 'token-new',
+        persistentTokenHash: 'lasting-new',
+        persistent: true,
+        device: 'shared',
+        authenticatedAtMs: t0 + 5000
+      }
       assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
       const renewed = await stored(store, session)
       assert.deepEqual(renewed, { ...session, ...renewal, version: session.version + 1 })
       assert.deepEqual([await store.findSessionByToken('token-0'), await store.findSessionByPersistentToken('lasting-0')], [undefined, undefined])
       assert.deepEqual([await store.findSessionByToken('token-new'), await store.findSessionByPersistentToken('lasting-new')], [renewed, renewed])
       assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
-      assert.equal((await store.renewSession(session.id, { tokenHash: 'token-late', authenticatedAtMs: t0 + 4000 })).value, 'renewed')
+      assert.equal((await store.renewSession(session.id, { tokenHash: 'token-late', persistent: false, authenticatedAtMs: t0 + 4000 })).value, 'renewed')
       assert.deepEqual(await stored(store, session), renewed)
       assert.equal((await store.getParticipants(session.id)).length, 1)
       assert.equal((await store.endSession(sampleEnd(1, session))).value.kind, 'changed')

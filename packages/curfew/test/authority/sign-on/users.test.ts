@@ -27,7 +27,7 @@ suite('the users file', () => {
 
 suite('session limits', () => {
   test('AC-121 refuses a maximum below the idle limit and values out of range', () => {
-    const policy = { enabled: true, persistent: false }
+    const policy = { enabled: true, persistent: false, deviceType: 'private' } as const
     assert.throws(() => checkPolicy({ ...policy, idleMinutes: 61, maxMinutes: 60 }), { code: 'CURFEW_CONFIG_SESSION_LIMITS' })
     assert.throws(() => checkPolicy({ ...policy, idleMinutes: 0, maxMinutes: 60 }), { code: 'CURFEW_CONFIG_SESSION_LIMITS' })
     assert.throws(() => checkPolicy({ ...policy, idleMinutes: 60, maxMinutes: 1_576_801 }), { code: 'CURFEW_CONFIG_SESSION_LIMITS' })
