@@ -70,8 +70,8 @@ export interface AuthorityContext {
   /** Reads a client's key set over the one outbound door. */
   fetchKeys(url: string): Promise<Response>
   readonly organisation: string
-  /** Language, texts, brand and a fresh nonce for one response. */
-  pageContext(request: FastifyRequest): PageContext
+  /** Language, texts, brand and a fresh nonce for one response. `uiLocales`: languages that the application wishes for, the best first. */
+  pageContext(request: FastifyRequest, uiLocales?: string): PageContext
   readonly health: Health
   readonly logger: AuthorityLogger
   readonly metrics: AuthorityMetrics

@@ -62,12 +62,12 @@ export interface PageRequest {
 }
 
 /** Makes the context of one response: language by `?lang=`, cookie or browser, and a fresh nonce. */
-export function createPageContext(brand: Brand, random: Random): (request: PageRequest) => PageContext {
+export function createPageContext(brand: Brand, random: Random): (request: PageRequest, uiLocales?: string) => PageContext {
   const messages = createMessages(brand.messages)
-  return (request) => {
+  return (request, uiLocales) => {
     const query = request.query as Readonly<Record<string, unknown>>
     const wish = typeof query['lang'] === 'string' ? query['lang'] : undefined
-    const language = chooseLanguage(wish, request.headers['accept-language'])
+    const language = chooseLanguage(wish, request.headers['accept-language'], uiLocales)
     const isPage = request.method === 'GET'
     return {
       language,

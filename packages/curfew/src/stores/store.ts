@@ -32,8 +32,9 @@ export interface Store {
    */
   touch(sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): Promise<Ack<'touched' | 'ended' | 'unknown'>>
   /**
-   * Puts new cookies in the place of the former ones, after the user proved again who it is; the version grows. What is
-   * earlier than the proof that is known changes nothing. Ended sessions stay as they are.
+   * Puts new cookies in the place of the former ones, after the user proved again who it is, and says how, where that
+   * is another way; the version grows. What is earlier than the proof that is known changes nothing. Ended sessions
+   * stay as they are.
    */
   renewSession(sessionId: SessionId, renewal: Renewal): Promise<Ack<'renewed' | 'ended' | 'unknown'>>
   getSession(sessionId: SessionId): Promise<Session | undefined>
@@ -129,8 +130,9 @@ export interface Store {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** New cookies of a session that goes on, and what the person says of the device now. */
-export type Renewal = Pick<Session, 'tokenHash' | 'persistentTokenHash' | 'persistent' | 'device' | 'authenticatedAtMs'>
+/** New cookies of a session that goes on, what the person says of the device now, and how it proved itself, where that is another way. */
+export type Renewal = Pick<Session, 'tokenHash' | 'persistentTokenHash' | 'persistent' | 'device' | 'authenticatedAtMs'> &
+  Partial<Pick<Session, 'authnContext'>>
 
 /** How safely a write is kept: on every copy asked for, on fewer, on this machine only. */
 export type Durability = 'replicated' | 'degraded' | 'local'

@@ -363,8 +363,8 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
       ...options.clientCertificates
     }),
     organisation: 'Test',
-    pageContext: (request) => {
-      const language = chooseLanguage(undefined, request.headers['accept-language'])
+    pageContext: (request, uiLocales) => {
+      const language = chooseLanguage(undefined, request.headers['accept-language'], uiLocales)
       return { language, t: messages(language), brand, nonce: Buffer.from(random.bytes(16)).toString('base64'), path: request.url.split('?')[0] ?? '/' }
     },
     health: { isReady: () => true, monitoring: false, ...options.health },

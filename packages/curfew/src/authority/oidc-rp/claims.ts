@@ -39,7 +39,7 @@ export function arrivalOf(settings: OpenIdUpstreamSettings, token: IDToken, more
           return values.length === 0 ? [] : [[own, values] as const]
         })
       ),
-      authnContext: unspecifiedContext,
+      authnContext: contextOf(claims),
       authenticatedAtMs: token.auth_time === undefined ? nowMs : token.auth_time * 1000,
       ...expiryOf(claims)
     },
@@ -47,6 +47,14 @@ export function arrivalOf(settings: OpenIdUpstreamSettings, token: IDToken, more
     notOnOrAfterMs: token.exp * 1000,
     idToken
   }
+}
+
+/** Longest `acr` that is taken, in characters. */
+const acrCharactersMax = 255
+
+/** How the user signed in, in the provider's own word. */
+function contextOf({ acr }: Claims): string {
+  return typeof acr === 'string' && acr !== '' && acr.length <= acrCharactersMax ? acr : unspecifiedContext
 }
 
 /** The provider lets the session last no longer than this (IPSIE session level 1). */

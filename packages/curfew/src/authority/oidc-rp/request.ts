@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as client from 'openid-client'
 import type { AuthorityContext } from '../context.ts'
+import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import type { Asker } from '../upstream/arrival.ts'
 import { oidcRpUrl } from './endpoints.ts'
@@ -14,7 +15,7 @@ export interface PendingSignIn extends Asker {
   readonly isPassive: boolean
 }
 
-export interface SignInWish {
+export interface SignInWish extends Pick<ProviderWish, 'hints'> {
   readonly upstream: OpenIdUpstream
   readonly nonce: string
   readonly formHash: string
@@ -30,7 +31,7 @@ const scopesDefault = ['openid', 'profile', 'email']
  * @see OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636, RFC 9700
  */
 export async function authorizationUrl(ctx: AuthorityContext, wish: SignInWish): Promise<string> {
-  const { upstream, nonce, formHash, forceAuthn, isPassive } = wish
+  const { upstream, nonce, formHash, forceAuthn, isPassive, hints } = wish
   const configuration = await ctx.upstreams.configuration(upstream.id)
   const state = ctx.ids.persistentCookie()
   const pending: PendingSignIn = {
@@ -49,6 +50,9 @@ export async function authorizationUrl(ctx: AuthorityContext, wish: SignInWish):
     nonce: pending.oidcNonce,
     code_challenge: await client.calculatePKCECodeChallenge(pending.verifier),
     code_challenge_method: 'S256',
+    ...(hints.loginHint === undefined || hints.loginHint === '' ? {} : { login_hint: hints.loginHint }),
+    ...(hints.acrValues === undefined ? {} : { acr_values: hints.acrValues }),
+    ...(hints.uiLocales === undefined ? {} : { ui_locales: hints.uiLocales }),
     ...(isPassive ? { prompt: 'none' } : forceAuthn ? { prompt: 'login', max_age: '0' } : {})
   })
   return url.href

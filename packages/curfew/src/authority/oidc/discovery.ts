@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
+import { languages } from '../pages/messages.ts'
 import { startSloPaths } from '../ping/start-slo.ts'
 import { noStore } from '../request.ts'
 import { sessionManagementUrls } from '../session-management/paths.ts'
+import { contextsSupported } from './authentication-context.ts'
 import { oidcUrl } from './endpoints.ts'
 
 /** `/.well-known/openid-configuration`, without authentication; `policy_id` is taken and changes nothing (AC-154). */
@@ -11,7 +13,7 @@ export async function sendConfiguration(ctx: AuthorityContext, _request: Fastify
 }
 
 /** What this provider can do; only what answers is published. */
-export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients' | 'clientCertificates' | 'registration'>): object {
+export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' | 'clients' | 'clientCertificates' | 'registration' | 'signOn'>): object {
   const algorithms = [...new Set(ctx.oidc.keys.flatMap((key) => key.algorithms))]
   const { isOn: hasCertificates } = ctx.clientCertificates
   const byCertificate = hasCertificates ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []
@@ -54,6 +56,8 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     revocation_endpoint_auth_methods_supported: [...authentication, 'none'],
     ...(hasCertificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
     ...aliasesOf(ctx),
+    acr_values_supported: contextsSupported(ctx),
+    ui_locales_supported: languages,
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     claims_parameter_supported: true,
     request_parameter_supported: false,

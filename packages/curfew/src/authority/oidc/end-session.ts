@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { type Html, html } from '../pages/html.ts'
+import { languageOfLocales } from '../pages/messages.ts'
 import type { PageContext } from '../pages/page.ts'
 import { sendPage } from '../reply.ts'
 import { isAhead, type Parameters, parametersOf, seeOther } from '../request.ts'
@@ -19,6 +20,8 @@ interface Wish {
   readonly hint: IdTokenHint | undefined
   readonly client: OidcClient | undefined
   readonly target: string | undefined
+  /** Query that keeps the pages that follow in the language that the client wishes for. */
+  readonly language: string
 }
 
 /**
@@ -35,12 +38,12 @@ export async function endSession(ctx: AuthorityContext, request: FastifyRequest,
   if (request.method === 'POST' && own === undefined && !isAnswer) return seeOther(reply, `${oidcPaths.endSession}?${queryOf(parameters)}`)
   const wish = await wishOf(ctx, parameters, request)
   const session = own ?? (await sessionOfHint(ctx, wish))
-  if (session === undefined) return seeOther(reply, wish.target ?? '/signoff/done')
+  if (session === undefined) return seeOther(reply, wish.target ?? `/signoff/done${wish.language}`)
   if (isAnswer) return answered(ctx, session, own !== undefined, wish, parameters, request, reply)
   const isMeant = own !== undefined && wish.hint !== undefined && (await sessionOfHint(ctx, wish))?.id === own.id
   if (isMeant && !ctx.logout.confirm && !isAhead(request)) return end(ctx, session, true, wish, reply)
   const body = own === undefined ? askStranger(ctx, session, wish, parameters, request, reply) : await askOwner(ctx, own, parameters, request, reply)
-  const context = ctx.pageContext(request)
+  const context = ctx.pageContext(request, parameters['ui_locales'])
   return sendPage(reply, context, context.t('ask.title'), body(context), { formsLeave: true })
 }
 
@@ -64,7 +67,8 @@ async function wishOf(ctx: AuthorityContext, parameters: Parameters, request: Fa
       'A post-logout address is not registered'
     )
   }
-  return { hint, client, target }
+  const language = languageOfLocales(parameters['ui_locales'])
+  return { hint, client, target, language: language === undefined ? '' : `?lang=${language}` }
 }
 
 /** The live session that an ID token of this client was issued in. */
@@ -123,7 +127,7 @@ async function answered(
   if (!ctx.csrf.check(bindingOf(ctx, session, request, reply), parameters['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const isGiven = parameters['choice'] === 'everywhere' || parameters['consentGiven'] === 'true'
   if (isGiven) return end(ctx, session, isHere, wish, reply)
-  const context = ctx.pageContext(request)
+  const context = ctx.pageContext(request, parameters['ui_locales'])
   const { t } = context
   const body = html`<h1>${t('ask.cancelled')}</h1><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
   return sendPage(reply, context, t('ask.cancelled'), body)
@@ -140,7 +144,7 @@ async function end(ctx: AuthorityContext, session: Session, isHere: boolean, wis
   })
   const run = summary.ended[0] ?? summary.already[0]
   // In another browser than the session's there is nothing to see of it.
-  if (run === undefined || !isHere) return seeOther(reply, wish.target ?? '/signoff/done')
+  if (run === undefined || !isHere) return seeOther(reply, wish.target ?? `/signoff/done${wish.language}`)
   // A logout that is over already goes on to its landing page at once; any other is shown.
-  return seeOther(reply, wish.target === undefined ? `/signoff/${run.runId}` : `/signoff/${run.runId}/finish`)
+  return seeOther(reply, wish.target === undefined ? `/signoff/${run.runId}${wish.language}` : `/signoff/${run.runId}/finish`)
 }

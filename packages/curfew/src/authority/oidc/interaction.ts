@@ -7,7 +7,8 @@ import { sendPage } from '../reply.ts'
 import { parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/finish-sign-on.ts'
-import { createTransaction, transactionMs } from '../sign-on/transaction.ts'
+import { createTransaction, type SignOnTransaction, transactionMs } from '../sign-on/transaction.ts'
+import { wishedContexts } from './authentication-context.ts'
 import { amrOf } from './authentication-methods.ts'
 import { oidcPaths } from './endpoints.ts'
 import { inScope } from './engine.ts'
@@ -24,7 +25,7 @@ interface Resumed {
 }
 
 /** Reasons for which the session that is there is not enough. */
-const freshReasons: ReadonlySet<string> = new Set(['login_prompt', 'max_age', 'other_subject'])
+const freshReasons: ReadonlySet<string> = new Set(['login_prompt', 'max_age', 'other_subject', 'essential_acr'])
 
 /** `/as/interaction/<uid>`: a person has to sign in or agree before an authorization goes on. */
 export async function showInteraction(ctx: AuthorityContext, provider: Provider, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -34,20 +35,32 @@ export async function showInteraction(ctx: AuthorityContext, provider: Provider,
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
   if (waiting.prompt.name === 'consent') return askConsent(ctx, client.name, waiting, uid, request, reply)
   const session = await currentSession(ctx, request)
-  if (waiting.prompt.name === 'select_account' && session !== undefined) return askAccount(ctx, client.name, session.username, uid, request, reply)
+  if (waiting.prompt.name === 'select_account' && session !== undefined)
+    return askAccount(ctx, { app: client.name, user: session.username, uid, uiLocales: localesOf(waiting.params) }, request, reply)
   const hint = waiting.params['login_hint']
   const isFresh = waiting.prompt.reasons.some((reason) => freshReasons.has(reason))
-  return askSignOn(
-    ctx,
-    { uid, appName: client.name, forceAuthn: isFresh, ...(typeof hint === 'string' ? { loginHint: hint.slice(0, hintCharactersMax) } : {}) },
-    reply
-  )
+  const wish = { uid, appName: client.name, forceAuthn: isFresh, ...hintsOf(waiting) }
+  return askSignOn(ctx, typeof hint === 'string' ? { ...wish, loginHint: hint.slice(0, hintCharactersMax) } : wish, reply)
 }
+
+/** What the client wishes for that a form here, or an identity provider, may heed. */
+function hintsOf({ params }: Waiting): Pick<SignOnTransaction, 'acrValues' | 'uiLocales'> {
+  const acrValues = wishedContexts(params)
+  const uiLocales = localesOf(params)
+  return { ...(acrValues === undefined ? {} : { acrValues }), ...(uiLocales === undefined ? {} : { uiLocales }) }
+}
+
+function localesOf({ ui_locales: locales }: Waiting['params']): string | undefined {
+  return typeof locales === 'string' && localesShape.test(locales) ? locales : undefined
+}
+
+/** Tags of BCP 47 with blanks between them. */
+const localesShape = /^[A-Za-z0-9-]{1,35}( [A-Za-z0-9-]{1,35}){0,9}$/
 
 /** Longest `login_hint` that is shown, in characters. */
 const hintCharactersMax = 256
 
-interface SignOnWish {
+interface SignOnWish extends Pick<SignOnTransaction, 'acrValues' | 'uiLocales'> {
   readonly uid: string
   readonly appName: string
   readonly forceAuthn: boolean
@@ -60,9 +73,16 @@ async function askSignOn(ctx: AuthorityContext, { uid, ...wish }: SignOnWish, re
   return seeOther(reply, path)
 }
 
+interface AccountQuestion {
+  readonly app: string
+  readonly user: string
+  readonly uid: string
+  readonly uiLocales: string | undefined
+}
+
 /** `prompt=select_account`: who is signed in here; the person goes on, or signs in as somebody else. */
-function askAccount(ctx: AuthorityContext, app: string, user: string, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const context = ctx.pageContext(request)
+function askAccount(ctx: AuthorityContext, { app, user, uid, uiLocales }: AccountQuestion, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const context = ctx.pageContext(request, uiLocales)
   const { t } = context
   const title = t('account.title', { user })
   const body = html`<h1>${title}</h1><p>${t('account.text', { app })}</p><form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="continue">${t('account.continue', { user })}</button><button name="choice" value="other">${t('account.other')}</button></div></form>`
@@ -136,7 +156,7 @@ function finishedKey(nonce: string): string {
 }
 
 function askConsent(ctx: AuthorityContext, app: string, waiting: Waiting, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const context = ctx.pageContext(request)
+  const context = ctx.pageContext(request, localesOf(waiting.params))
   const { t } = context
   const { scope: asked } = waiting.params
   const scopes = (typeof asked === 'string' ? asked : '').split(' ').filter((scope) => scope !== 'openid' && scope !== '')
@@ -182,5 +202,5 @@ async function answerAccount(
   if (choice === 'continue') return sendResult(ctx, provider, { select_account: {} }, request, reply)
   const client = await ctx.clients.find(String(waiting.params['client_id']))
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
-  return askSignOn(ctx, { uid, appName: client.name, forceAuthn: true, loginHint: '' }, reply)
+  return askSignOn(ctx, { uid, appName: client.name, forceAuthn: true, loginHint: '', ...hintsOf(waiting) }, reply)
 }

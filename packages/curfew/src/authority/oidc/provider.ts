@@ -3,6 +3,7 @@ import { type Account, type Configuration, errors, type Grant, interactionPolicy
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount } from './account.ts'
 import { artifactAdapter, type OnIssue } from './artifacts.ts'
+import { canBeMet, essentialContexts } from './authentication-context.ts'
 import type { OidcClient } from './client.ts'
 import { isSecretOf } from './client-secret.ts'
 import { scopesOf } from './discovery.ts'
@@ -10,6 +11,7 @@ import { oidcPaths } from './endpoints.ts'
 import { grantIdOf } from './grant-name.ts'
 import { offlineAccount } from './offline-grant.ts'
 import { clientAdapter, metadataOf } from './engine-client.ts'
+import { readIdTokenHint } from './id-token-hint.ts'
 import { isOfSubject } from './mutual-tls/certificate-subject.ts'
 import { recordClient, recordOfflineGrant, sidOf } from './participant.ts'
 import { innerSessionCookie, requestScope } from './scope.ts'
@@ -221,16 +223,31 @@ function policyOf(ctx: AuthorityContext): interactionPolicy.DefaultPolicy {
   const consent = policy.get('consent')
   login?.checks.remove('id_token_hint')
   login?.checks.remove('claims_id_token_sub_value')
+  login?.checks.remove('essential_acrs')
+  login?.checks.remove('essential_acr')
   consent?.checks.remove('native_client_prompt')
   policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0)
   const { Check } = interactionPolicy
   login?.checks.add(
     new Check('other_subject', 'the user who is signed in is not the one who was asked for', 'login_required', async (oidc: KoaContextWithOIDC) => {
-      const { client, session, entities, claims } = oidc.oidc
-      const hint = (entities as { IdTokenHint?: { payload: { sub?: string } } }).IdTokenHint?.payload.sub
-      const wanted = hint ?? (claims as { id_token?: { sub?: { value?: string } } } | undefined)?.id_token?.sub?.value
+      const { client, session, claims, params } = oidc.oidc
+      // The engine has judged the hint when the request came, and does not look again after the sign-in.
+      const hint = params?.['id_token_hint']
+      const hinted = typeof hint === 'string' ? await readIdTokenHint(ctx, hint) : undefined
+      const wanted = hinted?.subject ?? (claims as { id_token?: { sub?: { value?: string } } } | undefined)?.id_token?.sub?.value
       if (wanted === undefined || client === undefined || session?.accountId === undefined) return Check.NO_NEED_TO_PROMPT
-      return (await subjectFor(ctx, session.accountId, client.clientId)) === wanted ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
+      if ((await subjectFor(ctx, session.accountId, client.clientId)) === wanted) return Check.NO_NEED_TO_PROMPT
+      // Asked once; whoever signed in then is not the one, and the client hears so instead of a form for ever.
+      if (oidc.oidc.result?.login !== undefined) throw new errors.LoginRequired('somebody else signed in')
+      return Check.REQUEST_PROMPT
+    })
+  )
+  login?.checks.add(
+    new Check('essential_acr', 'none of the requested authentication contexts could be met', 'login_required', (oidc: KoaContextWithOIDC) => {
+      const wanted = essentialContexts(oidc.oidc.params?.['claims'])
+      if (wanted === undefined || wanted.includes(oidc.oidc.acr)) return Check.NO_NEED_TO_PROMPT
+      if (oidc.oidc.result?.login !== undefined || !canBeMet(ctx, wanted)) throw new errors.UnmetAuthenticationRequirements('no such sign-in came about')
+      return Check.REQUEST_PROMPT
     })
   )
   return policy

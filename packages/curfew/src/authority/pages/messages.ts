@@ -44,12 +44,16 @@ function translator(language: Language, overrides: Readonly<Record<string, strin
 }
 
 /**
- * Chooses the page language: an explicit wish (`?lang=`, a cookie), else the best of `Accept-Language`, else English.
+ * Chooses the page language: an explicit wish (`?lang=`, a cookie), else what the application wishes for, else the best
+ * of `Accept-Language`, else English.
  * @param acceptLanguage - header value as received, at most its first 200 characters are read
+ * @param uiLocales - tags with blanks between them, the best first
  */
-export function chooseLanguage(wish: string | undefined, acceptLanguage: string | undefined): Language {
+export function chooseLanguage(wish: string | undefined, acceptLanguage: string | undefined, uiLocales?: string): Language {
   const exact = languages.find((language) => language === wish)
   if (exact !== undefined) return exact
+  const wished = languageOfLocales(uiLocales)
+  if (wished !== undefined) return wished
   const ranked = (acceptLanguage ?? '')
     .slice(0, 200)
     .split(',')
@@ -60,8 +64,18 @@ export function chooseLanguage(wish: string | undefined, acceptLanguage: string 
     })
     .sort((a, b) => b.weight - a.weight)
   for (const { tag, weight } of ranked) {
-    const found = languages.find((language) => tag === language || tag.startsWith(`${language}-`))
+    const found = languageOf(tag)
     if (found !== undefined && weight > 0) return found
   }
   return 'en'
+}
+
+/** The first language that an application wishes for and the pages have. @param uiLocales - as received, at most its first 200 characters are read */
+export function languageOfLocales(uiLocales: string | undefined): Language | undefined {
+  const tags = (uiLocales ?? '').slice(0, 200).toLowerCase().split(' ')
+  return tags.map(languageOf).find((found) => found !== undefined)
+}
+
+function languageOf(tag: string): Language | undefined {
+  return languages.find((language) => tag === language || tag.startsWith(`${language}-`))
 }

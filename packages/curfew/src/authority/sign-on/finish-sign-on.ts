@@ -30,6 +30,8 @@ export interface ProviderWish {
   readonly formHash: string
   readonly forceAuthn: boolean
   readonly isPassive: boolean
+  /** What the application said, for a provider that heeds it. */
+  readonly hints: Pick<SignOnTransaction, 'loginHint' | 'acrValues' | 'uiLocales'>
 }
 
 /** The end of a sign-in transaction. */

@@ -98,7 +98,7 @@ type Changed =
 async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed> {
   const kept = own?.userKey === user.userKey ? own : undefined
   let atMs = deps.clock.nowMs()
-  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, atMs, reply)
+  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, { authenticatedAtMs: atMs }, reply)
   if ((await deps.users.setPassword(user, { password, current, atMs, endsSessions: endsOthers })) === 'refused') return { kind: 'refused' }
   const known = await deps.users.find(user.username)
   // The clock of the directory may be ahead of ours.

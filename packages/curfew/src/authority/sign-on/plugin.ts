@@ -82,7 +82,7 @@ function chosenProvider(deps: SignOnDeps, transaction: SignOnTransaction, { iden
 function ask(
   deps: SignOnDeps,
   nonce: string,
-  { forceAuthn, isPassive, providerId: transactionProviderId }: SignOnTransaction,
+  { forceAuthn, isPassive, providerId: transactionProviderId, ...hints }: SignOnTransaction,
   providerId: string,
   request: FastifyRequest,
   reply: FastifyReply
@@ -91,7 +91,7 @@ function ask(
   const formHash = formBinding(browserOf(deps, request), reply, deps.ids, settings)
   // Remembered is what a person chose on the page, not what an address chose for them.
   if (transactionProviderId === undefined && parametersOf(request)['identityProvider'] === providerId) setProviderCookie(reply, providerId, settings)
-  return deps.askProvider({ providerId, nonce, formHash, forceAuthn, isPassive }, request, reply)
+  return deps.askProvider({ providerId, nonce, formHash, forceAuthn, isPassive, hints }, request, reply)
 }
 
 async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -108,19 +108,19 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
     const { user } = checked
     if (user.mustChangePassword !== true) return accept(deps, nonce, { ...checked, ...wish }, request, reply)
     if (deps.signOn.passwords.change && user.canChangePassword) return demandChange(deps, { nonce, user, ...wish }, request, reply)
-    return showForm(deps, { ...shown, problem: deps.pageContext(request).t('password.elsewhereFirst') }, request, reply.status(403))
+    return showForm(deps, { ...shown, problem: deps.pageContext(request, transaction.uiLocales).t('password.elsewhereFirst') }, request, reply.status(403))
   } catch (error) {
     if (!isUnavailable(error)) throw error
     deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
     deps.metrics.signIns.inc({ result: 'unavailable' })
-    return showForm(deps, { ...shown, problem: deps.pageContext(request).t('signon.unavailable') }, request, reply.status(503))
+    return showForm(deps, { ...shown, problem: deps.pageContext(request, transaction.uiLocales).t('signon.unavailable') }, request, reply.status(503))
   }
 }
 
 async function refuse(deps: SignOnDeps, shown: Shown, checked: Refusal, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   deps.metrics.signIns.inc({ result: checked.kind })
   await recordRefusal(deps, checked)
-  const { t } = deps.pageContext(request)
+  const { t } = deps.pageContext(request, shown.transaction.uiLocales)
   const isLocked = checked.kind === 'locked'
   const problem = isLocked ? t('signon.locked', { minutes: deps.signOn.locking.windowMinutes }) : t('signon.failed')
   return showForm(deps, { ...shown, problem }, request, reply.status(isLocked ? 429 : 401))
@@ -140,7 +140,7 @@ async function showForm(
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const context = deps.pageContext(request)
+  const context = deps.pageContext(request, transaction.uiLocales)
   const binding = formBinding(browserOf(deps, request), reply, deps.ids, { isSecure: isSecure(deps) })
   const username = parametersOf(request)['username'] ?? transaction.loginHint ?? session?.username
   const body = formBody({

@@ -66,24 +66,30 @@ export async function signIn(
   reply: FastifyReply
 ): Promise<SignInResult> {
   const former = await currentSession(ctx, request)
-  if (former?.userKey === identity.userKey) return { session: await onDevice(ctx, former, identity, wish, reply), isRepeat: true }
+  if (former?.userKey === identity.userKey) return { session: await renewed(ctx, former, identity, wish, reply), isRepeat: true }
   const session = await openSession(ctx, identity, wish, request, reply)
   await ctx.engine.enforceSessionLimit(session.userKey)
   return { session, isRepeat: false }
 }
 
-/** The same person signs in again and says something else of the device: from now on the session serves what it serves there. */
-async function onDevice(
+/**
+ * The same person signs in again: what it says of the device now, and how it proved itself now, is what the session says
+ * from here on.
+ */
+async function renewed(
   ctx: AuthorityContext,
   session: Session,
-  identity: Identity,
-  { device, persistent }: SessionWish,
+  { sourceId, authnContext, authenticatedAtMs }: Identity,
+  { device = session.device, persistent }: SessionWish,
   reply: FastifyReply
 ): Promise<Session> {
-  if (device === undefined || device === session.device) return session
-  const policy = policyFor(ctx.sessions, identity.sourceId)
-  const isPersistent = policy.persistent && persistent && isKeptOn(policy, device)
-  await renewCookies(ctx, { ...session, persistent: isPersistent, device }, identity.authenticatedAtMs, reply)
+  const isMoved = device !== session.device
+  if (!isMoved && authnContext === session.authnContext) return session
+  const policy = policyFor(ctx.sessions, sourceId)
+  const isPersistent = isMoved && device !== undefined ? policy.persistent && persistent && isKeptOn(policy, device) : session.persistent
+  // An identity provider counts in seconds: what it says now is later than what is known.
+  const proof = { authnContext, authenticatedAtMs: Math.max(authenticatedAtMs, session.authenticatedAtMs + 1) }
+  await renewCookies(ctx, { ...session, persistent: isPersistent, ...(device === undefined ? {} : { device }) }, proof, reply)
   return (await ctx.store.getSession(session.id)) ?? session
 }
 
@@ -154,7 +160,7 @@ async function openSession(ctx: AuthorityContext, identity: Identity, wish: Sess
 export async function renewCookies(
   ctx: Pick<AuthorityContext, 'store' | 'ids' | 'secrets' | 'baseUrl'>,
   { id, persistent, device }: Session,
-  authenticatedAtMs: number,
+  proof: Pick<Renewal, 'authenticatedAtMs' | 'authnContext'>,
   reply: FastifyReply
 ): Promise<Omit<Renewal, 'authenticatedAtMs'>> {
   const cookies = newSessionCookies(ctx.ids, persistent, ctx.secrets.persistent)
@@ -164,7 +170,7 @@ export async function renewCookies(
     ...(device === undefined ? {} : { device }),
     ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) })
   }
-  await ctx.store.renewSession(id, { ...renewal, authenticatedAtMs })
+  await ctx.store.renewSession(id, { ...renewal, ...proof })
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
   return renewal
 }

@@ -15,6 +15,10 @@ export interface SignOnTransaction {
   readonly appName?: string
   /** Who is meant, as far as the application knows: stands in the form, and may be typed over. */
   readonly loginHint?: string
+  /** Authentication contexts that the application wishes for, with blanks between them; for identity providers. */
+  readonly acrValues?: string
+  /** Languages that the application wishes for, the best first, with blanks between them. */
+  readonly uiLocales?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */
   readonly verified?: SessionWish & { readonly username: string; readonly checkedAtMs: number; readonly formHash: string }
 }

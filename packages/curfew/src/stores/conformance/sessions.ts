@@ -101,7 +101,8 @@ function activityTests(test: StoreTest): void {
         persistentTokenHash: 'lasting-new',
         persistent: true,
         device: 'shared',
-        authenticatedAtMs: t0 + 5000
+        authenticatedAtMs: t0 + 5000,
+        authnContext: 'urn:example:strong'
       }
       assert.equal((await store.renewSession(session.id, renewal)).value, 'renewed')
       const renewed = await stored(store, session)
