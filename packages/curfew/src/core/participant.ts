@@ -32,6 +32,8 @@ export interface Participant {
    * until the grant is ended or runs out.
    */
   readonly grant?: 'offline'
+  /** The group that issued the latest of them; absent where the store does not replicate. */
+  readonly group?: string
   /** Where the latest assertion went (assertion consumer service). */
   readonly consumerUrl?: string
 }

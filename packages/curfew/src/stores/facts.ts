@@ -12,24 +12,11 @@ export function joinParticipant(a: Participant, b: Participant): Participant {
   return { ...last, addedAtMs, assertionNotOnOrAfterMs }
 }
 
-/** Equal times are decided by the address, so that every order of the same facts ends the same. */
+/** Equal times are decided by the address, then by the region, so that every order of the same facts ends the same. */
 function issuedLater(b: Participant, a: Participant): boolean {
   if (b.lastIssuedAtMs !== a.lastIssuedAtMs) return b.lastIssuedAtMs > a.lastIssuedAtMs
-  return (b.consumerUrl ?? '') > (a.consumerUrl ?? '')
-}
-
-/** The two instants of a session that activity moves. */
-export interface Activity {
-  readonly lastActivityAtMs: number
-  readonly idleExpiresAtMs: number
-}
-
-/** Moves activity forward: never back, never past the absolute limit. */
-export function joinActivity(known: Activity, reported: Activity, expiresAtMs: number): Activity {
-  return {
-    lastActivityAtMs: Math.max(known.lastActivityAtMs, reported.lastActivityAtMs),
-    idleExpiresAtMs: Math.max(known.idleExpiresAtMs, Math.min(reported.idleExpiresAtMs, expiresAtMs))
-  }
+  const [urlB, urlA] = [b.consumerUrl ?? '', a.consumerUrl ?? '']
+  return urlB === urlA ? (b.group ?? '') > (a.group ?? '') : urlB > urlA
 }
 
 /**
@@ -37,16 +24,14 @@ export function joinActivity(known: Activity, reported: Activity, expiresAtMs: n
  * same facts ends the same. Returns the session itself when nothing changes.
  */
 export function joinRenewal(session: Session, renewal: Renewal): Session {
-  const { authenticatedAtMs, tokenHash } = renewal
-  const isLater = authenticatedAtMs > session.authenticatedAtMs || (authenticatedAtMs === session.authenticatedAtMs && tokenHash > session.tokenHash)
-  if (!isLater) return session
+  if (!isLaterRenewal(renewal, session)) return session
   const { persistentTokenHash: _, device: _device, ...rest } = session
   return { ...rest, ...renewal, version: session.version + 1 }
 }
 
-/** When a live session has to be ended: whichever limit comes first. */
-export function dueAtMs(session: Pick<Session, 'idleExpiresAtMs' | 'expiresAtMs'>): number {
-  return Math.min(session.idleExpiresAtMs, session.expiresAtMs)
+export function isLaterRenewal(a: Renewal, b: Pick<Renewal, 'authenticatedAtMs' | 'tokenHash'> | undefined): boolean {
+  if (b === undefined || a.authenticatedAtMs !== b.authenticatedAtMs) return a.authenticatedAtMs > (b?.authenticatedAtMs ?? 0)
+  return a.tokenHash > b.tokenHash
 }
 
 /**

@@ -3,7 +3,8 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Participant } from '../../src/core/participant.ts'
 import { hourMs, sampleParticipant, sampleSession, t0 } from '../../src/stores/conformance/samples.ts'
-import { joinActivity, joinParticipant, tombstoneUntilMs } from '../../src/stores/facts.ts'
+import { joinActivity } from '../../src/stores/activity.ts'
+import { joinParticipant, tombstoneUntilMs } from '../../src/stores/facts.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 
 /** A fact about one of three participants: what differs between two issues to the same one. */

@@ -4,8 +4,8 @@ import { sampleEnd, sampleParticipant, sampleSession } from '../../src/stores/co
 import { storeConformance } from '../../src/stores/conformance/store-conformance.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/stores/memory/memory-store.ts'
 
-storeConformance('memory', async (capacity) => {
-  const store = createMemoryStore({ capacity })
+storeConformance('memory', async (capacity, replication) => {
+  const store = createMemoryStore({ capacity, ...(replication === undefined ? {} : { replication }) })
   return { store, close: async () => store[Symbol.asyncDispose]() }
 })
 

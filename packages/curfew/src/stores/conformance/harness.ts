@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
+import type { Replication } from '../fact.ts'
 import type { Store } from '../store.ts'
 
 /** A store under test and what can be done around it. */
@@ -12,7 +13,8 @@ export interface OpenedStore {
   readonly close: () => Promise<void>
 }
 
-export type OpenStore = (capacity: number) => Promise<OpenedStore>
+/** `replication`: the store takes part in it. */
+export type OpenStore = (capacity: number, replication?: Replication) => Promise<OpenedStore>
 
 /** Live sessions that the stores of the suite take, unless a test says otherwise. */
 const capacityDefault = 1000

@@ -1,6 +1,7 @@
 import { suite } from 'node:test'
 import { artifactTests } from './artifacts.ts'
 import { endingTests } from './endings.ts'
+import { factTests } from './facts.ts'
 import { type OpenStore, storeTest } from './harness.ts'
 import { lifetimeTests } from './lifetime.ts'
 import { runTests } from './runs.ts'
@@ -19,5 +20,6 @@ export function storeConformance(name: string, open: OpenStore): void {
     serviceTests(test)
     artifactTests(test)
     lifetimeTests(test)
+    factTests(open)
   })
 }

@@ -1,16 +1,24 @@
 import type { Artifact, Store } from '../store.ts'
-import { type MemoryContext, memoryDurability as durability, pairKey, type StoredArtifact } from './memory-state.ts'
+import { type ArtifactService, grantGone } from '../fact.ts'
+import { addGone } from './memory-gone.ts'
+import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey, type StoredArtifact } from './memory-state.ts'
 
 type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
 export function memoryArtifacts(context: MemoryContext): ArtifactCalls {
-  const { state, write } = context
+  const { state, write, tell, replication } = context
+  const serviceOf = (kind: string): ArtifactService | undefined => replication?.artifacts[kind]
   return {
     putArtifact: ({ value, ...artifact }) =>
       write('putArtifact', (all) => {
         const key = pairKey(artifact.kind, artifact.id)
-        const consumedAtMs = all.artifacts.get(key)?.consumedAtMs ?? artifact.consumedAtMs
-        all.artifacts.set(key, { ...artifact, json: JSON.stringify(value) ?? 'null', ...(consumedAtMs === undefined ? {} : { consumedAtMs }) })
+        const before = all.artifacts.get(key)
+        const consumedAtMs = before?.consumedAtMs ?? artifact.consumedAtMs
+        const version = (before?.version ?? 0) + 1
+        const stored = { ...artifact, json: JSON.stringify(value) ?? 'null', version, ...(consumedAtMs === undefined ? {} : { consumedAtMs }) }
+        all.artifacts.set(key, stored)
+        const service = serviceOf(artifact.kind)
+        if (service !== undefined) tell(all, { kind: 'artifact', service, artifact: artifactOf(stored), version })
         return { value: 'stored', durability }
       }),
     getArtifact: async (kind, id, nowMs) => read(state().artifacts.get(pairKey(kind, id)), nowMs),
@@ -20,16 +28,33 @@ export function memoryArtifacts(context: MemoryContext): ArtifactCalls {
         const known = all.artifacts.get(key)
         if (known === undefined || known.untilMs <= nowMs) return { value: 'unknown', durability }
         if (known.consumedAtMs !== undefined) return { value: 'already', durability }
-        all.artifacts.set(key, { ...known, consumedAtMs: nowMs })
+        const used = { ...known, consumedAtMs: nowMs }
+        all.artifacts.set(key, used)
+        const service = serviceOf(kind)
+        if (service !== undefined) tell(all, { kind: 'artifact', service, artifact: artifactOf(used), version: used.version ?? 1 })
         return { value: 'consumed', durability }
       }),
     dropArtifact: (kind, id) =>
-      write('dropArtifact', (all) => ({ value: all.artifacts.delete(pairKey(kind, id)) ? ('dropped' as const) : ('unknown' as const), durability })),
+      write('dropArtifact', (all) => {
+        const known = all.artifacts.get(pairKey(kind, id))
+        if (known === undefined) return { value: 'unknown', durability }
+        all.artifacts.delete(pairKey(kind, id))
+        const service = serviceOf(kind)
+        if (service !== undefined && replication?.services[service] === true) {
+          addGone(all, kind, id, known.untilMs)
+          tell(all, { kind: 'artifact-dropped', service, of: kind, id, untilMs: known.untilMs })
+        }
+        return { value: 'dropped', durability }
+      }),
     dropGrant: (grantId) =>
       write('dropGrant', (all) => {
-        const keys = [...all.artifacts].filter(([, artifact]) => artifact.grantId === grantId).map(([key]) => key)
-        for (const key of keys) all.artifacts.delete(key)
-        return { value: keys.length, durability }
+        const dropped = dropGrant(all, grantId)
+        if (dropped.length > 0 && replication?.services.referenceTokens === true) {
+          const untilMs = Math.max(...dropped.map((one) => one.untilMs))
+          addGone(all, grantGone, grantId, untilMs)
+          tell(all, { kind: 'grant-dropped', service: 'referenceTokens', grantId, untilMs })
+        }
+        return { value: dropped.length, durability }
       }),
     artifactsOf: async (sessionId, kind, nowMs, max) =>
       [...state().artifacts.values()]
@@ -48,6 +73,16 @@ export function memoryArtifacts(context: MemoryContext): ArtifactCalls {
 
 function read(stored: StoredArtifact | undefined, nowMs: number): Artifact | undefined {
   if (stored === undefined || stored.untilMs <= nowMs) return undefined
-  const { json, ...artifact } = stored
+  return artifactOf(stored)
+}
+
+export function artifactOf({ json, version: _, ...artifact }: StoredArtifact): Artifact {
   return { ...artifact, value: JSON.parse(json) as unknown }
+}
+
+/** Drops everything under a grant and returns it. */
+export function dropGrant(state: MemoryState, grantId: string): readonly StoredArtifact[] {
+  const found = [...state.artifacts].filter(([, artifact]) => artifact.grantId === grantId)
+  for (const [key] of found) state.artifacts.delete(key)
+  return found.map(([, artifact]) => artifact)
 }

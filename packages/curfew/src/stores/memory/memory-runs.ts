@@ -14,9 +14,11 @@ export function memoryRuns(context: MemoryContext): RunCalls {
     getRun: async (runId) => state().runs.get(runId),
     listRuns: async (query) => listRuns(state(), query),
     findOpenRunByToken: async (tokenHash) =>
-      [...state().runs.values()].filter((run) => run.state === 'open' && run.tokenHash === tokenHash).sort((a, b) => newestFirst(place(a), place(b)))[0],
+      [...state().runs.values()]
+        .filter((run) => run.state === 'open' && run.tokenHash === tokenHash && !state().replicated.copies.has(run.id))
+       .sort((a, b) => newestFirst(place(a), place(b)))[0],
     findByMessage: async (peerId, messageId) => state().messages.get(pairKey(peerId, messageId)),
-    commitRun: (commit) => write('commitRun', (all) => ({ value: commitRun(all, commit), durability })),
+    commitRun: (commit) => write('commitRun', (all) => ({ value: commitRun(all, commit, context), durability })),
     claimEffects: (claim) => write('claimEffects', (all) => claimEffects(all, claim)),
     releaseEffects: (owner) => write('releaseEffects', (all) => ({ value: releaseEffects(all, owner), durability })),
     nextEffectAtMs: async () => {
@@ -43,14 +45,15 @@ export function addEffects(state: MemoryState, runId: RunId, effects: readonly E
   }
 }
 
-function commitRun(state: MemoryState, { run, effects, settled }: RunCommit): 'committed' | 'changed' | 'unknown' {
+function commitRun(state: MemoryState, { run, effects, settled }: RunCommit, { tell }: Pick<MemoryContext, 'tell'>): 'committed' | 'changed' | 'unknown' {
   const known = state.runs.get(run.id)
-  if (known === undefined) return 'unknown'
+  if (known === undefined || state.replicated.copies.has(run.id)) return 'unknown'
   if (run.version !== known.version + 1) return 'changed'
   state.runs.set(run.id, run)
   indexMessages(state, run)
   for (const id of settled) if (state.effects.get(id)?.runId === run.id) state.effects.delete(id)
   addEffects(state, run.id, effects)
+  if (run.state === 'done') tell(state, { kind: 'run', service: 'sessions', run })
   return 'committed'
 }
 

@@ -1,6 +1,10 @@
 import type { UserKey } from '../../core/ids.ts'
+import type { LogoutRun } from '../../core/run.ts'
+import { clearedBy, joinCleared } from '../cleared.ts'
+import { type Replication, transactionGone } from '../fact.ts'
 import { messagesOf } from '../facts.ts'
 import type { Store } from '../store.ts'
+import { addGone } from './memory-gone.ts'
 import { type MemoryContext, type MemoryState, memoryDurability as durability, pairKey } from './memory-state.ts'
 
 type ServiceCalls = Pick<
@@ -21,7 +25,7 @@ type ServiceCalls = Pick<
 >
 
 export function memoryServices(context: MemoryContext): ServiceCalls {
-  const { state, write } = context
+  const { state, write, tell, replication } = context
   return {
     revoke: (sri, untilMs, atMs) => write('revoke', (all) => ({ value: addRevocation(all, sri, untilMs, atMs), durability })),
     isRevoked: async (sri, nowMs) => (state().revocations.get(sri)?.untilMs ?? nowMs) > nowMs,
@@ -30,31 +34,48 @@ export function memoryServices(context: MemoryContext): ServiceCalls {
       write('replaySeen', (all) => {
         const key = pairKey(issuer, id)
         const known = all.replays.get(key) ?? nowMs
-        if (untilMs > known) all.replays.set(key, untilMs)
+        if (untilMs > known) {
+          all.replays.set(key, untilMs)
+          tell(all, { kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })
+        }
         return { value: known > nowMs ? 'seen' : 'fresh', durability }
       }),
     lockBump: (userKey, nowMs, windowMs) =>
       write('lockBump', (all) => {
-        all.failedSignIns.set(userKey, [...(all.failedSignIns.get(userKey) ?? []), { atMs: nowMs, untilMs: nowMs + windowMs }])
+        const failure = { atMs: nowMs, untilMs: nowMs + windowMs }
+        const name = nameOfNext(all, replication)
+        all.failedSignIns.set(userKey, [...(all.failedSignIns.get(userKey) ?? []), { ...failure, ...name }])
+        if (name !== undefined) tell(all, { kind: 'failed-sign-in', service: 'accountLocking', userKey, ...failure, ...name })
         return { value: failedSignIns(all, userKey, nowMs, windowMs), durability }
       }),
     lockRead: async (userKey, nowMs, windowMs) => failedSignIns(state(), userKey, nowMs, windowMs),
     lockClear: (userKey) =>
       write('lockClear', (all) => {
+        const cleared = clearedBy(all.failedSignIns.get(userKey) ?? [])
         all.failedSignIns.delete(userKey)
+        if (cleared !== undefined) {
+          all.replicated.cleared.set(userKey, joinCleared(all.replicated.cleared.get(userKey), cleared))
+          tell(all, { kind: 'sign-ins-cleared', service: 'accountLocking', userKey, ...cleared })
+        }
         return { value: 'cleared', durability }
       }),
     txCreate: (key, value, untilMs) =>
       write('txCreate', (all) => {
         if (all.transactions.has(key)) return { value: 'exists', durability }
         all.transactions.set(key, { untilMs, json: JSON.stringify(value) ?? 'null' })
+        tell(all, { kind: 'transaction', service: 'transactions', key, value, untilMs })
         return { value: 'created', durability }
       }),
     txGet: async (key, nowMs) => transaction(state(), key, nowMs),
     txTake: (key, nowMs) =>
       write('txTake', (all) => {
         const value = transaction(all, key, nowMs)
+        const untilMs = all.transactions.get(key)?.untilMs
         all.transactions.delete(key)
+        if (untilMs !== undefined && replication?.services.transactions === true) {
+          addGone(all, transactionGone, key, untilMs)
+          tell(all, { kind: 'transaction-taken', service: 'transactions', key, untilMs })
+        }
         return { value, durability }
       }),
     appendAudit: (record) =>
@@ -68,6 +89,11 @@ export function memoryServices(context: MemoryContext): ServiceCalls {
         .slice(0, limit),
     purge: (nowMs, keepRunsMs, max) => write('purge', (all) => purge(all, nowMs, keepRunsMs, max))
   }
+}
+
+/** Number and origin of a failed sign-in, where other regions are told of it. */
+function nameOfNext({ replicated }: MemoryState, replication: Replication | undefined): { readonly origin: string; readonly number: number } | undefined {
+  return replication?.services.accountLocking === true ? { origin: replication.group, number: replicated.count.last + 1 } : undefined
 }
 
 /** Puts an SRI on the revocation list, or moves it to the end of the feed when it is to stay longer. */
@@ -106,11 +132,15 @@ function purge(state: MemoryState, nowMs: number, keepRunsMs: number, max: numbe
   remove(state.replays, (untilMs) => untilMs)
   remove(state.transactions, (stored) => stored.untilMs)
   remove(state.artifacts, (stored) => stored.untilMs)
+  remove(state.replicated.guards, (guard) => guard.untilMs)
+  remove(state.replicated.gone, (gone) => gone.untilMs)
+  remove(state.replicated.cleared, (cleared) => cleared.untilMs)
   left -= purgeFailedSignIns(state, nowMs, left)
   remove(
     state.runs,
-    (run) => (run.state === 'done' && run.finishedAtMs !== undefined ? run.finishedAtMs + keepRunsMs : undefined),
+    (run) => (run.state === 'done' && run.finishedAtMs !== undefined ? run.finishedAtMs + keepRunsMs : copyUntilMs(state, run, keepRunsMs)),
     (run) => {
+      state.replicated.copies.delete(run.id)
       for (const { peerId, messageId } of messagesOf(run)) {
         const key = pairKey(peerId, messageId)
         if (state.messages.get(key)?.runId === run.id) state.messages.delete(key)
@@ -119,6 +149,11 @@ function purge(state: MemoryState, nowMs: number, keepRunsMs: number, max: numbe
     }
   )
   return max - left
+}
+
+/** The run of a region that is gone is never done. */
+function copyUntilMs({ replicated }: MemoryState, run: LogoutRun, keepRunsMs: number): number | undefined {
+  return replicated.copies.has(run.id) ? run.startedAtMs + run.policy.deadlineMs + keepRunsMs : undefined
 }
 
 function purgeFailedSignIns(state: MemoryState, nowMs: number, max: number): number {

@@ -3,11 +3,13 @@ import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
-import { dueAtMs, inJoinOrder, joinActivity, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
+import { type Activity, dueAtMs, dueHereAtMs, joinActivity, toldShare } from '../activity.ts'
+import type { EndedFact } from '../fact.ts'
+import { inJoinOrder, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import type { EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
-import { addRevocation } from './memory-services.ts'
 import { addEffects, indexMessages } from './memory-runs.ts'
+import { addRevocation } from './memory-services.ts'
 import { isWantedSession } from '../wanted.ts'
 import { type MemoryContext, type MemoryState, memoryDurability as durability, type StoredSession } from './memory-state.ts'
 
@@ -34,16 +36,16 @@ type SessionCalls = Pick<
 export function memorySessions(context: MemoryContext): SessionCalls {
   const { state, write } = context
   return {
-    openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context.capacity), durability })),
-    addParticipant: (sessionId, participant) => write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant), durability })),
-    endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit), durability })),
-    openRun: (opening) => write('openRun', (all) => ({ value: openRun(all, opening), durability })),
+    openSession: (session) => write('openSession', (all) => ({ value: openSession(all, session, context), durability })),
+    addParticipant: (sessionId, participant) => write('addParticipant', (all) => ({ value: addParticipant(all, sessionId, participant, context), durability })),
+    endSession: (commit) => write('endSession', (all) => ({ value: endSession(all, commit, context), durability })),
+    openRun: (opening) => write('openRun', (all) => ({ value: openRun(all, opening, context), durability })),
     touch: (sessionId, lastActivityAtMs, idleExpiresAtMs) =>
       write('touch', (all) => ({
-        value: touch(all, sessionId, lastActivityAtMs, idleExpiresAtMs),
+        value: touch(all, sessionId, { lastActivityAtMs, idleExpiresAtMs }, context),
         durability
       })),
-    renewSession: (sessionId, renewal) => write('renewSession', (all) => ({ value: renewSession(all, sessionId, renewal), durability })),
+    renewSession: (sessionId, renewal) => write('renewSession', (all) => ({ value: renewSession(all, sessionId, renewal, context), durability })),
     getSession: async (sessionId) => state().sessions.get(sessionId)?.session,
     getParticipants: async (sessionId) => inJoinOrder(state().sessions.get(sessionId)?.participants.values() ?? []),
     findSessionByToken: async (tokenHash) => preferred(state(), (session) => session.tokenHash === tokenHash),
@@ -57,25 +59,34 @@ export function memorySessions(context: MemoryContext): SessionCalls {
     listSessions: async (query) => listSessions(state(), query),
     countLiveSessions: async () => state().count.liveSessions,
     dueSessions: async (nowMs, max) =>
-      live(state(), (session) => dueAtMs(session) <= nowMs)
+      live(state(), (session) => dueHereAtMs(session, context.replication?.group) <= nowMs)
         .sort((a, b) => dueAtMs(a) - dueAtMs(b) || compare(a.id, b.id))
         .slice(0, max)
   }
 }
 
-function openSession(state: MemoryState, session: Session, capacity: number): 'opened' | 'exists' | 'full' {
+type Telling = Pick<MemoryContext, 'replication' | 'tell' | 'capacity'>
+
+function openSession(state: MemoryState, session: Session, { capacity, tell }: Telling): 'opened' | 'exists' | 'full' {
   if (state.sessions.has(session.id)) return 'exists'
   if (state.count.liveSessions >= capacity) return 'full'
   state.count.liveSessions += 1
   const { end: _, ...opened } = session
   state.sessions.set(session.id, { session: opened, participants: new Map() })
+  tell(state, { kind: 'opened', service: 'sessions', session: opened })
   return 'opened'
 }
 
-function addParticipant(state: MemoryState, sessionId: SessionId, participant: Participant): 'added' | 'exists' | 'ended' | 'unknown' {
+function addParticipant(
+  state: MemoryState,
+  sessionId: SessionId,
+  given: Participant,
+  { replication, tell }: Telling
+): 'added' | 'exists' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
+  const participant = replication === undefined ? given : { ...given, group: replication.group }
   const known = stored.participants.get(participant.id)
   const joined = known === undefined ? participant : joinParticipant(known, participant)
   if (joined !== known) {
@@ -85,11 +96,12 @@ function addParticipant(state: MemoryState, sessionId: SessionId, participant: P
       participants,
       session: { ...stored.session, version: stored.session.version + 1 }
     })
+    tell(state, { kind: 'participant', service: 'sessions', sessionId, participant: joined })
   }
   return known === undefined ? 'added' : 'exists'
 }
 
-function endSession(state: MemoryState, commit: EndCommit): EndResult {
+function endSession(state: MemoryState, commit: EndCommit, context: Telling): EndResult {
   const stored = state.sessions.get(commit.sessionId)
   if (stored === undefined) return { kind: 'unknown' }
   if (stored.session.end !== undefined) return { kind: 'already', runId: stored.session.end.runId }
@@ -97,43 +109,62 @@ function endSession(state: MemoryState, commit: EndCommit): EndResult {
   if (state.runs.has(commit.run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: commit.run.id })
   const session: Session = { ...stored.session, version: stored.session.version + 1, end: commit.end }
   const keepUntilMs = tombstoneUntilMs(session, Math.max(commit.end.atMs, commit.keptUntilMs ?? 0), commit.revokedUntilMs, stored.participants.values())
-  state.sessions.set(session.id, { ...stored, session, keepUntilMs })
+  const ended = { ...stored, session, keepUntilMs }
+  state.sessions.set(session.id, ended)
   state.count.liveSessions -= 1
   if (commit.revokedUntilMs !== undefined) addRevocation(state, session.sri, commit.revokedUntilMs, commit.end.atMs)
-  addRun(state, commit.run, commit.effects)
+  addRun(state, commit.run, commit.effects, context)
+  const group = context.replication?.group
+  if (group !== undefined) {
+    const known = [...stored.participants.values()].map(({ id, lastIssuedAtMs }) => ({ id, lastIssuedAtMs }))
+    const ending: EndedFact = { kind: 'ended', service: 'sessions', sessionId: session.id, group, end: commit.end, keptUntilMs: keepUntilMs, known }
+    state.sessions.set(session.id, { ...ended, ending })
+    context.tell(state, ending)
+  }
   return { kind: 'ended' }
 }
 
-function openRun(state: MemoryState, { sessionId, expectedVersion, run, effects }: RunOpening): 'opened' | 'changed' | 'ended' | 'unknown' {
+function openRun(state: MemoryState, { sessionId, expectedVersion, run, effects }: RunOpening, context: Telling): 'opened' | 'changed' | 'ended' | 'unknown' {
   const session = state.sessions.get(sessionId)?.session
   if (session === undefined) return 'unknown'
   if (session.end !== undefined) return 'ended'
   if (session.version !== expectedVersion) return 'changed'
-  addRun(state, run, effects)
+  addRun(state, run, effects, context)
   return 'opened'
 }
 
-function addRun(state: MemoryState, run: LogoutRun, effects: readonly Effect[]): void {
+/** @throws CURFEW_STORE_RUN_EXISTS */
+export function addRun(state: MemoryState, run: LogoutRun, effects: readonly Effect[], { tell }: Pick<Telling, 'tell'>): void {
   if (state.runs.has(run.id)) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
   state.runs.set(run.id, run)
   indexMessages(state, run)
   addEffects(state, run.id, effects)
+  tell(state, { kind: 'run', service: 'sessions', run })
 }
 
-function touch(state: MemoryState, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): 'touched' | 'ended' | 'unknown' {
+function touch(state: MemoryState, sessionId: SessionId, reported: Activity, { tell }: Telling): 'touched' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
-  const activity = joinActivity(stored.session, { lastActivityAtMs, idleExpiresAtMs }, stored.session.expiresAtMs)
-  state.sessions.set(sessionId, { ...stored, session: { ...stored.session, ...activity } })
+  const activity = joinActivity(stored.session, reported, stored.session.expiresAtMs)
+  const isToTell = activity.lastActivityAtMs - (stored.toldAtMs ?? stored.session.createdAtMs) >= stored.session.idleTimeoutMs * toldShare
+  state.sessions.set(sessionId, {
+    ...stored,
+    session: { ...stored.session, ...activity },
+    ...(isToTell ? { toldAtMs: activity.lastActivityAtMs } : {})
+  })
+  if (isToTell) tell(state, { kind: 'active', service: 'sessions', sessionId, ...activity })
   return 'touched'
 }
 
-function renewSession(state: MemoryState, sessionId: SessionId, renewal: Renewal): 'renewed' | 'ended' | 'unknown' {
+function renewSession(state: MemoryState, sessionId: SessionId, renewal: Renewal, { tell }: Telling): 'renewed' | 'ended' | 'unknown' {
   const stored = state.sessions.get(sessionId)
   if (stored === undefined) return 'unknown'
   if (stored.session.end !== undefined) return 'ended'
-  state.sessions.set(sessionId, { ...stored, session: joinRenewal(stored.session, renewal) })
+  const session = joinRenewal(stored.session, renewal)
+  if (session === stored.session) return 'renewed'
+  state.sessions.set(sessionId, { ...stored, session })
+  tell(state, { kind: 'renewed', service: 'sessions', sessionId, renewal })
   return 'renewed'
 }
 

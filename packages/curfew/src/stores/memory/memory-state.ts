@@ -2,6 +2,8 @@ import type { ParticipantId, RunId, SessionId, UserKey } from '../../core/ids.ts
 import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
+import type { EndedFact, Fact, Replication } from '../fact.ts'
+import type { SessionState } from '../session-state.ts'
 import type { Artifact, AuditRecord, Durability, RevocationEntry } from '../store.ts'
 
 export interface StoredSession {
@@ -9,6 +11,27 @@ export interface StoredSession {
   readonly participants: ReadonlyMap<ParticipantId, Participant>
   /** Set when the session ends: until when it stays as a tombstone. */
   readonly keepUntilMs?: number
+  /** The ending as other regions are told it. */
+  readonly ending?: EndedFact
+  /** Activity that other regions know of. */
+  readonly toldAtMs?: number
+}
+
+/** What is kept for other regions, and what of theirs waits. Empty where the store does not replicate. */
+export interface MemoryReplicated {
+  readonly facts: { readonly number: number; readonly fact: Fact }[]
+  readonly notes: Map<string, string>
+  /** Facts about sessions that are not known yet. */
+  readonly guards: Map<SessionId, { readonly untilMs: number; readonly state: SessionState }>
+  /** What was dropped or taken and must not come back, by kind and id. */
+  readonly gone: Map<string, { readonly kind: string; readonly id: string; readonly untilMs: number }>
+  readonly late: Map<SessionId, ReadonlySet<ParticipantId>>
+  readonly cleared: Map<UserKey, { readonly upTo: Readonly<Record<string, number>>; readonly untilMs: number }>
+  /** Runs of other regions. */
+  readonly copies: Set<RunId>
+  readonly leases: Map<string, { readonly owner: string; readonly untilMs: number }>
+  /** Last number given out, and the last fact that is gone. */
+  readonly count: { last: number; floor: number }
 }
 
 export interface StoredEffect {
@@ -21,6 +44,9 @@ export interface StoredEffect {
 }
 
 export interface FailedSignIn {
+  /** Names it among all regions, where the store replicates. */
+  readonly origin?: string
+  readonly number?: number
   readonly atMs: number
   readonly untilMs: number
 }
@@ -32,7 +58,7 @@ export interface Timed {
 }
 
 /** An artifact whose value is JSON text. */
-export type StoredArtifact = Omit<Artifact, 'value'> & { readonly json: string }
+export type StoredArtifact = Omit<Artifact, 'value'> & { readonly json: string; readonly version?: number }
 
 /** Everything the store knows. Entries are never changed in place, so a copy of the maps is a copy of the state. */
 export interface MemoryState {
@@ -48,6 +74,7 @@ export interface MemoryState {
   /** By kind and id. */
   readonly artifacts: Map<string, StoredArtifact>
   readonly audit: (AuditRecord & { readonly id: number })[]
+  readonly replicated: MemoryReplicated
   /** Counters: last numbers given out, and the sessions that nothing has ended. */
   readonly count: { effectId: number; cursor: number; liveSessions: number }
 }
@@ -64,6 +91,17 @@ export function emptyState(): MemoryState {
     transactions: new Map(),
     artifacts: new Map(),
     audit: [],
+    replicated: {
+      facts: [],
+      notes: new Map(),
+      guards: new Map(),
+      gone: new Map(),
+      late: new Map(),
+      cleared: new Map(),
+      copies: new Set(),
+      leases: new Map(),
+      count: { last: 0, floor: 0 }
+    },
     count: { effectId: 0, cursor: 0, liveSessions: 0 }
   }
 }
@@ -80,7 +118,22 @@ export function copyState(state: MemoryState): MemoryState {
     transactions: new Map(state.transactions),
     artifacts: new Map(state.artifacts),
     audit: [...state.audit],
+    replicated: copyReplicated(state.replicated),
     count: { ...state.count }
+  }
+}
+
+function copyReplicated(all: MemoryReplicated): MemoryReplicated {
+  return {
+    facts: [...all.facts],
+    notes: new Map(all.notes),
+    guards: new Map(all.guards),
+    gone: new Map(all.gone),
+    late: new Map(all.late),
+    cleared: new Map(all.cleared),
+    copies: new Set(all.copies),
+    leases: new Map(all.leases),
+    count: { ...all.count }
   }
 }
 
@@ -112,6 +165,8 @@ export type StoreWrite =
   | 'dropArtifact'
   | 'dropGrant'
   | 'appendAudit'
+  | 'applyFacts'
+  | 'openLateRun'
 
 /** What the parts of the memory store share. */
 export interface MemoryContext {
@@ -120,6 +175,9 @@ export interface MemoryContext {
   /** Carries a change out in one step, with the faults that were asked for. */
   readonly write: <T>(call: StoreWrite, change: (state: MemoryState) => T) => Promise<T>
   readonly capacity: number
+  readonly replication?: Replication
+  /** Appends a fact for other regions, with the change it is about; nothing where its service does not replicate. */
+  readonly tell: (state: MemoryState, fact: Fact) => void
 }
 
 export const memoryDurability: Durability = 'local'

@@ -1,6 +1,8 @@
+import type { Replication } from '../fact.ts'
 import type { Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { memoryArtifacts } from './memory-artifacts.ts'
+import { beginEpoch, memoryFacts, teller } from './memory-facts.ts'
 import { memoryRuns } from './memory-runs.ts'
 import { memoryServices } from './memory-services.ts'
 import { memorySessions } from './memory-sessions.ts'
@@ -11,6 +13,8 @@ export type { StoreWrite } from './memory-state.ts'
 export interface MemoryStoreOptions {
   /** Live sessions at most; more are refused, none is evicted. */
   readonly capacity: number
+  /** Absent: nothing is told to other regions. */
+  readonly replication?: Replication
   /**
    * Asked around every write. An error returned `before` keeps the write from happening; one returned `after` loses only
    * the acknowledgement. The call rejects with it.
@@ -48,8 +52,11 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     if (after !== undefined) throw after
     return value
   }
-  const context: MemoryContext = { state, write, capacity: options.capacity }
+  const { replication } = options
+  const context: MemoryContext = { state, write, capacity: options.capacity, tell: teller(replication), ...(replication === undefined ? {} : { replication }) }
+  beginEpoch(current, replication)
   return {
+    ...(replication === undefined ? {} : { facts: memoryFacts(context, replication) }),
     ...memorySessions(context),
     ...memoryRuns(context),
     ...memoryServices(context),
@@ -61,13 +68,14 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         location: 'memory',
         durability: memoryDurability,
         liveSessions: all.count.liveSessions,
-        openRuns: [...all.runs.values()].filter((run) => run.state === 'open').length,
+        openRuns: [...all.runs.values()].filter((run) => run.state === 'open' && !all.replicated.copies.has(run.id)).length,
         pendingEffects: all.effects.size
       }
     },
     snapshot: () => ({ state: copyState(current) }),
     restore(snapshot) {
       current = copyState(snapshot.state)
+      beginEpoch(current, replication)
       closed = false
     },
     async [Symbol.asyncDispose]() {

@@ -1,33 +1,54 @@
 /** Functions about what OpenID hands out. */
 export const artifactFunctions = String.raw`
--- artifact_put P name until doc consumed grant session: empty for what it has not
+-- The fact about an artifact as it stands: a[..] has its beginning, up to kind and id.
+local function tell_artifact(P, k, beginning)
+  if not beginning or beginning == '' then return end
+  local f = redis.call('HMGET', k, 'u', 'd', 'c', 'g', 's', 'n')
+  local fact = beginning .. ',"untilMs":' .. f[1] .. ',"value":' .. f[2]
+  if f[3] then fact = fact .. ',"consumedAtMs":' .. f[3] end
+  if f[4] then fact = fact .. ',"grantId":' .. cjson.encode(f[4]) end
+  if f[5] then fact = fact .. ',"sessionId":' .. cjson.encode(f[5]) end
+  tell(P, fact .. '},"version":' .. (f[6] or '1') .. '}')
+end
+
+-- artifact_put P name until doc consumed grant session fact: empty for what it has not
 define('artifact_put', false, function(P, a)
   local k = P .. 'a:' .. a[1]
   local consumed = redis.call('HGET', k, 'c') or a[4]
+  local version = 1
+  if a[7] and a[7] ~= '' then version = tonumber(redis.call('HGET', k, 'n') or redis.call('EXISTS', k)) + 1 end
   redis.call('DEL', k)
   redis.call('HSET', k, 'u', a[2], 'd', a[3])
+  if version > 1 then redis.call('HSET', k, 'n', string.format('%.0f', version)) end
   if consumed ~= '' then redis.call('HSET', k, 'c', consumed) end
   if a[5] ~= '' then redis.call('HSET', k, 'g', a[5]) end
   if a[6] ~= '' then redis.call('HSET', k, 's', a[6]) end
   redis.call('ZADD', P .. 'ax', a[2], a[1])
+  tell_artifact(P, k, a[7])
   return 'stored'
 end)
 
--- artifact_consume P name now -> consumed | already | unknown
+-- artifact_consume P name now fact -> consumed | already | unknown
 define('artifact_consume', true, function(P, a)
   local k = P .. 'a:' .. a[1]
   local known = redis.call('HMGET', k, 'u', 'c')
   if not known[1] or tonumber(known[1]) <= tonumber(a[2]) then beat(P) return 'unknown' end
   if known[2] then beat(P) return 'already' end
   redis.call('HSET', k, 'c', a[2])
+  tell_artifact(P, k, a[3])
   return 'consumed'
 end)
 
--- artifact_drop P name grant: only when it belongs to that grant, empty for any -> 1 | 0
+-- artifact_drop P name grant fact, which the time is added to: only when it belongs to that grant, empty for any -> 1 | 0
 define('artifact_drop', true, function(P, a)
   local k = P .. 'a:' .. a[1]
   if a[2] ~= '' and redis.call('HGET', k, 'g') ~= a[2] then beat(P) return 0 end
+  local until_ = redis.call('HGET', k, 'u')
   local dropped = redis.call('DEL', k)
+  if until_ and a[3] and a[3] ~= '' then
+    add_gone(P, a[1], until_)
+    tell(P, a[3] .. ',"untilMs":' .. until_ .. '}')
+  end
   redis.call('ZREM', P .. 'ax', a[1])
   beat(P)
   return dropped

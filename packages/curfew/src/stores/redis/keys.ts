@@ -42,6 +42,13 @@ export function pair(a: string, b: string): string {
   return `${a.length}:${a}${b}`
 }
 
+/** The two texts that {@link pair} put together. */
+export function unpair(text: string): readonly [string, string] {
+  const at = text.indexOf(':')
+  const length = Number(text.slice(0, at))
+  return [text.slice(at + 1, at + 1 + length), text.slice(at + 1 + length)]
+}
+
 /** Instants as text whose order is theirs. */
 export function padded(ms: number): string {
   return String(ms).padStart(16, '0')

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { artifactFunctions } from './artifact-functions.ts'
+import { factFunctions } from './fact-functions.ts'
 import { indexFunctions } from './index-functions.ts'
 import { nodeFunctions } from './node-functions.ts'
 import { runFunctions } from './run-functions.ts'
@@ -15,6 +16,17 @@ local insert_run
 local function beat(P) redis.call('SET', P .. 'beat', '1') end
 local function greatest(x, y) if tonumber(x) >= tonumber(y) then return x end return y end
 local function least(x, y) if tonumber(x) <= tonumber(y) then return x end return y end
+local function tell(P, fact)
+  if not fact or fact == '' then return end
+  local n = redis.call('INCR', P .. 'on')
+  redis.call('XADD', P .. 'ob', string.format('%.0f-0', n), 'd', fact)
+end
+local function add_gone(P, name, until_)
+  local known = redis.call('GET', P .. 'z:' .. name)
+  if known then until_ = greatest(known, until_) end
+  redis.call('SET', P .. 'z:' .. name, until_)
+  redis.call('ZADD', P .. 'zx', until_, name)
+end
 local function take(args)
   local P = args[1]
   table.remove(args, 1)
@@ -41,7 +53,7 @@ local function define_read(name, body)
 end
 `
 
-const source = opening + define + indexFunctions + runFunctions + sessionFunctions + serviceFunctions + artifactFunctions + nodeFunctions
+const source = opening + define + indexFunctions + runFunctions + sessionFunctions + serviceFunctions + artifactFunctions + nodeFunctions + factFunctions
 const digest = createHash('sha256').update(source).digest('hex').slice(0, 12)
 
 /**

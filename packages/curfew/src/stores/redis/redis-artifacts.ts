@@ -1,12 +1,14 @@
 import type { Artifact, Store } from '../store.ts'
+import { grantGone } from '../fact.ts'
 import { addEntries, dropEntries, type IndexEntry, membersOf } from './index-sets.ts'
-import { pair } from './keys.ts'
+import { pair, unpair } from './keys.ts'
 import { maybeTexts, type RedisContext } from './redis-context.ts'
+import type { RedisTeller } from './redis-teller.ts'
 
 type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
 export function redisArtifacts(context: RedisContext): ArtifactCalls {
-  const { shards, keys } = context
+  const { shards, keys, teller } = context
   return {
     async putArtifact(artifact) {
       const { kind, id, grantId, sessionId, untilMs, value, consumedAtMs } = artifact
@@ -18,7 +20,8 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
         JSON.stringify(value) ?? 'null',
         consumedAtMs === undefined ? '' : String(consumedAtMs),
         grantId ?? '',
-        sessionId ?? ''
+        sessionId ?? '',
+        teller.artifact(kind, id)
       ]
       const { durability } = await shards.write(keys.ofText(name), 'artifact_put', args)
       return { value: 'stored', durability }
@@ -26,18 +29,19 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
     getArtifact: (kind, id, nowMs) => readArtifact(context, pair(kind, id), nowMs),
     async consumeArtifact(kind, id, nowMs) {
       const name = pair(kind, id)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', [name, String(nowMs)])
+      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', [name, String(nowMs), teller.artifact(kind, id)])
       return { value: reply as 'consumed' | 'already' | 'unknown', durability }
     },
     async dropArtifact(kind, id) {
       const name = pair(kind, id)
       const known = await readArtifact(context, name, 0)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_drop', [name, ''], { isEnding: true })
+      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_drop', [name, '', dropFact(teller, kind, id)], { isEnding: true })
       if (known !== undefined) await dropEntries(context, entriesOf(context, known))
       return { value: Number(reply) === 0 ? 'unknown' : 'dropped', durability }
     },
     async dropGrant(grantId) {
       const names = await membersOf(context, 'ig', grantId)
+      await tellGrant(context, grantId, names)
       const answers = await Promise.all(names.map((name) => shards.write(keys.ofText(name), 'artifact_drop', [name, grantId], { isEnding: true })))
       await dropEntries(
         context,
@@ -65,15 +69,40 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
   }
 }
 
+function dropFact(teller: RedisTeller, kind: string, id: string): string {
+  const service = teller.artifactService(kind)
+  return service === undefined ? '' : teller.beginning({ kind: 'artifact-dropped', service, of: kind, id })
+}
+
+/** The fact comes before what it says is done: a crash between leaves a grant whose end the other regions know, too. */
+async function tellGrant(context: RedisContext, grantId: string, names: readonly string[]): Promise<void> {
+  const { shards, keys, teller } = context
+  if (!teller.isTold('referenceTokens') || names.length === 0) return
+  const found = (await Promise.all(names.map((name) => readArtifact(context, name, 0)))).filter((one) => one?.grantId === grantId)
+  if (found.length === 0) return
+  const untilMs = Math.max(...found.map((one) => one?.untilMs ?? 0))
+  const fact = teller.fact({ kind: 'grant-dropped', service: 'referenceTokens', grantId, untilMs })
+  await shards.write(keys.ofText(grantId), 'gone', [pair(grantGone, grantId), String(untilMs), fact], { isEnding: true })
+}
+
+/** Drops artifacts of these names, without telling anybody; `grantId`: only those under it, empty for any. */
+export async function dropUnder(context: RedisContext, names: readonly string[], grantId: string): Promise<void> {
+  const { shards, keys } = context
+  for (const name of names) {
+    const known = await readArtifact(context, name, 0)
+    await shards.write(keys.ofText(name), 'artifact_drop', [name, grantId, ''], { isEnding: true })
+    if (known !== undefined) await dropEntries(context, entriesOf(context, known))
+  }
+}
+
 /** The artifact of a name (kind and id). */
 async function readArtifact({ shards, keys }: RedisContext, name: string, nowMs: number): Promise<Artifact | undefined> {
   const [until, doc, consumed, grantId, sessionId] = maybeTexts(await shards.read(keys.ofText(name), 'HMGET', `a:${name}`, 'u', 'd', 'c', 'g', 's'))
   if (doc === undefined || Number(until) <= nowMs) return undefined
-  const at = name.indexOf(':')
-  const length = Number(name.slice(0, at))
+  const [kind, id] = unpair(name)
   return {
-    kind: name.slice(at + 1, at + 1 + length),
-    id: name.slice(at + 1 + length),
+    kind,
+    id,
     ...(grantId === undefined ? {} : { grantId }),
     ...(sessionId === undefined ? {} : { sessionId: sessionId as NonNullable<Artifact['sessionId']> }),
     untilMs: Number(until),
@@ -82,7 +111,7 @@ async function readArtifact({ shards, keys }: RedisContext, name: string, nowMs:
   }
 }
 
-function entriesOf({ keys }: RedisContext, { kind, id, grantId, sessionId }: Artifact): readonly IndexEntry[] {
+export function entriesOf({ keys }: RedisContext, { kind, id, grantId, sessionId }: Artifact): readonly IndexEntry[] {
   const member = pair(kind, id)
   const ofSession = sessionId === undefined ? undefined : pair(sessionId, kind)
   return [

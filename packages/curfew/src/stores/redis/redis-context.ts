@@ -2,6 +2,7 @@ import type { LRUCache } from 'lru-cache'
 import type { RunId, SessionId } from '../../core/ids.ts'
 import type { Bucket, Keys } from './keys.ts'
 import type { Reply } from './link.ts'
+import type { RedisTeller } from './redis-teller.ts'
 import type { Shards } from './shards.ts'
 
 /** What the parts of the store share. */
@@ -9,6 +10,8 @@ export interface RedisContext {
   readonly shards: Shards
   readonly keys: Keys
   readonly capacity: number
+  /** What other regions are told. */
+  readonly teller: RedisTeller
   /** Lines of the audit log that are kept; 0 keeps all. */
   readonly auditMax: number
   /** Session of a run: it never changes. */

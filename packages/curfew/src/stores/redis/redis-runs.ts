@@ -5,7 +5,7 @@ import { messagesOf } from '../facts.ts'
 import type { Ack, ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
 import { isWantedRun } from '../wanted.ts'
 import { dropEntries, membersOf, placeOf } from './index-sets.ts'
-import { pair } from './keys.ts'
+import { pair, unpair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts } from './redis-context.ts'
 import { bucketOfEffect, effectArguments, effectText, finishedText, indexMessages, readRun, runEntriesOf, sessionOfRun } from './redis-run-rows.ts'
@@ -44,12 +44,6 @@ async function findByMessage(context: RedisContext, name: string): Promise<{ rea
   return { runId: runId as RunId, deliveryId: deliveryId as DeliveryId }
 }
 
-function unpair(text: string): readonly [string, string] {
-  const at = text.indexOf(':')
-  const length = Number(text.slice(0, at))
-  return [text.slice(at + 1, at + 1 + length), text.slice(at + 1 + length)]
-}
-
 async function commitRun(context: RedisContext, { run, effects, settled }: RunCommit): Promise<Ack<'committed' | 'changed' | 'unknown'>> {
   const sessionId = await sessionOfRun(context, run.id)
   if (sessionId === undefined) return { value: 'unknown', durability: 'local' }
@@ -64,6 +58,7 @@ async function commitRun(context: RedisContext, { run, effects, settled }: RunCo
     doc,
     String(context.keys.buckets.length),
     String(bucket.index),
+    run.state === 'done' ? context.teller.fact({ kind: 'run', service: 'sessions', run }) : '',
     String(own.length),
     ...own,
     ...effectArguments(effects)

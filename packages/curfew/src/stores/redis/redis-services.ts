@@ -1,4 +1,5 @@
 import type { AuditRecord, Store } from '../store.ts'
+import { transactionGone } from '../fact.ts'
 import { membersOf } from './index-sets.ts'
 import { pair } from './keys.ts'
 import type { Reply } from './link.ts'
@@ -24,7 +25,7 @@ type ServiceCalls = Pick<
 >
 
 export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
-  const { shards, keys } = context
+  const { shards, keys, teller } = context
   return {
     async revoke(sri, untilMs, atMs) {
       const { reply, durability } = await feed.revoke(sri, untilMs, atMs)
@@ -34,27 +35,35 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     revocationFeed: (cursor, max) => feed.read(cursor, max),
     async replaySeen(issuer, id, untilMs, nowMs) {
       const name = pair(issuer, id)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', [name, String(untilMs), String(nowMs)])
+      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', [
+        name,
+        String(untilMs),
+        String(nowMs),
+        teller.fact({ kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })
+      ])
       return { value: reply === 'fresh' ? 'fresh' : 'seen', durability }
     },
     async lockBump(userKey, nowMs, windowMs) {
-      const args = [userKey, String(nowMs), String(nowMs + windowMs), String(nowMs - windowMs)]
+      const failure = { userKey, origin: teller.group, atMs: nowMs, untilMs: nowMs + windowMs }
+      const fact = teller.beginning({ kind: 'failed-sign-in', service: 'accountLocking', ...failure })
+      const args = [userKey, String(nowMs), String(nowMs + windowMs), String(nowMs - windowMs), fact]
       const { reply, durability } = await shards.write(keys.ofText(userKey), 'lock_bump', args, { isEnding: true })
       return { value: Number(reply), durability }
     },
     lockRead: async (userKey, nowMs, windowMs) =>
       Number(await shards.read(keys.ofText(userKey), 'ZCOUNT', `l:${userKey}`, `(${nowMs - windowMs}`, String(nowMs))),
     async lockClear(userKey) {
-      const { durability } = await shards.write(keys.ofText(userKey), 'lock_clear', [userKey], { isEnding: true })
+      const { durability } = await shards.write(keys.ofText(userKey), 'lock_clear', [userKey, teller.group, teller.beginning({ kind: 'sign-ins-cleared', service: 'accountLocking', userKey })], { isEnding: true })
       return { value: 'cleared', durability }
     },
     async txCreate(key, value, untilMs) {
-      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_create', [key, String(untilMs), JSON.stringify(value) ?? 'null'])
+      const fact = teller.fact({ kind: 'transaction', service: 'transactions', key, value, untilMs })
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_create', [key, String(untilMs), JSON.stringify(value) ?? 'null', fact])
       return { value: reply === 'created' ? 'created' : 'exists', durability }
     },
     txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
     async txTake(key, nowMs) {
-      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', [key], { isEnding: true })
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })], { isEnding: true })
       return { value: transaction(reply, nowMs), durability }
     },
     async appendAudit(record) {

@@ -1,9 +1,11 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import type { Session } from '../../core/session.ts'
+import type { Session, SessionEnd } from '../../core/session.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
-import { dueAtMs, joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
+import { dueAtMs } from '../activity.ts'
+import type { EndedFact } from '../fact.ts'
+import { joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
 import type { Ack, EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { isWantedSession } from '../wanted.ts'
@@ -46,7 +48,9 @@ export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
       const { reply, durability } = await context.shards.write(context.keys.ofSession(sessionId), 'touch', [
         sessionId,
         String(lastActivityAtMs),
-        String(idleExpiresAtMs)
+        String(idleExpiresAtMs),
+        context.teller.fact({ kind: 'active', service: 'sessions', sessionId, lastActivityAtMs, idleExpiresAtMs }),
+        context.teller.isForeign(sessionId) ? '1' : ''
       ])
       return { value: wordOf(reply) as 'touched' | 'ended' | 'unknown', durability }
     },
@@ -120,7 +124,8 @@ async function openSession(context: RedisContext, given: Session, isFull: () => 
     String(session.expiresAtMs),
     String(dueAtMs(session)),
     placeOf(session.createdAtMs, session.id),
-    doc
+    doc,
+    context.teller.fact({ kind: 'opened', service: 'sessions', session })
   ]
   const { reply, durability, isRepeat } = await context.shards
     .write(bucket, 'open_session', args, { again: { name: 'open_session', args } })
@@ -135,14 +140,16 @@ async function openSession(context: RedisContext, given: Session, isFull: () => 
   return { value: isOurs ? 'opened' : 'exists', durability }
 }
 
-async function addParticipant(context: RedisContext, sessionId: SessionId, participant: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>> {
+async function addParticipant(context: RedisContext, sessionId: SessionId, given: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>> {
+  const { group } = context.teller
+  const participant = group === '' ? given : { ...given, group }
   const bucket = context.keys.ofSession(sessionId)
   let known = ''
   for (;;) {
     const joined = known === '' ? participant : joinParticipant(JSON.parse(known) as Participant, participant)
     const doc = joined === participant || known === '' ? JSON.stringify(joined) : sameOr(known, joined)
     if (doc !== known) await addEntries(context, participantEntries(context, sessionId, joined))
-    const args = [sessionId, participant.id, known, doc]
+    const args = [sessionId, participant.id, known, doc, context.teller.fact({ kind: 'participant', service: 'sessions', sessionId, participant: joined })]
     const { reply, durability, isRepeat } = await context.shards.write(bucket, 'add_participant', args, { again: { name: 'add_participant', args } })
     const [word = '', found = ''] = texts(reply)
     if (word !== 'joined-with') return { value: word as 'added' | 'exists' | 'ended' | 'unknown', durability }
@@ -162,7 +169,7 @@ async function renewSession(context: RedisContext, sessionId: SessionId, renewal
     const doc = renewed === session ? String(known) : sessionDoc(renewed)
     const added = sessionEntries(context, renewed)
     if (renewed !== session) await addEntries(context, added)
-    const args = [sessionId, String(known), doc]
+    const args = [sessionId, String(known), doc, context.teller.fact({ kind: 'renewed', service: 'sessions', sessionId, renewal })]
     const { reply, durability } = await context.shards.write(bucket, 'renew_session', args, { again: { name: 'renew_session', args } })
     const word = wordOf(reply)
     if (word === 'changed') continue
@@ -203,6 +210,8 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     revokedUntilMs === undefined ? '' : String(revokedUntilMs),
     session.sri,
     String(end.atMs),
+    endFact(context, { sessionId, end, keptUntilMs: keepUntilMs, participants }),
+    context.teller.fact({ kind: 'run', service: 'sessions', run }),
     ...runArguments(context, bucket, run, commit.effects)
   ]
   const { reply, durability, isRepeat } = await context.shards.write(bucket, 'end_session', args, { isEnding: true, again: { name: 'reassert_end', args } })
@@ -218,6 +227,21 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
   return { value: { kind: 'ended' }, durability }
 }
 
+interface Ending {
+  readonly sessionId: SessionId
+  readonly end: SessionEnd
+  readonly keptUntilMs: number
+  readonly participants: readonly Participant[]
+}
+
+/** Kept with the session also where sessions are not told: what it says is needed when that changes. */
+function endFact({ teller: { group } }: RedisContext, { sessionId, end, keptUntilMs, participants }: Ending): string {
+  if (group === '') return ''
+  const known = participants.map(({ id, lastIssuedAtMs }) => ({ id, lastIssuedAtMs }))
+  const ending: EndedFact = { kind: 'ended', service: 'sessions', sessionId, group, end, keptUntilMs, known }
+  return JSON.stringify(ending)
+}
+
 async function openRun(
   context: RedisContext,
   { sessionId, expectedVersion, run, effects }: RunOpening
@@ -229,7 +253,8 @@ async function openRun(
   await claimRunId(context, run)
   await addEntries(context, runEntriesOf(context, run))
   const bucket = context.keys.ofSession(sessionId)
-  const args = [sessionId, String(expectedVersion), ...runArguments(context, bucket, run, effects)]
+  const fact = context.teller.fact({ kind: 'run', service: 'sessions', run })
+  const args = [sessionId, String(expectedVersion), fact, ...runArguments(context, bucket, run, effects)]
   const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_run', args, { isEnding: true })
   const word = wordOf(reply)
   if (word === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })

@@ -2,19 +2,23 @@ import { LRUCache } from 'lru-cache'
 import type { SessionId } from '../../core/ids.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { storeError } from '../store-error.ts'
+import type { Replication } from '../fact.ts'
+import type { FactStore } from '../fact-store.ts'
 import type { EffectClaim, Store, StoreDescription } from '../store.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Gate } from './gate.ts'
 import { createKeys } from './keys.ts'
 import { LinkLost } from './link.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import { nameOf, type NodeAccess, type NodeAddress } from './node-address.ts'
 import { redisArtifacts } from './redis-artifacts.ts'
 import { type RedisContext, total } from './redis-context.ts'
+import { beginEpoch, redisFacts } from './redis-facts.ts'
 import { createFeed } from './redis-feed.ts'
 import { purge } from './redis-purge.ts'
 import { redisRuns } from './redis-runs.ts'
 import { redisServices } from './redis-services.ts'
 import { redisSessions } from './redis-sessions.ts'
+import { createTeller } from './redis-teller.ts'
 import { createShards, type Shards } from './shards.ts'
 import { slotOfTag } from './slots.ts'
 import { checkServers, type Finding } from './start-checks.ts'
@@ -37,6 +41,8 @@ export interface RedisStoreOptions {
   readonly ack: 'degraded' | 'strict'
   /** Lines of the audit log that are kept; 0 keeps all. */
   readonly auditMax: number
+  /** Absent: nothing is told to other regions. */
+  readonly replication?: Replication
   /** Name of this process in the lists of the servers. */
   readonly label: string
   /** Tells this process from every other; never used twice. */
@@ -82,12 +88,16 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     shards,
     keys: createKeys(options.prefix, options.buckets),
     capacity: options.capacity,
+    teller: createTeller(options.replication),
     auditMax: options.auditMax,
     runSessions: new LRUCache({ max: runSessionsMax })
   }
   const feed = createFeed(context)
   const gate = createGate()
   const runs = redisRuns(context)
+  const sessions = redisSessions(context, feed)
+  const { replication, token } = options
+  await beginEpoch(context, replication, token)
   const nodes = createNodes(context, {
     clock: options.clock,
     token: options.token,
@@ -97,7 +107,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const owners = new Set<string>()
   return {
     ...gate.guard({
-      ...redisSessions(context, feed),
+      ...sessions,
       ...runs,
       ...redisServices(context, feed),
       ...redisArtifacts(context),
@@ -112,6 +122,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       return shards.owed
     },
     nodes,
+    ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, lists: { ...sessions, ...runs }, replication, token })) }),
     whereIs: (sessionId) => placeOf(topology, context, sessionId),
     async [Symbol.asyncDispose]() {
       await gate.close()
@@ -122,6 +133,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       shards.close()
     }
   }
+}
+
+function guardFacts(gate: Gate, { group, ...calls }: FactStore): FactStore {
+  return { ...gate.guard(calls), group }
 }
 
 async function findServers(options: RedisStoreOptions): Promise<Topology> {

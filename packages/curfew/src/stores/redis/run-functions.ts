@@ -42,19 +42,21 @@ insert_run = function(P, a, from)
   add_effects(P, id, a, from + 9, tonumber(a[from + 7]), tonumber(a[from + 8]))
 end
 
--- commit_run P id version state finished doc buckets bucket settledCount settled.. effects
+-- commit_run P id version state finished doc buckets bucket fact settledCount settled.. effects
 -- -> committed | changed + doc | unknown
 define('commit_run', true, function(P, a)
   local id = a[1]
-  local known = redis.call('HGET', P .. 'r:' .. id, 'v')
-  if not known then beat(P) return {'unknown'} end
+  local state = redis.call('HMGET', P .. 'r:' .. id, 'v', 'c')
+  local known = state[1]
+  if not known or state[2] then beat(P) return {'unknown'} end
   if tonumber(a[2]) ~= tonumber(known) + 1 then return {'changed', redis.call('HGET', P .. 'r:' .. id, 'd')} end
   put_run(P, id, a[2], a[3], a[4], a[5])
-  local settled = tonumber(a[8])
+  local settled = tonumber(a[9])
   for i = 1, settled do
-    if redis.call('HGET', P .. 'f:' .. a[8 + i], 'r') == id then drop_effect(P, a[8 + i]) end
+    if redis.call('HGET', P .. 'f:' .. a[9 + i], 'r') == id then drop_effect(P, a[9 + i]) end
   end
-  add_effects(P, id, a, 9 + settled, tonumber(a[6]), tonumber(a[7]))
+  add_effects(P, id, a, 10 + settled, tonumber(a[6]), tonumber(a[7]))
+  tell(P, a[8])
   return {'committed'}
 end)
 

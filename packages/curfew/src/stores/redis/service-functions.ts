@@ -58,12 +58,13 @@ define('unfeed', true, function(P, a)
   return 1
 end)
 
--- replay P id until now -> fresh | seen
+-- replay P id until now fact -> fresh | seen
 define('replay', true, function(P, a)
   local known = redis.call('GET', P .. 'y:' .. a[1]) or a[3]
   if tonumber(a[2]) > tonumber(known) then
     redis.call('SET', P .. 'y:' .. a[1], a[2])
     redis.call('ZADD', P .. 'yx', a[2], a[1])
+    tell(P, a[4])
   else
     beat(P)
   end
@@ -78,15 +79,47 @@ define('purge_replay', true, function(P, a)
   return 1
 end)
 
--- lock_bump P user now until after -> failed sign-ins later than after, up to now
+-- lock_bump P user now until after fact, which the number is added to -> failed sign-ins later than after, up to now
 define('lock_bump', true, function(P, a)
-  local id = string.format('%016.0f', redis.call('INCR', P .. 'ln'))
+  local n = redis.call('INCR', P .. 'ln')
+  local id = string.format('%016.0f', n)
   redis.call('ZADD', P .. 'l:' .. a[1], a[2], id)
   redis.call('ZADD', P .. 'lx', a[3], a[1] .. '\0' .. id)
+  if a[5] and a[5] ~= '' then tell(P, a[5] .. ',"number":' .. string.format('%.0f', n) .. '}') end
   return redis.call('ZCOUNT', P .. 'l:' .. a[1], '(' .. a[4], a[2])
 end)
 
+-- Name of a failed sign-in among all regions: its origin and number.
+local function failure_name(id, group)
+  local at = string.find(id, ':', 1, true)
+  if at then return string.sub(id, 1, at - 1), tonumber(string.sub(id, at + 1)) end
+  return group, tonumber(id)
+end
+local function keep_cleared(P, user, origin, number, until_)
+  local c = P .. 'lc:' .. user
+  local known = redis.call('HGET', c, origin)
+  redis.call('HSET', c, origin, string.format('%.0f', math.max(number, tonumber(known or 0))))
+  local last = redis.call('HGET', c, '')
+  if last then until_ = greatest(last, until_) end
+  redis.call('HSET', c, '', until_)
+  redis.call('ZADD', P .. 'lcx', until_, user)
+end
+
+-- lock_clear P user group fact: group and fact empty where nobody is told; what is cleared is added to the fact
 define('lock_clear', true, function(P, a)
+  if a[3] and a[3] ~= '' then
+    local up_to, until_, list = {}, '0', {}
+    for _, id in ipairs(redis.call('ZRANGE', P .. 'l:' .. a[1], 0, -1)) do
+      local origin, number = failure_name(id, a[2])
+      up_to[origin] = math.max(number, up_to[origin] or 0)
+      until_ = greatest(redis.call('ZSCORE', P .. 'lx', a[1] .. '\0' .. id) or 0, until_)
+    end
+    for origin, number in pairs(up_to) do
+      keep_cleared(P, a[1], origin, number, until_)
+      list[#list + 1] = cjson.encode(origin) .. ':' .. string.format('%.0f', number)
+    end
+    if #list > 0 then tell(P, a[3] .. ',"upTo":{' .. table.concat(list, ',') .. '},"untilMs":' .. until_ .. '}') end
+  end
   for _, id in ipairs(redis.call('ZRANGE', P .. 'l:' .. a[1], 0, -1)) do redis.call('ZREM', P .. 'lx', a[1] .. '\0' .. id) end
   redis.call('DEL', P .. 'l:' .. a[1])
   beat(P)
@@ -102,21 +135,26 @@ define('purge_lock', true, function(P, a)
   return 1
 end)
 
--- tx_create P key until value -> created | exists
+-- tx_create P key until value fact -> created | exists
 define('tx_create', false, function(P, a)
   if redis.call('EXISTS', P .. 't:' .. a[1]) == 1 then beat(P) return 'exists' end
   redis.call('HSET', P .. 't:' .. a[1], 'u', a[2], 'd', a[3])
   redis.call('ZADD', P .. 'tx', a[2], a[1])
+  tell(P, a[4])
   return 'created'
 end)
 
--- tx_take P key -> until, value
+-- tx_take P key gone fact -> until, value; the time is added to the fact
 define('tx_take', true, function(P, a)
   local found = redis.call('HMGET', P .. 't:' .. a[1], 'u', 'd')
   redis.call('DEL', P .. 't:' .. a[1])
   redis.call('ZREM', P .. 'tx', a[1])
   beat(P)
   if not found[1] then return {} end
+  if a[3] and a[3] ~= '' then
+    add_gone(P, a[2], found[1])
+    tell(P, a[3] .. ',"untilMs":' .. found[1] .. '}')
+  end
   return found
 end)
 

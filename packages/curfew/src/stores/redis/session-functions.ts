@@ -1,6 +1,6 @@
 /** Functions about sessions and their participants. Keys of one bucket only; times come as arguments. */
 export const sessionFunctions = String.raw`
--- open_session P id version lastActivity idleExpires expires due place doc
+-- open_session P id version lastActivity idleExpires expires due place doc fact; facts are empty where nobody is told
 -- -> opened | exists, and the document that is there
 define('open_session', false, function(P, a)
   local known = redis.call('HGET', P .. 's:' .. a[1], 'd')
@@ -11,10 +11,11 @@ define('open_session', false, function(P, a)
   redis.call('HSET', P .. 's:' .. a[1], 'v', a[2], 'a', a[3], 'i', a[4], 'x', a[5], 'd', a[8])
   redis.call('ZADD', P .. 'due', a[6], a[1])
   redis.call('ZADD', P .. 'list', 0, a[7])
+  tell(P, a[9])
   return {'opened'}
 end)
 
--- add_participant P session id expected doc
+-- add_participant P session id expected doc fact
 -- expected is the document that the caller joined with, empty for none -> added | exists | ended | unknown | joined-with
 define('add_participant', false, function(P, a)
   local s, p = P .. 's:' .. a[1], P .. 'p:' .. a[1]
@@ -26,16 +27,19 @@ define('add_participant', false, function(P, a)
   if known == a[4] then beat(P) return {'exists'} end
   redis.call('HSET', p, a[2], a[4])
   redis.call('HINCRBY', s, 'v', 1)
+  tell(P, a[5])
   return {known and 'exists' or 'added'}
 end)
 
--- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt <run>; revokedUntil is empty for none
+-- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt endFact runFact <run>; revokedUntil is empty for none
 -- -> ended | already + end | changed | unknown | taken
-local function write_end(P, a)
+local function write_end(P, a, is_told)
   redis.call('HINCRBY', P .. 's:' .. a[1], 'v', 1)
   redis.call('HSET', P .. 's:' .. a[1], 'e', a[3], 'k', a[4])
+  if a[8] ~= '' then redis.call('HSET', P .. 's:' .. a[1], 'ef', a[8]) end
   redis.call('ZREM', P .. 'due', a[1])
   redis.call('ZADD', P .. 'keep', a[4], a[1])
+  if is_told then tell(P, a[8]) end
   if a[5] ~= '' then
     redis.call('HSET', P .. 's:' .. a[1], 'r', a[5])
     redis.call('HSET', P .. 'revoking', a[1], a[6] .. ' ' .. a[5] .. ' ' .. a[7])
@@ -48,9 +52,10 @@ define('end_session', true, function(P, a)
   if not state[1] then beat(P) return {'unknown'} end
   if state[2] then beat(P) return {'already', state[2]} end
   if state[1] ~= a[2] then return {'changed'} end
-  if redis.call('EXISTS', P .. 'r:' .. a[8]) == 1 then return {'taken'} end
-  write_end(P, a)
-  insert_run(P, a, 8)
+  if redis.call('EXISTS', P .. 'r:' .. a[10]) == 1 then return {'taken'} end
+  write_end(P, a, a[9] ~= '')
+  insert_run(P, a, 10)
+  tell(P, a[9])
   return {'ended'}
 end)
 
@@ -60,23 +65,32 @@ define('reassert_end', true, function(P, a)
   local state = redis.call('HMGET', s, 'v', 'e')
   if not state[1] then beat(P) return {'unknown'} end
   if state[2] then beat(P) return {'already', state[2]} end
-  write_end(P, a)
-  if redis.call('EXISTS', P .. 'r:' .. a[8]) == 0 then insert_run(P, a, 8) end
+  write_end(P, a, a[9] ~= '')
+  if redis.call('EXISTS', P .. 'r:' .. a[10]) == 0 then insert_run(P, a, 10) end
+  tell(P, a[9])
   return {'ended'}
 end)
 
--- open_run P session expectedVersion <run> -> opened | changed | ended | unknown | taken
+-- open_run P session expectedVersion runFact <run> -> opened | changed | ended | unknown | taken
 define('open_run', true, function(P, a)
   local state = redis.call('HMGET', P .. 's:' .. a[1], 'v', 'e')
   if not state[1] then beat(P) return {'unknown'} end
   if state[2] then beat(P) return {'ended'} end
   if state[1] ~= a[2] then return {'changed'} end
-  if redis.call('EXISTS', P .. 'r:' .. a[3]) == 1 then return {'taken'} end
-  insert_run(P, a, 3)
+  if redis.call('EXISTS', P .. 'r:' .. a[4]) == 1 then return {'taken'} end
+  insert_run(P, a, 4)
+  tell(P, a[3])
   return {'opened'}
 end)
 
--- touch P id lastActivity idleExpires -> touched | ended | unknown
+-- When the session is to be ended here: one of another region only after that had its time.
+local function due_here(s, idle, expires, is_foreign)
+  if not is_foreign then return least(idle, expires) end
+  local doc = cjson.decode(redis.call('HGET', s, 'd'))
+  return string.format('%.0f', tonumber(least(tonumber(idle) + math.ceil(doc.idleTimeoutMs * 0.25), expires)) + 60000)
+end
+
+-- touch P id lastActivity idleExpires fact isForeign -> touched | ended | unknown; the fact is told once in a quarter of the idle time
 define('touch', false, function(P, a)
   local s = P .. 's:' .. a[1]
   local state = redis.call('HMGET', s, 'a', 'i', 'x', 'e')
@@ -86,11 +100,19 @@ define('touch', false, function(P, a)
   local last = greatest(state[1], a[2])
   idle = greatest(state[2], idle)
   redis.call('HSET', s, 'a', last, 'i', idle)
-  redis.call('ZADD', P .. 'due', least(idle, state[3]), a[1])
+  redis.call('ZADD', P .. 'due', due_here(s, idle, state[3], a[5] == '1'), a[1])
+  if a[4] and a[4] ~= '' then
+    local doc = cjson.decode(redis.call('HGET', s, 'd'))
+    local told = redis.call('HGET', s, 't') or doc.createdAtMs
+    if tonumber(last) - tonumber(told) >= doc.idleTimeoutMs * 0.25 then
+      redis.call('HSET', s, 't', last)
+      tell(P, a[4])
+    end
+  end
   return {'touched'}
 end)
 
--- renew_session P id expected doc: expected is the document that the caller joined with
+-- renew_session P id expected doc fact: expected is the document that the caller joined with
 -- -> renewed | ended | unknown | changed + the document that is there
 define('renew_session', false, function(P, a)
   local s = P .. 's:' .. a[1]
@@ -101,6 +123,7 @@ define('renew_session', false, function(P, a)
   if state[1] ~= a[2] then return {'changed', state[1]} end
   redis.call('HSET', s, 'd', a[3])
   redis.call('HINCRBY', s, 'v', 1)
+  tell(P, a[4])
   return {'renewed'}
 end)
 

@@ -1,6 +1,8 @@
 import type { SessionId, UserKey } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
+import type { Replication } from '../fact.ts'
+import type { FactBatch, LateRunOpening } from '../fact-store.ts'
 import type { Artifact, AuditRecord, ClaimedEffect, EffectClaim, EndCommit, EndResult, Renewal, RunCommit, RunOpening } from '../store.ts'
 
 /** What the writer is asked to do and what it answers, call by call. */
@@ -61,6 +63,14 @@ export interface Commands {
   }
   readonly dropArtifact: { readonly input: { readonly kind: string; readonly id: string }; readonly result: 'dropped' | 'unknown' }
   readonly dropGrant: { readonly input: { readonly grantId: string }; readonly result: number }
+  readonly applyFacts: { readonly input: FactBatch; readonly result: 'applied' }
+  readonly openLateRun: { readonly input: LateRunOpening; readonly result: 'opened' | 'nothing' }
+  readonly keepNote: { readonly input: { readonly name: string; readonly text: string }; readonly result: 'kept' }
+  readonly dropFacts: { readonly input: { readonly upTo: number }; readonly result: 'dropped' }
+  readonly lease: {
+    readonly input: { readonly name: string; readonly owner: string; readonly nowMs: number; readonly untilMs: number }
+    readonly result: boolean
+  }
   readonly appendAudit: { readonly input: AuditRecord; readonly result: 'appended' }
   readonly purge: {
     readonly input: { readonly nowMs: number; readonly keepRunsMs: number; readonly max: number }
@@ -113,4 +123,6 @@ export interface WriterOptions {
   readonly file: string
   readonly capacity: number
   readonly busyTimeoutMs: number
+  /** Absent: nothing is told to other regions. */
+  readonly replication?: Replication
 }

@@ -21,9 +21,18 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     'DELETE FROM tx WHERE key IN (SELECT key FROM tx WHERE until_ms <= ? ORDER BY until_ms, key LIMIT ?)',
     'DELETE FROM artifact WHERE (kind, id) IN (SELECT kind, id FROM artifact WHERE until_ms <= ? ORDER BY until_ms, kind, id LIMIT ?)',
     `DELETE FROM failed_sign_in WHERE number IN
-       (SELECT number FROM failed_sign_in WHERE until_ms <= ? ORDER BY until_ms, user_key, number LIMIT ?)`
+       (SELECT number FROM failed_sign_in WHERE until_ms <= ? ORDER BY until_ms, user_key, number LIMIT ?)`,
+    'DELETE FROM fact_guard WHERE session_id IN (SELECT session_id FROM fact_guard WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
+    'DELETE FROM gone WHERE (kind, id) IN (SELECT kind, id FROM gone WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
+    'DELETE FROM sign_ins_cleared WHERE (user_key, origin) IN (SELECT user_key, origin FROM sign_ins_cleared WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)'
   ].map((sql) => prepare(db, sql))
   const runs = prepare<{ readonly doc: string }>(db, "SELECT doc FROM run WHERE state = 'done' AND finished_at_ms <= ? ORDER BY finished_at_ms, id LIMIT ?")
+  // The run of a region that is gone is never done.
+  const copies = prepare(
+    db,
+    `DELETE FROM run WHERE number IN (SELECT number FROM run WHERE is_copy = 1 AND state = 'open'
+       AND started_at_ms + (doc ->> '$.policy.deadlineMs') <= ? LIMIT ?)`
+  )
   const dropRun = prepare(db, 'DELETE FROM run WHERE id = ?')
   const dropMessage = prepare(db, 'DELETE FROM message WHERE peer_id = ? AND message_id = ? AND run_id = ?')
   const dropEffects = prepare(db, 'DELETE FROM effect WHERE run_id = ?')
@@ -38,6 +47,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     }
     return past.length
   }
+  const purgeCopies = (startedUntilMs: number, max: number): number => copies.run(startedUntilMs, max)
   const purgeRuns = (finishedUntilMs: number, max: number): number => {
     const past = runs.all(finishedUntilMs, max)
     for (const { doc } of past) {
@@ -54,6 +64,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
       let left = max - purgeSessions(nowMs, max)
       for (const kind of simple) left -= kind.run(nowMs, left)
       left -= purgeRuns(nowMs - keepRunsMs, left)
+      left -= purgeCopies(nowMs - keepRunsMs, left)
       const freePages = free.get()?.freelist_count ?? 0
       if (freePages > freeShareMax * (pages.get()?.page_count ?? 0)) db.exec(`PRAGMA incremental_vacuum(${pagesGivenBackMax})`)
       return max - left

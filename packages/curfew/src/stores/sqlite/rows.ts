@@ -1,7 +1,7 @@
 import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session, SessionEnd } from '../../core/session.ts'
-import { dueAtMs } from '../facts.ts'
+import { dueHereAtMs } from '../activity.ts'
 import type { Column } from './driver.ts'
 
 /** Columns of table `session`. What has a column is not repeated in `doc`. */
@@ -77,8 +77,8 @@ export function readEnd(doc: string): SessionEnd {
 export const insertSession = `INSERT INTO session (id, version, user_key, username, token_hash, persistent_token_hash, created_at_ms,
   last_activity_at_ms, idle_expires_at_ms, expires_at_ms, due_at_ms, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Values for {@link insertSession}. A session begins without an end. */
-export function sessionValues(session: Session): readonly Column[] {
+/** Values for {@link insertSession}. A session begins without an end. `group`: of a store that replicates. */
+export function sessionValues(session: Session, group: string | undefined): readonly Column[] {
   return [
     session.id,
     session.version,
@@ -90,7 +90,7 @@ export function sessionValues(session: Session): readonly Column[] {
     session.lastActivityAtMs,
     session.idleExpiresAtMs,
     session.expiresAtMs,
-    dueAtMs(session),
+    dueHereAtMs(session, group),
     sessionDoc(session)
   ]
 }
@@ -140,6 +140,14 @@ export function readParticipant(row: ParticipantRow): Participant {
     nameId: { value: row.name_id, ...doc.nameId },
     sessionIndex: row.session_index
   }
+}
+
+/** Column order of {@link participantValues}. */
+export const insertParticipant = 'INSERT INTO participant (session_id, id, peer_id, name_id, session_index, doc) VALUES (?, ?, ?, ?, ?, ?)'
+
+export function participantValues(sessionId: SessionId, participant: Participant): readonly Column[] {
+  const { id, peerId, nameId, sessionIndex } = participant
+  return [sessionId, id, peerId, nameId.value, sessionIndex, participantDoc(participant)]
 }
 
 /** What of a participant is kept in `doc`. */

@@ -22,14 +22,14 @@ export function runReads(db: Database): RunReads {
   const byId = prepare<{ readonly doc: string }>(db, 'SELECT doc FROM run WHERE id = ?')
   const openByToken = prepare<{ readonly doc: string }>(
     db,
-    "SELECT doc FROM run WHERE token_hash = ? AND state = 'open' ORDER BY started_at_ms DESC, id DESC LIMIT 1"
+    "SELECT doc FROM run WHERE token_hash = ? AND state = 'open' AND is_copy = 0 ORDER BY started_at_ms DESC, id DESC LIMIT 1"
   )
   const byMessage = prepare<{ readonly run_id: RunId; readonly delivery_id: string }>(
     db,
     'SELECT run_id, delivery_id FROM message WHERE peer_id = ? AND message_id = ?'
   )
   const next = prepare<{ readonly at: number | null }>(db, 'SELECT min(ready_at_ms) AS at FROM effect')
-  const open = prepare<{ readonly n: number }>(db, "SELECT count(*) AS n FROM run WHERE state = 'open'")
+  const open = prepare<{ readonly n: number }>(db, "SELECT count(*) AS n FROM run WHERE state = 'open' AND is_copy = 0")
   const effects = prepare<{ readonly n: number }>(db, 'SELECT count(*) AS n FROM effect')
   const one = (row: { readonly doc: string } | undefined): LogoutRun | undefined => (row === undefined ? undefined : (JSON.parse(row.doc) as LogoutRun))
 

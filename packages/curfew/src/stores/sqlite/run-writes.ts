@@ -3,6 +3,7 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { messagesOf } from '../facts.ts'
 import type { Handlers } from './command.ts'
 import { type Database, prepare } from './driver.ts'
+import type { Teller } from './teller.ts'
 
 export interface RunWrites extends Pick<Handlers, 'commitRun' | 'claimEffects' | 'releaseEffects'> {
   exists(runId: RunId): boolean
@@ -15,8 +16,8 @@ interface EffectRow {
   readonly doc: string
 }
 
-export function runWrites(db: Database): RunWrites {
-  const stored = prepare<{ readonly version: number }>(db, 'SELECT version FROM run WHERE id = ?')
+export function runWrites(db: Database, teller: Teller): RunWrites {
+  const stored = prepare<{ readonly version: number; readonly is_copy: number }>(db, 'SELECT version, is_copy FROM run WHERE id = ?')
   const insertRun = prepare(
     db,
     `INSERT INTO run (id, version, session_id, username, token_hash, reason, state, started_at_ms, finished_at_ms, doc)
@@ -38,16 +39,18 @@ export function runWrites(db: Database): RunWrites {
       insertRun.run(id, version, sessionId, username, tokenHash, reason, state, startedAtMs, finishedAtMs ?? null, JSON.stringify(run))
       addMessages(run)
       outbox.add(id, effects)
+      teller.tell({ kind: 'run', service: 'sessions', run })
     },
 
     commitRun({ run, effects, settled }) {
-      const version = stored.get(run.id)?.version
-      if (version === undefined) return 'unknown'
-      if (run.version !== version + 1) return 'changed'
+      const known = stored.get(run.id)
+      if (known === undefined || known.is_copy === 1) return 'unknown'
+      if (run.version !== known.version + 1) return 'changed'
       updateRun.run(run.version, run.state, run.finishedAtMs ?? null, JSON.stringify(run), run.id)
       addMessages(run)
       outbox.settle(run.id, settled)
       outbox.add(run.id, effects)
+      if (run.state === 'done') teller.tell({ kind: 'run', service: 'sessions', run })
       return 'committed'
     },
 

@@ -154,6 +154,59 @@ const migrations: readonly Migration[] = [
       CREATE INDEX artifact_session ON artifact (session_id, kind, id) WHERE session_id IS NOT NULL;
       CREATE INDEX artifact_until ON artifact (until_ms, kind, id);
     `
+  },
+  {
+    version: 3,
+    name: 'facts for and of other regions',
+    sql: `
+      ALTER TABLE session ADD COLUMN told_at_ms INTEGER;
+      ALTER TABLE session ADD COLUMN ending_doc TEXT;
+      ALTER TABLE run ADD COLUMN is_copy INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE artifact ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+      ALTER TABLE failed_sign_in ADD COLUMN origin TEXT;
+      ALTER TABLE failed_sign_in ADD COLUMN origin_number INTEGER;
+      CREATE INDEX run_copy ON run (started_at_ms) WHERE is_copy = 1 AND state = 'open';
+
+      CREATE TABLE fact (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        doc TEXT NOT NULL
+      ) STRICT;
+
+      CREATE TABLE fact_note (
+        name TEXT PRIMARY KEY,
+        text TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE fact_guard (
+        session_id TEXT PRIMARY KEY,
+        until_ms INTEGER NOT NULL,
+        doc TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX fact_guard_until ON fact_guard (until_ms);
+
+      CREATE TABLE gone (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        until_ms INTEGER NOT NULL,
+        PRIMARY KEY (kind, id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX gone_until ON gone (until_ms);
+
+      CREATE TABLE sign_ins_cleared (
+        user_key TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        PRIMARY KEY (user_key, origin)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX sign_ins_cleared_until ON sign_ins_cleared (until_ms);
+
+      CREATE TABLE late (
+        session_id TEXT NOT NULL,
+        participant_id TEXT NOT NULL,
+        PRIMARY KEY (session_id, participant_id)
+      ) STRICT, WITHOUT ROWID;
+    `
   }
 ]
 

@@ -81,7 +81,7 @@ function listOf(query: SessionQuery): { readonly sql: string; readonly values: r
   const hits: string[] = ['1']
   const hitValues: Column[] = []
   if (query.state === 'live') {
-    hits.push('s.end_doc IS NULL AND s.due_at_ms > ?')
+    hits.push('s.end_doc IS NULL AND min(s.idle_expires_at_ms, s.expires_at_ms) > ?')
     hitValues.push(query.nowMs)
   }
   if (query.state === 'ended') hits.push('s.end_doc IS NOT NULL')

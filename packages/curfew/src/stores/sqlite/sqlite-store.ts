@@ -1,9 +1,13 @@
-import type { Ack, Durability, Store } from '../store.ts'
+import type { Replication } from '../fact.ts'
+import { factLog, type FactParts } from '../fact-log.ts'
+import type { FactStore } from '../fact-store.ts'
+import type { Ack, Durability, RunQuery, SessionQuery, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { type ArtifactReads, artifactReads } from './artifact-reads.ts'
 import { backupDatabase } from './backup.ts'
 import type { CommandName, Commands } from './command.ts'
 import { type Database, openDatabase } from './driver.ts'
+import { type FactReads, factReads } from './fact-reads.ts'
 import { type RunReads, runReads } from './run-reads.ts'
 import { type ServiceReads, serviceReads } from './service-reads.ts'
 import { type SessionReads, sessionReads } from './session-reads.ts'
@@ -15,6 +19,8 @@ export interface SqliteStoreOptions {
   readonly file: string
   /** Live sessions at most; more are refused, none is evicted. */
   readonly capacity: number
+  /** Absent: nothing is told to other regions. */
+  readonly replication?: Replication
   /** How long to wait while another program locks the file. Default 5000. */
   readonly busyTimeoutMs?: number
 }
@@ -42,10 +48,11 @@ const purgeBatchMax = 50
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const busyTimeoutMs = options.busyTimeoutMs ?? busyTimeoutMsDefault
-  const writer = await startWriter({ file: options.file, capacity: options.capacity, busyTimeoutMs })
+  const { file, capacity, replication } = options
+  const writer = await startWriter({ file, capacity, busyTimeoutMs, ...(replication === undefined ? {} : { replication }) })
   try {
     const db = openDatabase(writer.file, { readOnly: true, timeout: busyTimeoutMs })
-    return storeOn(writer, db, busyTimeoutMs)
+    return storeOn(writer, db, busyTimeoutMs, replication)
   } catch (error) {
     await writer.close()
     throw toStoreError(error, writer.file)
@@ -57,7 +64,7 @@ interface Access {
   readonly read: <T>(question: () => T) => Promise<T>
 }
 
-function storeOn(writer: WriterClient, db: Database, busyTimeoutMs: number): SqliteStore {
+function storeOn(writer: WriterClient, db: Database, busyTimeoutMs: number, replication: Replication | undefined): SqliteStore {
   const { file } = writer
   const access: Access = {
     ask: async (name, input) => ({ value: await writer.ask(name, input), durability }),
@@ -77,6 +84,7 @@ function storeOn(writer: WriterClient, db: Database, busyTimeoutMs: number): Sql
     ...runCalls(access, runs),
     ...serviceCalls(access, serviceReads(db)),
     ...artifactCalls(access, artifactReads(db)),
+    ...(replication === undefined ? {} : { facts: factCalls(access, factReads(db, replication.artifacts), { sessions, runs, replication }) }),
     backup: (target) => backupDatabase(file, target, busyTimeoutMs),
     describe: () =>
       access.read(() => ({
@@ -130,6 +138,34 @@ function runCalls({ ask, read }: Access, reads: RunReads) {
     releaseEffects: (owner) => ask('releaseEffects', { owner }),
     nextEffectAtMs: () => read(() => reads.nextEffectAtMs())
   } satisfies Partial<Store>
+}
+
+function factCalls(
+  { ask, read }: Access,
+  reads: FactReads,
+  { sessions, runs, replication }: { readonly sessions: SessionReads; readonly runs: RunReads; readonly replication: Replication }
+): FactStore {
+  const ofSession: FactStore['ofSession'] = (id) => read(() => reads.ofSession(id))
+  const parts: FactParts = {
+    parts: 1,
+    ends: () => read(() => [reads.ends()]),
+    after: ([position = 0], max) => read(() => [{ ...reads.ends(), facts: reads.after(position, max) }]),
+    drop: async ([upTo = 0]) => void (await ask('dropFacts', { upTo })),
+    begin: async () => '',
+    note: (name) => read(() => reads.note(name)),
+    keepNote: async (name, text) => void (await ask('keepNote', { name, text })),
+    services: (place, max) => read(() => reads.services(place, max))
+  }
+  const lists = { listSessions: (query: SessionQuery) => read(() => sessions.listSessions(query)), listRuns: (query: RunQuery) => read(() => runs.listRuns(query)) }
+  return {
+    ...factLog(parts, { ...lists, ofSession }, replication),
+    group: replication.group,
+    ofSession,
+    apply: (batch) => ask('applyFacts', batch),
+    late: (max) => read(() => reads.late(max)),
+    openLateRun: (opening) => ask('openLateRun', opening),
+    lease: async (name, owner, nowMs, untilMs) => (await ask('lease', { name, owner, nowMs, untilMs })).value
+  }
 }
 
 function artifactCalls({ ask, read }: Access, reads: ArtifactReads) {

@@ -12,6 +12,7 @@ import { migrate, prepareFile } from './schema.ts'
 import { toStoreError } from './sqlite-error.ts'
 import { checkFileSystem, checkSqliteVersion } from './start-checks.ts'
 import { openTally } from './tally.ts'
+import { beginEpoch } from './teller.ts'
 
 /** The one who writes the database. Everything here blocks its thread. */
 export interface WriterCore {
@@ -40,9 +41,10 @@ export function openWriterCore(options: WriterOptions): WriterCore {
     prepareFile(opened, file)
     migrate(opened, file)
     opened.exec('UPDATE effect SET owner = NULL, ready_at_ms = due_at_ms WHERE owner IS NOT NULL')
+    beginEpoch(opened, options.replication)
     const tally = openTally(opened)
     const reserve = openReserve(`${file}.reserve`)
-    const carryOut = openHandlers(opened, options.capacity, tally)
+    const carryOut = openHandlers(opened, options.capacity, tally, options.replication)
     return {
       file,
       commit: openGroupCommit({ db: opened, file, tally, reserve, carryOut }),

@@ -16,7 +16,7 @@ function conformance(name: string, start: () => Promise<readonly Server[]>, opti
     after(async () => {
       await Promise.all(servers.map((server) => server.stop()))
     })
-    storeConformance(name, async (capacity) => {
+    storeConformance(name, async (capacity, replication) => {
       round += 1
       const open = () =>
         openRedisStore({
@@ -29,7 +29,8 @@ function conformance(name: string, start: () => Promise<readonly Server[]>, opti
           ack: 'degraded',
           auditMax: 0,
           label: 'test',
-          token: `token ${round}`
+          token: `token ${round}`,
+          ...(replication === undefined ? {} : { replication })
         })
       let store = await open()
       return {

@@ -1,0 +1,246 @@
+import type { ParticipantId, SessionId } from '../../core/ids.ts'
+import type { Participant } from '../../core/participant.ts'
+import { dueHereAtMs } from '../activity.ts'
+import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type RunFact, type SessionFact, sessionOf } from '../fact.ts'
+import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
+import type { FactBatch, FactStore, LateParticipants, LateRunOpening } from '../fact-store.ts'
+import { factsOfSession, joinFact, noSessionState, type SessionState } from '../session-state.ts'
+import type { Ack, Store } from '../store.ts'
+import { storeError } from '../store-error.ts'
+import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
+import { maybeTexts, ofAll, type RedisContext, texts } from './redis-context.ts'
+import type { Feed } from './redis-feed.ts'
+import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
+import { applyServiceFact, servicesPage } from './redis-service-facts.ts'
+import { readParticipants, readStored, sessionDoc } from './session-rows.ts'
+
+/** What the store does for other regions. */
+export function redisFacts(
+  context: RedisContext,
+  { feed, lists, replication, token }: { readonly feed: Feed; readonly lists: Pick<Store, 'listSessions' | 'listRuns'>; readonly replication: Replication; readonly token: string }
+): FactStore {
+  const { shards, keys } = context
+  const ofSession: FactStore['ofSession'] = async (id) => factsOfSession((await readState(context, id)).state)
+  const parts = redisParts(context, replication, token)
+  return {
+    ...factLog(parts, { ...lists, ofSession }, replication),
+    group: replication.group,
+    ofSession,
+    apply: (batch) => apply(context, feed, batch, replication),
+    late: (max) => late(context, max),
+    openLateRun: (opening) => openLateRun(context, opening),
+    async lease(name, owner, nowMs, untilMs) {
+      const { reply } = await shards.write(keys.common, 'lease', [name, owner, String(nowMs), String(untilMs)], { isEnding: true })
+      return Number(reply) === 1
+    }
+  }
+}
+
+/** A stream goes on only where nothing could have happened without it: an opening that tells nothing ends it. */
+export async function beginEpoch(context: RedisContext, replication: Replication | undefined, token: string): Promise<void> {
+  const { shards, keys } = context
+  const known = await shards.read(keys.common, 'HGET', 'notes', 'epoch')
+  if (replication === undefined) {
+    if (known !== null) await shards.write(keys.common, 'unnote', ['epoch'], { isEnding: true })
+    return
+  }
+  if (known !== null && String(known).startsWith(`${epochOf(replication)}-`)) return
+  await shards.write(keys.common, 'note', ['epoch', `${epochOf(replication)}-${token}`], { isEnding: true })
+}
+
+function redisParts(context: RedisContext, replication: Replication, token: string): FactParts {
+  const { shards, keys } = context
+  const after = async (index: number, position: number, max: number) => {
+    const bucket = keys.buckets[index] ?? keys.common
+    const [head = '0', floor = '0', ...rest] = texts(await shards.readFunction(bucket, 'facts_after', String(position), String(max)))
+    const facts: NumberedFact[] = []
+    for (let i = 0; i + 1 < rest.length; i += 2) facts.push({ number: Number(rest[i]), fact: JSON.parse(rest[i + 1] ?? '') as Fact })
+    return { head: Number(head), floor: Number(floor), facts }
+  }
+  const note = async (name: string): Promise<string | undefined> => {
+    const text = await shards.read(keys.common, 'HGET', 'notes', name)
+    return text === null ? undefined : String(text)
+  }
+  return {
+    parts: keys.buckets.length,
+    ends: () => Promise.all(keys.buckets.map(({ index }) => after(index, 0, 0))),
+    after: (positions, max) => Promise.all(positions.map((position, index) => after(index, position, max))),
+    async drop(upTo) {
+      await Promise.all(keys.buckets.map((bucket, i) => shards.write(bucket, 'drop_facts', [String(upTo[i] ?? 0)], { isEnding: true })))
+    },
+    async begin() {
+      await beginEpoch(context, replication, token)
+      return (await note('epoch')) ?? ''
+    },
+    note,
+    async keepNote(name, text) {
+      await shards.write(keys.common, 'note', [name, text], { isEnding: true })
+    },
+    services: (place, max) => servicesPage(context, replication, place, max)
+  }
+}
+
+/**
+ * Facts first, in whatever order; then, when all are in, the cursor. What a crash leaves half done is done again, and a
+ * fact that is known changes nothing.
+ */
+async function apply(context: RedisContext, feed: Feed, { source, cursor, facts, nowMs }: FactBatch, replication: Replication): Promise<Ack<'applied'>> {
+  const { shards, keys } = context
+  const taken = facts.filter((fact) => isTaken(fact, replication))
+  const sessions = Map.groupBy(
+    taken.filter((fact) => sessionOf(fact) !== undefined),
+    (fact) => sessionOf(fact) as SessionId
+  )
+  await Promise.all([
+    ...[...sessions].map(([id, about]) => applySession(context, id, about as readonly SessionFact[], { nowMs, group: replication.group })),
+    ...taken.filter((fact) => fact.kind === 'run').map((fact) => applyRun(context, fact)),
+    ...taken.map((fact) => applyServiceFact(context, feed, fact, nowMs))
+  ])
+  if (cursor === undefined) return { value: 'applied', durability: 'local' }
+  const { durability } = await shards.write(keys.common, 'note', [cursorNote(source), cursor], { isEnding: true })
+  return { value: 'applied', durability }
+}
+
+interface ReadState {
+  readonly state: SessionState
+  /** What the state was read from: the version of the session, the text of what waits for it. */
+  readonly version: string
+  readonly guard: string
+}
+
+async function readState(context: RedisContext, id: SessionId): Promise<ReadState> {
+  const { shards, keys } = context
+  const bucket = keys.ofSession(id)
+  const [stored, participants, ending, guard] = await Promise.all([
+    readStored(context, id),
+    readParticipants(context, id),
+    shards.read(bucket, 'HGET', `s:${id}`, 'ef'),
+    shards.read(bucket, 'GET', `g:${id}`)
+  ])
+  const text = guard === null ? '' : String(guard)
+  if (stored === undefined) return { state: text === '' ? noSessionState : readGuard(text), version: '', guard: text }
+  const { session, keepUntilMs } = stored
+  const state: SessionState = {
+    session,
+    participants: byParticipant(participants),
+    late: new Set(),
+    ...(keepUntilMs === undefined ? {} : { keepUntilMs }),
+    ...(ending === null ? {} : { ending: JSON.parse(String(ending)) as EndedFact })
+  }
+  return { state, version: String(session.version), guard: text }
+}
+
+function readGuard(text: string): SessionState {
+  const { participants, ...rest } = JSON.parse(text) as Omit<SessionState, 'participants' | 'late'> & { readonly participants: readonly Participant[] }
+  return { ...rest, participants: byParticipant(participants), late: new Set() }
+}
+
+function byParticipant(participants: readonly Participant[]): ReadonlyMap<ParticipantId, Participant> {
+  return new Map(participants.map((one) => [one.id, one]))
+}
+
+interface Applying {
+  readonly nowMs: number
+  readonly group: string
+}
+
+async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, group }: Applying): Promise<void> {
+  const { shards, keys } = context
+  for (;;) {
+    const read = await readState(context, id)
+    const next = facts.reduce((state, fact) => joinFact(state, fact, group), read.state)
+    if (next === read.state) return
+    const { session } = next
+    const changed = [...next.participants.values()].filter((one) => read.state.session === undefined || read.state.participants.get(one.id) !== one)
+    const before = read.state.session
+    const hasNewCookies = before === undefined || before.tokenHash !== session?.tokenHash
+    if (session !== undefined) {
+      await addEntries(context, [
+        ...(hasNewCookies ? sessionEntries(context, session) : []),
+        ...changed.flatMap((one) => participantEntries(context, id, one))
+      ])
+    }
+    const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, group })
+    const { reply } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
+    if (reply !== 'merged') continue
+    if (before !== undefined && session !== undefined && hasNewCookies) {
+      const kept = new Set(sessionEntries(context, session).map(({ key }) => key))
+      await dropEntries(
+        context,
+        sessionEntries(context, before).filter(({ key }) => !kept.has(key))
+      )
+    }
+    return
+  }
+}
+
+function guardArguments(next: SessionState, nowMs: number): readonly string[] {
+  return [String(nowMs + guardMs), JSON.stringify({ ...next, participants: [...next.participants.values()], late: [] })]
+}
+
+function mergeArguments(
+  { keepUntilMs, ending, late: owed }: SessionState,
+  session: NonNullable<SessionState['session']>,
+  { changed, group }: { readonly changed: readonly Participant[]; readonly group: string }
+): readonly string[] {
+  return [
+    '',
+    '',
+    String(session.version),
+    String(session.lastActivityAtMs),
+    String(session.idleExpiresAtMs),
+    String(session.expiresAtMs),
+    String(dueHereAtMs(session, group)),
+    placeOf(session.createdAtMs, session.id),
+    sessionDoc(session),
+    session.end === undefined ? '' : JSON.stringify(session.end),
+    String(keepUntilMs ?? 0),
+    ending === undefined ? '' : JSON.stringify(ending),
+    String(changed.length),
+    ...changed.flatMap((one) => [one.id, JSON.stringify(one)]),
+    String(owed.size),
+    ...owed
+  ]
+}
+
+async function applyRun(context: RedisContext, { run }: RunFact): Promise<void> {
+  const { shards, keys } = context
+  const { id, sessionId, startedAtMs, finishedAtMs, policy, version, username } = run
+  await shards.write(keys.ofText(id), 'first', [`j:${id}`, sessionId], { isEnding: true })
+  await addEntries(context, [{ bucket: keys.ofText(username), key: `jn:${username}`, member: placeOf(startedAtMs, id), isList: true }])
+  // The run of a region that is gone is never done.
+  const doneAtMs = finishedAtMs ?? startedAtMs + policy.deadlineMs
+  const args = [id, sessionId, placeOf(startedAtMs, id), String(version), String(doneAtMs), JSON.stringify(run)]
+  await shards.write(keys.ofSession(sessionId), 'merge_run', args, { isEnding: true })
+}
+
+async function late(context: RedisContext, max: number): Promise<readonly LateParticipants[]> {
+  const { shards } = context
+  const ids = await ofAll(context, async (bucket) => texts(await shards.read(bucket, 'SRANDMEMBER', 'late', String(max))))
+  const found = await Promise.all(
+    ids.flat().slice(0, max).map(async (text) => {
+      const id = text as SessionId
+      const { session, participants } = (await readState(context, id)).state
+      const owed = new Set(texts(await shards.read(context.keys.ofSession(id), 'SMEMBERS', `late:${id}`)))
+      return session === undefined ? [] : [{ session, participants: [...participants.values()].filter((one) => owed.has(one.id)) }]
+    })
+  )
+  return found.flat()
+}
+
+async function openLateRun(context: RedisContext, { sessionId, participantIds, run, effects }: LateRunOpening): Promise<Ack<'opened' | 'nothing'>> {
+  await claimRunId(context, run)
+  await addEntries(context, runEntriesOf(context, run))
+  const bucket = context.keys.ofSession(sessionId)
+  const fact = context.teller.fact({ kind: 'run', service: 'sessions', run })
+  const args = [sessionId, fact, String(participantIds.length), ...participantIds, ...runArguments(context, bucket, run, effects)]
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_late_run', args, { isEnding: true })
+  if (reply === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+  const isOpened = reply === 'opened' || (isRepeat && (await isThere(context, run.id, sessionId)))
+  if (isOpened) await indexMessages(context, run)
+  return { value: isOpened ? 'opened' : 'nothing', durability }
+}
+
+async function isThere({ shards, keys }: RedisContext, runId: string, sessionId: SessionId): Promise<boolean> {
+  return maybeTexts(await shards.read(keys.ofSession(sessionId), 'HMGET', `r:${runId}`, 'v'))[0] !== undefined
+}
