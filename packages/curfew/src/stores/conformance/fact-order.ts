@@ -23,20 +23,39 @@ function pool(): readonly Fact[] {
       const renewal = { tokenHash: `new-${n}-${at}`, persistent: false, authenticatedAtMs: t0 + 100 + at }
       facts.push({ kind: 'renewed', service: 'sessions', sessionId, renewal })
     }
-    for (const [group, at] of [['a', 7], ['c', 6], ['c', 7]] as const) {
+    for (const [group, at] of [
+      ['a', 7],
+      ['c', 6],
+      ['c', 7]
+    ] as const) {
       const end = { atMs: t0 + at, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: `run_${group}${n}` } as const
       if (n === 1) facts.push({ kind: 'ended', service: 'sessions', sessionId, group, end, keptUntilMs: t0 + at, known: [] })
     }
     for (const version of [1, 3, 2]) facts.push({ kind: 'run', service: 'sessions', run: sampleRun(n, session, [], { version }) })
   }
   for (const until of [2, 1]) facts.push({ kind: 'replay', service: 'assertionReplay', issuer: 'i', id: 'x', untilMs: t0 + until })
-  for (const [origin, number] of [['a', 1], ['a', 3], ['c', 2]] as const) {
+  for (const [origin, number] of [
+    ['a', 1],
+    ['a', 3],
+    ['c', 2]
+  ] as const) {
     facts.push({ kind: 'failed-sign-in', service: 'accountLocking', userKey: 'form:ana', origin, number, atMs: t0 + number, untilMs: t0 + hourMs })
   }
   for (const upTo of [{ a: 2 }, { c: 2, a: 1 }]) facts.push({ kind: 'sign-ins-cleared', service: 'accountLocking', userKey: 'form:ana', upTo, untilMs: t0 })
   const token = (id: string, more: Partial<Artifact>): Artifact => ({ kind: 'token', id, untilMs: t0 + hourMs, value: 1, ...more })
-  for (const [version, value, consumedAtMs] of [[1, 'z', undefined], [2, 'b', undefined], [2, 'c', undefined], [1, 'z', t0 + 3], [1, 'z', t0 + 2]] as const) {
-    facts.push({ kind: 'artifact', service: 'referenceTokens', version, artifact: token('t', { value, ...(consumedAtMs === undefined ? {} : { consumedAtMs }) }) })
+  for (const [version, value, consumedAtMs] of [
+    [1, 'z', undefined],
+    [2, 'b', undefined],
+    [2, 'c', undefined],
+    [1, 'z', t0 + 3],
+    [1, 'z', t0 + 2]
+  ] as const) {
+    facts.push({
+      kind: 'artifact',
+      service: 'referenceTokens',
+      version,
+      artifact: token('t', { value, ...(consumedAtMs === undefined ? {} : { consumedAtMs }) })
+    })
   }
   facts.push({ kind: 'artifact', service: 'referenceTokens', version: 1, artifact: token('u', { grantId: 'g' }) })
   facts.push({ kind: 'artifact', service: 'referenceTokens', version: 1, artifact: token('v', {}) })
@@ -65,8 +84,8 @@ export function factOrderTests(open: OpenStore): void {
           await factsOf(second.store).apply({ source: 'a', facts: mixed.splice(0, 1 + Math.floor(next() * 6)), nowMs: t0 })
         }
         assert.deepEqual(await known(second.store), await known(first.store))
-        assert.equal((await first.store.countLiveSessions()), 1)
-        assert.equal((await second.store.countLiveSessions()), 1)
+        assert.equal(await first.store.countLiveSessions(), 1)
+        assert.equal(await second.store.countLiveSessions(), 1)
         assert.deepEqual(await factsOf(first.store).late(10), [])
       } finally {
         await Promise.all([first.close(), second.close()])

@@ -17,7 +17,12 @@ import { readParticipants, readStored, sessionDoc } from './session-rows.ts'
 /** What the store does for other regions. */
 export function redisFacts(
   context: RedisContext,
-  { feed, lists, replication, token }: { readonly feed: Feed; readonly lists: Pick<Store, 'listSessions' | 'listRuns'>; readonly replication: Replication; readonly token: string }
+  {
+    feed,
+    lists,
+    replication,
+    token
+  }: { readonly feed: Feed; readonly lists: Pick<Store, 'listSessions' | 'listRuns'>; readonly replication: Replication; readonly token: string }
 ): FactStore {
   const { shards, keys } = context
   const ofSession: FactStore['ofSession'] = async (id) => factsOfSession((await readState(context, id)).state)
@@ -155,10 +160,7 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
     const before = read.state.session
     const hasNewCookies = before === undefined || before.tokenHash !== session?.tokenHash
     if (session !== undefined) {
-      await addEntries(context, [
-        ...(hasNewCookies ? sessionEntries(context, session) : []),
-        ...changed.flatMap((one) => participantEntries(context, id, one))
-      ])
+      await addEntries(context, [...(hasNewCookies ? sessionEntries(context, session) : []), ...changed.flatMap((one) => participantEntries(context, id, one))])
     }
     const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, group })
     const { reply } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
@@ -218,12 +220,15 @@ async function late(context: RedisContext, max: number): Promise<readonly LatePa
   const { shards } = context
   const ids = await ofAll(context, async (bucket) => texts(await shards.read(bucket, 'SRANDMEMBER', 'late', String(max))))
   const found = await Promise.all(
-    ids.flat().slice(0, max).map(async (text) => {
-      const id = text as SessionId
-      const { session, participants } = (await readState(context, id)).state
-      const owed = new Set(texts(await shards.read(context.keys.ofSession(id), 'SMEMBERS', `late:${id}`)))
-      return session === undefined ? [] : [{ session, participants: [...participants.values()].filter((one) => owed.has(one.id)) }]
-    })
+    ids
+      .flat()
+      .slice(0, max)
+      .map(async (text) => {
+        const id = text as SessionId
+        const { session, participants } = (await readState(context, id)).state
+        const owed = new Set(texts(await shards.read(context.keys.ofSession(id), 'SMEMBERS', `late:${id}`)))
+        return session === undefined ? [] : [{ session, participants: [...participants.values()].filter((one) => owed.has(one.id)) }]
+      })
   )
   return found.flat()
 }

@@ -11,7 +11,8 @@ import type { Feed } from './redis-feed.ts'
 /** Joins a fact that stands by itself; those about sessions and runs are joined elsewhere. */
 export async function applyServiceFact(context: RedisContext, feed: Feed, fact: Fact, nowMs: number): Promise<void> {
   const { shards, keys, teller } = context
-  const write = async (bucket: Bucket, name: string, args: readonly string[]): Promise<void> => void (await shards.write(bucket, name, args, { isEnding: true }))
+  const write = async (bucket: Bucket, name: string, args: readonly string[]): Promise<void> =>
+    void (await shards.write(bucket, name, args, { isEnding: true }))
   switch (fact.kind) {
     case 'opened':
     case 'participant':
@@ -34,7 +35,13 @@ export async function applyServiceFact(context: RedisContext, feed: Feed, fact: 
     case 'sign-ins-cleared': {
       const { userKey, upTo, untilMs } = fact
       const entries = Object.entries(upTo)
-      const args = [userKey, teller.group, String(Math.max(untilMs, nowMs + guardMs)), String(entries.length), ...entries.flatMap(([origin, n]) => [origin, String(n)])]
+      const args = [
+        userKey,
+        teller.group,
+        String(Math.max(untilMs, nowMs + guardMs)),
+        String(entries.length),
+        ...entries.flatMap(([origin, n]) => [origin, String(n)])
+      ]
       return write(keys.ofText(userKey), 'merge_cleared', args)
     }
     case 'transaction':
@@ -81,11 +88,16 @@ async function applyArtifact(context: RedisContext, fact: VersionedArtifact): Pr
     if (reply !== 'changed') break
   }
   // Looked at after writing: a grant that was dropped meanwhile takes this with it.
-  if (grantId !== undefined && (await shards.read(keys.ofText(grantId), 'EXISTS', `z:${pair(grantGone, grantId)}`)) === 1) await dropUnder(context, [name], grantId)
+  if (grantId !== undefined && (await shards.read(keys.ofText(grantId), 'EXISTS', `z:${pair(grantGone, grantId)}`)) === 1)
+    await dropUnder(context, [name], grantId)
 }
 
 /** The artifact of a name and the text that tells whether it changed. */
-async function readVersioned({ shards }: RedisContext, name: string, bucket: Bucket): Promise<{ readonly stored: VersionedArtifact; readonly text: string } | undefined> {
+async function readVersioned(
+  { shards }: RedisContext,
+  name: string,
+  bucket: Bucket
+): Promise<{ readonly stored: VersionedArtifact; readonly text: string } | undefined> {
   const [version, until, consumed, doc, grantId, sessionId] = maybeTexts(await shards.read(bucket, 'HMGET', `a:${name}`, 'n', 'u', 'c', 'd', 'g', 's'))
   if (doc === undefined) return undefined
   const [kind, id] = unpair(name)

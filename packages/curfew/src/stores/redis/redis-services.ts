@@ -53,7 +53,12 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     lockRead: async (userKey, nowMs, windowMs) =>
       Number(await shards.read(keys.ofText(userKey), 'ZCOUNT', `l:${userKey}`, `(${nowMs - windowMs}`, String(nowMs))),
     async lockClear(userKey) {
-      const { durability } = await shards.write(keys.ofText(userKey), 'lock_clear', [userKey, teller.group, teller.beginning({ kind: 'sign-ins-cleared', service: 'accountLocking', userKey })], { isEnding: true })
+      const { durability } = await shards.write(
+        keys.ofText(userKey),
+        'lock_clear',
+        [userKey, teller.group, teller.beginning({ kind: 'sign-ins-cleared', service: 'accountLocking', userKey })],
+        { isEnding: true }
+      )
       return { value: 'cleared', durability }
     },
     async txCreate(key, value, untilMs) {
@@ -63,7 +68,12 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     },
     txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
     async txTake(key, nowMs) {
-      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })], { isEnding: true })
+      const { reply, durability } = await shards.write(
+        keys.ofText(key),
+        'tx_take',
+        [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })],
+        { isEnding: true }
+      )
       return { value: transaction(reply, nowMs), durability }
     },
     async appendAudit(record) {

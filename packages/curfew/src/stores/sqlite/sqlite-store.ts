@@ -156,7 +156,10 @@ function factCalls(
     keepNote: async (name, text) => void (await ask('keepNote', { name, text })),
     services: (place, max) => read(() => reads.services(place, max))
   }
-  const lists = { listSessions: (query: SessionQuery) => read(() => sessions.listSessions(query)), listRuns: (query: RunQuery) => read(() => runs.listRuns(query)) }
+  const lists = {
+    listSessions: (query: SessionQuery) => read(() => sessions.listSessions(query)),
+    listRuns: (query: RunQuery) => read(() => runs.listRuns(query))
+  }
   return {
     ...factLog(parts, { ...lists, ofSession }, replication),
     group: replication.group,
