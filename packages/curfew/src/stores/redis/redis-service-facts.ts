@@ -127,7 +127,7 @@ export async function servicesPage(
   const [index = '0', offset = '0'] = (place ?? '0 0').split(' ')
   const [list, bucket] = [lists[Math.floor(Number(index) / buckets.length)], buckets[Number(index) % buckets.length]]
   if (list === undefined || bucket === undefined) return { facts: [] }
-  const [next = '0', page = []] = (await context.shards.read(bucket, 'ZSCAN', list, offset, 'COUNT', String(max))) as readonly [string, Reply]
+  const [next, page] = (await context.shards.read(bucket, 'ZSCAN', list, offset, 'COUNT', String(max))) as readonly [string, Reply]
   const found = texts(page)
   const members = found.filter((_, i) => i % 2 === 0)
   const scores = found.filter((_, i) => i % 2 === 1)
