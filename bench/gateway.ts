@@ -4,8 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
-import { revocationFingerprint } from '@curfew/codecs'
-import { RevokedSet } from '../packages/curfew/src/gateway/feed/revoked-set.ts'
+import { revocationFingerprint, RevokedSet } from '@curfew/codecs'
 import type { Ready } from './gateway-child.ts'
 
 const rounds = 5

@@ -21,17 +21,6 @@ export { type JwtPeek, peekJwt } from './jwt/peek.ts'
 export { type IdToken, type IdTokenExpectation, verifyIdToken } from './oidc/id-token.ts'
 export { backChannelLogoutEvent, type LogoutToken, type LogoutTokenExpectation, verifyLogoutToken } from './oidc/logout-token.ts'
 export { codeChallenge } from './oidc/pkce.ts'
-export {
-  type RevocationPage,
-  type RevokedEntry,
-  revocationFingerprint,
-  revocationPageAudience,
-  revocationPageCharactersMax,
-  revocationPageClaims,
-  revocationPageEntriesMax,
-  revocationPageType,
-  verifyRevocationPage
-} from './oidc/revocation-page.ts'
 export { type Claims, type TokenAlgorithm, type TokenExpectation, tokenAlgorithms } from './oidc/token.ts'
 export {
   type AgentConfig,
@@ -54,6 +43,20 @@ export {
   verifyOpenToken,
   writeOpenToken
 } from './opentoken/verify.ts'
+export { type FeedAnswer, type FeedClock, type FeedQuestion, type FeedReader, type FeedReaderDeps, startFeedReader } from './revocation/feed-reader.ts'
+export { createRevocationList, type RevocationList } from './revocation/revocation-list.ts'
+export {
+  type RevocationPage,
+  type RevokedEntry,
+  revocationFingerprint,
+  revocationPageAudience,
+  revocationPageCharactersMax,
+  revocationPageClaims,
+  revocationPageEntriesMax,
+  revocationPageType,
+  verifyRevocationPage
+} from './revocation/revocation-page.ts'
+export { RevokedSet } from './revocation/revoked-set.ts'
 export {
   type Assertion,
   type AssertionAttribute,

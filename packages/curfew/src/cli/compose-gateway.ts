@@ -3,14 +3,13 @@ import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { CurfewError } from '@curfew/codecs'
+import { createRevocationList, CurfewError, type FeedReader, startFeedReader } from '@curfew/codecs'
 import type { Registry } from '@prometheus-io/client'
 import type { GatewayConfig } from '../config/gateway-schema.ts'
 import type { Config } from '../config/schema.ts'
 import type { GatewayContext } from '../gateway/context.ts'
-import { type FeedReader, startFeedReader } from '../gateway/feed/feed-reader.ts'
+import { outboundFeed } from '../gateway/feed/outbound-feed.ts'
 import { startLocalFeed } from '../gateway/feed/local-feed.ts'
-import { createRevocationList } from '../gateway/feed/revocation-list.ts'
 import { createLiveConnections } from '../gateway/live-connections.ts'
 import { identityKeys } from '../gateway/proxy/request-headers.ts'
 import { createApplications } from '../gateway/route/applications.ts'
@@ -151,15 +150,17 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
     metrics.feedProblems.inc({ code })
     logger.warn({ event: 'gateway.feed-failed', code, err: error }, 'the revocation feed was interrupted')
   }
-  if (store !== undefined) return startLocalFeed({ store, list, clock: systemClock, onProblem: (error) => problem('CURFEW_GATEWAY_FEED_UNREACHABLE', error) })
+  if (store !== undefined) return startLocalFeed({ store, list, clock: systemClock, onProblem: (error) => problem('CURFEW_FEED_UNREACHABLE', error) })
   return startFeedReader({
-    outbound: context.outbound,
+    open: outboundFeed({
+      outbound: context.outbound,
+      url: () => provider.address('curfew_revocation_feed_endpoint', '/pf-ws/rest/sessionMgmt/revocationFeed'),
+      credentials: () => provider.credentials()
+    }),
     clock: systemClock,
     random: systemRandom,
     list,
     issuer: settings.provider.issuer,
-    url: () => provider.address('curfew_revocation_feed_endpoint', '/pf-ws/rest/sessionMgmt/revocationFeed'),
-    credentials: () => provider.credentials(),
     keys: (again) => provider.keys(again),
     onProblem: (error) => problem(error.code, error)
   })

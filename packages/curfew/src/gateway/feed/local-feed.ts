@@ -1,8 +1,6 @@
-import { revocationFingerprint, revocationPageEntriesMax } from '@curfew/codecs'
+import { type FeedReader, revocationFingerprint, type RevocationList, revocationPageEntriesMax } from '@curfew/codecs'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { Store } from '../../stores/store.ts'
-import type { FeedReader } from './feed-reader.ts'
-import type { RevocationList } from './revocation-list.ts'
 
 /** How often the store is looked at. */
 const lookMs = 50

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { CurfewError } from '@curfew/codecs'
-import { createRevocationList } from '../../../src/gateway/feed/revocation-list.ts'
+import { createRevocationList, CurfewError } from '@curfew/codecs'
 import { createSessionStatus } from '../../../src/gateway/session/session-status.ts'
 import { verdictOf } from '../../../src/gateway/session/verdict.ts'
 import { openedSession } from '../../../src/gateway/session/web-session.ts'

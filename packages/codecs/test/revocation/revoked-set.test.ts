@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { revocationFingerprint } from '@curfew/codecs'
+import { revocationFingerprint } from '../../src/revocation/revocation-page.ts'
 import fc from 'fast-check'
-import { RevokedSet } from '../../../src/gateway/feed/revoked-set.ts'
+import { RevokedSet } from '../../src/revocation/revoked-set.ts'
 
 const nowSeconds = 1_000
 

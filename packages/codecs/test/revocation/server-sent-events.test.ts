@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import { serverSentEvents } from '../../../src/gateway/feed/server-sent-events.ts'
+import { serverSentEvents } from '../../src/revocation/server-sent-events.ts'
 
 async function* chunksOf(text: string, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
   const octets = Buffer.from(text)
@@ -29,7 +29,7 @@ suite('Server-sent events', () => {
 
   test('longer than accepted end the reading', async () => {
     await assert.rejects(Array.fromAsync(serverSentEvents(chunksOf(`data: ${'a'.repeat(2_000)}`, [500, 1_500]), 1_000)), {
-      code: 'CURFEW_GATEWAY_FEED_REFUSED'
+      code: 'CURFEW_FEED_REFUSED'
     })
   })
 })

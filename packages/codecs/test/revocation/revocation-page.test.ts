@@ -10,7 +10,7 @@ import {
   revocationPageEntriesMax,
   revocationPageType,
   verifyRevocationPage
-} from '../../src/oidc/revocation-page.ts'
+} from '../../src/revocation/revocation-page.ts'
 
 const now = Temporal.Instant.from('2026-03-02T08:00:00Z')
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })

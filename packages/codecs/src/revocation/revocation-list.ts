@@ -1,4 +1,4 @@
-import { revocationFingerprint, type RevocationPage } from '@curfew/codecs'
+import { revocationFingerprint, type RevocationPage } from './revocation-page.ts'
 import { RevokedSet } from './revoked-set.ts'
 
 /** What a gateway knows of revoked sessions, and how well it knows it. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Claims, type TokenExpectation, verifyToken, wrong } from './token.ts'
+import { type Claims, type TokenExpectation, verifyToken, wrong } from '../oidc/token.ts'
 
 /** `typ` of a page of the revocation feed. */
 export const revocationPageType = 'revocations+jwt'

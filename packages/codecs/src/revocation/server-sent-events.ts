@@ -1,4 +1,4 @@
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError } from '../errors.ts'
 
 /** One event of a stream. */
 export interface ServerSentEvent {
@@ -10,7 +10,7 @@ export interface ServerSentEvent {
 /**
  * Reads a stream of server-sent events.
  * @param charactersMax - longest event; more is refused
- * @throws CURFEW_GATEWAY_FEED_REFUSED when an event grows beyond that
+ * @throws CURFEW_FEED_REFUSED when an event grows beyond that
  * @see HTML living standard, section 9.2.6 (interpreting an event stream)
  */
 export async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>, charactersMax: number): AsyncGenerator<ServerSentEvent> {
@@ -25,7 +25,7 @@ export async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>, chara
       if (event !== undefined) yield event
     }
     rest = rest.slice(from)
-    if (rest.length > charactersMax) throw new CurfewError('CURFEW_GATEWAY_FEED_REFUSED', { why: 'an event is longer than is accepted' })
+    if (rest.length > charactersMax) throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'an event is longer than is accepted' })
   }
 }
 
