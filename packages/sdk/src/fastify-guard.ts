@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { nodeRequest, parsedBody } from './node-guard.ts'
-import type { Guard } from './guard.ts'
+import { admissionOf, type Guard, splitTarget } from './guard.ts'
+import type { GuardResponse } from './http.ts'
 import type { AppSession } from './session-registry.ts'
 
 /** What the guard uses of Fastify, so that this package does not depend on it. */
@@ -41,17 +42,26 @@ export function fastifyGuard(app: FastifyLike, guard: Guard): void {
       done(null, body)
     }
   )
-  app.addHook('preHandler', async (request: RequestLike) => {
-    request.appSession = (await guard.session(request.raw.headers.cookie)) ?? null
+  const ownPaths = new Set(Object.values(guard.paths) as string[])
+  app.addHook('preHandler', async (request: RequestLike, reply: ReplyLike) => {
+    if (ownPaths.has(splitTarget(request.raw.url ?? '')[0])) return undefined
+    const admission = await admissionOf(guard, request.raw.headers.cookie)
+    if (admission.kind === 'answered') return send(reply, admission.answer)
+    if (admission.kind === 'signed-out') for (const [name, value] of Object.entries(admission.headers)) reply.header(name, value)
+    request.appSession = admission.kind === 'signed-in' ? admission.session : null
+    return undefined
   })
-  for (const url of new Set(Object.values(guard.paths) as string[])) {
+  for (const url of ownPaths) {
     app.route({ method: ['GET', 'POST'], url, handler: async (request, reply) => answer(guard, request, reply) })
   }
 }
 
 async function answer(guard: Guard, request: RequestLike, reply: ReplyLike): Promise<unknown> {
   const result = await guard.handle({ ...nodeRequest(request.raw), readBody: async () => parsedBody(request.body) })
-  if (result === undefined) return reply.code(405).send('')
-  for (const [name, value] of Object.entries(result.headers)) reply.header(name, value)
-  return reply.code(result.status).send(result.body)
+  return result === undefined ? reply.code(405).send('') : send(reply, result)
+}
+
+function send(reply: ReplyLike, answer: GuardResponse): unknown {
+  for (const [name, value] of Object.entries(answer.headers)) reply.header(name, value)
+  return reply.code(answer.status).send(answer.body)
 }

@@ -9,9 +9,30 @@ export interface Guard {
   session(cookie: string | undefined): Promise<AppSession | undefined>
   /** Where to send a browser that has to sign in first; comes back to `to`, a path of this application. */
   loginPath(to: string): string
+  /** Name of the cookie that holds the session. */
+  readonly sessionCookie: string
   /** The guard's own paths. */
   readonly paths: object
+  /** The same question as {@link session}, with what else the answer needs. Absent: the session is all there is to say. */
+  admit?(cookie: string | undefined): Promise<Admission>
 }
+
+/** How a request that is the application's goes on. */
+export type Admission =
+  | { readonly kind: 'signed-in'; readonly session: AppSession }
+  /** `headers` belong to the answer, whatever the application answers. */
+  | { readonly kind: 'signed-out'; readonly headers: Readonly<Record<string, string>> }
+  /** Instead of the application. */
+  | { readonly kind: 'answered'; readonly answer: GuardResponse }
+
+export async function admissionOf(guard: Guard, cookie: string | undefined): Promise<Admission> {
+  if (guard.admit !== undefined) return guard.admit(cookie)
+  const session = await guard.session(cookie)
+  return session === undefined ? { kind: 'signed-out', headers: {} } : { kind: 'signed-in', session }
+}
+
+/** Name of the session cookie where the application gives none. */
+export const sessionCookieDefault = 'app_session'
 
 /** A path of this application and nothing else; anything that could lead elsewhere becomes `/`. */
 export function localPath(to: string | null | undefined): string {

@@ -1,6 +1,8 @@
+export type { StreamFetch } from './application-feed.ts'
 export { expressGuard, type GuardedRequest } from './express-guard.ts'
 export { fastifyGuard } from './fastify-guard.ts'
-export type { Guard } from './guard.ts'
+export type { Admission, Guard } from './guard.ts'
+export { type CloseConnection, type CloseReason, sessionOverCode } from './held-connections.ts'
 export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
 export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
@@ -31,3 +33,14 @@ export {
   type ServiceProviderPaths
 } from './saml-service-provider.ts'
 export { type AppSession, createMemorySessionRegistry, type LogoutSubject, type SessionRegistry, sessionsMax } from './session-registry.ts'
+export {
+  createSessionGuard,
+  type EndedSessions,
+  type FeedOptions,
+  type GuardStatus,
+  type SessionGuard,
+  type SessionGuardEvent,
+  type SessionGuardOptions,
+  staleMsDefault
+} from './session-guard.ts'
+export type { SiteData } from './protected-guard.ts'

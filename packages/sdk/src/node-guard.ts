@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
-import type { Guard } from './guard.ts'
+import { admissionOf, type Guard } from './guard.ts'
 import type { AppSession } from './session-registry.ts'
 
 /** What the guard tells the application of one request. */
@@ -18,8 +18,10 @@ export async function guardNode(guard: Guard, request: IncomingMessage, response
     writeNode(response, answer)
     return { kind: 'answered' }
   }
-  const session = await guard.session(request.headers.cookie)
-  return session === undefined ? { kind: 'signed-out' } : { kind: 'signed-in', session }
+  const admission = await admissionOf(guard, request.headers.cookie)
+  if (admission.kind === 'answered') writeNode(response, admission.answer)
+  if (admission.kind === 'signed-out') for (const [name, value] of Object.entries(admission.headers)) response.setHeader(name, value)
+  return admission.kind === 'signed-in' ? admission : { kind: admission.kind }
 }
 
 /** A request of `node:http` (or of a framework built on it) for the guard. */

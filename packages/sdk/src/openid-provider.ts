@@ -7,6 +7,8 @@ export interface OpenIdProvider {
   readonly tokenEndpoint: string
   readonly jwksUri: string
   readonly endSessionEndpoint?: string
+  /** Where the provider is an authority with a revocation feed. */
+  readonly revocationFeedEndpoint?: string
 }
 
 /** A request to the provider, by whatever client the application has; the guard follows no redirects. */
@@ -66,7 +68,15 @@ async function readConfiguration(issuer: string, request: Fetch): Promise<OpenId
     throw new CurfewError('CURFEW_OIDC_PROVIDER', { issuer, why: 'its configuration is not that of this issuer' })
   }
   const endSessionEndpoint = text('end_session_endpoint')
-  return { issuer, authorizationEndpoint, tokenEndpoint, jwksUri, ...(endSessionEndpoint === undefined ? {} : { endSessionEndpoint }) }
+  const revocationFeedEndpoint = text('curfew_revocation_feed_endpoint')
+  return {
+    issuer,
+    authorizationEndpoint,
+    tokenEndpoint,
+    jwksUri,
+    ...(endSessionEndpoint === undefined ? {} : { endSessionEndpoint }),
+    ...(revocationFeedEndpoint === undefined ? {} : { revocationFeedEndpoint })
+  }
 }
 
 async function readKeySet(url: string, request: Fetch): Promise<KeySet> {

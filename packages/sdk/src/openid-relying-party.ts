@@ -1,5 +1,5 @@
 import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
-import { type Guard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
+import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -82,6 +82,7 @@ export function createRelyingParty(options: RelyingPartyOptions): RelyingParty {
   return {
     handle: (request) => guard.handle(request),
     session: (cookie) => guard.session(cookie),
+    sessionCookie: options.cookieName ?? sessionCookieDefault,
     loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
     paths
   }
@@ -118,7 +119,7 @@ class OpenIdGuard {
   }
 
   get #cookieName(): string {
-    return this.#options.cookieName ?? 'app_session'
+    return this.#options.cookieName ?? sessionCookieDefault
   }
 
   #route(method: string, path: string): ((request: GuardRequest, query: URLSearchParams) => Promise<GuardResponse>) | undefined {
@@ -220,6 +221,7 @@ class OpenIdGuard {
 
   async #openSession(token: IdToken, text: string, nowMs: number): Promise<AppSession> {
     const { sessions } = this.#options
+    const sri = token.claims['pi.sri']
     const session: AppSession = {
       id: this.#random(),
       identityProvider: token.issuer,
@@ -229,7 +231,8 @@ class OpenIdGuard {
       expiresAtMs: nowMs + sessionMsMax,
       issuedAtMs: token.issuedAtMs,
       idToken: text,
-      ...(token.sid === undefined ? {} : { sessionIndex: token.sid })
+      ...(token.sid === undefined ? {} : { sessionIndex: token.sid }),
+      ...(typeof sri === 'string' ? { sri } : {})
     }
     await sessions.open(session)
     // Asked after opening: a logout token that came in between finds the session or leaves a tombstone, never neither.

@@ -1,5 +1,5 @@
 import { CurfewError, isCurfewError, type VerifiedOpenToken } from '@curfew/codecs'
-import { type Guard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
+import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
 import { createOpenTokenAgent, type OpenTokenAgent } from './opentoken-agent.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -67,6 +67,7 @@ export function createOpenTokenApplication(options: OpenTokenApplicationOptions)
   return {
     handle: (request) => guard.handle(request),
     session: (cookie) => guard.session(cookie),
+    sessionCookie: options.cookieName ?? sessionCookieDefault,
     loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
     paths
   }
@@ -107,7 +108,7 @@ class OpenTokenGuard {
   }
 
   get #cookieName(): string {
-    return this.#options.cookieName ?? 'app_session'
+    return this.#options.cookieName ?? sessionCookieDefault
   }
 
   get #stateCookie(): string {

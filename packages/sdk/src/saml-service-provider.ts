@@ -30,7 +30,7 @@ import {
   verifyLogoutResponse,
   verifyResponse
 } from '@curfew/codecs'
-import { type Guard as ApplicationGuard, guardCookie, isOwnForm, localPath, splitTarget } from './guard.ts'
+import { type Guard as ApplicationGuard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo } from './http.ts'
 import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
@@ -106,6 +106,7 @@ export function createServiceProvider(options: ServiceProviderOptions): ServiceP
   return {
     handle: (request) => guard.handle(request),
     session: (cookie) => guard.session(cookie),
+    sessionCookie: options.cookieName ?? sessionCookieDefault,
     loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
     metadata: serviceProviderMetadata(options, paths),
     paths
@@ -149,7 +150,7 @@ class Guard {
   }
 
   get #cookieName(): string {
-    return this.#options.cookieName ?? 'app_session'
+    return this.#options.cookieName ?? sessionCookieDefault
   }
 
   #route(method: string, path: string): ((request: GuardRequest, query: string) => Promise<GuardResponse>) | undefined {
@@ -213,6 +214,7 @@ class Guard {
     if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
     const { sessions } = this.#options
     const sessionIndex = assertion.authnStatement?.sessionIndex
+    const [sri] = assertion.attributes.find(({ name }) => name === 'pi.sri')?.values ?? []
     const session: AppSession = {
       id: Buffer.from(this.#options.randomBytes(32)).toString('base64url'),
       identityProvider: this.#provider.entityId,
@@ -220,7 +222,8 @@ class Guard {
       attributes: Object.fromEntries(assertion.attributes.map((a) => [a.name, a.values])),
       createdAtMs: nowMs,
       expiresAtMs: Math.min(assertion.authnStatement?.sessionNotOnOrAfter?.epochMilliseconds ?? Number.POSITIVE_INFINITY, nowMs + sessionMsMax),
-      ...(sessionIndex === undefined ? {} : { sessionIndex })
+      ...(sessionIndex === undefined ? {} : { sessionIndex }),
+      ...(sri === undefined ? {} : { sri })
     }
     if (!(await sessions.remember(`assertion:${assertion.id}`, '1', nowMs + sessionMsMax, nowMs))) throw new CurfewError('CURFEW_SAML_REPLAYED', {})
     await sessions.open(session)

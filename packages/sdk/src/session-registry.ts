@@ -1,4 +1,4 @@
-import type { NameID } from '@curfew/codecs'
+import { type NameID, revocationFingerprint } from '@curfew/codecs'
 
 /** One signed-in user of this application. */
 export interface AppSession {
@@ -11,6 +11,8 @@ export interface AppSession {
   readonly createdAtMs: number
   /** When the assertion says the session ends at the latest. */
   readonly expiresAtMs: number
+  /** `pi.sri`: the session at the authority, where it says so; the revocation feed speaks of it. */
+  readonly sri?: string
   /** OpenID: when the provider issued the ID token. */
   readonly issuedAtMs?: number
   /** OpenID: the ID token of the sign-in, shown again at the sign-out. */
@@ -44,6 +46,12 @@ export interface SessionRegistry {
    * @see saml-core-2.0-os section 3.7.3.1
    */
   endBySubject(subject: LogoutSubject, untilMs: number): Promise<readonly AppSession[]>
+  /**
+   * Ends every session whose SRI has one of these fingerprints (`revocationFingerprint`), and returns those that were live.
+   * Called once for a page of the feed, with thousands at the first reading; a session that is opened later is refused
+   * without this.
+   */
+  endListed(fingerprints: readonly string[]): Promise<readonly AppSession[]>
   /** True when a tombstone covers this name and index. */
   isEnded(subject: Named, nowMs: number): Promise<boolean>
   /** Remembers a one-time value (assertion id, own request id). False: it was there before. */
@@ -66,7 +74,7 @@ export function createMemorySessionRegistry(): SessionRegistry {
 
   const drop = (session: AppSession): void => {
     sessions.delete(session.id)
-    for (const key of keysOf(session)) {
+    for (const key of allKeysOf(session)) {
       const ids = bySubject.get(key)
       ids?.delete(session.id)
       if (ids?.size === 0) bySubject.delete(key)
@@ -84,7 +92,7 @@ export function createMemorySessionRegistry(): SessionRegistry {
       if (sessions.size >= sessionsMax) expire(session.createdAtMs)
       if (sessions.size >= sessionsMax) throw new RangeError(`more than ${sessionsMax} sessions in one process`)
       sessions.set(session.id, session)
-      for (const key of keysOf(session)) {
+      for (const key of allKeysOf(session)) {
         const ids = bySubject.get(key) ?? new Set()
         bySubject.set(key, ids.add(session.id))
       }
@@ -108,6 +116,11 @@ export function createMemorySessionRegistry(): SessionRegistry {
         const known = tombstones.get(key) ?? { untilMs: 0, issuedUntilMs: 0 }
         tombstones.set(key, { untilMs: Math.max(untilMs, known.untilMs), issuedUntilMs: Math.max(issuedUntilMs, known.issuedUntilMs) })
       }
+      for (const session of ended) drop(session)
+      return ended
+    },
+    async endListed(fingerprints) {
+      const ended = fingerprints.flatMap((fingerprint) => [...(bySubject.get(listedKey(fingerprint)) ?? [])].flatMap((id) => sessions.get(id) ?? []))
       for (const session of ended) drop(session)
       return ended
     },
@@ -148,6 +161,15 @@ function keysOf(session: Named): readonly string[] {
   const { identityProvider, sessionIndex } = session
   const all = subjectKey(session, undefined)
   return sessionIndex === undefined ? [all] : [all, subjectKey(session, sessionIndex), indexKey(identityProvider, sessionIndex)]
+}
+
+/** The same, and its SRI by fingerprint. */
+function allKeysOf(session: AppSession): readonly string[] {
+  return session.sri === undefined ? keysOf(session) : [...keysOf(session), listedKey(revocationFingerprint(session.sri))]
+}
+
+function listedKey(fingerprint: string): string {
+  return `sri ${fingerprint}`
 }
 
 function keysOfSubject({ identityProvider, nameId, sessionIndexes }: LogoutSubject): readonly string[] {

@@ -4,10 +4,10 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { authenticateClient } from '../oidc/client-authentication.ts'
 import { noStore } from '../request.ts'
+import { revocationFeedPath } from '../session-management/paths.ts'
 import { createRevocationHub, type RevocationHub } from './hub.ts'
 import { createPages, type SignedPage } from './page.ts'
 
-export const revocationFeedPath = '/pf-ws/rest/sessionMgmt/revocationFeed'
 /** Without news a page comes so often all the same: silence means that something is wrong. */
 export const heartbeatMs = 1_000
 /** Then the reader has to come again, and prove again who it is. */

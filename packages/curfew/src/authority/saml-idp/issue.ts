@@ -127,9 +127,15 @@ const uriNames = 'urn:oasis:names:tc:SAML:2.0:attrname-format:uri'
 
 function attributesOf(connection: SamlConnection, session: Session): Assertion['attributes'] {
   return Object.entries(connection.attributes).flatMap(([name, own]) => {
-    const values = own === 'username' ? [session.username] : (session.attributes[own] ?? [])
+    const values = ownValues(session, own)
     return values.length === 0 ? [] : [{ name, nameFormat: /^(urn:|https?:)/.test(name) ? uriNames : basicNames, values }]
   })
+}
+
+/** An attribute of the user, or what only the session knows: the name, and the SRI for an application that follows the revocation feed. */
+function ownValues(session: Session, own: string): readonly string[] {
+  if (own === 'username') return [session.username]
+  return own === 'pi.sri' ? [session.sri] : (session.attributes[own] ?? [])
 }
 
 async function respond(

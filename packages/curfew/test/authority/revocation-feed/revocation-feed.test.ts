@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { revocationFingerprint, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
 import type { JSONWebKeySet } from 'jose'
-import { revocationFeedPath } from '../../../src/authority/revocation-feed/plugin.ts'
+import { revocationFeedPath } from '../../../src/authority/session-management/paths.ts'
 import type { Kit } from '../kit.ts'
 import { clientOf, createOidcKit, secret, tokensFor } from '../oidc/relying-party.ts'
 

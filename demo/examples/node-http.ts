@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type AppSession, type Guard, guardNode, type SessionGuard } from '@curfew/sdk'
+import { type Example, type ExampleOptions, guarded } from './options.ts'
+
+/** `node:http`, with a WebSocket that ends with the session. */
+export function nodeExample(options: ExampleOptions): Example {
+  const { guard, sessions } = guarded(options)
+  const server = createServer((request, response) => {
+    answer(guard, request, response).catch(() => response.writeHead(500).end())
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    guard.session(request.headers.cookie).then(
+      (session) =>
+        session === undefined ? socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n') : openSocket(sessions, session, request, socket),
+      () => socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+    )
+  })
+  return { server, sessions }
+}
+
+async function answer(guard: Guard, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const result = await guardNode(guard, request, response)
+  if (result.kind === 'answered') return
+  if (result.kind === 'signed-in') response.end(`Hello ${result.session.nameId.value}`)
+  else response.writeHead(303, { location: guard.loginPath(request.url ?? '/') }).end()
+}
+
+/** With a library it is one line: `sessions.hold(session, (code, reason) => socket.close(code, reason))`. */
+function openSocket(sessions: SessionGuard, session: AppSession, request: IncomingMessage, socket: Duplex): void {
+  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+  const forget = sessions.hold(session, (code, reason) => socket.end(closeFrame(code, reason)))
+  socket.on('close', forget).on('error', forget).resume()
+}
+
+/** RFC 6455 section 5.5.1. */
+function closeFrame(code: number, reason: string): Buffer {
+  const body = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)])
+  return Buffer.concat([Buffer.from([0x88, body.length]), body])
+}

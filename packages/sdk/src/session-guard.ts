@@ -1,0 +1,269 @@
+import {
+  createRevocationList,
+  CurfewError,
+  type FeedClock,
+  type FeedReader,
+  type NameID,
+  type RevocationList,
+  revocationFingerprint,
+  startFeedReader
+} from '@curfew/codecs'
+import { applicationFeed, type StreamFetch } from './application-feed.ts'
+import { createHeldConnections, type HeldConnections } from './held-connections.ts'
+import { createProviderSource, type Fetch } from './openid-provider.ts'
+import type { Guard } from './guard.ts'
+import { protectedGuard, type SiteData } from './protected-guard.ts'
+import type { AppSession, SessionRegistry } from './session-registry.ts'
+import { watchedRegistry } from './watched-registry.ts'
+
+/** The authority's revocation feed, and the OpenID client that may read it (`sessionRevocation: true`). */
+export interface FeedOptions {
+  /** Issuer of the authority: the address its configuration is found at, and who signs the feed. */
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  /** Reads configuration and keys. */
+  readonly fetch: Fetch
+  /** Opens the feed. The `fetch` of Node fits. */
+  readonly open: StreamFetch
+  /** What is known counts for so long, in milliseconds. Default: {@link staleMsDefault}. */
+  readonly staleMs?: number
+  /** What happens then to sessions that the feed speaks of: `refuse` (default) answers 503, `allow` lets them go on. */
+  readonly whenUnknown?: 'refuse' | 'allow'
+}
+
+export interface SessionGuardOptions {
+  /** Where the application keeps its sessions. Give {@link SessionGuard.sessions} to whatever signs people in. */
+  readonly sessions: SessionRegistry
+  /** Absent: sessions end by the receivers of the application and by {@link SessionGuard.end} only. */
+  readonly feed?: FeedOptions
+  /** What a browser throws away when it learns that its session is over; empty: nothing. Default: cache and storage. */
+  readonly clearSiteData?: readonly SiteData[]
+  readonly nowMs: () => number
+  readonly randomBytes: (count: number) => Uint8Array
+  /** Calls `act` once, later. Default: a timer of Node that keeps no process alive. */
+  readonly after?: FeedClock['after']
+  readonly onEvent?: (event: SessionGuardEvent) => void
+}
+
+/** The application's journal of the guard. */
+export type SessionGuardEvent =
+  /** A session was over by the feed, or by a call of {@link SessionGuard.end}. What receivers end, they tell themselves. */
+  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'feed' | 'call' }
+  | { readonly kind: 'feed-problem'; readonly code: string; readonly error: Error }
+  /** Closing a connection, or the registry, threw. */
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** Which sessions to end. */
+export type EndedSessions =
+  /** All that came out of one session at the authority (`pi.sri`). */
+  | { readonly by: 'sri'; readonly sri: string }
+  /** One session of an OpenID provider. */
+  | { readonly by: 'sid'; readonly issuer: string; readonly sid: string }
+  /** What a LogoutRequest names: no indexes means every session of this name. */
+  | { readonly by: 'name-id'; readonly identityProvider: string; readonly nameId: NameID; readonly sessionIndexes: readonly string[] }
+  /** Every session of one user: `sub` of an OpenID provider, or the NameID without a format. */
+  | { readonly by: 'user'; readonly identityProvider: string; readonly user: string }
+
+/** How well the guard knows what ended. */
+export interface GuardStatus {
+  /** `off` without a feed; `unknown` before the first whole reading and when that is too old. */
+  readonly feed: 'off' | 'known' | 'unknown'
+  /** When everything on the list was known for the last time. */
+  readonly completeAtMs?: number
+  readonly revoked: number
+  readonly connections: number
+}
+
+/** Ends the sessions of one application, whoever says so, and everything open under them. */
+export interface SessionGuard extends AsyncDisposable {
+  /** The registry for service provider, relying party or adapter: what ends there closes connections, too. */
+  readonly sessions: SessionRegistry
+  /** Puts this guard in front of one that signs people in. */
+  protect(guard: Guard): Guard
+  /** Ends sessions of this application; returns those that were live. Nobody else is told. */
+  end(whom: EndedSessions): Promise<readonly AppSession[]>
+  /**
+   * Keeps a connection as long as its session. Closed at once when the session ended meanwhile.
+   * @returns what forgets the connection; call it when it closed by itself
+   */
+  hold(session: AppSession, close: Parameters<HeldConnections['hold']>[1]): () => void
+  status(): GuardStatus
+  /** Resolves when the feed was read whole for the first time, at once without a feed. */
+  ready(): Promise<void>
+  stop(): Promise<void>
+}
+
+export const staleMsDefault = 10_000
+/** How often connections that outlived their session are looked for. */
+const sweepMs = 1_000
+/** How long an end by hand keeps out what was signed in before it. */
+const tombstoneMs = 15 * 60_000
+/** No session of an application is older. */
+const sessionMsMax = 24 * 3_600_000
+
+/** Starts a guard; it reads the feed until {@link SessionGuard.stop}. */
+export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
+  const guard = new FeedGuard(options)
+  return {
+    sessions: guard.sessions,
+    protect: (inner) => protectedGuard(inner, { ...options, sessions: guard.sessions, isUnknown: (session) => guard.isUnknown(session) }),
+    end: (whom) => guard.end(whom),
+    hold: (session, close) => guard.hold(session, close),
+    status: () => guard.status(),
+    ready: () => guard.ready,
+    stop: () => guard.stop(),
+    [Symbol.asyncDispose]: () => guard.stop()
+  }
+}
+
+class FeedGuard {
+  readonly sessions: SessionRegistry
+  readonly ready: Promise<void>
+  readonly #options: SessionGuardOptions
+  readonly #clock: FeedClock
+  readonly #held: HeldConnections
+  readonly #list: RevocationList
+  readonly #reader: FeedReader | undefined
+  #sweep: { cancel(): void } | undefined
+
+  constructor(options: SessionGuardOptions) {
+    this.#options = options
+    this.#clock = { nowMs: options.nowMs, after: options.after ?? nodeTimer }
+    this.#held = createHeldConnections((error) => this.#tell({ kind: 'failed', error }))
+    this.#list = createRevocationList((fingerprint) => void this.#held.closeListed(fingerprint))
+    this.sessions = watchedRegistry(options.sessions, {
+      isRevoked: ({ sri }) => sri !== undefined && this.#list.isRevoked(sri, options.nowMs()),
+      onEnded: (ids) => void this.#held.closeSessions(ids),
+      onRevoked: (session) => this.#tell({ kind: 'signed-out', session, by: 'feed' }),
+      nowMs: options.nowMs
+    })
+    const first = Promise.withResolvers<void>()
+    this.ready = first.promise
+    this.#reader = options.feed === undefined ? undefined : this.#follow(options.feed, () => first.resolve())
+    if (this.#reader === undefined) first.resolve()
+    this.#sweepLater()
+  }
+
+  /** True when nothing is known of a session that the feed would speak of. */
+  isUnknown({ sri }: AppSession): boolean {
+    const { feed } = this.#options
+    return sri !== undefined && feed !== undefined && (feed.whenUnknown ?? 'refuse') === 'refuse' && !this.#isKnown(feed)
+  }
+
+  async end(whom: EndedSessions): Promise<readonly AppSession[]> {
+    const ended = await this.#endBy(whom)
+    for (const session of ended) this.#tell({ kind: 'signed-out', session, by: 'call' })
+    return ended
+  }
+
+  hold(session: AppSession, close: Parameters<HeldConnections['hold']>[1]): () => void {
+    const forget = this.#held.hold(session, close)
+    // Held first, asked then: an end in between finds the connection or is found here, never neither.
+    this.sessions.get(session.id, this.#options.nowMs()).then(
+      (live) => live ?? this.#held.closeSessions([session.id]),
+      (error: unknown) => this.#tell({ kind: 'failed', error })
+    )
+    return forget
+  }
+
+  status(): GuardStatus {
+    const { feed } = this.#options
+    const { completeAtMs } = this.#list
+    return {
+      feed: feed === undefined ? 'off' : this.#isKnown(feed) ? 'known' : 'unknown',
+      revoked: this.#list.size,
+      connections: this.#held.count,
+      ...(completeAtMs === undefined ? {} : { completeAtMs })
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#sweep?.cancel()
+    await this.#reader?.stop()
+  }
+
+  #isKnown({ staleMs = staleMsDefault }: FeedOptions): boolean {
+    const { completeAtMs } = this.#list
+    return completeAtMs !== undefined && this.#options.nowMs() - completeAtMs <= staleMs
+  }
+
+  #endBy(whom: EndedSessions): Promise<readonly AppSession[]> {
+    const nowMs = this.#options.nowMs()
+    const { sessions } = this
+    switch (whom.by) {
+      case 'sri':
+        this.#list.add(whom.sri, nowMs + sessionMsMax, nowMs)
+        return sessions.endListed([revocationFingerprint(whom.sri)])
+      case 'sid':
+        return sessions.endBySubject({ identityProvider: whom.issuer, sessionIndexes: [whom.sid], issuedUntilMs: nowMs }, nowMs + tombstoneMs)
+      case 'name-id': {
+        const { identityProvider, nameId, sessionIndexes } = whom
+        return sessions.endBySubject({ identityProvider, nameId, sessionIndexes, issuedUntilMs: nowMs }, nowMs + tombstoneMs)
+      }
+      case 'user': {
+        const subject = { identityProvider: whom.identityProvider, nameId: { value: whom.user }, sessionIndexes: [], issuedUntilMs: nowMs }
+        return sessions.endBySubject(subject, nowMs + tombstoneMs)
+      }
+    }
+  }
+
+  #follow(feed: FeedOptions, onFirst: () => void): FeedReader {
+    const provider = createProviderSource(feed.issuer, feed.fetch)
+    const { clientId, clientSecret } = feed
+    return startFeedReader({
+      clock: this.#clock,
+      random: { fraction: () => Buffer.from(this.#options.randomBytes(4)).readUInt32BE() / 2 ** 32 },
+      list: this.#list,
+      issuer: feed.issuer,
+      open: applicationFeed({
+        fetch: feed.open,
+        clock: this.#clock,
+        clientId,
+        clientSecret,
+        async url() {
+          const { revocationFeedEndpoint } = await provider.configuration()
+          if (revocationFeedEndpoint === undefined) throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it has no revocation feed' })
+          return revocationFeedEndpoint
+        }
+      }),
+      keys: async (again) => {
+        const fresh = again ? await provider.freshKeys(this.#options.nowMs()) : undefined
+        return (fresh ?? (await provider.keys())) as Awaited<ReturnType<Parameters<typeof startFeedReader>[0]['keys']>>
+      },
+      onPage: ({ entries, hasMore }) => {
+        this.#endListed(entries.map(({ fingerprint }) => fingerprint))
+        if (!hasMore) onFirst()
+      },
+      onProblem: (error) => this.#tell({ kind: 'feed-problem', code: error.code, error })
+    })
+  }
+
+  /** The list refuses these sessions already; here they leave the registry and are told of. */
+  #endListed(fingerprints: readonly string[]): void {
+    if (fingerprints.length === 0) return
+    this.sessions.endListed(fingerprints).then(
+      (ended) => {
+        for (const session of ended) this.#tell({ kind: 'signed-out', session, by: 'feed' })
+      },
+      (error: unknown) => this.#tell({ kind: 'failed', error })
+    )
+  }
+
+  #sweepLater(): void {
+    this.#sweep = this.#clock.after(sweepMs, () => {
+      this.#held.expire(this.#options.nowMs())
+      this.#sweepLater()
+    })
+  }
+
+  #tell(event: SessionGuardEvent): void {
+    this.#options.onEvent?.(event)
+  }
+}
+
+const nodeTimer: FeedClock['after'] = (delayMs, act) => {
+  const timer = setTimeout(act, delayMs)
+  timer.unref()
+  return { cancel: () => clearTimeout(timer) }
+}
