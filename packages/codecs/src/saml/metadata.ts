@@ -27,6 +27,8 @@ export interface KeyDescriptor {
   readonly use?: 'signing' | 'encryption'
   /** Base64 of DER. */
   readonly certificates: readonly string[]
+  /** Identifiers of how this key may be used to encrypt, most wanted first (Metadata 2.4.1.1). */
+  readonly encryptionMethods?: readonly string[]
 }
 
 /** How an entity presents itself to people (mdui:UIInfo), by language. */
@@ -125,7 +127,8 @@ function commonNodes(role: Role): readonly (XmlNode | undefined)[] {
           'ds:KeyInfo',
           {},
           key.certificates.map((certificate) => node('ds:X509Data', {}, [node('ds:X509Certificate', {}, [certificate])]))
-        )
+        ),
+        ...(key.encryptionMethods ?? []).map((uri) => node('md:EncryptionMethod', { Algorithm: uri }))
       ])
     ),
     ...role.singleLogoutServices.map((service) => endpointNode('md:SingleLogoutService', service)),
@@ -251,7 +254,12 @@ function readKey(element: XmlElement): KeyDescriptor {
     .filter((child) => is(child, ns.ds, 'X509Data'))
     .flatMap((data) => childElements(data).filter((child) => is(child, ns.ds, 'X509Certificate')))
     .map((certificate) => certificateBase64(text(certificate)))
-  return { certificates, ...(use === 'signing' || use === 'encryption' ? { use } : {}) }
+  const encryptionMethods = services(element, 'EncryptionMethod').flatMap((method) => attribute(method, 'Algorithm') ?? [])
+  return {
+    certificates,
+    ...(use === 'signing' || use === 'encryption' ? { use } : {}),
+    ...(encryptionMethods.length === 0 ? {} : { encryptionMethods })
+  }
 }
 
 function readUi(element: XmlElement): UIInfo {

@@ -7,7 +7,7 @@ import { type AuthorityKey, deriveSecret } from '../platform/keys.ts'
 import { createLocator } from '../platform/locator.ts'
 import type { Logger } from '../platform/logger.ts'
 import { systemRandom } from '../platform/random.ts'
-import { ownKeyOf, readSecret } from './key-files.ts'
+import { encryptionCertificate, ownKeyOf, readSecret } from './key-files.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
 import { openUsers } from './users-setup.ts'
 
@@ -51,6 +51,7 @@ export async function authoritySettings(config: Config, keys: readonly Authority
   const master = readSecret(config.sessions.secretFile)
   const brand = loadBrand(config.brand)
   const { clockSkewSeconds, assertionMinutes } = config.saml
+  const encryptingTo = encryptionCertificate(config)
   return {
     locator: createLocator([master], systemRandom),
     users: await openUsers(config.signOn.users, logger),
@@ -62,7 +63,13 @@ export async function authoritySettings(config: Config, keys: readonly Authority
     sriRevocationMs: config.sessions.revocationMinutes * 60_000,
     redirects: redirectPolicy(config),
     pingOne: pingOneSettings(config),
-    saml: { entityId: config.saml.entityId ?? originOf(config), keys: keys.map(ownKeyOf), clockSkewSeconds, assertionMinutes },
+    saml: {
+      entityId: config.saml.entityId ?? originOf(config),
+      keys: keys.map(ownKeyOf),
+      clockSkewSeconds,
+      assertionMinutes,
+      ...(encryptingTo === undefined ? {} : { encryptionCertificate: encryptingTo })
+    },
     organisation: brand.organisation,
     pageContext: createPageContext(brand, systemRandom),
     trustedProxies: config.server.trustedProxies

@@ -30,7 +30,7 @@ import { composeGateway, type GatewayComposition, type GatewayParts } from './co
 import { connectionsDeps, fetchKeys, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
 import { gatewaySettings } from './gateway-settings.ts'
-import { adminToken, certificateFacts, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
+import { adminToken, certificateFacts, decryptionOf, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
 import { openClients } from './clients-setup.ts'
 import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
@@ -69,7 +69,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const entityId = config.saml.entityId ?? originOf(config)
   const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
   const connections = opened.use(
-    await openConnections(connectionsDeps({ keys, outbound, logger }), {
+    await openConnections(connectionsDeps({ keys, decryption: decryptionOf(config, entityId), outbound, logger }), {
       applications: config.connections.filter((connection) => connection.protocol === 'saml'),
       identityProviders: config.identityProviders.filter((provider) => provider.protocol === 'saml')
     })
@@ -108,7 +108,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     random,
     ids,
     senders: [
-      createSamlSender({ entityId, connections, ids, outbound }),
+      createSamlSender({ entityId, connections, ids, outbound, random }),
       createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator }),
       createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })

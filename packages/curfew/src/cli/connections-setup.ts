@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, type Decryption } from '@curfew/codecs'
 import type { OpenIdUpstreamSettings } from '../authority/oidc-rp/settings.ts'
 import type { ClientSettings } from '../authority/oidc/settings.ts'
 import type { ConnectionsDeps } from '../authority/saml/connections.ts'
@@ -38,16 +38,19 @@ export async function fetchKeys(outbound: Outbound, url: string): Promise<Respon
 /** How connections read what they need; `curfew doctor` reads them the same way. */
 export function connectionsDeps({
   keys,
+  decryption,
   outbound,
   logger
 }: {
   readonly keys: readonly AuthorityKey[]
+  readonly decryption: Decryption | undefined
   readonly outbound: Outbound
   readonly logger: Logger
 }): ConnectionsDeps {
   return {
     clock: systemClock,
     ownKeys: keys.map(ownKeyOf),
+    ...(decryption === undefined ? {} : { decryption }),
     readFile: (path) => readFile(path),
     fetchMetadata: (url) => fetchMetadata(outbound, url),
     onProblem: (id, error) => logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the metadata of ${id} could not be read`)

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, type Decryption } from '@curfew/codecs'
 import type { AdminPeer } from '../admin/context.ts'
 import { makeTokenKey, readTokenKey } from '../authority/oidc/keys.ts'
 import type { TokenKey } from '../authority/oidc/settings.ts'
 import type { OwnKey } from '../authority/saml/settings.ts'
 import type { Config } from '../config/schema.ts'
 import { createReceiptSigner, type ReceiptSigner } from '../engine/receipt.ts'
-import { type AuthorityKey, readAuthorityKey } from '../platform/keys.ts'
+import { type AuthorityKey, readAuthorityKey, readDecryptionKey } from '../platform/keys.ts'
 
 /** Keys of their own, or those of SAML that tokens can be signed with. */
 export async function readTokenKeys(config: Config, keys: readonly AuthorityKey[]): Promise<readonly TokenKey[]> {
@@ -37,6 +37,19 @@ export function receiptSigner(entityId: string, [first]: readonly AuthorityKey[]
 /** Reads one signing key of the configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
 export function readKey(key: Config['saml']['keys'][number]): AuthorityKey {
   return readAuthorityKey(readText(key.key), readText(key.certificate), key.algorithm, key.key)
+}
+
+/** The keys that partners encrypt to, the published one first; undefined without any. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
+export function decryptionOf({ saml }: Config, recipient: string): Decryption | undefined {
+  if (saml.decryptionKeys.length === 0) return undefined
+  const keys = saml.decryptionKeys.map(({ key, certificate }) => readDecryptionKey(readText(key), readText(certificate), key).decryption)
+  return { keys, recipient }
+}
+
+/** Certificate that partners encrypt to, as base64 of its DER. */
+export function encryptionCertificate({ saml }: Config): string | undefined {
+  const [first] = saml.decryptionKeys
+  return first === undefined ? undefined : readDecryptionKey(readText(first.key), readText(first.certificate), first.key).certificateBase64
 }
 
 /** The part of a key that signs messages. */

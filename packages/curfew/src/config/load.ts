@@ -357,7 +357,7 @@ function absolutePaths(config: Config, folder: string): Config {
     server: serverPaths(config.server, full),
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
     store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
-    saml: { ...config.saml, keys: config.saml.keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) })) },
+    saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: { ...config.signOn, users: full(config.signOn.users), adapterLogout: withFullTemplate(config.signOn.adapterLogout, full) },
     brand: brandPaths(config.brand, full),
@@ -403,13 +403,18 @@ function withFullTemplate(logout: Config['signOn']['adapterLogout'], full: <T ex
   return logout === undefined ? undefined : { ...logout, template: full(logout.template) }
 }
 
-type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'metadata'>
+function pairs<K extends { readonly key: string; readonly certificate: string }>(keys: readonly K[], full: FullPath): K[] {
+  return keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) }))
+}
+
+type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'encryption' | 'metadata'>
 
 function withFullPaths<P extends FilesOfPartner>(partner: P, full: <T extends string | undefined>(path: T) => T): P {
-  const { metadata, certificates } = partner
+  const { metadata, certificates, encryption } = partner
   return {
     ...partner,
     certificates: certificates?.map((certificate) => full(certificate)),
+    encryption: encryption === undefined ? undefined : { ...encryption, certificate: full(encryption.certificate) },
     metadata: metadata === undefined ? undefined : { ...metadata, file: full(metadata.file), certificate: full(metadata.certificate) }
   }
 }

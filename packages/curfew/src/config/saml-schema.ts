@@ -13,6 +13,13 @@ export const saml = z
       .array(z.strictObject({ key: path, certificate: path, algorithm: algorithm.default('rsa-sha256') }))
       .min(1)
       .describe('Signing keys, PEM files. The first signs, all are published.'),
+    decryptionKeys: z
+      .array(z.strictObject({ key: path, certificate: path }))
+      .max(2)
+      .default([])
+      .describe(
+        'RSA keys that partners encrypt to, PEM files. The first is published, both decrypt: put a new one first and take the old one out when partners have the new metadata.'
+      ),
     clockSkewSeconds: z.int().min(0).max(600).default(60),
     assertionMinutes: z.int().min(1).max(60).default(5).describe('How long an assertion may be used.')
   })
@@ -48,6 +55,18 @@ const samlPartner = {
   certificates: z.array(path).optional().describe('Signing certificates of the partner, PEM files.'),
   embedCertificate: z.boolean().optional(),
   algorithm: algorithm.optional(),
+  encryption: z
+    .strictObject({
+      content: z.enum(['aes-256-gcm', 'aes-128-gcm']).optional().describe('Default: the first of them in its metadata, else aes-256-gcm.'),
+      keyTransport: z.enum(['rsa-oaep', 'rsa-oaep-sha256']).optional().describe('Default: rsa-oaep, which every product reads.'),
+      certificate: path.optional().describe('Certificate to encrypt to, PEM file. Default: from its metadata.')
+    })
+    .optional()
+    .describe('How things are encrypted for it, where encrypt is set.'),
+  allowCbc: z
+    .boolean()
+    .optional()
+    .describe('It may encrypt with AES-CBC, which carries no proof of its own: read only where a signature covers the cipher text. Default: false.'),
   frames: z.boolean().optional().describe('Its logout works in a hidden frame: it finds sessions without cookies and allows framing.'),
   returnsBrowser: z.boolean().optional().describe('false: known not to send the browser back; it comes last.')
 }
@@ -68,6 +87,10 @@ export const samlConnection = z
       )
       .optional(),
     nameId: z.strictObject({ format: nameIdKind.optional(), attribute: z.string().optional() }).optional(),
+    encrypt: z
+      .enum(['assertions', 'nameId', 'both'])
+      .optional()
+      .describe('assertions: as a whole. nameId: the NameID, in assertions and LogoutRequests. both: whole assertions, and the NameID in LogoutRequests.'),
     requireSignedAuthnRequests: z.boolean().optional(),
     signResponse: z.boolean().optional()
   })
@@ -81,6 +104,7 @@ export const samlIdentityProvider = z
       .min(1)
       .optional()
       .describe('Where people are sent to sign in.'),
+    encrypt: z.literal('nameId').optional().describe('The NameID in LogoutRequests to it is encrypted.'),
     nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
     username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.'),
     targetUrl: url.optional().describe('Where a sign-in ends that nobody asked for here.'),

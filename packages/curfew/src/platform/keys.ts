@@ -2,6 +2,8 @@ import { createPrivateKey, createSecretKey, hkdfSync, type KeyObject } from 'nod
 import {
   certificateBase64,
   CurfewError,
+  type DecryptionKey,
+  makeDecryptionKey,
   requireSigningKey,
   type SignatureAlgorithm,
   type SigningKey,
@@ -28,6 +30,23 @@ export function readAuthorityKey(keyPem: string, certificatePem: string, algorit
   if (!isPair) throw new CurfewError('CURFEW_CONFIG_KEY', { where, why: 'the certificate belongs to another key' })
   const certificate = certificateBase64(certificatePem)
   return { signing: { key, algorithm, certificate }, verification, certificateBase64: certificate }
+}
+
+/** A key that partners encrypt to, with its certificate. */
+export interface AuthorityDecryptionKey {
+  readonly decryption: DecryptionKey
+  readonly verification: VerificationKey
+  readonly certificateBase64: string
+}
+
+/** The same for a key that decrypts. @throws CURFEW_CONFIG_KEY, CURFEW_SAML_KEY_TOO_WEAK */
+export function readDecryptionKey(keyPem: string, certificatePem: string, where: string): AuthorityDecryptionKey {
+  const key = privateKey(keyPem, where)
+  const decryption = makeDecryptionKey(key)
+  const verification = verificationKeyFromCertificate(certificatePem)
+  if (verification.key.asymmetricKeyType !== 'rsa' || !samePublicKey(key, verification.key))
+    throw new CurfewError('CURFEW_CONFIG_KEY', { where, why: 'the certificate belongs to another key' })
+  return { decryption, verification, certificateBase64: certificateBase64(certificatePem) }
 }
 
 function privateKey(pem: string, where: string): KeyObject {

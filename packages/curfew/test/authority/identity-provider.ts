@@ -6,6 +6,7 @@ import {
   decodePost,
   decodeRedirect,
   decodeSoap,
+  encryptAssertion,
   encodePost,
   encodeRedirect,
   encodeSoap,
@@ -14,6 +15,7 @@ import {
   nameIdFormat,
   type PeerKeys,
   type Response,
+  type Seal,
   type SigningKey,
   type Status,
   serialiseAssertion,
@@ -68,6 +70,8 @@ export interface Answer {
   readonly audience?: string
   readonly recipient?: string
   readonly signing?: SigningKey
+  /** Encrypts the assertion, after it was signed. */
+  readonly seal?: Seal
 }
 
 let serial = 0
@@ -126,7 +130,8 @@ export function createUpstream(id: string, clock: Clock, authority: KeyPair, set
       }
       const said = answer.status ?? status.success()
       const signed = status.isSuccess(said) ? await signMessage(serialiseAssertion(assertion), answer.signing ?? signing) : undefined
-      const parts = serialiseResponse({ kind: 'Response', ...head(), destination: recipient, status: said, ...inResponseTo, ...answer.response }, signed)
+      const carried = signed === undefined || answer.seal === undefined ? signed : encryptAssertion(signed, answer.seal)
+      const parts = serialiseResponse({ kind: 'Response', ...head(), destination: recipient, status: said, ...inResponseTo, ...answer.response }, carried)
       const relay = answer.relayState === undefined ? {} : { relayState: answer.relayState }
       return encodePost(await signMessage(parts, answer.signing ?? signing), { parameter: 'SAMLResponse', ...relay }).fields
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
+import type { Decryption } from '@curfew/codecs'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
@@ -66,8 +67,14 @@ export interface KitOptions {
   readonly startMs?: number
   /** Shared with other kits; instead of one that starts at `startMs`. */
   readonly clock?: FakeClock
+  /** PEM certificates to encrypt to, by partner; for those whose settings say `encrypt`. */
+  readonly encryptionPems?: Readonly<Record<string, string>>
+  /** What partners encrypt to, with the certificate in metadata. */
+  readonly decryption?: Decryption & { readonly certificate: string }
   /** Key of the identity provider, with its algorithm. */
   readonly ownKey?: OwnKey
+  /** The same with more than one; the first signs. */
+  readonly ownKeys?: readonly OwnKey[]
   /** Keys that sign tokens, in configured order; absent: `ownKey`. */
   readonly tokenKeys?: readonly KeyObject[]
   /** Connections beside those of `partners`. */
@@ -174,16 +181,25 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   const clock = options.clock ?? createFakeClock(options.startMs)
   const random = seededRandom()
   const ids = createIds(random)
-  const ownKeys: readonly OwnKey[] = [options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }]
+  const ownKeys: readonly OwnKey[] = options.ownKeys ?? [
+    options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }
+  ]
   const names = Object.entries(options.partners ?? { payroll: {}, intranet: {} })
   const partners = Object.fromEntries(
     await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const))
   )
   const peers = [...Object.values(partners).map(({ settings, pair }) => ({ settings, certificatePem: pair.certificatePem })), ...(options.connections ?? [])]
-  const parts = (certificatePem: string) => ({ descriptor: undefined, certificates: [certificatePem], ownKeys, nowMs: clock.nowMs() })
+  const parts = (id: string, certificatePem: string) => ({
+    descriptor: undefined,
+    certificates: [certificatePem],
+    ownKeys,
+    nowMs: clock.nowMs(),
+    ...(options.encryptionPems?.[id] === undefined ? {} : { encryptionCertificate: options.encryptionPems[id] }),
+    ...(options.decryption === undefined ? {} : { decryption: options.decryption })
+  })
   const connections = fixedConnections([
-    ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(certificatePem) })),
-    ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(certificatePem) }))
+    ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(settings.id, certificatePem) })),
+    ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(settings.id, certificatePem) }))
   ])
   const tokenKeys = await Promise.all((options.tokenKeys ?? [ownKeys[0]?.key ?? authorityPair.key]).map((key) => makeTokenKey(key, 'kit')))
   const configured = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))
@@ -230,7 +246,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     random,
     ids,
     senders: [
-      createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound }),
+      createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound, random }),
       createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator }),
       createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
@@ -353,7 +369,13 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     sriRevocationMs: 490 * 60_000,
     redirects: makeRedirectPolicy({ signOn, logout, targetUrls, ...options.redirects }),
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
-    saml: { entityId: options.baseUrl ?? authorityUrl, keys: ownKeys, clockSkewSeconds: 60, assertionMinutes: 5 },
+    saml: {
+      entityId: options.baseUrl ?? authorityUrl,
+      keys: ownKeys,
+      clockSkewSeconds: 60,
+      assertionMinutes: 5,
+      ...(options.decryption === undefined ? {} : { encryptionCertificate: options.decryption.certificate })
+    },
     oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
     clientCertificates: createClientCertificates({
       clock: parts.clock,

@@ -1,4 +1,13 @@
-import { bindingUri, type EntityDescriptor, type IDPRole, serialiseMetadata, signMessage, type SPRole } from '@curfew/codecs'
+import {
+  bindingUri,
+  type EntityDescriptor,
+  type IDPRole,
+  type KeyDescriptor,
+  offeredEncryptionMethods,
+  serialiseMetadata,
+  signMessage,
+  type SPRole
+} from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
@@ -61,7 +70,7 @@ function serviceProviderRole(ctx: MetadataDeps): SPRole {
 
 function commonRole(ctx: MetadataDeps, own: SamlRole): Pick<IDPRole, 'keys' | 'nameIdFormats' | 'singleLogoutServices'> {
   return {
-    keys: ctx.saml.keys.map((key) => ({ use: 'signing', certificates: [key.certificate] })),
+    keys: [...ctx.saml.keys.map((key): KeyDescriptor => ({ use: 'signing', certificates: [key.certificate] })), ...encryptionKeys(ctx)],
     nameIdFormats: offeredFormats,
     singleLogoutServices: [
       { binding: bindingUri('redirect'), location: singleLogoutUrl(ctx, own) },
@@ -69,4 +78,11 @@ function commonRole(ctx: MetadataDeps, own: SamlRole): Pick<IDPRole, 'keys' | 'n
       { binding: bindingUri('soap'), location: singleLogoutSoapUrl(ctx, own) }
     ]
   }
+}
+
+/** The first decryption key; a second one only still opens what was encrypted to the metadata before. */
+function encryptionKeys({ saml }: MetadataDeps): readonly KeyDescriptor[] {
+  const { encryptionCertificate } = saml
+  if (encryptionCertificate === undefined) return []
+  return [{ use: 'encryption', certificates: [encryptionCertificate], encryptionMethods: offeredEncryptionMethods }]
 }

@@ -3,6 +3,7 @@ import {
   bearerMethod,
   CurfewError,
   encodePost,
+  encryptAssertion,
   type NameID,
   nameIdFormat,
   type Status,
@@ -18,6 +19,7 @@ import type { Session } from '../../core/session.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlConnection } from '../saml/connection.ts'
+import { assertionSeal, nameIdSeal } from '../saml/encryption.ts'
 import { instant } from '../saml/endpoints.ts'
 import { participantIdOf } from '../saml/participant-id.ts'
 import { chooseFormat, nameIdFor } from './name-id.ts'
@@ -46,10 +48,17 @@ export async function issueResponse(ctx: AuthorityContext, issue: Issue): Promis
   const nowMs = ctx.clock.nowMs()
   const participant = participantOf(ctx, issue, nameId, nowMs)
   await record(ctx, session, participant)
-  const assertion = await signMessage(serialiseAssertion(assertionOf(ctx, issue, participant, nowMs)), connection.signing)
+  const assertion = await signedAssertion(ctx, connection, assertionOf(ctx, issue, participant, nowMs))
   ctx.metrics.assertionsIssued.inc({ peer: connection.id })
   ctx.logger.info({ event: 'assertion.issued', connection: connection.id, session: session.id }, `Assertion issued to ${connection.id}`)
   return respond(ctx, connection, wish, status.success(), assertion)
+}
+
+/** Signed first, then encrypted: whoever reads it can show what was said. What is hidden as a whole is not hidden twice. */
+async function signedAssertion(ctx: AuthorityContext, connection: SamlConnection, assertion: Assertion): Promise<string> {
+  const seal = assertionSeal(connection, ctx.random)
+  const signed = await signMessage(serialiseAssertion(assertion, seal === undefined ? nameIdSeal(connection, ctx.random) : undefined), connection.signing)
+  return seal === undefined ? signed : encryptAssertion(signed, seal)
 }
 
 /** A Response without assertion: tells the partner why the user was not signed in. */
@@ -143,7 +152,7 @@ async function respond(
   connection: SamlConnection,
   wish: SsoWish,
   result: Status,
-  signedAssertion: string | undefined
+  assertion: string | undefined
 ): Promise<BrowserInstruction> {
   const parts = serialiseResponse(
     {
@@ -155,10 +164,10 @@ async function respond(
       status: result,
       ...(wish.requestId === undefined ? {} : { inResponseTo: wish.requestId })
     },
-    signedAssertion
+    assertion
   )
   // An error has no assertion that could carry the signature.
-  const isSigned = connection.signResponse || signedAssertion === undefined
+  const isSigned = connection.signResponse || assertion === undefined
   const xml = isSigned ? await signMessage(parts, connection.signing) : parts.head + parts.tail
   const relay = wish.relayState === undefined ? {} : { relayState: wish.relayState }
   const { fields } = encodePost(xml, { parameter: 'SAMLResponse', ...relay })

@@ -2,6 +2,7 @@ import {
   type Binding,
   bindingFromUri,
   CurfewError,
+  type Decryption,
   type EntityDescriptor,
   type IDPRole,
   type PeerKeys,
@@ -11,6 +12,7 @@ import {
   verificationKeyFromCertificate
 } from '@curfew/codecs'
 import type { LogoutChannel, Peer } from '../../core/peer.ts'
+import { encryptionOf, type PartnerEncryption } from './encryption.ts'
 import type { ConnectionSettings, IdentityProviderSettings, NameIdKind, OwnKey, PartnerSettings, Profiles, SamlRole, SingleSignOnSettings } from './settings.ts'
 
 /** Where a partner takes assertions. */
@@ -43,6 +45,8 @@ interface Partner {
   /** SAML attribute name to attribute of the user. */
   readonly attributes: Readonly<Record<string, string>>
   readonly signing: SigningKey
+  /** Absent: nothing is encrypted for it. */
+  readonly encryption?: PartnerEncryption
 }
 
 /** A service provider: we issue assertions to it. */
@@ -77,6 +81,10 @@ export interface ConnectionParts<S extends PartnerSettings = ConnectionSettings>
   /** PEM texts of `settings.certificates`. */
   readonly certificates: readonly string[]
   readonly ownKeys: readonly OwnKey[]
+  /** PEM text of `settings.encryption.certificate`. */
+  readonly encryptionCertificate?: string
+  /** Keys that partners encrypt to. */
+  readonly decryption?: Decryption
   readonly nowMs: number
 }
 
@@ -156,13 +164,24 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
     ...shown,
     entityId,
     peer,
-    verification: { entityId, keys: verificationKeys(parts, role) },
+    verification: { entityId, keys: verificationKeys(parts, role), ...decryptionOf(parts) },
     logoutServices,
     incomingBindings: new Set(settings.incomingBindings ?? allBindings),
     profiles,
     attributes: settings.attributes ?? {},
-    signing: signingKey(parts)
+    signing: signingKey(parts),
+    ...partnerEncryption(parts, role, entityId)
   }
+}
+
+function decryptionOf({ settings, decryption }: ConnectionParts<PartnerSettings>): Pick<PeerKeys, 'decryption'> {
+  return decryption === undefined ? {} : { decryption: { ...decryption, allowsCbc: settings.allowCbc ?? false } }
+}
+
+function partnerEncryption(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined, entityId: string): Pick<Partner, 'encryption'> {
+  const encryption = encryptionOf(parts.settings, role?.keys ?? [], parts.encryptionCertificate, entityId)
+  if (typeof encryption === 'string') throw unusable(parts.settings, encryption)
+  return encryption === undefined ? {} : { encryption }
 }
 
 function verificationKeys({ certificates }: ConnectionParts<PartnerSettings>, role: SPRole | IDPRole | undefined): readonly VerificationKey[] {

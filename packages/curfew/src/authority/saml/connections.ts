@@ -1,4 +1,4 @@
-import { CurfewError, type EntityDescriptor, parseMetadata, verificationKeyFromCertificate, verifyMetadata } from '@curfew/codecs'
+import { CurfewError, type Decryption, type EntityDescriptor, parseMetadata, verificationKeyFromCertificate, verifyMetadata } from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
@@ -34,6 +34,8 @@ export interface LiveConnections extends Connections, AsyncDisposable {
 export interface ConnectionsDeps {
   readonly clock: Clock
   readonly ownKeys: readonly OwnKey[]
+  /** Keys that partners encrypt to; absent: nothing encrypted is taken. */
+  readonly decryption?: Decryption
   readFile(path: string): Promise<Uint8Array>
   /** Reads metadata over the one outbound door. */
   fetchMetadata(url: string): Promise<Uint8Array>
@@ -141,8 +143,11 @@ function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | Identity
 async function loadParts(deps: ConnectionsDeps, settings: PartnerSettings, role: SamlRole): Promise<Omit<ConnectionParts, 'settings'>> {
   const decode = new TextDecoder()
   const certificates = await Promise.all((settings.certificates ?? []).map(async (path) => decode.decode(await deps.readFile(path))))
+  const encrypting = settings.encryption?.certificate
+  const encryptionCertificate = encrypting === undefined ? {} : { encryptionCertificate: decode.decode(await deps.readFile(encrypting)) }
   const descriptor = await loadDescriptor(deps, settings, role)
-  return { descriptor, certificates, ownKeys: deps.ownKeys, nowMs: deps.clock.nowMs() }
+  const decryption = deps.decryption === undefined ? {} : { decryption: deps.decryption }
+  return { descriptor, certificates, ...encryptionCertificate, ...decryption, ownKeys: deps.ownKeys, nowMs: deps.clock.nowMs() }
 }
 
 async function loadDescriptor(deps: ConnectionsDeps, settings: PartnerSettings, role: SamlRole): Promise<EntityDescriptor | undefined> {

@@ -4,6 +4,7 @@ import {
   type LogoutRequest,
   type LogoutResponse,
   logoutReason,
+  type Seal,
   type SignableParts,
   type Status,
   serialiseLogoutRequest,
@@ -58,9 +59,14 @@ function reasonUri(reason: EndReason): string {
   }
 }
 
-/** Puts a LogoutRequest on the way through the browser. */
-export function requestInstruction(connection: SamlPartner, binding: 'redirect' | 'post', url: string, request: LogoutRequest): Promise<BrowserInstruction> {
-  return instruct(connection, { binding, url, parameter: 'SAMLRequest' }, serialiseLogoutRequest(request), undefined)
+/** Puts a LogoutRequest on the way through the browser. @param seal - encrypts the subject; undefined: it goes as it is */
+export function requestInstruction(
+  connection: SamlPartner,
+  way: { readonly binding: 'redirect' | 'post'; readonly url: string },
+  request: LogoutRequest,
+  seal: Seal | undefined
+): Promise<BrowserInstruction> {
+  return instruct(connection, { ...way, parameter: 'SAMLRequest' }, serialiseLogoutRequest(request, seal), undefined)
 }
 
 /** The answer to a partner's LogoutRequest. `destination` absent: SOAP, in the same exchange. */

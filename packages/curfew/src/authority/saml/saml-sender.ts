@@ -17,8 +17,10 @@ import type { BrowserAnswer, BrowserInstruction, Sender, SendRequest, SendResult
 import { isSilent } from '../../core/peer.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
+import type { Random } from '../../platform/random.ts'
 import type { SamlPartner } from './connection.ts'
 import type { Connections } from './connections.ts'
+import { nameIdSeal } from './encryption.ts'
 import { logoutRequestOf, requestInstruction } from './logout-message.ts'
 
 export interface SamlSenderDeps {
@@ -26,6 +28,7 @@ export interface SamlSenderDeps {
   readonly connections: Connections
   readonly ids: Ids
   readonly outbound: Pick<Outbound, 'request'>
+  readonly random: Pick<Random, 'bytes'>
 }
 
 /** Tells SAML partners that a session ended. */
@@ -41,7 +44,7 @@ export function createSamlSender(deps: SamlSenderDeps): Sender {
 async function sendBySoap(deps: SamlSenderDeps, request: SendRequest, signal: AbortSignal): Promise<SendResult> {
   const connection = deps.connections.byId(request.delivery.peerId)
   if (connection === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_SAML_PEER_UNKNOWN', retryable: false }
-  const signed = await signMessage(serialiseLogoutRequest(logoutRequestOf(deps.entityId, request)), connection.signing)
+  const signed = await signMessage(serialiseLogoutRequest(logoutRequestOf(deps.entityId, request), nameIdSeal(connection, deps.random)), connection.signing)
   let answer: OutboundResponse
   try {
     answer = await deps.outbound.request({
@@ -107,5 +110,6 @@ function prepareBrowser(deps: SamlSenderDeps, request: SendRequest): Promise<Bro
   const connection = deps.connections.byId(request.delivery.peerId)
   if (connection === undefined || channel.kind === 'server' || channel.binding === 'end-session' || isSilent(channel))
     throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: request.delivery.peerId })
-  return requestInstruction(connection, channel.binding, channel.url, logoutRequestOf(deps.entityId, request))
+  const { binding, url } = channel
+  return requestInstruction(connection, { binding, url }, logoutRequestOf(deps.entityId, request), nameIdSeal(connection, deps.random))
 }

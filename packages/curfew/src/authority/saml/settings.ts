@@ -1,4 +1,5 @@
 import type { Binding, SignatureAlgorithm, SigningKey } from '@curfew/codecs'
+import type { EncryptionSettings } from './encryption.ts'
 
 /** A role in the SAML sense: who issues assertions and who takes them. */
 export type SamlRole = 'idp' | 'sp'
@@ -8,6 +9,8 @@ export interface SamlSettings {
   readonly entityId: string
   /** The first signs; all are published, so that partners know the next one before it is used. */
   readonly keys: readonly OwnKey[]
+  /** Base64 of the DER certificate that partners encrypt to; absent: nothing encrypted is taken. */
+  readonly encryptionCertificate?: string
   readonly clockSkewSeconds: number
   readonly assertionMinutes: number
 }
@@ -43,7 +46,7 @@ export interface LogoutServiceSettings {
 }
 
 /** What the configuration says of any SAML partner; whatever is absent comes from its metadata. Paths are absolute. */
-export interface PartnerSettings {
+export interface PartnerSettings extends EncryptionSettings {
   readonly id: string
   readonly name?: string | undefined
   readonly logoUrl?: string | undefined

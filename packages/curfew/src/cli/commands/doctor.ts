@@ -14,6 +14,7 @@ import { hasSuccessor, judgeExpiry } from '../doctor-certificate.ts'
 import { type Check, failedBy } from '../doctor-check.ts'
 import { adapterChecks } from '../doctor-adapter.ts'
 import { clientChecks } from '../doctor-client.ts'
+import { decryptionChecks } from '../doctor-decryption.ts'
 import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
 import { storeChecks } from '../doctor-store.ts'
 import { tlsChecks } from '../doctor-tls.ts'
@@ -42,6 +43,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
     return report(context, [
       runtimeCheck(),
       ...keyChecks(config),
+      ...decryptionChecks(config, systemClock.nowMs()),
       ...tlsChecks(config.server, systemClock.nowMs()),
       ...fileChecks(config),
       cookieCheck(baseUrl),

@@ -60,7 +60,13 @@ async function answerWith(
       ...(await network(request))
     })
   }
-  const sender = createSamlSender({ entityId: 'urn:idp', connections: fixedConnections([connection]), ids: createIds(systemRandom), outbound })
+  const sender = createSamlSender({
+    entityId: 'urn:idp',
+    connections: fixedConnections([connection]),
+    ids: createIds(systemRandom),
+    outbound,
+    random: systemRandom
+  })
   return sender.send(send, signal)
 }
 
