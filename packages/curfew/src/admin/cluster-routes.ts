@@ -8,8 +8,21 @@ export function registerCluster(app: AdminServer, ctx: AdminContext): void {
   const { cluster, store } = ctx
   app.get('/v1/cluster', { schema: { response: { 200: clusterView } } }, async () => {
     const { kind, location, durability } = await store.describe()
-    return { mode: cluster.mode, self: cluster.self, store: { kind, location, durability }, nodes: await cluster.nodes() }
+    const { groups } = cluster
+    return {
+      mode: cluster.mode,
+      self: cluster.self,
+      store: { kind, location, durability },
+      nodes: await cluster.nodes(),
+      groups: { mode: groups.mode, self: groups.self, others: [...groups.others()] }
+    }
   })
+
+  app.post(
+    '/v1/cluster/groups/:group/forget',
+    { schema: { params: z.object({ group: z.string().max(36) }), response: { 200: z.object({ forgotten: z.boolean() }) } } },
+    async (request) => ({ forgotten: await cluster.groups.forget(request.params.group) })
+  )
 
   app.get('/v1/cluster/owner/:session', { schema: { params: z.object({ session: sessionIdSchema }), response: { 200: placeView } } }, async (request) => {
     const { session } = request.params

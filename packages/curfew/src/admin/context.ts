@@ -7,7 +7,7 @@ import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
-import type { ClusterView, PlaceView, StreamView } from './schemas.ts'
+import type { ClusterView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -45,6 +45,16 @@ export interface AdminCluster {
   nodes(): Promise<ClusterView['nodes']>
   /** Where a session is kept; undefined where everything is in one place. */
   whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
+  readonly groups: AdminGroups
+}
+
+/** The groups of the authority, as this node sees them. */
+export interface AdminGroups {
+  readonly self: { readonly id: string; readonly letter: string }
+  readonly mode: 'shared' | 'subclusters' | 'regions'
+  others(): readonly GroupLinkView[]
+  /** Another store may announce itself under this id. @throws CURFEW_GROUP_UNKNOWN */
+  forget(group: string): Promise<boolean>
 }
 
 /** What is known of a client that registered itself, as far as it is shown. */

@@ -191,6 +191,18 @@ export type FieldProblem = z.output<typeof fieldProblem>
 export type ProblemView = z.output<typeof problemView>
 export type LogoutRequestBody = z.input<typeof logoutRequest>
 
+export const groupLinkView = z.object({
+  group: z.string(),
+  letter: z.string().describe('Stands in every identifier made there'),
+  state: z.enum(['unknown', 'up', 'down', 'conflict']),
+  sinceMs: atMs,
+  lastAnswerAtMs: atMs.optional(),
+  roundTripMs: z.number().optional(),
+  code: z.string().optional(),
+  why: z.string().optional()
+})
+export type GroupLinkView = z.output<typeof groupLinkView>
+
 export const clusterView = z.object({
   mode: z.enum(['single', 'stateServers', 'adaptive']).describe('One node alone; nodes that share servers; nodes on Redis Cluster'),
   self: z.string().describe('The node that answers'),
@@ -205,7 +217,12 @@ export const clusterView = z.object({
       startedAtMs: atMs,
       isLive: z.boolean()
     })
-  )
+  ),
+  groups: z.object({
+    mode: z.enum(['shared', 'subclusters', 'regions']).describe('One store only; groups that share revocations; groups that replicate'),
+    self: z.object({ id: z.string(), letter: z.string() }),
+    others: z.array(groupLinkView)
+  })
 })
 export const placeView = z.object({
   session: sessionIdSchema,

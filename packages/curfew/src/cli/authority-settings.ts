@@ -1,6 +1,7 @@
 import type { AuthorityContext } from '../authority/context.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
 import { makeRedirectPolicy } from '../authority/redirects.ts'
+import { groupsOf } from '../config/groups.ts'
 import type { Config } from '../config/schema.ts'
 import type { RedirectRule } from '../core/redirect.ts'
 import { type AuthorityKey, deriveSecret } from '../platform/keys.ts'
@@ -53,7 +54,7 @@ export async function authoritySettings(config: Config, keys: readonly Authority
   const { clockSkewSeconds, assertionMinutes } = config.saml
   const encryptingTo = encryptionCertificate(config)
   return {
-    locator: createLocator([master], systemRandom),
+    locator: createLocator([master], systemRandom, groupsOf(config).self.letter),
     users: await openUsers(config.signOn.users, logger),
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),

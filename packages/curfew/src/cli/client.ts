@@ -36,6 +36,8 @@ export interface AdminClient {
   peers(): Promise<PeerView[]>
   resetPassword(username: string): Promise<ResetView>
   cluster(): Promise<ClusterView>
+  /** Lets another store announce itself under the id of a group. */
+  forgetGroup(group: string): Promise<{ readonly forgotten: boolean }>
   owner(session: string): Promise<PlaceView>
   clients(): Promise<RegisteredClientView[]>
   removeClient(id: string): Promise<{ readonly removed: string }>
@@ -70,6 +72,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     health: () => call('GET', '/v1/health'),
     resetPassword: (username) => call('POST', `/v1/users/${part(username)}/password-reset`),
     cluster: () => call('GET', '/v1/cluster'),
+    forgetGroup: (group) => call('POST', `/v1/cluster/groups/${part(group)}/forget`),
     owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),
     sessions: (values) => call('GET', `/v1/sessions${query(values)}`),
     session: (id) => call('GET', `/v1/sessions/${part(id)}`),

@@ -12,6 +12,7 @@ import { createAuthorityServer } from '../authority/server.ts'
 import { receiversOf } from '../authority/shared-signals/owed.ts'
 import { createPollReceiver } from '../authority/shared-signals/poll-receiver.ts'
 import { createSignals } from '../authority/shared-signals/signals.ts'
+import { groupsOf } from '../config/groups.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
@@ -26,6 +27,7 @@ import { systemRandom } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
 import { authoritySettings, cookieSecret, originOf } from './authority-settings.ts'
 import { certificateSources } from './certificate-sources.ts'
+import { adminGroups, composeCluster } from './cluster-setup.ts'
 import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
 import { connectionsDeps, fetchKeys, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
@@ -63,7 +65,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const { config } = loaded
   const random = systemRandom
   const clock = systemClock
-  const ids = createIds(random)
+  const ids = createIds(random, groupsOf(config).self.letter)
   const metrics = createMetrics()
   const keys = config.saml.keys.map((key) => readKey(key))
   const entityId = config.saml.entityId ?? originOf(config)
@@ -87,6 +89,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const { clients, registration } = openClients(config, { store, keys: tokenKeys, logger })
   const adapters = makeAdapters(config)
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
+  const cluster = opened.use(composeCluster(config, { store, logger, metrics }))
   const settings = await authoritySettings(config, keys, logger)
   const sharedSignals = config.sharedSignals
   const signals = createSignals({
@@ -157,7 +160,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     version,
     token: adminToken(config),
     status: () => status.now,
-    cluster: clusterOf(openedStore, config),
+    cluster: { ...clusterOf(openedStore, config), groups: adminGroups(config, cluster.links) },
     peer,
     streams: () => signals.list(),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
@@ -196,6 +199,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       try {
         // The name comes first: the engine takes over the work that was left under it.
         await joinNodes(openedStore, config)
+        await cluster.start(listeners)
         await engine.start()
         passwords.start()
         registration?.clients.start()

@@ -57,7 +57,8 @@ export function ownKeyOf(key: AuthorityKey): OwnKey {
   return { ...key.signing, certificate: key.certificateBase64 }
 }
 
-function readText(path: string): string {
+/** @throws CURFEW_CONFIG_FILE */
+export function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {

@@ -90,6 +90,10 @@ function addClusterCommands(program: Command, on: On): void {
   on(example(cluster.command('owner <session>').description('Where a session is kept'), 'curfew cluster owner ses_...'), async (context, parsed) =>
     (await import('./commands/cluster.ts')).clusterOwner(context, parsed.args[0] ?? '')
   )
+  on(
+    example(cluster.command('forget <group>').description('Let a new store take the place of one that a group lost for good'), 'curfew cluster forget paris'),
+    async (context, parsed) => (await import('./commands/cluster.ts')).clusterForget(context, parsed.args[0] ?? '')
+  )
 }
 
 function addSessionCommands(program: Command, on: On): void {

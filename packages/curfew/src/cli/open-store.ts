@@ -75,7 +75,7 @@ function factsOf(config: Config, startedAtMs: number): NodeFacts {
 }
 
 /** The nodes as the admin API shows them. */
-export function clusterOf({ shared }: OpenedStore, config: Config): AdminCluster {
+export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCluster, 'groups'> {
   const self = nodeName(config)
   if (shared === undefined) {
     const alone = { ...factsOf(config, systemClock.nowMs()), tags: [...config.cluster.tags], isLive: true }

@@ -1,4 +1,30 @@
 import { z } from 'zod'
+import { groupLetters } from '../core/group.ts'
+import { hostPort, path } from './values.ts'
+
+const groupId = z
+  .string()
+  .regex(/^[A-Za-z0-9]{1,36}$/, 'write 1 to 36 letters and digits: no white space, no separators')
+  .describe('Letters and digits, 1 to 36.')
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost') || host === '127.0.0.1' || host === '[::1]'
+
+const link = z
+  .url({ protocol: /^https?$/, error: 'write an https address, such as https://login-1.berlin.example.com:9041' })
+  .refine((text) => text.startsWith('https:') || isLoopback(new URL(text).hostname), { error: 'write an https address; http is for loopback hosts only' })
+  .refine((text) => new URL(text).pathname === '/' && new URL(text).search === '', { error: 'write the address without a path' })
+
+const group = z
+  .strictObject({
+    id: groupId,
+    letter: z
+      .string()
+      .regex(/^[a-z0-9]$/, 'write one small letter or digit')
+      .optional()
+      .describe('Stands in every identifier made in the group and never changes. Default: by the place in the list, a first.'),
+    links: z.array(link).max(64).default([]).describe('Where nodes of the group take calls of the others; the first that answers is used.')
+  })
+  .describe('A group of nodes with a store of its own.')
 
 export const cluster = z
   .strictObject({
@@ -7,16 +33,58 @@ export const cluster = z
       .regex(/^\S{1,64}$/, 'write a name without white space')
       .optional()
       .describe('Name of this node; no two live nodes share one. Default: the host name and the first address it listens at.'),
-    group: z
-      .string()
-      .regex(/^\S{1,64}$/, 'write a name without white space')
+    group: groupId.optional().describe('The group of nodes that share this store (node.group.id, preferred.node.group.id): letters and digits, 1 to 36.'),
+    groups: z
+      .array(group)
+      .max(groupLetters.length)
+      .default([])
+      .describe('Every group of the authority, this one too; the same list everywhere. Empty: there is one store and no other group.'),
+    mode: z
+      .enum(['subclusters', 'regions'])
       .optional()
-      .describe('The group of nodes that share the store (node.group.id).'),
+      .describe(
+        'What groups share. subclusters: nothing but revocations and replay prevention. regions: they replicate. Default: regions on a Redis Cluster, else subclusters.'
+      ),
+    listen: z.array(hostPort).default([]).describe('Where this node takes calls of other groups. Empty: it takes none.'),
+    tls: z
+      .strictObject({ key: path, certificate: path })
+      .optional()
+      .describe('Private key and certificate of cluster.listen, PEM files. Absent: it speaks http, for loopback or a proxy in front.'),
+    ca: path.optional().describe('Certificate authorities of the links, a PEM file. Default: those of the system.'),
+    secretFiles: z
+      .array(path)
+      .min(1)
+      .max(4)
+      .optional()
+      .describe(
+        'Files with at least 32 random bytes as base64 that prove calls between groups. The first proves, all are accepted: to roll one over, add the new one last, later put it first, remove the old one last. Default: sessions.secretFile.'
+      ),
     tags: z
       .array(z.string().regex(/^\S{1,64}$/, 'write tags without white space'))
       .max(16)
       .default([])
       .describe('Shown in the status (node.tags).')
   })
+  .superRefine((it, context) => {
+    const wrong = (at: readonly (string | number)[], message: string): void => context.addIssue({ code: 'custom', path: [...at], message })
+    if (it.groups.length === 0) {
+      if (it.listen.length > 0) wrong(['listen'], 'list the groups in cluster.groups, or leave it out: there is nobody to call')
+      return
+    }
+    const ids = it.groups.map(({ id }) => id.toLowerCase())
+    const letters = it.groups.map(letterAt)
+    ids.forEach((id, i) => ids.indexOf(id) < i && wrong(['groups', i, 'id'], 'this id stands twice; ids that differ in case only count as one'))
+    letters.forEach(
+      (letter, i) => letters.indexOf(letter) < i && wrong(['groups', i, 'letter'], `the letter ${letter} belongs to two groups; give one of them another`)
+    )
+    if (it.group === undefined) wrong(['group'], 'say which of cluster.groups this node belongs to')
+    else if (!it.groups.some(({ id }) => id === it.group)) wrong(['group'], 'name one of cluster.groups')
+    if (it.groups.length > 1 && it.listen.length === 0) wrong(['listen'], 'say where this node takes calls of the other groups, such as 127.0.0.1:9041')
+  })
   .prefault({})
-  .describe('This process among others on the same store.')
+  .describe('This process among others: those on the same store, and other groups.')
+
+/** The letter of a group: its own choice, or that of its place. */
+export function letterAt({ letter }: { readonly letter?: string | undefined }, place: number): string {
+  return letter ?? groupLetters[place] ?? ''
+}

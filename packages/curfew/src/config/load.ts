@@ -356,6 +356,7 @@ function absolutePaths(config: Config, folder: string): Config {
     ...config,
     server: serverPaths(config.server, full),
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
+    cluster: clusterPaths(config.cluster, full),
     store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
@@ -368,6 +369,16 @@ function absolutePaths(config: Config, folder: string): Config {
       if (provider.protocol === 'oidc') return provider
       return provider.protocol === 'saml' ? withFullPaths(provider, full) : { ...provider, adapterLogout: withFullTemplate(provider.adapterLogout, full) }
     })
+  }
+}
+
+function clusterPaths(cluster: Config['cluster'], full: <T extends string | undefined>(path: T) => T): Config['cluster'] {
+  const { tls, ca, secretFiles } = cluster
+  return {
+    ...cluster,
+    ca: full(ca),
+    tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) },
+    secretFiles: secretFiles?.map((file) => full(file))
   }
 }
 

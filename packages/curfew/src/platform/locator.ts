@@ -1,9 +1,10 @@
 import { createCipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import type { GroupLetter } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
 import type { Random } from './random.ts'
 
-/** Group of a single node without a cluster. */
-export const soleGroup = 'a'
+/** Letter of a node that has no other groups around it. */
+export const soleGroup: GroupLetter = 'a'
 const bucketTagCharacters = '0123456789abcdefghijklmnopqrstuvwxyz'
 const version = '1'
 const tagBytes = 16
@@ -14,7 +15,7 @@ const locatorBytes = 19
  * is that id, sealed for this partner: deterministic, unlinkable between partners, refused when forged.
  */
 export interface Locator {
-  /** `ses_` + group (1 character) + bucket tag (2) + 22 random characters. */
+  /** `ses_` + letter of the group (1) + bucket tag (2) + 22 random characters. */
   newSessionId(): SessionId
   /** 48 characters; the same for the same partner and session. */
   seal(partner: string, sessionId: SessionId): string
@@ -24,8 +25,9 @@ export interface Locator {
 
 /**
  * @param secrets - newest first; the newest seals, all of them open. At least 32 bytes each.
+ * @param group - letter of the group that new sessions belong to
  */
-export function createLocator(secrets: readonly Uint8Array[], random: Random): Locator {
+export function createLocator(secrets: readonly Uint8Array[], random: Random, group: GroupLetter = soleGroup): Locator {
   const rings = secrets.map((secret) => ({ mac: derive(secret, 'curfew locator mac'), cipher: derive(secret, 'curfew locator cipher') }))
   const [newest] = rings
   if (newest === undefined) throw new TypeError('a locator needs at least one secret')
@@ -33,7 +35,7 @@ export function createLocator(secrets: readonly Uint8Array[], random: Random): L
     newSessionId() {
       const [first = 0, second = 0, ...rest] = random.bytes(18)
       const tag = (bucketTagCharacters[first % 36] ?? '0') + (bucketTagCharacters[second % 36] ?? '0')
-      return `ses_${soleGroup}${tag}${Buffer.from(rest).toString('base64url')}`
+      return `ses_${group}${tag}${Buffer.from(rest).toString('base64url')}`
     },
     seal(partner, sessionId) {
       const locator = pack(sessionId)

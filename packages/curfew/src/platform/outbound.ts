@@ -14,6 +14,8 @@ export interface OutboundOptions {
   readonly hosts: Readonly<Record<string, string>>
   /** Requests to one peer at once; more wait, bounded. */
   readonly perPeerMax: number
+  /** Certificate authorities that servers are checked against, PEM. Default: those of the system. */
+  readonly ca?: string
   /** Default: the system's. */
   readonly lookup?: Lookup
 }
@@ -78,7 +80,8 @@ export interface Outbound {
 export function createOutbound(options: OutboundOptions): Outbound {
   const policy = createAddressPolicy(options.allowPrivate)
   // The bulkhead bounds connections, per peer: a bound per host would let one hung peer starve the others on its host.
-  const agent = new Agent({ connect: { lookup: pinnedLookup(options, policy) }, keepAliveTimeout: 10_000 })
+  const ca = options.ca === undefined ? {} : { ca: options.ca }
+  const agent = new Agent({ connect: { lookup: pinnedLookup(options, policy), ...ca }, keepAliveTimeout: 10_000 })
   const bulkhead = createBulkhead({ concurrentMax: options.perPeerMax, queuedMax: 1_000 })
   const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
   return {

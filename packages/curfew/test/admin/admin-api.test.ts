@@ -197,6 +197,7 @@ suite('the description of the admin API', () => {
       '/v1/clients',
       '/v1/clients/{id}',
       '/v1/cluster',
+      '/v1/cluster/groups/{group}/forget',
       '/v1/cluster/owner/{session}',
       '/v1/health',
       '/v1/logout',

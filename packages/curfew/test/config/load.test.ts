@@ -61,7 +61,38 @@ suite('loading a configuration', () => {
       'store.redis.buckets',
       'store.redis.nodes[0]'
     ])
-    assert.deepEqual(findingsOf({ store: { kind: 'redis', redis: { nodes: ['redis://a'] } }, cluster: { group: 'eu-west' } }), [])
+    assert.deepEqual(findingsOf({ store: { kind: 'redis', redis: { nodes: ['redis://a'] } }, cluster: { group: 'euWest' } }), [])
+  })
+
+  test('AC-017 ids of groups are letters and digits, and each group has an id and a letter of its own', () => {
+    const findingsOf = (cluster: object): readonly string[] => {
+      const result = parseConfig(JSON.stringify({ ...smallest, cluster }), '/etc/curfew/curfew.yaml', { environment: {} })
+      return result.ok ? [] : result.findings.map(({ path }) => path)
+    }
+    for (const id of ['', 'eu west', 'eu-west', 'eu_west', 'eu.west', 'eu,west', 'eu:west', 'eu/west', 'e\tu', ' eu', 'grün', 'a'.repeat(37)])
+      assert.deepEqual(findingsOf({ group: id }), ['cluster.group'], id)
+    for (const id of ['1', 'euWest', 'a'.repeat(36)]) assert.deepEqual(findingsOf({ group: id }), [], id)
+    const listen = ['127.0.0.1:9041']
+    const two = (one: object, other: object, more: object = {}): readonly string[] =>
+      findingsOf({
+        group: 'berlin',
+        listen,
+        groups: [
+          { id: 'berlin', ...one },
+          { id: 'paris', ...other }
+        ],
+        ...more
+      })
+    assert.deepEqual(two({}, { links: ['https://paris.example.com:9041', 'http://localhost:9042'] }), [])
+    assert.deepEqual(two({}, { id: 'BERLIN' }), ['cluster.groups[BERLIN].id'])
+    assert.deepEqual(two({}, { letter: 'a' }), ['cluster.groups[paris].letter'])
+    assert.deepEqual(two({}, { letter: 'B' }), ['cluster.groups[paris].letter'])
+    assert.deepEqual(two({}, { links: ['http://paris.example.com:9041'] }), ['cluster.groups[paris].links[0]'])
+    assert.deepEqual(two({}, { links: ['https://paris.example.com/x'] }), ['cluster.groups[paris].links[0]'])
+    assert.deepEqual(two({}, {}, { group: 'rome' }), ['cluster.group'])
+    assert.deepEqual(two({}, {}, { group: undefined }), ['cluster.group'])
+    assert.deepEqual(two({}, {}, { listen: [] }), ['cluster.listen'])
+    assert.deepEqual(findingsOf({ listen }), ['cluster.listen'])
   })
 
   test('accepts JSON', () => {

@@ -45,11 +45,11 @@ export function tokenHash(value: string): string {
 
 /**
  * The session cookie that belongs to a persistent one. It is derived, so a browser that was restarted and lost its
- * session cookie is still the same browser for the session and for an open run.
+ * session cookie is still the same browser for the session and for an open run. Both begin with the letter of their group.
  * @param key - secret of this authority, used for nothing else
  */
 export function sessionValueOf(persistent: string, key: KeyObject): string {
-  return createHmac('sha256', key).update(persistent).digest('base64url').slice(0, 22)
+  return persistent.slice(0, 1) + createHmac('sha256', key).update(persistent).digest('base64url').slice(0, 21)
 }
 
 /** Reads the cookies of a request; values of another shape count as absent. */

@@ -1,3 +1,4 @@
+import type { ClusterView } from '../../admin/schemas.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { aligned, table } from '../table.ts'
@@ -5,13 +6,15 @@ import { aligned, table } from '../table.ts'
 /** `curfew cluster status` */
 export async function clusterStatus(context: CommandContext): Promise<ExitCode> {
   const status = await connect(context).cluster()
-  const isHealthy = status.store.durability !== 'degraded' && status.nodes.every(({ isLive }) => isLive)
+  const { groups } = status
+  const isHealthy = status.store.durability !== 'degraded' && status.nodes.every(({ isLive }) => isLive) && groups.others.every(({ state }) => state === 'up')
   if (printJson(context, status)) return isHealthy ? exitCode.done : exitCode.partial
   const { terminal } = context
   for (const line of aligned([
     ['Mode', status.mode],
     ['Store', `${status.store.kind} ${status.store.location}`],
-    ['Writes', status.store.durability]
+    ['Writes', status.store.durability],
+    ...(groups.others.length === 0 ? [] : [['Group', `${groups.self.id}, letter ${groups.self.letter}`] as const, ['Groups', groups.mode] as const])
   ]))
     terminal.out(line)
   terminal.out('')
@@ -36,7 +39,30 @@ export async function clusterStatus(context: CommandContext): Promise<ExitCode> 
     ])
   ))
     terminal.out(line)
+  if (groups.others.length > 0) for (const line of ['', ...groupTable(groups.others)]) terminal.out(line)
   return isHealthy ? exitCode.done : exitCode.partial
+}
+
+function groupTable(groups: ClusterView['groups']['others']): readonly string[] {
+  return table(
+    [{ title: 'OTHER GROUP', charactersMax: 36 }, { title: 'LETTER' }, { title: 'STATE' }, { title: 'SINCE' }, { title: 'ROUND TRIP' }, { title: 'WHY' }],
+    groups.map(({ group, letter, state, sinceMs, roundTripMs, code, why }) => [
+      group,
+      letter,
+      state,
+      new Date(sinceMs).toISOString().slice(0, 19).replace('T', ' '),
+      roundTripMs === undefined ? '-' : `${roundTripMs} ms`,
+      [code, why].filter((word) => word !== undefined).join(' ') || '-'
+    ])
+  )
+}
+
+/** `curfew cluster forget <group>` */
+export async function clusterForget(context: CommandContext, group: string): Promise<ExitCode> {
+  const result = await connect(context).forgetGroup(group)
+  if (printJson(context, result)) return exitCode.done
+  context.terminal.out(result.forgotten ? `Another store may now announce itself as ${group}` : `Nothing was known of ${group}`)
+  return exitCode.done
 }
 
 /** `curfew cluster owner <session>` */
