@@ -36,6 +36,19 @@ export interface AdminContext {
 export interface AdminPeer {
   readonly peer: Peer
   readonly certificates: readonly { readonly fingerprint: string; readonly notAfterMs?: number }[]
+  /** Of a SAML partner with metadata. */
+  readonly metadata?: {
+    readonly readAtMs?: number
+    readonly validUntilMs?: number
+    readonly problem?: { readonly atMs: number; readonly code: string; readonly why: string }
+    readonly changes: readonly {
+      readonly atMs: number
+      readonly what: string
+      readonly change: 'added' | 'removed'
+      readonly value: string
+      readonly breaks: boolean
+    }[]
+  }
 }
 
 /** The nodes that share the store. */

@@ -113,7 +113,18 @@ export const peerView = z.object({
   entityId: z.string(),
   channels: z.array(z.object({ kind: z.string(), binding: z.string(), url: z.string() })),
   mayBeAsked: z.boolean(),
-  certificates: z.array(z.object({ fingerprint: z.string(), notAfterMs: atMs.optional() }))
+  certificates: z.array(z.object({ fingerprint: z.string(), notAfterMs: atMs.optional() })),
+  metadata: z
+    .object({
+      readAtMs: atMs.optional().describe('When it was read last with success'),
+      validUntilMs: atMs.optional(),
+      problem: z.object({ atMs, code: z.string(), why: z.string() }).optional().describe('Why the last reading failed'),
+      changes: z
+        .array(z.object({ atMs, what: z.string(), change: z.enum(['added', 'removed']), value: z.string(), breaks: z.boolean() }))
+        .describe('What differed from the reading before, newest first')
+    })
+    .optional()
+    .describe('Of a SAML partner that is read from metadata')
 })
 
 export const auditView = z.object({

@@ -13,14 +13,15 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
   }))
 
   app.get('/v1/peers', { schema: { response: { 200: z.object({ items: z.array(peerView) }) } } }, async () => ({
-    items: ctx.peers().map(({ peer, certificates }) => ({
+    items: ctx.peers().map(({ peer, certificates, metadata }) => ({
       id: peer.id,
       name: peer.name,
       protocol: peer.protocol,
       entityId: peer.entityId,
       channels: peer.channels.map(({ kind, binding, url }) => ({ kind, binding, url })),
       mayBeAsked: peer.mayBeAsked,
-      certificates: [...certificates]
+      certificates: [...certificates],
+      ...(metadata === undefined ? {} : { metadata: { ...metadata, changes: [...metadata.changes] } })
     }))
   }))
 

@@ -29,10 +29,10 @@ import { authoritySettings, cookieSecret, originOf } from './authority-settings.
 import { certificateSources } from './certificate-sources.ts'
 import { adminGroups, composeCluster } from './cluster-setup.ts'
 import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
-import { connectionsDeps, fetchKeys, upstreamFailed, upstreamSettings } from './connections-setup.ts'
+import { connectionsDeps, fetchKeys, samlPeers, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
 import { gatewaySettings } from './gateway-settings.ts'
-import { adminToken, certificateFacts, decryptionOf, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
+import { adminToken, decryptionOf, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
 import { openClients } from './clients-setup.ts'
 import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
@@ -166,7 +166,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
     ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [
-      ...connections.all().map((connection) => ({ peer: connection.peer, certificates: connection.verification.keys.map(certificateFacts) })),
+      ...samlPeers(connections),
       ...[...clients.all(), ...adapters.all(), ...upstreams.all()].map((client) => ({ peer: client.peer, certificates: [] }))
     ]
   })

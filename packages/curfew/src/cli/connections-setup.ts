@@ -1,15 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { CurfewError, type Decryption } from '@curfew/codecs'
+import type { AdminPeer } from '../admin/context.ts'
 import type { OpenIdUpstreamSettings } from '../authority/oidc-rp/settings.ts'
 import type { ClientSettings } from '../authority/oidc/settings.ts'
-import type { ConnectionsDeps } from '../authority/saml/connections.ts'
+import type { ConnectionsDeps, LiveConnections } from '../authority/saml/connections.ts'
+import type { MetadataChange } from '../authority/saml/metadata-drift.ts'
 import type { OidcConnectionConfig, OidcIdentityProviderConfig } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { AuthorityKey } from '../platform/keys.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Outbound } from '../platform/outbound.ts'
-import { ownKeyOf } from './key-files.ts'
+import { certificateFacts, ownKeyOf } from './key-files.ts'
 
 export function settingsOf({ protocol: _protocol, ...settings }: OidcConnectionConfig): ClientSettings {
   return settings
@@ -53,7 +55,24 @@ export function connectionsDeps({
     ...(decryption === undefined ? {} : { decryption }),
     readFile: (path) => readFile(path),
     fetchMetadata: (url) => fetchMetadata(outbound, url),
+    onChange: (id, changes) => metadataChanged(logger, id, changes),
     onProblem: (id, error) => logger.warn({ event: 'connection.metadata-failed', connection: id, err: error }, `the metadata of ${id} could not be read`)
+  }
+}
+
+/** SAML partners as the admin API shows them. */
+export function samlPeers(connections: LiveConnections): readonly AdminPeer[] {
+  return connections.all().map(({ peer, verification }) => {
+    const metadata = connections.metadata(peer.id)
+    return { peer, certificates: verification.keys.map(certificateFacts), ...(metadata === undefined ? {} : { metadata }) }
+  })
+}
+
+/** One line for each change; one that breaks what was agreed before is a warning. */
+function metadataChanged(logger: Logger, id: PeerId, changes: readonly MetadataChange[]): void {
+  for (const { what, change, value, breaks } of changes) {
+    const words = `the metadata of ${id} changed: ${what} ${change}, ${value}`
+    logger[breaks ? 'warn' : 'info']({ event: 'connection.metadata-changed', connection: id, what, change, value, breaks }, words)
   }
 }
 

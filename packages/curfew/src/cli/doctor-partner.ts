@@ -8,6 +8,7 @@ import type { SamlConnectionConfig, SamlIdentityProviderConfig } from '../config
 import { browserCheck } from './doctor-browser.ts'
 import { hasSuccessor, judgeExpiry } from './doctor-certificate.ts'
 import { type Check, failedBy } from './doctor-check.ts'
+import { readingChecks } from './doctor-drift.ts'
 import { type EndpointDeps, judgeClock, judgeReached, reach } from './doctor-endpoint.ts'
 import {
   driftCheck,
@@ -118,6 +119,7 @@ async function driftChecks(deps: PartnerDeps, config: PartnerConfig, partner: Sa
     const minutes = config.settings.metadata?.refreshMinutes ?? 60
     const fix = copy?.from === 'url' ? `The server reads it again every ${minutes} minutes; at once by a restart.` : 'Restart the server.'
     checks.push(driftCheck(what, driftOf(used, factsOfServer(running)), 'the server works with the same', 'the server does not know yet:', fix))
+    checks.push(...readingChecks(id, running.metadata, deps.clock.nowMs()))
   }
   return checks
 }

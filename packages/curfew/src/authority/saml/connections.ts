@@ -3,6 +3,7 @@ import type { PeerId } from '../../core/ids.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import { type ConnectionParts, type IdpConnection, makeConnection, makeIdpConnection, type SamlConnection, type SamlPartner } from './connection.ts'
+import { changesBetween, createMetadataJournal, type MetadataChange, type MetadataState } from './metadata-drift.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey, PartnerSettings, SamlRole } from './settings.ts'
 
 /** The SAML partners of this authority; look-ups see the latest metadata. One entity may be a partner in both roles. */
@@ -29,6 +30,8 @@ export interface ConnectionsSettings {
 export interface LiveConnections extends Connections, AsyncDisposable {
   /** Reads the metadata of one connection again. What was known stays when that fails. @throws what was wrong */
   refresh(id: PeerId): Promise<void>
+  /** What the readings of its metadata came to; undefined for a partner without metadata. */
+  metadata(id: PeerId): MetadataState | undefined
 }
 
 export interface ConnectionsDeps {
@@ -39,13 +42,17 @@ export interface ConnectionsDeps {
   readFile(path: string): Promise<Uint8Array>
   /** Reads metadata over the one outbound door. */
   fetchMetadata(url: string): Promise<Uint8Array>
-  /** A refresh failed; the connection goes on with what it had. */
+  /** A refresh failed; the connection goes on with what it had, as long as that is valid. */
   onProblem(id: PeerId, error: unknown): void
+  /** A refresh brought something else than was known. */
+  onChange?(id: PeerId, changes: readonly MetadataChange[]): void
 }
 
 const refreshMinutesDefault = 60
 /** Until the first reading succeeded. */
 const retryMinutes = 1
+/** A timer runs for no longer than this; what ends later is looked at again. */
+const timerMsMax = 24 * 3_600_000
 
 /** A fixed set of connections. @throws CURFEW_CONFIG_CONNECTION when an id, or an entity ID in one role, stands twice */
 export function fixedConnections(list: readonly SamlPartner[]): Connections {
@@ -80,13 +87,25 @@ function uniqueBy<P extends SamlPartner>(list: readonly P[], key: (partner: P) =
  */
 export async function openConnections(deps: ConnectionsDeps, settings: ConnectionsSettings): Promise<LiveConnections> {
   const sources = [...settings.applications.map((one) => sourceOf(deps, one, 'sp')), ...settings.identityProviders.map((one) => sourceOf(deps, one, 'idp'))]
-  const loaded = new Map<PeerId, SamlPartner>()
+  const loaded = new Map<PeerId, Loaded>()
   const timers = new Map<PeerId, Timer>()
-  const inOrder = (): readonly SamlPartner[] => sources.flatMap((one) => loaded.get(one.id) ?? [])
+  const journal = createMetadataJournal()
+  const inOrder = (): readonly SamlPartner[] => sources.flatMap((one) => loaded.get(one.id)?.partner ?? [])
   const load = async (one: Source): Promise<void> => {
-    loaded.set(one.id, await one.load())
+    const read = await one.load()
+    const before = loaded.get(one.id)?.partner
+    if (before !== undefined) requireSameEntity(before, read.partner)
+    const changes = before === undefined ? [] : changesBetween(before, read.partner, deps.clock.nowMs())
+    loaded.set(one.id, read)
+    const { validUntilMs } = read
+    if (one.metadata !== undefined) journal.succeeded(one.id, { atMs: deps.clock.nowMs(), changes, ...(validUntilMs === undefined ? {} : { validUntilMs }) })
+    if (changes.length > 0) deps.onChange?.(one.id, changes)
   }
-  await Promise.all(sources.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => deps.onProblem(one.id, error)))))
+  const failed = (id: PeerId, error: unknown): void => {
+    journal.failed(id, deps.clock.nowMs(), error)
+    deps.onProblem(id, error)
+  }
+  await Promise.all(sources.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => failed(one.id, error)))))
   let current = fixedConnections(inOrder())
   const refresh = async (id: PeerId): Promise<void> => {
     const own = sources.find((one) => one.id === id)
@@ -94,15 +113,24 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
     await load(own)
     current = fixedConnections(inOrder())
   }
+  /** Metadata past its end is not used, whoever fails to give newer one. */
+  const dropEnded = (one: Source): void => {
+    const untilMs = loaded.get(one.id)?.validUntilMs
+    if (untilMs === undefined || untilMs > deps.clock.nowMs()) return
+    loaded.delete(one.id)
+    current = fixedConnections(inOrder())
+  }
   const schedule = (one: Source): void => {
-    if (one.metadata?.url === undefined) return
-    const minutes = loaded.has(one.id) ? (one.metadata.refreshMinutes ?? refreshMinutesDefault) : retryMinutes
-    const again = (): void => schedule(one)
+    const delayMs = nextReadingMs(one, loaded.get(one.id), deps.clock.nowMs())
+    if (delayMs === undefined) return
     const run = (): void =>
       void refresh(one.id)
-        .catch((error: unknown) => deps.onProblem(one.id, error))
-        .then(again)
-    timers.set(one.id, deps.clock.after(minutes * 60_000, run))
+        .catch((error: unknown) => {
+          failed(one.id, error)
+          dropEnded(one)
+        })
+        .then(() => schedule(one))
+    timers.set(one.id, deps.clock.after(Math.min(delayMs, timerMsMax), delayMs > timerMsMax ? () => schedule(one) : run))
   }
   for (const one of sources) schedule(one)
   return {
@@ -114,6 +142,7 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
     identityProviders: () => current.identityProviders(),
     all: () => current.all(),
     refresh,
+    metadata: (id) => journal.of(id),
     async [Symbol.asyncDispose]() {
       for (const timer of timers.values()) timer.cancel()
       timers.clear()
@@ -121,11 +150,34 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
   }
 }
 
+/** In what time metadata is read again: after its interval, and when it ends. Undefined: never. */
+function nextReadingMs({ metadata }: Source, loaded: Loaded | undefined, nowMs: number): number | undefined {
+  if (metadata === undefined) return undefined
+  const isFile = metadata.url === undefined
+  const minutes = loaded === undefined ? retryMinutes : isFile ? undefined : (metadata.refreshMinutes ?? refreshMinutesDefault)
+  const endMs = loaded?.validUntilMs === undefined ? undefined : Math.max(0, loaded.validUntilMs - nowMs)
+  const intervalMs = minutes === undefined ? undefined : minutes * 60_000
+  return intervalMs === undefined || endMs === undefined ? (intervalMs ?? endMs) : Math.min(intervalMs, endMs)
+}
+
+/** Sessions are remembered by entity ID: another one under the same connection is another partner. */
+function requireSameEntity(before: SamlPartner, after: SamlPartner): void {
+  if (before.entityId === after.entityId) return
+  const reason = `its metadata now names another entity ID, ${after.entityId}; give entityId in the connection and start again if that is right`
+  throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: before.id, reason })
+}
+
 /** One partner as it is read again and again. */
 interface Source {
   readonly id: PeerId
   readonly metadata: PartnerSettings['metadata']
-  load(): Promise<SamlPartner>
+  load(): Promise<Loaded>
+}
+
+interface Loaded {
+  readonly partner: SamlPartner
+  /** Its metadata may not be used from then on. */
+  readonly validUntilMs?: number
 }
 
 function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | IdentityProviderSettings, role: SamlRole): Source {
@@ -134,7 +186,9 @@ function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | Identity
     metadata: settings.metadata,
     async load() {
       const parts = { ...(await loadParts(deps, settings, role)), settings }
-      return role === 'sp' ? makeConnection(parts) : makeIdpConnection(parts)
+      const partner = role === 'sp' ? makeConnection(parts) : makeIdpConnection(parts)
+      const validUntilMs = parts.descriptor?.validUntil?.epochMilliseconds
+      return { partner, ...(validUntilMs === undefined ? {} : { validUntilMs }) }
     }
   }
 }

@@ -1,5 +1,7 @@
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import type { PeerView } from '../../admin/schemas.ts'
+import { timeText } from '../doctor-drift.ts'
 import { aligned, table } from '../table.ts'
 
 /** `curfew connections list` */
@@ -30,8 +32,24 @@ export async function showConnection(context: CommandContext, id: string): Promi
     ...peer.certificates.map((c): readonly [string, string] => [
       'Certificate',
       `${c.fingerprint.slice(0, 23)}... valid to ${c.notAfterMs === undefined ? 'unknown' : new Date(c.notAfterMs).toISOString().slice(0, 10)}`
-    ])
+    ]),
+    ...metadataPairs(peer.metadata)
   ]
   for (const line of aligned(pairs)) context.terminal.out(line)
   return exitCode.done
+}
+
+/** When its metadata was read, and what had changed. */
+function metadataPairs(metadata: PeerView['metadata']): readonly (readonly [string, string])[] {
+  if (metadata === undefined) return []
+  const { readAtMs, validUntilMs, problem, changes } = metadata
+  const until = validUntilMs === undefined ? '' : `, valid to ${timeText(validUntilMs)}`
+  return [
+    ...(readAtMs === undefined ? [] : [['Metadata', `read ${timeText(readAtMs)}${until}`] as const]),
+    ...(problem === undefined ? [] : [['Not read', `${timeText(problem.atMs)} ${problem.code} ${problem.why}`] as const]),
+    ...changes.map(
+      ({ atMs, what, change, value, breaks }) =>
+        ['Changed', `${timeText(atMs)} ${what} ${change} ${value}${breaks ? ' (breaks what was agreed)' : ''}`] as const
+    )
+  ]
 }

@@ -132,7 +132,7 @@ suite('SAML connections from metadata and settings', () => {
       undefined,
       unsigned(payroll),
       undefined,
-      unsigned({ ...payroll, cacheDuration: 'P1D', entityId: 'urn:payroll:2' })
+      unsigned({ ...payroll, sp: { ...payroll.sp, ui: { displayNames: { en: 'Payroll 2' }, logos: [] } } as NonNullable<EntityDescriptor['sp']> })
     ]
     const fetchMetadata = async () => answers.shift() ?? Promise.reject(new Error('down'))
     const { connections, clock, problems } = await open([{ metadata: { url: 'http://payroll.test/metadata', refreshMinutes: 10 } }], { fetchMetadata })
@@ -147,7 +147,7 @@ suite('SAML connections from metadata and settings', () => {
     await settle(10)
     assert.equal(connections.byId('c0')?.entityId, 'urn:payroll')
     await settle(10)
-    assert.equal(connections.application('urn:payroll:2')?.id, 'c0')
+    assert.equal(connections.application('urn:payroll')?.name, 'Payroll 2')
     assert.equal(problems.length, 2)
     await connections[Symbol.asyncDispose]()
   })
