@@ -27,6 +27,10 @@ export interface AdminContext {
   readonly clients?: AdminClients
   /** Streams of shared signals. */
   streams(): Promise<readonly StreamView[]>
+  /** Pauses a stream, or lets it go on. Undefined: this client has none. */
+  setStreamStatus(connection: string, status: StreamView['status'], reason?: string): Promise<StreamView | undefined>
+  /** False: this client has no stream. */
+  verifyStream(connection: string): Promise<boolean>
   /** Issues a code for one reset of a password. */
   resetPassword(username: string, by: Actor): Promise<{ readonly username: string; readonly url: string; readonly untilMs: number }>
   status(): 'ok' | 'starting' | 'stopping'

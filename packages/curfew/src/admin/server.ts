@@ -11,6 +11,7 @@ import { registerLogout } from './logout-routes.ts'
 import { sendProblem, unauthorised } from './problem.ts'
 import { registerRuns } from './run-routes.ts'
 import { registerSessions } from './session-routes.ts'
+import { registerStreams } from './stream-routes.ts'
 import { registerSystem } from './system-routes.ts'
 import { registerUsers } from './user-routes.ts'
 
@@ -55,6 +56,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     registerCluster(typed, ctx)
     registerUsers(typed, ctx)
     registerClients(typed, ctx)
+    registerStreams(typed, ctx)
   })
   return app
 }

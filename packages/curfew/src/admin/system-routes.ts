@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { AdminContext } from './context.ts'
-import { auditView, healthView, peerView, streamView } from './schemas.ts'
+import { auditView, healthView, peerView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 import { auditViewOf } from './views.ts'
 
@@ -24,8 +24,6 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
       ...(metadata === undefined ? {} : { metadata: { ...metadata, changes: [...metadata.changes] } })
     }))
   }))
-
-  app.get('/v1/streams', { schema: { response: { 200: z.object({ items: z.array(streamView) }) } } }, async () => ({ items: [...(await ctx.streams())] }))
 
   app.get(
     '/v1/audit',

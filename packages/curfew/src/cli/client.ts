@@ -16,7 +16,8 @@ import type {
   ResetView,
   RunView,
   SessionDetail,
-  SessionView
+  SessionView,
+  StreamView
 } from '../admin/schemas.ts'
 import { version } from './version.ts'
 
@@ -39,6 +40,9 @@ export interface AdminClient {
   /** Lets another store announce itself under the id of a group. */
   forgetGroup(group: string): Promise<{ readonly forgotten: boolean }>
   owner(session: string): Promise<PlaceView>
+  streams(): Promise<StreamView[]>
+  setStreamStatus(connection: string, status: StreamView['status'], reason?: string): Promise<StreamView>
+  verifyStream(connection: string): Promise<{ readonly connection: string }>
   clients(): Promise<RegisteredClientView[]>
   removeClient(id: string): Promise<{ readonly removed: string }>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
@@ -84,6 +88,10 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     retry: (run, delivery) => call('POST', `/v1/runs/${part(run)}/deliveries/${part(delivery)}/retry`),
     watch: (id, signal) => watch(options, id, signal),
     peers: async () => (await call<{ items: PeerView[] }>('GET', '/v1/peers')).items,
+    streams: async () => (await call<{ items: StreamView[] }>('GET', '/v1/streams')).items,
+    setStreamStatus: (connection, status, reason) =>
+      call('POST', `/v1/streams/${part(connection)}/status`, { status, ...(reason === undefined ? {} : { reason }) }),
+    verifyStream: (connection) => call('POST', `/v1/streams/${part(connection)}/verify`),
     clients: async () => (await call<{ items: RegisteredClientView[] }>('GET', '/v1/clients')).items,
     removeClient: (id) => call('DELETE', `/v1/clients/${part(id)}`),
     audit: async (values) => (await call<{ items: AuditView[] }>('GET', `/v1/audit${query(values)}`)).items

@@ -126,7 +126,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
   const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
-  const passwords = passwordWatch(config, { ...shared, users: settings.users, random })
+  const passwords = passwordWatch(config, { ...shared, users: settings.users, signals, random })
   const authority = createAuthorityServer({
     ...shared,
     ...settings,
@@ -163,6 +163,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     cluster: { ...clusterOf(openedStore, config), groups: adminGroups(config, cluster.links) },
     peer,
     streams: () => signals.list(),
+    setStreamStatus: (connection, to, reason) => signals.setStatus(connection, to, reason),
+    verifyStream: (connection) => signals.verify(connection),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
     ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [

@@ -203,6 +203,26 @@ function addToolCommands(program: Command, on: On): void {
     ),
     async (context, parsed) => (await import('./commands/clients.ts')).removeClient(context, parsed.args[0] ?? '', parsed.opts())
   )
+  const streams = program.command('streams').description('Streams of shared signals')
+  on(example(streams.command('list').description('All of them, and how they are doing'), 'curfew streams list'), async (context) =>
+    (await import('./commands/streams.ts')).listStreams(context)
+  )
+  on(example(streams.command('show <connection>').description('The stream of one client'), 'curfew streams show radar'), async (context, parsed) =>
+    (await import('./commands/streams.ts')).showStream(context, parsed.args[0] ?? '')
+  )
+  on(
+    example(streams.command('pause <connection>').description('Send nothing for now; what is owed is kept'), 'curfew streams pause radar').option(
+      '--reason <text>',
+      'shown to the receiver'
+    ),
+    async (context, parsed) => (await import('./commands/streams.ts')).setStreamStatus(context, parsed.args[0] ?? '', 'paused', parsed.opts())
+  )
+  on(example(streams.command('resume <connection>').description('Send again'), 'curfew streams resume radar'), async (context, parsed) =>
+    (await import('./commands/streams.ts')).setStreamStatus(context, parsed.args[0] ?? '', 'enabled', {})
+  )
+  on(example(streams.command('verify <connection>').description('Send a token that proves the way'), 'curfew streams verify radar'), async (context, parsed) =>
+    (await import('./commands/streams.ts')).verifyStream(context, parsed.args[0] ?? '')
+  )
   const openToken = program.command('opentoken').description('Settings that applications by OpenToken share with this server')
   on(
     example(openToken.command('export <id>').description('Write the agent-config.txt of one adapter'), 'curfew opentoken export forms > agent-config.txt'),

@@ -30,7 +30,7 @@ const passwordLookMs = 2_000
 /** Ends the sessions of changed passwords, as often as configured. */
 export function passwordWatch(
   config: Config,
-  deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock'> & { readonly random: typeof systemRandom; readonly logger: Logger }
+  deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock' | 'signals'> & { readonly random: typeof systemRandom; readonly logger: Logger }
 ): Loop {
   const endOutdated = createPasswordEndings(deps)
   const isOn = config.signOn.users !== undefined && config.signOn.passwordChangeEndsSessions
@@ -40,6 +40,7 @@ export function passwordWatch(
     fraction: () => deps.random.fraction(),
     work: async () => {
       if (isOn) await endOutdated()
+      await deps.signals.passwordsChanged(await deps.users.changed())
       return false
     },
     onError: (error) =>

@@ -91,7 +91,7 @@ export const oidcConnection = z
           .describe('session: the sub and sid of this client. email: the address of the user; the receiver takes it for every session of that user.')
       })
       .optional()
-      .describe('It may have a stream of shared signals. Needs clientSecretBasic.'),
+      .describe('It may have a stream of shared signals. Needs a client that proves who it is.'),
     sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.'),
     sessionManagement: z.boolean().optional().describe('May look at sessions by SRI and by user, extend and end them.')
   })

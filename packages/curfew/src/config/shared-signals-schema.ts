@@ -8,7 +8,7 @@ const transmitter = z
     id: id.describe('Short name. It pushes to /ssf/receive/<id>.'),
     issuer: z.string().min(1).max(1024).describe('iss of its tokens.'),
     audience: z.string().min(1).max(1024).describe('aud of its tokens: what it calls this server.'),
-    jwksUri: url.describe('Where its keys are.'),
+    jwksUri: url.optional().describe('Where its keys are. Absent: its /.well-known/ssf-configuration says so; issuer is an https address then.'),
     pushToken: z
       .string()
       .regex(/^[\x21-\x7e]{16,1024}$/, 'write at least 16 printable characters without spaces')
@@ -22,6 +22,10 @@ const transmitter = z
     client: id.optional().describe('Client that is the same party: what came from it is not told to its stream. Default: the client with the same id.')
   })
   .refine((one) => (one.pushToken === undefined) !== (one.poll === undefined), { error: 'give either pushToken or poll' })
+  .refine((one) => one.jwksUri !== undefined || /^https?:$/.test(URL.parse(one.issuer)?.protocol ?? ''), {
+    path: ['jwksUri'],
+    error: 'the issuer is no address, so say where its keys are'
+  })
 
 /** Section `sharedSignals` of `curfew.yaml`. */
 export const sharedSignals = z

@@ -122,6 +122,7 @@ export const catalogue = {
   CURFEW_SESSION_STATE_NOT_FOUND: { kind: 'peer', http: 400, title: 'Unable to resume processing because saved state was not found for key.' },
   CURFEW_SESSION_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such session.' },
   CURFEW_SIGNALS_AUTHENTICATION: { kind: 'peer', http: 401, title: 'The transmitter did not prove who it is.' },
+  CURFEW_SIGNALS_METADATA: { kind: 'operation', http: 502, title: 'The metadata of a transmitter can not be used.', spec: 'ssf 7.2' },
   CURFEW_SIGNALS_NOT_TAKEN: { kind: 'peer', http: 502, title: 'The receiver did not take a shared signal.', spec: 'rfc8935 2.3' },
   CURFEW_SIGNALS_REFUSED: { kind: 'peer', http: 403, title: 'The client may not have a stream of shared signals.' },
   CURFEW_SIGNALS_TOO_FAST: { kind: 'peer', http: 429, title: 'The receiver asks for verification too often.', spec: 'ssf 8.1.4' },

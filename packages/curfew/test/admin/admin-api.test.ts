@@ -8,7 +8,7 @@ import { createIds } from '../../src/platform/ids.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
-import { alone } from './alone.ts'
+import { alone, noStreams } from './alone.ts'
 
 const token = 'the token of the test server'
 
@@ -25,7 +25,7 @@ function serve(kit: EngineKit, clients?: AdminClients): FastifyInstance {
     version: '0.0.0',
     baseUrl: 'http://curfew.test',
     peers: () => [],
-    streams: async () => [],
+    ...noStreams,
     ...(clients === undefined ? {} : { clients }),
     peer: (id) => kit.deps.peer(id),
     cluster: alone,
@@ -211,6 +211,8 @@ suite('the description of the admin API', () => {
       '/v1/sessions/{id}',
       '/v1/sessions/{id}/logout',
       '/v1/streams',
+      '/v1/streams/{connection}/status',
+      '/v1/streams/{connection}/verify',
       '/v1/users/{name}/password-reset'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)

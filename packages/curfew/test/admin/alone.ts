@@ -1,4 +1,4 @@
-import type { AdminCluster } from '../../src/admin/context.ts'
+import type { AdminCluster, AdminContext } from '../../src/admin/context.ts'
 
 /** A node that shares its store with nobody. */
 export const alone: AdminCluster = {
@@ -7,4 +7,11 @@ export const alone: AdminCluster = {
   nodes: async () => [{ id: 'one', address: '127.0.0.1:9031', version: '0', tags: [], startedAtMs: 0, isLive: true }],
   whereIs: async () => undefined,
   groups: { self: { id: 'sole', letter: 'a' }, mode: 'shared', others: () => [], forget: async () => false }
+}
+
+/** Nobody is sent shared signals. */
+export const noStreams: Pick<AdminContext, 'streams' | 'setStreamStatus' | 'verifyStream'> = {
+  streams: async () => [],
+  setStreamStatus: async () => undefined,
+  verifyStream: async () => false
 }

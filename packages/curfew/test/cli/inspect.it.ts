@@ -16,7 +16,7 @@ import { authorityPair, createKit, type Kit, signInTo } from '../authority/kit.t
 import { authorityUrl } from '../authority/partner.ts'
 import { curfew, type Finished } from './bin.ts'
 import { token } from './inspect-samples.ts'
-import { alone } from '../admin/alone.ts'
+import { alone, noStreams } from '../admin/alone.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-inspect-'))
 const adminToken = 'the token of the test server'
@@ -38,7 +38,7 @@ before(async () => {
     version: '0.0.0',
     baseUrl: authorityUrl,
     peers: () => [],
-    streams: async () => [],
+    ...noStreams,
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),

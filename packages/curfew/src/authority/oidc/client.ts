@@ -107,8 +107,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
   const clientId = settings.clientId ?? settings.id
   const authentication = settings.authentication ?? (settings.clientSecret === undefined ? 'none' : 'clientSecretBasic')
   requireCredentials(settings, authentication)
-  if (settings.sharedSignals !== undefined && authentication !== 'clientSecretBasic')
-    throw unusable(settings, 'sharedSignals needs authentication clientSecretBasic')
+  if (settings.sharedSignals !== undefined && authentication === 'none') throw unusable(settings, 'sharedSignals needs a client that proves who it is')
   const algorithm = settings.idTokenAlgorithm ?? keys[0]?.algorithms[0]
   if (algorithm === undefined || !keys.some((key) => key.algorithms.includes(algorithm)))
     throw unusable(settings, `no key of this server signs ${algorithm ?? 'tokens'}`)

@@ -4,6 +4,8 @@ import { languages } from '../pages/messages.ts'
 import { startSloPaths } from '../ping/start-slo.ts'
 import { noStore } from '../request.ts'
 import { sessionManagementUrls } from '../session-management/paths.ts'
+import { receiversOf } from '../shared-signals/owed.ts'
+import { signalScopes } from '../shared-signals/receiver-access.ts'
 import { contextsSupported } from './authentication-context.ts'
 import { oidcUrl } from './endpoints.ts'
 
@@ -38,11 +40,11 @@ export function configurationOf(ctx: Pick<AuthorityContext, 'baseUrl' | 'oidc' |
     frontchannel_logout_session_supported: true,
     backchannel_logout_supported: true,
     backchannel_logout_session_supported: true,
-    scopes_supported: scopesOf(ctx),
+    scopes_supported: [...scopesOf(ctx), ...(receiversOf(ctx).length === 0 ? [] : signalScopes)],
     claims_supported: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', 'aud', 'name', 'given_name', 'family_name', 'preferred_username', 'email'],
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...(receiversOf(ctx).length === 0 ? [] : ['client_credentials'])],
     subject_types_supported: ['public', 'pairwise'],
     code_challenge_methods_supported: ['S256'],
     id_token_signing_alg_values_supported: algorithms,

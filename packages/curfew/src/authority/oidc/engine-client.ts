@@ -1,6 +1,7 @@
 import type { Adapter, ClientMetadata } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import type { OidcClient } from './client.ts'
+import { signalScopes } from '../shared-signals/receiver-access.ts'
 import type { ClientAuthentication } from './settings.ts'
 
 const authenticationNames: Readonly<Record<ClientAuthentication, ClientMetadata['token_endpoint_auth_method']>> = {
@@ -22,7 +23,7 @@ export function metadataOf(client: OidcClient): ClientMetadata {
     application_type: isNative ? 'native' : 'web',
     redirect_uris: [...client.redirectUris],
     response_types: ['code'],
-    grant_types: client.refreshTokens ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
+    grant_types: grantTypesOf(client),
     token_endpoint_auth_method: authenticationNames[client.authentication],
     id_token_signed_response_alg: client.algorithm,
     authorization_signed_response_alg: client.algorithm,
@@ -30,7 +31,7 @@ export function metadataOf(client: OidcClient): ClientMetadata {
       ? {}
       : { id_token_encrypted_response_alg: client.encryption.algorithm, id_token_encrypted_response_enc: client.encryption.content }),
     subject_type: 'pairwise',
-    scope: [...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '),
+    scope: [...client.scopes, ...(client.refreshTokens ? ['offline_access'] : []), ...(client.signalSubject === undefined ? [] : signalScopes)].join(' '),
     require_auth_time: true,
     // Asked for with several hosts; its content decides nothing here and is never read.
     ...(hosts.size > 1 ? { sector_identifier_uri: 'https://sector.invalid/' } : {}),
@@ -40,6 +41,10 @@ export function metadataOf(client: OidcClient): ClientMetadata {
     ...(client.jwks === undefined ? {} : { jwks: client.jwks as { keys: [] } }),
     ...(client.jwksUri === undefined ? {} : { jwks_uri: client.jwksUri })
   }
+}
+
+function grantTypesOf({ refreshTokens, signalSubject }: OidcClient): string[] {
+  return ['authorization_code', ...(refreshTokens ? ['refresh_token'] : []), ...(signalSubject === undefined ? [] : ['client_credentials'])]
 }
 
 function withSecret({ secret, secretHash }: OidcClient): Partial<ClientMetadata> {

@@ -21,7 +21,7 @@ interface StoredToken {
 }
 
 /** Kinds of token, in the order they are looked for. */
-export const tokenKinds = ['AccessToken', 'RefreshToken'] as const
+export const tokenKinds = ['AccessToken', 'RefreshToken', 'ClientCredentials'] as const
 
 /**
  * `/as/introspect.oauth2` (RFC 7662): whether a token is worth anything now. One whose session has ended, or is on
@@ -53,6 +53,8 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
   const { accountId = '', clientId = '', scope, iat, exp, ...bound } = artifact.value as StoredToken
   const client = await deps.clients.find(clientId)
   if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
+  if (artifact.kind === 'ClientCredentials')
+    return { active: true, iss: deps.baseUrl, client_id: clientId, scope, iat, exp, token_type: 'Bearer', ...confirmationOf(bound) }
   const isOffline = scope?.split(' ').includes('offline_access') ?? false
   const isAccessToken = artifact.kind === 'AccessToken'
   const user = await userBehind(deps, client, { accountId, isAccessToken, isOffline })

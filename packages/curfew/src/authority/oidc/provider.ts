@@ -18,6 +18,8 @@ import { innerSessionCookie, requestScope } from './scope.ts'
 import type { TokenKey } from './settings.ts'
 import { sessionStateFor } from './session-state.ts'
 import { recordValidation, userBehind } from './session-validation.ts'
+import { receiversOf } from '../shared-signals/owed.ts'
+import { signalScopes } from '../shared-signals/receiver-access.ts'
 import { subjectOf } from './subject.ts'
 import { holdBackEnded, signSelfContained } from './token-answer.ts'
 
@@ -60,6 +62,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
       userinfo: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       dPoP: { enabled: true },
+      clientCredentials: { enabled: receiversOf(ctx).length > 0 },
       jwtResponseModes: { enabled: true },
       claimsParameter: { enabled: true },
       encryption: { enabled: true },
@@ -73,7 +76,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
         certificateSubjectMatches: (oidc) => isNamedIn(ctx, oidc)
       }
     },
-    scopes: scopesOf(ctx),
+    scopes: [...scopesOf(ctx), ...signalScopes],
     claims: {
       openid: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', ...ownClaims(ctx.clients.configured())],
       profile: ['name', 'family_name', 'given_name', 'preferred_username'],

@@ -33,7 +33,9 @@ export function signSelfContained(ctx: AuthorityContext): (oidc: KoaContextWithO
     await next()
     const call = oidc.oidc as KoaContextWithOIDC['oidc'] | undefined
     const client = ctx.clients.byClientId(call?.client?.clientId ?? '')
-    if (call?.route !== 'token' || oidc.status !== 200 || client?.accessTokenAudience === undefined) return
+    // A token by client credentials has no person behind it, and is read here only.
+    if (call?.route !== 'token' || oidc.status !== 200 || client?.accessTokenAudience === undefined || call.params?.['grant_type'] === 'client_credentials')
+      return
     const body = oidc.body as { readonly access_token: string }
     const record = await ctx.store.getArtifact('AccessToken', keyOf(body.access_token), ctx.clock.nowMs())
     const user = (call.account as { readonly user?: AccountUser } | undefined)?.user

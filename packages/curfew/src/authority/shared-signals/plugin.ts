@@ -44,7 +44,7 @@ function configurationOf(ctx: AuthorityContext): object {
     remove_subject_endpoint: url(signalPaths.removeSubject),
     verification_endpoint: url(signalPaths.verification),
     critical_subject_members: ['user', 'session'],
-    authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:7617' }],
+    authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }, { spec_urn: 'urn:ietf:rfc:7617' }],
     default_subjects: 'ALL'
   }
 }

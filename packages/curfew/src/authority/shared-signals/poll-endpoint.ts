@@ -7,7 +7,7 @@ import { noStore } from '../request.ts'
 import { signalPaths } from './endpoints.ts'
 import { signSet } from './signed-set.ts'
 import { checked } from './stream-body.ts'
-import { requireReceiver } from './stream-endpoints.ts'
+import { requireReceiver } from './receiver-access.ts'
 import { type OwedSet, setKeepMs, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
 
 /** Tokens in one answer. */
@@ -37,7 +37,7 @@ export function pollRoutes(app: FastifyInstance, deps: PollRoutesDeps): void {
   const closing = new AbortController()
   app.addHook('preClose', async () => closing.abort())
   app.post(signalPaths.poll, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.read')
     const stream = await streams.find(client.clientId)
     if (stream === undefined || stream.delivery.method !== 'poll') throw new CurfewError('CURFEW_API_NOT_FOUND', {})
     const { maxEvents = pollEventsMax, returnImmediately = false, ack = [], setErrs = {} } = checked(body, request.body ?? {})

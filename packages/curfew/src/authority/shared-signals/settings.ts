@@ -6,7 +6,8 @@ export interface TransmitterSettings {
   readonly issuer: string
   /** What its tokens name as their audience. */
   readonly audience: string
-  readonly jwksUri: string
+  /** Where its keys are; absent: its own metadata says so. */
+  readonly jwksUri?: string | undefined
   /** It pushes to us, with this bearer token. */
   readonly pushToken?: string | undefined
   /** We fetch from it. */

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import { CurfewError, parseSubject, securityEvents } from '@curfew/codecs'
+import { CurfewError, parseSubject } from '@curfew/codecs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { AuthorityContext } from '../context.ts'
-import { authenticateClient } from '../oidc/client-authentication.ts'
 import type { OidcClient } from '../oidc/client.ts'
 import { noStore } from '../request.ts'
 import { signalPaths } from './endpoints.ts'
 import { isSame } from './owed.ts'
+import { requireReceiver } from './receiver-access.ts'
 import { checked, deliveryOf, parseStreamBody, type StreamBody, streamView } from './stream-body.ts'
-import { eventsSupported, jtiOf, removedSubjectsMax, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
+import { eventsSupported, removedSubjectsMax, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
+import { oweVerification } from './verification.ts'
 
 /** Shortest time between two verifications that a receiver asks for. */
 const verificationMsMin = 30_000
@@ -25,14 +26,14 @@ export interface StreamRoutesDeps {
 export function streamRoutes(app: FastifyInstance, deps: StreamRoutesDeps): void {
   const { ctx, streams } = deps
   app.get(signalPaths.stream, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.read')
     const stream = await streams.find(client.clientId)
     const asked = (request.query as Readonly<Record<string, unknown>>)['stream_id']
     if (asked === undefined) return send(reply, 200, stream === undefined ? [] : [view(ctx, stream)])
     return send(reply, 200, view(ctx, same(stream, asked)))
   })
   app.post(signalPaths.stream, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.manage')
     const body = parseStreamBody(request.body)
     if ((await streams.find(client.clientId)) !== undefined) throw new CurfewError('CURFEW_API_CONFLICT', { client: client.id, why: 'it has a stream' })
     const stream = newStream(ctx, client, body)
@@ -42,7 +43,7 @@ export function streamRoutes(app: FastifyInstance, deps: StreamRoutesDeps): void
   })
   app.route({ method: ['PATCH', 'PUT'], url: signalPaths.stream, handler: (request, reply) => changeStream(deps, request, reply) })
   app.delete(signalPaths.stream, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.manage')
     const stream = same(await streams.find(client.clientId), (request.query as Readonly<Record<string, unknown>>)['stream_id'])
     await streams.drop(stream)
     await audit(ctx, client, 'stream.deleted')
@@ -52,13 +53,6 @@ export function streamRoutes(app: FastifyInstance, deps: StreamRoutesDeps): void
   app.post(signalPaths.addSubject, (request, reply) => changeSubject(deps, request, reply, 'add'))
   app.post(signalPaths.removeSubject, (request, reply) => changeSubject(deps, request, reply, 'remove'))
   app.post(signalPaths.verification, (request, reply) => verify(deps, request, reply))
-}
-
-/** @throws CURFEW_OIDC_CLIENT_AUTHENTICATION, CURFEW_SIGNALS_REFUSED for a client without `sharedSignals` */
-export async function requireReceiver(ctx: AuthorityContext, request: FastifyRequest): Promise<OidcClient> {
-  const client = await authenticateClient(ctx, request)
-  if (client.signalSubject === undefined) throw new CurfewError('CURFEW_SIGNALS_REFUSED', { client: client.id, why: 'sharedSignals is not set' })
-  return client
 }
 
 /** @throws CURFEW_API_NOT_FOUND when the client has no stream of this id */
@@ -82,7 +76,7 @@ function newStream(ctx: AuthorityContext, client: OidcClient, body: StreamBody):
 
 /** PATCH changes what it names; PUT puts the defaults in place of what it does not. */
 async function changeStream({ ctx, streams, wake }: StreamRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const client = await requireReceiver(ctx, request)
+  const client = await requireReceiver(ctx, request, 'ssf.manage')
   const body = parseStreamBody(request.body)
   const known = same(await streams.find(client.clientId), body.stream_id ?? '')
   const { description: _description, ...rest } = known
@@ -104,12 +98,12 @@ const statusBody = z.object({ stream_id: z.string(), status: z.enum(['enabled', 
 
 function statusRoutes(app: FastifyInstance, { ctx, streams, wake }: StreamRoutesDeps): void {
   app.get(signalPaths.status, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.read')
     const stream = same(await streams.find(client.clientId), (request.query as Readonly<Record<string, unknown>>)['stream_id'])
     return send(reply, 200, await statusView(streams, stream))
   })
   app.post(signalPaths.status, async (request, reply) => {
-    const client = await requireReceiver(ctx, request)
+    const client = await requireReceiver(ctx, request, 'ssf.manage')
     const { stream_id: id, status, reason } = checked(statusBody, request.body)
     const { reason: _reason, ...known } = same(await streams.find(client.clientId), id)
     const stream: Stream = { ...known, status, ...(reason === undefined ? {} : { reason }) }
@@ -130,7 +124,7 @@ const subjectBody = z.object({ stream_id: z.string(), subject: z.unknown(), veri
 
 /** Everybody is told of until removed (`default_subjects` is `ALL`). */
 async function changeSubject({ ctx, streams }: StreamRoutesDeps, request: FastifyRequest, reply: FastifyReply, how: 'add' | 'remove'): Promise<FastifyReply> {
-  const client = await requireReceiver(ctx, request)
+  const client = await requireReceiver(ctx, request, 'ssf.manage')
   const body = checked(subjectBody, request.body)
   const stream = same(await streams.find(client.clientId), body.stream_id)
   const subject = parseSubject(body.subject)
@@ -145,21 +139,12 @@ const verificationBody = z.object({ stream_id: z.string(), state: z.string().max
 
 /** Owes the receiver a token that proves the way to it works (SSF 1.0 section 8.1.4). */
 async function verify({ ctx, streams, wake }: StreamRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const client = await requireReceiver(ctx, request)
+  const client = await requireReceiver(ctx, request, 'ssf.manage')
   const { stream_id: id, state } = checked(verificationBody, request.body)
   const stream = same(await streams.find(client.clientId), id)
   const nowMs = ctx.clock.nowMs()
   if (nowMs - (stream.verifiedAtMs ?? Number.NEGATIVE_INFINITY) < verificationMsMin) throw new CurfewError('CURFEW_SIGNALS_TOO_FAST', { client: client.id })
-  await streams.save({ ...stream, verifiedAtMs: nowMs })
-  await streams.owe(stream, {
-    jti: jtiOf(stream, `verification\0${nowMs}`),
-    event: securityEvents.verification,
-    payload: state === undefined ? {} : { state },
-    subject: { format: 'opaque', id: stream.id },
-    issuedAtMs: nowMs,
-    attempts: 0,
-    nextAttemptAtMs: 0
-  })
+  await oweVerification(streams, stream, nowMs, state)
   wake()
   return reply.headers(noStore).status(204).send()
 }

@@ -44,7 +44,7 @@ export interface StreamTally {
 }
 
 /** Events that a stream can ask for. Verification is sent without asking. */
-export const eventsSupported: readonly string[] = [securityEvents.sessionRevoked]
+export const eventsSupported: readonly string[] = [securityEvents.sessionRevoked, securityEvents.credentialChange]
 
 /** Owed tokens of one stream; with more the next are lost, which its status says. */
 export const setsPerStreamMax = 1_000

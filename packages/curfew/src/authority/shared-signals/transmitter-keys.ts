@@ -21,10 +21,14 @@ interface Known {
 
 export function createTransmitterKeys({ fetchKeys, clock }: Pick<AuthorityContext, 'fetchKeys' | 'clock'>): TransmitterKeys {
   const known = new Map<string, Known>()
-  const read = async ({ id, jwksUri }: TransmitterSettings): Promise<Known> => {
-    const answer = await fetchKeys(jwksUri)
-    if (answer.status !== 200) throw new CurfewError('CURFEW_OUTBOUND_STATUS', { url: jwksUri, status: answer.status })
-    const fresh = { keys: (await answer.json()) as JSONWebKeySet, readAtMs: clock.nowMs() }
+  const fetchJson = async (url: string): Promise<unknown> => {
+    const answer = await fetchKeys(url)
+    if (answer.status !== 200) throw new CurfewError('CURFEW_OUTBOUND_STATUS', { url, status: answer.status })
+    return answer.json()
+  }
+  const read = async ({ id, issuer, jwksUri }: TransmitterSettings): Promise<Known> => {
+    const url = jwksUri ?? keysNamedBy(issuer, await fetchJson(metadataUrl(issuer)))
+    const fresh = { keys: (await fetchJson(url)) as JSONWebKeySet, readAtMs: clock.nowMs() }
     known.set(id, fresh)
     return fresh
   }
@@ -45,4 +49,19 @@ export function createTransmitterKeys({ fetchKeys, clock }: Pick<AuthorityContex
       }
     }
   }
+}
+
+/** Where a transmitter says what it is: the well-known part stands before its path (SSF 1.0 section 7.2). */
+export function metadataUrl(issuer: string): string {
+  const { origin, pathname } = new URL(issuer)
+  return `${origin}/.well-known/ssf-configuration${pathname === '/' ? '' : pathname}`
+}
+
+/** @throws CURFEW_SIGNALS_METADATA when it speaks for somebody else, or names no keys on https or this machine */
+function keysNamedBy(issuer: string, metadata: unknown): string {
+  const { issuer: named, jwks_uri: uri } = (typeof metadata === 'object' && metadata !== null ? metadata : {}) as Readonly<Record<string, unknown>>
+  if (named !== issuer) throw new CurfewError('CURFEW_SIGNALS_METADATA', { issuer, why: 'it names another issuer' })
+  const isOwn = issuer.startsWith('http:') && typeof uri === 'string' && uri.startsWith('http:')
+  if (typeof uri !== 'string' || !(uri.startsWith('https:') || isOwn)) throw new CurfewError('CURFEW_SIGNALS_METADATA', { issuer, why: 'it names no keys' })
+  return uri
 }

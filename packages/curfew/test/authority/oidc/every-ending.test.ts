@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { alone } from '../../admin/alone.ts'
+import { alone, noStreams } from '../../admin/alone.ts'
 import { suite, test } from 'node:test'
 import { type LogoutRequest, type NameID, verifyLogoutRequest, decodeSoap, verificationKeyFromCertificate } from '@curfew/codecs'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
@@ -93,7 +93,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
     version: '0',
     baseUrl: authorityUrl,
     peers: () => [],
-    streams: async () => [],
+    ...noStreams,
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),

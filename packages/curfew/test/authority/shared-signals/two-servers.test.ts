@@ -176,4 +176,39 @@ suite('Shared signals between two servers', () => {
       hanging.resolve({ status: 202 })
     }
   })
+
+  test('a transmitter whose keys nobody wrote down is asked for its metadata, which has to be its own', async () => {
+    for (const [issuer, status] of [
+      [authorityUrl, 202],
+      [`${authorityUrl}/tenant`, 503]
+    ] as const) {
+      const asked: string[] = []
+      await using pair = await makePair({
+        hearer: { transmitters: [transmitter({ jwksUri: undefined, issuer })] }
+      })
+      const { sender, hearer } = pair
+      const { fetchKeys } = hearer.ctx
+      await using listening = await createKit({
+        clock: hearer.clock,
+        baseUrl: otherUrl,
+        transmitters: [transmitter({ jwksUri: undefined, issuer })],
+        fetchKeys: async (url) => {
+          asked.push(new URL(url).pathname)
+          return fetchKeys(url.replace('/tenant', ''))
+        }
+      })
+      await makeStream(sender)
+      await call(sender, { method: 'POST', url: '/ssf/verification', body: { stream_id: (await sender.ctx.signals.streams.find('radar'))?.id } })
+      const polled = await call(sender, { method: 'POST', url: '/ssf/poll', body: { returnImmediately: true } })
+      const [set] = Object.values(polled.body['sets'] as Record<string, string>)
+      const answer = await listening.app.inject({
+        method: 'POST',
+        url: '/ssf/receive/tower',
+        headers: { 'content-type': 'application/secevent+jwt', authorization: `Bearer ${pushToken}` },
+        payload: set ?? ''
+      })
+      assert.equal(answer.statusCode, status, answer.body)
+      assert.equal(asked[0], issuer === authorityUrl ? '/.well-known/ssf-configuration' : '/.well-known/ssf-configuration/tenant')
+    }
+  })
 })
