@@ -7,7 +7,7 @@ import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Store } from '../stores/store.ts'
-import type { ClusterView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
+import type { AccountLinkView, ClusterView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -33,6 +33,7 @@ export interface AdminContext {
   verifyStream(connection: string): Promise<boolean>
   /** Issues a code for one reset of a password. */
   resetPassword(username: string, by: Actor): Promise<{ readonly username: string; readonly url: string; readonly untilMs: number }>
+  readonly accountLinks: AdminAccountLinks
   status(): 'ok' | 'starting' | 'stopping'
   readonly cluster: AdminCluster
 }
@@ -53,6 +54,13 @@ export interface AdminPeer {
       readonly breaks: boolean
     }[]
   }
+}
+
+/** Sign-ins elsewhere that are linked to local users. */
+export interface AdminAccountLinks {
+  list(username: string): Promise<readonly AccountLinkView[]>
+  /** False: the user has no such link. */
+  remove(username: string, id: string, by: Actor): Promise<boolean>
 }
 
 /** The nodes that share the store. */

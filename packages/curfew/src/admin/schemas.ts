@@ -37,6 +37,14 @@ export const resetView = z.object({
   untilMs: atMs
 })
 
+export const accountLinkView = z.object({
+  id: z.string(),
+  provider: z.string(),
+  providerUser: z.string().describe('What the identity provider called the person when the link was made'),
+  user: z.string(),
+  linkedAtMs: atMs
+})
+
 export const sessionDetail = sessionView.extend({ participants: z.array(participantView) })
 
 export const attemptView = z.object({
@@ -189,6 +197,7 @@ export const problemView = z.object({
 export type SessionView = z.output<typeof sessionView>
 export type SessionDetail = z.output<typeof sessionDetail>
 export type ResetView = z.output<typeof resetView>
+export type AccountLinkView = z.output<typeof accountLinkView>
 export type RunView = z.output<typeof runView>
 export type DeliveryView = z.output<typeof deliveryView>
 export type EndedView = z.output<typeof endedView>

@@ -1,7 +1,8 @@
+import { CurfewError } from '@curfew/codecs'
 import { z } from 'zod'
 import { actorOf } from './actor.ts'
 import type { AdminContext } from './context.ts'
-import { resetView } from './schemas.ts'
+import { accountLinkView, resetView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 
 const one = z.object({ name: z.string().min(1).max(128) })
@@ -12,4 +13,18 @@ export function registerUsers(app: AdminServer, ctx: AdminContext): void {
     const { username, url, untilMs } = await ctx.resetPassword(request.params.name, actorOf(request.headers['user-agent']))
     return { user: username, url, untilMs }
   })
+
+  app.get('/v1/users/:name/links', { schema: { params: one, response: { 200: z.object({ items: z.array(accountLinkView) }) } } }, async (request) => ({
+    items: [...(await ctx.accountLinks.list(request.params.name))]
+  }))
+
+  app.delete(
+    '/v1/users/:name/links/:id',
+    { schema: { params: one.extend({ id: z.string().min(1).max(100) }), response: { 200: z.object({ removed: z.string() }) } } },
+    async (request) => {
+      const { name, id } = request.params
+      if (!(await ctx.accountLinks.remove(name, id, actorOf(request.headers['user-agent'])))) throw new CurfewError('CURFEW_API_NOT_FOUND')
+      return { removed: id }
+    }
+  )
 }

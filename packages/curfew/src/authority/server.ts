@@ -34,7 +34,9 @@ import { clearSessionCookies } from './sign-on/cookies.ts'
 import { finishSignOn, type SignedIn, type SignOnDeps } from './sign-on/finish-sign-on.ts'
 import { changePath } from './sign-on/password-page.ts'
 import { signOnPlugin } from './sign-on/plugin.ts'
+import { linksOf, removeLink } from './upstream/account-link.ts'
 import { type ArriveDeps } from './upstream/arrive.ts'
+import { linkPlugin } from './upstream/link-plugin.ts'
 
 /** Largest request body, as the replaced product (AC-165). */
 export const bodyBytesMax = 200_000
@@ -68,6 +70,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   const arrive: ArriveDeps = { ...ctx, finish: (nonce, session, atMs, request, reply) => finishSignOn(signOn, nonce, session, atMs, request, reply) }
   app.register(samlSpPlugin(arrive))
   app.register(oidcRpPlugin(arrive))
+  app.register(linkPlugin(ctx))
   app.register(oidcPlugin(ctx))
   app.register(openTokenPlugin(arrive))
   app.register(extPlugin(signOn))
@@ -127,6 +130,8 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     hasPassword: (session) => ctx.signOn.hasForm && session.sourceId === ctx.signOn.sourceId,
     reauthenticate: async (session, password) => (await checkPassword(ctx, session.username, password)).kind,
     ...(ctx.signOn.passwords.change ? { passwordUrl: changePath } : {}),
+    accountLinks: ({ userKey }) => linksOf(ctx, userKey),
+    unlinkAccount: ({ userKey, username }, id) => removeLink(ctx, userKey, id, { kind: 'user', id: username }),
     answerStarter: (run) => answerStarter(ctx, run)
   }
 }
@@ -189,7 +194,10 @@ const pageTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
   CURFEW_API_TOO_LARGE: 'error.tooLarge',
   CURFEW_USERS_UNAVAILABLE: 'signon.unavailable',
-  CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored'
+  CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored',
+  CURFEW_LINK_ACCOUNT: 'error.linkAccount',
+  CURFEW_LINK_REQUIRED: 'error.linkRequired',
+  CURFEW_LINK_TAKEN: 'error.linkTaken'
 }
 
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

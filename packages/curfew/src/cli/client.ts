@@ -3,6 +3,7 @@ import { CurfewError } from '@curfew/codecs'
 import { type Dispatcher, request as undiciRequest } from 'undici'
 import { commandLineAgent } from '../admin/actor.ts'
 import type {
+  AccountLinkView,
   AuditView,
   ClusterView,
   DryRunView,
@@ -36,6 +37,8 @@ export interface AdminClient {
   watch(id: string, signal: AbortSignal): AsyncGenerator<RunView>
   peers(): Promise<PeerView[]>
   resetPassword(username: string): Promise<ResetView>
+  accountLinks(username: string): Promise<AccountLinkView[]>
+  removeAccountLink(username: string, id: string): Promise<{ readonly removed: string }>
   cluster(): Promise<ClusterView>
   /** Lets another store announce itself under the id of a group. */
   forgetGroup(group: string): Promise<{ readonly forgotten: boolean }>
@@ -75,6 +78,8 @@ export function createAdminClient(options: ClientOptions): AdminClient {
   return {
     health: () => call('GET', '/v1/health'),
     resetPassword: (username) => call('POST', `/v1/users/${part(username)}/password-reset`),
+    accountLinks: async (username) => (await call<{ items: AccountLinkView[] }>('GET', `/v1/users/${part(username)}/links`)).items,
+    removeAccountLink: (username, id) => call('DELETE', `/v1/users/${part(username)}/links/${part(id)}`),
     cluster: () => call('GET', '/v1/cluster'),
     forgetGroup: (group) => call('POST', `/v1/cluster/groups/${part(group)}/forget`),
     owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),

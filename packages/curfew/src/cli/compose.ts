@@ -38,7 +38,7 @@ import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
-import { passwordWatch } from './users-setup.ts'
+import { adminAccountLinks, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
 
 /** A whole server, made from one configuration. */
@@ -166,6 +166,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     setStreamStatus: (connection, to, reason) => signals.setStatus(connection, to, reason),
     verifyStream: (connection) => signals.verify(connection),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
+    accountLinks: adminAccountLinks({ ...shared, users: settings.users }),
     ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [
       ...samlPeers(connections),

@@ -119,6 +119,13 @@ function addSessionCommands(program: Command, on: On): void {
   on(example(users.command('reset <name>').description('Make a link for choosing a new password'), 'curfew users reset ana'), async (context, parsed) =>
     (await import('./commands/users.ts')).resetPassword(context, parsed.args[0] ?? '')
   )
+  on(example(users.command('links <name>').description('Sign-ins elsewhere that are linked to a user'), 'curfew users links ana'), async (context, parsed) =>
+    (await import('./commands/users.ts')).listAccountLinks(context, parsed.args[0] ?? '')
+  )
+  on(
+    example(users.command('unlink <name> [link]').description('Remove one of these links, or all'), 'curfew users unlink ana').option('--yes', 'do not ask'),
+    async (context, parsed) => (await import('./commands/users.ts')).unlinkAccount(context, parsed.args[0] ?? '', parsed.args[1], parsed.opts())
+  )
   on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) =>
     (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())
   )

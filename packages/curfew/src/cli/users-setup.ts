@@ -1,8 +1,11 @@
+import type { AdminAccountLinks } from '../admin/context.ts'
 import type { AuthorityContext } from '../authority/context.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import type { UserDirectory } from '../authority/sign-on/user-directory.ts'
-import { type LocalUsers, localDirectory, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
+import { type LocalUsers, localDirectory, localUserKey, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
+import { linksOf, removeLink } from '../authority/upstream/account-link.ts'
 import type { Config } from '../config/schema.ts'
+import type { UserKey } from '../core/ids.ts'
 import { createLoop, type Loop } from '../engine/loop.ts'
 import type { Logger } from '../platform/logger.ts'
 import { hashPassword, verifyPassword } from '../platform/password.ts'
@@ -32,7 +35,7 @@ export function passwordWatch(
   config: Config,
   deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock' | 'signals'> & { readonly random: typeof systemRandom; readonly logger: Logger }
 ): Loop {
-  const endOutdated = createPasswordEndings(deps)
+  const endOutdated = createPasswordEndings({ ...deps, signOn: config.signOn })
   const isOn = config.signOn.users !== undefined && config.signOn.passwordChangeEndsSessions
   return createLoop({
     clock: deps.clock,
@@ -46,4 +49,20 @@ export function passwordWatch(
     onError: (error) =>
       deps.logger.error({ event: 'password-change.failed', err: error }, 'Sessions of a changed password could not be ended; it is tried again')
   })
+}
+
+/** Links of local users for the admin API; a user that is gone may still have some. */
+export function adminAccountLinks(deps: Pick<AuthorityContext, 'store' | 'clock' | 'users'>): AdminAccountLinks {
+  const keyOf = async (username: string): Promise<UserKey> => (await deps.users.find(username))?.userKey ?? localUserKey(username)
+  return {
+    list: async (username) =>
+      (await linksOf(deps, await keyOf(username))).map(({ id, providerId, providerUser, username: user, linkedAtMs }) => ({
+        id,
+        provider: providerId,
+        providerUser,
+        user,
+        linkedAtMs
+      })),
+    remove: async (username, id, by) => removeLink(deps, await keyOf(username), id, by)
+  }
 }

@@ -49,7 +49,13 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   const result = configSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
-  if (result.success) findings.push(...extPaths(context, result.data), ...sources(context, result.data), ...certificatesMissing(context, result.data))
+  if (result.success)
+    findings.push(
+      ...extPaths(context, result.data),
+      ...sources(context, result.data),
+      ...certificatesMissing(context, result.data),
+      ...nothingToLink(context, result.data)
+    )
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
@@ -268,6 +274,16 @@ function certificatesMissing(context: FindingContext, { server, connections }: C
     if (byAuthority && asked.authorities === undefined)
       return [{ ...place, code, what: 'nobody vouches for certificates of clients.', fix: 'Set server.clientCertificates.authorities.' }]
     return []
+  })
+}
+
+/** Linking needs local users: the password of one is what makes a link. */
+function nothingToLink(context: FindingContext, { signOn, identityProviders }: Config): readonly Finding[] {
+  if (signOn.users !== undefined) return []
+  return identityProviders.flatMap((one, i): Finding[] => {
+    if (one.protocol === 'opentoken' || one.accountLinking === undefined || one.accountLinking === 'off') return []
+    const place = placeOf(context, ['identityProviders', i, 'accountLinking'])
+    return [{ ...place, code: 'CURFEW_CONFIG_VALUE', what: 'there are no local users to link to.', fix: 'Name their file in signOn.users.' }]
   })
 }
 

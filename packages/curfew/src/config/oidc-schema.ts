@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idpid, partner } from './partner-schema.ts'
+import { accountLinking, idpid, partner } from './partner-schema.ts'
 import { registration } from './registration-schema.ts'
 import { certificateSubject } from './tls-schema.ts'
 import { path, positive, url } from './values.ts'
@@ -137,6 +137,7 @@ export const oidcIdentityProvider = z
         acceptMissingIss: z.boolean().optional().describe('Take front-channel logouts with sid and without iss.')
       })
       .optional(),
+    accountLinking,
     targetUrl: url.optional().describe('Where a sign-in ends that names no page.'),
     idpid
   })

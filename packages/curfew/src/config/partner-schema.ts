@@ -15,6 +15,11 @@ export const adapterLogout = z
   .optional()
   .describe('A path that ends the sessions of this source here, without telling anybody.')
 
+export const accountLinking = z
+  .enum(['off', 'offered', 'required'])
+  .optional()
+  .describe('Its people may (offered) or have to (required) say with a password which local user they are, once. Default: off.')
+
 export const partner = {
   id,
   name: z.string().min(1).max(80).optional().describe('Name shown to people.'),

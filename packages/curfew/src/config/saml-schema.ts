@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idpid, partner } from './partner-schema.ts'
+import { accountLinking, idpid, partner } from './partner-schema.ts'
 import { path, positive, url, urlOrPath } from './values.ts'
 
 const binding = z.enum(['redirect', 'post', 'soap'])
@@ -107,6 +107,7 @@ export const samlIdentityProvider = z
     encrypt: z.literal('nameId').optional().describe('The NameID in LogoutRequests to it is encrypted.'),
     nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
     username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.'),
+    accountLinking,
     targetUrl: url.optional().describe('Where a sign-in ends that nobody asked for here.'),
     idpid
   })

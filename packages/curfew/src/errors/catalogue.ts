@@ -146,6 +146,9 @@ export const catalogue = {
   CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' },
   CURFEW_STORE_UNREACHABLE: { kind: 'operation', http: 503, title: 'No server of the store answers.' },
   CURFEW_STORE_UNSUITABLE: { kind: 'config', http: 503, title: 'The servers of the store are set up so that they would lose sessions.' },
+  CURFEW_LINK_ACCOUNT: { kind: 'peer', http: 403, title: 'The account that this sign-in is linked to is disabled or gone.' },
+  CURFEW_LINK_REQUIRED: { kind: 'peer', http: 403, title: 'This sign-in has to be linked to an account first.' },
+  CURFEW_LINK_TAKEN: { kind: 'peer', http: 409, title: 'This sign-in can not be linked to that account.' },
   CURFEW_USERS_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such user, or it is disabled.' },
   CURFEW_USERS_UNAVAILABLE: { kind: 'operation', http: 503, title: 'The directory of users does not answer.' },
   CURFEW_USERS_UNWRITABLE: { kind: 'operation', http: 503, title: 'The password can not be stored.' }

@@ -30,6 +30,7 @@ function serve(kit: EngineKit, clients?: AdminClients): FastifyInstance {
     peer: (id) => kit.deps.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),
+    accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
     status: () => 'ok'
   })
 }
@@ -213,6 +214,8 @@ suite('the description of the admin API', () => {
       '/v1/streams',
       '/v1/streams/{connection}/status',
       '/v1/streams/{connection}/verify',
+      '/v1/users/{name}/links',
+      '/v1/users/{name}/links/{id}',
       '/v1/users/{name}/password-reset'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)

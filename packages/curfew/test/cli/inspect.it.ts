@@ -42,6 +42,7 @@ before(async () => {
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),
+    accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
     status: () => 'ok'
   })
   await admin.listen({ host: '127.0.0.1', port: 0 })

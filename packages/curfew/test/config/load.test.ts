@@ -118,6 +118,18 @@ suite('loading a configuration', () => {
   })
 })
 
+suite('account linking', () => {
+  test('needs local users to link to', () => {
+    const config = (users: object): ConfigInput => ({
+      ...smallest,
+      signOn: users,
+      identityProviders: [{ id: 'social', protocol: 'oidc', issuer: 'https://op.example', clientId: 'curfew', accountLinking: 'offered' }]
+    })
+    assert.deepEqual(codesOf(config({ users: 'users.yaml' })), [])
+    assert.deepEqual(codesOf(config({})), [['identityProviders[social].accountLinking', 'CURFEW_CONFIG_VALUE']])
+  })
+})
+
 suite('paths under /ext', () => {
   test('AC-092 AC-157 one that another adapter holds, or that stands twice, is a finding', () => {
     const portal = (path: string): ConfigInput => ({

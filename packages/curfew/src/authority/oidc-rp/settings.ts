@@ -17,6 +17,8 @@ export interface OpenIdUpstreamSettings {
   readonly scopes?: readonly string[] | undefined
   /** Claim that holds the user name; absent: `sub`. */
   readonly username?: string | undefined
+  /** Its people may, or have to, say which account here is theirs. Absent: off. */
+  readonly accountLinking?: 'off' | 'offered' | 'required' | undefined
   /** Claim to attribute of the user. */
   readonly attributes?: Readonly<Record<string, string>> | undefined
   /** Algorithm that its tokens are signed with; absent: any asymmetric one. */

@@ -64,6 +64,7 @@ export interface IdpConnection extends Partner {
   readonly singleSignOn: SingleSignOnSettings
   readonly nameIdFormat?: NameIdKind
   readonly username?: string
+  readonly accountLinking?: 'off' | 'offered' | 'required'
   readonly targetUrl?: string
 }
 
@@ -125,6 +126,7 @@ export function makeIdpConnection(parts: ConnectionParts<IdentityProviderSetting
     singleSignOn,
     ...(settings.nameIdFormat === undefined ? {} : { nameIdFormat: settings.nameIdFormat }),
     ...(settings.username === undefined ? {} : { username: settings.username }),
+    ...(settings.accountLinking === undefined ? {} : { accountLinking: settings.accountLinking }),
     ...(settings.targetUrl === undefined ? {} : { targetUrl: settings.targetUrl })
   }
 }

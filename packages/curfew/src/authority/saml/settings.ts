@@ -96,6 +96,8 @@ export interface IdentityProviderSettings extends PartnerSettings {
   readonly nameIdFormat?: NameIdKind | undefined
   /** SAML attribute that holds the user name; absent: the NameID. */
   readonly username?: string | undefined
+  /** Its people may, or have to, say which account here is theirs. Absent: off. */
+  readonly accountLinking?: 'off' | 'offered' | 'required' | undefined
   /** Where a sign-in ends that nobody asked for here and that names no page. */
   readonly targetUrl?: string | undefined
 }

@@ -31,6 +31,18 @@ export interface SignOffDeps {
   reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
   /** Where a password is changed; absent: nowhere here. */
   readonly passwordUrl?: string
+  /** Sign-ins elsewhere that are linked to the account of the user. */
+  accountLinks(session: Session): Promise<readonly LinkedAccount[]>
+  /** False: the user has no such link. */
+  unlinkAccount(session: Session, linkId: string): Promise<boolean>
   /** The answer that the participant who started the run gets through this browser; undefined when none is owed. */
   answerStarter(run: LogoutRun): Promise<BrowserInstruction | undefined>
+}
+
+/** A link as the page of the sessions shows it. */
+export interface LinkedAccount {
+  readonly id: string
+  readonly providerId: PeerId
+  readonly providerUser: string
+  readonly linkedAtMs: number
 }

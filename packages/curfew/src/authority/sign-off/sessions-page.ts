@@ -4,7 +4,7 @@ import type { SessionId } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
-import type { SignOffDeps } from './deps.ts'
+import type { LinkedAccount, SignOffDeps } from './deps.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 
 /** My sessions on my devices: see them, end one, end all others; whoever has a password here is asked for it again. */
@@ -25,6 +25,11 @@ async function change(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   const { t } = deps.pageContext(request)
   if (checked === 'failed') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.failed')}</p>`)
   if (checked === 'locked') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.locked', { minutes: 15 })}</p>`)
+  const unlink = form['unlink']
+  if (unlink !== undefined) {
+    const isDone = await deps.unlinkAccount(session, unlink)
+    return show(deps, session, request, reply, isDone ? html`<p class="good" role="status">${t('link.removed')}</p>` : undefined)
+  }
   const scope = await wishedScope(deps, session, form['end'] ?? '')
   if (scope === undefined) return show(deps, session, request, reply, undefined)
   const summary = await deps.engine.endSessions({
@@ -55,12 +60,13 @@ async function show(deps: SignOffDeps, session: Session, request: FastifyRequest
   const sessions = (await deps.store.findByUser(session.userKey)).filter((s) => isLive(s, nowMs))
   const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
   const others = sessions.length > 1 && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
+  const links = await deps.accountLinks(session)
   const password = html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
   const change =
     deps.hasPassword(session) &&
     deps.passwordUrl !== undefined &&
     html`<ul class="links"><li><a href="${deps.passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
-  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}</form>${change}`
+  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}${linkList(deps, context, links)}</form>${change}`
   return sendPage(reply, context, t('sessions.title'), body)
 }
 
@@ -73,6 +79,18 @@ async function line(deps: SignOffDeps, context: PageContext, session: Session, i
   const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
   const device = isThis ? html`<strong>${t('sessions.this')}</strong> ` : undefined
   return html`<li><span class="name">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`
+}
+
+/** Sign-ins elsewhere that open this account; each may be taken back. */
+function linkList(deps: SignOffDeps, { t, language }: PageContext, links: readonly LinkedAccount[]): Html | undefined {
+  if (links.length === 0) return undefined
+  const lines = links.map(({ id, providerId, providerUser, linkedAtMs }) => {
+    const provider = deps.peer(providerId)?.name ?? providerId
+    const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(linkedAtMs)
+    const name = t('link.removeThis', { provider, user: providerUser })
+    return html`<li><span class="name">${provider}<br><span class="muted">${t('link.since', { user: providerUser, when })}</span></span><span class="small"><button name="unlink" value="${id}" aria-label="${name}">${t('link.remove')}</button></span></li>`
+  })
+  return html`<h2>${t('link.listTitle')}</h2><p>${t('link.listText')}</p><ul class="list">${lines}</ul>`
 }
 
 /** A name a person recognises, from a User-Agent: browser and system, never the whole header. */

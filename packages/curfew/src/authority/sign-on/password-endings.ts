@@ -1,7 +1,8 @@
+import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { sessionsValidFrom, type User } from './user-directory.ts'
 
-export type PasswordEndingDeps = Pick<AuthorityContext, 'store' | 'engine' | 'users'>
+export type PasswordEndingDeps = Pick<AuthorityContext, 'store' | 'engine' | 'users'> & { readonly signOn: Pick<AuthorityContext['signOn'], 'sourceId'> }
 
 /**
  * Ends the sessions of a user that were opened before the password was changed or reset. One opened with the new
@@ -23,7 +24,7 @@ export function createPasswordEndings(deps: PasswordEndingDeps): () => Promise<n
 }
 
 async function endBefore(deps: PasswordEndingDeps, { userKey }: User, validFromMs: number): Promise<number> {
-  const outdated = (await deps.store.findByUser(userKey)).filter(({ authenticatedAtMs }) => authenticatedAtMs < validFromMs)
+  const outdated = (await deps.store.findByUser(userKey)).filter((session) => validSinceMs(deps, session) < validFromMs)
   if (outdated.length === 0) return 0
   const { ended } = await deps.engine.endSessions({
     scope: { kind: 'sessions', sessionIds: outdated.map(({ id }) => id) },
@@ -33,4 +34,9 @@ async function endBefore(deps: PasswordEndingDeps, { userKey }: User, validFromM
     browser: 'absent'
   })
   return ended.length
+}
+
+/** A sign-in elsewhere that is linked to the user may lie further back than the session that it opened here. */
+function validSinceMs({ signOn }: PasswordEndingDeps, { sourceId, authenticatedAtMs, createdAtMs }: Session): number {
+  return sourceId === signOn.sourceId ? authenticatedAtMs : createdAtMs
 }

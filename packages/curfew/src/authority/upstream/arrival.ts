@@ -36,4 +36,6 @@ export interface WaitingArrival {
   readonly asker?: Asker
   /** Where an unsolicited answer wishes to land. */
   readonly relayState?: string
+  /** The person was asked for the account here that is theirs, and goes on without. */
+  readonly staysUnlinked?: boolean
 }

@@ -11,6 +11,7 @@ import { browserOf } from '../sign-on/browser-session.ts'
 import { endReplaced, sessionToReplace, signIn } from '../sign-on/sign-in.ts'
 import type { Arrival, WaitingArrival } from './arrival.ts'
 import { keepIdToken } from './id-token.ts'
+import { askForLink, resolveLink } from './link-sign-in.ts'
 import { putAway, takeWaiting } from './waiting.ts'
 
 export interface ArriveDeps extends AuthorityContext {
@@ -21,13 +22,23 @@ export interface ArriveDeps extends AuthorityContext {
 /**
  * The browser that asked opens its session with what its identity provider said. Anybody else's answer is refused, so
  * that no page can sign a visitor in as somebody else.
- * @throws CURFEW_SESSION_STATE_NOT_FOUND, CURFEW_SESSION_FORM_FOREIGN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER
+ * @throws CURFEW_SESSION_STATE_NOT_FOUND, CURFEW_SESSION_FORM_FOREIGN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER,
+ *   CURFEW_LINK_ACCOUNT, CURFEW_LINK_REQUIRED
  */
 export async function resumeArrival(deps: ArriveDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const waiting = await takeWaiting(deps, request)
   const { arrival, asker } = waiting
   if (asker !== undefined && asker.formHash !== browserOf(deps, request).formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   if (arrival === undefined) return deps.finish(asker?.nonce ?? '', undefined, deps.clock.nowMs(), request, reply)
+  const verdict = await resolveLink(deps, waiting, arrival)
+  if (verdict.kind === 'ask') return askForLink(deps, waiting, request, reply)
+  if (verdict.kind === 'nobody') return deps.finish(asker?.nonce ?? '', undefined, deps.clock.nowMs(), request, reply)
+  return openArrived(deps, waiting, verdict.arrival, request, reply)
+}
+
+/** @param arrival - as whoever it was found to be here; what waits keeps the provider's own words */
+async function openArrived(deps: ArriveDeps, waiting: WaitingArrival, arrival: Arrival, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { asker } = waiting
   const former = await sessionToReplace(deps, arrival.identity, {}, request)
   if (former !== undefined) return replace(deps, former, waiting, arrival, reply)
   const { session } = await signIn(deps, arrival.identity, { persistent: false }, request, reply)

@@ -11,7 +11,7 @@ export const resumePaths: Readonly<Record<ArrivalProtocol, string>> = {
 }
 
 /** The browser comes back at once: it only follows a redirect. */
-const waitingMs = 5 * 60_000
+export const waitingMs = 5 * 60_000
 
 type WaitingDeps = Pick<AuthorityContext, 'store' | 'ids' | 'clock'>
 

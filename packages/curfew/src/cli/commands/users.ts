@@ -87,6 +87,38 @@ export async function resetPassword(context: CommandContext, username: string): 
   return exitCode.done
 }
 
+/** `curfew users links <name>`: the sign-ins elsewhere that open this account. */
+export async function listAccountLinks(context: CommandContext, username: string): Promise<ExitCode> {
+  const links = await connect(context).accountLinks(username)
+  if (printJson(context, links)) return exitCode.done
+  if (links.length === 0) context.terminal.note(`No sign-in elsewhere is linked to ${username}.`)
+  const rows = links.map(({ id, provider, providerUser, linkedAtMs }) => [provider, providerUser, new Date(linkedAtMs).toISOString().slice(0, 10), id])
+  if (rows.length > 0)
+    for (const line of table([{ title: 'PROVIDER' }, { title: 'USER THERE', charactersMax: 60 }, { title: 'SINCE' }, { title: 'LINK' }], rows))
+      context.terminal.out(line)
+  return exitCode.done
+}
+
+/** `curfew users unlink <name> [link]`: one of them, or all. */
+export async function unlinkAccount(
+  context: CommandContext,
+  username: string,
+  link: string | undefined,
+  options: { readonly yes?: boolean }
+): Promise<ExitCode> {
+  const client = connect(context)
+  const wanted = (await client.accountLinks(username)).filter(({ id }) => link === undefined || id === link)
+  if (wanted.length === 0) {
+    context.terminal.note(`There is no such link. The list: curfew users links ${username}`)
+    return exitCode.notFound
+  }
+  const names = wanted.map(({ provider, providerUser }) => `${providerUser} at ${provider}`).join(', ')
+  if (!(await confirm(context, `${names} will not open the account of ${username} any more.`, options.yes === true))) return exitCode.needsInput
+  for (const { id } of wanted) await client.removeAccountLink(username, id)
+  context.terminal.out(`Unlinked: ${names}. Sessions go on until they end: curfew logout --user ${username}`)
+  return exitCode.done
+}
+
 /** `curfew users remove <name>` */
 export async function removeUser(context: CommandContext, username: string, options: { readonly yes?: boolean }): Promise<ExitCode> {
   const file = usersFile(context)
@@ -94,6 +126,7 @@ export async function removeUser(context: CommandContext, username: string, opti
   if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
   await editUserFile(file, (users) => users.filter((user) => !isNamed(user, username)))
   context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
+  context.terminal.note(`Sign-ins elsewhere stay linked to the name: curfew users unlink ${username}`)
   return exitCode.done
 }
 

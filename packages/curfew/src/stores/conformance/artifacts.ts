@@ -37,6 +37,17 @@ export function artifactTests(test: StoreTest): void {
       assert.deepEqual(await ids(10), [])
     })
 
+    test('without an end stay through every purge, are listed by grant, and go when they are dropped', async (store) => {
+      const link = artifact('link', { grantId: 'account', untilMs: Number.MAX_SAFE_INTEGER })
+      await store.putArtifact(link)
+      const farMs = 8_640_000_000_000_000
+      assert.equal(await store.purge(farMs, 1_000, 10), 0)
+      assert.deepEqual(await store.getArtifact('code', 'link', farMs), link)
+      assert.deepEqual(await store.artifactsOfGrant('account', 'code', farMs, 10), [link])
+      assert.equal((await store.dropArtifact('code', 'link')).value, 'dropped')
+      assert.deepEqual(await store.artifactsOfGrant('account', 'code', t0, 10), [])
+    })
+
     test('are used up by exactly one of many, and stay used up when they are stored again', async (store) => {
       await store.putArtifact(artifact('a'))
       const answers = await Promise.all(Array.from({ length: 10 }, async () => (await store.consumeArtifact('code', 'a', t0 + 5)).value))

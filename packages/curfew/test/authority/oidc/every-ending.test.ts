@@ -97,6 +97,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
     peer: (id) => kit.ctx.peer(id),
     cluster: alone,
     resetPassword: async () => assert.fail('nobody asks'),
+    accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
     status: () => 'ok'
   })
   const answer = await admin.inject({ method: 'POST', url, payload, headers: { authorization: 'Bearer token of the test' } })

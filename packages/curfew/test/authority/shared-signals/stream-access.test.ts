@@ -115,6 +115,7 @@ suite('An administrator looks after streams', () => {
       setStreamStatus: (connection, status, reason) => signals.setStatus(connection, status, reason),
       verifyStream: (connection) => signals.verify(connection),
       resetPassword: async () => assert.fail('not asked for'),
+      accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
       peer: (id) => kit.ctx.peer(id),
       cluster: alone,
       status: () => 'ok'

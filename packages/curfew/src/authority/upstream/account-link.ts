@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { CurfewError } from '@curfew/codecs'
+import type { UserKey } from '../../core/ids.ts'
+import type { Actor } from '../../core/session.ts'
+import type { AuthorityContext } from '../context.ts'
+import type { User } from '../sign-on/user-directory.ts'
+import type { Arrival } from './arrival.ts'
+
+/** Whether people of an identity provider may, or have to, say which account here is theirs. */
+export type AccountLinking = 'off' | 'offered' | 'required'
+
+/** A person of an identity provider and the account here that is theirs; it stands until somebody removes it. */
+export interface AccountLink {
+  /** Names the provider and the subject, and shows neither. */
+  readonly id: string
+  readonly providerId: string
+  /** What the provider called the person when the link was made, for people to read. */
+  readonly providerUser: string
+  readonly userKey: UserKey
+  readonly username: string
+  readonly linkedAtMs: number
+}
+
+export type LinkDeps = Pick<AuthorityContext, 'store' | 'clock'>
+
+const kind = 'AccountLink'
+const declinedKind = 'AccountLinkDeclined'
+/** Links do not run out. */
+const foreverMs = Number.MAX_SAFE_INTEGER
+/** Who said "not now" is not asked again for so long. */
+const declinedMs = 30 * 86_400_000
+/** A person has a handful. */
+export const linksPerUserMax = 100
+
+const transientFormat = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient'
+
+/**
+ * Name of the link of whoever this arrival is; undefined where the provider gave a name that is another one each time.
+ * Bound to the entity ID or issuer: another provider under the same id in the configuration gets none of the links.
+ */
+export function linkIdOf({ peer }: Pick<AuthorityContext, 'peer'>, { providerId, nameId }: Arrival): string | undefined {
+  if (nameId.format === transientFormat) return undefined
+  const subject = [peer(providerId)?.entityId ?? '', nameId.value, nameId.nameQualifier ?? '', nameId.spNameQualifier ?? '']
+  return createHash('sha256').update(JSON.stringify(subject)).digest('base64url')
+}
+
+export async function findLink({ store, clock }: LinkDeps, id: string): Promise<AccountLink | undefined> {
+  return (await store.getArtifact(kind, id, clock.nowMs()))?.value as AccountLink | undefined
+}
+
+/** Every link of a user, at most {@link linksPerUserMax}. */
+export async function linksOf({ store, clock }: LinkDeps, userKey: UserKey): Promise<readonly AccountLink[]> {
+  return (await store.artifactsOfGrant(grantOf(userKey), kind, clock.nowMs(), linksPerUserMax)).map(({ value }) => value as AccountLink)
+}
+
+/**
+ * Links whoever arrived to the account that the same browser proved.
+ * @throws CURFEW_LINK_TAKEN when it is linked to another account by now
+ */
+export async function keepLink(deps: LinkDeps, id: string, arrival: Arrival, { userKey, username }: User): Promise<void> {
+  const known = await findLink(deps, id)
+  if (known !== undefined && known.userKey !== userKey) throw new CurfewError('CURFEW_LINK_TAKEN', { connection: arrival.providerId })
+  if (known === undefined && (await linksOf(deps, userKey)).length >= linksPerUserMax) throw new CurfewError('CURFEW_LINK_TAKEN', { maximum: linksPerUserMax })
+  const linkedAtMs = deps.clock.nowMs()
+  const link: AccountLink = { id, providerId: arrival.providerId, providerUser: arrival.identity.username, userKey, username, linkedAtMs }
+  await deps.store.putArtifact({ kind, id, grantId: grantOf(userKey), untilMs: foreverMs, value: link })
+  await audit(deps, 'account.linked', link, { kind: 'user', id: username })
+}
+
+/** False: there is no such link of this user. Sessions that were opened by it go on. */
+export async function removeLink(deps: LinkDeps, userKey: UserKey, id: string, by: Actor): Promise<boolean> {
+  const link = await findLink(deps, id)
+  if (link?.userKey !== userKey) return false
+  await deps.store.dropArtifact(kind, id)
+  await audit(deps, 'account.unlinked', link, by)
+  return true
+}
+
+/** Remembers that the person does not want to link now. */
+export async function declineLink({ store, clock }: LinkDeps, id: string): Promise<void> {
+  await store.putArtifact({ kind: declinedKind, id, untilMs: clock.nowMs() + declinedMs, value: null })
+}
+
+export async function hasDeclined({ store, clock }: LinkDeps, id: string): Promise<boolean> {
+  return (await store.getArtifact(declinedKind, id, clock.nowMs())) !== undefined
+}
+
+async function audit(deps: LinkDeps, event: string, link: AccountLink, actor: Actor): Promise<void> {
+  await deps.store.appendAudit({ atMs: deps.clock.nowMs(), event, actor, userKey: link.userKey, peerId: link.providerId, detail: { link: link.id } })
+}
+
+function grantOf(userKey: UserKey): string {
+  return `account:${userKey}`
+}
