@@ -13,8 +13,8 @@ export interface Layer {
 
 const product = 'packages/curfew/src'
 const libraries = { '*': 'values', 'node:*': 'values' } as const
-/** Requests go out by `platform/outbound.ts` only, so nobody else holds a client. */
-const noClients = { undici: 'types', 'node:http': 'types', 'node:https': 'types', 'node:net': 'types', 'node:tls': 'types' } as const
+/** Requests go out by `platform/outbound.ts` and `platform/ldap/` only, so nobody else holds a client. */
+const noClients = { undici: 'types', ldapts: 'types', 'node:http': 'types', 'node:https': 'types', 'node:net': 'types', 'node:tls': 'types' } as const
 const inside = { ...libraries, ...noClients } as const
 
 /** Surfaces know each other only through the engine. */

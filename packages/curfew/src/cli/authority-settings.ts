@@ -6,11 +6,9 @@ import type { Config } from '../config/schema.ts'
 import type { RedirectRule } from '../core/redirect.ts'
 import { type AuthorityKey, deriveSecret } from '../platform/keys.ts'
 import { createLocator } from '../platform/locator.ts'
-import type { Logger } from '../platform/logger.ts'
 import { systemRandom } from '../platform/random.ts'
 import { encryptionCertificate, ownKeyOf, readSecret } from './key-files.ts'
 import { createPageContext, loadBrand } from './pages-setup.ts'
-import { openUsers } from './users-setup.ts'
 
 /** The origin that browsers see. */
 export function originOf(config: Config): string {
@@ -24,6 +22,7 @@ export function cookieSecret(config: Config): string {
 
 type AuthoritySettings = Omit<
   AuthorityContext,
+  | 'users'
   | 'store'
   | 'signals'
   | 'sharedSignals'
@@ -48,14 +47,13 @@ type AuthoritySettings = Omit<
 >
 
 /** What the surfaces need to know of the configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
-export async function authoritySettings(config: Config, keys: readonly AuthorityKey[], logger: Logger): Promise<AuthoritySettings> {
+export async function authoritySettings(config: Config, keys: readonly AuthorityKey[]): Promise<AuthoritySettings> {
   const master = readSecret(config.sessions.secretFile)
   const brand = loadBrand(config.brand)
   const { clockSkewSeconds, assertionMinutes } = config.saml
   const encryptingTo = encryptionCertificate(config)
   return {
     locator: createLocator([master], systemRandom, groupsOf(config).self.letter),
-    users: await openUsers(config.signOn.users, logger),
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),
     sessions: sessionSettings(config),
@@ -83,13 +81,13 @@ function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
 }
 
 function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {
-  const { users, sourceId, sessionState, locking, passwords, thisIsMyDevice, passwordChangeEndsSessions, successUrl, targets } = signOn
+  const { users, directories, sourceId, sessionState, locking, passwords, thisIsMyDevice, passwordChangeEndsSessions, successUrl, targets } = signOn
   return {
     sourceId,
     sessionState,
     locking,
     passwords: { ...passwords, endsSessions: passwordChangeEndsSessions },
-    hasForm: users !== undefined,
+    hasForm: users !== undefined || directories.length > 0,
     asksDevice: thisIsMyDevice,
     targets: rulesOf(targets),
     ...(successUrl === undefined ? {} : { successUrl })

@@ -38,7 +38,7 @@ import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
-import { adminAccountLinks, passwordWatch } from './users-setup.ts'
+import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
 
 /** A whole server, made from one configuration. */
@@ -90,7 +90,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const adapters = makeAdapters(config)
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const cluster = opened.use(composeCluster(config, { store, logger, metrics }))
-  const settings = await authoritySettings(config, keys, logger)
+  const { directory: users } = opened.use(await openUsers(config, logger))
+  const settings = await authoritySettings(config, keys)
   const sharedSignals = config.sharedSignals
   const signals = createSignals({
     store,
@@ -125,8 +126,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     ...engineSettings(config)
   })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
-  const shared = { store, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
-  const passwords = passwordWatch(config, { ...shared, users: settings.users, signals, random })
+  const shared = { store, users, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
+  const passwords = passwordWatch(config, { ...shared, signals, random })
   const authority = createAuthorityServer({
     ...shared,
     ...settings,
@@ -166,7 +167,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     setStreamStatus: (connection, to, reason) => signals.setStatus(connection, to, reason),
     verifyStream: (connection) => signals.verify(connection),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
-    accountLinks: adminAccountLinks({ ...shared, users: settings.users }),
+    accountLinks: adminAccountLinks({ ...shared, users: users }),
     ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [
       ...samlPeers(connections),

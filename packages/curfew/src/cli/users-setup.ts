@@ -1,31 +1,91 @@
 import type { AdminAccountLinks } from '../admin/context.ts'
 import type { AuthorityContext } from '../authority/context.ts'
+import { directoriesInOrder, type NamedDirectory } from '../authority/sign-on/directories.ts'
+import { createLdapDirectory, type LdapDirectorySettings } from '../authority/sign-on/ldap-directory.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import type { UserDirectory } from '../authority/sign-on/user-directory.ts'
-import { type LocalUsers, localDirectory, localUserKey, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
+import { localDirectory, localId, localUserKey, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
 import { linksOf, removeLink } from '../authority/upstream/account-link.ts'
+import type { DirectoryConfig } from '../config/directory-schema.ts'
 import type { Config } from '../config/schema.ts'
 import type { UserKey } from '../core/ids.ts'
 import { createLoop, type Loop } from '../engine/loop.ts'
+import { systemClock } from '../platform/clock.ts'
+import { createLdapPool, type LdapPool } from '../platform/ldap/ldap-pool.ts'
 import type { Logger } from '../platform/logger.ts'
 import { hashPassword, verifyPassword } from '../platform/password.ts'
 import { systemRandom } from '../platform/random.ts'
+import { readText } from './key-files.ts'
 
-/** The local users; without a file nobody is found. @throws CURFEW_CONFIG_USERS */
-export async function openUsers(file: string | undefined, logger: Logger): Promise<UserDirectory> {
+/** The people who may sign in with a password. */
+export interface OpenedUsers extends Disposable {
+  readonly directory: UserDirectory
+}
+
+/** The users file, then the directories, in configured order. @throws CURFEW_CONFIG_USERS, CURFEW_CONFIG_FILE */
+export async function openUsers(config: Config, logger: Logger): Promise<OpenedUsers> {
+  const pools: LdapPool[] = []
+  const named: NamedDirectory[] = []
+  if (config.signOn.users !== undefined) named.push({ id: localId, directory: await openLocalUsers(config.signOn.users, logger) })
+  for (const settings of config.signOn.directories) {
+    const pool = directoryPool(settings)
+    pools.push(pool)
+    const deps = { pool, clock: systemClock, random: systemRandom, logger }
+    named.push({ id: settings.id, directory: createLdapDirectory(directorySettings(settings, config.sessions), deps) })
+  }
+  return {
+    directory: directoriesInOrder(named),
+    [Symbol.dispose]() {
+      for (const pool of pools) pool.close()
+    }
+  }
+}
+
+async function openLocalUsers(file: string, logger: Logger): Promise<UserDirectory> {
   const passwords: Passwords = {
     verify: (hash, password) => verifyPassword(hash, password),
     hash: (password) => hashPassword(password, systemRandom),
     decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
   }
-  if (file === undefined) return localDirectory(noUsers, passwords)
-  return localDirectory(
-    await openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again')),
-    passwords
-  )
+  const users = await openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
+  return localDirectory(users, passwords)
 }
 
-const noUsers: LocalUsers = { find: async () => undefined, all: async () => [], replace: async () => undefined }
+/** Connections to one directory, as configured. @throws CURFEW_CONFIG_FILE */
+export function directoryPool(settings: DirectoryConfig): LdapPool {
+  const { urls, startTls, ca, bindDn, bindPassword, connectTimeoutSeconds, timeoutSeconds, connectionsMax } = settings
+  return createLdapPool({
+    clock: systemClock,
+    urls,
+    startTls,
+    connectionsMax,
+    connectTimeoutMs: connectTimeoutSeconds * 1000,
+    timeoutMs: timeoutSeconds * 1000,
+    ...(ca === undefined ? {} : { ca: readText(ca) }),
+    ...(bindDn === undefined || bindPassword === undefined ? {} : { service: { dn: bindDn, password: bindPassword } })
+  })
+}
+
+/** Sessions without an end are looked back at for so long. */
+const lookBackMinutesMax = 30 * 24 * 60
+
+function directorySettings(settings: DirectoryConfig, sessions: Config['sessions']): LdapDirectorySettings {
+  const { id, base, filter, loginAttributes, attributes, passwordChange, passwordChanged, mustChangeAttribute } = settings
+  const longest = [sessions.maxMinutes, ...Object.values(sessions.sources).map(({ maxMinutes }) => maxMinutes ?? 0)]
+  const lookBackMs = (longest.includes(-1) ? lookBackMinutesMax : Math.max(...longest)) * 60_000
+  return {
+    id,
+    base,
+    filter,
+    loginAttributes,
+    attributes,
+    passwordChange,
+    ...(mustChangeAttribute === undefined ? {} : { mustChangeAttribute }),
+    ...(passwordChanged === undefined
+      ? {}
+      : { changed: { attribute: passwordChanged.attribute, syntax: passwordChanged.syntax, everyMs: passwordChanged.everySeconds * 1000, lookBackMs } })
+  }
+}
 
 /** How often the people are looked at for changed passwords: the longest that a session outlives one, about. */
 const passwordLookMs = 2_000
@@ -36,7 +96,7 @@ export function passwordWatch(
   deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock' | 'signals'> & { readonly random: typeof systemRandom; readonly logger: Logger }
 ): Loop {
   const endOutdated = createPasswordEndings({ ...deps, signOn: config.signOn })
-  const isOn = config.signOn.users !== undefined && config.signOn.passwordChangeEndsSessions
+  const isOn = config.signOn.passwordChangeEndsSessions
   return createLoop({
     clock: deps.clock,
     intervalMs: passwordLookMs,

@@ -10,7 +10,7 @@ export interface ExplainedSetting {
 }
 
 /** Settings that are secrets, wherever they stand. */
-const secretPaths = /^admin\.token$|\.(?:clientSecret|password|pushToken|token)$/
+const secretPaths = /^admin\.token$|\.(?:clientSecret|bindPassword|password|pushToken|token)$/
 
 /** Every effective setting, one line each; secrets are not shown. */
 export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[] {

@@ -230,16 +230,21 @@ function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
   return (schema as { shape?: Readonly<Record<string, unknown>> } | undefined)?.shape ?? {}
 }
 
-/** Ids that stand twice, over applications and identity providers alike. */
+/** Ids that stand twice, over applications, identity providers and directories alike: user keys begin with the latter two. */
 function duplicates(context: FindingContext, config: Config): readonly Finding[] {
   const seen = new Set<string>()
-  const named = (['connections', 'identityProviders'] as const).flatMap((list) => config[list].map(({ id }, i) => ({ list, i, id })))
-  return named.flatMap(({ list, i, id }): Finding[] => {
+  const named = [
+    ...(['connections', 'identityProviders'] as const).flatMap((list) => config[list].map(({ id }, i) => ({ at: [list, i, 'id'], id }))),
+    ...config.signOn.directories.map(({ id }, i) => ({ at: ['signOn', 'directories', i, 'id'], id }))
+  ]
+  return named.flatMap(({ at: place, id }): Finding[] => {
     const isKnown = seen.has(id)
     seen.add(id)
+    const code = 'CURFEW_CONFIG_DUPLICATE'
+    if (place[0] === 'signOn' && id === 'local')
+      return [{ ...placeOf(context, place), code, what: '"local" is the users file.', fix: 'Give the directory another id.' }]
     if (!isKnown) return []
-    const what = `"${id}" names two connections.`
-    return [{ ...placeOf(context, [list, i, 'id']), code: 'CURFEW_CONFIG_DUPLICATE', what, fix: 'Give each connection an id of its own.' }]
+    return [{ ...placeOf(context, place), code, what: `"${id}" names two connections.`, fix: 'Give each connection an id of its own.' }]
   })
 }
 
@@ -298,9 +303,9 @@ function sources(context: FindingContext, config: Config): readonly Finding[] {
 
 /** Without a form and without an identity provider nobody could sign in. */
 function noSignOn(context: FindingContext, value: unknown): readonly Finding[] {
-  const providers = at(value, ['identityProviders'])
-  if (at(value, ['signOn', 'users']) !== undefined || (Array.isArray(providers) && providers.length > 0)) return []
-  const fix = 'Name the file of local users here, or an identity provider in identityProviders.'
+  const hasSome = (list: unknown): boolean => Array.isArray(list) && list.length > 0
+  if (at(value, ['signOn', 'users']) !== undefined || hasSome(at(value, ['identityProviders'])) || hasSome(at(value, ['signOn', 'directories']))) return []
+  const fix = 'Name the file of local users here, a directory in signOn.directories, or an identity provider in identityProviders.'
   return [{ ...placeOf(context, ['signOn', 'users']), code: 'CURFEW_CONFIG_MISSING', what: 'there is no way to sign in.', fix }]
 }
 
@@ -376,7 +381,12 @@ function absolutePaths(config: Config, folder: string): Config {
     store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
-    signOn: { ...config.signOn, users: full(config.signOn.users), adapterLogout: withFullTemplate(config.signOn.adapterLogout, full) },
+    signOn: {
+      ...config.signOn,
+      users: full(config.signOn.users),
+      directories: config.signOn.directories.map((one) => ({ ...one, ca: full(one.ca) })),
+      adapterLogout: withFullTemplate(config.signOn.adapterLogout, full)
+    },
     brand: brandPaths(config.brand, full),
     gateway: config.gateway === undefined ? undefined : gatewayPaths(config.gateway, full),
     connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),

@@ -1,10 +1,16 @@
 import { z } from 'zod'
+import { directory } from './directory-schema.ts'
 import { adapterLogout, idpid } from './partner-schema.ts'
 import { id, path, positive, target, url } from './values.ts'
 
 export const signOn = z
   .strictObject({
     users: path.optional().describe('File of local users, made by curfew users add. Absent: people sign in at an identity provider only.'),
+    directories: z
+      .array(directory)
+      .max(8)
+      .default([])
+      .describe('Where else people are looked up, in this order, after the file: the first that knows a name has the word about it.'),
     sourceId: id.default('form'),
     idpid,
     adapterLogout,

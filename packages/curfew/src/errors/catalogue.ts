@@ -18,6 +18,7 @@ export const catalogue = {
   CURFEW_CONFIG_BRAND_CONTRAST: { kind: 'config', http: 500, title: 'Two brand colours are too close to be read.' },
   CURFEW_CONFIG_BRAND_MARKUP: { kind: 'config', http: 500, title: 'The header or footer file uses markup that is not accepted.' },
   CURFEW_CONFIG_CONNECTION: { kind: 'config', http: 500, title: 'A connection can not be worked with.' },
+  CURFEW_CONFIG_DIRECTORY: { kind: 'config', http: 500, title: 'A directory of users can not be worked with.' },
   CURFEW_CONFIG_DUPLICATE: { kind: 'config', http: 500, title: 'A name that must be unique stands twice.' },
   CURFEW_CONFIG_FILE: { kind: 'config', http: 500, title: 'A file that the configuration names can not be read.' },
   CURFEW_CONFIG_INVALID: { kind: 'config', http: 500, title: 'The configuration can not be used.' },

@@ -4,7 +4,6 @@ import type { UserKey } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore } from '../request.ts'
-import { localUserKey } from '../sign-on/users.ts'
 import { requireCaller } from './caller.ts'
 import { endFor } from './ending.ts'
 import { factsOf } from './session-facts.ts'
@@ -26,7 +25,7 @@ export async function revokeUser(ctx: AuthorityContext, request: FastifyRequest,
 
 async function liveSessions(ctx: AuthorityContext, request: FastifyRequest): Promise<readonly Session[]> {
   const key = keyOf(request)
-  const userKeys: readonly UserKey[] = [localUserKey(key), ...ctx.connections.identityProviders().map(({ id }) => `${id}:${key}`)]
+  const userKeys: readonly UserKey[] = [...ctx.users.keysFor(key), ...ctx.connections.identityProviders().map(({ id }) => `${id}:${key}`)]
   const found = await Promise.all(userKeys.map((userKey) => ctx.store.findByUser(userKey)))
   return found.flat().filter((session) => isLive(session, ctx.clock.nowMs()))
 }

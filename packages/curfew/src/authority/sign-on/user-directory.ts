@@ -7,6 +7,10 @@ export interface User {
   readonly userKey: UserKey
   /** As the directory writes it; sign-in ignores case. */
   readonly username: string
+  /** Which directory knows this person. */
+  readonly directory: string
+  /** What that directory itself calls the person, where it is something else (LDAP: the distinguished name). */
+  readonly entry?: string
   readonly attributes: Attributes
   readonly isDisabled: boolean
   /** The directory takes a new password from here. */
@@ -45,6 +49,8 @@ export interface UserDirectory {
    * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer, CURFEW_USERS_UNWRITABLE when it takes no changes
    */
   setPassword(user: User, change: NewPassword): Promise<'set' | 'refused'>
+  /** Under which keys sessions of this name may be found. */
+  keysFor(username: string): readonly UserKey[]
 }
 
 /** The form of a user name that look-ups, locking and the user key use. */

@@ -31,9 +31,12 @@ export interface Passwords {
   readonly decoyHash: string
 }
 
+/** Name of the directory of local users. */
+export const localId = 'local'
+
 /** The key a local user has over all sessions. */
 export function localUserKey(username: string): UserKey {
-  return `local:${canonicalName(username)}`
+  return `${localId}:${canonicalName(username)}`
 }
 
 const values = z.union([z.string().transform((value) => [value]), z.array(z.string())])
@@ -117,12 +120,13 @@ export function localDirectory(users: LocalUsers, passwords: Passwords): UserDir
       const password = await passwords.hash(change.password)
       await users.replace(username, (entry) => withPassword(entry, password, change))
       return 'set'
-    }
+    },
+    keysFor: (username) => [localUserKey(username)]
   }
 }
 
 function userOf({ passwordHash: _, ...user }: LocalUser): User {
-  return { ...user, userKey: localUserKey(user.username), canChangePassword: true }
+  return { ...user, directory: localId, userKey: localUserKey(user.username), canChangePassword: true }
 }
 
 /** An entry with another password. Sessions that go on are counted from where they were before. */

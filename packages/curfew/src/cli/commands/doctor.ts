@@ -15,6 +15,7 @@ import { type Check, failedBy } from '../doctor-check.ts'
 import { adapterChecks } from '../doctor-adapter.ts'
 import { clientChecks } from '../doctor-client.ts'
 import { decryptionChecks } from '../doctor-decryption.ts'
+import { directoryChecks } from '../doctor-directory.ts'
 import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
 import { storeChecks } from '../doctor-store.ts'
 import { tlsChecks } from '../doctor-tls.ts'
@@ -49,6 +50,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
       cookieCheck(baseUrl),
       server.check,
       ...storeChecks(config, server.store),
+      ...(options.connection === undefined ? (await Promise.all(config.signOn.directories.map(directoryChecks))).flat() : []),
       ...(await connectionChecks(config, deps, options.connection))
     ])
   } finally {

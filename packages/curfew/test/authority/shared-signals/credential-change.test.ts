@@ -12,7 +12,15 @@ const day = 86_400_000
 
 function changed(kit: Pick<Kit, 'clock'>, agoMs = 0, username = 'ana'): User {
   const { attributes } = users.find((user) => user.username === username) ?? assert.fail(username)
-  return { userKey: `local:${username}`, username, attributes, isDisabled: false, canChangePassword: true, passwordChangedAtMs: kit.clock.nowMs() - agoMs }
+  return {
+    userKey: `local:${username}`,
+    username,
+    attributes,
+    isDisabled: false,
+    canChangePassword: true,
+    directory: 'local',
+    passwordChangedAtMs: kit.clock.nowMs() - agoMs
+  }
 }
 
 interface Told {
