@@ -167,7 +167,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     setStreamStatus: (connection, to, reason) => signals.setStatus(connection, to, reason),
     verifyStream: (connection) => signals.verify(connection),
     resetPassword: (username, by) => issueReset({ ...shared, ...settings }, username, by),
-    accountLinks: adminAccountLinks({ ...shared, users: users }),
+    accountLinks: adminAccountLinks(shared),
     ...(registration === undefined ? {} : { clients: registration.clients }),
     peers: () => [
       ...samlPeers(connections),
