@@ -50,13 +50,17 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
     return sessionDetailOf(session, await ctx.store.getParticipants(session.id), (id) => ctx.peer(id), ctx.clock.nowMs())
   })
 
-  app.post('/v1/sessions/:id/logout', { schema: { params: one, response: { 200: endedView } } }, async (request) => {
+  const ending = z
+    .strictObject({ endOfflineGrants: z.boolean().optional().describe('Offline grants end, too; else those survive whose clients say nothing else') })
+    .nullish()
+  app.post('/v1/sessions/:id/logout', { schema: { params: one, body: ending, response: { 200: endedView } } }, async (request) => {
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'session', sessionId: request.params.id },
       reason: 'admin',
       by: actorOf(request.headers['user-agent']),
       starter: { kind: 'none' },
-      browser: 'absent'
+      browser: 'absent',
+      ...(request.body?.endOfflineGrants === true ? { endOfflineGrants: true as const } : {})
     })
     if (summary.unknown.length > 0) throw new CurfewError('CURFEW_SESSION_UNKNOWN', { session: request.params.id.slice(0, 12) })
     return endedViewOf(summary)

@@ -6,7 +6,7 @@ import { html } from './pages/html.ts'
 import { pageHeaders, renderPage } from './pages/page.ts'
 import { sendPage } from './reply.ts'
 import { isFromFriend, type Parameters } from './request.ts'
-import { askBody, askedApps } from './sign-off/ask-page.ts'
+import { askBody, askedApps, offlineChoice, survivingApps } from './sign-off/ask-page.ts'
 
 /**
  * Consent to a logout without a signature is the answer to our own form, or evidence that no page of a stranger made
@@ -30,6 +30,12 @@ export function consentOf(
   return confirm || !isFromFriend(request, friends(ctx)) ? 'needed' : 'given'
 }
 
+/** What the person said of offline grants on our own page; a request that is no answer to it says nothing. */
+export function offlineChoiceOf(parameters: Parameters, request: FastifyRequest): ReturnType<typeof offlineChoice> {
+  const isAnswer = request.method === 'POST' && (parameters['consentGiven'] ?? parameters['choice']) !== undefined
+  return isAnswer ? offlineChoice(parameters) : {}
+}
+
 function wordOf(choice: string | undefined): string | undefined {
   return choice === undefined ? undefined : String(choice === 'everywhere')
 }
@@ -49,7 +55,12 @@ function friends(ctx: AuthorityContext): ReadonlySet<string> {
 export async function askForConsent(
   ctx: AuthorityContext,
   session: Session,
-  form: { readonly action: string; readonly fields: Readonly<Record<string, string>> },
+  form: {
+    readonly action: string
+    readonly fields: Readonly<Record<string, string>>
+    /** The ending heeds what the person says of offline grants. */
+    readonly offersOffline?: boolean
+  },
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
@@ -59,8 +70,10 @@ export async function askForConsent(
     context,
     username: session.username,
     apps: askedApps(participants, (id) => ctx.peer(id)),
+    survivors: form.offersOffline === true ? survivingApps(participants, (id) => ctx.peer(id)) : [],
     csrfToken: ctx.csrf.token(session.tokenHash),
-    ...form
+    action: form.action,
+    fields: form.fields
   })
   // The answer may lead to the landing page at once: a stricter form policy would stop the browser there.
   return reply.headers(pageHeaders(context.nonce, { formsLeave: true })).send(renderPage(context, { title: context.t('ask.title'), body }).toString())

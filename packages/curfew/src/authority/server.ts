@@ -16,7 +16,7 @@ import { oidcRpPlugin } from './oidc-rp/plugin.ts'
 import { authorizationUrl } from './oidc-rp/request.ts'
 import { pingPlugin } from './ping/plugin.ts'
 import { pingOnePlugin } from './pingone/plugin.ts'
-import { noStore, seeOther } from './request.ts'
+import { isAhead, noStore, seeOther } from './request.ts'
 import { revocationFeedPlugin } from './revocation-feed/plugin.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
@@ -56,6 +56,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   })
   // Before anything reads it: a header that says who is calling.
   app.addHook('onRequest', async (request) => ctx.clientCertificates.strip(request.raw))
+  app.addHook('onRequest', async (request, reply) => (isAhead(request) ? sendNothingYet(reply) : undefined))
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
@@ -81,6 +82,14 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.register(sharedSignalsPlugin(ctx))
   app.register(signOffPlugin(signOffDeps(ctx)))
   return app
+}
+
+/**
+ * A browser that loads ahead is nobody who came: a signed logout link would end a session, a one-time path would be used
+ * up. It asks again when the person goes there, because this answer is none.
+ */
+function sendNothingYet(reply: FastifyReply): FastifyReply {
+  return reply.status(503).headers({ vary: 'Sec-Purpose, Purpose, X-Purpose, X-Moz', 'content-type': 'text/plain; charset=utf-8' }).send('Not loaded ahead.\n')
 }
 
 function signOnDeps(ctx: AuthorityContext): SignOnDeps {

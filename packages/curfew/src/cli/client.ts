@@ -27,7 +27,7 @@ export interface AdminClient {
   health(): Promise<HealthView>
   sessions(query: Readonly<Record<string, string | undefined>>): Promise<{ items: SessionView[]; nextCursor?: string }>
   session(id: string): Promise<SessionDetail>
-  endSession(id: string): Promise<EndedView>
+  endSession(id: string, endOfflineGrants: boolean): Promise<EndedView>
   logout(body: LogoutRequestBody): Promise<EndedView | DryRunView>
   runs(query: Readonly<Record<string, string | undefined>>): Promise<{ items: RunView[]; nextCursor?: string }>
   run(id: string): Promise<RunView>
@@ -85,7 +85,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),
     sessions: (values) => call('GET', `/v1/sessions${query(values)}`),
     session: (id) => call('GET', `/v1/sessions/${part(id)}`),
-    endSession: (id) => call('POST', `/v1/sessions/${part(id)}/logout`),
+    endSession: (id, endOfflineGrants) => call('POST', `/v1/sessions/${part(id)}/logout`, endOfflineGrants ? { endOfflineGrants } : undefined),
     logout: (body) => call('POST', '/v1/logout', body),
     runs: (values) => call('GET', `/v1/runs${query(values)}`),
     run: (id) => call('GET', `/v1/runs/${part(id)}`),

@@ -140,8 +140,12 @@ function addSessionCommands(program: Command, on: On): void {
   on(example(sessions.command('show <id>').description('One session'), 'curfew sessions show ses_...'), async (context, parsed) =>
     (await import('./commands/sessions.ts')).showSession(context, parsed.args[0] ?? '')
   )
-  on(example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...'), async (context, parsed) =>
-    (await import('./commands/sessions.ts')).revokeSession(context, parsed.args[0] ?? '')
+  on(
+    example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...').option(
+      '--end-offline',
+      'end offline grants, too'
+    ),
+    async (context, parsed) => (await import('./commands/sessions.ts')).revokeSession(context, parsed.args[0] ?? '', parsed.opts())
   )
 }
 

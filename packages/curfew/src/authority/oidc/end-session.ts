@@ -7,7 +7,7 @@ import { languageOfLocales } from '../pages/messages.ts'
 import type { PageContext } from '../pages/page.ts'
 import { sendPage } from '../reply.ts'
 import { isAhead, type Parameters, parametersOf, seeOther } from '../request.ts'
-import { askBody, askedApps, type AskParts } from '../sign-off/ask-page.ts'
+import { askBody, askedApps, type AskParts, offlineChoice, survivingApps } from '../sign-off/ask-page.ts'
 import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
 import { formBinding } from '../sign-on/cookies.ts'
 import type { OidcClient } from './client.ts'
@@ -20,6 +20,8 @@ interface Wish {
   readonly hint: IdTokenHint | undefined
   readonly client: OidcClient | undefined
   readonly target: string | undefined
+  /** The person said that offline grants end, too. */
+  readonly endOfflineGrants?: true
   /** Query that keeps the pages that follow in the language that the client wishes for. */
   readonly language: string
 }
@@ -91,7 +93,8 @@ async function askOwner(ctx: AuthorityContext, session: Session, parameters: Par
   const participants = await ctx.store.getParticipants(session.id)
   const apps = askedApps(participants, (id) => ctx.peer(id)).map((app) => ({ ...app, canLeave: false }))
   const form = formOf(ctx, session, parameters, request, reply)
-  return (context) => askBody({ context, username: session.username, apps, ...form })
+  const survivors = survivingApps(participants, (id) => ctx.peer(id))
+  return (context) => askBody({ context, username: session.username, apps, survivors, ...form })
 }
 
 /** It is not: whoever holds a hint does not learn from us who that was, nor what else is used. */
@@ -126,7 +129,7 @@ async function answered(
 ): Promise<FastifyReply> {
   if (!ctx.csrf.check(bindingOf(ctx, session, request, reply), parameters['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const isGiven = parameters['choice'] === 'everywhere' || parameters['consentGiven'] === 'true'
-  if (isGiven) return end(ctx, session, isHere, wish, reply)
+  if (isGiven) return end(ctx, session, isHere, { ...wish, ...offlineChoice(parameters) }, reply)
   const context = ctx.pageContext(request, parameters['ui_locales'])
   const { t } = context
   const body = html`<h1>${t('ask.cancelled')}</h1><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
@@ -140,7 +143,8 @@ async function end(ctx: AuthorityContext, session: Session, isHere: boolean, wis
     reason: 'user',
     by: wish.client === undefined ? { kind: 'user', id: session.username } : { kind: 'peer', id: wish.client.id },
     starter: { kind: 'user', ...landing },
-    browser: isHere ? 'present' : 'absent'
+    browser: isHere ? 'present' : 'absent',
+    ...(wish.endOfflineGrants === undefined ? {} : { endOfflineGrants: true as const })
   })
   const run = summary.ended[0] ?? summary.already[0]
   // In another browser than the session's there is nothing to see of it.

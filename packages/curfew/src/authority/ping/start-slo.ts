@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IgnoredLanding } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { askForConsent, carriedAlong, consentOf, sayCancelled } from '../logout-consent.ts'
+import { askForConsent, carriedAlong, consentOf, offlineChoiceOf, sayCancelled } from '../logout-consent.ts'
 import { judgeLanding } from '../redirects.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserToken, currentSession } from '../sign-on/browser-session.ts'
@@ -32,11 +32,11 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
   const { path, confirm } = sideOf(ctx, request)
   switch (consentOf(ctx, session, { confirm, parameters }, request)) {
     case 'needed':
-      return askForConsent(ctx, session, { action: path, fields: carriedAlong(parameters, carried) }, request, reply)
+      return askForConsent(ctx, session, { action: path, fields: carriedAlong(parameters, carried), offersOffline: true }, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':
-      return endSession(ctx, session, landing, bindingOf(parameters), reply)
+      return endSession(ctx, session, landing, parameters, request, reply)
   }
 }
 
@@ -86,16 +86,19 @@ async function endSession(
   ctx: AuthorityContext,
   session: Session,
   landing: Landing,
-  preferredBinding: Binding | undefined,
+  parameters: Parameters,
+  request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
+  const preferredBinding = bindingOf(parameters)
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: session.id },
     reason: 'user',
     by: { kind: 'user', id: session.username },
     starter: { kind: 'user', ...landing },
     browser: 'present',
-    ...(preferredBinding === undefined ? {} : { preferredBinding })
+    ...(preferredBinding === undefined ? {} : { preferredBinding }),
+    ...offlineChoiceOf(parameters, request)
   })
   const run = summary.ended[0] ?? summary.already[0]
   if (run === undefined) return seeOther(reply, landing.landingUrl ?? '/signoff/done')

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { askForConsent, carriedAlong, consentOf, sayCancelled } from '../logout-consent.ts'
+import { askForConsent, carriedAlong, consentOf, offlineChoiceOf, sayCancelled } from '../logout-consent.ts'
 import type { JudgedLanding } from '../redirects.ts'
 import { parametersOf, seeOther } from '../request.ts'
 import { browserToken, currentSession, isSecure } from '../sign-on/browser-session.ts'
+import type { EndRequest } from '../../core/end-sessions.ts'
 import { clearSessionCookies } from '../sign-on/cookies.ts'
 import { carriesIdpid } from './idpid.ts'
 import { judgePage } from './page-parameter.ts'
@@ -32,11 +33,11 @@ export async function startPingOneLogout(ctx: AuthorityContext, ending: PingOneE
   if (session === undefined) return nothingToEnd(ctx, present !== undefined, landing, request, reply)
   switch (consentOf(ctx, session, { confirm: ctx.logout.confirm, parameters }, request)) {
     case 'needed':
-      return askForConsent(ctx, session, { action: `${ctx.pingOne.prefix}${ending}`, fields }, request, reply)
+      return askForConsent(ctx, session, { action: `${ctx.pingOne.prefix}${ending}`, fields, offersOffline: ending === 'initslo' }, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':
-      return ending === 'initslo' ? endEverywhere(ctx, session, landing, reply) : endHere(ctx, session, landing, reply)
+      return ending === 'initslo' ? endEverywhere(ctx, session, landing, offlineChoiceOf(parameters, request), reply) : endHere(ctx, session, landing, reply)
   }
 }
 
@@ -61,9 +62,15 @@ function defaultUrl({ pingOne, logout }: AuthorityContext): string | undefined {
   return pingOne.landingUrl ?? logout.successUrl
 }
 
-async function endEverywhere(ctx: AuthorityContext, session: Session, landing: JudgedLanding, reply: FastifyReply): Promise<FastifyReply> {
+async function endEverywhere(
+  ctx: AuthorityContext,
+  session: Session,
+  landing: JudgedLanding,
+  choice: ReturnType<typeof offlineChoiceOf>,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   const url = landing.url ?? defaultUrl(ctx)
-  const runId = await end(ctx, session, landing, url, false)
+  const runId = await end(ctx, session, landing, url, choice)
   if (runId === undefined) return seeOther(reply, url ?? '/signoff/done')
   return seeOther(reply, url === undefined ? `/signoff/${runId}` : `/signoff/${runId}/finish`)
 }
@@ -71,12 +78,18 @@ async function endEverywhere(ctx: AuthorityContext, session: Session, landing: J
 /** There is nothing to wait for: the browser goes on to its page at once, often the sign-out of the identity provider. */
 async function endHere(ctx: AuthorityContext, session: Session, landing: JudgedLanding, reply: FastifyReply): Promise<FastifyReply> {
   const url = landing.url ?? defaultUrl(ctx)
-  const runId = await end(ctx, session, landing, url, true)
+  const runId = await end(ctx, session, landing, url, { isLocal: true })
   clearSessionCookies(reply, { isSecure: isSecure(ctx) })
   return seeOther(reply, url ?? (runId === undefined ? '/signoff/done' : `/signoff/${runId}`))
 }
 
-async function end(ctx: AuthorityContext, session: Session, { ignored }: JudgedLanding, landingUrl: string | undefined, isLocal: boolean) {
+async function end(
+  ctx: AuthorityContext,
+  session: Session,
+  { ignored }: JudgedLanding,
+  landingUrl: string | undefined,
+  how: Pick<EndRequest, 'isLocal' | 'endOfflineGrants'>
+) {
   const { errorUrl } = ctx.logout
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: session.id },
@@ -89,7 +102,7 @@ async function end(ctx: AuthorityContext, session: Session, { ignored }: JudgedL
       ...(ignored === undefined ? {} : { ignored: [ignored] })
     },
     browser: 'present',
-    ...(isLocal ? { isLocal } : {})
+    ...how
   })
   return (summary.ended[0] ?? summary.already[0])?.runId
 }

@@ -23,6 +23,20 @@ export function askedApps(participants: readonly Participant[], peer: (id: PeerI
   })
 }
 
+/** Applications with an offline grant in this session that no setting ends. */
+export function survivingApps(participants: readonly Participant[], peer: (id: PeerId) => Peer | undefined): readonly string[] {
+  const grants = participants.filter(({ grant, peerId }) => grant === 'offline' && peer(peerId)?.endsOfflineGrants !== true)
+  return [...new Set(grants.map(({ peerId }) => peer(peerId)?.name ?? peerId))]
+}
+
+/** The field of the form by which offline grants end, too. */
+const endOfflineField = 'endOffline'
+
+/** What an answer to the page says of offline grants, for the ending. */
+export function offlineChoice(form: Readonly<Record<string, string | undefined>>): { readonly endOfflineGrants?: true } {
+  return form[endOfflineField] === 'yes' ? { endOfflineGrants: true } : {}
+}
+
 /** Value of the button that signs out of one application only. */
 export const onlyChoice = 'only:'
 
@@ -33,6 +47,8 @@ export interface AskParts {
   readonly text?: string
   /** The applications and identity providers of this session. */
   readonly apps: readonly AskedApp[]
+  /** Names of applications that would keep access by an offline grant; the person may end that, too. */
+  readonly survivors?: readonly string[]
   readonly csrfToken: string
   /** Where the form goes; the sign-off page by default. */
   readonly action?: string
@@ -49,6 +65,10 @@ export function askBody(parts: AskParts): Html {
     ({ id, name, logoUrl, canLeave }) =>
       html`<li>${badge(name, logoUrl)}<span class="name">${name}</span>${canLeave && html`<span class="small"><button form="ask" formaction="/signoff" name="choice" value="${onlyChoice}${id}">${t('ask.only', { app: name })}</button></span>`}</li>`
   )
+  const survivors = parts.survivors ?? []
+  const ends =
+    survivors.length > 0 &&
+    html`<label class="check"><input type="checkbox" name="${endOfflineField}" value="yes">${t('ask.endOffline', { apps: survivors.join(', ') })}</label>`
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
-  return html`<h1>${t('ask.title')}</h1><p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
+  return html`<h1>${t('ask.title')}</h1><p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
 }

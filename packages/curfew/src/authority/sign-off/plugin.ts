@@ -9,7 +9,7 @@ import type { BrowserInstruction } from '../../engine/sender.ts'
 import { autoPostPage } from '../pages/auto-post.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
-import { askBody, askedApps, onlyChoice } from './ask-page.ts'
+import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
 import { livePage, resultBody, resultTitle } from './live-page.ts'
@@ -41,7 +41,8 @@ async function showAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   const participants = await deps.store.getParticipants(session.id)
   const context = deps.pageContext(request)
   const apps = askedApps(participants, (id) => deps.peer(id))
-  const body = askBody({ context, username: session.username, apps, csrfToken: deps.csrf.token(session.tokenHash) })
+  const survivors = survivingApps(participants, (id) => deps.peer(id))
+  const body = askBody({ context, username: session.username, apps, survivors, csrfToken: deps.csrf.token(session.tokenHash) })
   return sendPage(reply, context, context.t('ask.title'), body)
 }
 
@@ -65,7 +66,8 @@ async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fast
     reason: 'user',
     by: { kind: 'user', id: session.username },
     starter: { kind: 'user' },
-    browser: 'present'
+    browser: 'present',
+    ...offlineChoice(form)
   })
   const run = summary.ended[0] ?? summary.already[0]
   return reply.redirect(run === undefined ? '/signoff/done' : `/signoff/${run.runId}`, 303)

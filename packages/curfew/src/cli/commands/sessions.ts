@@ -74,8 +74,8 @@ export async function showSession(context: CommandContext, id: string): Promise<
 }
 
 /** `curfew sessions revoke <id>` */
-export async function revokeSession(context: CommandContext, id: string): Promise<ExitCode> {
-  const result = await connect(context).endSession(id)
+export async function revokeSession(context: CommandContext, id: string, options: { readonly endOffline?: boolean }): Promise<ExitCode> {
+  const result = await connect(context).endSession(id, options.endOffline === true)
   if (printJson(context, result)) return exitCode.done
   const run = result.ended[0] ?? result.already[0]
   context.terminal.out(

@@ -1,14 +1,27 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
-import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT, UnsecuredJWT } from 'jose'
+import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT, UnsecuredJWT } from 'jose'
 import { signingKeyFor } from '../../../src/authority/oidc/keys.ts'
 import { signLogoutToken } from '../../../src/authority/oidc/logout-token.ts'
 import type { ClientSettings, SessionValidationSettings } from '../../../src/authority/oidc/settings.ts'
 import { isLive } from '../../../src/core/session.ts'
-import type { Browser } from '../browser.ts'
+import { type Browser, formOf } from '../browser.ts'
 import type { Kit } from '../kit.ts'
-import { clientOf, createOidcKit, post, refresh, type Tokens, tokensFor } from './relying-party.ts'
+import {
+  authorizationHeader,
+  authorizationUrl,
+  clientOf,
+  createOidcKit,
+  follow,
+  post,
+  refresh,
+  returned,
+  signIn,
+  type Tokens,
+  tokensFor,
+  verifier
+} from './relying-party.ts'
 
 const api = 'https://api.test'
 
@@ -199,5 +212,89 @@ suite('self-contained access tokens (RFC 9068)', () => {
     for (const more of [{ accessTokenFormat: 'jwt' }, { accessTokenAudience: [api] }, { accessTokenFormat: 'jwt', accessTokenAudience: [] }] as const) {
       await assert.rejects(createOidcKit({ clients: [clientOf('wiki', more)] }), { code: 'CURFEW_CONFIG_CONNECTION' })
     }
+  })
+})
+
+suite('self-contained access tokens together with DPoP and offline grants', () => {
+  const now = (): number => Math.floor(Temporal.Now.instant().epochMilliseconds / 1000)
+
+  async function makeKey() {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const jwk = publicKey.export({ format: 'jwk' })
+    const prove = (htm: string, path: string, token?: string): Promise<string> =>
+      new SignJWT({
+        htm,
+        htu: `http://curfew.test${path}`,
+        jti: crypto.randomUUID(),
+        iat: now(),
+        ...(token === undefined ? {} : { ath: createHash('sha256').update(token).digest('base64url') })
+      })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: jwk as { kty: string } })
+        .sign(privateKey)
+    return { prove, thumbprint: await calculateJwkThumbprint(jwk as { kty: string }) }
+  }
+  type Key = Awaited<ReturnType<typeof makeKey>>
+
+  async function withGrant(key: Key) {
+    const kit = await createOidcKit({ clients: [readable('wiki'), clientOf('chat')], network: async () => ({ status: 200 }) })
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const page = await follow(browser, await browser.get(authorizationUrl('wiki', { scope: 'openid offline_access', prompt: 'consent' })))
+    const form = formOf(page.body)
+    const code = returned(await follow(browser, await browser.post(form.action, { ...form.fields, choice: 'allow' }))).get('code') ?? ''
+    const fields = { grant_type: 'authorization_code', code, redirect_uri: 'http://wiki.test/cb', code_verifier: verifier }
+    return { kit, browser, tokens: await tokenAnswer(kit, key, fields) }
+  }
+
+  async function tokenAnswer(kit: Kit, key: Key, fields: Readonly<Record<string, string>>) {
+    const answer = await kit.app.inject({
+      method: 'POST',
+      url: '/as/token.oauth2',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: authorizationHeader('wiki'),
+        dpop: await key.prove('POST', '/as/token.oauth2')
+      },
+      payload: new URLSearchParams(fields).toString()
+    })
+    assert.equal(answer.statusCode, 200, answer.body)
+    return answer.json<{ readonly access_token: string; readonly refresh_token: string; readonly token_type: string }>()
+  }
+
+  async function userinfo(kit: Kit, key: Key, token: string): Promise<number> {
+    const dpop = await key.prove('GET', '/idp/userinfo.openid', token)
+    return (await kit.app.inject({ url: '/idp/userinfo.openid', headers: { authorization: `DPoP ${token}`, dpop } })).statusCode
+  }
+
+  test('the token names its key, is good with it and with no other, and never as a bearer token', async () => {
+    const key = await makeKey()
+    const { kit: made, tokens } = await withGrant(key)
+    await using kit = made
+    assert.equal(tokens.token_type, 'DPoP')
+    assert.deepEqual(decodeJwt(tokens.access_token)['cnf'], { jkt: key.thumbprint })
+    assert.deepEqual((await introspected(kit, tokens.access_token))['cnf'], { jkt: key.thumbprint })
+    assert.equal(await userinfo(kit, key, tokens.access_token), 200)
+    assert.equal(await userinfo(kit, await makeKey(), tokens.access_token), 401)
+    assert.equal(await userinfoStatus(kit, tokens.access_token), 401)
+  })
+
+  test('the offline grant outlives the session: what it gets then is a readable token bound to the key, good until the grant ends', async () => {
+    const key = await makeKey()
+    const { kit: made, browser, tokens } = await withGrant(key)
+    await using kit = made
+    const { fields } = formOf((await browser.get('/signoff')).body)
+    await browser.post('/signoff', { ...fields, choice: 'everywhere' })
+    assert.deepEqual(await liveSessions(kit), [])
+    const next = await tokenAnswer(kit, key, { grant_type: 'refresh_token', refresh_token: tokens.refresh_token })
+    const claims = decodeJwt(next.access_token)
+    assert.deepEqual([claims.aud, claims['cnf'], claims['scope']], [[api], { jkt: key.thumbprint }, 'openid offline_access'])
+    assert.equal((await introspected(kit, next.access_token))['active'], true)
+    assert.equal(await userinfo(kit, key, next.access_token), 200)
+    const run = (await kit.store.listRuns({ limit: 1 })).items[0] ?? assert.fail()
+    const grant = run.deliveries.find(({ grant: kind }) => kind === 'offline') ?? assert.fail()
+    await kit.ctx.engine.retry(run.id, grant.id, { kind: 'admin', id: 'api' })
+    for (let i = 0; i < 2_000 && (await introspected(kit, next.access_token))['active'] === true; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+    assert.equal((await introspected(kit, next.access_token))['active'], false)
+    assert.equal(await userinfo(kit, key, next.access_token), 401)
   })
 })

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { alone, noStreams } from '../../admin/alone.ts'
+import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
-import { type LogoutRequest, type NameID, verifyLogoutRequest, decodeSoap, verificationKeyFromCertificate } from '@curfew/codecs'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { decodeSoap, type LogoutRequest, type NameID, securityEvents, verificationKeyFromCertificate, verifyLogoutRequest } from '@curfew/codecs'
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import { createAdminServer } from '../../../src/admin/server.ts'
 import { createPasswordEndings } from '../../../src/authority/sign-on/password-endings.ts'
 import type { RunId } from '../../../src/core/ids.ts'
@@ -11,7 +12,11 @@ import { silentLogger } from '../../../src/platform/logger.ts'
 import { createMetrics } from '../../../src/platform/metrics.ts'
 import { type Browser, formOf } from '../browser.ts'
 import { authorityPair, createLocalUsers, type Kit, type KitOptions, users } from '../kit.ts'
+import { createFakeClock } from '../fake-clock.ts'
+import { createUpstream, nameIdOf } from '../identity-provider.ts'
+import { createOpenIdProvider } from '../oidc-rp/open-id-provider.ts'
 import { authorityUrl } from '../partner.ts'
+import type { OutboundResponse } from '../../../src/platform/outbound.ts'
 import { clientOf, createOidcKit, follow, post, type Tokens, tokensFor, authorizationUrl, signInOn } from './relying-party.ts'
 
 /** What reached the four participants of one session, by channel. */
@@ -35,8 +40,8 @@ interface World {
 
 const signer = { entityId: authorityUrl, keys: [verificationKeyFromCertificate(authorityPair.certificate)] }
 
-/** A session with one participant per channel, and with those that start a logout. */
-async function world(options: KitOptions = {}): Promise<World> {
+/** A session with one participant per channel, and with those that start a logout. @param enter - signs in where it is not at the form */
+async function world({ network, ...options }: KitOptions = {}, enter?: (kit: Kit, browser: Browser) => Promise<unknown>): Promise<World> {
   const heard: Heard = {}
   const holder: { kit?: Kit } = {}
   const kit = await createOidcKit({
@@ -46,7 +51,10 @@ async function world(options: KitOptions = {}): Promise<World> {
       clientOf('chat', { logout: { modes: ['frontChannel'], frontChannelUris: ['http://chat.test/front'] } }),
       clientOf('portal', { revocationEndsSession: true })
     ],
-    network: async ({ url, body = '' }) => {
+    network: async (request) => {
+      const other = await network?.(request)
+      if (other !== undefined) return other
+      const { url, body = '' } = request
       if (url === 'http://intranet.test/soap') {
         heard.soap = verifyLogoutRequest(decodeSoap(Buffer.from(body)), signer)
         return { body: Buffer.from((await holder.kit?.partner('intranet').soapAnswer(body)) ?? '') }
@@ -61,6 +69,7 @@ async function world(options: KitOptions = {}): Promise<World> {
   })
   holder.kit = kit
   const browser = kit.browser()
+  await enter?.(kit, browser)
   const portal = await tokensFor(kit, browser, 'portal')
   for (const id of ['wiki', 'chat']) await tokensFor(kit, browser, id)
   const known: Record<string, { subject: NameID; index: string }> = {}
@@ -68,8 +77,8 @@ async function world(options: KitOptions = {}): Promise<World> {
     const { response } = kit.partner(id).readResponse((await browser.get(await kit.partner(id).ssoRedirect())).body)
     known[id] = { subject: response.assertion?.subject.nameId ?? assert.fail(), index: response.assertion?.authnStatement?.sessionIndex ?? '' }
   }
-  const [session] = await kit.store.findByUser('local:ana')
-  const participants = await kit.store.getParticipants(session?.id ?? 'ses_')
+  const { items } = await kit.store.listSessions({ state: 'live', limit: 2, nowMs: kit.clock.nowMs() })
+  const participants = await kit.store.getParticipants(items[0]?.session.id ?? 'ses_')
   return {
     kit,
     browser,
@@ -111,6 +120,7 @@ async function sessionId(kit: Kit): Promise<string> {
 interface Ending {
   readonly reason: EndReason
   readonly options?: KitOptions
+  readonly enter?: (kit: Kit, browser: Browser) => Promise<unknown>
   /** Not told: it started the logout itself. */
   readonly starter?: string
   readonly start: (world: World) => Promise<unknown>
@@ -118,7 +128,71 @@ interface Ending {
 
 const passwordChanges = { atMs: 0 }
 
+const now = createFakeClock(Temporal.Now.instant().epochMilliseconds)
+const social = createOpenIdProvider('social')
+const campus = createUpstream('campus', now, authorityPair)
+const tower = { id: 'tower', issuer: 'https://tower.test', audience: 'curfew', jwksUri: 'https://tower.test/keys', pushToken: 'a-token-of-the-transmitter' }
+const towerKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+/** Goes by way of the start page, and from there to the provider; where the browser is sent. */
+async function toProvider(browser: Browser, id: string): Promise<string> {
+  const page = await follow(browser, await browser.get('/'))
+  const chosen = new RegExp(`href="([^"]+identityProvider=${id})"`).exec(page.body)?.[1] ?? assert.fail(page.body.slice(0, 500))
+  return String((await follow(browser, await browser.get(chosen))).headers.location)
+}
+
 const endings: Readonly<Record<string, Ending>> = {
+  'an OpenID provider upstream, by back channel': {
+    reason: 'upstream',
+    options: { upstreams: [social.settings], network: (request) => social.answer(request) as Promise<Partial<OutboundResponse>> },
+    enter: async (_kit, browser) => follow(browser, await browser.get(await social.grant(await toProvider(browser, 'social')))),
+    start: async ({ kit }) => {
+      const logout_token = await social.logoutToken({ sub: 'u-1', sid: 'social-sid-1' })
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const payload = new URLSearchParams({ logout_token }).toString()
+      assert.equal((await kit.app.inject({ method: 'POST', url: '/sp/social/backchannel-logout.openid', headers, payload })).statusCode, 200)
+    }
+  },
+  'a SAML identity provider upstream, by SOAP': {
+    reason: 'upstream',
+    options: { clock: now, identityProviders: [{ settings: campus.settings, certificatePem: campus.pair.certificatePem }] },
+    enter: async (kit, browser) => {
+      const { id: requestId } = campus.readAuthnRequest(await toProvider(browser, 'campus'))
+      const payload = new URLSearchParams(await campus.respond({ requestId, sessionIndex: 'index-1' })).toString()
+      const headers = { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' }
+      return follow(browser, await kit.app.inject({ method: 'POST', url: '/sp/ACS.saml2', headers, payload }))
+    },
+    start: async ({ kit }) => {
+      const request = campus.logoutRequest(nameIdOf('ana'), ['index-1'], { destination: `${authorityUrl}/sp/SLO.ssaml2` })
+      const headers = { 'content-type': 'text/xml' }
+      const answering = kit.app.inject({ method: 'POST', url: '/sp/SLO.ssaml2', headers, payload: await campus.logoutSoap(request) })
+      await until(async () => (await kit.store.listRuns({ limit: 1 })).items.length === 1)
+      // It is answered when its patience is over: the browser has not come yet.
+      kit.clock.advance(9_000)
+      assert.equal((await answering).statusCode, 200)
+    }
+  },
+  'a shared signal': {
+    reason: 'shared-signal',
+    options: {
+      transmitters: [tower],
+      fetchKeys: async () => Response.json({ keys: [{ ...towerKey.publicKey.export({ format: 'jwk' }), kid: 't1', alg: 'ES256', use: 'sig' }] })
+    },
+    start: async ({ kit }) => {
+      const text = await new SignJWT({
+        sub_id: { format: 'email', email: 'ana@example.org' },
+        events: { [securityEvents.sessionRevoked]: { event_timestamp: Math.floor(kit.clock.nowMs() / 1000) } }
+      })
+        .setProtectedHeader({ alg: 'ES256', kid: 't1', typ: 'secevent+jwt' })
+        .setIssuer(tower.issuer)
+        .setAudience(tower.audience)
+        .setIssuedAt(Math.floor(kit.clock.nowMs() / 1000))
+        .setJti('signal-1')
+        .sign(towerKey.privateKey)
+      const headers = { 'content-type': 'application/secevent+jwt', authorization: `Bearer ${tower.pushToken}` }
+      assert.equal((await kit.app.inject({ method: 'POST', url: '/ssf/receive/tower', headers, payload: text })).statusCode, 202)
+    }
+  },
   'the user at /signoff': {
     reason: 'user',
     start: async ({ browser }) => {
@@ -243,10 +317,29 @@ async function browse({ kit, browser, heard }: World, runId: RunId): Promise<voi
   }
 }
 
+/** Every reason that there is: one that is added has to be shown here. */
+const reasons: Readonly<Record<EndReason, true>> = {
+  user: true,
+  admin: true,
+  upstream: true,
+  'idle-timeout': true,
+  'max-timeout': true,
+  'session-limit': true,
+  'password-change': true,
+  'account-lock': true,
+  'token-revocation': true,
+  'shared-signal': true,
+  replaced: true
+}
+
 suite('every ending reaches every participant', () => {
+  test('the table has every reason', () => {
+    assert.deepEqual([...new Set(Object.values(endings).map(({ reason }) => reason))].sort(), Object.keys(reasons).sort())
+  })
+
   for (const [name, ending] of Object.entries(endings)) {
     test(`${name.includes('SAML') ? 'AC-168 ' : ''}by ${name}: SAML by Redirect and SOAP, OpenID by frame and back channel, each told of its own session, and nothing is claimed unproven`, async () => {
-      const here = await world(ending.options)
+      const here = await world(ending.options, ending.enter)
       await using kit = here.kit
       await ending.start(here)
       const { id } = await runOf(kit, ending.reason, 'wiki')

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { createAdminServer } from '../../../src/admin/server.ts'
 import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
 import type { ClientSettings } from '../../../src/authority/oidc/settings.ts'
 import type { RunId } from '../../../src/core/ids.ts'
 import type { LogoutRun } from '../../../src/core/run.ts'
 import { verdictOf } from '../../../src/core/verdict.ts'
 import { receiptOf } from '../../../src/engine/receipt.ts'
+import { silentLogger } from '../../../src/platform/logger.ts'
+import { createMetrics } from '../../../src/platform/metrics.ts'
 import type { Artifact, Store } from '../../../src/stores/store.ts'
 import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
+import { alone, noStreams } from '../../admin/alone.ts'
 import { type Browser, formOf } from '../browser.ts'
 import type { Kit } from '../kit.ts'
 import { authorizationUrl, clientOf, createOidcKit, exchange, follow, post, refresh, returned, signIn } from './relying-party.ts'
@@ -220,5 +224,78 @@ suite('OpenID: offline grants in a logout', () => {
     assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 400)
     const next = await grantTo(world.kit, world.browser, 'wiki')
     assert.equal((await refresh(world.kit, 'wiki', next)).statusCode, 200)
+  })
+
+  for (const [name, ask, answer] of [
+    ['the sign-off page', '/signoff', '/signoff'],
+    ['a link of a stranger', '/idp/startSLO.ping', '/idp/startSLO.ping'],
+    ['a client without a hint', '/idp/init_logout.openid?client_id=chat', '/idp/init_logout.openid'],
+    ['the sign-out of PingOne', '/sso/initslo/', '/sso/initslo/']
+  ] as const) {
+    test(`before anything ends, the question by ${name} offers to end the access, and it ends only when that was chosen`, async () => {
+      for (const isChosen of [true, false]) {
+        const world = await withGrant()
+        await using _kit = world.kit
+        const page = await world.browser.get(ask)
+        assert.match(page.body, /<input type="checkbox" name="endOffline" value="yes">Also end the access that Wiki would keep/)
+        const { fields } = formOf(page.body)
+        await world.browser.post(answer, { ...fields, choice: 'everywhere', ...(isChosen ? { endOffline: 'yes' } : {}) })
+        const run = await settled(world)
+        assert.deepEqual(outcomes(run)[1], ['wiki', 'offline', isChosen ? 'ended' : 'not-asked'])
+        assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, isChosen ? 400 : 200)
+      }
+    })
+  }
+
+  test('there is nothing to choose without a grant, and where the client says already that it ends', async () => {
+    const world = await withGrant({ offlineGrants: 'end' })
+    await using _kit = world.kit
+    assert.doesNotMatch((await world.browser.get('/signoff')).body, /endOffline/)
+    const other = world.kit.browser()
+    await signIn(other, '/', 'ben')
+    assert.doesNotMatch((await other.get('/signoff')).body, /endOffline/)
+  })
+
+  test('an address alone chooses nothing: only the answer to our page does', async () => {
+    const world = await withGrant()
+    await using _kit = world.kit
+    await world.browser.get('/idp/startSLO.ping?endOffline=yes&choice=everywhere', { 'sec-fetch-site': 'none' })
+    assert.deepEqual(outcomes(await settled(world))[1], ['wiki', 'offline', 'not-asked'])
+  })
+
+  test('an administrator who ends one session may end its offline grants, too', async () => {
+    for (const [body, isEnded] of [
+      [{ endOfflineGrants: true }, true],
+      [{}, false],
+      [undefined, false]
+    ] as const) {
+      const world = await withGrant()
+      await using kit = world.kit
+      const { store, engine, clock, ids } = kit.ctx
+      await using admin = createAdminServer({
+        ...noStreams,
+        store,
+        engine,
+        clock,
+        ids,
+        metrics: createMetrics(),
+        logger: silentLogger,
+        token: 'token of the test',
+        version: '0',
+        baseUrl: 'http://curfew.test',
+        peers: () => [],
+        resetPassword: async () => assert.fail('nobody asks'),
+        accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
+        peer: (id) => kit.ctx.peer(id),
+        cluster: alone,
+        status: () => 'ok'
+      })
+      const url = `/v1/sessions/${(await onlySession(world)).id}/logout`
+      const headers = { authorization: 'Bearer token of the test' }
+      const answer = await admin.inject({ method: 'POST', url, headers, ...(body === undefined ? {} : { payload: body }) })
+      assert.equal(answer.statusCode, 200, answer.body)
+      assert.deepEqual(outcomes(await settled(world))[1], ['wiki', 'offline', isEnded ? 'ended' : 'not-asked'])
+      assert.equal((await refresh(kit, 'wiki', world.token)).statusCode, isEnded ? 400 : 200)
+    }
   })
 })
