@@ -40,6 +40,13 @@ export const codecCatalogue = {
   CURFEW_OPENTOKEN_TIME: { kind: 'peer', http: 400, title: 'The times of the OpenToken do not allow its use now.' },
   CURFEW_OPENTOKEN_WRITE: { kind: 'programmer', http: 500, title: 'A value can not be written into an OpenToken.' },
   CURFEW_SAML_ALGORITHM_REFUSED: { kind: 'peer', http: 400, title: 'The message is signed with an algorithm that is not accepted.', saml: 'Requester' },
+  CURFEW_SAML_ARTIFACT: { kind: 'peer', http: 400, title: 'The artifact is not one of SAML 2.0.', spec: 'saml-bindings 3.6.4' },
+  CURFEW_SAML_ARTIFACT_UNRESOLVED: {
+    kind: 'peer',
+    http: 400,
+    title: 'The partner gave no message for its artifact.',
+    spec: 'saml-core 3.5.3'
+  },
   CURFEW_SAML_ASSERTION_COUNT: {
     kind: 'peer',
     http: 400,

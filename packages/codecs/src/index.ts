@@ -58,6 +58,19 @@ export {
 } from './revocation/revocation-page.ts'
 export { RevokedSet } from './revocation/revoked-set.ts'
 export {
+  artifactUrl,
+  type CarriedArtifact,
+  carriedArtifact,
+  decodeArtifact,
+  encodeArtifact,
+  endpointIndexMax,
+  messageHandleBytes,
+  type SamlArtifact,
+  sourceIdOf
+} from './saml/artifact.ts'
+export { type ArtifactResolve, serialiseArtifactResolve } from './saml/artifact-resolve.ts'
+export { type ArtifactResponse, serialiseArtifactResponse } from './saml/artifact-response.ts'
+export {
   type Assertion,
   type AssertionAttribute,
   type AuthnStatement,
@@ -98,16 +111,19 @@ export {
   replayEntry,
   skewSecondsDefault,
   type ValidationContext,
+  validateArtifactResolve,
   validateAuthnRequest,
   validateLogoutRequest,
   validateLogoutResponse,
   validateResponse
 } from './saml/validate.ts'
 export {
+  openArtifactResponse,
   type PeerKeys,
   type Proof,
   proofOf,
   type Verified,
+  verifyArtifactResolve,
   verifyAuthnRequest,
   verifyLogoutRequest,
   verifyLogoutResponse,

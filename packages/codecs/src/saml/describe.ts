@@ -38,6 +38,7 @@ export function describeReceived(received: Received): MessageDescription {
   if (indexes.length > 0) fields['SessionIndex'] = indexes
   const status = children.find((child) => is(child, ns.samlp, 'Status'))
   if (status !== undefined) fields['Status'] = statusWords(status)
+  Object.assign(fields, describeResolution(received, children))
   Object.assign(fields, describeSubject(children))
   if (received.relayState !== undefined) fields['RelayState'] = redact(received.relayState)
   const algorithm = query?.algorithm ?? signatureMethod(children)
@@ -53,6 +54,16 @@ export function describeReceived(received: Received): MessageDescription {
 /** First four characters and a hash prefix: enough to compare, too little to use. */
 export function redact(value: string): string {
   return `${value.slice(0, 4)}... (sha256 ${createHash('sha256').update(value).digest('hex').slice(0, 8)})`
+}
+
+/** What an ArtifactResolve asks for, or an ArtifactResponse holds. The artifact itself is worth as much as its message. */
+function describeResolution({ kind }: Received, children: readonly XmlElement[]): Record<string, string> {
+  const last = children.at(-1)
+  if (last === undefined) return {}
+  if (kind === 'ArtifactResolve') return { Artifact: redact(text(last)) }
+  if (kind !== 'ArtifactResponse') return {}
+  const isMessage = last.namespace === ns.samlp && last.name !== 'Status'
+  return { Message: isMessage ? `${last.name} ${attribute(last, 'ID') ?? ''}` : 'none' }
 }
 
 function describeSubject(children: readonly XmlElement[]): Record<string, string | readonly string[]> {

@@ -17,7 +17,7 @@ export interface MessageHeader {
 /** A message before its signature; sign it with {@link signMessage} or send the unsigned form by Redirect. */
 export type { SignableParts }
 
-const writing = { samlp: ns.samlp, saml: ns.saml, aslo: ns.aslo }
+const writing = { samlp: ns.samlp, saml: ns.saml, aslo: ns.aslo, art: ns.samlp }
 
 /** Writes a message so that the Signature goes directly after `Issuer`. */
 export function messageParts(

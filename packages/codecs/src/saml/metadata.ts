@@ -40,6 +40,8 @@ export interface UIInfo {
 interface Role {
   readonly keys: readonly KeyDescriptor[]
   readonly nameIdFormats: readonly string[]
+  /** Where artifacts of this role are exchanged for messages; absent: nowhere. */
+  readonly artifactResolutionServices?: readonly IndexedEndpoint[]
   readonly singleLogoutServices: readonly Endpoint[]
   readonly ui?: UIInfo
 }
@@ -103,21 +105,15 @@ function spNode(role: SPRole): XmlNode {
       AuthnRequestsSigned: role.authnRequestsSigned ? 'true' : 'false',
       WantAssertionsSigned: role.wantAssertionsSigned ? 'true' : 'false'
     },
-    [
-      ...commonNodes(role),
-      ...role.assertionConsumerServices.map((service) =>
-        node('md:AssertionConsumerService', {
-          Binding: service.binding,
-          Location: service.location,
-          index: String(service.index),
-          isDefault: service.isDefault ? 'true' : undefined
-        })
-      )
-    ]
+    [...commonNodes(role), ...role.assertionConsumerServices.map((service) => indexedNode('md:AssertionConsumerService', service))]
   )
 }
 
-/** Order of the schema: Extensions, KeyDescriptor, SingleLogoutService, NameIDFormat, then the role's own. */
+function indexedNode(name: string, { binding, location, index, isDefault }: IndexedEndpoint): XmlNode {
+  return node(name, { Binding: binding, Location: location, index: String(index), isDefault: isDefault ? 'true' : undefined })
+}
+
+/** Order of the schema: Extensions, KeyDescriptor, ArtifactResolutionService, SingleLogoutService, NameIDFormat, then the role's own. */
 function commonNodes(role: Role): readonly (XmlNode | undefined)[] {
   return [
     role.ui === undefined ? undefined : node('md:Extensions', {}, [uiNode(role.ui)]),
@@ -131,6 +127,7 @@ function commonNodes(role: Role): readonly (XmlNode | undefined)[] {
         ...(key.encryptionMethods ?? []).map((uri) => node('md:EncryptionMethod', { Algorithm: uri }))
       ])
     ),
+    ...(role.artifactResolutionServices ?? []).map((service) => indexedNode('md:ArtifactResolutionService', service)),
     ...role.singleLogoutServices.map((service) => endpointNode('md:SingleLogoutService', service)),
     ...role.nameIdFormats.map((format) => node('md:NameIDFormat', {}, [format]))
   ]
@@ -206,11 +203,7 @@ function supportsSaml2(element: XmlElement): boolean {
 function readSp(element: XmlElement): SPRole {
   return {
     ...readRole(element),
-    assertionConsumerServices: services(element, 'AssertionConsumerService').map((service) => ({
-      ...readEndpoint(service),
-      index: Number(attribute(service, 'index') ?? '0') || 0,
-      isDefault: booleanAttribute(service, 'isDefault') ?? false
-    })),
+    assertionConsumerServices: services(element, 'AssertionConsumerService').map(readIndexed),
     authnRequestsSigned: booleanAttribute(element, 'AuthnRequestsSigned') ?? false,
     wantAssertionsSigned: booleanAttribute(element, 'WantAssertionsSigned') ?? false
   }
@@ -225,11 +218,13 @@ function readIdp(element: XmlElement): IDPRole {
 }
 
 function readRole(element: XmlElement): Role {
+  const resolution = services(element, 'ArtifactResolutionService')
   const extensions = childElements(element).find((child) => is(child, ns.md, 'Extensions'))
   const ui = extensions === undefined ? undefined : childElements(extensions).find((child) => is(child, ns.mdui, 'UIInfo'))
   return {
     keys: services(element, 'KeyDescriptor').map(readKey),
     nameIdFormats: services(element, 'NameIDFormat').map((format) => text(format).trim()),
+    ...(resolution.length === 0 ? {} : { artifactResolutionServices: resolution.map(readIndexed) }),
     singleLogoutServices: services(element, 'SingleLogoutService').map(readEndpoint),
     ...(ui === undefined ? {} : { ui: readUi(ui) })
   }
@@ -245,6 +240,14 @@ function readEndpoint(element: XmlElement): Endpoint {
   if (binding === undefined || location === undefined) throw new CurfewError('CURFEW_SAML_METADATA', { why: `${element.name} has no Binding or no Location` })
   const responseLocation = attribute(element, 'ResponseLocation')
   return { binding, location, ...(responseLocation === undefined || responseLocation === '' ? {} : { responseLocation }) }
+}
+
+function readIndexed(element: XmlElement): IndexedEndpoint {
+  return {
+    ...readEndpoint(element),
+    index: Number(attribute(element, 'index') ?? '0') || 0,
+    isDefault: booleanAttribute(element, 'isDefault') ?? false
+  }
 }
 
 function readKey(element: XmlElement): KeyDescriptor {

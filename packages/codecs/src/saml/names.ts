@@ -10,12 +10,13 @@ export const ns = {
 } as const
 
 /** Bindings that this package reads and writes. */
-export type Binding = 'redirect' | 'post' | 'soap'
+export type Binding = 'redirect' | 'post' | 'soap' | 'artifact'
 
 const bindingUris: Readonly<Record<Binding, string>> = {
   redirect: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
   post: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
-  soap: 'urn:oasis:names:tc:SAML:2.0:bindings:SOAP'
+  soap: 'urn:oasis:names:tc:SAML:2.0:bindings:SOAP',
+  artifact: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact'
 }
 
 export function bindingUri(binding: Binding): string {

@@ -1,12 +1,15 @@
 import { CurfewError } from '../errors.ts'
-import { signatureOf } from '../dsig/enveloped.ts'
+import { type SignedView, signatureOf } from '../dsig/enveloped.ts'
 import { attribute, childElements, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
 import { parseXml } from '../xml/reader.ts'
 import { type Binding, ns } from './names.ts'
 
-export type MessageKind = 'AuthnRequest' | 'Response' | 'LogoutRequest' | 'LogoutResponse'
+export type MessageKind = 'AuthnRequest' | 'Response' | 'LogoutRequest' | 'LogoutResponse' | ResolutionKind
+/** Messages between the servers of two partners that fetch another message: by SOAP alone, and never inside of one. */
+export type ResolutionKind = 'ArtifactResolve' | 'ArtifactResponse'
 
 const kinds: ReadonlySet<string> = new Set(['AuthnRequest', 'Response', 'LogoutRequest', 'LogoutResponse'] satisfies MessageKind[])
+const resolutionKinds: ReadonlySet<string> = new Set(['ArtifactResolve', 'ArtifactResponse'] satisfies ResolutionKind[])
 
 /**
  * A message as it came in, decoded and read but not trusted. Only `claimed` may be looked at, and only to find the
@@ -30,12 +33,22 @@ export interface Content {
   readonly element: XmlElement
   /** HTTP Redirect: the octets that the query signature covers, and the signature. */
   readonly query?: { readonly octets: string; readonly algorithm: string; readonly signature: Buffer }
+  readonly carrier?: Carrier
+}
+
+/** HTTP Artifact: the judged answer of the artifact's issuer that a message came in. */
+export interface Carrier {
+  /** Entity ID of the partner that was asked. */
+  readonly peer: string
+  /** What its signature around the message proves; absent: the answer was not signed. */
+  readonly signed?: SignedView
 }
 
 export interface ReceivedParts {
   readonly binding: Binding
   readonly relayState?: string
   readonly query?: Content['query']
+  readonly carrier?: Carrier
 }
 
 /** Reads the XML of a message and looks at what it claims. `root` is the element inside a SOAP body, else the root. */
@@ -45,7 +58,8 @@ export function receive(xml: Uint8Array, parts: ReceivedParts): Received {
 }
 
 export function receivedFrom(document: XmlDocument, element: XmlElement, parts: ReceivedParts): Received {
-  if (element.namespace !== ns.samlp || !kinds.has(element.name)) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: element.name.slice(0, 60) })
+  const isKnown = kinds.has(element.name) || (parts.binding === 'soap' && resolutionKinds.has(element.name))
+  if (element.namespace !== ns.samlp || !isKnown) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: element.name.slice(0, 60) })
   const id = attribute(element, 'ID')
   if (id === undefined) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'ID' })
   const [first] = childElements(element)
@@ -62,8 +76,13 @@ export function receivedFrom(document: XmlDocument, element: XmlElement, parts: 
       ...(destination === undefined ? {} : { destination })
     },
     // By HTTP Redirect an enveloped signature means nothing: only the one in the query counts.
-    isSigned: parts.binding === 'redirect' ? parts.query !== undefined : signatureOf(element) !== undefined,
+    isSigned: parts.binding === 'redirect' ? parts.query !== undefined : signatureOf(element) !== undefined || parts.carrier?.signed !== undefined,
     ...(parts.relayState === undefined ? {} : { relayState: parts.relayState }),
-    [content]: { document, element, ...(parts.query === undefined ? {} : { query: parts.query }) }
+    [content]: {
+      document,
+      element,
+      ...(parts.query === undefined ? {} : { query: parts.query }),
+      ...(parts.carrier === undefined ? {} : { carrier: parts.carrier })
+    }
   }
 }

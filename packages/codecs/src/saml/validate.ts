@@ -1,4 +1,5 @@
 import { CurfewError } from '../errors.ts'
+import type { ArtifactResolve } from './artifact-resolve.ts'
 import type { AuthnRequest } from './authn-request.ts'
 import type { LogoutRequest } from './logout-request.ts'
 import type { LogoutResponse } from './logout-response.ts'
@@ -39,6 +40,12 @@ export function validateLogoutResponse(message: Verified<LogoutResponse>, contex
 
 /** An unsigned AuthnRequest need not name a destination; a wrong one is refused all the same. */
 export function validateAuthnRequest(message: Verified<AuthnRequest>, context: ValidationContext): void {
+  if (message.destination !== undefined) requireDestination(message, context)
+  requireIssueInstant(message, context, true)
+}
+
+/** As {@link validateAuthnRequest}: by SOAP the address need not be named. That the artifact is the requester's is the caller's to find out. */
+export function validateArtifactResolve(message: Verified<ArtifactResolve>, context: ValidationContext): void {
   if (message.destination !== undefined) requireDestination(message, context)
   requireIssueInstant(message, context, true)
 }

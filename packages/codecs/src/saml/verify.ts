@@ -11,7 +11,10 @@ import { type AuthnRequest, readAuthnRequest } from './authn-request.ts'
 import { type LogoutRequest, readLogoutRequest } from './logout-request.ts'
 import { type LogoutResponse, readLogoutResponse } from './logout-response.ts'
 import { type Binding, ns } from './names.ts'
-import { content, type MessageKind, type Received } from './received.ts'
+import { type ArtifactResolve, readArtifactResolve } from './artifact-resolve.ts'
+import { readArtifactResponse } from './artifact-response.ts'
+import { content, type MessageKind, type Received, receivedFrom } from './received.ts'
+import { status } from './status.ts'
 import { readResponse, type Response } from './response.ts'
 
 /** What verification found out about a message. */
@@ -91,7 +94,7 @@ export function verifyLogoutResponse(received: Received, peer: PeerKeys): Verifi
  */
 export function verifyAuthnRequest(received: Received, peer: PeerKeys, options: { readonly signature: 'required' | 'optional' }): Verified<AuthnRequest> {
   if (!received.isSigned && options.signature === 'optional') {
-    requireKind(received, 'AuthnRequest')
+    requireKind(received, 'AuthnRequest', peer)
     const { element } = received[content]
     return seal(readAuthnRequest(element), { peer: peer.entityId, binding: received.binding, messageHash: sha256Hex(received.claimed.id) }, peer)
   }
@@ -100,17 +103,19 @@ export function verifyAuthnRequest(received: Received, peer: PeerKeys, options: 
 }
 
 /**
- * Verifies a Response received by POST: the assertion must be signed, or the whole Response; a signature that is
+ * Verifies a Response received by POST or Artifact: the assertion must be signed, or the whole Response; a signature that is
  * there must be good even where the other one would do. Error responses without assertion must be signed themselves.
  * An encrypted assertion is opened first: without a signature on the Response it must carry one itself, inside.
  */
 export function verifyResponse(received: Received, peer: PeerKeys, options: { readonly wantResponseSigned?: boolean } = {}): Verified<Response> {
-  requireKind(received, 'Response')
-  if (received.binding !== 'post') throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', { binding: received.binding })
-  const { document, element } = received[content]
-  const outer = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
+  requireKind(received, 'Response', peer)
+  if (received.binding !== 'post' && received.binding !== 'artifact') throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', { binding: received.binding })
+  const { document, element, carrier } = received[content]
+  const own = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
+  // The signature of the answer that an artifact was resolved by covers the Response in it.
+  const outer = own ?? carrier?.signed
   if (outer === undefined && options.wantResponseSigned === true) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: 'Response' })
-  const { response, assertion: carried } = readResponse(outer?.view ?? element)
+  const { response, assertion: carried } = readResponse(own?.view ?? element)
   requireNoNestedMessages(element, carried)
   const plain = carried === undefined ? undefined : opened({ document, element: carried }, peer, outer !== undefined)
   const inner =
@@ -136,9 +141,43 @@ function opened(carried: Located, peer: PeerKeys, isCovered: boolean): Located {
   return { document, element: document.root }
 }
 
+/** Verifies an ArtifactResolve; who asks unsigned is nobody. As {@link verifyLogoutRequest}. */
+export function verifyArtifactResolve(received: Received, peer: PeerKeys): Verified<ArtifactResolve> {
+  const { view, proof } = prove(received, 'ArtifactResolve', peer)
+  return seal(readArtifactResolve(view), proof, peer)
+}
+
+/**
+ * Opens the answer to an ArtifactResolve: the message in it, for the `verify...` function of its kind, which accepts
+ * it from the partner that was asked and from nobody else. Where the answer is signed, and well, the message need not
+ * be; an answer without a signature is only the way of a message that has one.
+ * @param peer - who was asked: the partner that the SourceID of the artifact names
+ * @throws CURFEW_SAML_ARTIFACT_UNRESOLVED when there is no message in it, CURFEW_SAML_IN_RESPONSE_TO,
+ *   CURFEW_SAML_ISSUER_WRONG, CURFEW_SAML_STRUCTURE, and those of the signature where there is one
+ * @see saml-core-2.0-os section 3.5.3
+ */
+export function openArtifactResponse(received: Received, peer: PeerKeys, asked: { readonly requestId: string; readonly relayState?: string }): Received {
+  requireKind(received, 'ArtifactResponse', peer)
+  const { document, element } = received[content]
+  const signed = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
+  const { response, message } = readArtifactResponse(signed?.view ?? element)
+  if (response.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
+  if (response.inResponseTo !== asked.requestId) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO')
+  if (message === undefined || !status.isSuccess(response.status))
+    throw new CurfewError('CURFEW_SAML_ARTIFACT_UNRESOLVED', { status: response.status.code.slice(0, 200) })
+  const { relayState } = asked
+  const carried = receivedFrom(document, message, {
+    binding: 'artifact',
+    carrier: { peer: peer.entityId, ...(signed === undefined ? {} : { signed }) },
+    ...(relayState === undefined ? {} : { relayState })
+  })
+  if (carried.claimed.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
+  return carried
+}
+
 function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonly view: XmlElement; readonly proof: Proof } {
-  requireKind(received, kind)
-  const { document, element, query } = received[content]
+  requireKind(received, kind, peer)
+  const { document, element, query, carrier } = received[content]
   requireNoNestedMessages(element, undefined)
   if (received.binding === 'redirect') {
     if (query === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
@@ -156,6 +195,8 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
     }
     return { view: element, proof }
   }
+  // By HTTP Artifact a message need not be signed where the answer around it is; its own signature must be good all the same.
+  if (carrier?.signed !== undefined && signatureOf(element) === undefined) return { view: element, proof: proofFrom(received, peer, carrier.signed) }
   const signed = verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
   return { view: signed.view, proof: proofFrom(received, peer, signed) }
 }
@@ -170,8 +211,11 @@ function proofFrom(received: Received, peer: PeerKeys, signed: SignedView): Proo
   }
 }
 
-function requireKind(received: Received, kind: MessageKind): void {
+/** A message that came for an artifact speaks for nobody but the issuer of that artifact, whoever signed it. */
+function requireKind(received: Received, kind: MessageKind, peer: PeerKeys): void {
   if (received.kind !== kind) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind, expected: kind })
+  const carriedBy = received[content].carrier?.peer
+  if (received.binding === 'artifact' && carriedBy !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: carriedBy ?? '' })
 }
 
 /** No other message, assertion or signature may hide inside: the tree is walked once, the allowed places are known. */

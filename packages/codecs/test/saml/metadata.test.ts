@@ -32,6 +32,10 @@ suite('SAML Metadata', () => {
       idp: {
         keys: [],
         nameIdFormats: [],
+        artifactResolutionServices: [
+          { binding: 'urn:oasis:names:tc:SAML:2.0:bindings:SOAP', location: 'https://idp.example/ars', index: 0, isDefault: true },
+          { binding: 'urn:oasis:names:tc:SAML:2.0:bindings:SOAP', location: 'https://idp.example/ars/2', index: 2, isDefault: false }
+        ],
         singleLogoutServices: [],
         singleSignOnServices: [{ binding: 'b', location: 'https://idp.example/sso' }],
         wantAuthnRequestsSigned: true
