@@ -9,6 +9,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
 import type { Locator } from '../platform/locator.ts'
 import type { Metrics } from '../platform/metrics.ts'
+import type { Outbound } from '../platform/outbound.ts'
 import type { Random } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
 import type { PageContext } from './pages/page.ts'
@@ -21,6 +22,7 @@ import type { AdapterLogout } from './ext/adapter-logout.ts'
 import type { Adapters } from './opentoken/adapters.ts'
 import type { OpenIdUpstreams } from './oidc-rp/upstreams.ts'
 import type { PingOneSettings } from './pingone/settings.ts'
+import type { ArtifactShelf } from './saml/artifact-shelf.ts'
 import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
 import type { SharedSignalsSettings } from './shared-signals/settings.ts'
@@ -58,6 +60,10 @@ export interface AuthorityContext {
   readonly redirects: RedirectPolicy
   readonly pingOne: PingOneSettings
   readonly saml: SamlSettings
+  /** Messages of ours that wait behind artifacts. */
+  readonly artifacts: ArtifactShelf
+  /** The one way out, for the message behind an artifact of a partner. */
+  readonly outbound: Pick<Outbound, 'request'>
   readonly oidc: OidcSettings
   /** Clients may register themselves; absent: they may not. */
   readonly registration?: Registration

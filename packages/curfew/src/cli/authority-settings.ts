@@ -43,6 +43,8 @@ type AuthoritySettings = Omit<
   | 'fetchKeys'
   | 'clientCertificates'
   | 'registration'
+  | 'artifacts'
+  | 'outbound'
   | 'health'
 >
 
@@ -67,12 +69,18 @@ export async function authoritySettings(config: Config, keys: readonly Authority
       keys: keys.map(ownKeyOf),
       clockSkewSeconds,
       assertionMinutes,
+      artifacts: artifactSettings(config),
       ...(encryptingTo === undefined ? {} : { encryptionCertificate: encryptingTo })
     },
     organisation: brand.organisation,
     pageContext: createPageContext(brand, systemRandom),
     trustedProxies: config.server.trustedProxies
   }
+}
+
+function artifactSettings({ saml, cluster }: Config): AuthorityContext['saml']['artifacts'] {
+  const { index, indexes = [index] } = cluster
+  return { index, indexes, lifetimeMs: saml.artifactSeconds * 1000 }
 }
 
 function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {

@@ -6,6 +6,7 @@ import { createClientCertificates } from '../authority/oidc/mutual-tls/client-ce
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
 import { type LiveConnections, openConnections } from '../authority/saml/connections.ts'
+import { createArtifactShelf } from '../authority/saml/artifact-shelf.ts'
 import { createSamlSender } from '../authority/saml/saml-sender.ts'
 import { issueReset } from '../authority/sign-on/password-reset.ts'
 import { createAuthorityServer } from '../authority/server.ts'
@@ -105,6 +106,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     outbound,
     random
   })
+  const artifacts = createArtifactShelf({ store, clock, random, saml: settings.saml })
   const engine = createEngine({
     store,
     ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),
@@ -112,7 +114,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     random,
     ids,
     senders: [
-      createSamlSender({ entityId, connections, ids, outbound, random }),
+      createSamlSender({ entityId, connections, ids, outbound, random, artifacts }),
       createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator }),
       createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })
@@ -143,6 +145,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     oidc: { keys: tokenKeys, cookieSecrets: [cookieSecret(config)] },
     ...(registration === undefined ? {} : { registration }),
     clientCertificates: createClientCertificates(certificateSources(config.server, tls)),
+    artifacts,
+    outbound,
     fetchKeys: (url) => fetchKeys(outbound, url),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
   })

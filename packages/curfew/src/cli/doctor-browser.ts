@@ -6,7 +6,7 @@ export interface BrowserWays {
   readonly id: string
   readonly hasServerWay: boolean
   /** Ways through the browser, in configured order. */
-  readonly services: readonly { readonly binding: 'redirect' | 'post' | 'front-channel' | 'image'; readonly url: string }[]
+  readonly services: readonly { readonly binding: 'redirect' | 'post' | 'artifact' | 'front-channel' | 'image'; readonly url: string }[]
   /** `frames: true`, or a protocol that knows nothing else. */
   readonly usesFrames: boolean
   /** Addresses that forbid to be framed, with the header that says so. */

@@ -46,7 +46,8 @@ export async function partnerChecks(deps: PartnerDeps, config: PartnerConfig): P
     ...unread,
     ...(await driftChecks(deps, config, partner, copy)),
     ...keyChecks(partner, deps.clock.nowMs()),
-    ...(await endpointChecks(deps, partner, config.settings.frames ?? false))
+    ...(await endpointChecks(deps, partner, config.settings.frames ?? false)),
+    ...(await artifactChecks(deps, partner))
   ]
 }
 
@@ -169,6 +170,18 @@ async function endpointChecks(deps: PartnerDeps, { id, role, logoutServices }: S
     ...judgeClock(id, reached),
     ...(browser === undefined ? [] : [browser])
   ]
+}
+
+/** Where artifacts of the partner are exchanged; one that may send artifacts without such an address can't be understood. */
+async function artifactChecks(deps: PartnerDeps, { id, artifactResolution, logoutServices }: SamlPartner): Promise<readonly Check[]> {
+  const what = `${id}: artifacts`
+  if (artifactResolution.length === 0) {
+    if (logoutServices.every(({ binding }) => binding !== 'artifact')) return []
+    const why = 'it takes part in logout by artifact and has no address to exchange its own artifacts at'
+    return [{ what, verdict: 'warn', why, fix: 'Add artifactResolution, or another binding to slo.' }]
+  }
+  const reached = await Promise.all(artifactResolution.map((one) => reach(deps, id, one.url)))
+  return reached.map((one, i) => judgeReached(`${what} of index ${artifactResolution[i]?.index ?? 0}`, one))
 }
 
 /** The certificate that signs metadata ends like any other. */

@@ -1,6 +1,6 @@
 import type { Received } from '@curfew/codecs'
 import type { SamlPartner } from '../authority/saml/connection.ts'
-import { assertionConsumerUrl, singleLogoutSoapUrl, singleLogoutUrl, singleSignOnUrl } from '../authority/saml/endpoints.ts'
+import { artifactResolutionUrl, assertionConsumerUrl, singleLogoutSoapUrl, singleLogoutUrl, singleSignOnUrl } from '../authority/saml/endpoints.ts'
 import type { SamlRole } from '../authority/saml/settings.ts'
 import type { Judgement } from './inspect-judgement.ts'
 
@@ -36,7 +36,12 @@ export function judgeDestination(message: Addressed, recipient: Recipient | unde
 
 /** An answer in the same exchange needs no address, and what is not signed can't be passed on to somebody else. */
 function judgeAbsence({ kind, binding, isSigned }: Addressed, recipient: Recipient | undefined): Judgement {
-  if (binding === 'soap' && kind === 'LogoutResponse') return { what, verdict: 'ok', why: 'none is named, and an answer by SOAP needs none' }
+  if (binding === 'soap' && kind !== 'LogoutRequest')
+    return {
+      what,
+      verdict: 'ok',
+      why: kind === 'ArtifactResolve' ? 'none is named, and a request by SOAP for an artifact needs none' : 'none is named, and an answer by SOAP needs none'
+    }
   if (kind === 'AuthnRequest' && !isSigned) return { what, verdict: 'ok', why: 'none is named, and an unsigned request needs none' }
   if (kind === 'Response') return { what, verdict: 'warn', why: 'none is named: strict recipients refuse that in a signed message' }
   return { what, verdict: 'fail', why: `none is named${recipient === undefined ? '' : `, ${recipient.name} answers at ${recipient.answersAt.join(' or ')}`}` }
@@ -53,6 +58,10 @@ export function ownAddresses({ kind, binding }: Pick<Addressed, 'kind' | 'bindin
     case 'LogoutRequest':
     case 'LogoutResponse':
       return roles.map((own) => (binding === 'soap' ? singleLogoutSoapUrl(deps, own) : singleLogoutUrl(deps, own)))
+    case 'ArtifactResolve':
+      return roles.map((own) => artifactResolutionUrl(deps, own))
+    case 'ArtifactResponse':
+      return []
   }
 }
 
@@ -67,5 +76,9 @@ export function partnerAddresses({ kind, binding }: Pick<Addressed, 'kind' | 'bi
       return partner.logoutServices.filter((service) => service.binding === binding).map(({ url }) => url)
     case 'LogoutResponse':
       return partner.logoutServices.filter((service) => service.binding === binding).map(({ url, responseUrl }) => responseUrl ?? url)
+    case 'ArtifactResolve':
+      return partner.artifactResolution.map(({ url }) => url)
+    case 'ArtifactResponse':
+      return []
   }
 }

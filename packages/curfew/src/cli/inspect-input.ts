@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { inflateRawSync } from 'node:zlib'
 import {
+  type CarriedArtifact,
   CurfewError,
   decodePost,
   decodeRedirect,
@@ -12,6 +13,7 @@ import {
   type Received,
   type XmlElement
 } from '@curfew/codecs'
+import { artifactIn } from './inspect-artifact.ts'
 import { messageElement } from './inspect-message.ts'
 import { shortened } from './inspect-shorten.ts'
 
@@ -25,6 +27,7 @@ export type Inspected =
       /** Where it was sent: the address without its query, when there was one. */
       readonly sentTo?: string
     }
+  | { readonly kind: 'artifact'; readonly carried: CarriedArtifact }
   | { readonly kind: 'metadata'; readonly bytes: Uint8Array }
   | { readonly kind: 'jwt'; readonly peek: JwtPeek; readonly token: string }
 
@@ -35,12 +38,14 @@ const tokenShape = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}$/
 const tokenParameters = ['logout_token', 'id_token_hint', 'id_token', 'access_token', 'client_assertion', 'request'] as const
 
 /**
- * Recognises what somebody pasted: an address or query with a SAML message or a token, form fields, a page with such a
+ * Recognises what somebody pasted: an address or query with a SAML message, an artifact or a token, form fields, a page with such a
  * form, XML, a SOAP envelope, metadata, base64 of any of them, a JSON Web Token, or a file that holds one. Works offline.
  * @throws CURFEW_CLI_INPUT_UNKNOWN, and the code of whatever was wrong with the message
  */
 export function recognise(input: string): Inspected {
   const text = (isFile(input) ? readFileSync(input, 'utf8') : input).trim()
+  const carried = artifactIn(text)
+  if (carried !== undefined) return { kind: 'artifact', carried }
   if (/(^|[?&])SAML(Request|Response)=/.test(text)) return fromQuery(text)
   const token = tokenShape.test(text) ? text : tokenIn(text)
   if (token !== undefined) return { kind: 'jwt', peek: peekJwt(token), token }

@@ -1,8 +1,10 @@
 import {
   isCurfewError,
+  openArtifactResponse,
   type PeerKeys,
   type Received,
   skewSecondsDefault,
+  verifyArtifactResolve,
   verifyAuthnRequest,
   verifyLogoutRequest,
   verifyLogoutResponse,
@@ -48,7 +50,8 @@ export async function judgeMessage(
 /** Checks the signature against the partner of that name, when a configuration is at hand. */
 function judgeSignature(received: Received, surroundings: Surroundings | undefined): Judgement {
   const what = 'signature'
-  if (!received.isSigned && received.kind !== 'Response') return { what, verdict: received.kind === 'AuthnRequest' ? 'warn' : 'fail', why: 'there is none' }
+  const mayBeInside = received.kind === 'Response' || received.kind === 'ArtifactResponse'
+  if (!received.isSigned && !mayBeInside) return { what, verdict: received.kind === 'AuthnRequest' ? 'warn' : 'fail', why: 'there is none' }
   const { issuer } = received.claimed
   const keys = keysOf(surroundings, issuer)
   if (keys === undefined) return { what, verdict: 'unknown', why: keysMissing(issuer, surroundings) }
@@ -81,6 +84,12 @@ function verify(received: Received, keys: PeerKeys): void {
       return
     case 'Response':
       verifyResponse(received, keys)
+      return
+    case 'ArtifactResolve':
+      verifyArtifactResolve(received, keys)
+      return
+    case 'ArtifactResponse':
+      verify(openArtifactResponse(received, keys, { requestId: received.claimed.inResponseTo ?? '' }), keys)
   }
 }
 

@@ -26,6 +26,9 @@ const group = z
   })
   .describe('A group of nodes with a store of its own.')
 
+/** EndpointIndex of an artifact. */
+const artifactIndex = z.int().min(0).max(65_535)
+
 export const cluster = z
   .strictObject({
     node: z
@@ -59,12 +62,18 @@ export const cluster = z
       .describe(
         'Files with at least 32 random bytes as base64 that prove calls between groups. The first proves, all are accepted: to roll one over, add the new one last, later put it first, remove the old one last. Default: sessions.secretFile.'
       ),
+    index: artifactIndex
+      .default(0)
+      .describe('Index in the SAML artifacts that this node issues (pf.cluster.node.index). Every node resolves those of every other.'),
+    indexes: z.array(artifactIndex).min(1).max(256).optional().describe('The indexes of all nodes; the metadata of each lists them. Default: its own.'),
     tags: z
       .array(z.string().regex(/^\S{1,64}$/, 'write tags without white space'))
       .max(16)
       .default([])
       .describe('Shown in the status (node.tags).')
   })
+  .refine(({ index, indexes }) => indexes === undefined || indexes.includes(index), { path: ['indexes'], error: 'the index of this node is missing' })
+  .refine(({ indexes = [] }) => new Set(indexes).size === indexes.length, { path: ['indexes'], error: 'an index stands twice' })
   .superRefine((it, context) => {
     const wrong = (at: readonly (string | number)[], message: string): void => context.addIssue({ code: 'custom', path: [...at], message })
     if (it.groups.length === 0) {

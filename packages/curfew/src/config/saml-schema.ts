@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { accountLinking, idpid, partner } from './partner-schema.ts'
 import { path, positive, url, urlOrPath } from './values.ts'
 
-const binding = z.enum(['redirect', 'post', 'soap'])
+const binding = z.enum(['redirect', 'post', 'artifact', 'soap'])
+/** EndpointIndex of an artifact. */
+const endpointIndex = z.int().min(0).max(65_535)
 
 const algorithm = z.enum(['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'rsa-pss-sha256', 'ecdsa-sha256', 'ecdsa-sha384'])
 
@@ -21,7 +23,8 @@ export const saml = z
         'RSA keys that partners encrypt to, PEM files. The first is published, both decrypt: put a new one first and take the old one out when partners have the new metadata.'
       ),
     clockSkewSeconds: z.int().min(0).max(600).default(60),
-    assertionMinutes: z.int().min(1).max(60).default(5).describe('How long an assertion may be used.')
+    assertionMinutes: z.int().min(1).max(60).default(5).describe('How long an assertion may be used.'),
+    artifactSeconds: z.int().min(5).max(600).default(60).describe('How long a message waits behind its artifact.')
   })
   .describe('The SAML identity provider.')
 
@@ -45,6 +48,10 @@ const samlPartner = {
     .array(z.strictObject({ binding, url: urlOrPath, responseUrl: urlOrPath.optional() }))
     .optional()
     .describe('Logout endpoints in order of preference.'),
+  artifactResolution: z
+    .array(z.strictObject({ url: urlOrPath, index: endpointIndex.optional().describe('The index that stands in artifacts. Default: the place in the list.') }))
+    .optional()
+    .describe('Where the partner exchanges its artifacts for messages, by SOAP.'),
   incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
   profiles: z
     .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })
@@ -79,7 +86,7 @@ export const samlConnection = z
     acs: z
       .array(
         z.strictObject({
-          binding: z.literal('post').default('post'),
+          binding: z.enum(['post', 'artifact']).default('post'),
           url: urlOrPath,
           index: z.int().min(0).max(65_535).optional(),
           default: z.boolean().optional()
@@ -100,11 +107,12 @@ export const samlIdentityProvider = z
   .strictObject({
     ...samlPartner,
     sso: z
-      .array(z.strictObject({ binding: z.enum(['redirect', 'post']), url: urlOrPath }))
+      .array(z.strictObject({ binding: z.enum(['redirect', 'post', 'artifact']), url: urlOrPath }))
       .min(1)
       .optional()
       .describe('Where people are sent to sign in.'),
     encrypt: z.literal('nameId').optional().describe('The NameID in LogoutRequests to it is encrypted.'),
+    responseBinding: z.enum(['post', 'artifact']).optional().describe('How its answers are asked for. Default: post.'),
     nameIdFormat: nameIdKind.optional().describe('Format asked for. Absent: the identity provider chooses.'),
     username: z.string().min(1).optional().describe('SAML attribute that holds the user name. Absent: the NameID.'),
     accountLinking,

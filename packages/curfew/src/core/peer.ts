@@ -19,7 +19,7 @@ export type LogoutChannel =
   | { readonly kind: 'hop'; readonly binding: 'end-session'; readonly url: string }
   | {
       readonly kind: 'frame' | 'hop'
-      readonly binding: 'redirect' | 'post'
+      readonly binding: 'redirect' | 'post' | 'artifact'
       readonly url: string
       readonly responseUrl?: string
     }

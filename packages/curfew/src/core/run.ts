@@ -37,7 +37,7 @@ export type Starter =
       readonly participantId: ParticipantId
       readonly peerId: PeerId
       /** The last two are OpenID's: nobody waits for an answer. */
-      readonly binding: 'redirect' | 'post' | 'soap' | 'back-channel' | 'front-channel'
+      readonly binding: 'redirect' | 'post' | 'artifact' | 'soap' | 'back-channel' | 'front-channel'
       readonly requestId: string
       readonly relayState?: string
       /** False for the asynchronous extension: no LogoutResponse is sent. */

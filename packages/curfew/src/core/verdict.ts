@@ -1,5 +1,5 @@
 import { countsAsSignedOut, type OutcomeKind } from './outcome.ts'
-import type { Delivery, LogoutRun } from './run.ts'
+import type { Delivery, LogoutRun, Starter } from './run.ts'
 
 /** What a run comes to. `all-ended` is said only when every other participant proved it. */
 export interface Verdict {
@@ -58,12 +58,19 @@ export function isSettled(run: LogoutRun, nowMs: number): boolean {
   const open = standingDeliveries(run).filter((delivery) => delivery.state !== 'final')
   const isPatienceOver = nowMs >= patienceFrom(run) + run.policy.patienceMs
   if (run.starter.kind === 'none') return open.every((d) => d.state === 'retrying' || d.state === 'waiting-for-browser')
-  if (run.starter.kind === 'participant' && run.starter.binding !== 'redirect' && run.starter.binding !== 'post') {
+  if (run.starter.kind === 'participant' && !isFrontBinding(run.starter.binding)) {
     return isPatienceOver || open.every((d) => d.state === 'waiting-for-browser' || d.state === 'retrying')
   }
   const needsBrowser = open.some((d) => d.state === 'waiting-for-browser')
   if (needsBrowser) return false
   return isPatienceOver || open.every((d) => d.state === 'retrying')
+}
+
+type StarterBinding = Extract<Starter, { readonly kind: 'participant' }>['binding']
+
+/** True where the browser of the session waits for the answer, and brings it back. */
+export function isFrontBinding(binding: StarterBinding): binding is 'redirect' | 'post' | 'artifact' {
+  return binding === 'redirect' || binding === 'post' || binding === 'artifact'
 }
 
 /** Patience starts anew with every repeat that a person asks for. */

@@ -103,6 +103,7 @@ export const catalogue = {
   CURFEW_RUN_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such run, or it is past keeping.' },
   CURFEW_SAML_ACS_UNKNOWN: { kind: 'peer', http: 400, title: 'The address or binding for the answer does not belong to the connection.' },
   CURFEW_SAML_ANSWER_NOT_SAML: { kind: 'peer', http: 502, title: 'The application answered with something that is not a SAML message.' },
+  CURFEW_SAML_ARTIFACT_ENDPOINT: { kind: 'peer', http: 400, title: 'The partner has no address for artifacts of this index.' },
   CURFEW_SAML_LOGOUT_PARTIAL: { kind: 'peer', http: 502, title: 'The application says that its own sign-out is not complete.' },
   CURFEW_SAML_LOGOUT_REFUSED: { kind: 'peer', http: 502, title: 'The application refused to sign the user out.' },
   CURFEW_SAML_NAMEID_ATTRIBUTE: { kind: 'config', http: 500, title: 'The user has no value for the attribute that the connection sends as identifier.' },

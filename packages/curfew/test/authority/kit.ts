@@ -22,6 +22,7 @@ import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
 import { makeConnection, makeIdpConnection } from '../../src/authority/saml/connection.ts'
 import { fixedConnections } from '../../src/authority/saml/connections.ts'
+import { createArtifactShelf } from '../../src/authority/saml/artifact-shelf.ts'
 import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
 import type { OpenIdUpstreamSettings } from '../../src/authority/oidc-rp/settings.ts'
@@ -61,6 +62,7 @@ export interface KitOptions {
   readonly clientCertificates?: Partial<Omit<CertificateSources, 'clock'>>
   /** Clients may register themselves; absent: they may not. */
   readonly registration?: Partial<RegistrationSettings>
+  readonly saml?: Partial<AuthorityContext['saml']>
   readonly health?: Partial<AuthorityContext['health']>
   readonly baseUrl?: string
   readonly capacity?: number
@@ -239,6 +241,8 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     { clock, outbound, skewSeconds: 60, onProblem: (id) => note('warn')({ event: 'upstream.failed', id }) },
     options.upstreams ?? []
   )
+  const saml = { ...samlSettings(options, ownKeys), ...options.saml }
+  const artifacts = createArtifactShelf({ store, clock, random, saml })
   const engine = createEngine({
     store,
     ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),
@@ -246,7 +250,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     random,
     ids,
     senders: [
-      createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound, random }),
+      createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound, random, artifacts }),
       createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound, store }),
       createOpenTokenSender({ adapters, store, random, ids, locator }),
       createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
@@ -272,6 +276,9 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   await engine.start()
   signals.start()
   const ctx = contextOf(options, {
+    saml,
+    artifacts,
+    outbound: options.outbound ?? outbound,
     clock,
     ids,
     store,
@@ -284,7 +291,6 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     tokenKeys,
     engine,
     metrics,
-    ownKeys,
     random,
     logger,
     signals,
@@ -333,8 +339,10 @@ type Parts = Pick<
   | 'sharedSignals'
   | 'fetchKeys'
   | 'registration'
+  | 'saml'
+  | 'artifacts'
+  | 'outbound'
 > & {
-  readonly ownKeys: readonly OwnKey[]
   readonly tokenKeys: readonly TokenKey[]
   readonly random: Random
 }
@@ -342,7 +350,7 @@ type Parts = Pick<
 function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
   const messages = createMessages()
   const brand = makeBrand({ organisation: 'Test' })
-  const { ownKeys, tokenKeys, random, ...rest } = parts
+  const { tokenKeys, random, ...rest } = parts
   const logout = { confirm: false, targets: [], ...options.logout }
   const signOn: AuthorityContext['signOn'] = {
     hasForm: true,
@@ -369,13 +377,6 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     sriRevocationMs: 490 * 60_000,
     redirects: makeRedirectPolicy({ signOn, logout, targetUrls, ...options.redirects }),
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
-    saml: {
-      entityId: options.baseUrl ?? authorityUrl,
-      keys: ownKeys,
-      clockSkewSeconds: 60,
-      assertionMinutes: 5,
-      ...(options.decryption === undefined ? {} : { encryptionCertificate: options.decryption.certificate })
-    },
     oidc: { keys: tokenKeys, cookieSecrets: ['a secret of this test, long enough'] },
     clientCertificates: createClientCertificates({
       clock: parts.clock,
@@ -411,6 +412,12 @@ function registrationOf({ registration: wanted }: KitOptions, { configured, ...p
     ...wanted
   }
   return { settings, clients: createLiveClients(configured, { ...parts, scopes: settings.scopes, onProblem: (error) => assert.fail(String(error)) }) }
+}
+
+function samlSettings(options: KitOptions, keys: readonly OwnKey[]): AuthorityContext['saml'] {
+  const artifacts = { index: 0, indexes: [0], lifetimeMs: 60_000 }
+  const encryption = options.decryption === undefined ? {} : { encryptionCertificate: options.decryption.certificate }
+  return { entityId: options.baseUrl ?? authorityUrl, keys, clockSkewSeconds: 60, assertionMinutes: 5, artifacts, ...encryption }
 }
 
 /** Random octets that are the same in every run. */

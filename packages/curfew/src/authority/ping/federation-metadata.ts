@@ -11,7 +11,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
-import { assertionConsumerUrl, singleLogoutSoapUrl, singleLogoutUrl, singleSignOnUrl } from '../saml/endpoints.ts'
+import { artifactResolutionUrl, assertionConsumerUrl, singleLogoutSoapUrl, singleLogoutUrl, singleSignOnUrl } from '../saml/endpoints.ts'
 import type { SamlRole } from '../saml/settings.ts'
 import { offeredFormats } from '../saml-idp/issue.ts'
 
@@ -54,7 +54,8 @@ function identityProviderRole(ctx: MetadataDeps): IDPRole {
     wantAuthnRequestsSigned: false,
     singleSignOnServices: [
       { binding: bindingUri('redirect'), location: singleSignOnUrl(ctx) },
-      { binding: bindingUri('post'), location: singleSignOnUrl(ctx) }
+      { binding: bindingUri('post'), location: singleSignOnUrl(ctx) },
+      { binding: bindingUri('artifact'), location: singleSignOnUrl(ctx) }
     ]
   }
 }
@@ -64,17 +65,28 @@ function serviceProviderRole(ctx: MetadataDeps): SPRole {
     ...commonRole(ctx, 'sp'),
     authnRequestsSigned: true,
     wantAssertionsSigned: true,
-    assertionConsumerServices: [{ binding: bindingUri('post'), location: assertionConsumerUrl(ctx), index: 0, isDefault: true }]
+    assertionConsumerServices: [
+      { binding: bindingUri('post'), location: assertionConsumerUrl(ctx), index: 0, isDefault: true },
+      { binding: bindingUri('artifact'), location: assertionConsumerUrl(ctx), index: 1, isDefault: false }
+    ]
   }
 }
 
-function commonRole(ctx: MetadataDeps, own: SamlRole): Pick<IDPRole, 'keys' | 'nameIdFormats' | 'singleLogoutServices'> {
+function commonRole(ctx: MetadataDeps, own: SamlRole): Pick<IDPRole, 'keys' | 'nameIdFormats' | 'artifactResolutionServices' | 'singleLogoutServices'> {
   return {
     keys: [...ctx.saml.keys.map((key): KeyDescriptor => ({ use: 'signing', certificates: [key.certificate] })), ...encryptionKeys(ctx)],
     nameIdFormats: offeredFormats,
+    // One address for all: every node resolves what any node issued.
+    artifactResolutionServices: ctx.saml.artifacts.indexes.map((index) => ({
+      binding: bindingUri('soap'),
+      location: artifactResolutionUrl(ctx, own),
+      index,
+      isDefault: index === Math.min(...ctx.saml.artifacts.indexes)
+    })),
     singleLogoutServices: [
       { binding: bindingUri('redirect'), location: singleLogoutUrl(ctx, own) },
       { binding: bindingUri('post'), location: singleLogoutUrl(ctx, own) },
+      { binding: bindingUri('artifact'), location: singleLogoutUrl(ctx, own) },
       { binding: bindingUri('soap'), location: singleLogoutSoapUrl(ctx, own) }
     ]
   }

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { parametersOf } from '../request.ts'
 import type { SamlPartner } from '../saml/connection.ts'
+import { artifactIssuers } from '../saml/partner.ts'
 import type { LogoutDoor } from '../saml/logout-door.ts'
 import { receiveLogoutMessageAt } from '../saml/slo.ts'
 import { carriesIdpid } from './idpid.ts'
@@ -16,7 +17,7 @@ export async function receivePingOneSlo(ctx: AuthorityContext, request: FastifyR
   const parameters = parametersOf(request)
   const query = request.query as Readonly<Record<string, unknown>>
   const body = (request.body ?? {}) as Readonly<Record<string, unknown>>
-  const isSaml = ['SAMLRequest', 'SAMLResponse'].some((name) => name in query || name in body)
+  const isSaml = ['SAMLRequest', 'SAMLResponse', 'SAMLart'].some((name) => name in query || name in body)
   if (!isSaml) throw new CurfewError('CURFEW_PINGONE_NOT_SAML', { path: request.routeOptions.url ?? '' })
   return receiveLogoutMessageAt(ctx, doorOf(ctx, parameters['idpid']), request, reply)
 }
@@ -26,6 +27,7 @@ function doorOf(ctx: AuthorityContext, idpid: string | undefined): LogoutDoor {
   const plain = [address, `${address}/`]
   return {
     partnersOf: (received) => partnersOf(ctx, received),
+    issuersOf: (sourceId) => [...artifactIssuers(ctx, 'idp', sourceId), ...artifactIssuers(ctx, 'sp', sourceId)],
     destinations: idpid === undefined ? plain : [...plain, ...plain.map((one) => `${one}?idpid=${encodeURIComponent(idpid)}`)],
     includes: (session) => carriesIdpid(ctx, session, idpid)
   }

@@ -1,5 +1,6 @@
 import {
   type Assertion,
+  artifactUrl,
   bearerMethod,
   CurfewError,
   encodePost,
@@ -170,6 +171,8 @@ async function respond(
   const isSigned = connection.signResponse || assertion === undefined
   const xml = isSigned ? await signMessage(parts, connection.signing) : parts.head + parts.tail
   const relay = wish.relayState === undefined ? {} : { relayState: wish.relayState }
+  if (wish.consumerBinding === 'artifact')
+    return { method: 'redirect', url: artifactUrl(wish.consumerUrl, await ctx.artifacts.put(connection.id, xml), wish.relayState) }
   const { fields } = encodePost(xml, { parameter: 'SAMLResponse', ...relay })
   return { method: 'post', url: wish.consumerUrl, fields }
 }

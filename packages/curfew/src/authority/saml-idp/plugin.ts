@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
+import { receiveArtifactResolve } from '../saml/artifact-resolution.ts'
 import { samlPaths } from '../saml/endpoints.ts'
 import { receiveLogoutMessage, resumeLogout } from '../saml/slo.ts'
 import { receiveSoapLogout } from '../saml/slo-soap.ts'
@@ -17,5 +18,6 @@ export function samlIdpPlugin(deps: SamlIdpDeps): FastifyPluginAsync {
     app.route({ method: ['GET', 'POST'], url: samlPaths.idp.singleLogout, handler: (request, reply) => receiveLogoutMessage(deps, 'idp', request, reply) })
     app.get(samlPaths.idp.resumeLogout, (request, reply) => resumeLogout(deps, request, reply))
     app.post(samlPaths.idp.singleLogoutSoap, (request, reply) => receiveSoapLogout(deps, 'idp', request, reply))
+    app.post(samlPaths.idp.artifactResolution, (request, reply) => receiveArtifactResolve(deps, 'idp', request, reply))
   }
 }

@@ -4,6 +4,8 @@ export interface SsoWish {
   /** Absent: started here, the Response is unsolicited. */
   readonly requestId?: string
   readonly consumerUrl: string
+  /** How the Response gets there; absent: by POST. */
+  readonly consumerBinding?: 'artifact'
   readonly relayState?: string
   /** Identifier of the NameID format asked for. */
   readonly nameIdFormat?: string

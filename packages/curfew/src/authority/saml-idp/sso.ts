@@ -2,8 +2,6 @@ import {
   type AuthnRequest,
   bindingFromUri,
   CurfewError,
-  decodePost,
-  decodeRedirect,
   isCurfewError,
   type Received,
   type Status,
@@ -16,7 +14,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { sendInstruction } from '../reply.ts'
 import { judgeLanding } from '../redirects.ts'
-import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
+import { parametersOf, seeOther } from '../request.ts'
 import { currentSession, recordActivity } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/finish-sign-on.ts'
 import { mayReuse } from '../sign-on/session-limits.ts'
@@ -26,12 +24,13 @@ import type { SamlConnection } from '../saml/connection.ts'
 import { instant, singleSignOnUrl } from '../saml/endpoints.ts'
 import { errorResponse, issueResponse } from './issue.ts'
 import { chooseFormat } from './name-id.ts'
-import { applicationOf, requireBinding } from '../saml/partner.ts'
+import { applicationOf, artifactIssuers, requireBinding } from '../saml/partner.ts'
+import { receiveMessage } from '../saml/resolve-artifact.ts'
 import type { SsoWish } from './sso-transaction.ts'
 
 /** `/idp/SSO.saml2`: who asks, may it, what exactly, and then the sign-in. */
 export async function receiveAuthnRequest(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
+  const received = await receiveMessage(ctx, request, (sourceId) => artifactIssuers(ctx, 'idp', sourceId))
   const connection = applicationOf(ctx, received)
   const message = acceptAuthnRequest(ctx, connection, received)
   const wish = wishOf(connection, message, received.relayState)
@@ -57,32 +56,37 @@ function wishOf(connection: SamlConnection, message: AuthnRequest, relayState: s
   return {
     peerId: connection.id,
     requestId: message.id,
-    consumerUrl: consumerUrl(connection, message.assertionConsumerServiceURL, message.assertionConsumerServiceIndex, message.protocolBinding),
+    ...consumerOf(connection, { url: message.assertionConsumerServiceURL, index: message.assertionConsumerServiceIndex, bindingUri: message.protocolBinding }),
     ...(relayState === undefined ? {} : { relayState }),
     ...(format === undefined ? {} : { nameIdFormat: format })
   }
 }
 
-/**
- * Where the assertion goes: an address of the connection and no other, however it was asked for.
- * @throws CURFEW_SAML_ACS_UNKNOWN
- */
-function consumerUrl(connection: SamlConnection, url: string | undefined, index: number | undefined, bindingUri: string | undefined): string {
-  const { consumers } = connection
-  if (bindingUri !== undefined && bindingFromUri(bindingUri) !== 'post')
-    throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, binding: bindingUri.slice(0, 100) })
-  const byWish = (): SsoConsumer =>
-    url !== undefined
-      ? consumers.find((c) => c.url === url)
-      : index !== undefined
-        ? consumers.find((c) => c.index === index)
-        : (consumers.find((c) => c.isDefault) ?? consumers[0])
-  const found = byWish()
-  if (found === undefined) throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, asked: (url ?? String(index)).slice(0, 200) })
-  return found.url
+interface ConsumerWish {
+  readonly url: string | undefined
+  readonly index: number | undefined
+  readonly bindingUri: string | undefined
 }
 
-type SsoConsumer = SamlConnection['consumers'][number] | undefined
+/**
+ * Where the assertion goes, and how: an address of the connection and no other, however it was asked for. One address
+ * may stand there by several bindings; without a wish for one the default counts, then HTTP POST.
+ * @throws CURFEW_SAML_ACS_UNKNOWN
+ */
+function consumerOf(connection: SamlConnection, wish: ConsumerWish): Pick<SsoWish, 'consumerUrl' | 'consumerBinding'> {
+  const { url, index, bindingUri } = wish
+  const binding = bindingUri === undefined ? undefined : bindingFromUri(bindingUri)
+  if (bindingUri !== undefined && binding !== 'post' && binding !== 'artifact')
+    throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, binding: bindingUri.slice(0, 100) })
+  const named = connection.consumers.filter((c) => (url !== undefined ? c.url === url : index === undefined || c.index === index))
+  const fitting = named.filter((c) => binding === undefined || c.binding === binding)
+  const found = fitting.find((c) => c.isDefault) ?? fitting.find((c) => c.binding === 'post') ?? fitting[0]
+  if (found === undefined) {
+    const asked = url ?? (index === undefined ? (bindingUri ?? '') : String(index))
+    throw new CurfewError('CURFEW_SAML_ACS_UNKNOWN', { connection: connection.id, asked: asked.slice(0, 200) })
+  }
+  return { consumerUrl: found.url, ...(found.binding === 'artifact' ? { consumerBinding: 'artifact' } : {}) }
+}
 
 /** What this identity provider can't do for the request, in SAML's words. */
 function refusalOf(connection: SamlConnection, message: AuthnRequest): Status | undefined {
@@ -134,7 +138,7 @@ function startedWish(connection: SamlConnection, parameters: Readonly<Record<str
   const format = parameters['RequestedFormat']
   return {
     peerId: connection.id,
-    consumerUrl: consumerUrl(connection, undefined, index === undefined ? undefined : Number(index), parameters['Binding']),
+    ...consumerOf(connection, { url: undefined, index: index === undefined ? undefined : Number(index), bindingUri: parameters['Binding'] }),
     ...(relayState === undefined ? {} : { relayState }),
     ...(format === undefined ? {} : { nameIdFormat: format }),
     ...(errorUrl === undefined ? {} : { errorUrl })

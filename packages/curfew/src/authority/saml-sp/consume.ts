@@ -1,22 +1,24 @@
-import { CurfewError, decodePost, type Received, type Response, type Verified, validateResponse, verifyResponse } from '@curfew/codecs'
+import { CurfewError, type Received, type Response, type Verified, validateResponse, verifyResponse } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
-import { formPairs } from '../request.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
-import { identityProviderOf, requireBinding } from '../saml/partner.ts'
+import { artifactIssuers, identityProviderOf, requireBinding } from '../saml/partner.ts'
+import { artifactOf, receiveMessage } from '../saml/resolve-artifact.ts'
 import type { Arrival, Asker } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import { arrivalOf, isNoPassive } from './arrival.ts'
 import { readPending, takePending } from './request.ts'
 
 /**
- * `/sp/ACS.saml2`: an identity provider's answer, by POST. Judged here; whether this browser may have it is decided
+ * `/sp/ACS.saml2`: an identity provider's answer, by POST or Artifact. Judged here; whether this browser may have it is decided
  * one redirect later, because a form of another site comes without cookies.
  * @see saml-profiles-2.0-os section 4.1.4.3
  */
 export async function receiveResponse(deps: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const received = decodePost(formPairs(request))
+  // By Redirect no answer is taken (Profiles 4.1.2): a GET without an artifact meets no endpoint.
+  if (request.method === 'GET' && artifactOf(request) === undefined) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
+  const received = await receiveMessage(deps, request, (sourceId) => artifactIssuers(deps, 'sp', sourceId))
   if (received.kind !== 'Response') throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind })
   const provider = identityProviderOf(deps, received)
   requireBinding(provider, received)

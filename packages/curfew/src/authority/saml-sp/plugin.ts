@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { receiveArtifactResolve } from '../saml/artifact-resolution.ts'
 import { samlPaths } from '../saml/endpoints.ts'
 import { receiveLogoutMessage, resumeLogout } from '../saml/slo.ts'
 import { receiveSoapLogout } from '../saml/slo-soap.ts'
@@ -13,12 +14,13 @@ export function samlSpPlugin(deps: ArriveDeps): FastifyPluginAsync {
   const paths = samlPaths.sp
   return async (app) => {
     xmlBodies(app)
-    app.post(paths.assertionConsumer, (request, reply) => receiveResponse(deps, request, reply))
+    app.route({ method: ['GET', 'POST'], url: paths.assertionConsumer, handler: (request, reply) => receiveResponse(deps, request, reply) })
     app.get(resumePaths.saml, (request, reply) => resumeArrival(deps, request, reply))
     app.route({ method: ['GET', 'POST'], url: paths.startSingleSignOn, handler: (request, reply) => startSignIn(deps, request, reply) })
     app.route({ method: ['GET', 'POST'], url: paths.startDiscovery, handler: (request, reply) => startDiscovery(deps, request, reply) })
     app.route({ method: ['GET', 'POST'], url: paths.singleLogout, handler: (request, reply) => receiveLogoutMessage(deps, 'sp', request, reply) })
     app.get(paths.resumeLogout, (request, reply) => resumeLogout(deps, request, reply))
     app.post(paths.singleLogoutSoap, (request, reply) => receiveSoapLogout(deps, 'sp', request, reply))
+    app.post(paths.artifactResolution, (request, reply) => receiveArtifactResolve(deps, 'sp', request, reply))
   }
 }

@@ -1,9 +1,10 @@
-import { bindingUri, encodePost, encodeRedirect, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest, signMessage } from '@curfew/codecs'
+import { bindingUri, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest } from '@curfew/codecs'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
+import { instruct } from '../saml/logout-message.ts'
 import type { Asker } from '../upstream/arrival.ts'
 
 export interface SignInWish {
@@ -31,15 +32,12 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
     issueInstant: instant(nowMs),
     destination: provider.singleSignOn.url,
     assertionConsumerServiceURL: assertionConsumerUrl(ctx),
-    protocolBinding: bindingUri('post'),
+    protocolBinding: bindingUri(provider.responseBinding),
     forceAuthn: wish.forceAuthn,
     isPassive: wish.isPassive,
     nameIdPolicy: policyOf(provider)
   })
-  const { binding, url } = provider.singleSignOn
-  const parameter = 'SAMLRequest'
-  if (binding === 'redirect') return { method: 'redirect', url: await encodeRedirect(url, { parameter, xml: parts.head + parts.tail }, provider.signing) }
-  return { method: 'post', url, fields: encodePost(await signMessage(parts, provider.signing), { parameter }).fields }
+  return instruct(ctx.artifacts, provider, { ...provider.singleSignOn, parameter: 'SAMLRequest' }, parts, undefined)
 }
 
 /** Looks without taking: a forged answer must not use the request up. */

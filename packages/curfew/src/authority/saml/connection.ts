@@ -8,6 +8,7 @@ import {
   type PeerKeys,
   type SigningKey,
   type SPRole,
+  sourceIdOf,
   type VerificationKey,
   verificationKeyFromCertificate
 } from '@curfew/codecs'
@@ -17,6 +18,7 @@ import type { ConnectionSettings, IdentityProviderSettings, NameIdKind, OwnKey, 
 
 /** Where a partner takes assertions. */
 export interface ConsumerService {
+  readonly binding: 'post' | 'artifact'
   readonly url: string
   readonly index: number
   readonly isDefault: boolean
@@ -29,6 +31,12 @@ export interface LogoutService {
   readonly responseUrl?: string
 }
 
+/** Where a partner exchanges its artifacts for messages, by the index that stands in them. */
+export interface ArtifactResolutionService {
+  readonly url: string
+  readonly index: number
+}
+
 /** One SAML partner, ready to work with: settings and metadata joined, addresses absolute, keys read. */
 interface Partner {
   readonly id: string
@@ -36,6 +44,9 @@ interface Partner {
   readonly logoUrl?: string
   readonly homeUrl?: string
   readonly entityId: string
+  /** What its artifacts name it by. */
+  readonly sourceId: string
+  readonly artifactResolution: readonly ArtifactResolutionService[]
   /** What planning and pages see. */
   readonly peer: Peer
   readonly verification: PeerKeys
@@ -62,6 +73,7 @@ export interface SamlConnection extends Partner {
 export interface IdpConnection extends Partner {
   readonly role: 'idp'
   readonly singleSignOn: SingleSignOnSettings
+  readonly responseBinding: 'post' | 'artifact'
   readonly nameIdFormat?: NameIdKind
   readonly username?: string
   readonly accountLinking?: 'off' | 'offered' | 'required'
@@ -90,7 +102,7 @@ export interface ConnectionParts<S extends PartnerSettings = ConnectionSettings>
 }
 
 /** Where no list is configured every binding of the partner's own messages is taken. */
-const allBindings: readonly Binding[] = ['redirect', 'post', 'soap']
+const allBindings: readonly Binding[] = ['redirect', 'post', 'soap', 'artifact']
 
 /**
  * Joins settings and metadata of a service provider.
@@ -124,6 +136,7 @@ export function makeIdpConnection(parts: ConnectionParts<IdentityProviderSetting
     ...partner,
     role: 'idp',
     singleSignOn,
+    responseBinding: settings.responseBinding ?? 'post',
     ...(settings.nameIdFormat === undefined ? {} : { nameIdFormat: settings.nameIdFormat }),
     ...(settings.username === undefined ? {} : { username: settings.username }),
     ...(settings.accountLinking === undefined ? {} : { accountLinking: settings.accountLinking }),
@@ -165,6 +178,8 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
   return {
     ...shown,
     entityId,
+    sourceId: sourceIdOf(entityId),
+    artifactResolution: artifactResolutionOf(settings, role),
     peer,
     verification: { entityId, keys: verificationKeys(parts, role), ...decryptionOf(parts) },
     logoutServices,
@@ -202,12 +217,19 @@ function keyType(algorithm: string): string {
 }
 
 function consumersOf(settings: ConnectionSettings, role: SPRole | undefined): readonly ConsumerService[] {
-  const configured = settings.acs?.map((acs, i) => ({ url: absolute(settings, acs.url), index: acs.index ?? i, isDefault: acs.default ?? false }))
-  const published = role?.assertionConsumerServices
-    .filter((acs) => bindingFromUri(acs.binding) === 'post')
-    .map((acs) => ({ url: absolute(settings, acs.location), index: acs.index, isDefault: acs.isDefault }))
+  const configured = settings.acs?.map((acs, i) => ({
+    binding: acs.binding,
+    url: absolute(settings, acs.url),
+    index: acs.index ?? i,
+    isDefault: acs.default ?? false
+  }))
+  const published = role?.assertionConsumerServices.flatMap((acs): readonly ConsumerService[] => {
+    const binding = bindingFromUri(acs.binding)
+    if (binding !== 'post' && binding !== 'artifact') return []
+    return [{ binding, url: absolute(settings, acs.location), index: acs.index, isDefault: acs.isDefault }]
+  })
   const consumers = configured ?? published ?? []
-  if (consumers.length === 0) throw unusable(settings, 'it has no assertion consumer service by HTTP POST')
+  if (consumers.length === 0) throw unusable(settings, 'it has no assertion consumer service by HTTP POST or Artifact')
   return consumers
 }
 
@@ -215,14 +237,18 @@ function consumersOf(settings: ConnectionSettings, role: SPRole | undefined): re
 function singleSignOnOf(settings: IdentityProviderSettings, role: IDPRole | undefined): SingleSignOnSettings {
   const published = (role?.singleSignOnServices ?? []).flatMap(({ binding: uri, location }): readonly SingleSignOnSettings[] => {
     const binding = bindingFromUri(uri)
-    return binding === 'redirect' || binding === 'post' ? [{ binding, url: location }] : []
+    return binding === undefined || binding === 'soap' ? [] : [{ binding, url: location }]
   })
-  const chosen = settings.sso?.[0] ?? published.find(({ binding }) => binding === 'redirect') ?? published[0]
-  if (chosen === undefined) throw unusable(settings, 'it has no single sign-on service by HTTP Redirect or POST')
+  const chosen =
+    settings.sso?.[0] ?? published.find(({ binding }) => binding === 'redirect') ?? published.find(({ binding }) => binding === 'post') ?? published[0]
+  if (chosen === undefined) throw unusable(settings, 'it has no single sign-on service by HTTP Redirect, POST or Artifact')
   return { binding: chosen.binding, url: absolute(settings, chosen.url) }
 }
 
-/** Configured order, or that of the metadata with server-to-server first: it needs no browser and proves most. */
+/**
+ * Configured order, or that of the metadata with server-to-server first: it needs no browser and proves most. Artifacts
+ * come last then: both servers have to reach each other for them.
+ */
 function logoutServicesOf(settings: PartnerSettings, role: SPRole | IDPRole | undefined): readonly LogoutService[] {
   const configured = settings.slo?.map((slo) => service(settings, slo.binding, slo.url, slo.responseUrl))
   if (configured !== undefined) return configured
@@ -230,7 +256,15 @@ function logoutServicesOf(settings: PartnerSettings, role: SPRole | IDPRole | un
     const binding = bindingFromUri(slo.binding)
     return binding === undefined ? [] : [service(settings, binding, slo.location, slo.responseLocation)]
   })
-  return published.toSorted((a, b) => Number(b.binding === 'soap') - Number(a.binding === 'soap'))
+  return published.toSorted((a, b) => publishedRank[a.binding] - publishedRank[b.binding])
+}
+
+const publishedRank: Readonly<Record<Binding, number>> = { soap: 0, redirect: 1, post: 1, artifact: 2 }
+
+function artifactResolutionOf(settings: PartnerSettings, role: SPRole | IDPRole | undefined): readonly ArtifactResolutionService[] {
+  const configured = settings.artifactResolution?.map((one, i) => ({ url: absolute(settings, one.url), index: one.index ?? i }))
+  const published = (role?.artifactResolutionServices ?? []).filter((one) => bindingFromUri(one.binding) === 'soap')
+  return configured ?? published.map(({ location, index }) => ({ url: absolute(settings, location), index }))
 }
 
 function service(settings: PartnerSettings, binding: Binding, url: string, responseUrl: string | undefined): LogoutService {

@@ -10,6 +10,7 @@ export const samlPaths = {
     startSingleSignOn: '/idp/startSSO.ping',
     singleLogout: '/idp/SLO.saml2',
     singleLogoutSoap: '/idp/SLO.ssaml2',
+    artifactResolution: '/idp/ARS.ssaml2',
     resumeLogout: '/idp/:nonce/resume/idp/SLO.saml2'
   },
   sp: {
@@ -18,6 +19,7 @@ export const samlPaths = {
     startDiscovery: '/sp/cdcstartSSO.ping',
     singleLogout: '/sp/SLO.saml2',
     singleLogoutSoap: '/sp/SLO.ssaml2',
+    artifactResolution: '/sp/ARS.ssaml2',
     resumeLogout: '/sp/:nonce/resume/sp/SLO.saml2'
   }
 } as const
@@ -37,6 +39,10 @@ export function singleLogoutUrl(deps: Origin, own: SamlRole): string {
 
 export function singleLogoutSoapUrl(deps: Origin, own: SamlRole): string {
   return deps.baseUrl + samlPaths[own].singleLogoutSoap
+}
+
+export function artifactResolutionUrl(deps: Origin, own: SamlRole): string {
+  return deps.baseUrl + samlPaths[own].artifactResolution
 }
 
 export function instant(ms: number): Temporal.Instant {

@@ -3,7 +3,7 @@ import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlPartner } from './connection.ts'
 import { singleLogoutSoapUrl, singleLogoutUrl } from './endpoints.ts'
-import { partnerOf } from './partner.ts'
+import { artifactIssuers, partnerOf } from './partner.ts'
 import type { SamlRole } from './settings.ts'
 
 /** The address that a logout message came to. */
@@ -14,6 +14,8 @@ export interface LogoutDoor {
    * @throws CURFEW_SAML_PEER_UNKNOWN
    */
   partnersOf(received: Received): readonly SamlPartner[]
+  /** Who may have issued an artifact that came here, by its SourceID; empty: nobody known. */
+  issuersOf(sourceId: string): readonly SamlPartner[]
   /** What a message may name as its Destination. */
   readonly destinations: readonly string[]
   /** Only these sessions can be ended through it; absent: all. */
@@ -24,6 +26,7 @@ export interface LogoutDoor {
 export function roleDoor(ctx: AuthorityContext, own: SamlRole, binding: Binding): LogoutDoor {
   return {
     partnersOf: (received) => [partnerOf(ctx, received, own)],
+    issuersOf: (sourceId) => artifactIssuers(ctx, own, sourceId),
     destinations: [binding === 'soap' ? singleLogoutSoapUrl(ctx, own) : singleLogoutUrl(ctx, own)]
   }
 }

@@ -1,4 +1,5 @@
 import {
+  artifactUrl,
   encodePost,
   encodeRedirect,
   type LogoutRequest,
@@ -13,8 +14,10 @@ import {
 } from '@curfew/codecs'
 import type { EndReason } from '../../core/session.ts'
 import type { BrowserInstruction, SendRequest } from '../../engine/sender.ts'
+import type { ArtifactShelf } from './artifact-shelf.ts'
 import type { LogoutService, SamlPartner } from './connection.ts'
 import { instant } from './endpoints.ts'
+import type { FrontBinding } from './settings.ts'
 
 /** A LogoutRequest stays valid at least so long, whatever the assertion said. */
 export const requestValidMsMin = 5 * 60_000
@@ -61,12 +64,13 @@ function reasonUri(reason: EndReason): string {
 
 /** Puts a LogoutRequest on the way through the browser. @param seal - encrypts the subject; undefined: it goes as it is */
 export function requestInstruction(
+  artifacts: Pick<ArtifactShelf, 'put'>,
   connection: SamlPartner,
-  way: { readonly binding: 'redirect' | 'post'; readonly url: string },
+  way: { readonly binding: FrontBinding; readonly url: string },
   request: LogoutRequest,
   seal: Seal | undefined
 ): Promise<BrowserInstruction> {
-  return instruct(connection, { ...way, parameter: 'SAMLRequest' }, serialiseLogoutRequest(request, seal), undefined)
+  return instruct(artifacts, connection, { ...way, parameter: 'SAMLRequest' }, serialiseLogoutRequest(request, seal), undefined)
 }
 
 /** The answer to a partner's LogoutRequest. `destination` absent: SOAP, in the same exchange. */
@@ -93,32 +97,32 @@ export function logoutResponseParts(answer: Answer): SignableParts {
 }
 
 /** Where answers to this partner go through the browser: its response address where it has one (AC-141). */
-export function answerService(
-  connection: SamlPartner,
-  binding: 'redirect' | 'post'
-): { readonly binding: 'redirect' | 'post'; readonly url: string } | undefined {
+export function answerService(connection: SamlPartner, binding: FrontBinding): { readonly binding: FrontBinding; readonly url: string } | undefined {
   const found = connection.logoutServices.find((slo) => slo.binding === binding) ?? connection.logoutServices.find(isFrontChannel)
   return found === undefined || !isFrontChannel(found) ? undefined : { binding: found.binding, url: found.responseUrl ?? found.url }
 }
 
-function isFrontChannel(slo: LogoutService): slo is LogoutService & { readonly binding: 'redirect' | 'post' } {
+function isFrontChannel(slo: LogoutService): slo is LogoutService & { readonly binding: FrontBinding } {
   return slo.binding !== 'soap'
 }
 
 /** Puts a LogoutResponse on the way through the browser. */
 export function answerInstruction(
+  artifacts: Pick<ArtifactShelf, 'put'>,
   connection: SamlPartner,
-  service: { readonly binding: 'redirect' | 'post'; readonly url: string },
+  service: { readonly binding: FrontBinding; readonly url: string },
   answer: Omit<Answer, 'destination'>,
   relayState: string | undefined
 ): Promise<BrowserInstruction> {
   const parts = logoutResponseParts({ ...answer, destination: service.url })
-  return instruct(connection, { ...service, parameter: 'SAMLResponse' }, parts, relayState)
+  return instruct(artifacts, connection, { ...service, parameter: 'SAMLResponse' }, parts, relayState)
 }
 
-async function instruct(
+/** Puts any message on the way through the browser, signed; by artifact it stays here and only its name goes. */
+export async function instruct(
+  artifacts: Pick<ArtifactShelf, 'put'>,
   connection: SamlPartner,
-  way: { readonly binding: 'redirect' | 'post'; readonly url: string; readonly parameter: 'SAMLRequest' | 'SAMLResponse' },
+  way: { readonly binding: FrontBinding; readonly url: string; readonly parameter: 'SAMLRequest' | 'SAMLResponse' },
   parts: SignableParts,
   relayState: string | undefined
 ): Promise<BrowserInstruction> {
@@ -128,5 +132,6 @@ async function instruct(
     return { method: 'redirect', url: await encodeRedirect(way.url, message, connection.signing) }
   }
   const signed = await signMessage(parts, connection.signing)
+  if (way.binding === 'artifact') return { method: 'redirect', url: artifactUrl(way.url, await artifacts.put(connection.id, signed), relayState) }
   return { method: 'post', url: way.url, fields: encodePost(signed, { parameter: way.parameter, ...relay }).fields }
 }

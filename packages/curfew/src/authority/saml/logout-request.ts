@@ -1,4 +1,5 @@
 import {
+  type Binding,
   CurfewError,
   type LogoutRequest,
   logoutReason,
@@ -28,7 +29,7 @@ import { buryLateAssertions } from './tombstone.ts'
 export interface AcceptedLogout {
   readonly connection: SamlPartner
   readonly message: Verified<LogoutRequest>
-  readonly binding: 'redirect' | 'post' | 'soap'
+  readonly binding: Binding
   readonly relayState?: string
   /** Of the sessions that the request names only these may end. */
   includes(session: Session): boolean

@@ -23,6 +23,12 @@ export function partnerOf(ctx: PartnerDeps, received: Received, own: SamlRole): 
   return own === 'idp' ? applicationOf(ctx, received) : identityProviderOf(ctx, received)
 }
 
+/** The partners that the SourceID of an artifact can mean at an endpoint of one of our roles. */
+export function artifactIssuers({ connections }: PartnerDeps, own: SamlRole, sourceId: string): readonly SamlPartner[] {
+  const partners: readonly SamlPartner[] = own === 'idp' ? connections.applications() : connections.identityProviders()
+  return partners.filter((partner) => partner.sourceId === sourceId)
+}
+
 function known<P>({ claimed: { issuer } }: Received, find: (entityId: string) => P | undefined): P {
   const partner = issuer === undefined ? undefined : find(issuer)
   if (partner === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { issuer: (issuer ?? 'none').slice(0, 120) })

@@ -18,6 +18,7 @@ import { isSilent } from '../../core/peer.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Outbound, OutboundResponse } from '../../platform/outbound.ts'
 import type { Random } from '../../platform/random.ts'
+import type { ArtifactShelf } from './artifact-shelf.ts'
 import type { SamlPartner } from './connection.ts'
 import type { Connections } from './connections.ts'
 import { nameIdSeal } from './encryption.ts'
@@ -29,6 +30,7 @@ export interface SamlSenderDeps {
   readonly ids: Ids
   readonly outbound: Pick<Outbound, 'request'>
   readonly random: Pick<Random, 'bytes'>
+  readonly artifacts: Pick<ArtifactShelf, 'put'>
 }
 
 /** Tells SAML partners that a session ended. */
@@ -111,5 +113,5 @@ function prepareBrowser(deps: SamlSenderDeps, request: SendRequest): Promise<Bro
   if (connection === undefined || channel.kind === 'server' || channel.binding === 'end-session' || isSilent(channel))
     throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: request.delivery.peerId })
   const { binding, url } = channel
-  return requestInstruction(connection, { binding, url }, logoutRequestOf(deps.entityId, request), nameIdSeal(connection, deps.random))
+  return requestInstruction(deps.artifacts, connection, { binding, url }, logoutRequestOf(deps.entityId, request), nameIdSeal(connection, deps.random))
 }

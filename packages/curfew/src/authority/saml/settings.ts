@@ -13,12 +13,25 @@ export interface SamlSettings {
   readonly encryptionCertificate?: string
   readonly clockSkewSeconds: number
   readonly assertionMinutes: number
+  readonly artifacts: ArtifactSettings
+}
+
+/** How messages wait behind artifacts. */
+export interface ArtifactSettings {
+  /** EndpointIndex of the artifacts that this node issues. */
+  readonly index: number
+  /** Those of all nodes, its own among them: what metadata lists. */
+  readonly indexes: readonly number[]
+  readonly lifetimeMs: number
 }
 
 export interface OwnKey extends SigningKey {
   /** Base64 of the DER certificate: what partners pin. */
   readonly certificate: string
 }
+
+/** Bindings that go through the browser. */
+export type FrontBinding = Exclude<Binding, 'soap'>
 
 export type NameIdKind = 'persistent' | 'transient' | 'emailAddress' | 'unspecified'
 
@@ -33,7 +46,7 @@ export interface Profiles {
 }
 
 export interface ConsumerSettings {
-  readonly binding: 'post'
+  readonly binding: 'post' | 'artifact'
   readonly url: string
   readonly index?: number | undefined
   readonly default?: boolean | undefined
@@ -43,6 +56,13 @@ export interface LogoutServiceSettings {
   readonly binding: Binding
   readonly url: string
   readonly responseUrl?: string | undefined
+}
+
+/** Where a partner exchanges its artifacts for messages. */
+export interface ArtifactResolutionSettings {
+  readonly url: string
+  /** Absent: the place in the list. */
+  readonly index?: number | undefined
 }
 
 /** What the configuration says of any SAML partner; whatever is absent comes from its metadata. Paths are absolute. */
@@ -65,6 +85,7 @@ export interface PartnerSettings extends EncryptionSettings {
   readonly entityId?: string | undefined
   readonly baseUrl?: string | undefined
   readonly slo?: readonly LogoutServiceSettings[] | undefined
+  readonly artifactResolution?: readonly ArtifactResolutionSettings[] | undefined
   readonly incomingBindings?: readonly Binding[] | undefined
   readonly profiles?: { readonly [P in keyof Profiles]?: boolean | undefined } | undefined
   /** SAML attribute name to attribute of the user. */
@@ -85,13 +106,15 @@ export interface ConnectionSettings extends PartnerSettings {
 }
 
 export interface SingleSignOnSettings {
-  readonly binding: 'redirect' | 'post'
+  readonly binding: FrontBinding
   readonly url: string
 }
 
 /** A connection to an identity provider that people may sign in at. */
 export interface IdentityProviderSettings extends PartnerSettings {
   readonly sso?: readonly SingleSignOnSettings[] | undefined
+  /** How its answers are asked for; absent: by POST. */
+  readonly responseBinding?: 'post' | 'artifact' | undefined
   /** Format asked for; absent: the identity provider chooses. */
   readonly nameIdFormat?: NameIdKind | undefined
   /** SAML attribute that holds the user name; absent: the NameID. */

@@ -1,23 +1,14 @@
-import {
-  CurfewError,
-  decodePost,
-  decodeRedirect,
-  isCurfewError,
-  type Received,
-  type Status,
-  validateLogoutResponse,
-  verifyLogoutResponse
-} from '@curfew/codecs'
+import { artifactUrl, CurfewError, isCurfewError, type Received, type Status, validateLogoutResponse, verifyLogoutResponse } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
-import { starterAnswer } from '../../core/verdict.ts'
+import { isFrontBinding, starterAnswer } from '../../core/verdict.ts'
 import type { BrowserAnswer, BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
 import { html } from '../pages/html.ts'
 import { pageHeaders, renderPage } from '../pages/page.ts'
 import { sendInstruction } from '../reply.ts'
-import { formPairs, parametersOf, rawQuery, seeOther } from '../request.ts'
+import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import { transactionMs } from '../sign-on/transaction.ts'
 import { ownRole, type SamlPartner } from './connection.ts'
@@ -26,24 +17,30 @@ import { type LogoutDoor, roleDoor } from './logout-door.ts'
 import { answerInstruction, answerService } from './logout-message.ts'
 import { type AcceptedLogout, acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
 import { requireBinding } from './partner.ts'
+import { artifactOf, receiveMessage } from './resolve-artifact.ts'
 import { judgeAnswer } from './saml-sender.ts'
 import type { SamlRole } from './settings.ts'
 
 /**
  * `/idp/SLO.saml2` and `/sp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
- * back from a partner with an answer nobody can read or believe is not left standing: its own run goes on.
+ * back from a partner with an answer nobody can read, fetch or believe is not left standing: its own run goes on.
  */
 export function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   return receiveLogoutMessageAt(ctx, roleDoor(ctx, own, request.method === 'POST' ? 'post' : 'redirect'), request, reply)
 }
 
-/** The same at any door. */
+/**
+ * The same at any door. An artifact in a form of another site comes without cookies; it goes on in the address, where
+ * they show: should its message not be had, the browser is known and carries its run on.
+ */
 export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: LogoutDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const posted = request.method === 'POST' ? artifactOf(request) : undefined
+  if (posted !== undefined) return seeOther(reply, artifactUrl(request.url, posted.text, posted.relayState))
   try {
     return await handleLogoutMessage(ctx, door, request, reply)
   } catch (error) {
     const token = browserToken(ctx, request)
-    if (!isCurfewError(error) || token === undefined || parametersOf(request)['SAMLResponse'] === undefined) throw error
+    if (!isCurfewError(error) || token === undefined || !mayBeAnswer(parametersOf(request))) throw error
     const run = await ctx.store.findOpenRunByToken(token)
     const isOut = run?.deliveries.some((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop') ?? false
     if (run === undefined || !isOut) throw error
@@ -53,8 +50,13 @@ export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: Logout
   }
 }
 
+/** What an artifact stands for is unknown until it is resolved. */
+function mayBeAnswer(parameters: Parameters): boolean {
+  return parameters['SAMLResponse'] !== undefined || parameters['SAMLart'] !== undefined
+}
+
 async function handleLogoutMessage(ctx: AuthorityContext, door: LogoutDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
+  const received = await receiveMessage(ctx, request, (sourceId) => door.issuersOf(sourceId))
   switch (received.kind) {
     case 'LogoutRequest':
       return logoutRequested(ctx, door, received, request, reply)
@@ -62,6 +64,8 @@ async function handleLogoutMessage(ctx: AuthorityContext, door: LogoutDoor, requ
       return logoutAnswered(ctx, door, received, request, reply)
     case 'AuthnRequest':
     case 'Response':
+    case 'ArtifactResolve':
+    case 'ArtifactResponse':
       throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: received.kind })
   }
 }
@@ -118,19 +122,19 @@ function returnKey(nonce: string): string {
 /** The LogoutResponse that is owed to the partner that started a run; undefined when none is. */
 export async function answerStarter(ctx: AuthorityContext, run: LogoutRun): Promise<BrowserInstruction | undefined> {
   const { starter } = run
-  if (starter.kind !== 'participant' || !starter.wantsResponse || (starter.binding !== 'redirect' && starter.binding !== 'post')) return undefined
+  if (starter.kind !== 'participant' || !starter.wantsResponse || !isFrontBinding(starter.binding)) return undefined
   const connection = ctx.connections.byId(starter.peerId)
   const service = connection === undefined ? undefined : answerService(connection, starter.binding)
   if (connection === undefined || service === undefined) return undefined
   const answer = { ...answerHead(ctx), requestId: starter.requestId, status: await starterStatus(ctx, run) }
-  return answerInstruction(connection, service, answer, starter.relayState)
+  return answerInstruction(ctx.artifacts, connection, service, answer, starter.relayState)
 }
 
 async function immediateAnswer(ctx: AuthorityContext, accepted: AcceptedLogout, status: Status): Promise<BrowserInstruction | undefined> {
   const { binding, connection, message, relayState } = accepted
   const service = binding === 'soap' ? undefined : answerService(connection, binding)
   if (service === undefined) return undefined
-  return answerInstruction(connection, service, { ...answerHead(ctx), requestId: message.id, status }, relayState)
+  return answerInstruction(ctx.artifacts, connection, service, { ...answerHead(ctx), requestId: message.id, status }, relayState)
 }
 
 function answerHead(ctx: AuthorityContext): { readonly id: string; readonly entityId: string; readonly nowMs: number } {

@@ -1,7 +1,8 @@
-import { isSignedMetadata, parseMetadata, verificationKeyFromCertificate } from '@curfew/codecs'
+import { type CarriedArtifact, isSignedMetadata, parseMetadata, verificationKeyFromCertificate } from '@curfew/codecs'
 import { systemClock } from '../../platform/clock.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { artifactFields, judgeArtifact } from '../inspect-artifact.ts'
 import { type Inspected, recognise } from '../inspect-input.ts'
 import { type Judgement, judgementLines } from '../inspect-judgement.ts'
 import { readMessage } from '../inspect-message.ts'
@@ -28,11 +29,24 @@ export async function inspect(context: CommandContext, input: string, options: I
   switch (found.kind) {
     case 'saml':
       return inspectSaml(context, found, show)
+    case 'artifact':
+      return inspectArtifact(context, found.carried, show)
     case 'metadata':
       return inspectMetadata(context, found.bytes)
     case 'jwt':
       return inspectJwt(context, found, show)
   }
+}
+
+async function inspectArtifact(context: CommandContext, carried: CarriedArtifact, show: Show): Promise<ExitCode> {
+  const judgements = judgeArtifact(carried, await surroundingsOf(context))
+  const fields = artifactFields(carried, show)
+  if (printJson(context, { kind: 'artifact', fields, judgements })) return codeOf(judgements)
+  const { terminal } = context
+  terminal.out(`${terminal.style('bold', 'Artifact')} of SAML 2.0`)
+  for (const line of aligned(Object.entries(fields))) terminal.out(line)
+  for (const line of judgementLines(judgements, terminal)) terminal.out(line)
+  return codeOf(judgements)
 }
 
 type InspectedSaml = Extract<Inspected, { readonly kind: 'saml' }>

@@ -152,11 +152,12 @@ suite('/idp/startSLO.ping', () => {
   const all = [
     { binding: 'soap' as const, url: 'http://payroll.test/slo/soap' },
     { binding: 'redirect' as const, url: 'http://payroll.test/slo' },
-    { binding: 'post' as const, url: 'http://payroll.test/slo/post' }
+    { binding: 'post' as const, url: 'http://payroll.test/slo/post' },
+    { binding: 'artifact' as const, url: 'http://payroll.test/slo/artifact' }
   ]
-  const uris = { redirect: 'HTTP-Redirect', post: 'HTTP-POST', soap: 'SOAP' } as const
+  const uris = { redirect: 'HTTP-Redirect', post: 'HTTP-POST', artifact: 'HTTP-Artifact', soap: 'SOAP' } as const
   for (const [binding, name] of Object.entries(uris)) {
-    test(`Binding ${name} is what participants that support it are asked by first, the others as ever`, async () => {
+    test(`AC-135 Binding ${name} is what participants that support it are asked by first, the others as ever`, async () => {
       await using kit = await createKit({ partners: { payroll: { slo: all }, intranet: {} } })
       const browser = kit.browser()
       await signIn(browser, '/')
@@ -166,7 +167,7 @@ suite('/idp/startSLO.ping', () => {
       const first = (peerId: string): string | undefined => run?.deliveries.find((d) => d.peerId === peerId)?.channels[0]?.binding
       assert.equal(first('payroll'), binding)
       assert.equal(first('intranet'), 'redirect')
-      assert.equal(run?.deliveries.find((d) => d.peerId === 'payroll')?.channels.length, 3)
+      assert.equal(run?.deliveries.find((d) => d.peerId === 'payroll')?.channels.length, 4)
     })
   }
 
@@ -182,7 +183,7 @@ suite('/idp/startSLO.ping', () => {
     const form = formOf((await started('urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST')).body)
     assert.equal(form.action, 'http://payroll.test/slo/post')
     kit.clock.advance(1_000)
-    await started('urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact')
+    await started('urn:oasis:names:tc:SAML:2.0:bindings:PAOS')
     const run = (await kit.store.listRuns({ limit: 1 })).items[0]
     assert.equal(run?.deliveries[0]?.channels[0]?.binding, 'soap')
   })

@@ -38,6 +38,7 @@ suite('/pf/federation_metadata.ping', () => {
       [
         [bindingUri('redirect'), 'http://curfew.test/idp/SLO.saml2'],
         [bindingUri('post'), 'http://curfew.test/idp/SLO.saml2'],
+        [bindingUri('artifact'), 'http://curfew.test/idp/SLO.saml2'],
         [bindingUri('soap'), 'http://curfew.test/idp/SLO.ssaml2']
       ]
     )
@@ -46,13 +47,20 @@ suite('/pf/federation_metadata.ping', () => {
       [
         [bindingUri('redirect'), 'http://curfew.test/sp/SLO.saml2'],
         [bindingUri('post'), 'http://curfew.test/sp/SLO.saml2'],
+        [bindingUri('artifact'), 'http://curfew.test/sp/SLO.saml2'],
         [bindingUri('soap'), 'http://curfew.test/sp/SLO.ssaml2']
       ]
     )
     assert.deepEqual(
       entity?.sp?.assertionConsumerServices.map(({ binding, location }) => [binding, location]),
-      [[bindingUri('post'), 'http://curfew.test/sp/ACS.saml2']]
+      [
+        [bindingUri('post'), 'http://curfew.test/sp/ACS.saml2'],
+        [bindingUri('artifact'), 'http://curfew.test/sp/ACS.saml2']
+      ]
     )
+    const resolution = (own: string) => [{ binding: bindingUri('soap'), location: `http://curfew.test/${own}/ARS.ssaml2`, index: 0, isDefault: true }]
+    assert.deepEqual(entity?.idp?.artifactResolutionServices, resolution('idp'))
+    assert.deepEqual(entity?.sp?.artifactResolutionServices, resolution('sp'))
   })
 
   test('shows a partner only the role it works with', async () => {

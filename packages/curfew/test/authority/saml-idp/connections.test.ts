@@ -16,14 +16,15 @@ const payroll: EntityDescriptor = {
   sp: {
     keys: [{ use: 'signing', certificates: [peer.certificate] }],
     nameIdFormats: [],
+    artifactResolutionServices: [{ binding: bindingUri('soap'), location: 'http://payroll.test/ars', index: 3, isDefault: true }],
     singleLogoutServices: [
+      { binding: bindingUri('artifact'), location: 'http://payroll.test/artifact' },
       { binding: bindingUri('redirect'), location: 'http://payroll.test/slo', responseLocation: 'http://payroll.test/slo-done' },
-      { binding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact', location: 'http://payroll.test/artifact' },
       { binding: bindingUri('soap'), location: 'http://payroll.test/soap' }
     ],
     ui: { displayNames: { de: 'Lohn', en: 'Payroll' }, logos: [] },
     assertionConsumerServices: [
-      { binding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact', location: 'http://payroll.test/acs-artifact', index: 0, isDefault: true },
+      { binding: bindingUri('artifact'), location: 'http://payroll.test/acs-artifact', index: 0, isDefault: true },
       { binding: bindingUri('post'), location: 'http://payroll.test/acs', index: 1, isDefault: false }
     ],
     authnRequestsSigned: true,
@@ -64,10 +65,15 @@ suite('SAML connections from metadata and settings', () => {
     const { connections } = await open([{}])
     const connection = connections.application('urn:payroll')
     assert.equal(connection?.name, 'Payroll')
-    assert.deepEqual(connection?.consumers, [{ url: 'http://payroll.test/acs', index: 1, isDefault: false }])
+    assert.deepEqual(connection?.consumers, [
+      { binding: 'artifact', url: 'http://payroll.test/acs-artifact', index: 0, isDefault: true },
+      { binding: 'post', url: 'http://payroll.test/acs', index: 1, isDefault: false }
+    ])
+    assert.deepEqual(connection?.artifactResolution, [{ url: 'http://payroll.test/ars', index: 3 }])
     assert.deepEqual(connection?.peer.channels, [
       { kind: 'server', binding: 'soap', url: 'http://payroll.test/soap' },
-      { kind: 'hop', binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' }
+      { kind: 'hop', binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' },
+      { kind: 'hop', binding: 'artifact', url: 'http://payroll.test/artifact' }
     ])
     assert.equal(connection?.verification.keys.length, 1)
     assert.equal(connection?.requireSignedAuthnRequests, true)

@@ -65,7 +65,8 @@ async function answerWith(
     connections: fixedConnections([connection]),
     ids: createIds(systemRandom),
     outbound,
-    random: systemRandom
+    random: systemRandom,
+    artifacts: { put: async () => '' }
   })
   return sender.send(send, signal)
 }
