@@ -1,7 +1,8 @@
-import { type EndRequest, type EndSummary, endSessions } from '../core/end-sessions.ts'
+import { type EndRequest, type EndSummary, endSessions, startingRun } from '../core/end-sessions.ts'
 import { logOutOf, type PartialPort, type PartialRequest } from '../core/partial-logout.ts'
 import type { RunId, UserKey } from '../core/ids.ts'
 import { isLive } from '../core/session.ts'
+import type { LateParticipants } from '../stores/fact-store.ts'
 import type { EngineDeps } from './deps.ts'
 import type { Observer } from './observer.ts'
 import { timed } from './timed.ts'
@@ -11,6 +12,8 @@ export interface Endings {
   end(request: EndRequest): Promise<EndSummary>
   /** Partial logout; undefined when there is nothing to sign out of. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
+  /** A run for participants that were added while another region ended their session; nothing where that was done. */
+  logOutLate(late: LateParticipants): Promise<void>
   /** Ends the oldest live sessions of a user beyond the limit; returns how many. */
   enforceLimit(userKey: UserKey): Promise<number>
 }
@@ -40,6 +43,20 @@ export function createEndings(deps: EndingsDeps): Endings {
   return {
     end,
     logOutOf: (request) => logOutOf(port, request),
+    async logOutLate({ session, participants }) {
+      const { facts } = deps.store
+      if (facts === undefined || session.end === undefined || participants.length === 0) return
+      await deps.meetPeers?.(participants.map(({ peerId }) => peerId))
+      const { reason, by } = session.end
+      const { run, effects } = startingRun(port, session, participants, { reason, by, starter: { kind: 'none' }, browser: 'absent' })
+      try {
+        const participantIds = participants.map(({ id }) => id)
+        const { value } = await facts.openLateRun({ sessionId: session.id, participantIds, run, effects })
+        if (value === 'opened') deps.observer.started(run)
+      } finally {
+        deps.onEffects(deps.clock.nowMs())
+      }
+    },
     async enforceLimit(userKey) {
       if (deps.sessionsPerUserMax < 0) return 0
       const nowMs = deps.clock.nowMs()

@@ -3,6 +3,7 @@ import type { DeliveryId, PeerId, RunId, UserKey } from '../core/ids.ts'
 import type { PartialRequest } from '../core/partial-logout.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
+import type { LateParticipants } from '../stores/fact-store.ts'
 import { createBrowserWork } from './browser.ts'
 import { type EngineDeps, engineLimits } from './deps.ts'
 import { createEndings } from './endings.ts'
@@ -31,6 +32,8 @@ export interface Engine {
   endSessions(request: EndRequest): Promise<EndSummary>
   /** Partial logout: tells some applications of a session that goes on. Undefined: none of them takes part in it. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
+  /** A run for participants that were added here while another region ended their session. */
+  logOutLate(late: LateParticipants): Promise<void>
   /** Feeds one event; retries on a concurrent change. Returns the stored run, undefined when it is unknown. */
   apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
   /** Resolves when `until` holds for the stored run or at `deadlineMs` (then with the run as it is). */
@@ -82,6 +85,7 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     endSessions: (request) => endings.end(request),
     logOutOf: (request) => endings.logOutOf(request),
+    logOutLate: (late) => endings.logOutLate(late),
     enforceSessionLimit: (userKey) => endings.enforceLimit(userKey),
     endExpired: () => housekeeping.endExpired(),
     apply: (runId, event) => writer.write(runId, () => [event]),

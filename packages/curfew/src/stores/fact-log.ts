@@ -33,7 +33,7 @@ export interface FactParts {
   services(place: string | undefined, max: number): Promise<{ readonly facts: readonly Fact[]; readonly place?: string }>
 }
 
-type LogCalls = Pick<FactStore, 'read' | 'head' | 'cursorOf' | 'acknowledge' | 'backlog' | 'trim' | 'export'>
+type LogCalls = Pick<FactStore, 'streamId' | 'read' | 'head' | 'cursorOf' | 'acknowledge' | 'backlog' | 'trim' | 'export'>
 
 /** What reads and shortens the stream, the same for every store. */
 export function factLog(parts: FactParts, store: Pick<Store, 'listSessions' | 'listRuns'> & Pick<FactStore, 'ofSession'>, replication: Replication): LogCalls {
@@ -45,6 +45,7 @@ export function factLog(parts: FactParts, store: Pick<Store, 'listSessions' | 'l
       const cursor = readFactCursor(text, await epochOf(), parts.parts)
       return cursor === undefined ? { kind: 'behind' } : readAfter(parts, cursor, max)
     },
+    streamId: epochOf,
     head: async () => writeFactCursor(await head()),
     cursorOf: async (source) => (await parts.note(cursorNote(source))) ?? '',
     acknowledge: (group, cursor) => parts.keepNote(`read:${group}`, cursor),

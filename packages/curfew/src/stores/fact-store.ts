@@ -14,6 +14,8 @@ export interface FactStore {
   readonly group: string
   /** Facts after a cursor that this store gave, at most about `max`; empty: none yet. */
   read(cursor: string, max: number): Promise<FactPage>
+  /** Tells this store and its stream from any other. */
+  streamId(): Promise<string>
   /** Where the stream ends now. */
   head(): Promise<string>
   /** Joins facts of another group and keeps its cursor, so that a repetition changes nothing and nothing is passed over. */

@@ -1,0 +1,71 @@
+import type { Group } from '../core/group.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { FactStore } from '../stores/fact-store.ts'
+import type { GroupLinks } from './group-links.ts'
+import { factsExport, factsExportAnswer, factsRead, factsReadAnswer } from './replication-calls.ts'
+import type { ReplicationFigures } from './replication-figures.ts'
+
+export interface PullDeps {
+  readonly links: Pick<GroupLinks, 'call'>
+  readonly facts: FactStore
+  readonly clock: Clock
+  readonly figures: ReplicationFigures
+  /** Name of this node among those of its group. */
+  readonly node: string
+}
+
+/** How long the other group may wait for something new; a silence of three seconds ends the call. */
+const waitMs = 1_000
+export const silenceMs = 3_000
+/** A page of everything holds whole sessions and takes its time. */
+const exportMs = 30_000
+const factsMax = 300
+const exportMax = 100
+/** How long the node that pulls may be silent before another one takes over. */
+const leaseMs = 10_000
+
+/**
+ * Reads what is new in one group and joins it, by the one node of this group that holds the lease. Where that group says
+ * that it no longer has what comes next, everything is read once.
+ */
+export async function pullFacts(deps: PullDeps, group: Group): Promise<'read' | 'idle'> {
+  const { links, facts, clock, figures } = deps
+  if (!(await holds(deps, `facts:${group.letter}`))) return 'idle'
+  const cursor = await facts.cursorOf(group.letter)
+  const askedAtMs = clock.nowMs()
+  const page = await links.call(group.id, factsRead, { cursor, max: factsMax, waitMs }, { answer: factsReadAnswer, timeoutMs: silenceMs })
+  if (page.kind === 'behind') {
+    await readAll(deps, group)
+    return 'read'
+  }
+  if (page.facts.length > 0 || page.cursor !== cursor) {
+    await facts.apply({ source: group.letter, cursor: page.cursor, facts: page.facts, nowMs: clock.nowMs() })
+    figures.joined(group.id, page.facts.length)
+  }
+  if (page.facts.length < factsMax) figures.upToDate(group.id, askedAtMs)
+  return 'read'
+}
+
+async function readAll(deps: PullDeps, group: Group): Promise<void> {
+  const { links, facts, clock, figures } = deps
+  figures.readAll(group.id)
+  let place: string | undefined
+  let head: string | undefined
+  do {
+    await holds(deps, `facts:${group.letter}`)
+    const body = place === undefined ? { max: exportMax } : { place, max: exportMax }
+    const page = await links.call(group.id, factsExport, body, { answer: factsExportAnswer, timeoutMs: exportMs })
+    head ??= page.head
+    place = page.place
+    // The cursor comes with the last page: what breaks off before is read again from the beginning.
+    const isLast = place === undefined
+    await facts.apply({ source: group.letter, facts: page.facts, nowMs: clock.nowMs(), ...(isLast && head !== undefined ? { cursor: head } : {}) })
+    figures.joined(group.id, page.facts.length)
+  } while (place !== undefined)
+}
+
+/** True while this node is the one of its group that reads under this name. */
+export function holds({ facts, clock, node }: Pick<PullDeps, 'facts' | 'clock' | 'node'>, name: string): Promise<boolean> {
+  const nowMs = clock.nowMs()
+  return facts.lease(name, node, nowMs, nowMs + leaseMs)
+}

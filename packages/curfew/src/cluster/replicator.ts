@@ -1,0 +1,160 @@
+import type { Group } from '../core/group.ts'
+import type { Store } from '../stores/store.ts'
+import type { LateParticipants } from '../stores/fact-store.ts'
+import { createPullLoop, type PullLoop } from './pull-loop.ts'
+import { holds, pullFacts, type PullDeps } from './pull-facts.ts'
+import { catchUpOnRevocations, pullRevocations } from './pull-revocations.ts'
+import { type ServeDeps, serveReplication } from './serve-replication.ts'
+import type { GroupLinks } from './group-links.ts'
+
+/** What one node does so that groups know what the others know. */
+export interface Replicator {
+  /**
+   * Brings the revocation list up to date, before anything is served: from a group that does not answer in time it is
+   * read later, and that is logged.
+   */
+  catchUp(): Promise<void>
+  start(): void
+  /** Finishes what is under way. */
+  stop(): Promise<void>
+}
+
+export interface ReplicatorDeps extends PullDeps, ServeDeps {
+  readonly links: Pick<GroupLinks, 'call' | 'serve' | 'others'>
+  readonly store: Store
+  /** Uniform in [0, 1). */
+  readonly fraction: () => number
+  readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>
+  /** Opens the run that tells late participants of the end of their session. */
+  readonly logOutLate: (late: LateParticipants) => Promise<void>
+  readonly limits: ReplicationLimits
+}
+
+/** Times in milliseconds. */
+export interface ReplicationLimits {
+  /** How long the revocation list may take at the start (`bulk.revoked.sris.timeout`). */
+  readonly revocationsMs: number
+  /** How long facts are kept for a group that does not read them. */
+  readonly ageMsMax: number
+  /** Facts kept at most for it, in each part of the stream. */
+  readonly factsMax: number
+  /** More facts than that unread are reported. */
+  readonly backlogAlert: number
+}
+
+const lateEveryMs = 1_000
+const lateMax = 50
+const trimEveryMs = 15_000
+
+export function createReplicator(deps: ReplicatorDeps): Replicator {
+  const { links, clock, logger } = deps
+  serveReplication(deps)
+  const loops = links.others.flatMap((group) => [
+    loopOf(deps, group, 'facts', () => pullFacts(deps, group)),
+    loopOf(deps, group, 'revocations', () => pullRevocations(deps, group))
+  ])
+  const timed = [
+    everyOf(deps, 'late participants', lateEveryMs, () => logOutLate(deps)),
+    everyOf(deps, 'the stream of facts', trimEveryMs, () => shorten(deps))
+  ]
+  return {
+    async catchUp() {
+      const untilMs = clock.nowMs() + deps.limits.revocationsMs
+      await Promise.all(
+        links.others.map(async (group) => {
+          const isDone = await withinTime(deps, untilMs, () => catchUpOnRevocations(deps, group))
+          if (isDone) return
+          logger.warn(
+            { event: 'replication.revocations-incomplete', group: group.id, waitedMs: deps.limits.revocationsMs },
+            `The revocation list of ${group.id} could not be read before the start; it is read as soon as that group answers`
+          )
+        })
+      )
+    },
+    start() {
+      for (const loop of [...loops, ...timed]) loop.start()
+    },
+    async stop() {
+      await Promise.all([...loops, ...timed].map((loop) => loop.stop()))
+    }
+  }
+}
+
+function loopOf({ clock, fraction, logger }: ReplicatorDeps, group: Group, what: string, pull: () => Promise<'read' | 'idle'>): PullLoop {
+  return createPullLoop({
+    clock,
+    fraction,
+    pull,
+    onError(error, failures) {
+      if (failures === 1) logger.warn({ event: 'replication.failed', group: group.id, what, err: error }, `What is new at ${group.id} could not be read; it is tried again`)
+    }
+  })
+}
+
+function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, everyMs: number, work: () => Promise<void>): PullLoop {
+  const nap = (): Promise<void> =>
+    new Promise((resolve) => {
+      timer = clock.after(everyMs, resolve)
+      wake = resolve
+    })
+  let timer: { cancel(): void } | undefined
+  let wake: () => void = () => undefined
+  const loop = createPullLoop({
+    clock,
+    fraction,
+    async pull() {
+      await work()
+      await nap()
+      return 'read'
+    },
+    onError: (error, failures) => {
+      if (failures === 1) logger.error({ event: 'replication.failed', what, err: error }, `Work on ${what} failed; it is tried again`)
+    }
+  })
+  return {
+    start: () => loop.start(),
+    async stop() {
+      const stopped = loop.stop()
+      timer?.cancel()
+      wake()
+      await stopped
+    }
+  }
+}
+
+async function logOutLate(deps: ReplicatorDeps): Promise<void> {
+  for (const late of await deps.facts.late(lateMax)) await deps.logOutLate(late)
+}
+
+async function shorten(deps: ReplicatorDeps): Promise<void> {
+  const { facts, clock, links, limits, figures, logger } = deps
+  const groups = links.others.map(({ letter }) => letter)
+  const backlog = await facts.backlog(groups)
+  figures.backlog(backlog)
+  if (!(await holds(deps, 'trim'))) return
+  if (backlog > limits.backlogAlert) {
+    logger.error({ event: 'replication.backlog', facts: backlog, alert: limits.backlogAlert }, 'Another group does not read the facts of this one; beyond the limits they are dropped')
+  }
+  await facts.trim({ nowMs: clock.nowMs(), groups, ageMsMax: limits.ageMsMax, factsMax: limits.factsMax })
+}
+
+/** Tries until it is done or the time is over. */
+async function withinTime({ clock }: Pick<ReplicatorDeps, 'clock'>, untilMs: number, work: () => Promise<void>): Promise<boolean> {
+  while (clock.nowMs() < untilMs) {
+    try {
+      const over = new Promise<'over'>((resolve) => {
+        clock.after(untilMs - clock.nowMs(), () => resolve('over'))
+      })
+      if ((await Promise.race([work(), over])) === 'over') return false
+      return true
+    } catch {
+      // The other group may be starting as well.
+      await new Promise<void>((resolve) => {
+        clock.after(retryMs, resolve)
+      })
+    }
+  }
+  return false
+}
+
+const retryMs = 200
