@@ -37,8 +37,9 @@ import { adminToken, decryptionOf, readKey, readSecret, readTokenKeys, receiptSi
 import { openClients } from './clients-setup.ts'
 import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
-import { clusterOf, joinNodes, openStore } from './open-store.ts'
+import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
+import { composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
 import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
 
@@ -64,6 +65,7 @@ export interface Composition {
 export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Composition> {
   await using opened = new AsyncDisposableStack()
   const { config } = loaded
+  warnOfSettings(config, logger)
   const random = systemRandom
   const clock = systemClock
   const ids = createIds(random, groupsOf(config).self.letter)
@@ -86,11 +88,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const tls = openLiveTls(config.server, logger)
   const tokenKeys = await readTokenKeys(config, keys)
   const openedStore = await openStore(config, logger)
-  const store = opened.use(openedStore.store)
+  const ownStore = opened.use(openedStore.store)
+  const cluster = opened.use(composeCluster(config, { store: ownStore, logger, metrics }))
+  const store = storeOfRegion(ownStore, config, { links: cluster.links, logger })
   const { clients, registration } = openClients(config, { store, keys: tokenKeys, logger })
   const adapters = makeAdapters(config)
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
-  const cluster = opened.use(composeCluster(config, { store, logger, metrics }))
   const { directory: users } = opened.use(await openUsers(config, logger))
   const settings = await authoritySettings(config, keys)
   const sharedSignals = config.sharedSignals
@@ -127,6 +130,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     metrics,
     ...engineSettings(config)
   })
+  const replicator = composeReplicator(config, { store: ownStore, links: cluster.links, engine, logger, metrics, node: nodeName(config) })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
   const shared = { store, users, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
   const passwords = passwordWatch(config, { ...shared, signals, random })
@@ -192,6 +196,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     await registration?.clients.stop()
     await pollReceiver.stop()
     await signals.stop()
+    await replicator?.stop()
     await engine.stop()
     await parts.disposeAsync()
   }
@@ -208,7 +213,10 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         // The name comes first: the engine takes over the work that was left under it.
         await joinNodes(openedStore, config)
         await cluster.start(listeners)
+        // Nothing is served before the list of revoked sessions is that of all groups.
+        await replicator?.catchUp()
         await engine.start()
+        replicator?.start()
         passwords.start()
         registration?.clients.start()
         signals.start()

@@ -11,6 +11,7 @@ import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { NodeFacts } from '../stores/redis/nodes.ts'
 import type { RedisStore } from '../stores/redis/redis-store.ts'
 import type { Store } from '../stores/store.ts'
+import { replicationOf } from './replication-setup.ts'
 import { version } from './version.ts'
 
 /** The store, and what this process is among those that share it. */
@@ -23,8 +24,10 @@ export interface OpenedStore {
 /** Opens the store that the configuration names. @throws CURFEW_STORE_UNREACHABLE, CURFEW_STORE_UNSUITABLE, CURFEW_CONFIG_FILE */
 export async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
   const { kind, file, capacity, redis } = config.store
-  if (kind === 'memory') return { store: createMemoryStore({ capacity }) }
-  if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, capacity }) }
+  const replication = replicationOf(config)
+  const options = { capacity, ...(replication === undefined ? {} : { replication }) }
+  if (kind === 'memory') return { store: createMemoryStore(options) }
+  if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, ...options }) }
   const shared = await openShared(config, redis, logger)
   return { store: shared, shared }
 }
@@ -34,6 +37,7 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
   const { openRedisStore } = await import('../stores/redis/redis-store.ts')
   const { parseNodeUrl } = await import('../stores/redis/node-address.ts')
   const nodes = redis.nodes.map(parseNodeUrl)
+  const replication = replicationOf(config)
   const access = nodes[0]?.access ?? {}
   const tls = access.tls === undefined ? {} : { tls: { ...pem('ca', redis.ca), ...pem('cert', redis.certificate), ...pem('key', redis.key) } }
   return openRedisStore({
@@ -47,6 +51,7 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
     },
     clock: systemClock,
     capacity: config.store.capacity,
+    ...(replication === undefined ? {} : { replication }),
     prefix: redis.prefix,
     buckets: redis.buckets,
     copies: redis.copies,

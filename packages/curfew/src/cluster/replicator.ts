@@ -86,7 +86,8 @@ function loopOf({ clock, fraction, logger }: ReplicatorDeps, group: Group, what:
     fraction,
     pull,
     onError(error, failures) {
-      if (failures === 1) logger.warn({ event: 'replication.failed', group: group.id, what, err: error }, `What is new at ${group.id} could not be read; it is tried again`)
+      if (failures === 1)
+        logger.warn({ event: 'replication.failed', group: group.id, what, err: error }, `What is new at ${group.id} could not be read; it is tried again`)
     }
   })
 }
@@ -133,7 +134,10 @@ async function shorten(deps: ReplicatorDeps): Promise<void> {
   figures.backlog(backlog)
   if (!(await holds(deps, 'trim'))) return
   if (backlog > limits.backlogAlert) {
-    logger.error({ event: 'replication.backlog', facts: backlog, alert: limits.backlogAlert }, 'Another group does not read the facts of this one; beyond the limits they are dropped')
+    logger.error(
+      { event: 'replication.backlog', facts: backlog, alert: limits.backlogAlert },
+      'Another group does not read the facts of this one; beyond the limits they are dropped'
+    )
   }
   await facts.trim({ nowMs: clock.nowMs(), groups, ageMsMax: limits.ageMsMax, factsMax: limits.factsMax })
 }

@@ -29,6 +29,49 @@ const group = z
 /** EndpointIndex of an artifact. */
 const artifactIndex = z.int().min(0).max(65_535)
 
+const replicate = z
+  .strictObject({
+    sessions: z
+      .boolean()
+      .optional()
+      .describe('Sessions, participants and runs (inter.group.replicate.sessions). Default: on between regions; has no effect between subclusters.'),
+    assertionReplay: z.boolean().default(true).describe('Assertions that were used (inter.group.replicate.assertion.replay). Also between subclusters.'),
+    accountLocking: z
+      .boolean()
+      .optional()
+      .describe('Failed sign-ins (inter.group.replicate.account.locking). Default: on between regions; has no effect between subclusters.'),
+    referenceTokens: z
+      .boolean()
+      .optional()
+      .describe(
+        'Access and refresh tokens, grants, registered clients (inter.group.replicate.reference.tokens). Default: on between regions; has no effect between subclusters.'
+      ),
+    transactions: z
+      .boolean()
+      .default(false)
+      .describe('Sign-ins in progress, codes (inter.group.replicate.transaction.state). Has no effect between subclusters.'),
+    fetchTransactions: z
+      .boolean()
+      .default(true)
+      .describe('A sign-in that goes on in another region is fetched from where it began. Has no effect between subclusters.'),
+    revocationDownloadSeconds: z
+      .number()
+      .min(0)
+      .max(600)
+      .default(10)
+      .describe('How long the revocation list of the other groups may take to be read before this node serves (bulk.revoked.sris.timeout).'),
+    keepHours: z
+      .number()
+      .min(0.01)
+      .max(720)
+      .default(24)
+      .describe('How long facts are kept for a group that does not read them; then it reads everything once.'),
+    keepFacts: z.int().min(1_000).default(1_000_000).describe('Facts that are kept for it at most, in each bucket of the store.'),
+    backlogAlert: z.int().min(1).default(100_000).describe('With more unread facts than that an error is logged.')
+  })
+  .prefault({})
+  .describe('What groups tell each other. Revocations go everywhere and have no switch.')
+
 export const cluster = z
   .strictObject({
     node: z
@@ -66,6 +109,7 @@ export const cluster = z
       .default(0)
       .describe('Index in the SAML artifacts that this node issues (pf.cluster.node.index). Every node resolves those of every other.'),
     indexes: z.array(artifactIndex).min(1).max(256).optional().describe('The indexes of all nodes; the metadata of each lists them. Default: its own.'),
+    replicate,
     tags: z
       .array(z.string().regex(/^\S{1,64}$/, 'write tags without white space'))
       .max(16)

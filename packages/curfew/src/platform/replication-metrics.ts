@@ -14,8 +14,18 @@ export interface ReplicationMetrics {
 /** Creates them in the registry of the server. */
 export function createReplicationMetrics(registry: Registry, nowMs: () => number): ReplicationMetrics {
   const registers = [registry]
-  const joined = new Counter({ name: 'curfew_replication_facts_joined_total', help: 'Facts of other groups that were joined.', labelNames: ['group'], registers })
-  const whole = new Counter({ name: 'curfew_replication_read_whole_total', help: 'How often everything of a group was read.', labelNames: ['group'], registers })
+  const joined = new Counter({
+    name: 'curfew_replication_facts_joined_total',
+    help: 'Facts of other groups that were joined.',
+    labelNames: ['group'],
+    registers
+  })
+  const whole = new Counter({
+    name: 'curfew_replication_read_whole_total',
+    help: 'How often everything of a group was read.',
+    labelNames: ['group'],
+    registers
+  })
   const backlog = new Gauge({ name: 'curfew_replication_backlog_facts', help: 'Facts that the slowest other group has not read.', registers })
   const known = { facts: new Map<string, number>(), revocations: new Map<string, number>() }
   new Gauge({

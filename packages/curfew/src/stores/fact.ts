@@ -15,7 +15,7 @@ export interface Replication {
   readonly group: string
   readonly services: Readonly<Record<ReplicatedService, boolean>>
   /** Which kinds of artifacts travel, and with which service. Kinds that are not named stay here. */
-  readonly artifacts: Readonly<Record<string, 'referenceTokens' | 'transactions'>>
+  readonly artifacts: Readonly<Record<string, ArtifactService>>
 }
 
 /** A participant as the region knew it that ended the session. */
@@ -84,7 +84,7 @@ export type ServiceFact =
   | { readonly kind: 'transaction'; readonly service: 'transactions'; readonly key: string; readonly value: unknown; readonly untilMs: number }
   | { readonly kind: 'transaction-taken'; readonly service: 'transactions'; readonly key: string; readonly untilMs: number }
 
-export type ArtifactService = 'referenceTokens' | 'transactions'
+export type ArtifactService = 'sessions' | 'referenceTokens' | 'transactions'
 
 /** Something that happened in one region and is true in all, in whatever order and however often it is told. */
 export type Fact = SessionFact | RunFact | ServiceFact

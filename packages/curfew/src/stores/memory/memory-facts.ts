@@ -23,16 +23,20 @@ export function teller(replication: Replication | undefined): MemoryContext['tel
   }
 }
 
+/** Streams of this process: no two have the same epoch. */
+let begun = 0
+
 /** A stream goes on only where nothing could have happened without it. */
 export function beginEpoch(state: MemoryState, replication: Replication | undefined): void {
-  const { notes, count } = state.replicated
+  const { notes } = state.replicated
   if (replication === undefined) {
     notes.delete('epoch')
     return
   }
   const epoch = epochOf(replication)
   if (notes.get('epoch')?.startsWith(`${epoch}-`) === true) return
-  notes.set('epoch', `${epoch}-${count.last}`)
+  begun += 1
+  notes.set('epoch', `${epoch}-${begun}`)
 }
 
 export function memoryFacts(context: MemoryContext, replication: Replication): FactStore {

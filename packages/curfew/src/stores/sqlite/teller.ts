@@ -36,6 +36,5 @@ export function beginEpoch(db: Database, replication: Replication | undefined): 
   const epoch = replication === undefined ? undefined : epochOf(replication)
   if (epoch === undefined && known !== undefined) db.exec("DELETE FROM fact_note WHERE name = 'epoch'")
   if (epoch === undefined || known?.startsWith(`${epoch}-`) === true) return
-  const last = prepare<{ readonly n: number | null }>(db, 'SELECT max(seq) AS n FROM sqlite_sequence').get()?.n ?? 0
-  prepare(db, "INSERT OR REPLACE INTO fact_note (name, text) VALUES ('epoch', ?)").run(`${epoch}-${last}`)
+  prepare(db, "INSERT OR REPLACE INTO fact_note (name, text) VALUES ('epoch', ? || '-' || lower(hex(randomblob(8))))").run(epoch)
 }

@@ -1,0 +1,128 @@
+import { withForeignState } from '../cluster/foreign-state.ts'
+import type { GroupLinks } from '../cluster/group-links.ts'
+import { createReplicator, type Replicator } from '../cluster/replicator.ts'
+import { type ConfiguredGroups, groupsOf } from '../config/groups.ts'
+import type { Config } from '../config/schema.ts'
+import type { Engine } from '../engine/engine.ts'
+import { systemClock } from '../platform/clock.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Metrics } from '../platform/metrics.ts'
+import { systemRandom } from '../platform/random.ts'
+import { createReplicationMetrics } from '../platform/replication-metrics.ts'
+import type { Replication } from '../stores/fact.ts'
+import type { Store } from '../stores/store.ts'
+
+type Replicate = Config['cluster']['replicate']
+
+/** Artifacts that other groups are told of. What belongs to one process or one delivery stays where it is. */
+const artifacts: Replication['artifacts'] = {
+  UpstreamIdToken: 'sessions',
+  AccessToken: 'referenceTokens',
+  RefreshToken: 'referenceTokens',
+  ClientCredentials: 'referenceTokens',
+  Grant: 'referenceTokens',
+  EndedGrant: 'referenceTokens',
+  OfflineAccount: 'referenceTokens',
+  RegisteredClient: 'referenceTokens',
+  RemovedClient: 'referenceTokens',
+  AuthorizationCode: 'transactions',
+  PushedAuthorizationRequest: 'transactions',
+  Interaction: 'transactions'
+}
+
+/** How the store takes part in what groups tell each other; undefined where there is one group only. */
+export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replication | undefined {
+  const { self, others, mode } = groupsOf(config)
+  if (others.length === 0) return undefined
+  const { replicate } = config.cluster
+  const isRegion = mode === 'regions'
+  return {
+    group: self.letter,
+    artifacts,
+    services: {
+      assertionReplay: replicate.assertionReplay,
+      sessions: isRegion && (replicate.sessions ?? true),
+      accountLocking: isRegion && (replicate.accountLocking ?? true),
+      referenceTokens: isRegion && (replicate.referenceTokens ?? true),
+      transactions: isRegion && replicate.transactions
+    }
+  }
+}
+
+/** Settings that were written and have no effect in the mode that was chosen, by their path (AC-185). */
+export function settingsWithoutEffect({ cluster, store }: Pick<Config, 'cluster' | 'store'>): readonly string[] {
+  const { mode } = groupsOf({ cluster, store })
+  const { replicate } = cluster
+  const on = (name: keyof Replicate, isWritten: boolean): readonly string[] => (isWritten ? [`cluster.replicate.${name}`] : [])
+  if (mode === 'regions') return []
+  const alone = mode === 'shared' ? [...on('assertionReplay', !replicate.assertionReplay), ...(cluster.mode === undefined ? [] : ['cluster.mode'])] : []
+  return [
+    ...alone,
+    ...on('sessions', replicate.sessions !== undefined),
+    ...on('accountLocking', replicate.accountLocking !== undefined),
+    ...on('referenceTokens', replicate.referenceTokens !== undefined),
+    ...on('transactions', replicate.transactions),
+    ...on('fetchTransactions', !replicate.fetchTransactions)
+  ]
+}
+
+/** Says at the start which settings do nothing. */
+export function warnOfSettings(config: Pick<Config, 'cluster' | 'store'>, logger: Pick<Logger, 'warn'>): void {
+  const { mode } = groupsOf(config)
+  for (const path of settingsWithoutEffect(config)) {
+    logger.warn({ event: 'config.no-effect', setting: path, mode }, `${path} has no effect: ${whyOf(mode)}`)
+  }
+}
+
+function whyOf(mode: ConfiguredGroups['mode']): string {
+  return mode === 'shared' ? 'there is one group of nodes only' : 'subclusters share nothing but revocations and used assertions'
+}
+
+/** The store as the surfaces see it: what other regions have, and this one does not know yet, is fetched there. */
+export function storeOfRegion(store: Store, config: Config, { links, logger }: { readonly links: GroupLinks; readonly logger: Logger }): Store {
+  const replication = replicationOf(config)
+  if (replication === undefined || store.facts === undefined || groupsOf(config).mode !== 'regions') return store
+  return withForeignState(store, {
+    links,
+    facts: store.facts,
+    clock: systemClock,
+    logger,
+    fetchesSessions: replication.services.sessions,
+    fetchesTransactions: config.cluster.replicate.fetchTransactions
+  })
+}
+
+export interface ReplicationParts {
+  readonly store: Store
+  readonly links: GroupLinks
+  readonly engine: Pick<Engine, 'logOutLate'>
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'registry'>
+  /** Name of this node. */
+  readonly node: string
+}
+
+/** What reads the other groups; undefined where there are none. */
+export function composeReplicator(config: Config, { store, links, engine, logger, metrics, node }: ReplicationParts): Replicator | undefined {
+  const { facts } = store
+  if (facts === undefined) return undefined
+  const { replicate } = config.cluster
+  return createReplicator({
+    store,
+    facts,
+    links,
+    node,
+    clock: systemClock,
+    fraction: () => systemRandom.fraction(),
+    figures: createReplicationMetrics(metrics.registry, () => systemClock.nowMs()),
+    logger,
+    logOutLate: (late) => engine.logOutLate(late),
+    handsOver: groupsOf(config).mode === 'regions' && replicate.fetchTransactions,
+    limits: {
+      revocationsMs: replicate.revocationDownloadSeconds * 1000,
+      ageMsMax: replicate.keepHours * 3_600_000,
+      factsMax: replicate.keepFacts,
+      backlogAlert: replicate.backlogAlert
+    }
+  })
+}
