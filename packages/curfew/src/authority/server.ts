@@ -184,8 +184,10 @@ function sendError(ctx: AuthorityContext, error: CurfewError, original: unknown,
 
 function logError(ctx: AuthorityContext, error: CurfewError, entry: CatalogueEntry, original: unknown, request: FastifyRequest): void {
   const fields = { event: 'request.refused', code: error.code, reference: request.id, path: request.routeOptions.url ?? '', ...error.context }
-  if (entry.kind === 'programmer' || entry.http >= 500) ctx.logger.error({ ...fields, err: original }, error.message)
-  else ctx.logger.warn(fields, error.message)
+  // An error that says nothing more than its code is told in the sentence that stands for it.
+  const said = error.message === error.code ? entry.title : error.message
+  if (entry.kind === 'programmer' || entry.http >= 500) ctx.logger.error({ ...fields, err: original }, said)
+  else ctx.logger.warn(fields, said)
 }
 
 function wantsPage(request: FastifyRequest): boolean {
