@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
 import { problemPage } from '../pages/problem-page.ts'
-import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
+import { browserOf, currentSession, isSecure, restoredCookie } from '../sign-on/browser-session.ts'
 import { browserStateCookie, browserStateOf, browserStateOptions } from '../sign-on/browser-state.ts'
 import { newFormCookie } from '../sign-on/cookies.ts'
 import { innerSession, innerSessionCookie, type RequestScope, requestScope } from './scope.ts'
@@ -48,9 +48,12 @@ async function scopeOf(ctx: AuthorityContext, request: FastifyRequest, reply: Fa
     const cookie = request.server.serializeCookie(fresh.name, fresh.value, { path: '/', httpOnly: true, secure: isSecure(ctx), sameSite: 'lax' })
     reply.raw.appendHeader('set-cookie', cookie)
   }
+  const session = await currentSession(ctx, request)
+  const restored = await restoredCookie(ctx, request)
+  if (restored !== undefined) reply.raw.appendHeader('set-cookie', request.server.serializeCookie(restored.name, restored.value, restored.options))
   return {
     browser: known ?? fresh?.hash ?? '',
-    session: await currentSession(ctx, request),
+    session,
     problem: (reference) => problemPage(ctx, request, reference)
   }
 }

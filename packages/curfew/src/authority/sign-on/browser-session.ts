@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LogoutRun } from '../../core/run.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { type Browser, readBrowser, restoreSessionCookie, resumedCookie, sessionCookie, setResumedCookie } from './cookies.ts'
+import { type Browser, derivedSessionCookie, readBrowser, resumedCookie, sessionCookie, type SetCookie, setResumedCookie } from './cookies.ts'
 import { touchDue } from './session-limits.ts'
 
 export type BrowserDeps = Pick<AuthorityContext, 'store' | 'clock' | 'secrets' | 'baseUrl' | 'sessions' | 'logger'>
@@ -53,12 +53,18 @@ async function useOnce(deps: BrowserDeps, { id, userKey, persistentTokenHash }: 
   return true
 }
 
-/** Before an answer leaves: a browser that was restarted gets its session cookie again, unless the answer set another. */
-export async function restoreCookie(deps: BrowserDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/** What a browser that was restarted gets with the answer to its first request: its session cookie again. */
+export async function restoredCookie(deps: BrowserDeps, request: FastifyRequest): Promise<SetCookie | undefined> {
   const looked = lookedAt.get(request)
-  if (looked === undefined || (await looked)) return
-  const isSet = [reply.getHeader('set-cookie')].flat().some((cookie) => String(cookie).startsWith(`${sessionCookie}=`))
-  if (!isSet) restoreSessionCookie(request, reply, deps.secrets.persistent, { isSecure: isSecure(deps) })
+  if (looked === undefined || (await looked)) return undefined
+  return derivedSessionCookie(request, deps.secrets.persistent, { isSecure: isSecure(deps) })
+}
+
+/** Before an answer leaves that Fastify sends, unless it set another session cookie. */
+export async function restoreCookie(deps: BrowserDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const cookie = await restoredCookie(deps, request)
+  const isSet = [reply.getHeader('set-cookie')].flat().some((line) => String(line).startsWith(`${sessionCookie}=`))
+  if (cookie !== undefined && !isSet) reply.setCookie(cookie.name, cookie.value, cookie.options)
 }
 
 /** Records that the user was active; writes only when a quarter of the idle time has passed (AC-124). */

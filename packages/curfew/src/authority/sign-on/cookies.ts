@@ -67,10 +67,17 @@ export function readBrowser(request: FastifyRequest, key: KeyObject): Browser {
   }
 }
 
-/** Gives a browser that lost its session cookie the one that belongs to its persistent one. */
-export function restoreSessionCookie(request: FastifyRequest, reply: FastifyReply, key: KeyObject, settings: CookieSettings): void {
+/** A cookie as whoever sends it needs it, with Fastify's help or without. */
+export interface SetCookie {
+  readonly name: string
+  readonly value: string
+  readonly options: ReturnType<typeof base>
+}
+
+/** The session cookie that belongs to the persistent one of this browser. */
+export function derivedSessionCookie(request: FastifyRequest, key: KeyObject, settings: CookieSettings): SetCookie | undefined {
   const persistent = wellFormed(request.cookies[persistentCookie], persistentValue)
-  if (persistent !== undefined) reply.setCookie(sessionCookie, sessionValueOf(persistent, key), base(settings))
+  return persistent === undefined ? undefined : { name: sessionCookie, value: sessionValueOf(persistent, key), options: base(settings) }
 }
 
 /** New values for a sign-in. */

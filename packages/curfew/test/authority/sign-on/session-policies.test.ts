@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Session } from '../../../src/core/session.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import type { Browser } from '../browser.ts'
+import { type Browser, formOf } from '../browser.ts'
 import { createKit, type Kit, type KitOptions, signIn, signInTo } from '../kit.ts'
+import { authorizationUrl, createOidcKit, follow, returned } from '../oidc/relying-party.ts'
 
 async function sessionsOf(kit: Kit): Promise<readonly Session[]> {
   return kit.store.findByUser('local:ana')
@@ -80,6 +81,27 @@ suite('a persistent cookie without its session cookie', () => {
     const { kit: off, alone: aloneOff } = await restarted({ sessions: { persistentReplaySeconds: 0 } })
     await using __ = off
     for (let i = 0; i < 3; i++) assert.match((await aloneOff().get('/')).body, /Signed in as ana/)
+  })
+
+  test('a restarted browser is let in at an OpenID client, too, at its first request and at the next ones', async () => {
+    await using kit = await createOidcKit({ sessions })
+    const browser = kit.browser()
+    await signIn(browser, '/', 'ana', undefined, { persistent: 'yes' })
+    browser.cookies.delete('PF')
+    for (const client of ['wiki', 'chat']) {
+      const answered = await follow(browser, await browser.get(authorizationUrl(client)))
+      assert.ok(returned(answered).get('code'), client)
+    }
+  })
+
+  test('a restarted browser signs out by its first request: it is asked, and nothing is in its way', async () => {
+    const { kit, alone } = await restarted()
+    await using _ = kit
+    const browser = alone()
+    const form = formOf((await browser.get('/signoff')).body)
+    const answered = await browser.post('/signoff', { ...form.fields, choice: 'everywhere' })
+    assert.match(String(answered.headers.location), /^\/signoff\/run_/)
+    assert.deepEqual(await sessionsOf(kit), [])
   })
 
   test('counts for one browser only: the restart of another is its own first time', async () => {
