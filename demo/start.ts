@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Application } from './application.ts'
+import { type GuardedApplication, startBoard } from './board/app.ts'
 import { startChat } from './chat/app.ts'
 import { createControl } from './control.ts'
 import { startIntranet } from './intranet/app.ts'
@@ -13,7 +14,10 @@ import { startPayroll } from './payroll/app.ts'
 import { startWiki } from './wiki/app.ts'
 
 export interface DemoOptions {
-  /** Payroll listens here, intranet two above, legacy three, wiki four, chat five, forms six, device seven, the control desk nine above. */
+  /**
+   * Payroll listens here, the board itself one above, intranet two, legacy three, wiki four, chat five, forms six, device
+   * seven, the gateway in front of the board eight, the control desk nine above.
+   */
   readonly basePort: number
   readonly identityProviderMetadata: Uint8Array
   /** Address of the authority. */
@@ -27,6 +31,8 @@ export interface DemoOptions {
 
 export interface DemoApplications {
   readonly applications: readonly Application[]
+  /** The one behind the gateway. It takes part in nothing by itself. */
+  readonly board: GuardedApplication
   readonly controlUrl: string
   /** Addresses that the applications listen at: both loopback addresses, or the one that this machine has. */
   readonly hosts: readonly string[]
@@ -40,8 +46,9 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
   const common = async (id: string, offset: number) => ({ ...place(id, offset), identityProviderMetadata, ...(await options.credentials(id)) })
   const client = (id: string, offset: number) => ({ ...place(id, offset), issuer: options.issuer, clientSecret: options.clientSecret(id) })
   const applications: Application[] = []
+  const guarded: GuardedApplication[] = []
   const close = async (): Promise<void> => {
-    await Promise.all([...applications.flatMap((app) => app.servers), control].map(closeServer))
+    await Promise.all([...[...applications, ...guarded].flatMap((app) => app.servers), control].map(closeServer))
   }
   const control = createControl(applications)
   try {
@@ -52,14 +59,18 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
     applications.push(await startChat(client('chat', 5)))
     applications.push(await startForms(client('forms', 6)))
     applications.push(await startDevice(client('device', 7)))
+    guarded.push(await startBoard({ ...client('board', 8), port: basePort + 1 }))
     control.listen(basePort + 9, '127.0.0.1')
     await once(control, 'listening')
   } catch (error) {
     await close()
     throw error
   }
+  const [board] = guarded
+  if (board === undefined) throw new TypeError('the board was started')
   return {
     applications,
+    board,
     controlUrl: `http://127.0.0.1:${basePort + 9}`,
     hosts: loopbackHosts,
     close

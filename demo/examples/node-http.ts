@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type AppSession, type Guard, guardNode, type SessionGuard } from '@curfew/sdk'
+import { acceptSocket, closeFrame } from '../web-socket.ts'
 import { type Example, type ExampleOptions, guarded } from './options.ts'
 
 /** `node:http`, with a WebSocket that ends with the session. */
@@ -29,14 +29,7 @@ async function answer(guard: Guard, request: IncomingMessage, response: ServerRe
 
 /** With a library it is one line: `sessions.hold(session, (code, reason) => socket.close(code, reason))`. */
 function openSocket(sessions: SessionGuard, session: AppSession, request: IncomingMessage, socket: Duplex): void {
-  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+  acceptSocket(request, socket)
   const forget = sessions.hold(session, (code, reason) => socket.end(closeFrame(code, reason)))
   socket.on('close', forget).on('error', forget).resume()
-}
-
-/** RFC 6455 section 5.5.1. */
-function closeFrame(code: number, reason: string): Buffer {
-  const body = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)])
-  return Buffer.concat([Buffer.from([0x88, body.length]), body])
 }

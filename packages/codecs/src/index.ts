@@ -56,7 +56,7 @@ export {
   revocationPageType,
   verifyRevocationPage
 } from './revocation/revocation-page.ts'
-export { RevokedSet } from './revocation/revoked-set.ts'
+export { type RevocationKey, revocationKey, RevokedSet } from './revocation/revoked-set.ts'
 export {
   artifactUrl,
   type CarriedArtifact,

@@ -1,11 +1,11 @@
 import { revocationFingerprint, type RevocationPage } from './revocation-page.ts'
-import { RevokedSet } from './revoked-set.ts'
+import { type RevocationKey, revocationKey, RevokedSet } from './revoked-set.ts'
 
 /** What a gateway knows of revoked sessions, and how well it knows it. */
 export interface RevocationList {
   isRevoked(sri: string, nowMs: number): boolean
-  /** The same for a session that is known by its fingerprint. */
-  isListed(fingerprint: string, nowMs: number): boolean
+  /** The same for a session that is known by its key. */
+  isListed(key: RevocationKey, nowMs: number): boolean
   /** Ends one session of this gateway alone: the list of the authority says nothing of it. */
   add(sri: string, untilMs: number, nowMs: number): void
   /**
@@ -30,8 +30,8 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void): 
     onRevoked(fingerprint)
   }
   return {
-    isListed: (fingerprint, nowMs) => revoked.has(fingerprint, Math.floor(nowMs / 1000)),
-    isRevoked: (sri, nowMs) => revoked.has(revocationFingerprint(sri), Math.floor(nowMs / 1000)),
+    isListed: (key, nowMs) => revoked.has(key, Math.floor(nowMs / 1000)),
+    isRevoked: (sri, nowMs) => revoked.has(revocationKey(revocationFingerprint(sri)), Math.floor(nowMs / 1000)),
     add: (sri, untilMs, nowMs) => put(revocationFingerprint(sri), Math.ceil(untilMs / 1000), nowMs),
     take(page, nowMs) {
       if (page.prev !== known.position) return 'gap'

@@ -1,3 +1,16 @@
+/** A fingerprint as the table looks for it: made once for a session that is asked about often. */
+export interface RevocationKey {
+  /** 16 octets as base64url; the first 8 count. */
+  readonly fingerprint: string
+  readonly high: number
+  readonly low: number
+}
+
+export function revocationKey(fingerprint: string): RevocationKey {
+  const octets = Buffer.from(fingerprint.slice(0, 11), 'base64url')
+  return { fingerprint, high: octets.readUInt32BE(0), low: octets.readUInt32BE(4) }
+}
+
 /** Slots at the start; a power of two. */
 const slotsMin = 1 << 10
 /** Part of the slots that may be taken before the table is made anew. */
@@ -43,12 +56,11 @@ export class RevokedSet {
     const until = Math.min(untilSeconds, 0xffffffff)
     if (until <= nowSeconds) return
     if (this.#taken + 1 > this.#slots * loadMax) this.#renew(nowSeconds)
-    const [high, low] = wordsOf(fingerprint)
+    const { high, low } = revocationKey(fingerprint)
     this.#put(high, low, until)
   }
 
-  has(fingerprint: string, nowSeconds: number): boolean {
-    const [high, low] = wordsOf(fingerprint)
+  has({ high, low }: RevocationKey, nowSeconds: number): boolean {
     const mask = this.#slots - 1
     for (let at = low & mask; ; at = (at + 1) & mask) {
       const until = this.#until[at] ?? 0
@@ -86,10 +98,4 @@ export class RevokedSet {
       if (time > nowSeconds) this.#put(high[at] ?? 0, low[at] ?? 0, time)
     }
   }
-}
-
-/** The first 64 bits of a fingerprint. */
-function wordsOf(fingerprint: string): readonly [number, number] {
-  const octets = Buffer.from(fingerprint.slice(0, 11), 'base64url')
-  return [octets.readUInt32BE(0), octets.readUInt32BE(4)]
 }

@@ -11,7 +11,7 @@ import type { GatewayContext } from '../gateway/context.ts'
 import { outboundFeed } from '../gateway/feed/outbound-feed.ts'
 import { startLocalFeed } from '../gateway/feed/local-feed.ts'
 import { createLiveConnections } from '../gateway/live-connections.ts'
-import { identityKeys } from '../gateway/proxy/request-headers.ts'
+import { createHeaderNames } from '../gateway/proxy/request-headers.ts'
 import { createApplications } from '../gateway/route/applications.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createEncryptedSealer } from '../gateway/session/sealer.ts'
@@ -123,7 +123,7 @@ function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly i
     metrics,
     ids: createIds(random),
     applications: createApplications(settings),
-    identityKeys: identityKeys(settings.applications),
+    headerNames: createHeaderNames(settings.applications),
     cookies: createSessionCookies({ secret, random, webSessions }),
     transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
     revocations: createRevocationList((fingerprint) => live.close(fingerprint)),

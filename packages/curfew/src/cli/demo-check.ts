@@ -1,3 +1,4 @@
+import { type GuardedUnderCheck, openLive } from './demo-gateway-check.ts'
 import { PlainBrowser } from './plain-browser.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -13,12 +14,14 @@ interface CheckedApplication {
 export interface DemoUnderCheck {
   readonly baseUrl: string
   readonly applications: readonly CheckedApplication[]
+  /** The one behind the gateway. */
+  readonly board: GuardedUnderCheck
 }
 
 /**
  * Walks through the demo as a browser without JavaScript would: signs in once, opens every application, signs out
  * everywhere in the first, and looks into the journals of the applications whether it is true:
- * all have ended, and what keeps access still has it.
+ * all have ended, what keeps access still has it, and what was open behind the gateway was closed.
  */
 export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promise<boolean> {
   const browser = new PlainBrowser()
@@ -41,15 +44,25 @@ export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promi
     }
     const [first, ...others] = sites
     if (first === undefined) return false
+    const { board } = demo
+    const here = await openLive(browser, board)
+    step(`${board.name} opened behind the gateway without signing in again`, here.body.includes('Signed in as <strong>ana'))
+    await browser.open(`${board.url}/pa/oidc/logout`)
+    step(`signing out at ${board.name} only closed its live connection`, (await here.closed()) === '4001 session ended')
+    step(`${first.name} is still signed in`, (await browser.open(`${first.url}/`)).body.includes('Sign out everywhere'))
+    const everywhere = await openLive(browser, board)
     const signedOut = await browser.submit(await browser.open(`${first.url}/`), {})
     step(`signed out everywhere from ${first.name}`, signedOut.url.startsWith(first.url) && /[?&]signout=(complete|partial)/.test(signedOut.url))
+    step(`${board.name} lost its live connection, too, within a second`, (await everywhere.closed()) === '4001 session ended')
     for (const app of others) step(`${app.name} ended its session, its own journal says so`, app.journal.entries().at(-1)?.event === 'signed-out')
     for (const { name, url, journal } of keepers) {
       const used = await browser.submit(await browser.open(`${url}/`), {})
       step(`${name} keeps access, its own journal says so`, used.body.includes('Connected as') && journal.entries().at(-1)?.event === 'access-used')
     }
-    const again = await browser.open(`${first.url}/`)
-    step('opening an application asks for the password again', again.url.startsWith(demo.baseUrl) && again.body.includes('name="password"'))
+    for (const { name, url } of [first, board]) {
+      const again = await browser.open(`${url}/`)
+      step(`opening ${name} asks for the password again`, again.url.startsWith(demo.baseUrl) && again.body.includes('name="password"'))
+    }
   } catch (error) {
     step(error instanceof Error ? error.message : String(error), false)
   } finally {

@@ -34,6 +34,11 @@ export class PlainBrowser {
     return this.#go('POST', new URL(unescape(form[1] ?? ''), page.url).href, fields.toString())
   }
 
+  /** The cookies that a request to this address would carry. */
+  cookie(url: string): string {
+    return [...(this.#cookies.get(new URL(url).hostname) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+
   close(): Promise<void> {
     return this.#agent.destroy()
   }
@@ -89,7 +94,7 @@ export class PlainBrowser {
     let text = ''
     for await (const part of body) {
       text += decoder.decode(part, { stream: true })
-      const frames = [...text.matchAll(/<iframe[^>]*src="([^"]*)"/gi)]
+      const frames = [...text.matchAll(/<(?:iframe|img)[^>]*src="(\/signoff\/[^"]*)"/gi)]
       for (const [, source = ''] of frames.slice(loading.length)) loading.push(this.#go('GET', new URL(unescape(source), url).href, undefined))
     }
     await Promise.all(loading)

@@ -7,6 +7,7 @@ import type { Outbound } from '../platform/outbound.ts'
 import type { Random } from '../platform/random.ts'
 import type { Upstreams } from '../platform/upstreams.ts'
 import type { LiveConnections } from './live-connections.ts'
+import type { HeaderNames } from './proxy/request-headers.ts'
 import type { Preserved } from './sign-in/preserved.ts'
 import type { Provider } from './sign-in/provider.ts'
 import type { Applications } from './route/applications.ts'
@@ -47,8 +48,8 @@ export interface GatewayContext {
   readonly revocations: RevocationList
   readonly status: SessionStatus
   readonly endedSubjects: EndedSubjects
-  /** Headers that no client may set, in any spelling. */
-  readonly identityKeys: ReadonlySet<string>
+  /** What becomes of the headers of clients, by name. */
+  readonly headerNames: HeaderNames
   readonly live: LiveConnections
   readonly provider: Provider
   readonly preserved: Preserved

@@ -11,59 +11,70 @@ export interface LiveConnections {
   close(fingerprint: string): number
   /** Closes every connection that the test names. */
   closeWhere(test: (opened: OpenedSession) => boolean): number
-  /** Closes what has outlived its session at `nowMs`. */
+  /** Closes what has outlived its session at `nowMs`, and forgets sessions that nothing is open under. */
   expire(nowMs: number): number
   readonly count: number
 }
 
-interface Connection {
+/** What is open under one session. Kept while it is empty, for a moment: the next request comes soon. */
+interface Group {
   readonly opened: OpenedSession
-  readonly close: (reason: CloseReason) => void
+  readonly closes: Set<(reason: CloseReason) => void>
 }
 
 export function createLiveConnections(): LiveConnections {
-  const all = new Set<Connection>()
-  const byFingerprint = new Map<string, Set<Connection>>()
-  const forget = (connection: Connection): void => {
-    if (!all.delete(connection)) return
-    for (const fingerprint of connection.opened.fingerprints) {
+  const groups = new Map<OpenedSession, Group>()
+  const byFingerprint = new Map<string, Set<Group>>()
+  const state = { count: 0 }
+  const groupOf = (opened: OpenedSession): Group => {
+    const group: Group = { opened, closes: new Set() }
+    groups.set(opened, group)
+    for (const { fingerprint } of opened.keys) {
       const others = byFingerprint.get(fingerprint)
-      others?.delete(connection)
+      if (others === undefined) byFingerprint.set(fingerprint, new Set([group]))
+      else others.add(group)
+    }
+    return group
+  }
+  const forget = (group: Group): void => {
+    groups.delete(group.opened)
+    for (const { fingerprint } of group.opened.keys) {
+      const others = byFingerprint.get(fingerprint)
+      others?.delete(group)
       if (others?.size === 0) byFingerprint.delete(fingerprint)
     }
   }
-  const end = (connections: Iterable<Connection>, reason: CloseReason): number => {
-    const list = [...connections]
-    for (const connection of list) {
-      forget(connection)
-      connection.close(reason)
+  const end = (ended: readonly Group[], reason: CloseReason): number => {
+    const closes = ended.flatMap((group) => [...group.closes])
+    for (const group of ended) {
+      group.closes.clear()
+      forget(group)
     }
-    return list.length
+    state.count -= closes.length
+    for (const close of closes) close(reason)
+    return closes.length
   }
+  const where = (test: (opened: OpenedSession) => boolean): readonly Group[] => [...groups.values()].filter(({ opened }) => test(opened))
   return {
     add(opened, close) {
-      const connection: Connection = { opened, close }
-      all.add(connection)
-      for (const fingerprint of opened.fingerprints) {
-        const others = byFingerprint.get(fingerprint)
-        if (others === undefined) byFingerprint.set(fingerprint, new Set([connection]))
-        else others.add(connection)
+      const group = groups.get(opened) ?? groupOf(opened)
+      group.closes.add(close)
+      state.count += 1
+      return () => {
+        if (group.closes.delete(close)) state.count -= 1
       }
-      return () => forget(connection)
     },
-    close: (fingerprint) => end(byFingerprint.get(fingerprint) ?? [], 'session ended'),
-    closeWhere: (test) =>
-      end(
-        [...all].filter(({ opened }) => test(opened)),
-        'session ended'
-      ),
-    expire: (nowMs) =>
-      end(
-        [...all].filter(({ opened }) => opened.session.expiresAtMs <= nowMs),
+    close: (fingerprint) => end([...(byFingerprint.get(fingerprint) ?? [])], 'session ended'),
+    closeWhere: (test) => end(where(test), 'session ended'),
+    expire(nowMs) {
+      for (const group of [...groups.values()]) if (group.closes.size === 0) forget(group)
+      return end(
+        where(({ session }) => session.expiresAtMs <= nowMs),
         'session expired'
-      ),
+      )
+    },
     get count() {
-      return all.size
+      return state.count
     }
   }
 }

@@ -14,7 +14,7 @@ import { forwardWebSocket } from './proxy/web-socket.ts'
 import { type Place, reservedRoot } from './route/applications.ts'
 import { isNavigation } from './route/navigation.ts'
 import { liesBelow, requestPath } from './route/request-path.ts'
-import { cookieValues, isOldBrowser } from './session/cookies.ts'
+import { cookieValues } from './session/cookies.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
 
@@ -48,9 +48,9 @@ function handle(ctx: GatewayContext, providerLogout: ProviderLogout, request: In
     requireOneMeaning(request)
     const path = requestPath(request.url ?? '')
     if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
-    const own = ownPath(ctx, request, path)
-    if (own !== undefined) return void answerOwn(ctx, providerLogout, own, request, response).catch(fail)
     const place = ctx.applications.find(request.headers.host, path)
+    const own = ownPath(ctx, request, path, place)
+    if (own !== undefined) return answerOwn(ctx, providerLogout, own, request, response, fail)
     if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (request.headers.host ?? '').slice(0, 100) })
     const decision = decide(ctx, place, path, request)
     if (decision instanceof Promise) decision.then((later) => carryOut(ctx, place, later, request, response, fail)).catch(fail)
@@ -65,7 +65,10 @@ function requireOneMeaning({ headers, rawHeaders, httpVersion }: IncomingMessage
   const coding = headers['transfer-encoding']
   const isStrange = coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers['content-length'] !== undefined || httpVersion !== '1.1')
   let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts += 1
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
   if (isStrange || hosts !== 1) throw new CurfewError('CURFEW_GATEWAY_REQUEST_AMBIGUOUS')
 }
 
@@ -78,23 +81,34 @@ interface OwnPath {
 }
 
 /** Set when the request is for the gateway itself. */
-function ownPath(ctx: GatewayContext, request: IncomingMessage, path: string): OwnPath | undefined {
-  const place = ctx.applications.find(request.headers.host, path)
-  const roots = [ctx.settings.reservedPath, ...(place === undefined ? [] : [reservedRoot(ctx.settings, place.application)])]
-  const root = roots.find((one) => liesBelow(path, one))
-  if (root === undefined) return undefined
+function ownPath(ctx: GatewayContext, request: IncomingMessage, path: string, place: Place | undefined): OwnPath | undefined {
+  const { reservedPath } = ctx.settings
+  const root = liesBelow(path, reservedPath) || place === undefined ? reservedPath : reservedRoot(ctx.settings, place.application)
+  if (!liesBelow(path, root)) return undefined
   return { root, below: path.slice(root.length), place: place ?? ctx.applications.ofHost(request.headers.host)[0] }
 }
 
-async function answerOwn(
+function answerOwn(
   ctx: GatewayContext,
   providerLogout: ProviderLogout,
-  { root, below, place }: OwnPath,
+  own: OwnPath,
+  request: IncomingMessage,
+  response: ServerResponse,
+  fail: (error: unknown) => void
+): void {
+  const isDecision = liesBelow(own.below, forwardAuthPath)
+  if (isDecision) forwardAuth(ctx, rawBelow(request.url ?? '', own.root + forwardAuthPath), request, response, fail)
+  else endpoint(ctx, providerLogout, own, request, response).catch(fail)
+}
+
+async function endpoint(
+  ctx: GatewayContext,
+  providerLogout: ProviderLogout,
+  { below, place }: OwnPath,
   request: IncomingMessage,
   response: ServerResponse
 ): Promise<void> {
   if (below === '/heartbeat.ping') return heartbeat(ctx, response)
-  if (liesBelow(below, forwardAuthPath)) return forwardAuth(ctx, rawBelow(request.url ?? '', root + forwardAuthPath), request, response)
   if (below === '/oidc/JWKS') return sendClientKeys(ctx, response)
   if (below === '/authtoken/JWKS') return sendCookieKeys(ctx, response)
   if (below === '/oidc/backchannel' && request.method === 'POST') return providerLogout.backChannel(ctx, request, response)
@@ -153,7 +167,7 @@ function pass(
   response: ServerResponse,
   fail: (error: unknown) => void
 ): void {
-  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
+  const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   const renewed = opened === undefined ? undefined : ctx.cookies.renewed(place.application.webSession, opened, attributes, ctx.clock.nowMs())
   const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request)
   const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
@@ -189,7 +203,7 @@ async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Du
   const path = requestPath(request.url ?? '')
   if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
   const place = ctx.applications.find(request.headers.host, path)
-  if (place === undefined || ownPath(ctx, request, path) !== undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
+  if (place === undefined || ownPath(ctx, request, path, place) !== undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
   const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.method === 'GET'
   if (!isWebSocket) throw new CurfewError('CURFEW_GATEWAY_UPGRADE')
   // A page of another site may open a WebSocket with our cookies: browsers leave it to the server to look.

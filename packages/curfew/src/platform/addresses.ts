@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { LRUCache } from 'lru-cache'
 
 /** Ranges that an outbound request may not reach unless the configuration allows them. */
 const privateRanges: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
@@ -67,12 +68,23 @@ export function createAddressPolicy(allowed: readonly string[]): AddressPolicy {
 export function createAddressList(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList()
   for (const range of ranges) addRange(list, range)
-  return (address) => {
-    const plain = unmapped(address ?? '')
+  const judged = new LRUCache<string, boolean>({ max: judgedMax })
+  const judge = (address: string): boolean => {
+    const plain = unmapped(address)
     const kind = isIP(plain)
     return kind !== 0 && list.check(plain, kind === 4 ? 'ipv4' : 'ipv6')
   }
+  return (address = '') => {
+    const known = judged.get(address)
+    if (known !== undefined) return known
+    const isListed = judge(address)
+    judged.set(address, isListed)
+    return isListed
+  }
 }
+
+/** Addresses whose answer is kept: the same come with request after request. */
+const judgedMax = 1_000
 
 function addRange(list: BlockList, range: string): void {
   const [network = '', bits = ''] = range.split('/')

@@ -30,7 +30,7 @@ suite('the demo', { timeout: 60_000 }, () => {
     assert.deepEqual(
       (start ?? '')
         .split('\n')
-        .slice(1, 20)
+        .slice(1, 21)
         .map((line) => line.replaceAll(/:\d{5}/g, ':PORT')),
       [
         '  Curfew 0.1.0  demo   state in .curfew/demo, nothing leaves this machine',
@@ -46,6 +46,7 @@ suite('the demo', { timeout: 60_000 }, () => {
         '                   http://chat.localhost:PORT      OpenID Connect, front-channel: can not confirm',
         '                   http://forms.localhost:PORT     OpenToken, neither SAML nor OpenID',
         '                   http://device.localhost:PORT    OpenID Connect, offline access: survives a sign-out',
+        '                   http://board.localhost:PORT     behind the gateway, knows nothing of all this',
         '',
         '  Try this         open the first three, then:  npx curfew logout --user ana --watch',
         '  Break it         npx curfew trigger logout --partner legacy --fault no-response',

@@ -31,12 +31,12 @@ interface RunningDemo {
   readonly folder: string
 }
 
-/** `curfew demo`: an authority and seven applications on this machine; nothing leaves it. */
+/** `curfew demo`: an authority and eight applications on this machine; nothing leaves it. */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { terminal } = context
   if (options.hostsLine === true) {
     terminal.out(
-      '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost'
+      '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost board.localhost'
     )
     return exitCode.done
   }
@@ -46,6 +46,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   if (options.once === true) {
     const isGood = await demoCheck(terminal, {
       baseUrl: running.baseUrl,
+      board: running.applications.board,
       applications: running.applications.applications.map(({ id, name, url, journal, keepsAccess }) => ({
         id,
         name,
@@ -143,22 +144,46 @@ function clientSecret(folder: string, id: string): string {
 
 type DemoApplication = RunningDemo['applications']['applications'][number]
 
-function writeDemoConfig(folder: string, port: number, { applications, hosts }: RunningDemo['applications']): void {
+function writeDemoConfig(folder: string, port: number, { applications, board, hosts }: RunningDemo['applications']): void {
   mkdirSync(join(folder, 'peers'), { recursive: true })
   for (const { id, connection } of applications) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
   const config = {
-    server: { baseUrl: `http://curfew.localhost:${port}`, listen: hosts.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`) },
+    server: { baseUrl: `http://curfew.localhost:${port}`, listen: listenAt(hosts, port) },
     admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: '../demo.token' },
     saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
     sessions: { secretFile: 'keys/session.secret', persistent: true },
     signOn: { users: 'users.yaml' },
     outbound: { allowPrivate: ['127.0.0.0/8', '::1/128'] },
     brand: { organisation: 'Curfew demo' },
-    connections: applications.map(connectionOf)
+    connections: [...applications.map(connectionOf), gatewayConnection(board)],
+    gateway: {
+      listen: listenAt(hosts, Number(new URL(board.url).port)),
+      provider: { clientId: board.id },
+      webSessions: [{ name: 'demo', audience: 'demo' }],
+      applications: [{ id: board.id, urls: [board.url], target: board.target, headers: board.headers }]
+    }
   }
   const token = join(folder, '../demo.token')
   if (!existsSync(token)) writeFileSync(token, readFileSync(join(folder, 'data/admin.token'), 'utf8'), { mode: 0o600 })
   writeFileSync(join(folder, 'curfew.yaml'), `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, { mode: 0o600 })
+}
+
+function listenAt(hosts: readonly string[], port: number): readonly string[] {
+  return hosts.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
+}
+
+/** The gateway as a client of the authority. */
+function gatewayConnection({ id, name, url, redirectUris }: RunningDemo['applications']['board']): object {
+  return {
+    id,
+    name,
+    homeUrl: `${url}/`,
+    protocol: 'oidc',
+    redirectUris,
+    clientSecret: `\${file:keys/${id}.client-secret}`,
+    sessionRevocation: true,
+    logout: { modes: [], pingAccessLogoutCapable: true }
+  }
 }
 
 function connectionOf({ id, name, url, connection }: DemoApplication): object {
@@ -179,8 +204,9 @@ function connectionOf({ id, name, url, connection }: DemoApplication): object {
 }
 
 function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl }: RunningDemo): void {
-  const width = Math.max(...applications.applications.map((app) => app.url.length))
-  const apps = applications.applications.map((app) => `${app.url.padEnd(width)}  ${app.note}`)
+  const shown = [...applications.applications, applications.board]
+  const width = Math.max(...shown.map((app) => app.url.length))
+  const apps = shown.map((app) => `${app.url.padEnd(width)}  ${app.note}`)
   terminal.out('')
   terminal.out(`  Curfew ${version}  demo   state in ${demoFolder}, nothing leaves this machine`)
   terminal.out('')

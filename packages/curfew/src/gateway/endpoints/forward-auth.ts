@@ -3,11 +3,10 @@ import { CurfewError, isCurfewError } from '@curfew/codecs'
 import { entryOf, ownHeaders, seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { type Decision, decide } from '../decide.ts'
-import { identityHeaders } from '../proxy/identity.ts'
+import { openedIdentity } from '../proxy/identity.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { isNavigation } from '../route/navigation.ts'
 import { requestPath } from '../route/request-path.ts'
-import { isOldBrowser } from '../session/cookies.ts'
 
 /** The path below the reserved one; the name of the proxy's way to ask follows it. */
 export const forwardAuthPath = '/auth'
@@ -46,35 +45,56 @@ const dialects: Readonly<Record<Dialect, (request: IncomingMessage, below: strin
  * trusted proxy may ask, because what it says decides.
  * @param rest - the request target behind `/auth`, as it came
  */
-export async function forwardAuth(ctx: GatewayContext, rest: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export function forwardAuth(ctx: GatewayContext, rest: string, request: IncomingMessage, response: ServerResponse, fail: (error: unknown) => void): void {
   const address = request.socket.remoteAddress
   if (!ctx.isTrustedProxy(address)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: address ?? '' })
-  const [, name = '', below = ''] = /^\/([a-z]+)(.*)$/s.exec(rest) ?? []
+  const end = rest.indexOf('/', 1)
+  const name = rest.slice(1, end < 0 ? undefined : end)
   if (!Object.hasOwn(dialects, name)) throw new CurfewError('CURFEW_API_NOT_FOUND')
   const dialect = name as Dialect
+  const refuse = dialect === 'nginx' ? (error: unknown) => refuseNginx(ctx, error, response, fail) : fail
   try {
-    await answer(ctx, dialect, dialects[dialect](request, below), request, response)
+    answer(ctx, dialect, dialects[dialect](request, end < 0 ? '' : rest.slice(end)), request, response, refuse)
   } catch (error) {
-    const isRefusal = isCurfewError(error) && entryOf(error).http < 500
-    if (dialect !== 'nginx' || !isRefusal) throw error
-    ctx.logger.warn({ event: 'gateway.refused', code: error.code, ...error.context }, error.message)
-    response.writeHead(403, { ...ownHeaders, 'content-length': 0 }).end()
+    refuse(error)
   }
 }
 
-async function answer(ctx: GatewayContext, dialect: Dialect, asked: Asked, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** nginx takes 403 for a refusal, and any other status for a failure of its own. */
+function refuseNginx(ctx: GatewayContext, error: unknown, response: ServerResponse, fail: (error: unknown) => void): void {
+  if (!isCurfewError(error) || entryOf(error).http >= 500) return fail(error)
+  ctx.logger.warn({ event: 'gateway.refused', code: error.code, ...error.context }, error.message)
+  response.writeHead(403, { ...ownHeaders, 'content-length': 0 }).end()
+}
+
+/** Decided at once where what is known is enough. */
+function answer(
+  ctx: GatewayContext,
+  dialect: Dialect,
+  asked: Asked,
+  request: IncomingMessage,
+  response: ServerResponse,
+  refuse: (error: unknown) => void
+): void {
   const path = requestPath(asked.uri)
   if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
   const place = ctx.applications.find(asked.host, path)
   if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (asked.host ?? '').slice(0, 100) })
-  const decision = await decide(ctx, place, path, request)
+  const decision = decide(ctx, place, path, request)
+  const carryOut = (made: Decision): void => tell(ctx, { dialect, place, asked }, made, request, response)
+  if (decision instanceof Promise) decision.then(carryOut).catch(refuse)
+  else carryOut(decision)
+}
+
+function tell(ctx: GatewayContext, question: Omit<Refused, 'decision'>, decision: Decision, request: IncomingMessage, response: ServerResponse): void {
+  const { place } = question
   const application = place.application.id
   ctx.metrics.countRequest(application, decision.kind === 'pass' ? 'allowed' : decision.kind)
   switch (decision.kind) {
     case 'pass':
       return pass(ctx, place, decision, request, response)
     case 'sign-in':
-      return askToSignIn(ctx, { dialect, place, asked, decision }, request, response)
+      return askToSignIn(ctx, { ...question, decision }, request, response)
     case 'unchecked':
       throw new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application })
   }
@@ -88,13 +108,14 @@ function pass(
   request: IncomingMessage,
   response: ServerResponse
 ): void {
-  const attributes = { isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
+  const attributes = { isSecure, userAgent: request.headers['user-agent'] }
   const cookie = opened === undefined ? undefined : ctx.cookies.renewed(application.webSession, opened, attributes, ctx.clock.nowMs())
-  const nobody = Object.fromEntries(Object.keys(application.headers).map((name) => [name, '']))
-  const identity = opened === undefined ? {} : Object.fromEntries(identityHeaders(application, opened.session))
   // For a proxy: what protects pages has no place here.
-  const headers = { 'cache-control': 'no-store', 'content-length': 0, ...nobody, ...identity }
-  response.writeHead(200, cookie === undefined ? headers : { ...headers, 'set-cookie': cookie }).end()
+  const headers: Record<string, string | number> = { 'cache-control': 'no-store', 'content-length': 0 }
+  for (const name in application.headers) headers[name] = ''
+  if (opened !== undefined) for (const [name, value] of openedIdentity(application, opened)) headers[name] = value
+  if (cookie !== undefined) headers['set-cookie'] = cookie
+  response.writeHead(200, headers).end()
 }
 
 interface Refused {

@@ -3,7 +3,6 @@ import { CurfewError } from '@curfew/codecs'
 import { ownHeaders, seeOther, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
-import { isOldBrowser } from '../session/cookies.ts'
 import { type OpenedSession, sessionName } from '../session/web-session.ts'
 
 /** What a sign-out found and took away. */
@@ -19,7 +18,7 @@ interface Cleared {
 function clearSessions(ctx: GatewayContext, place: Place, request: IncomingMessage): Cleared {
   const nowMs = ctx.clock.nowMs()
   const { cookie, 'user-agent': userAgent } = request.headers
-  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(userAgent) }
+  const attributes = { isSecure: place.isSecure, userAgent }
   const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
   const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
   const sessions = there.flatMap((settings) => ctx.cookies.read(settings, cookie, place.host, nowMs) ?? [])

@@ -5,7 +5,7 @@ import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { PreservedRequest } from '../sign-in/preserved.ts'
 import type { OpenedSession } from '../session/web-session.ts'
-import { identityHeaders } from './identity.ts'
+import { openedIdentity } from './identity.ts'
 import { requestHeaders } from './request-headers.ts'
 import { responseHeaders } from './response-headers.ts'
 
@@ -96,8 +96,8 @@ export function upstreamHeaders(ctx: GatewayContext, { place, request, opened }:
   const { application } = place
   const address = request.socket.remoteAddress ?? ''
   return requestHeaders(request, {
-    identityKeys: ctx.identityKeys,
-    identity: opened === undefined ? [] : identityHeaders(application, opened.session),
+    names: ctx.headerNames,
+    identity: opened === undefined ? [] : openedIdentity(application, opened),
     host: place.host,
     isSecure: place.isSecure,
     targetHost: application.preserveHost ? place.host : new URL(application.target).host,

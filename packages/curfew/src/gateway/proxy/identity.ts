@@ -1,5 +1,5 @@
 import type { ApplicationSettings } from '../settings.ts'
-import type { WebSession } from '../session/web-session.ts'
+import type { OpenedSession, WebSession } from '../session/web-session.ts'
 
 /** Longest value of one identity header, in characters. */
 const valueCharactersMax = 4_096
@@ -13,6 +13,18 @@ export function identityHeaders({ headers }: Pick<ApplicationSettings, 'headers'
     const value = headerValue(claimOf(session, claim))
     return value === undefined ? [] : [[name, value] as const]
   })
+}
+
+/** The same for a session that is open: made once, and sent with each of its requests. */
+export function openedIdentity(
+  application: Pick<ApplicationSettings, 'id' | 'headers'>,
+  { session, headers }: OpenedSession
+): readonly (readonly [string, string])[] {
+  const known = headers.get(application.id)
+  if (known !== undefined) return known
+  const made = identityHeaders(application, session)
+  headers.set(application.id, made)
+  return made
 }
 
 function claimOf(session: WebSession, claim: string): unknown {

@@ -25,20 +25,39 @@ const reserved: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-orig
  * Two names with the same key are one header to somebody.
  */
 export function headerKey(name: string): string {
-  const known = keys.get(name)
-  if (known !== undefined) return known
-  const key = name.toLowerCase().replace(/[^a-z0-9]/g, '-')
-  if (keys.size < keysMax) keys.set(name, key)
-  return key
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
-/** Keys of the names that come again and again. */
-const keys = new Map<string, string>()
-const keysMax = 500
+/** What becomes of a header of a client: it goes on, it stays here, or it goes on without what is the gateway's. */
+type Fate = 'pass' | 'drop' | 'cookie'
 
-/** Header names that no client may set, in any spelling. */
-export function identityKeys(applications: readonly { readonly headers: Readonly<Record<string, string>> }[]): ReadonlySet<string> {
-  return new Set(applications.flatMap(({ headers }) => Object.keys(headers).map(headerKey)))
+/** Decides by the name; names come again and again, and each is looked at once. */
+export interface HeaderNames {
+  of(name: string): { readonly fate: Fate; readonly lower: string }
+}
+
+/** Names remembered; a client that makes up new ones pays for them each time. */
+const namesMax = 500
+
+/** @param applications - whose identity headers no client may set, in any spelling */
+export function createHeaderNames(applications: readonly { readonly headers: Readonly<Record<string, string>> }[]): HeaderNames {
+  const identityKeys = new Set(applications.flatMap(({ headers }) => Object.keys(headers).map(headerKey)))
+  const known = new Map<string, { readonly fate: Fate; readonly lower: string }>()
+  const fateOf = (name: string, lower: string): Fate => {
+    const key = headerKey(name)
+    if (ownHop.has(lower) || identityKeys.has(key) || reserved.has(key) || key.startsWith('x-forwarded-')) return 'drop'
+    return lower === 'cookie' ? 'cookie' : 'pass'
+  }
+  return {
+    of(name) {
+      const found = known.get(name)
+      if (found !== undefined) return found
+      const lower = name.toLowerCase()
+      const made = { fate: fateOf(name, lower), lower }
+      if (known.size < namesMax) known.set(name, made)
+      return made
+    }
+  }
 }
 
 const nothing: ReadonlySet<string> = new Set()
@@ -57,7 +76,7 @@ export function connectionNames(header: string | readonly string[] | undefined):
 }
 
 export interface RequestHeaderOptions {
-  readonly identityKeys: ReadonlySet<string>
+  readonly names: HeaderNames
   /** What the gateway says about the user. */
   readonly identity: readonly (readonly [string, string])[]
   /** As the browser has it. */
@@ -78,15 +97,10 @@ export function requestHeaders(request: Pick<IncomingMessage, 'rawHeaders' | 'he
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
     const value = rawHeaders[i + 1] ?? ''
-    const lower = name.toLowerCase()
-    const key = headerKey(name)
-    if (ownHop.has(lower) || (named.size > 0 && named.has(lower)) || options.identityKeys.has(key)) continue
-    if (reserved.has(key) || key.startsWith('x-forwarded-')) continue
-    if (lower !== 'cookie') out.push(name, value)
-    else {
-      const kept = withoutGatewayCookies(value)
-      if (kept !== '') out.push(name, kept)
-    }
+    const { fate, lower } = options.names.of(name)
+    if (fate === 'drop' || (named.size > 0 && named.has(lower))) continue
+    const kept = fate === 'cookie' ? withoutGatewayCookies(value) : value
+    if (fate === 'pass' || kept !== '') out.push(name, kept)
   }
   const known = options.isTrusted ? request.headers['x-forwarded-for'] : undefined
   const before = typeof known === 'string' ? `${known}, ` : ''

@@ -1,6 +1,9 @@
 /** Longest request target, in characters. */
 export const targetCharactersMax = 16_384
 
+/** A path with one meaning at sight, as most are: no query, no escape, no empty segment and none that begins with a dot. */
+const plain = /^\/(?:[\w~-][\w.~-]*\/)*(?:[\w~-][\w.~-]*)?$/
+
 /**
  * What a path means, whoever reads it: decoded once, slashes merged, path parameters left out. Undefined for one that
  * two readers could take for two things; it is refused, not repaired. The application gets the path as it came.
@@ -10,6 +13,7 @@ export const targetCharactersMax = 16_384
  * such a spelling once more.
  */
 export function requestPath(target: string): string | undefined {
+  if (target.length <= targetCharactersMax && plain.test(target)) return target
   const end = target.search(/[?#]/)
   const path = end < 0 ? target : target.slice(0, end)
   if (!path.startsWith('/') || target.length > targetCharactersMax || target.includes('#')) return undefined

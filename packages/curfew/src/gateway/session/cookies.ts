@@ -36,14 +36,14 @@ export function sessionCookieName({ audience }: Pick<WebSessionSettings, 'audien
 
 export interface CookieAttributes {
   readonly isSecure: boolean
-  /** Its `User-Agent` takes no `SameSite=None`. */
-  readonly isOldBrowser?: boolean
+  /** `User-Agent` of the browser: some take no `SameSite=None`. */
+  readonly userAgent?: string | undefined
 }
 
 /** `Set-Cookie` of a web session; it lives as long as the browser. */
-export function sessionCookie(settings: WebSessionSettings, value: string, { isSecure, isOldBrowser = false }: CookieAttributes): string {
+export function sessionCookie(settings: WebSessionSettings, value: string, { isSecure, userAgent }: CookieAttributes): string {
   const { cookieDomain, httpOnly, sameSite, partitioned } = settings
-  const site = sameSite === 'disabled' || (sameSite === 'none' && isOldBrowser) ? [] : [`SameSite=${sameSite === 'none' ? 'None' : 'Lax'}`]
+  const site = sameSite === 'disabled' || (sameSite === 'none' && isOldBrowser(userAgent)) ? [] : [`SameSite=${sameSite === 'none' ? 'None' : 'Lax'}`]
   return [
     `${sessionCookieName(settings)}=${value}`,
     'Path=/',
@@ -71,6 +71,6 @@ const oldBrowsers: readonly RegExp[] = [
   /UCBrowser\/(?:[0-9]|1[01])\.|UCBrowser\/12\.(?:[0-9]|1[0-2])\.|UCBrowser\/12\.13\.[01](?!\d)/
 ]
 
-export function isOldBrowser(userAgent: string | undefined): boolean {
+function isOldBrowser(userAgent: string | undefined): boolean {
   return userAgent !== undefined && oldBrowsers.some((pattern) => pattern.test(userAgent))
 }

@@ -12,7 +12,7 @@ export function verdictOf(deps: VerdictDeps, opened: OpenedSession): Status | Pr
   const { feed, status, staleMs } = deps.settings.sessionCheck
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
-  if (opened.fingerprints.some((fingerprint) => deps.revocations.isListed(fingerprint, nowMs))) return 'revoked'
+  if (opened.keys.some((key) => deps.revocations.isListed(key, nowMs))) return 'revoked'
   if (sri === undefined || (!feed && !status)) return 'live'
   const { completeAtMs } = deps.revocations
   const isFeedYoung = feed && completeAtMs !== undefined && nowMs - completeAtMs <= staleMs

@@ -1,4 +1,4 @@
-import { revocationFingerprint } from '@curfew/codecs'
+import { revocationFingerprint, type RevocationKey, revocationKey } from '@curfew/codecs'
 
 /** One user signed in at applications that share an audience, in one browser. All of it lives in the cookie. */
 export interface WebSession {
@@ -82,13 +82,15 @@ export function parseWebSession(text: string): WebSession | undefined {
 export interface OpenedSession {
   readonly session: WebSession
   /** Its own, its SRI's, and that of its `sid` at its issuer. */
-  readonly fingerprints: readonly string[]
+  readonly keys: readonly RevocationKey[]
+  /** Identity headers by application: the same for every request of the session. */
+  readonly headers: Map<string, readonly (readonly [string, string])[]>
 }
 
 export function openedSession(session: WebSession): OpenedSession {
   const { id, sri, sid, issuer } = session
   const names = [sessionName(id), ...(sri === undefined ? [] : [sri]), ...(sid === undefined ? [] : [sidName(issuer, sid)])]
-  return { session, fingerprints: names.map((name) => revocationFingerprint(name)) }
+  return { session, keys: names.map((name) => revocationKey(revocationFingerprint(name))), headers: new Map() }
 }
 
 /** What one web session is called on this gateway's own part of the revocation list. */

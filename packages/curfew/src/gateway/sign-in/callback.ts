@@ -3,7 +3,6 @@ import { CurfewError } from '@curfew/codecs'
 import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
-import { isOldBrowser } from '../session/cookies.ts'
 import { openedSession, type WebSession } from '../session/web-session.ts'
 import { redirectUri } from './start.ts'
 import type { SignedIn } from './provider.ts'
@@ -49,9 +48,9 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
     ...(sid === undefined ? {} : { sid }),
     ...((await ctx.provider.wantsIdToken()) ? { idToken: signedIn.idToken } : {})
   }
-  const isRevoked = openedSession(session).fingerprints.some((fingerprint) => ctx.revocations.isListed(fingerprint, nowMs))
+  const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs))
   if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
-  const attributes = { isSecure: place.isSecure, isOldBrowser: isOldBrowser(request.headers['user-agent']) }
+  const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   return [ctx.cookies.write(webSession, session, attributes, nowMs)]
 }
 

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { identityHeaders } from '../../../src/gateway/proxy/identity.ts'
-import { identityKeys, requestHeaders } from '../../../src/gateway/proxy/request-headers.ts'
+import { createHeaderNames, requestHeaders } from '../../../src/gateway/proxy/request-headers.ts'
 import { responseHeaders } from '../../../src/gateway/proxy/response-headers.ts'
 import type { WebSession } from '../../../src/gateway/session/web-session.ts'
 
-const keys = identityKeys([{ headers: { 'X-User': 'sub' } }, { headers: { 'X-Mail-Address': 'email' } }])
+const names = createHeaderNames([{ headers: { 'X-User': 'sub' } }, { headers: { 'X-Mail-Address': 'email' } }])
 
 function sent(raw: readonly string[], more: { readonly connection?: string; readonly isTrusted?: boolean } = {}): Record<string, string> {
   const headers = Object.fromEntries(raw.flatMap((name, i) => (i % 2 === 0 ? [[name.toLowerCase(), raw[i + 1] ?? '']] : [])))
   const list = requestHeaders(
     { rawHeaders: [...raw], headers },
     {
-      identityKeys: keys,
+      names,
       identity: [['X-User', 'ana']],
       host: 'wiki.example.com',
       isSecure: true,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { isCurfewError } from '@curfew/codecs'
-import { isOldBrowser, sessionCookie, withoutGatewayCookies } from '../../../src/gateway/session/cookies.ts'
+import { sessionCookie, withoutGatewayCookies } from '../../../src/gateway/session/cookies.ts'
 import { createSessionCookies } from '../../../src/gateway/session/session-cookies.ts'
 import type { WebSession } from '../../../src/gateway/session/web-session.ts'
 import type { WebSessionSettings } from '../../../src/gateway/settings.ts'
@@ -97,8 +97,8 @@ suite('The cookie of a web session', () => {
       'PA.ACE_ws=x; Path=/; Secure; HttpOnly; Partitioned'
     )
     const none = { ...base, sameSite: 'none' as const }
-    assert.match(sessionCookie(none, 'x', { isSecure: true, isOldBrowser: isOldBrowser(firefox) }), /SameSite=None/)
-    assert.doesNotMatch(sessionCookie(none, 'x', { isSecure: true, isOldBrowser: isOldBrowser(iphone) }), /SameSite/)
+    assert.match(sessionCookie(none, 'x', { isSecure: true, userAgent: firefox }), /SameSite=None/)
+    assert.doesNotMatch(sessionCookie(none, 'x', { isSecure: true, userAgent: iphone }), /SameSite/)
   })
 
   test('that stands there twice is no cookie at all, and one that no browser would keep is never sent', () => {
