@@ -6,12 +6,15 @@ import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
+import type { Everywhere } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
 import type { AccountLinkView, ClusterView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
   readonly store: Store
+  /** Sessions of every group. */
+  readonly everywhere: Everywhere
   readonly engine: Engine
   readonly clock: Clock
   readonly ids: Ids

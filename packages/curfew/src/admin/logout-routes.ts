@@ -7,14 +7,18 @@ import { dryRunView, endedView, logoutRequest } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 import { endedViewOf } from './session-routes.ts'
 
-/** Most sessions that one call ends; the rest is left for the next call. */
+/** Most sessions of each group that one call ends; the rest is left for the next call. */
 export const endedPerCallMax = 1_000
 
 export function registerLogout(app: AdminServer, ctx: AdminContext): void {
   app.post('/v1/logout', { schema: { body: logoutRequest, response: { 200: z.union([endedView, dryRunView]) } } }, async (request) => {
     const { user, app: peerId, reason, dryRun, endOfflineGrants } = request.body
-    const found = await collect(ctx, user, peerId)
-    if (dryRun === true) return dryRunOf(found)
+    const { found, unreached } = await ctx.everywhere.live({
+      max: endedPerCallMax,
+      ...(user === undefined ? {} : { username: user }),
+      ...(peerId === undefined ? {} : { peerId })
+    })
+    if (dryRun === true) return { ...dryRunOf(found), ...unreachedIn(unreached) }
     const summary = await ctx.engine.endSessions({
       scope: { kind: 'sessions', sessionIds: found.map(({ session }): SessionId => session.id) },
       reason: 'admin',
@@ -23,26 +27,13 @@ export function registerLogout(app: AdminServer, ctx: AdminContext): void {
       browser: 'absent',
       ...(endOfflineGrants === true ? { endOfflineGrants } : {})
     })
-    return endedViewOf(summary)
+    return { ...endedViewOf(summary), ...unreachedIn([...unreached, ...(summary.unreached ?? [])]) }
   })
 }
 
-async function collect(ctx: AdminContext, username: string | undefined, peerId: string | undefined): Promise<readonly SessionSummary[]> {
-  const found: SessionSummary[] = []
-  let cursor: string | undefined
-  do {
-    const page = await ctx.store.listSessions({
-      nowMs: ctx.clock.nowMs(),
-      state: 'live',
-      limit: 500,
-      ...(username === undefined ? {} : { username }),
-      ...(peerId === undefined ? {} : { peerId }),
-      ...(cursor === undefined ? {} : { cursor })
-    })
-    found.push(...page.items)
-    cursor = page.nextCursor
-  } while (cursor !== undefined && found.length < endedPerCallMax)
-  return found.slice(0, endedPerCallMax)
+/** Groups that could not be asked: there may be more sessions. */
+function unreachedIn(groups: readonly string[]): { readonly unreached?: string[] } {
+  return groups.length === 0 ? {} : { unreached: [...new Set(groups)] }
 }
 
 function dryRunOf(found: readonly SessionSummary[]): z.output<typeof dryRunView> {

@@ -94,14 +94,17 @@ export const runView = z.object({
   deliveries: z.array(deliveryView)
 })
 
+const unreached = z.array(z.string()).optional().describe('Groups that could not be asked: their sessions go on')
+
 export const endedView = z.object({
   ended: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
   already: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
-  unknown: z.array(sessionIdSchema)
+  unknown: z.array(sessionIdSchema),
+  unreached
 })
 
 /** What a logout would do, without doing it. */
-export const dryRunView = z.object({ sessions: z.int(), users: z.array(z.string()), applications: z.record(z.string(), z.int()) })
+export const dryRunView = z.object({ sessions: z.int(), users: z.array(z.string()), applications: z.record(z.string(), z.int()), unreached })
 
 export const logoutRequest = z
   .strictObject({

@@ -12,6 +12,8 @@ import type { Metrics } from '../platform/metrics.ts'
 import type { Outbound } from '../platform/outbound.ts'
 import type { Random } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
+import type { Everywhere } from '../stores/everywhere.ts'
+import type { HandOver } from './hand-over.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
 import type { Clients } from './oidc/client.ts'
@@ -35,6 +37,10 @@ export interface AuthorityContext {
   /** Origin as browsers see it, without a slash at the end. */
   readonly baseUrl: string
   readonly store: Store
+  /** Sessions of every group. */
+  readonly everywhere: Everywhere
+  /** Other groups that requests may belong to; absent: there are none. */
+  readonly handOver?: HandOver
   readonly engine: Engine
   readonly clock: Clock
   readonly ids: Ids

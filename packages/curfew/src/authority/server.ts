@@ -7,6 +7,7 @@ import type { AuthorityContext } from './context.ts'
 import type { MessageKey } from './pages/messages.ts'
 import { problemPage } from './pages/problem-page.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
+import { addHandOver } from './hand-over.ts'
 import { oidcPlugin } from './oidc/plugin.ts'
 import { extPlugin } from './ext/plugin.ts'
 import { askLogin } from './opentoken/login.ts'
@@ -59,6 +60,8 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => (isAhead(request) ? sendNothingYet(reply) : undefined))
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
+  const { handOver } = ctx
+  if (handOver !== undefined) addHandOver(app, handOver, bodyBytesMax)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
   app.addHook('onSend', async (request, reply) => restoreCookie(ctx, request, reply).catch(() => undefined))
   // A store that does not answer leaves the cookie as it is, and the answer too.

@@ -24,6 +24,8 @@ type AuthoritySettings = Omit<
   AuthorityContext,
   | 'users'
   | 'store'
+  | 'everywhere'
+  | 'handOver'
   | 'signals'
   | 'sharedSignals'
   | 'engine'

@@ -1,16 +1,28 @@
 import { createServer } from 'node:https'
+import type { FastifyInstance } from 'fastify'
 import type { AdminGroups } from '../admin/context.ts'
+import type { Clients } from '../authority/oidc/client.ts'
+import type { Connections } from '../authority/saml/connections.ts'
+import { type HandOver, handedOverHeader } from '../authority/hand-over.ts'
+import { createEverywhere, otherGroupOf, withFarReads } from '../cluster/all-groups.ts'
+import { carry, type CarriedAnswer, type CarriedRequest, serveCarried } from '../cluster/carry.ts'
 import { createGroupLinks, type GroupLinks } from '../cluster/group-links.ts'
 import { createProver } from '../cluster/proof.ts'
+import { createSessionsThere, serveSessions } from '../cluster/session-calls.ts'
 import type { Config } from '../config/schema.ts'
-import { groupsOf } from '../config/groups.ts'
-import { systemClock } from '../platform/clock.ts'
+import { type ConfiguredGroups, groupsOf } from '../config/groups.ts'
+import type { SessionId } from '../core/ids.ts'
+import { createGroupedEngine } from '../engine/grouped-engine.ts'
+import type { Engine } from '../engine/engine.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
 import { deriveSecret } from '../platform/keys.ts'
+import type { Locator } from '../platform/locator.ts'
 import { createLinkFigures } from '../platform/link-metrics.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import { createOutbound } from '../platform/outbound.ts'
 import { systemRandom } from '../platform/random.ts'
+import { type Everywhere, inStore } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
 import { readSecret, readText } from './key-files.ts'
 import { listenAll } from './listen.ts'
@@ -67,6 +79,77 @@ export function composeCluster(
       await outbound.close()
     }
   }
+}
+
+/** What the surfaces work with: one group alone, or all of them as if they were one. */
+export interface GroupedParts {
+  readonly store: Store
+  readonly engine: Engine
+  readonly everywhere: Everywhere
+  readonly handOver?: HandOver
+}
+
+export interface GroupingDeps {
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: Clock
+  /** The session behind an index that was made here for this peer. */
+  readonly openIndex: (peerId: string, sessionIndex: string) => SessionId | undefined
+}
+
+/**
+ * Joins the groups where each keeps its state to itself. Regions have the sessions of all of them, so they need none of this.
+ * @param authority - answers what other groups hand over; it is there when the first call comes
+ */
+export function joinGroups(
+  { mode, others }: Pick<ConfiguredGroups, 'mode' | 'others'>,
+  links: GroupLinks,
+  deps: GroupingDeps,
+  authority: () => FastifyInstance
+): GroupedParts {
+  const { store, engine, clock } = deps
+  const local = inStore(store, () => clock.nowMs())
+  if (mode !== 'subclusters') return { store, engine, everywhere: local }
+  const there = createSessionsThere(links)
+  const groupOf = (id: string): string | undefined => otherGroupOf(others, id)?.id
+  const mark = Buffer.from(systemRandom.bytes(24)).toString('base64url')
+  serveSessions(links, {
+    store,
+    local,
+    endSessions: (request) => engine.endSessions(request),
+    apply: (runId, event) => engine.apply(runId, event),
+    retry: (runId, deliveryId, by) => engine.retry(runId, deliveryId, by)
+  })
+  serveCarried(links, (request) => carriedOut(authority(), request, mark))
+  return {
+    store: withFarReads({ others, there, store }),
+    engine: createGroupedEngine(engine, { others: others.map(({ id }) => id), groupOf, there }, clock),
+    everywhere: createEverywhere({ ...deps, others, there, local }),
+    handOver: { mark, groupOf, carry: (group, request) => carry(links, group, request) }
+  }
+}
+
+/** SessionIndex and `sid` are sealed for the name by which a partner knows itself. */
+export function indexOpener(locator: Locator, connections: Connections, clients: Clients): GroupingDeps['openIndex'] {
+  return (peerId, index) => {
+    const partner = connections.byId(peerId)?.entityId ?? clients.byId(peerId)?.clientId
+    return partner === undefined ? undefined : locator.open(partner, index)
+  }
+}
+
+/** A request of another group, as if it had come to a listener of ours. */
+async function carriedOut(authority: FastifyInstance, { method, url, headers, address, body }: CarriedRequest, mark: string): Promise<CarriedAnswer> {
+  const answer = await authority.inject({
+    method,
+    url,
+    headers: { ...(headers as Record<string, string | string[]>), [handedOverHeader]: mark },
+    remoteAddress: address,
+    ...(body.length === 0 ? {} : { payload: Buffer.from(body) })
+  })
+  const present = Object.entries(answer.headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, typeof value === 'number' ? String(value) : value] as const]
+  )
+  return { status: answer.statusCode, headers: Object.fromEntries(present), body: answer.rawPayload }
 }
 
 /** The other groups as the admin API shows them. */

@@ -28,7 +28,7 @@ import { systemRandom } from '../platform/random.ts'
 import type { Store } from '../stores/store.ts'
 import { authoritySettings, cookieSecret, originOf } from './authority-settings.ts'
 import { certificateSources } from './certificate-sources.ts'
-import { adminGroups, composeCluster } from './cluster-setup.ts'
+import { adminGroups, composeCluster, indexOpener, joinGroups } from './cluster-setup.ts'
 import { composeGateway, type GatewayComposition, type GatewayParts } from './compose-gateway.ts'
 import { connectionsDeps, fetchKeys, samlPeers, upstreamFailed, upstreamSettings } from './connections-setup.ts'
 import { engineSettings } from './engine-settings.ts'
@@ -132,9 +132,16 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const replicator = composeReplicator(config, { store: ownStore, links: cluster.links, engine, logger, metrics, node: nodeName(config) })
   const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
-  const shared = { store, users, engine, clock, ids, metrics, logger, baseUrl: originOf(config) }
+  // Whoever looks for sessions and ends them works with all groups; the engine itself with those of this one.
+  const groups = joinGroups(
+    groupsOf(config),
+    cluster.links,
+    { store, engine, clock, openIndex: indexOpener(settings.locator, connections, clients) },
+    () => authority
+  )
+  const shared = { ...groups, users, clock, ids, metrics, logger, baseUrl: originOf(config) }
   const passwords = passwordWatch(config, { ...shared, signals, random })
-  const authority = createAuthorityServer({
+  const authority: FastifyInstance = createAuthorityServer({
     ...shared,
     ...settings,
     connections,

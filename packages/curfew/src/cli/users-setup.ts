@@ -93,7 +93,10 @@ const passwordLookMs = 2_000
 /** Ends the sessions of changed passwords, as often as configured. */
 export function passwordWatch(
   config: Config,
-  deps: Pick<AuthorityContext, 'store' | 'engine' | 'users' | 'clock' | 'signals'> & { readonly random: typeof systemRandom; readonly logger: Logger }
+  deps: Pick<AuthorityContext, 'store' | 'everywhere' | 'engine' | 'users' | 'clock' | 'signals'> & {
+    readonly random: typeof systemRandom
+    readonly logger: Logger
+  }
 ): Loop {
   const endOutdated = createPasswordEndings({ ...deps, signOn: config.signOn })
   const isOn = config.signOn.passwordChangeEndsSessions

@@ -35,6 +35,8 @@ export interface EndSummary {
   /** Ended before this request; the run that did it. */
   readonly already: readonly { readonly sessionId: SessionId; readonly runId: RunId }[]
   readonly unknown: readonly SessionId[]
+  /** Ids of groups that could not be asked: sessions there go on. Absent: all were. */
+  readonly unreached?: readonly string[]
 }
 
 /** What one ending writes, all of it or nothing. */

@@ -10,6 +10,8 @@ const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
  * the group that made them, after their prefix (`groupOf` reads it).
  */
 export interface Ids {
+  /** The letter that they begin with. */
+  readonly group: GroupLetter
   /** `run_`, the letter and 16 characters, 80 bits: part of the address of a sign-off page. */
   run(): RunId
   /** `dlv_` and 16 characters. */
@@ -28,6 +30,7 @@ export interface Ids {
 export function createIds(random: Random, group: GroupLetter = soleGroup): Ids {
   const base64url = (bytes: number): string => Buffer.from(random.bytes(bytes)).toString('base64url')
   return {
+    group,
     run: () => `run_${group}${base32(random.bytes(10))}`,
     delivery: () => `dlv_${base32(random.bytes(10))}`,
     message: () => `_${group}${Buffer.from(random.bytes(20)).toString('hex')}`,

@@ -4,6 +4,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { AdminClients } from '../../src/admin/context.ts'
 import type { ProblemView, RunView } from '../../src/admin/schemas.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
+import { inStore } from '../../src/stores/everywhere.ts'
 import { createIds } from '../../src/platform/ids.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
@@ -16,6 +17,7 @@ function serve(kit: EngineKit, clients?: AdminClients): FastifyInstance {
   const { store, engine, clock, metrics } = kit
   return createAdminServer({
     store,
+    everywhere: inStore(store, () => clock.nowMs()),
     engine,
     clock,
     metrics,

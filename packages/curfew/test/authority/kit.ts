@@ -21,8 +21,8 @@ import { makeBrand } from '../../src/authority/pages/brand.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
 import { makeConnection, makeIdpConnection } from '../../src/authority/saml/connection.ts'
-import { fixedConnections } from '../../src/authority/saml/connections.ts'
 import { createArtifactShelf } from '../../src/authority/saml/artifact-shelf.ts'
+import { type Connections, fixedConnections } from '../../src/authority/saml/connections.ts'
 import { createSamlSender } from '../../src/authority/saml/saml-sender.ts'
 import type { ConnectionSettings, IdentityProviderSettings, OwnKey } from '../../src/authority/saml/settings.ts'
 import type { OpenIdUpstreamSettings } from '../../src/authority/oidc-rp/settings.ts'
@@ -38,14 +38,15 @@ import { createSignals } from '../../src/authority/shared-signals/signals.ts'
 import { type LocalUser, type LocalUsers, localDirectory } from '../../src/authority/sign-on/users.ts'
 import type { Peer } from '../../src/core/peer.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
-import { createEngine } from '../../src/engine/engine.ts'
+import { createEngine, type Engine } from '../../src/engine/engine.ts'
 import { createIds } from '../../src/platform/ids.ts'
-import { createLocator } from '../../src/platform/locator.ts'
+import { createLocator, type Locator } from '../../src/platform/locator.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createMetrics } from '../../src/platform/metrics.ts'
 import type { Outbound, OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
 import type { Random } from '../../src/platform/random.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import { inStore } from '../../src/stores/everywhere.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { type Browser, createBrowser, formOf } from './browser.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -92,6 +93,10 @@ export interface KitOptions {
   readonly adapterLogouts?: AuthorityContext['adapterLogouts']
   /** Instead of a new one in memory. */
   readonly store?: Store
+  /** Letter of its group. */
+  readonly group?: string
+  /** Joins it with other groups. */
+  readonly join?: (parts: Joined, authority: () => FastifyInstance) => Pick<AuthorityContext, 'store' | 'engine' | 'everywhere' | 'handOver'>
   readonly sessionsPerUserMax?: number
   /** Endings put the SRI on the revocation list. Absent: they do. */
   readonly revokesOnLogout?: boolean
@@ -106,6 +111,16 @@ export interface KitOptions {
   /** Instead of `network`, for shared signals. */
   readonly outbound?: Pick<Outbound, 'request'>
   readonly network?: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>
+}
+
+/** What joining needs of one authority. */
+export interface Joined {
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: FakeClock
+  readonly locator: Locator
+  readonly connections: Connections
+  readonly clients: Clients
 }
 
 /** A whole authority in memory with partners around it. */
@@ -182,7 +197,7 @@ export const authorityPair: KeyPair = makeKeyPair('curfew')
 export async function createKit(options: KitOptions = {}): Promise<Kit> {
   const clock = options.clock ?? createFakeClock(options.startMs)
   const random = seededRandom()
-  const ids = createIds(random)
+  const ids = createIds(random, options.group)
   const ownKeys: readonly OwnKey[] = options.ownKeys ?? [
     options.ownKey ?? { key: authorityPair.key, algorithm: 'ecdsa-sha256', certificate: authorityPair.certificate }
   ]
@@ -209,7 +224,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...(options.adapters?.applications ?? []).map((settings) => makeApplicationAdapter(settings)),
     ...(options.adapters?.logins ?? []).map((settings) => makeLoginAdapter(settings))
   ])
-  const locator = createLocator([Buffer.alloc(32, 7)], random)
+  const locator = createLocator([Buffer.alloc(32, 7)], random, options.group)
   const peer = (id: string): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const store = options.store ?? createMemoryStore({ capacity: options.capacity ?? 1000 })
   const registration = registrationOf(options, { configured, store, clock, random, keys: tokenKeys })
@@ -233,7 +248,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     clock,
     logger,
     baseUrl: options.baseUrl ?? authorityUrl,
-    locator: createLocator([Buffer.alloc(32, 7)], random),
+    locator,
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) }
   }
   const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random })
@@ -275,13 +290,18 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   })
   await engine.start()
   signals.start()
+  const groups = options.join?.({ store, engine, clock, locator, connections, clients }, () => app) ?? {
+    store,
+    engine,
+    everywhere: inStore(store, () => clock.nowMs())
+  }
   const ctx = contextOf(options, {
     saml,
     artifacts,
     outbound: options.outbound ?? outbound,
+    ...groups,
     clock,
     ids,
-    store,
     connections,
     clients,
     adapters,
@@ -289,7 +309,6 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     upstreams,
     peer,
     tokenKeys,
-    engine,
     metrics,
     random,
     logger,
@@ -299,7 +318,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     ...(registration === undefined ? {} : { registration })
   })
   const pollReceiver = createPollReceiver({ ...ctx, outbound: options.outbound ?? outbound, random })
-  const app = createAuthorityServer(ctx)
+  const app: FastifyInstance = createAuthorityServer(ctx)
   await app.ready()
   return {
     app,
@@ -333,6 +352,8 @@ type Parts = Pick<
   | 'locator'
   | 'peer'
   | 'engine'
+  | 'everywhere'
+  | 'handOver'
   | 'metrics'
   | 'logger'
   | 'signals'

@@ -9,6 +9,7 @@ import type { NameID } from '@curfew/codecs'
 import { stringify } from 'yaml'
 import type { LogoutRun } from '../../src/core/run.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
+import { inStore } from '../../src/stores/everywhere.ts'
 import type { Judgement } from '../../src/cli/inspect-judgement.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createMetrics } from '../../src/platform/metrics.ts'
@@ -32,6 +33,7 @@ before(async () => {
   const { store, engine, clock, ids } = kit.ctx
   const admin = createAdminServer({
     ...{ store, engine, clock, ids },
+    everywhere: inStore(store, () => clock.nowMs()),
     logger: silentLogger,
     metrics: createMetrics(),
     token: adminToken,

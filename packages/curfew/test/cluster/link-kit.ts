@@ -31,6 +31,12 @@ export class Wire {
     this.#listeners.set(link, listener)
   }
 
+  listenerOf(link: string): FastifyInstance {
+    const listener = this.#listeners.get(link)
+    if (listener === undefined) throw new Error(`nobody listens at ${link}`)
+    return listener
+  }
+
   cut(link: string): void {
     this.#listeners.delete(link)
   }

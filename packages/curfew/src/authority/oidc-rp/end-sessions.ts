@@ -1,5 +1,6 @@
-import { sha256Hex } from '@curfew/codecs'
+import { CurfewError, sha256Hex } from '@curfew/codecs'
 import type { OutcomeProof } from '../../core/outcome.ts'
+import type { Found } from '../../stores/everywhere.ts'
 import type { SessionParticipant } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { OpenIdUpstream } from './upstreams.ts'
@@ -22,26 +23,27 @@ export interface UpstreamLogout {
  * of the run. Where a run of ours is asking it already, its signed word is the proof that its session is over.
  */
 export async function endUpstreamSessions(ctx: AuthorityContext, upstream: OpenIdUpstream, logout: UpstreamLogout): Promise<number> {
-  const found = await sessionsOf(ctx, upstream, logout)
+  const { found, unreached } = await sessionsOf(ctx, upstream, logout)
   for (const one of found.filter(({ session }) => session.end === undefined)) await endOne(ctx, upstream, one, logout)
   for (const one of found) await confirm(ctx, one, logout)
+  // Its word is not confirmed: it asks again.
+  if (unreached.length > 0) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: unreached.join(' ') })
   return found.length
 }
 
-async function sessionsOf(
-  ctx: AuthorityContext,
-  upstream: OpenIdUpstream,
-  { subject, sid, issuedAtMs }: UpstreamLogout
-): Promise<readonly SessionParticipant[]> {
-  const bySid = sid === undefined ? undefined : await ctx.store.findByIndex(upstream.id, sid)
-  const bySubject = subject === undefined ? [] : await ctx.store.findByNameId(upstream.id, subject)
-  const candidates = [...bySubject, ...(bySid === undefined ? [] : [bySid])]
+async function sessionsOf(ctx: AuthorityContext, upstream: OpenIdUpstream, { subject, sid, issuedAtMs }: UpstreamLogout): Promise<Found<SessionParticipant>> {
+  const answers = await Promise.all([
+    ...(sid === undefined ? [] : [ctx.everywhere.byIndex(upstream.id, sid)]),
+    ...(subject === undefined ? [] : [ctx.everywhere.byName(upstream.id, subject)])
+  ])
+  const candidates = answers.flatMap((answer) => answer.found)
   const meant = candidates.filter(({ participant }) => {
     if (participant.role !== 'upstream') return false
     if (subject !== undefined && participant.nameId.value !== subject) return false
     return sid === undefined ? participant.lastIssuedAtMs <= issuedAtMs : participant.sessionIndex === sid
   })
-  return [...new Map(meant.map((one) => [one.session.id, one])).values()]
+  const found = [...new Map(meant.map((one) => [one.session.id, one])).values()]
+  return { found, unreached: [...new Set(answers.flatMap((answer) => answer.unreached))] }
 }
 
 async function endOne(ctx: AuthorityContext, upstream: OpenIdUpstream, one: SessionParticipant, { binding, messageId }: UpstreamLogout): Promise<void> {

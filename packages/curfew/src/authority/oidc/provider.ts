@@ -127,6 +127,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
   }
   const provider = new Provider(ctx.baseUrl, configuration)
   provider.proxy = true
+  nameGroup(provider, ctx.ids.group)
   compareSecretsAs(provider, ctx)
   provider.use(holdBackEnded(ctx))
   provider.use(signSelfContained(ctx))
@@ -293,4 +294,20 @@ async function renderError(ctx: AuthorityContext, oidc: KoaContextWithOIDC, out:
   for (const [name, value] of Object.entries(page.headers)) oidc.set(name, value)
   oidc.type = 'html'
   oidc.body = page.html
+}
+
+/** What clients bring back begins with the letter of the group that made it, so that any other hands it over. */
+function nameGroup(provider: Provider, letter: string): void {
+  const { AuthorizationCode, AccessToken, RefreshToken, PushedAuthorizationRequest } = provider
+  for (const { prototype } of [AuthorizationCode, AccessToken, RefreshToken, PushedAuthorizationRequest] as unknown as readonly { prototype: Named }[]) {
+    const unnamed = prototype.generateTokenId
+    prototype.generateTokenId = function named(this: Named) {
+      return letter + unnamed.call(this)
+    }
+  }
+}
+
+/** A model of the engine that makes its own id. */
+interface Named {
+  generateTokenId: (this: Named) => string
 }

@@ -17,6 +17,7 @@ import type { RunId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
 import { starterAnswer, verdictOf } from '../../core/verdict.ts'
 import type { EndReason, Session } from '../../core/session.ts'
+import type { Found } from '../../stores/everywhere.ts'
 import type { SessionParticipant } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { SamlPartner } from './connection.ts'
@@ -71,7 +72,7 @@ async function senderOf(ctx: AuthorityContext, door: LogoutDoor, received: Recei
   const [only] = partners
   if (only !== undefined && partners.length === 1) return read(only)
   const senders = partners.map(read)
-  for (const one of senders) if ((await findSessions(ctx, one.connection, one.message)).length > 0) return one
+  for (const one of senders) if ((await findSessions(ctx, one.connection, one.message)).found.length > 0) return one
   const fallback = senders.find(({ connection }) => connection.role === 'idp') ?? senders[0]
   if (fallback === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', {})
   return fallback
@@ -87,26 +88,25 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   if (!mayAsk(connection)) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
   // Before the look-up: an assertion that is on its way meets the tombstone, or this request meets its session.
   if (connection.role === 'idp') await buryLateAssertions(ctx, connection.id, message)
-  const named = await findSessions(ctx, connection, message)
+  const { found: named, unreached } = await findSessions(ctx, connection, message)
   const found = named.filter(({ session }) => accepted.includes(session))
-  if (found.length === 0) return { kind: 'answer', status: status.requester(statusUri.unknownPrincipal) }
+  // What a group that does not answer has goes on, whatever ends here.
+  if (found.length === 0) return { kind: 'answer', status: unreached.length === 0 ? status.requester(statusUri.unknownPrincipal) : status.responder() }
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
   const open = found.filter(({ session }) => session.end === undefined)
   const main = open.find(({ session }) => session.tokenHash === browserHash) ?? open.at(-1)
-  if (main === undefined)
-    return {
-      kind: 'answer',
-      status: await statusOfRuns(
-        ctx,
-        found.flatMap(({ session }) => session.end?.runId ?? [])
-      )
-    }
+  if (main === undefined) {
+    const runIds = found.flatMap(({ session }) => session.end?.runId ?? [])
+    return { kind: 'answer', status: unreached.length > 0 ? status.partialLogout() : await statusOfRuns(ctx, runIds) }
+  }
   const others: RunId[] = []
   for (const one of open.filter((candidate) => candidate !== main)) others.push((await endOne(ctx, accepted, one, 'absent')).runId)
-  if (others.length > 0) await ctx.store.txCreate(othersKey(connection.id, message.id), others, ctx.clock.nowMs() + othersKeptMs)
+  const owed: Others = { runIds: others, isPartial: unreached.length > 0 }
+  if (others.length > 0 || owed.isPartial) await ctx.store.txCreate(othersKey(connection.id, message.id), owed, ctx.clock.nowMs() + othersKeptMs)
   const { runId, isOurs } = await endOne(ctx, accepted, main, accepted.binding === 'soap' ? 'absent' : 'present')
   // Somebody else's logout was faster: its run answers its own starter, this request is answered on its own.
-  return isOurs ? { kind: 'run', runId } : { kind: 'answer', status: await statusOfRuns(ctx, [runId, ...others]) }
+  if (isOurs) return { kind: 'run', runId }
+  return { kind: 'answer', status: owed.isPartial ? status.partialLogout() : await statusOfRuns(ctx, [runId, ...others]) }
 }
 
 /** The profile by which this partner may send LogoutRequests. */
@@ -115,16 +115,16 @@ function mayAsk({ role, profiles }: SamlPartner): boolean {
 }
 
 /** Every SessionIndex is read; each must name a session in which this partner knows exactly this subject. */
-async function findSessions(ctx: AuthorityContext, connection: SamlPartner, message: LogoutRequest): Promise<readonly SessionParticipant[]> {
+async function findSessions(ctx: AuthorityContext, connection: SamlPartner, message: LogoutRequest): Promise<Found<SessionParticipant>> {
   const { sessionIndexes, subject } = message
-  const candidates =
+  const answers =
     sessionIndexes.length === 0
-      ? await ctx.store.findByNameId(connection.id, subject.value)
-      : (await Promise.all(sessionIndexes.map((index) => ctx.store.findByIndex(connection.id, index)))).filter((one) => one !== undefined)
+      ? [await ctx.everywhere.byName(connection.id, subject.value)]
+      : await Promise.all(sessionIndexes.map((index) => ctx.everywhere.byIndex(connection.id, index)))
   // An absent qualifier stands for whoever issued the name, and whom it was issued to.
   const qualifiers = connection.role === 'sp' ? ([ctx.saml.entityId, connection.entityId] as const) : ([connection.entityId, ctx.saml.entityId] as const)
-  const matching = candidates.filter(({ participant }) => sameNameId(participant.nameId, subject, ...qualifiers))
-  return [...new Map(matching.map((one) => [one.session.id, one])).values()]
+  const matching = answers.flatMap(({ found }) => found).filter(({ participant }) => sameNameId(participant.nameId, subject, ...qualifiers))
+  return { found: [...new Map(matching.map((one) => [one.session.id, one])).values()], unreached: [...new Set(answers.flatMap(({ unreached }) => unreached))] }
 }
 
 async function endOne(
@@ -162,6 +162,12 @@ function reasonOf(connection: SamlPartner, message: LogoutRequest): EndReason {
   return message.reason === logoutReason.admin ? 'admin' : 'user'
 }
 
+/** What else a request meant: other sessions that it ended, and whether there may be more where nobody answered. */
+interface Others {
+  readonly runIds: readonly RunId[]
+  readonly isPartial: boolean
+}
+
 /** How long the answer may have to wait for. */
 const othersKeptMs = 24 * 3_600_000
 
@@ -173,8 +179,8 @@ function othersKey(peerId: string, requestId: string): string {
 export async function starterStatus(ctx: AuthorityContext, run: LogoutRun): Promise<Status> {
   const nowMs = ctx.clock.nowMs()
   if (starterAnswer(run, nowMs) !== 'success' || run.starter.kind !== 'participant') return status.partialLogout()
-  const others = (await ctx.store.txGet(othersKey(run.starter.peerId, run.starter.requestId), nowMs)) as readonly RunId[] | undefined
-  return statusOfRuns(ctx, others ?? [])
+  const owed = (await ctx.store.txGet(othersKey(run.starter.peerId, run.starter.requestId), nowMs)) as Others | undefined
+  return owed?.isPartial === true ? status.partialLogout() : statusOfRuns(ctx, owed?.runIds ?? [])
 }
 
 /** Own sessions have ended; `PartialLogout` says that somebody did not confirm. */

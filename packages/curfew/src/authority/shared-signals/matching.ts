@@ -2,43 +2,48 @@ import type { SimpleSubject, SubjectIdentifier } from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { Session } from '../../core/session.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
+import type { Found } from '../../stores/everywhere.ts'
+import type { SessionParticipant } from '../../stores/store.ts'
 import type { TransmitterSettings } from './settings.ts'
 
-export type MatchingDeps = Pick<AuthorityContext, 'store' | 'clock' | 'clients' | 'connections' | 'locator' | 'baseUrl' | 'saml'>
+export type MatchingDeps = Pick<AuthorityContext, 'store' | 'everywhere' | 'clock' | 'clients' | 'connections' | 'locator' | 'baseUrl' | 'saml'>
 
 /** Sessions that nothing has ended and that the subject means; of a complex one all members must match. */
-export async function matchingSessions(deps: MatchingDeps, transmitter: TransmitterSettings, subject: SubjectIdentifier): Promise<readonly Session[]> {
+export async function matchingSessions(deps: MatchingDeps, transmitter: TransmitterSettings, subject: SubjectIdentifier): Promise<Found<Session>> {
   const members = subject.format === 'complex' ? [subject.user, subject.session].filter((member) => member !== undefined) : [subject]
-  const [first = [], ...others] = await Promise.all(members.map((member) => sessionsOf(deps, transmitter, member)))
+  const answers = await Promise.all(members.map((member) => sessionsOf(deps, transmitter, member)))
+  const [first = [], ...others] = answers.map(({ found }) => found)
   const all = first.filter((session) => session.end === undefined && others.every((list) => list.some(({ id }) => id === session.id)))
-  return [...new Map(all.map((session) => [session.id, session])).values()]
+  return { found: [...new Map(all.map((session) => [session.id, session])).values()], unreached: [...new Set(answers.flatMap(({ unreached }) => unreached))] }
 }
 
-async function sessionsOf(deps: MatchingDeps, transmitter: TransmitterSettings, subject: SimpleSubject): Promise<readonly Session[]> {
+async function sessionsOf(deps: MatchingDeps, transmitter: TransmitterSettings, subject: SimpleSubject): Promise<Found<Session>> {
   switch (subject.format) {
     case 'opaque':
       return byOpaque(deps, subject.id)
     case 'iss_sub':
       return byIssuer(deps, transmitter, subject.iss, subject.sub)
     case 'email':
-      return byEmail(deps, subject.email)
+      return deps.everywhere.byAddress(subject.email.toLowerCase(), attributes)
   }
 }
 
 /** Our SRI, or the `sid` or SessionIndex of any partner. */
-async function byOpaque(deps: MatchingDeps, id: string): Promise<readonly Session[]> {
+async function byOpaque(deps: MatchingDeps, id: string): Promise<Found<Session>> {
   const own = deps.locator.open(ownPartner, id)
   const session = own === undefined ? undefined : await deps.store.getSession(own)
-  if (session !== undefined) return [session]
-  const found = await Promise.all(allPeers(deps).map((peerId) => deps.store.findByIndex(peerId, id)))
-  return found.flatMap((one) => (one === undefined ? [] : [one.session]))
+  if (session !== undefined) return { found: [session], unreached: [] }
+  return together(await Promise.all(allPeers(deps).map((peerId) => deps.everywhere.byIndex(peerId, id))))
 }
 
 /** The name that an upstream provider gave us, or one that we gave to an application. */
-async function byIssuer(deps: MatchingDeps, transmitter: TransmitterSettings, issuer: string, subject: string): Promise<readonly Session[]> {
+async function byIssuer(deps: MatchingDeps, transmitter: TransmitterSettings, issuer: string, subject: string): Promise<Found<Session>> {
   const peers = peersOfIssuer(deps, transmitter, issuer)
-  const found = await Promise.all(peers.map((peerId) => deps.store.findByNameId(peerId, subject)))
-  return found.flat().map(({ session }) => session)
+  return together(await Promise.all(peers.map((peerId) => deps.everywhere.byName(peerId, subject))))
+}
+
+function together(answers: readonly Found<SessionParticipant>[]): Found<Session> {
+  return { found: answers.flatMap(({ found }) => found.map(({ session }) => session)), unreached: answers.flatMap(({ unreached }) => unreached) }
 }
 
 function peersOfIssuer(deps: MatchingDeps, transmitter: TransmitterSettings, issuer: string): readonly PeerId[] {
@@ -52,22 +57,8 @@ function allPeers(deps: MatchingDeps): readonly PeerId[] {
   return [...deps.connections.all(), ...deps.clients.all()].map(({ id }) => id)
 }
 
-/** Sessions looked at in one step. */
-const pageMax = 200
 /** Attributes that hold an address. */
 const attributes = ['mail', 'email'] as const
-
-/** There is no index of addresses: every live session is looked at. */
-async function byEmail({ store, clock }: MatchingDeps, email: string): Promise<readonly Session[]> {
-  const wanted = email.toLowerCase()
-  const found: Session[] = []
-  for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
-    const page = await store.listSessions({ state: 'live', limit: pageMax, nowMs: clock.nowMs(), ...(cursor === undefined ? {} : { cursor }) })
-    found.push(...page.items.map(({ session }) => session).filter((session) => emailsOf(session).includes(wanted)))
-    cursor = page.nextCursor
-  }
-  return found
-}
 
 /** Addresses of a user, in lower case: attributes, and the user name when it is one. */
 export function emailsOf({ attributes: known, username }: Pick<Session, 'attributes' | 'username'>): readonly string[] {

@@ -1,4 +1,4 @@
-import { type SecurityEventToken, securityEvents, sha256Hex } from '@curfew/codecs'
+import { CurfewError, type SecurityEventToken, securityEvents, sha256Hex } from '@curfew/codecs'
 import type { AuthorityContext } from '../context.ts'
 import { type MatchingDeps, matchingSessions } from './matching.ts'
 import type { TransmitterSettings } from './settings.ts'
@@ -46,14 +46,21 @@ export async function receiveSet(deps: ReceiveDeps, keys: TransmitterKeys, trans
 async function endMatching(deps: ReceiveDeps, transmitter: TransmitterSettings, set: SecurityEventToken): Promise<number> {
   // `iat` is in whole seconds; a session that began later than the event is not meant by it.
   const untilMs = Math.min(set.eventAtMs ?? set.issuedAtMs + 999, deps.clock.nowMs()) + skewMs
-  const sessions = (await matchingSessions(deps, transmitter, set.subject)).filter(({ authenticatedAtMs }) => authenticatedAtMs <= untilMs)
-  if (sessions.length === 0) return 0
-  const { ended } = await deps.engine.endSessions({
+  const { found, unreached } = await matchingSessions(deps, transmitter, set.subject)
+  const sessions = found.filter(({ authenticatedAtMs }) => authenticatedAtMs <= untilMs)
+  if (sessions.length === 0) return allReached(unreached, 0)
+  const summary = await deps.engine.endSessions({
     scope: { kind: 'sessions', sessionIds: sessions.map(({ id }) => id) },
     reason: 'shared-signal',
     by: { kind: 'peer', id: transmitter.id },
     starter: { kind: 'none' },
     browser: 'absent'
   })
-  return ended.length
+  return allReached([...unreached, ...(summary.unreached ?? [])], summary.ended.length)
+}
+
+/** A token is taken over when all it means has ended; until then its sender brings it again. @throws CURFEW_GROUP_UNREACHABLE */
+function allReached(unreached: readonly string[], ended: number): number {
+  if (unreached.length > 0) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: [...new Set(unreached)].join(' ') })
+  return ended
 }

@@ -29,7 +29,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const scope = { ...(options.user === undefined ? { all: true } : { user: options.user }), ...(options.app === undefined ? {} : { app: options.app }) }
   const preview = (await client.logout({ ...scope, dryRun: true })) as DryRunView
   if (options.dryRun === true) return showPreview(context, preview)
-  if (preview.sessions === 0) {
+  if (preview.sessions === 0 && preview.unreached === undefined) {
     terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
     return exitCode.notFound
   }
@@ -38,25 +38,31 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
     return exitCode.needsInput
   const more = { ...(options.reason === undefined ? {} : { reason: options.reason }), ...(options.endOffline === true ? { endOfflineGrants: true } : {}) }
   const result = (await client.logout({ ...scope, ...more })) as EndedView
+  const isAll = sayUnreached(context, result.unreached)
   const [first, ...others] = result.ended
   if (options.watch === true && first !== undefined) {
-    if (others.length === 0) return watchRun(context, client, first.run)
-    return watchRuns(
-      context,
-      client,
-      result.ended.map(({ run }) => run)
-    )
+    const runs = result.ended.map(({ run }) => run)
+    const watched = await (others.length === 0 ? watchRun(context, client, first.run) : watchRuns(context, client, runs))
+    return isAll || watched !== exitCode.done ? watched : exitCode.partial
   }
-  if (printJson(context, result)) return exitCode.done
+  const done = isAll ? exitCode.done : exitCode.partial
+  if (printJson(context, result)) return done
   terminal.out(`${result.ended.length} ${result.ended.length === 1 ? 'session has' : 'sessions have'} ended. The applications are being told.`)
   for (const { run } of result.ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
-  return exitCode.done
+  return done
+}
+
+/** Says which groups may have more sessions; returns whether there is none. */
+function sayUnreached({ terminal }: CommandContext, groups: readonly string[] = []): boolean {
+  for (const group of groups) terminal.note(`Group ${group} does not answer: sessions there go on. Run this again when it does.`)
+  return groups.length === 0
 }
 
 function showPreview(context: CommandContext, preview: DryRunView): ExitCode {
-  if (printJson(context, preview)) return exitCode.done
+  const done = sayUnreached(context, preview.unreached) ? exitCode.done : exitCode.partial
+  if (printJson(context, preview)) return done
   const { terminal } = context
   terminal.out(`Would end ${preview.sessions} sessions of ${preview.users.length} users. Nothing was done.`)
   for (const [app, count] of Object.entries(preview.applications)) terminal.out(`  ${app}  ${count} would be told`)
-  return exitCode.done
+  return done
 }

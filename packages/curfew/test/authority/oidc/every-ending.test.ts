@@ -5,6 +5,7 @@ import { suite, test } from 'node:test'
 import { decodeSoap, type LogoutRequest, type NameID, securityEvents, verificationKeyFromCertificate, verifyLogoutRequest } from '@curfew/codecs'
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import { createAdminServer } from '../../../src/admin/server.ts'
+import { inStore } from '../../../src/stores/everywhere.ts'
 import { createPasswordEndings } from '../../../src/authority/sign-on/password-endings.ts'
 import type { RunId } from '../../../src/core/ids.ts'
 import type { EndReason } from '../../../src/core/session.ts'
@@ -93,6 +94,7 @@ async function ask(kit: Kit, url: string, payload: object = {}): Promise<void> {
   const { store, engine, clock, ids } = kit.ctx
   await using admin = createAdminServer({
     store,
+    everywhere: inStore(store, () => clock.nowMs()),
     engine,
     clock,
     ids,

@@ -271,9 +271,10 @@ suite('OpenID: offline grants in a logout', () => {
     ] as const) {
       const world = await withGrant()
       await using kit = world.kit
-      const { store, engine, clock, ids } = kit.ctx
+      const { store, engine, everywhere, clock, ids } = kit.ctx
       await using admin = createAdminServer({
         ...noStreams,
+        everywhere,
         store,
         engine,
         clock,

@@ -99,8 +99,9 @@ suite('An administrator looks after streams', () => {
   const token = 'token of the test'
 
   async function admin(kit: Kit, method: 'GET' | 'POST', url: string, payload?: object) {
-    const { store, engine, clock, ids, signals } = kit.ctx
+    const { store, engine, clock, ids, signals, everywhere } = kit.ctx
     await using server = createAdminServer({
+      everywhere,
       store,
       engine,
       clock,

@@ -176,8 +176,9 @@ suite('Account linking', () => {
     const browser = kit.browser()
     await link(browser, await signInAt(hub, browser, claims))
     const people = { ...kit.ctx.users, find: async () => undefined }
-    const { store, engine, clock, ids } = kit.ctx
+    const { store, engine, clock, ids, everywhere } = kit.ctx
     await using admin = createAdminServer({
+      everywhere,
       ...{ store, engine, clock, ids, cluster: alone, logger: silentLogger, metrics: createMetrics(), token: 'token', version: '0', baseUrl: '' },
       peers: () => [],
       streams: async () => [],

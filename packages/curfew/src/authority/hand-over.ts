@@ -1,0 +1,202 @@
+import { Readable } from 'node:stream'
+import { timingSafeEqual } from 'node:crypto'
+import { CurfewError, decodePost, decodeRedirect, isCurfewError } from '@curfew/codecs'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { oidcPaths } from './oidc/endpoints.ts'
+import { formPairs, parametersOf, rawQuery } from './request.ts'
+import { formCookie, persistentCookie, sessionCookie } from './sign-on/cookies.ts'
+
+/** A request as it came, for the group that has what it is about. */
+export interface HandedRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly address: string
+  readonly body: Uint8Array
+}
+
+export interface HandedAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly body: Uint8Array
+}
+
+/** Other groups, as requests of browsers and clients need them. */
+export interface HandOver {
+  /** Id of the other group that an identifier belongs to; undefined: this one, or none there is. */
+  groupOf(id: string): string | undefined
+  /** @throws CURFEW_GROUP_UNREACHABLE and other codes of groups */
+  carry(group: string, request: HandedRequest): Promise<HandedAnswer>
+  /** Known to this process only: a request that carries it was handed over to here, and stays here. */
+  readonly mark: string
+}
+
+/** Header with {@link HandOver.mark}. */
+export const handedOverHeader = 'curfew-handed-over'
+
+/** What names the owner: a value that was made there for this one step, or only the browser that a person uses. */
+interface Owner {
+  readonly group: string
+  readonly by: 'step' | 'browser'
+}
+
+/** Belongs to no session: answered where it arrives. `/pf-ws` looks sessions up by itself. */
+const everywhere = /^\/(pf\/|pf-ws\/|\.well-known\/|favicon)/
+/** A sign-in begins here: a group that is away does not keep anybody from signing in at this one. */
+const entrances: ReadonlySet<string> = new Set(['/', '/idp/SSO.saml2', '/idp/startSSO.ping', '/sp/startSSO.ping', oidcPaths.authorization])
+
+/** Steps of one authorization that name nothing but the browser. */
+const innerSteps = [`${oidcPaths.interaction}/`, `${oidcPaths.authorization}/`]
+
+/**
+ * Hands requests over to the group that has the state they are about: its engine, outbox and cookies serve them, and the
+ * answer goes back through here. What comes in by hand-over is never handed on.
+ */
+export function addHandOver(app: FastifyInstance, handOver: HandOver, bodyBytesMax: number): void {
+  const bodies = new WeakMap<FastifyRequest, Buffer>()
+  const isHanded = new WeakSet<FastifyRequest>()
+  app.addHook('onRequest', async (request) => {
+    const mark = request.headers[handedOverHeader]
+    delete request.headers[handedOverHeader]
+    if (typeof mark === 'string' && isSame(mark, handOver.mark)) isHanded.add(request)
+  })
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (isHanded.has(request) || everywhere.test(request.url) || request.headers['content-type'] === undefined) return payload
+    const body = await collect(payload, bodyBytesMax)
+    bodies.set(request, body)
+    readAgain(request, body)
+    return Object.assign(Readable.from([body]), { receivedEncodedLength: body.length })
+  })
+  app.addHook('preHandler', async (request, reply) => {
+    if (isHanded.has(request) || everywhere.test(request.url)) return undefined
+    const body = bodies.get(request) ?? Buffer.alloc(0)
+    const owner = ownerOf(handOver, request, body)
+    if (owner === undefined) return undefined
+    return send(handOver, owner, { request, body }, reply)
+  })
+}
+
+async function send(
+  handOver: HandOver,
+  owner: Owner,
+  { request, body }: { readonly request: FastifyRequest; readonly body: Buffer },
+  reply: FastifyReply
+): Promise<FastifyReply | undefined> {
+  const { method } = request
+  if (method !== 'GET' && method !== 'POST' && method !== 'DELETE' && method !== 'PUT') return undefined
+  try {
+    const answer = await handOver.carry(owner.group, {
+      method,
+      url: request.raw.url ?? '/',
+      headers: present(request.headers),
+      address: request.socket.remoteAddress ?? '',
+      body
+    })
+    // As it is: what this group would add of its own (a cookie, above all) is for requests that it serves.
+    reply.hijack()
+    reply.raw.writeHead(answer.status, { ...present(answer.headers), 'content-length': answer.body.length }).end(answer.body)
+    return reply
+  } catch (error) {
+    const isAway = isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')
+    if (isAway && owner.by === 'browser' && entrances.has(pathOf(request))) return undefined
+    throw error
+  }
+}
+
+/** Of one connection only. */
+const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'te', 'trailer'])
+
+function present(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]): [string, string | string[]][] =>
+      value === undefined || ofConnection.has(name) ? [] : [[name, typeof value === 'string' ? value : [...value]]]
+    )
+  )
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? ''
+}
+
+/** The most certain word counts: what was made for this step, then the browser. */
+function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Owner | undefined {
+  for (const id of stepIds(request, body)) {
+    const group = id === undefined ? undefined : handOver.groupOf(id)
+    // It names this group, or none: nothing else about the request says more.
+    if (id !== undefined) return group === undefined ? undefined : { group, by: 'step' }
+  }
+  const path = pathOf(request)
+  const inner = innerSteps.some((step) => path.startsWith(step)) ? request.cookies[formCookie] : undefined
+  const browser = request.cookies[sessionCookie] ?? request.cookies[persistentCookie] ?? inner
+  const group = browser === undefined ? undefined : handOver.groupOf(browser)
+  return group === undefined ? undefined : { group, by: 'browser' }
+}
+
+/** Identifiers of ours that stand in this request because it is one step of something. */
+function* stepIds(request: FastifyRequest, body: Buffer): Iterable<string | undefined> {
+  const { nonce, run } = (request.params ?? {}) as { readonly nonce?: string; readonly run?: string }
+  if (run?.startsWith('run_') === true) yield run
+  yield nonce
+  yield* tokensIn(request, body)
+  yield answeredMessage(request)
+}
+
+/** Where clients show codes and tokens. */
+const tokenPaths: ReadonlySet<string> = new Set([oidcPaths.token, oidcPaths.introspection, oidcPaths.revocation, oidcPaths.userinfo])
+
+function* tokensIn(request: FastifyRequest, body: Buffer): Iterable<string | undefined> {
+  const path = pathOf(request)
+  const query = new URLSearchParams(rawQuery(request))
+  if (path === oidcPaths.authorization) yield query.get('request_uri')?.replace(/^urn:ietf:params:oauth:request_uri:/, '') ?? undefined
+  if (/^\/sp\/[^/]+\/cb\.openid$/.test(path)) yield query.get('state') ?? undefined
+  if (!tokenPaths.has(path)) return
+  const form = new URLSearchParams(body.toString('latin1'))
+  for (const name of ['code', 'refresh_token', 'token', 'access_token']) yield tokenId(form.get(name))
+  yield tokenId(/^(?:Bearer|DPoP) (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null)
+}
+
+/** What names a token: an opaque one itself, a readable one its `jti`. Nothing is believed of it but where to look. */
+function tokenId(token: string | null): string | undefined {
+  if (token === null || token === '') return undefined
+  const claims = token.split('.')[1]
+  if (claims === undefined) return token
+  try {
+    const { jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly jti?: unknown }
+    return typeof jti === 'string' ? jti : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The message of ours that a SAML answer in a browser's hands is for. */
+function answeredMessage(request: FastifyRequest): string | undefined {
+  if (parametersOf(request)['SAMLResponse'] === undefined) return undefined
+  try {
+    const received = request.method === 'POST' ? decodePost(formPairs(request)) : decodeRedirect(rawQuery(request))
+    return received.claimed.inResponseTo
+  } catch {
+    // Whoever reads it next says what is wrong with it.
+    return undefined
+  }
+}
+
+async function collect(payload: AsyncIterable<Uint8Array>, max: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let total = 0
+  for await (const chunk of payload) {
+    total += chunk.length
+    if (total > max) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: max })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** For a reader that takes the body from the connection itself: it finds what was read already. */
+function readAgain(request: FastifyRequest, body: Buffer): void {
+  Object.defineProperties(request.raw, { readable: { value: true, configurable: true }, iterator: { value: () => Readable.from([body]), configurable: true } })
+}
+
+function isSame(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

@@ -1,0 +1,81 @@
+import { isCurfewError } from '@curfew/codecs'
+import { type Group, groupOf } from '../core/group.ts'
+import type { SessionId } from '../core/ids.ts'
+import type { Everywhere, Found } from '../stores/everywhere.ts'
+import type { Store } from '../stores/store.ts'
+import type { SessionsThere } from './session-calls.ts'
+
+export interface AllGroupsDeps {
+  readonly others: readonly Group[]
+  readonly there: SessionsThere
+  readonly store: Store
+  /** Looks in the store of this group only. */
+  readonly local: Everywhere
+  /** The session behind an index that was made here for this peer. */
+  readonly openIndex: (peerId: string, sessionIndex: string) => SessionId | undefined
+}
+
+/** The other group that an identifier belongs to; undefined: this one, or none there is. */
+export function otherGroupOf(others: readonly Group[], id: string): Group | undefined {
+  const letter = groupOf(id)
+  return letter === undefined ? undefined : others.find((group) => group.letter === letter)
+}
+
+/** Looks for sessions here and in every other group. */
+export function createEverywhere({ others, there, local, openIndex }: AllGroupsDeps): Everywhere {
+  const ask = async <T>(here: Promise<Found<T>>, groups: readonly Group[], question: (group: string) => Promise<readonly T[]>): Promise<Found<T>> => {
+    const answers = await Promise.all(groups.map(async ({ id }) => ({ id, found: await question(id).catch(unlessUnreached) })))
+    const { found } = await here
+    return {
+      found: [...found, ...answers.flatMap((answer) => answer.found ?? [])],
+      unreached: answers.filter((answer) => answer.found === undefined).map(({ id }) => id)
+    }
+  }
+  return {
+    byUser: (userKey) => ask(local.byUser(userKey), others, (group) => there.byUser(group, userKey)),
+    byName: (peerId, value) => ask(local.byName(peerId, value), others, (group) => there.find(group, { by: 'name', peerId, value })),
+    byIndex: (peerId, value) => {
+      const own = openIndex(peerId, value)
+      const owner = own === undefined ? undefined : otherGroupOf(others, own)
+      const groups = own === undefined ? others : owner === undefined ? [] : [owner]
+      return ask(local.byIndex(peerId, value), groups, (group) => there.find(group, { by: 'index', peerId, value }))
+    },
+    byAddress: (address, attributes) => ask(local.byAddress(address, attributes), others, (group) => there.byAddress(group, address, attributes)),
+    live: (query) => ask(local.live(query), others, (group) => there.live(group, query))
+  }
+}
+
+/** What a group that does not answer has is not known; any other failure is one. */
+function unlessUnreached(error: unknown): undefined {
+  if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return undefined
+  throw error
+}
+
+/** The store, with the sessions and runs of other groups read where they are. Everything else stays here. */
+export function withFarReads({ others, there, store }: Pick<AllGroupsDeps, 'others' | 'there' | 'store'>): Store {
+  const reads: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch'> = {
+    async getSession(id) {
+      const group = otherGroupOf(others, id)
+      return group === undefined ? store.getSession(id) : (await there.read(group.id, id))?.session
+    },
+    async getParticipants(id) {
+      const group = otherGroupOf(others, id)
+      return group === undefined ? store.getParticipants(id) : ((await there.read(group.id, id))?.participants ?? [])
+    },
+    async getRun(id) {
+      const group = otherGroupOf(others, id)
+      return group === undefined ? store.getRun(id) : there.readRun(group.id, id)
+    },
+    async touch(id, lastActivityAtMs, idleExpiresAtMs) {
+      const group = otherGroupOf(others, id)
+      return group === undefined ? store.touch(id, lastActivityAtMs, idleExpiresAtMs) : there.touch(group.id, id, lastActivityAtMs, idleExpiresAtMs)
+    }
+  }
+  return new Proxy(store, {
+    get(target, name) {
+      const own: unknown = Reflect.get(reads, name)
+      const value: unknown = own ?? Reflect.get(target, name, target)
+      return typeof value === 'function' && own === undefined ? (value.bind(target) as unknown) : value
+    }
+  })
+}

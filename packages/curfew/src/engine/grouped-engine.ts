@@ -1,0 +1,98 @@
+import { isCurfewError } from '@curfew/codecs'
+import type { SessionsThere } from '../cluster/session-calls.ts'
+import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
+import type { RunId, SessionId } from '../core/ids.ts'
+import type { LogoutRun } from '../core/run.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Engine } from './engine.ts'
+
+/** Other groups, as endings need them. */
+export interface EngineGroups {
+  /** Ids of the other groups. */
+  readonly others: readonly string[]
+  /** The other group that a session or a run belongs to; undefined: this one. */
+  readonly groupOf: (id: SessionId | RunId) => string | undefined
+  readonly there: Pick<SessionsThere, 'end' | 'readRun' | 'apply' | 'retry'>
+}
+
+/** How often a run of another group is looked at while somebody waits for it. */
+const lookMs = 250
+
+/**
+ * The engine of this group, with each session ended and each run changed by the engine of the group that has it: plan, store,
+ * outbox and leases stay together. A group that does not answer keeps nothing from ending elsewhere; one session of it alone
+ * is an error.
+ */
+export function createGroupedEngine(engine: Engine, { others, groupOf, there }: EngineGroups, clock: Clock): Engine {
+  const endIn = async (group: string, request: EndRequest): Promise<EndSummary> => {
+    try {
+      return await there.end(group, request)
+    } catch (error) {
+      if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return { ended: [], already: [], unknown: [], unreached: [group] }
+      throw error
+    }
+  }
+  return {
+    ...engine,
+    async endSessions(request) {
+      const { scope } = request
+      switch (scope.kind) {
+        case 'session': {
+          const group = groupOf(scope.sessionId)
+          return group === undefined ? engine.endSessions(request) : there.end(group, request)
+        }
+        case 'sessions': {
+          const byGroup = Map.groupBy(scope.sessionIds, groupOf)
+          return merged(
+            await Promise.all(
+              [...byGroup].map(([group, sessionIds]) => {
+                const part: EndRequest = { ...request, scope: { kind: 'sessions', sessionIds } }
+                return group === undefined ? engine.endSessions(part) : endIn(group, part)
+              })
+            )
+          )
+        }
+        case 'user':
+          return merged(await Promise.all([engine.endSessions(request), ...others.map((group) => endIn(group, request))]))
+      }
+    },
+    async apply(runId, event) {
+      const group = groupOf(runId)
+      return group === undefined ? engine.apply(runId, event) : there.apply(group, runId, event)
+    },
+    async retry(runId, deliveryId, by) {
+      const group = groupOf(runId)
+      return group === undefined ? engine.retry(runId, deliveryId, by) : there.retry(group, runId, deliveryId, by)
+    },
+    async waitFor(runId, until, deadlineMs) {
+      const group = groupOf(runId)
+      if (group === undefined) return engine.waitFor(runId, until, deadlineMs)
+      return waitThere(() => there.readRun(group, runId), until, deadlineMs, clock)
+    }
+  }
+}
+
+async function waitThere(
+  read: () => Promise<LogoutRun | undefined>,
+  until: (run: LogoutRun) => boolean,
+  deadlineMs: number,
+  clock: Clock
+): Promise<LogoutRun | undefined> {
+  for (;;) {
+    const run = await read()
+    if (run === undefined || until(run) || clock.nowMs() >= deadlineMs) return run
+    await new Promise<void>((resolve) => {
+      clock.after(Math.min(lookMs, Math.max(0, deadlineMs - clock.nowMs())), resolve)
+    })
+  }
+}
+
+function merged(parts: readonly EndSummary[]): EndSummary {
+  const unreached = parts.flatMap((part) => part.unreached ?? [])
+  return {
+    ended: parts.flatMap(({ ended }) => ended),
+    already: parts.flatMap(({ already }) => already),
+    unknown: parts.flatMap(({ unknown }) => unknown),
+    ...(unreached.length === 0 ? {} : { unreached })
+  }
+}
