@@ -27,7 +27,8 @@ export function decodeSoap(bytes: Uint8Array): Received {
   const document = parseXml(bytes, 'message')
   const { root } = document
   if (!is(root, ns.soap, 'Envelope')) throw new CurfewError('CURFEW_SAML_SOAP', { why: 'no SOAP 1.1 envelope' })
-  const parts = childElements(root)
+  // Between Header and Body nothing means anything: SimpleSAMLphp up to 2.0 writes a backslash there.
+  const parts = root.children.filter((child) => typeof child !== 'string')
   const header = is(parts[0], ns.soap, 'Header') ? parts[0] : undefined
   const body = parts[header === undefined ? 0 : 1]
   if (!is(body, ns.soap, 'Body') || parts.length !== (header === undefined ? 1 : 2)) throw new CurfewError('CURFEW_SAML_SOAP', { why: 'no single Body' })

@@ -148,6 +148,19 @@ suite('SAML Core 3.5.1: ArtifactResolve', () => {
     )
   })
 
+  test('is read from an envelope with text beside the Body, as SimpleSAMLphp 1.19 writes it, and with none in the Body', () => {
+    const xml = signEnvelopedSync(parts, partnerKey.signing)
+    const envelope = (before: string, inside: string): Buffer =>
+      Buffer.from(
+        `<soap-env:Envelope xmlns:soap-env="http://schemas.xmlsoap.org/soap/envelope/">${before}<soap-env:Header/><soap-env:Body>${inside}${xml}</soap-env:Body></soap-env:Envelope>`
+      )
+    assert.equal(verifyArtifactResolve(decodeSoap(envelope('\\\n        ', '')), peer).artifact, artifact)
+    assert.equal(
+      codeOf(() => decodeSoap(envelope('', '\\'))),
+      'CURFEW_XML_TEXT_UNEXPECTED'
+    )
+  })
+
   test('unsigned it comes from nobody', () => {
     assert.equal(
       codeOf(() => verifyArtifactResolve(decodeSoap(Buffer.from(encodeSoap(unsigned(parts)))), peer)),

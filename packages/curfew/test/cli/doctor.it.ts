@@ -103,6 +103,16 @@ suite('curfew doctor while no server runs', { timeout: 60_000 }, () => {
     assert.equal(existsSync(join(folder, 'data/curfew.db')), false)
   })
 
+  test('asks where artifacts of an application are exchanged', async () => {
+    const saml = { id: 'payroll', protocol: 'saml', metadata: { url: `${partner.origin}/saml` } }
+    configure([{ ...saml, artifactResolution: [{ url: `${partner.origin}/ars` }, { url: 'http://127.0.0.1:1/ars', index: 5 }] }])
+    const { checks } = await doctor()
+    assert.equal(checks['payroll: artifacts of index 0']?.verdict, 'ok')
+    assert.match(checks['payroll: artifacts of index 5']?.why ?? '', /does not answer/)
+    configure([{ ...saml, slo: [{ binding: 'artifact', url: `${partner.origin}${partner.slo}` }] }])
+    assert.match((await doctor()).checks['payroll: artifacts']?.why ?? '', /no address to exchange/)
+  })
+
   test('looks at one connection only, and says what was probably meant by another name', async () => {
     configure([
       { id: 'payroll', protocol: 'saml', metadata: { url: `${partner.origin}/saml` } },

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { bindingUri } from '@curfew/codecs'
+import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { openOn } from '../stores/redis/opened.ts'
+import { type Server, skipReason, startServer } from '../stores/redis/servers.ts'
+import { carriedTo, createArtifactPeer } from './artifact-peer.ts'
+import { createFakeClock } from './fake-clock.ts'
+import { authorityPair, createKit, type Kit, type KitOptions, signIn } from './kit.ts'
+import { clientOf, codeFor, exchange } from './oidc/relying-party.ts'
+import { settingsOf } from './opentoken/application.ts'
+import { artifactSettings } from './saml/artifact-kit.ts'
+
+/** Two nodes of one authority, each with its own way to the store where the store has several. */
+interface Nodes extends AsyncDisposable {
+  readonly a: Kit
+  readonly b: Kit
+}
+
+const attempts = 100
+const reference = { username: 'app', password: 'app secret' }
+
+async function createNodes(stores: readonly [Store, Store]): Promise<Nodes> {
+  const clock = createFakeClock(Temporal.Now.instant().epochMilliseconds)
+  const options: KitOptions = {
+    clock,
+    clients: [clientOf('wiki')],
+    adapters: { applications: [settingsOf('forms', { transport: 'reference', reference })] }
+  }
+  const a = await createKit({ ...options, store: stores[0], partners: { payroll: artifactSettings('payroll') } })
+  const { settings, pair } = a.partner('payroll')
+  const b = await createKit({ ...options, store: stores[1], partners: {}, connections: [{ settings, certificatePem: pair.certificatePem }] })
+  return {
+    a,
+    b,
+    async [Symbol.asyncDispose]() {
+      await a[Symbol.asyncDispose]()
+      await b[Symbol.asyncDispose]()
+    }
+  }
+}
+
+/** A hundred at once, half of them at either node: how many got it. */
+async function winners({ a, b }: Nodes, use: (kit: Kit) => Promise<boolean>): Promise<number> {
+  const results = await Promise.all(Array.from({ length: attempts }, (_, i) => use(i % 2 === 0 ? a : b)))
+  return results.filter(Boolean).length
+}
+
+function oneTimeValues(open: () => Promise<readonly [Store, Store]>): void {
+  test('AC-195 of a hundred resolutions of an artifact at two nodes exactly one gets the message', async () => {
+    await using nodes = await createNodes(await open())
+    const { a } = nodes
+    const browser = a.browser()
+    await signIn(browser, '/')
+    const { artifact } = carriedTo(await browser.get(await a.partner('payroll').ssoRedirect({ protocolBinding: bindingUri('artifact') })))
+    const peer = createArtifactPeer(a.partner('payroll'), a.clock, authorityPair)
+    const resolved = (kit: Kit): Promise<boolean> =>
+      peer.resolve(kit.app, '/idp/ARS.ssaml2', artifact).then(
+        () => true,
+        (error: { readonly code?: string }) => error.code !== 'CURFEW_SAML_ARTIFACT_UNRESOLVED'
+      )
+    assert.equal(await winners(nodes, resolved), 1)
+  })
+
+  test('AC-195 of a hundred exchanges of an authorization code at two nodes exactly one gets tokens', async () => {
+    await using nodes = await createNodes(await open())
+    const code = await codeFor(nodes.a, nodes.a.browser(), 'wiki')
+    const exchanged = async (kit: Kit): Promise<boolean> => (await exchange(kit, 'wiki', code)).statusCode === 200
+    assert.equal(await winners(nodes, exchanged), 1)
+  })
+
+  test('AC-195 of a hundred pick-ups of a reference at two nodes exactly one gets the attributes', async () => {
+    await using nodes = await createNodes(await open())
+    const browser = nodes.a.browser()
+    await signIn(browser, '/')
+    const { headers } = await browser.get('/sp/startSSO.ping?SpSessionAuthnAdapterId=forms')
+    const ref = new URL(String(headers.location)).searchParams.get('REF') ?? ''
+    const as = { 'ping.uname': 'app', 'ping.pwd': 'app secret', 'ping.instanceid': 'forms' }
+    const pickedUp = async (kit: Kit): Promise<boolean> =>
+      (await kit.app.inject({ method: 'GET', url: `/ext/ref/pickup?REF=${ref}`, headers: { accept: 'application/json', ...as } })).statusCode === 200
+    assert.equal(await winners(nodes, pickedUp), 1)
+  })
+}
+
+suite('One-time values on SQLite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-once-'))
+  const stores: Store[] = []
+  after(async () => {
+    for (const store of stores) await store[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true })
+  })
+  oneTimeValues(async () => {
+    const store = await openSqliteStore({ file: join(folder, `curfew${stores.length}.db`), capacity: 1000 })
+    stores.push(store)
+    return [store, store]
+  })
+})
+
+suite('One-time values on Redis', { skip: skipReason }, () => {
+  let server: Server | undefined
+  const stores: Store[] = []
+  before(async () => {
+    server = await startServer()
+  })
+  after(async () => {
+    for (const store of stores) await store[Symbol.asyncDispose]()
+    await server?.stop()
+  })
+  oneTimeValues(async () => {
+    const servers = [server ?? assert.fail()]
+    const prefix = `once${stores.length}:`
+    const pair = [await openOn(servers, { prefix }), await openOn(servers, { prefix })] as const
+    stores.push(...pair)
+    return pair
+  })
+})
