@@ -298,6 +298,19 @@ function regionsOn(kind: StoreKind, base: number): void {
       await endAll(world)
     })
 
+    test('AC-192 a node that comes back has every revocation of the other region from its first answer on', async () => {
+      await world.goTo(0)
+      const browser = new PlainBrowser()
+      await world.signIn(browser, 'payroll')
+      await world.kill(1)
+      await world.ask(0, '/v1/logout', { user: 'ana' })
+      const there = await world.revoked(0)
+      await world.again(1)
+      assert.deepEqual(await world.revoked(1), there)
+      await browser.close()
+      await endAll(world)
+    })
+
     test('a region is killed again and again while the other one works: nothing is passed over and nothing is done twice', async () => {
       await world.goTo(0)
       const browser = new PlainBrowser()

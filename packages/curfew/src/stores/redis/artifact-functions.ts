@@ -43,9 +43,9 @@ end)
 define('artifact_drop', true, function(P, a)
   local k = P .. 'a:' .. a[1]
   if a[2] ~= '' and redis.call('HGET', k, 'g') ~= a[2] then beat(P) return 0 end
-  local until_ = redis.call('HGET', k, 'u')
+  local until_ = a[3] and a[3] ~= '' and redis.call('HGET', k, 'u')
   local dropped = redis.call('DEL', k)
-  if until_ and a[3] and a[3] ~= '' then
+  if until_ then
     add_gone(P, a[1], until_)
     tell(P, a[3] .. ',"untilMs":' .. until_ .. '}')
   end

@@ -134,8 +134,8 @@ function endingOf(
 function touchWrites(db: Database, { teller }: SessionWriteParts): Pick<SessionHandlers, 'touch'> {
   const known = prepare<ActivityRow>(
     db,
-    `SELECT last_activity_at_ms, idle_expires_at_ms, expires_at_ms, end_doc, created_at_ms, told_at_ms, doc ->> '$.idleTimeoutMs' AS idle_timeout_ms
-     FROM session WHERE id = ?`
+    `SELECT last_activity_at_ms, idle_expires_at_ms, expires_at_ms, end_doc, created_at_ms, told_at_ms,
+       ${teller.group === undefined ? '0' : "doc ->> '$.idleTimeoutMs'"} AS idle_timeout_ms FROM session WHERE id = ?`
   )
   const told = prepare(db, 'UPDATE session SET told_at_ms = ? WHERE id = ?')
   const move = prepare(db, 'UPDATE session SET last_activity_at_ms = ?, idle_expires_at_ms = ?, due_at_ms = ? WHERE id = ?')
