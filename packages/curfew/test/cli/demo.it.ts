@@ -88,7 +88,10 @@ suite('the demo', { timeout: 60_000 }, () => {
     const { code, out } = await curfew(folder, ['demo', '--hosts-line'])
     assert.deepEqual(
       [code, out],
-      [0, '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost\n']
+      [
+        0,
+        '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost board.localhost\n'
+      ]
     )
   })
 
