@@ -93,6 +93,7 @@ export interface GroupingDeps {
   readonly store: Store
   readonly engine: Engine
   readonly clock: Clock
+  readonly logger: Pick<Logger, 'error'>
   /** The session behind an index that was made here for this peer. */
   readonly openIndex: (peerId: string, sessionIndex: string) => SessionId | undefined
 }
@@ -107,7 +108,7 @@ export function joinGroups(
   deps: GroupingDeps,
   authority: () => FastifyInstance
 ): GroupedParts {
-  const { store, engine, clock } = deps
+  const { store, engine, clock, logger } = deps
   const local = inStore(store, () => clock.nowMs())
   if (mode !== 'subclusters') return { store, engine, everywhere: local }
   const there = createSessionsThere(links)
@@ -123,7 +124,17 @@ export function joinGroups(
   serveCarried(links, (request) => carriedOut(authority(), request, mark))
   return {
     store: withFarReads({ others, there, store }),
-    engine: createGroupedEngine(engine, { others: others.map(({ id }) => id), groupOf, there }, clock),
+    engine: createGroupedEngine(
+      engine,
+      {
+        others: others.map(({ id }) => id),
+        groupOf,
+        there,
+        onUnreached: (group, { reason }) =>
+          logger.error({ event: 'group.sessions-go-on', group, reason }, `Group ${group} does not answer: sessions there that should have ended go on`)
+      },
+      clock
+    ),
     everywhere: createEverywhere({ ...deps, others, there, local }),
     handOver: { mark, groupOf, carry: (group, request) => carry(links, group, request) }
   }

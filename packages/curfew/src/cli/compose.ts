@@ -136,7 +136,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const groups = joinGroups(
     groupsOf(config),
     cluster.links,
-    { store, engine, clock, openIndex: indexOpener(settings.locator, connections, clients) },
+    { store, engine, clock, logger, openIndex: indexOpener(settings.locator, connections, clients) },
     () => authority
   )
   const shared = { ...groups, users, clock, ids, metrics, logger, baseUrl: originOf(config) }

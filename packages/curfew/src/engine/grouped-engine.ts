@@ -12,6 +12,8 @@ export interface EngineGroups {
   readonly others: readonly string[]
   /** The other group that a session or a run belongs to; undefined: this one. */
   readonly groupOf: (id: SessionId | RunId) => string | undefined
+  /** A group could not be asked to end what a request means there: its sessions go on. */
+  readonly onUnreached: (group: string, request: EndRequest) => void
   readonly there: Pick<SessionsThere, 'end' | 'readRun' | 'apply' | 'retry'>
 }
 
@@ -23,13 +25,14 @@ const lookMs = 250
  * outbox and leases stay together. A group that does not answer keeps nothing from ending elsewhere; one session of it alone
  * is an error.
  */
-export function createGroupedEngine(engine: Engine, { others, groupOf, there }: EngineGroups, clock: Clock): Engine {
+export function createGroupedEngine(engine: Engine, { others, groupOf, there, onUnreached }: EngineGroups, clock: Clock): Engine {
   const endIn = async (group: string, request: EndRequest): Promise<EndSummary> => {
     try {
       return await there.end(group, request)
     } catch (error) {
-      if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return { ended: [], already: [], unknown: [], unreached: [group] }
-      throw error
+      if (!isCurfewError(error) || !error.code.startsWith('CURFEW_GROUP_')) throw error
+      onUnreached(group, request)
+      return { ended: [], already: [], unknown: [], unreached: [group] }
     }
   }
   return {

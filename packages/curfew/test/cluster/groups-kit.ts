@@ -32,7 +32,12 @@ export async function createTwoGroups(options: KitOptions = {}): Promise<TwoGrou
     join: ({ store, engine, locator, connections, clients }, authority) => {
       const node = nodeOf(wire, self, others, { store, clock })
       links.push(node.links)
-      return joinGroups({ mode: 'subclusters', others }, node.links, { store, engine, clock, openIndex: indexOpener(locator, connections, clients) }, authority)
+      return joinGroups(
+        { mode: 'subclusters', others },
+        node.links,
+        { store, engine, clock, logger: { error() {} }, openIndex: indexOpener(locator, connections, clients) },
+        authority
+      )
     }
   })
   const first = await createKit({ ...options, ...joined(berlin, [paris]) })

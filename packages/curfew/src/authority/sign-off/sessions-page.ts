@@ -1,3 +1,4 @@
+import { CurfewError } from '@curfew/codecs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EndScope } from '../../core/end-sessions.ts'
 import type { SessionId } from '../../core/ids.ts'
@@ -41,6 +42,7 @@ async function change(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   })
   const own = summary.ended.find((ended) => ended.sessionId === session.id)
   if (own !== undefined) return reply.redirect(`/signoff/${own.runId}`, 303)
+  if (summary.unreached !== undefined) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: summary.unreached.join(' ') })
   const done = html`<p class="good" role="status">${t('sessions.ended', { count: summary.ended.length })}</p>`
   return show(deps, session, request, reply, done)
 }
