@@ -1,9 +1,11 @@
 import { race } from './race.ts'
+import { simulateRegions } from './regions.ts'
 import { simulate } from './simulate.ts'
 
 /**
  * `npm run sim -- --seed=N` replays one seed with its trace; `--seeds=K` runs K seeds from `--seed` on.
  * `--race=K` runs K sign-ins that race a logout, from `--seed` on.
+ * `--regions=K` runs K schedules of three regions whose facts are late, lost and repeated, from `--seed` on.
  */
 function numberOption(name: string): number | undefined {
   const text = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1]
@@ -36,7 +38,19 @@ async function simulated(seed: number, showsTrace: boolean): Promise<string | un
 }
 
 const races = numberOption('race')
-if (races === undefined) {
+const regions = numberOption('regions')
+if (regions !== undefined) {
+  await all(
+    regions,
+    'schedules',
+    (seed) =>
+      simulateRegions({ seed }).then(
+        () => undefined,
+        (error: unknown) => String(error)
+      ),
+    (seed) => `--regions=1 --seed=${seed}`
+  )
+} else if (races === undefined) {
   const count = numberOption('seeds') ?? 1
   const showsTrace = process.argv.includes('--trace') || count === 1
   await all(
