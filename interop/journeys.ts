@@ -28,11 +28,16 @@ export interface Journey {
 
 const success = 'urn:oasis:names:tc:SAML:2.0:status:Success'
 const partialLogout = 'urn:oasis:names:tc:SAML:2.0:status:PartialLogout'
+const artifactBinding = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact'
 const signedOutEverywhere = 'You are signed out everywhere'
 const notEverywhere = 'Not everything is signed out'
 
 /** The list that every peer goes through, by one way. */
-export function journeysFor(way: Way, peerIds: readonly { readonly id: string; readonly name: string }[]): readonly Journey[] {
+export function journeysFor(
+  way: Way,
+  peerIds: readonly { readonly id: string; readonly name: string; readonly artifactEntityId?: string }[]
+): readonly Journey[] {
+  const byArtifact = peerIds.filter(({ artifactEntityId }) => way.id === 'published' && artifactEntityId !== undefined)
   const perPeer = (make: (id: string, name: string) => Journey): readonly Journey[] => peerIds.map(({ id, name }) => make(id, name))
   const disturbed = peerIds.filter(({ id }) => way.disturbs.includes(id))
   return [
@@ -44,6 +49,15 @@ export function journeysFor(way: Way, peerIds: readonly { readonly id: string; r
       pace: 'together',
       run: (stage) => fromPeer(stage, peerOf(stage, id))
     })),
+    ...byArtifact.map(
+      ({ id, name }): Journey => ({
+        id: `artifact-${id}`,
+        title: `Sign-in at ${name} by HTTP Artifact, then a logout at the authority`,
+        needsTwo: false,
+        pace: 'together',
+        run: (stage) => signInByArtifact(stage, peerOf(stage, id))
+      })
+    ),
     { id: 'start-slo', title: 'Logout at the authority: /idp/startSLO.ping', needsTwo: false, pace: 'together', run: fromStartSlo },
     { id: 'signoff', title: 'Logout at the authority: /signoff page', needsTwo: false, pace: 'together', run: fromSignOffPage },
     { id: 'cli', title: 'Logout by an administrator on the command line, the browser is not there', needsTwo: false, pace: 'together', run: fromCommandLine },
@@ -89,6 +103,28 @@ async function signOn(stage: Stage): Promise<void> {
   }
   check('no two applications know the user by the same name', new Set(names).size === peers.length && !names.includes(''))
   await stage.authority.command('logout', '--user', user, '--yes')
+}
+
+/** The peer fetches the Response itself, from server to server; the browser carries the artifact alone. */
+async function signInByArtifact(stage: Stage, peer: RealPeer): Promise<void> {
+  const { visitor, authority, user, check, note } = stage
+  const atPeer: { readonly url: string; readonly method: string }[] = []
+  visitor.page.on('request', (request) => {
+    if (request.url().startsWith(peer.origin)) atPeer.push({ url: request.url(), method: request.method() })
+  })
+  const wish = new URLSearchParams({ PartnerSpId: peer.artifactEntityId ?? '', Binding: artifactBinding, TargetResource: peer.protectedUrl })
+  await visitor.open(`${authority.baseUrl}/idp/startSSO.ping?${wish.toString()}`, signInMark)
+  await visitor.signIn(user, authority.password)
+  await visitor.untilShows(peer.insideMark)
+  const carried = atPeer.filter(({ url }) => url.includes('SAMLart='))
+  check(`one artifact went to ${peer.name}, and no message: ${JSON.stringify(atPeer)}`, carried.length === 1 && atPeer.every(({ method }) => method === 'GET'))
+  check(`${peer.name} knows the user`, (await visitor.truthAt(peer)) === 'signed in')
+  check(`${peer.name} got the attribute mail`, (await visitor.page.textContent('#mail')) === `${user}@example.com`)
+  note(peer, 'signed in')
+  await visitor.open(`${authority.baseUrl}/idp/startSLO.ping`, signedOutEverywhere, notEverywhere)
+  const run = await runWhen(stage, `${peer.name} ended`, (it) => it.state === 'done')
+  const { truth, outcome } = await compare(stage, run, peer)
+  check(`${peer.name} has no session any more: ${outcome}`, truth === 'signed out' && outcome === 'ended')
 }
 
 async function fromPeer(stage: Stage, starter: RealPeer): Promise<void> {

@@ -29,6 +29,8 @@ export interface RealPeer {
   readonly outsideMark: string
   /** Address that takes logout messages. */
   readonly logoutUrl: string
+  /** Entity ID of a SAML peer that takes a Response by HTTP Artifact. */
+  readonly artifactEntityId?: string
   /** True when it takes a LogoutRequest by SOAP and obeys, but can't answer it: it has to be asked again. */
   readonly isMuteBySoap: boolean
   /** What this version does that a reader of the matrix has to know. Whole sentences. */

@@ -37,6 +37,7 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: [], package: 'libapache2-mod-php', probe: ['sh', '-c', 'ls /usr/lib/apache2/modules/libphp*.so'] },
     { names: [], package: 'php-xml', probe: ['php', '-r', 'exit(class_exists("DOMDocument") ? 0 : 1);'] },
     { names: [], package: 'php-sqlite3', probe: ['php', '-r', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);'] },
+    { names: [], package: 'php-soap', probe: ['php', '-r', 'exit(extension_loaded("soap") ? 0 : 1);'] },
     { names: [], package: 'simplesamlphp', file: '/usr/share/simplesamlphp/www/index.php' }
   ],
   bench: []

@@ -45,6 +45,7 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     outsideMark: 'Outside of mellon',
     logoutUrl: `${origin}/mellon/logout`,
     metadata: { text: metadata },
+    artifactEntityId: `${origin}/mellon`,
     isMuteBySoap: false,
     known: [
       'Its sessions are in shared memory: it forgets them when it stops.',

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { apacheProgram, giveToApache, packageVersion, startApache } from '../harness/apache.ts'
 import { writeKeyPair } from '../harness/key-pair.ts'
+import { startNameProxy } from '../harness/name-proxy.ts'
 import { type Program, untilAnswers } from '../harness/programs.ts'
 import type { PeerKind, PeerPlace, RealPeer } from '../peer.ts'
 
@@ -39,6 +40,7 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     PORT: String(port),
     PHP_MODULE: phpModule() ?? '',
     AUTHORITY: place.authorityEntityId,
+    NAME_PROXY: String(await startNameProxy()),
     SECRET: randomBytes(24).toString('hex')
   }
   const metadataUrl = `${origin}/simplesaml/module.php/saml/sp/metadata.php/curfew`
@@ -58,6 +60,7 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
     signOutUrl: `${origin}/logout.php`,
     outsideMark: 'Outside of SimpleSAMLphp',
     logoutUrl: `${origin}/simplesaml/module.php/saml/sp/saml2-logout.php/curfew`,
+    artifactEntityId: `${origin}/sp`,
     isMuteBySoap: true,
     known: [
       'A LogoutRequest by SOAP ends the session, but PHP stops before the answer (`saml2-logout.php` calls `setDestination` with an array), so an error page comes instead. Without its word the run asks again through the browser.',

@@ -13,6 +13,9 @@ $config = [
         'validate.logout' => true,
         'redirect.sign' => true,
         'redirect.validate' => true,
+        // The resolver that PHP asks may not know names below .localhost.
+        'saml.SOAPClient.proxyhost' => '127.0.0.1',
+        'saml.SOAPClient.proxyport' => (int) getenv('INTEROP_NAME_PROXY'),
         'SingleLogoutServiceBinding' => [
             'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
             'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
