@@ -176,6 +176,22 @@ suite('A LogoutRequest of ours by HTTP Artifact', () => {
     assert.equal((await kit.store.listRuns({ limit: 1 })).items[0]?.deliveries[0]?.outcome?.kind, 'refused')
   })
 
+  test('goes through a hidden frame as well, and so does the answer', async () => {
+    const world = await createArtifactKit({ payroll: { frames: true } })
+    const { kit, peer } = world
+    await using _kit = kit
+    const { browser } = await signedIn(kit, ['payroll'])
+    await browser.get('/idp/startSLO.ping', { 'sec-fetch-site': 'same-origin' })
+    const run = (await kit.store.listRuns({ limit: 1 })).items[0] ?? assert.fail()
+    const frame = await browser.get(`/signoff/${run.id}/frame/${run.deliveries[0]?.id ?? ''}`)
+    const told = await readRequest(world, 'payroll', frame)
+    const parts = answerParts(kit.partner('payroll').entityId, told, kit.clock.nowMs())
+    const done = await peer('payroll').bring(browser, sloUrl, { binding: 'artifact', parameter: 'SAMLResponse', parts })
+    assert.equal(done.statusCode, 200)
+    assert.match(String(done.headers['content-security-policy']), /frame-ancestors 'self'/)
+    assert.equal((await kit.store.getRun(run.id))?.deliveries[0]?.outcome?.kind, 'ended')
+  })
+
   test('that the partner never fetched, or never answered, is not called signed out', async () => {
     for (const fetches of [false, true]) {
       const world = await createArtifactKit({ payroll: {} })
