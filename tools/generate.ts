@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildProgram } from '../packages/curfew/src/cli/main.ts'
+import { presetNames, presets } from '../packages/curfew/src/config/presets.ts'
 import { configJsonSchema } from '../packages/curfew/src/config/schema.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -72,11 +73,42 @@ function cliReference(): string {
   return `${lines.join('\n').trimEnd()}\n`
 }
 
+/** What each preset sets, and why. */
+function presetReference(): string {
+  const lines = [
+    '# Presets of SAML connections',
+    '',
+    'Generated from the table that the presets are. `preset: adfs` on a connection or identity provider fills settings that are not written there; what is written wins, setting by setting. `curfew config show --origin` names the preset beside each setting that came from it.',
+    '',
+    'SharePoint itself speaks WS-Federation, which Curfew does not; its preset is for a SAML 2.0 connector in front of it. Entra ID signs no LogoutResponse, so its sign-outs stay `unconfirmed`: an unsigned answer is never taken for one. The presets are written from documentation and reports, and were not tried against installations of these products, except SimpleSAMLphp and where [the peers tried](../interop.md) say so.',
+    ''
+  ]
+  for (const name of presetNames) {
+    lines.push(`## \`${name}\``, '', '| as | sets | why | source |', '| --- | --- | --- | --- |')
+    for (const { role, settings, why, source } of presets[name]) {
+      const as = role === 'application' ? 'application' : role === 'identityProvider' ? 'identity provider' : 'both'
+      const sets = Object.entries(settings).map(([key, value]) => `\`${key}: ${shownSetting(value)}\``)
+      lines.push(`| ${as} | ${sets.join(', ')} | ${why} | ${source} |`)
+    }
+    lines.push('')
+  }
+  return `${lines.join('\n').trimEnd()}\n`
+}
+
+function shownSetting(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.join(', ')}]`
+  if (typeof value !== 'object' || value === null) return String(value)
+  return `{ ${Object.entries(value)
+    .map(([key, inner]) => `${key}: ${String(inner)}`)
+    .join(', ')} }`
+}
+
 const schema = configJsonSchema()
 const files: readonly (readonly [string, string])[] = [
   ['schema/config.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
   ['docs/reference/config.md', configReference(schema as JsonSchema)],
-  ['docs/reference/cli.md', cliReference()]
+  ['docs/reference/cli.md', cliReference()],
+  ['docs/reference/presets.md', presetReference()]
 ]
 
 const isCheck = process.argv.includes('--check')

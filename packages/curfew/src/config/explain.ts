@@ -5,7 +5,7 @@ import type { LoadedConfig } from './load.ts'
 export interface ExplainedSetting {
   readonly path: string
   readonly value: unknown
-  /** `curfew.yaml:12`, `env NAME`, `file path` or `default`. */
+  /** `curfew.yaml:12`, `env NAME`, `file path`, `preset NAME` or `default`. */
   readonly origin: string
 }
 
@@ -28,9 +28,11 @@ export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[]
   return out
 }
 
-function originOf({ origins, document, lines, file }: LoadedConfig, path: readonly (string | number)[]): string {
+function originOf({ origins, presets, document, lines, file }: LoadedConfig, path: readonly (string | number)[]): string {
   const secret = origins.get(path.join('.'))
   if (secret !== undefined) return secret.kind === 'env' ? `env ${secret.name}` : `file ${secret.path}`
+  const preset = path.map((_, i) => presets.get(path.slice(0, i + 1).join('.'))).find((name) => name !== undefined)
+  if (preset !== undefined) return `preset ${preset}`
   const offset = rangeOf(document, path)
   return offset === undefined ? 'default' : `${file}:${lines.linePos(offset).line}`
 }

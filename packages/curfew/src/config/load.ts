@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { extPathProblem } from '../core/ext-path.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
+import { type PresetOrigins, withPresets } from './presets.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
 import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
@@ -18,6 +19,8 @@ export interface LoadedConfig {
   readonly lines: LineCounter
   /** Values that came from the environment or from a file, by path. */
   readonly origins: ReadonlyMap<string, SecretOrigin>
+  /** Values that came from the preset of a connection, by path. */
+  readonly presets: PresetOrigins
 }
 
 export type LoadResult = { readonly ok: true; readonly loaded: LoadedConfig } | { readonly ok: false; readonly findings: readonly Finding[] }
@@ -46,7 +49,8 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   if (syntax.length > 0) return { ok: false, findings: syntax }
   const { value, origins, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
   const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
-  const result = configSchema.safeParse(value ?? {})
+  const preset = withPresets(value ?? {})
+  const result = configSchema.safeParse(preset.value)
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
   else findings.push(...duplicates(context, result.data))
   if (result.success)
@@ -58,7 +62,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
     )
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
-  return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins } }
+  return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins, presets: preset.origins } }
 }
 
 /** The configuration of a gateway that runs alone, from its own file or from its part of a whole one. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { accountLinking, idpid, partner } from './partner-schema.ts'
+import { presetNames } from './presets.ts'
 import { path, positive, url, urlOrPath } from './values.ts'
 
 const binding = z.enum(['redirect', 'post', 'artifact', 'soap'])
@@ -32,6 +33,7 @@ export const saml = z
 const samlPartner = {
   ...partner,
   protocol: z.literal('saml'),
+  preset: z.enum(presetNames).optional().describe('Product of the partner: settings for its known ways, see presets.md. What is written here wins.'),
   metadata: z
     .strictObject({
       file: path.optional(),
@@ -52,6 +54,11 @@ const samlPartner = {
     .array(z.strictObject({ url: urlOrPath, index: endpointIndex.optional().describe('The index that stands in artifacts. Default: the place in the list.') }))
     .optional()
     .describe('Where the partner exchanges its artifacts for messages, by SOAP.'),
+  outgoingBindings: z
+    .array(binding)
+    .min(1)
+    .optional()
+    .describe('Of the logout endpoints in its metadata only these are used, in this order. Default: all, server-to-server first.'),
   incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
   profiles: z
     .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })

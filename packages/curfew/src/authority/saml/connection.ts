@@ -256,6 +256,8 @@ function logoutServicesOf(settings: PartnerSettings, role: SPRole | IDPRole | un
     const binding = bindingFromUri(slo.binding)
     return binding === undefined ? [] : [service(settings, binding, slo.location, slo.responseLocation)]
   })
+  const wanted = settings.outgoingBindings
+  if (wanted !== undefined) return wanted.flatMap((binding) => published.filter((slo) => slo.binding === binding))
   return published.toSorted((a, b) => publishedRank[a.binding] - publishedRank[b.binding])
 }
 

@@ -86,6 +86,8 @@ export interface PartnerSettings extends EncryptionSettings {
   readonly baseUrl?: string | undefined
   readonly slo?: readonly LogoutServiceSettings[] | undefined
   readonly artifactResolution?: readonly ArtifactResolutionSettings[] | undefined
+  /** Of the published logout endpoints only these, in this order; absent: all. */
+  readonly outgoingBindings?: readonly Binding[] | undefined
   readonly incomingBindings?: readonly Binding[] | undefined
   readonly profiles?: { readonly [P in keyof Profiles]?: boolean | undefined } | undefined
   /** SAML attribute name to attribute of the user. */
