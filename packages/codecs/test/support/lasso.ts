@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import {
+  bindingUri,
+  certificateBase64,
+  createSeal,
+  type Decryption,
+  type EntityDescriptor,
+  makeDecryptionKey,
+  type PeerKeys,
+  type SigningKey,
+  serialiseMetadata,
+  verificationKeyFromCertificate
+} from '../../src/index.ts'
+
+export const ours = 'https://login.example'
+export const ourUrls = { sso: `${ours}/sso`, slo: `${ours}/slo`, soap: `${ours}/soap`, acs: `${ours}/acs` }
+
+/** What lasso answered: fields of a message, or why it refused. */
+export interface LassoAnswer {
+  readonly error?: string
+  readonly url?: string
+  readonly body?: string
+  readonly id?: string
+  readonly nameId?: string
+  readonly sessionIndex?: string
+  readonly issuer?: string
+  readonly status?: string
+}
+
+interface Entity {
+  readonly entityId: string
+  readonly signing: SigningKey
+  /** What the other side checks with. */
+  readonly keys: PeerKeys
+  readonly decrypting: KeyObject
+}
+
+/** A running lasso as service provider and as identity provider, and keys of ours that it knows. */
+export interface Lasso extends AsyncDisposable {
+  readonly own: Entity
+  readonly sp: Entity
+  readonly idp: Entity
+  ask(command: Readonly<Record<string, unknown>>): Promise<LassoAnswer>
+  /** Encrypts for lasso's service provider or identity provider. */
+  sealFor(entity: Entity): ReturnType<typeof createSeal>
+}
+
+export async function startLasso(): Promise<Lasso> {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-lasso-'))
+  const own = entity(folder, 'own', ours)
+  const sp = entity(folder, 'sp', 'urn:lasso:sp')
+  const idp = entity(folder, 'idp', 'urn:lasso:idp')
+  metadata(folder, 'ours', ours, own, folder)
+  metadata(folder, 'sp', sp.entityId, sp, folder)
+  metadata(folder, 'idp', idp.entityId, idp, folder)
+  const program = fileURLToPath(new URL('lasso-partner.py', import.meta.url))
+  const child = spawn('/usr/bin/python3', [program, folder, ours], { stdio: ['pipe', 'pipe', 'ignore'] })
+  return talk(child, { own, sp, idp }, folder)
+}
+
+function talk(child: ChildProcess, entities: Pick<Lasso, 'own' | 'sp' | 'idp'>, folder: string): Lasso {
+  assert.ok(child.stdout !== null && child.stdin !== null)
+  const waiting: ((answer: LassoAnswer) => void)[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(JSON.parse(line) as LassoAnswer))
+  child.on('exit', () => {
+    for (const tell of waiting) tell({ error: 'lasso stopped' })
+  })
+  const { stdin } = child
+  return {
+    ...entities,
+    ask: (command) =>
+      new Promise((resolve) => {
+        waiting.push(resolve)
+        stdin.write(`${JSON.stringify(command)}\n`)
+      }),
+    sealFor: ({ decrypting, entityId }) =>
+      createSeal({ key: createPublicKey(decrypting), content: 'aes-256-gcm', transport: 'rsa-oaep', recipient: entityId }, (count) => randomBytes(count)),
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Keys made by OpenSSL: lasso wants certificates. */
+function entity(folder: string, name: string, entityId: string): Entity {
+  const made = (what: string): { key: string; certificate: string } => {
+    const [key, certificate] = [join(folder, `${what}.key`), join(folder, `${what}.crt`)]
+    const { status, error } = spawnSync('openssl', [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-subj',
+      `/CN=${name}`,
+      '-days',
+      '30',
+      '-keyout',
+      key,
+      '-out',
+      certificate
+    ])
+    assert.equal(error, undefined, 'openssl must be on the path')
+    assert.equal(status, 0)
+    return { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') }
+  }
+  const signing = made(name)
+  const decrypting = createPrivateKey(made(`${name}.decrypt`).key)
+  return {
+    entityId,
+    signing: { key: createPrivateKey(signing.key), algorithm: 'rsa-sha256', certificate: certificateBase64(signing.certificate) },
+    keys: { entityId, keys: [verificationKeyFromCertificate(signing.certificate)] },
+    decrypting
+  }
+}
+
+function metadata(folder: string, file: string, entityId: string, { signing }: Entity, keys: string): void {
+  const prefix = file === 'ours' ? 'own' : file
+  const encryption = certificateBase64(readFileSync(join(keys, `${prefix}.decrypt.crt`), 'utf8'))
+  const base = file === 'ours' ? ours : `https://${file}.example`
+  const role = {
+    keys: [
+      { use: 'signing' as const, certificates: [signing.certificate ?? ''] },
+      { use: 'encryption' as const, certificates: [encryption] }
+    ],
+    nameIdFormats: ['urn:oasis:names:tc:SAML:2.0:nameid-format:persistent'],
+    singleLogoutServices: [
+      { binding: bindingUri('redirect'), location: `${base}/slo` },
+      { binding: bindingUri('post'), location: `${base}/slo` },
+      { binding: bindingUri('soap'), location: `${base}/soap` }
+    ]
+  }
+  const descriptor: EntityDescriptor = {
+    id: '_m',
+    entityId,
+    ...(file === 'sp'
+      ? {}
+      : { idp: { ...role, singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${base}/sso` }], wantAuthnRequestsSigned: true } }),
+    ...(file === 'idp'
+      ? {}
+      : {
+          sp: {
+            ...role,
+            assertionConsumerServices: [{ binding: bindingUri('post'), location: `${base}/acs`, index: 0, isDefault: true }],
+            authnRequestsSigned: true,
+            wantAssertionsSigned: true
+          }
+        })
+  }
+  const { head, tail } = serialiseMetadata(descriptor)
+  writeFileSync(join(folder, `${file}.xml`), head + tail)
+}
+
+/** What we open with: lasso encrypts with AES-CBC only. */
+export function decryptionOf({ decrypting, entityId }: Entity): Decryption {
+  return { keys: [makeDecryptionKey(decrypting)], recipient: entityId, allowsCbc: true }
+}
