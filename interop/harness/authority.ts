@@ -32,7 +32,7 @@ export interface Authority {
   readonly password: string
   metadata(): Promise<string>
   /** Starts anew with these connections; sessions and runs stay. */
-  restartWith(connections: readonly object[]): Promise<void>
+  restartWith(connections: readonly object[], identityProviders?: readonly object[]): Promise<void>
   /** One command of its command line. */
   command(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>
   /** Runs of one user, the latest first. */
@@ -72,9 +72,9 @@ export async function startAuthority(setup: AuthoritySetup): Promise<Authority> 
   if (made.code !== 0) throw new Error(`curfew init failed: ${made.err}`)
   writeUsers(folder, setup.users)
   let program: Program | undefined
-  const restartWith = async (connections: readonly object[]): Promise<void> => {
+  const restartWith = async (connections: readonly object[], identityProviders: readonly object[] = []): Promise<void> => {
     await program?.stop()
-    writeConfig(setup, connections)
+    writeConfig(setup, connections, identityProviders)
     program = programs.start({
       name: 'authority',
       command: process.execPath,
@@ -112,7 +112,7 @@ function writeUsers(folder: string, names: readonly string[]): void {
   writeFileSync(file, stringify({ users: more }))
 }
 
-function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connections: readonly object[]): void {
+function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connections: readonly object[], identityProviders: readonly object[]): void {
   const file = join(folder, 'curfew.yaml')
   const config = parse(readFileSync(file, 'utf8')) as Record<string, object>
   const next = {
@@ -122,7 +122,8 @@ function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connect
     sessions: { ...config['sessions'], idleMinutes },
     logout: logoutPolicy,
     outbound: { allowPrivate: ['127.0.0.0/8'], hosts: Object.fromEntries(hosts.map((host) => [host, '127.0.0.1'])) },
-    connections
+    connections,
+    identityProviders
   }
   writeFileSync(file, stringify(next), { mode: 0o600 })
 }

@@ -11,6 +11,9 @@ export type Truth = 'signed in' | 'signed out' | 'no answer'
  */
 export type BrowserMode = 'usual' | 'no-third-party-cookies' | 'no-scripts'
 
+/** Where a person is signed in or not. */
+type Place = Pick<RealPeer, 'name' | 'protectedUrl' | 'insideMark'>
+
 /** One person with one browser profile. */
 export interface Visitor {
   readonly page: Page
@@ -22,7 +25,7 @@ export interface Visitor {
   signIn(user: string, password: string): Promise<void>
   press(selector: string): Promise<void>
   /** Asks the peer with this browser's cookies, without the browser: nothing is started by looking. */
-  truthAt(peer: RealPeer): Promise<Truth>
+  truthAt(peer: Place): Promise<Truth>
   close(): Promise<void>
 }
 
@@ -99,7 +102,7 @@ async function contentOf(page: Page, last: string): Promise<string> {
   }
 }
 
-async function truthAt(context: BrowserContext, peer: RealPeer): Promise<Truth> {
+async function truthAt(context: BrowserContext, peer: Place): Promise<Truth> {
   const cookies = await context.cookies(peer.protectedUrl)
   const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
   try {

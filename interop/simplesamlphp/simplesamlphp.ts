@@ -23,7 +23,7 @@ export const simplesamlphp: PeerKind = {
   launch
 }
 
-function phpModule(): string | undefined {
+export function phpModule(): string | undefined {
   const found = existsSync(modules) ? readdirSync(modules).find((name) => /^libphp[\d.]*\.so$/.test(name)) : undefined
   return found === undefined ? undefined : join(modules, found)
 }
@@ -37,6 +37,8 @@ async function launch(place: PeerPlace): Promise<RealPeer> {
   writeFileSync(join(folder, 'metadata/authority.xml'), place.authorityMetadata)
   giveToApache(folder)
   const environment = {
+    HOST: 'ssp.localhost',
+    USERS: '',
     PORT: String(port),
     PHP_MODULE: phpModule() ?? '',
     AUTHORITY: place.authorityEntityId,

@@ -1,0 +1,123 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+import { findProgram } from '../../tools/system-deps.ts'
+import { type Authority, startAuthority } from '../harness/authority.ts'
+import { freePorts } from '../harness/ports.ts'
+import { createPrograms, type Programs } from '../harness/programs.ts'
+import { createVisitor } from '../harness/visitor.ts'
+import { mellon } from '../mellon/mellon.ts'
+import { openidClient } from '../openid-client/openid-client.ts'
+import type { PeerKind, RealPeer } from '../peer.ts'
+import { simplesamlphpIdp } from '../simplesamlphp-idp/simplesamlphp-idp.ts'
+import { hubJourneys } from './journeys.ts'
+import { hubPage, type HubResult } from './page.ts'
+import type { RealUpstream, UpstreamKind } from './upstream.ts'
+
+/** The second half of `npm run interop`: identity providers of others upstream, applications of others downstream. */
+const upstreams: readonly UpstreamKind[] = [simplesamlphpIdp]
+const applications: readonly PeerKind[] = [mellon, openidClient]
+const totalMsMax = 180_000
+
+async function main(programs: Programs, folder: string): Promise<boolean> {
+  const missing = [...upstreams, ...applications].flatMap((kind) => {
+    const why = kind.missing()
+    return why === undefined ? [] : [`${kind.name}: ${why}`]
+  })
+  const executablePath = findProgram(['chromium-headless-shell', 'chromium', 'google-chrome'])
+  if (executablePath === undefined || missing.length > 0) {
+    console.log(`skip  upstream identity providers: ${executablePath === undefined ? 'no Chromium on this machine' : missing.join(', ')}`)
+    return true
+  }
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--host-resolver-rules=MAP *.localhost 127.0.0.1'] })
+  try {
+    const [port = 0, adminPort = 0, ...ports] = await freePorts(2 + upstreams.length + applications.length)
+    const users = hubJourneys.map((_, i) => `person${i + 1}`)
+    const hosts = [...applications.flatMap((kind) => kind.hosts), ...upstreams.map((kind) => kind.host)]
+    const authority = await startAuthority({ folder: join(folder, 'authority'), port, adminPort, programs, users: [], hosts })
+    const authorityMetadata = await authority.metadata()
+    const place = (id: string, i: number) => ({ folder: join(folder, id), port: ports[i] ?? 0, programs, authorityMetadata })
+    const peers = await Promise.all(applications.map((kind, i) => kind.launch({ ...place(kind.id, i), authorityEntityId: authority.baseUrl })))
+    for (const { id, metadata } of peers)
+      if (metadata !== undefined && 'text' in metadata) writeFileSync(join(authority.folder, 'peers', `${id}.xml`), metadata.text)
+    const results: HubResult[] = []
+    const ups: RealUpstream[] = []
+    for (const [i, kind] of upstreams.entries()) {
+      const at = place(kind.id, applications.length + i)
+      mkdirSync(at.folder, { recursive: true })
+      const upstream = await kind.launch({ ...at, users })
+      ups.push(upstream)
+      await authority.restartWith(peers.map(connectionOf), [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }])
+      console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream`)
+      results.push(...(await walkAll({ authority, browser, upstream, peers, users })))
+    }
+    const { version } = JSON.parse(readFileSync(new URL('../../packages/curfew/package.json', import.meta.url), 'utf8')) as { version: string }
+    writeFileSync(new URL('../../docs/interop-upstream.md', import.meta.url), hubPage({ upstreams: ups, peers, results, version, browser: browser.version() }))
+    const failed = results.filter((result) => !result.isGood).length
+    console.log(`${results.length - failed} passed, ${failed} failed`)
+    return failed === 0
+  } finally {
+    await browser.close()
+  }
+}
+
+function connectionOf({ id, name, client, protectedUrl }: RealPeer): object {
+  const shown = { id, name, homeUrl: protectedUrl }
+  if (client !== undefined) return { ...shown, protocol: 'oidc', ...client.settings, logout: client.logout['back-channel'] }
+  return { ...shown, protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' }, attributes: { mail: 'mail' } }
+}
+
+interface Walk {
+  readonly authority: Authority
+  readonly browser: Browser
+  readonly upstream: RealUpstream
+  readonly peers: readonly RealPeer[]
+  readonly users: readonly string[]
+}
+
+async function walkAll({ authority, browser, upstream, peers, users }: Walk): Promise<readonly HubResult[]> {
+  const results: HubResult[] = []
+  for (const [i, journey] of hubJourneys.entries()) {
+    const visitor = await createVisitor(browser, 'usual')
+    const failures: string[] = []
+    const seen = new Map<string, string[]>()
+    const note = (id: string, text: string): void => void seen.set(id, [...(seen.get(id) ?? []), text])
+    try {
+      const check = (what: string, isGood: boolean): void => void (isGood || failures.push(what))
+      await journey.run({ authority, visitor, upstream, peers, user: users[i] ?? '', check, note })
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error))
+    } finally {
+      await visitor.close()
+    }
+    console.log(`  ${failures.length === 0 ? 'ok  ' : 'FAIL'}  ${journey.title}`)
+    for (const failure of failures) console.log(`        ${failure}`)
+    results.push({ journey, upstream, isGood: failures.length === 0, seen })
+  }
+  return results
+}
+
+const programs = createPrograms()
+const folder = mkdtempSync(join(tmpdir(), 'curfew-interop-'))
+chmodSync(folder, 0o755)
+process.on('exit', () => {
+  programs.killAll()
+  if (process.env['CURFEW_INTEROP_KEEP'] !== '1') rmSync(folder, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+const watchdog = setTimeout(() => {
+  console.log(`given up after ${totalMsMax / 1000} s\n0 passed, 1 failed`)
+  process.exit(1)
+}, totalMsMax)
+let isGood = false
+try {
+  isGood = await main(programs, folder)
+} catch (error) {
+  console.log(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  console.log('0 passed, 1 failed')
+} finally {
+  clearTimeout(watchdog)
+  await programs.stopAll()
+}
+process.exit(isGood ? 0 : 1)

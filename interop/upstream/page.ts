@@ -1,0 +1,54 @@
+import type { RealPeer } from '../peer.ts'
+import type { HubJourney } from './journeys.ts'
+import type { RealUpstream } from './upstream.ts'
+
+/** What became of one journey through one identity provider. */
+export interface HubResult {
+  readonly journey: HubJourney
+  readonly upstream: RealUpstream
+  readonly isGood: boolean
+  /** Per place: what was seen there, one text per look. */
+  readonly seen: ReadonlyMap<string, readonly string[]>
+}
+
+export interface HubPageInput {
+  readonly upstreams: readonly RealUpstream[]
+  readonly peers: readonly RealPeer[]
+  readonly results: readonly HubResult[]
+  readonly version: string
+  readonly browser: string
+}
+
+/** The page `docs/interop-upstream.md`: the same results give the same text. */
+export function hubPage({ upstreams, peers, results, version, browser }: HubPageInput): string {
+  const lines = [
+    '# Interoperability with identity providers upstream',
+    '',
+    'Written by `npm run interop`; do not edit. A browser signs in at an identity provider of another project, through Curfew, to applications of other projects, and signs out. The cells read as in [interop.md](interop.md): what the place itself says about its session, then what the run says; an arrow separates a first look from a later one.',
+    '',
+    '| role | product | version |',
+    '| --- | --- | --- |',
+    ...upstreams.map((one) => `| identity provider | ${one.name} | ${one.version} |`),
+    `| hub | Curfew | ${version} |`,
+    ...peers.map((one) => `| ${one.client === undefined ? 'service provider' : 'relying party'} | ${one.name} | ${one.version} |`),
+    `| browser | Chromium | ${browser} |`,
+    ''
+  ]
+  for (const upstream of upstreams) {
+    const columns = [upstream, ...peers]
+    lines.push(
+      `## ${upstream.name} upstream`,
+      '',
+      `| journey | result | ${columns.map(({ name }) => name).join(' | ')} |`,
+      `| --- | --- |${' --- |'.repeat(columns.length)}`
+    )
+    for (const { journey, isGood, seen } of results.filter((result) => result.upstream === upstream)) {
+      const cells = columns.map(({ id }) => (seen.get(id) ?? []).join(' → '))
+      lines.push(`| ${journey.title} | ${isGood ? 'passed' : '**failed**'} | ${cells.join(' | ')} |`)
+    }
+    lines.push('')
+  }
+  const failed = results.filter((result) => !result.isGood).length
+  lines.push(`${results.length - failed} of ${results.length} journeys passed.`, '')
+  return lines.join('\n')
+}

@@ -1,0 +1,22 @@
+import type { Visitor } from '../harness/visitor.ts'
+import type { PeerPlace, RealPeer } from '../peer.ts'
+
+/** An identity provider of somebody else, which people sign in at. */
+export interface RealUpstream extends Pick<RealPeer, 'id' | 'name' | 'version' | 'origin' | 'protectedUrl' | 'insideMark' | 'signOutUrl' | 'outsideMark'> {
+  /** An entry of `identityProviders`, but for its id and name. */
+  readonly identityProvider: object
+  /** What its sign-in page holds. */
+  readonly signInMark: string
+  /** Fills in and sends its sign-in page. */
+  signIn(visitor: Visitor, user: string): Promise<void>
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface UpstreamKind {
+  readonly id: string
+  readonly name: string
+  readonly host: string
+  missing(): string | undefined
+  launch(place: Pick<PeerPlace, 'folder' | 'port' | 'programs' | 'authorityMetadata'> & { readonly users: readonly string[] }): Promise<RealUpstream>
+}
