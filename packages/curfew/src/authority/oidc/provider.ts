@@ -1,5 +1,6 @@
 import { isCurfewError } from '@curfew/codecs'
 import { type Account, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount } from './account.ts'
 import { artifactAdapter, type OnIssue } from './artifacts.ts'
@@ -86,7 +87,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
     responseTypes: ['code'],
     // Every client has its own name for the user, so that ours, the session, never leaves.
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: (_ctx, accountId, client) => subjectFor(ctx, accountId, client.clientId),
+    pairwiseIdentifier: (oidc, accountId, client) => subjectFor(ctx, accountId, client.clientId, knownUser(oidc, accountId)),
     sectorIdentifierUriValidate: () => false,
     clientAuthMethods: [
       'client_secret_basic',
@@ -171,8 +172,15 @@ function ownClaims(clients: readonly OidcClient[]): readonly string[] {
   return [...new Set(clients.flatMap((client) => Object.keys(client.claims)))].filter((claim) => !standard.has(claim))
 }
 
-async function subjectFor(ctx: AuthorityContext, accountId: string, clientId: string): Promise<string> {
+/** The user whom this request was judged by already; whether the session is still live is looked at before tokens leave. */
+function knownUser(oidc: KoaContextWithOIDC, accountId: string): AccountUser | undefined {
+  const account = oidc.oidc.account as OurAccount | undefined
+  return account?.accountId === accountId ? account.user : undefined
+}
+
+async function subjectFor(ctx: AuthorityContext, accountId: string, clientId: string, judged?: AccountUser): Promise<string> {
   const client = clientOf(ctx, clientId)
+  if (judged !== undefined) return subjectOf(ctx, client, judged)
   const known = (await liveAccount(ctx, accountId)) ?? (await offlineAccount(ctx, accountId, clientId))
   const user = known ?? (client.sessionValidation.checkValidAuthnSession ? undefined : await ctx.store.getSession(accountId as AccountUser['id']))
   if (user === undefined) throw new errors.InvalidGrant('the session has ended')
@@ -257,13 +265,19 @@ function policyOf(ctx: AuthorityContext): interactionPolicy.DefaultPolicy {
   return policy
 }
 
+/** The session of the browser that asks; that it has not ended since is found out when the client is recorded in it. */
+async function browserSession(ctx: AuthorityContext, accountId: string): Promise<Session | undefined> {
+  const session = requestScope.getStore()?.session
+  return session?.id === accountId && isLive(session, ctx.clock.nowMs()) ? session : liveAccount(ctx, accountId)
+}
+
 /** What is issued belongs to a session that is live now: the client is recorded in it first, or nothing is issued. */
 export function onIssue(ctx: AuthorityContext): OnIssue {
   return async (kind, payload) => {
     if (kind !== 'AuthorizationCode' && kind !== 'RefreshToken') return
     const { accountId = '', clientId = '' } = payload
     const client = clientOf(ctx, clientId)
-    const session = await liveAccount(ctx, accountId)
+    const session = kind === 'AuthorizationCode' ? await browserSession(ctx, accountId) : await liveAccount(ctx, accountId)
     const isOffline = payload.scope?.split(' ').includes('offline_access') ?? false
     if (session === undefined) {
       if (kind === 'RefreshToken' && isOffline && (await offlineAccount(ctx, accountId, clientId)) !== undefined) return

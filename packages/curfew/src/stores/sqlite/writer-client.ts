@@ -128,6 +128,6 @@ function queueOf(post: (message: ToWriter) => void): (item: Request | 'close') =
     requests.push(item)
     if (scheduled) return
     scheduled = true
-    queueMicrotask(flush)
+    setImmediate(flush)
   }
 }
