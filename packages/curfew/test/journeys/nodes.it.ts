@@ -33,6 +33,8 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
   let installation: Installation
   let applications: DemoApplications
   let balancer: TcpServer
+  /** The one node that the balancer leads to; absent: both. */
+  let pinned: number | undefined
 
   suite(name, { skip: skipReason }, () => {
     before(async () => {
@@ -61,6 +63,33 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
       assert.equal(outcomeOf(run, 'chat'), 'unconfirmed')
       assert.equal(outcomeOf(run, 'device'), 'not-asked')
     })
+
+    for (const [issues, ends] of [
+      [0, 1],
+      [1, 0]
+    ] as const)
+      test(`AC-005 ${topology === 'cluster' ? 'AC-010' : 'AC-012'} what node ${issues} issued, node ${ends} signs out, by SOAP where a partner has nothing else`, async () => {
+        pinned = issues
+        const browser = await signInEverywhere()
+        pinned = undefined
+        await browser.close()
+        await logout(nodeAt(ends))
+        const run = await settledRun(nodeAt(ends))
+        const soap = run.deliveries.find(({ peer }) => peer === 'intranet')
+        assert.deepEqual([soap?.channels, soap?.outcome], [['server/soap'], 'ended'])
+        assert.equal(
+          applications.applications
+            .find(({ id }) => id === 'intranet')
+            ?.journal.entries()
+            .at(-1)?.event,
+          'signed-out'
+        )
+        for (const id of ['payroll', 'legacy', 'wiki', 'chat'])
+          assert.ok(
+            run.deliveries.some(({ peer }) => peer === id),
+            id
+          )
+      })
 
     for (const afterMs of [0, 3, 8, 20]) {
       test(`the node that has a run is killed ${afterMs} ms after it was asked for: the other one finishes it`, async () => {
@@ -136,8 +165,8 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     let turn = 0
     const server = createServer((socket) => {
       turn += 1
-      const first = nodeAt(turn % 2)
-      const other = nodeAt((turn + 1) % 2)
+      const first = nodeAt(pinned ?? turn % 2)
+      const other = nodeAt((pinned ?? turn + 1) % 2)
       const target = first.process.exitCode === null && first.process.signalCode === null ? first : other
       const upstream = connect(target.port, '127.0.0.1')
       socket.pipe(upstream).pipe(socket)
