@@ -79,7 +79,7 @@ async function line(deps: SignOffDeps, context: PageContext, session: Session, i
   const names = [...new Set(participants.map((p) => (p.grant === undefined ? nameOf(p.peerId) : t('live.offline', { app: nameOf(p.peerId) }))))]
   const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(session.createdAtMs)
   const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
-  const device = isThis ? html`<strong>${t('sessions.this')}</strong> ` : undefined
+  const device = isThis ? html`<strong>${t('sessions.this')}</strong> · ` : undefined
   return html`<li><span class="name">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`
 }
 

@@ -34,8 +34,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
     return exitCode.notFound
   }
   const mustAsk = options.all === true || preview.sessions > askAbove
-  if (mustAsk && !(await confirm(context, `${preview.sessions} sessions of ${preview.users.length} users will end.`, options.yes === true)))
-    return exitCode.needsInput
+  if (mustAsk && !(await confirm(context, `${countOf(preview)} will end.`, options.yes === true))) return exitCode.needsInput
   const more = { ...(options.reason === undefined ? {} : { reason: options.reason }), ...(options.endOffline === true ? { endOfflineGrants: true } : {}) }
   const result = (await client.logout({ ...scope, ...more })) as EndedView
   const isAll = sayUnreached(context, result.unreached)
@@ -58,11 +57,16 @@ function sayUnreached({ terminal }: CommandContext, groups: readonly string[] = 
   return groups.length === 0
 }
 
+/** `1 session of 1 user`. */
+function countOf({ sessions, users }: DryRunView): string {
+  return `${sessions} ${sessions === 1 ? 'session' : 'sessions'} of ${users.length} ${users.length === 1 ? 'user' : 'users'}`
+}
+
 function showPreview(context: CommandContext, preview: DryRunView): ExitCode {
   const done = sayUnreached(context, preview.unreached) ? exitCode.done : exitCode.partial
   if (printJson(context, preview)) return done
   const { terminal } = context
-  terminal.out(`Would end ${preview.sessions} sessions of ${preview.users.length} users. Nothing was done.`)
+  terminal.out(`Would end ${countOf(preview)}. Nothing was done.`)
   for (const [app, count] of Object.entries(preview.applications)) terminal.out(`  ${app}  ${count} would be told`)
   return done
 }
