@@ -52,7 +52,10 @@ function load(store: RedisStore, workers: number): { readonly told: Told; stop()
         const ending = await store.endSession({ ...end, end: { ...end.end, runId: end.run.id } })
         if (ending.value.kind === 'ended') told.ended.push(known)
       } catch (error) {
-        assert.match(String((error as { code?: unknown }).code), /^CURFEW_STORE_/)
+        const code = String((error as { code?: unknown }).code)
+        assert.match(code, /^CURFEW_STORE_/)
+        // The test has failed and nobody will stop the load.
+        if (code === 'CURFEW_STORE_CLOSED') return
         told.refused += 1
       }
     }
@@ -288,7 +291,18 @@ suite('redis: what a crash leaves half done', { skip: skipReason }, () => {
       const { end, run } = sampleEnd(1, session)
       const place = `${String(run.startedAtMs).padStart(16, '0')} ${run.id}`
       const runArgs = [run.id, session.id, place, '1', 'open', '', JSON.stringify(run), '1', '0', '0']
-      const args = [session.id, String(session.version), JSON.stringify(end), '9000000000000', '9000000000000', session.sri, String(end.atMs), '', '', ...runArgs]
+      const args = [
+        session.id,
+        String(session.version),
+        JSON.stringify(end),
+        '9000000000000',
+        '9000000000000',
+        session.sri,
+        String(end.atMs),
+        '',
+        '',
+        ...runArgs
+      ]
       const name = library.named('end_session')
       await server.command('FCALL', name, '1', 'half:{0}beat', 'half:{0}', ...args)
       assert.equal(await store.isRevoked(session.sri, end.atMs), true)
