@@ -90,7 +90,7 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
 }
 
 /** Waits until something holds. */
-export async function until(holds: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
+export async function until(holds: () => Promise<boolean>, patienceMs = 30_000): Promise<void> {
   const end = Date.now() + patienceMs
   for (;;) {
     if (await holds().catch(() => false)) return
