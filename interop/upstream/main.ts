@@ -1,11 +1,11 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { findProgram } from '../../tools/system-deps.ts'
 import { type Authority, startAuthority } from '../harness/authority.ts'
 import { freePorts } from '../harness/ports.ts'
-import { createPrograms, type Programs } from '../harness/programs.ts'
+import type { Programs } from '../harness/programs.ts'
+import { runInterop } from '../harness/run.ts'
 import { createVisitor } from '../harness/visitor.ts'
 import { mellon } from '../mellon/mellon.ts'
 import { openidClient } from '../openid-client/openid-client.ts'
@@ -98,26 +98,4 @@ async function walkAll({ authority, browser, upstream, peers, users }: Walk): Pr
   return results
 }
 
-const programs = createPrograms()
-const folder = mkdtempSync(join(tmpdir(), 'curfew-interop-'))
-chmodSync(folder, 0o755)
-process.on('exit', () => {
-  programs.killAll()
-  if (process.env['CURFEW_INTEROP_KEEP'] !== '1') rmSync(folder, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
-const watchdog = setTimeout(() => {
-  console.log(`given up after ${totalMsMax / 1000} s\n0 passed, 1 failed`)
-  process.exit(1)
-}, totalMsMax)
-let isGood = false
-try {
-  isGood = await main(programs, folder)
-} catch (error) {
-  console.log(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  console.log('0 passed, 1 failed')
-} finally {
-  clearTimeout(watchdog)
-  await programs.stopAll()
-}
-process.exit(isGood ? 0 : 1)
+await runInterop(main, totalMsMax)

@@ -1,11 +1,8 @@
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
+import { createRounds, type Rounds } from '../platform/rounds.ts'
 
 /** One thing that is read from another group without end. */
-export interface PullLoop {
-  start(): void
-  /** Waits for what is under way. */
-  stop(): Promise<void>
-}
+export type PullLoop = Rounds
 
 export interface PullLoopOptions {
   readonly clock: Clock
@@ -23,38 +20,16 @@ const backOffMsMax = 5_000
 
 /** Reads again at once after a reading, later where another node does it, with growing pauses after failures. */
 export function createPullLoop({ clock, fraction, pull, onError }: PullLoopOptions): PullLoop {
-  let isRunning = false
-  let timer: Timer | undefined
-  let round: Promise<void> | undefined
   let failures = 0
-  const schedule = (delayMs: number): void => {
-    if (!isRunning) return
-    timer = clock.after(delayMs, () => {
-      round = once()
-    })
-  }
-  const once = async (): Promise<void> => {
-    let delayMs = 0
+  return createRounds(clock, async () => {
     try {
-      delayMs = (await pull()) === 'read' ? 0 : idleMs * (0.5 + fraction())
+      const delayMs = (await pull()) === 'read' ? 0 : idleMs * (0.5 + fraction())
       failures = 0
+      return delayMs
     } catch (error) {
       failures += 1
       onError(error, failures)
-      delayMs = backOffMsMin / 2 + fraction() * Math.min(backOffMsMax, backOffMsMin * 2 ** Math.min(failures, 10))
+      return backOffMsMin / 2 + fraction() * Math.min(backOffMsMax, backOffMsMin * 2 ** Math.min(failures, 10))
     }
-    schedule(delayMs)
-  }
-  return {
-    start() {
-      if (isRunning) return
-      isRunning = true
-      schedule(0)
-    },
-    async stop() {
-      isRunning = false
-      timer?.cancel()
-      await round
-    }
-  }
+  })
 }

@@ -1,11 +1,8 @@
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
+import { createRounds, type Rounds } from '../platform/rounds.ts'
 
 /** Work that is repeated until it is stopped. */
-export interface Loop {
-  start(): void
-  /** Waits for a round under way. */
-  stop(): Promise<void>
-}
+export type Loop = Rounds
 
 export interface LoopOptions {
   readonly clock: Clock
@@ -20,36 +17,14 @@ export interface LoopOptions {
 /** Pause between two rounds of which the first was not enough: lets other work in. */
 const breathMs = 20
 
-export function createLoop(options: LoopOptions): Loop {
-  let timer: Timer | undefined
-  let round: Promise<void> | undefined
-  let isRunning = false
-  const schedule = (delayMs: number): void => {
-    if (!isRunning) return
-    timer = options.clock.after(delayMs, () => {
-      round = once()
-    })
-  }
-  const once = async (): Promise<void> => {
+export function createLoop({ clock, intervalMs, fraction, work, onError }: LoopOptions): Loop {
+  return createRounds(clock, async () => {
     let isMore = false
     try {
-      isMore = await options.work()
+      isMore = await work()
     } catch (error) {
-      options.onError(error)
+      onError(error)
     }
-    round = undefined
-    schedule(isMore ? breathMs : options.intervalMs * (0.5 + options.fraction()))
-  }
-  return {
-    start() {
-      if (isRunning) return
-      isRunning = true
-      schedule(0)
-    },
-    async stop() {
-      isRunning = false
-      timer?.cancel()
-      await round
-    }
-  }
+    return isMore ? breathMs : intervalMs * (0.5 + fraction())
+  })
 }

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
 import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+import { assertForEverybody } from './for-everybody.ts'
 import { freeRange } from '../support/ports.ts'
 
-const axe = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
-const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']
 const port = await freeRange(40)
-
-interface Violation {
-  readonly id: string
-  readonly nodes: readonly { readonly html: string }[]
-}
+const widths = [320]
 
 suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let demo: DemoProcess
@@ -28,22 +22,6 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     await demo.stop()
   })
 
-  /** No violation of WCAG 2.2 AA, no sideways scrolling at 320 px. */
-  async function check(page: Page, name: string): Promise<void> {
-    await page.setViewportSize({ width: 320, height: 700 })
-    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > 320)
-    assert.equal(isWide, false, `${name} scrolls sideways at 320 px`)
-    await page.evaluate(axe)
-    const violations = await page.evaluate(async (only) => {
-      const result = await (globalThis as unknown as { axe: { run(context: unknown, options: unknown): Promise<{ violations: Violation[] }> } }).axe.run(
-        document,
-        { runOnly: only }
-      )
-      return result.violations.map((v) => ({ id: v.id, nodes: v.nodes.map((n) => ({ html: n.html })) }))
-    }, tags)
-    assert.deepEqual(violations, [], name)
-  }
-
   for (const [locale, colorScheme] of [
     ['en', 'light'],
     ['de', 'dark']
@@ -53,27 +31,27 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       const context = await browser.newContext({ locale, colorScheme, bypassCSP: true })
       const page = await context.newPage()
       await page.goto(`${demo.app('payroll')}/`)
-      await check(page, 'sign-in')
+      await assertForEverybody(page, 'sign-in', widths)
       await page.fill('input[name=username]', 'ana')
       await page.fill('input[name=password]', 'wrong')
       await page.click('button.primary')
-      await check(page, 'sign-in after a wrong password')
+      await assertForEverybody(page, 'sign-in after a wrong password', widths)
       await signIn(page, demo.app('payroll'))
       await open(page, `${demo.app('legacy')}/`)
       for (const path of ['/', '/signoff', '/signoff/sessions', '/ext/pwdchange/Identify', '/ext/pwdreset/Identify?code=old', '/nothing-here']) {
         await page.goto(demo.authority + path)
-        await check(page, path)
+        await assertForEverybody(page, path, widths)
       }
       await demo.fault('slow')
       await page.goto(`${demo.authority}/signoff`)
       await page.locator('button.primary').click({ noWaitAfter: true })
       await page.locator('[slot=verdict]').first().waitFor({ state: 'attached' })
-      await check(page, 'live')
+      await assertForEverybody(page, 'live', widths)
       await page.locator('.verdict.good:visible').waitFor({ timeout: 10_000 })
       await page.waitForLoadState('load')
-      await check(page, 'result')
+      await assertForEverybody(page, 'result', widths)
       await page.goto(`${demo.authority}/signoff/done`)
-      await check(page, 'done')
+      await assertForEverybody(page, 'done', widths)
       await context.close()
     })
   }
@@ -87,7 +65,7 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     await page.click('button.primary')
     await page.locator('.verdict.bad:visible').waitFor({ timeout: 10_000 })
     await page.waitForLoadState('load')
-    await check(page, 'partial result')
+    await assertForEverybody(page, 'partial result', widths)
     assert.equal(await page.getByRole('button', { name: 'Try Legacy again' }).count(), 1)
     await demo.fault('none')
     await page.getByRole('button', { name: 'Try Legacy again' }).click()
@@ -145,7 +123,7 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     await page.getByLabel('New password again').fill('too short')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').waitFor()
-    await check(page, 'a refused password')
+    await assertForEverybody(page, 'a refused password', widths)
     assert.equal(await page.getByLabel('Present password').inputValue(), '')
     for (const [label, text] of [
       ['Present password', 'ana'],
@@ -155,7 +133,7 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       await page.getByLabel(label, { exact: true }).fill(text)
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Your password is changed' }).waitFor()
-    await check(page, 'a changed password')
+    await assertForEverybody(page, 'a changed password', widths)
     await page.getByRole('link', { name: 'Continue' }).click()
     await page.getByText('Signed in as ana').waitFor()
     await context.close()

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { createKit, type Kit } from '../authority/kit.ts'
 import { createOpenIdProvider, type OpenIdProvider } from '../authority/oidc-rp/open-id-provider.ts'
 import { freeRange } from '../support/ports.ts'
 import { findChromium, launch, noChromium } from './chromium.ts'
+import { assertForEverybody } from './for-everybody.ts'
 
-const axe = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
-const only = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']
 /** From so many identity providers on the page has a search field. */
 const names = ['social', 'campus', 'guests', 'partner', 'library', 'hospital', 'museum']
-/** Set to look at the pages: each is written there, narrow and wide. */
-const pictures = process.env['CURFEW_TEST_PICTURES']
+const widths = [320, 1_280]
 
 suite('The choice of an identity provider, and of the account that belongs to it, for everybody', {
   skip: findChromium() === undefined ? noChromium : false
@@ -71,26 +67,6 @@ suite('The choice of an identity provider, and of the account that belongs to it
     return context.newPage()
   }
 
-  /** No violation of WCAG 2.2 AA, no sideways scrolling at 320 px and at 1280. */
-  async function check(page: Page, name: string): Promise<void> {
-    for (const width of [320, 1280]) {
-      await page.setViewportSize({ width, height: 800 })
-      assert.ok(await page.evaluate((max) => document.documentElement.scrollWidth <= max, width), `${name} scrolls sideways at ${width} px`)
-      if (pictures !== undefined) await picture(page, `${name}-${width}`)
-      await page.evaluate(axe)
-      const violations = await page.evaluate(async (tags) => {
-        const { axe: runner } = globalThis as unknown as { axe: { run(context: unknown, options: unknown): Promise<{ violations: { id: string }[] }> } }
-        return (await runner.run(document, { runOnly: tags })).violations.map(({ id }) => id)
-      }, only)
-      assert.deepEqual(violations, [], `${name} at ${width} px`)
-    }
-  }
-
-  async function picture(page: Page, name: string): Promise<void> {
-    mkdirSync(pictures ?? '', { recursive: true })
-    await page.screenshot({ path: join(pictures ?? '', `${name}.png`), fullPage: true })
-  }
-
   for (const [locale, colorScheme, title] of [
     ['en', 'light', 'Which account is yours?'],
     ['de', 'dark', 'Welches Konto gehört Ihnen?']
@@ -98,25 +74,25 @@ suite('The choice of an identity provider, and of the account that belongs to it
     test(`choose, link and take the link back, in ${locale}, ${colorScheme}`, async () => {
       const page = await visitor({ locale, colorScheme })
       await page.goto(`${origin}/`)
-      await check(page, `choice-${locale}`)
+      await assertForEverybody(page, `choice-${locale}`, widths)
       await page.fill('input[name=q]', 'hosp')
       await page.keyboard.press('Enter')
       await page.getByRole('link', { name: /Hospital/ }).waitFor()
-      await check(page, `search-${locale}`)
+      await assertForEverybody(page, `search-${locale}`, widths)
       await page.getByRole('link', { name: /Hospital/ }).click()
       await page.getByRole('heading', { name: title }).waitFor()
-      await check(page, `link-${locale}`)
+      await assertForEverybody(page, `link-${locale}`, widths)
       await page.fill('input[name=username]', 'ana')
       await page.fill('input[name=password]', 'wrong')
       await page.keyboard.press('Enter')
       await page.getByRole('alert').waitFor()
       assert.equal(await page.inputValue('input[name=password]'), '')
-      await check(page, `link-refused-${locale}`)
+      await assertForEverybody(page, `link-refused-${locale}`, widths)
       await page.fill('input[name=password]', 'correct horse')
       await page.keyboard.press('Enter')
       await page.waitForURL(`${origin}/`)
       await page.goto(`${origin}/signoff/sessions`)
-      await check(page, `sessions-${locale}`)
+      await assertForEverybody(page, `sessions-${locale}`, widths)
       await page.locator('button[name=unlink]').first().click()
       await page.getByRole('status').first().waitFor()
       assert.equal(await page.locator('button[name=unlink]').count(), 0)

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,16 +12,11 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
 import { freeRange } from '../support/ports.ts'
 import { findChromium, launch, noChromium } from './chromium.ts'
+import { assertForEverybody } from './for-everybody.ts'
 
-const axe = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
-const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']
 const token = 'a token of this test'
 const fresh = 'seven wet umbrellas'
-
-interface Violation {
-  readonly id: string
-  readonly nodes: readonly { readonly html: string }[]
-}
+const widths = [1_280, 320]
 
 suite('Passwords in a browser', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let browser: Browser
@@ -85,23 +79,6 @@ suite('Passwords in a browser', { skip: findChromium() === undefined ? noChromiu
     return ((await answer.json()) as { url: string }).url
   }
 
-  /** No violation of WCAG 2.2 AA, and no sideways scrolling on a small or a large screen. */
-  async function check(page: Page, name: string): Promise<void> {
-    for (const width of [1_280, 320]) {
-      await page.setViewportSize({ width, height: 700 })
-      assert.equal(await page.evaluate((limit) => document.documentElement.scrollWidth > limit, width), false, `${name} scrolls sideways at ${width} px`)
-    }
-    await page.evaluate(axe)
-    const violations = await page.evaluate(async (only) => {
-      const result = await (globalThis as unknown as { axe: { run(context: unknown, options: unknown): Promise<{ violations: Violation[] }> } }).axe.run(
-        document,
-        { runOnly: only }
-      )
-      return result.violations.map((v) => ({ id: v.id, nodes: v.nodes.map((n) => ({ html: n.html })) }))
-    }, tags)
-    assert.deepEqual(violations, [], name)
-  }
-
   for (const [locale, colorScheme] of [
     ['en', 'light'],
     ['de', 'dark'],
@@ -111,20 +88,20 @@ suite('Passwords in a browser', { skip: findChromium() === undefined ? noChromiu
     test(`every page is for everybody, ${locale}, ${colorScheme}`, async () => {
       const page = await (await browser.newContext({ locale, colorScheme, bypassCSP: true })).newPage()
       await page.goto(`${origin}/`)
-      await check(page, 'sign-in that asks for the device')
+      await assertForEverybody(page, 'sign-in that asks for the device', widths)
       await signIn(page, 'dora', 'correct horse')
       await page.locator('#current').waitFor()
-      await check(page, 'a demanded change')
+      await assertForEverybody(page, 'a demanded change', widths)
       await fill(page, { username: 'dora', current: 'wrong', new: fresh, again: fresh })
       await page.locator('#problem').waitFor()
-      await check(page, 'a demanded change with a wrong password')
+      await assertForEverybody(page, 'a demanded change with a wrong password', widths)
       await page.goto(`${origin}/ext/pwdreset/Identify`)
-      await check(page, 'the field for a code')
+      await assertForEverybody(page, 'the field for a code', widths)
       await page.goto(await resetLink('cleo'))
-      await check(page, 'the form of a code')
+      await assertForEverybody(page, 'the form of a code', widths)
       await fill(page, { new: 'short', again: 'short' })
       await page.locator('#problem').waitFor()
-      await check(page, 'the form of a code with a short password')
+      await assertForEverybody(page, 'the form of a code with a short password', widths)
       assert.equal(await page.getAttribute('html', 'lang'), locale)
       await page.context().close()
     })

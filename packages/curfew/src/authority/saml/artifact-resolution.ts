@@ -1,12 +1,10 @@
 import {
-  type CurfewError,
   decodeSoap,
   encodeSoap,
   isCurfewError,
   type Received,
   serialiseArtifactResponse,
   signMessage,
-  soapFault,
   status,
   validateArtifactResolve,
   verifyArtifactResolve
@@ -18,6 +16,7 @@ import type { SamlPartner } from './connection.ts'
 import { artifactResolutionUrl, instant } from './endpoints.ts'
 import { partnerOf } from './partner.ts'
 import type { SamlRole } from './settings.ts'
+import { noteRefusal, sendSoapFault } from './soap-refusal.ts'
 
 /**
  * `/idp/ARS.ssaml2` and `/sp/ARS.ssaml2`: a partner exchanges an artifact for the message it stands for, once. Whoever
@@ -33,7 +32,8 @@ export async function receiveArtifactResolve(ctx: AuthorityContext, own: SamlRol
     connection = partnerOf(ctx, received, own)
   } catch (error) {
     if (!isCurfewError(error)) throw error
-    return sendFault(ctx, error, request, reply)
+    noteRefusal(ctx, 'artifact.refused', error, request)
+    return sendSoapFault(reply, request)
   }
   const message = await handOut(ctx, own, { connection, received }, request)
   const parts = serialiseArtifactResponse(
@@ -70,20 +70,7 @@ async function handOut(
     return xml
   } catch (error) {
     if (!isCurfewError(error)) throw error
-    refused(ctx, error, request)
+    noteRefusal(ctx, 'artifact.refused', error, request)
     return undefined
   }
-}
-
-function sendFault(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  refused(ctx, error, request)
-  return reply
-    .status(500)
-    .headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' })
-    .send(soapFault('Client', `The message was not accepted. Reference ${request.id}`))
-}
-
-function refused(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest): void {
-  ctx.metrics.requestsRefused.inc({ code: error.code })
-  ctx.logger.warn({ event: 'artifact.refused', code: error.code, reference: request.id, ...error.context }, error.message)
 }

@@ -1,4 +1,4 @@
-import { type CurfewError, decodeSoap, encodeSoap, isCurfewError, type Received, type Status, signMessage, soapFault, status, statusUri } from '@curfew/codecs'
+import { decodeSoap, encodeSoap, isCurfewError, type Received, type Status, signMessage, status, statusUri } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '../../core/ids.ts'
 import { starterAnswer } from '../../core/verdict.ts'
@@ -10,6 +10,7 @@ import { logoutResponseParts } from './logout-message.ts'
 import { acceptLogoutRequest, startLogout, starterStatus } from './logout-request.ts'
 import { partnerOf } from './partner.ts'
 import type { SamlRole } from './settings.ts'
+import { noteRefusal, sendSoapFault } from './soap-refusal.ts'
 
 /**
  * `/idp/SLO.ssaml2` and `/sp/SLO.ssaml2`: a LogoutRequest by SOAP, answered in the same exchange. Other participants are told meanwhile;
@@ -25,7 +26,8 @@ export async function receiveSoapLogout(ctx: AuthorityContext, own: SamlRole, re
     connection = partnerOf(ctx, received, own)
   } catch (error) {
     if (!isCurfewError(error)) throw error
-    return sendFault(ctx, error, request, reply)
+    noteRefusal(ctx, 'logout.refused', error, request)
+    return sendSoapFault(reply, request)
   }
   const answer = await judge(ctx, roleDoor(ctx, own, 'soap'), received, request)
   const response = { id: ctx.ids.message(), entityId: ctx.saml.entityId, nowMs: ctx.clock.nowMs(), requestId: received.claimed.id, status: answer }
@@ -40,7 +42,7 @@ async function judge(ctx: AuthorityContext, door: LogoutDoor, received: Received
     return started.kind === 'answer' ? started.status : await outcomeOf(ctx, started.runId)
   } catch (error) {
     if (!isCurfewError(error)) throw error
-    refused(ctx, error, request)
+    noteRefusal(ctx, 'logout.refused', error, request)
     return status.requester(statusUri.requestDenied)
   }
 }
@@ -54,17 +56,4 @@ async function outcomeOf(ctx: AuthorityContext, runId: RunId): Promise<Status> {
   const answer = await starterStatus(ctx, settled)
   await ctx.engine.apply(runId, { kind: 'starter-answered', atMs: ctx.clock.nowMs() })
   return answer
-}
-
-function sendFault(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  refused(ctx, error, request)
-  return reply
-    .status(500)
-    .headers({ ...noStore, 'content-type': 'text/xml; charset=utf-8' })
-    .send(soapFault('Client', `The message was not accepted. Reference ${request.id}`))
-}
-
-function refused(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest): void {
-  ctx.metrics.requestsRefused.inc({ code: error.code })
-  ctx.logger.warn({ event: 'logout.refused', code: error.code, reference: request.id, ...error.context }, error.message)
 }
