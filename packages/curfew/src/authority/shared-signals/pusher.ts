@@ -99,7 +99,9 @@ async function pushAll(deps: PusherDeps, client: OidcClient, signal: AbortSignal
 async function pushOne(deps: PusherDeps, client: OidcClient, stream: Stream, id: string, set: OwedSet, signal: AbortSignal): Promise<boolean> {
   const nowMs = deps.clock.nowMs()
   if (nowMs - set.issuedAtMs > setKeepMs) return giveUp(deps, client, stream, id, { kind: 'lost', code: 'CURFEW_RUN_DEADLINE' })
-  const { value } = await deps.store.replaySeen('signal-push', `${id}#${set.attempts}`, nowMs + claimMs, nowMs)
+  // Asking for a claim prolongs it, so each stretch of time has one of its own: what died with its process is tried in the next.
+  const stretch = Math.floor((nowMs - Math.max(set.issuedAtMs, set.nextAttemptAtMs)) / claimMs)
+  const { value } = await deps.store.replaySeen('signal-push', `${id}#${set.attempts}#${stretch}`, nowMs + claimMs, nowMs)
   if (value === 'seen') return false
   const result = await send(deps, client, stream, set, signal)
   if (signal.aborted && result.kind === 'failed') return false

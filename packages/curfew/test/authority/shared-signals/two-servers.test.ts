@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { OutboundRequest, OutboundResponse } from '../../../src/platform/outbound.ts'
+import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { createFakeClock } from '../fake-clock.ts'
 import { createKit, type Kit, type KitOptions, signIn } from '../kit.ts'
 import { authorityUrl } from '../partner.ts'
@@ -174,6 +175,51 @@ suite('Shared signals between two servers', () => {
       await until('the other is told of both', async () => told.length === 2)
     } finally {
       hanging.resolve({ status: 202 })
+    }
+  })
+
+  test('an attempt that died with its process is made again by another, however often that one has looked meanwhile', async () => {
+    const clock = createFakeClock()
+    const store = createMemoryStore({ capacity: 10 })
+    const dead = Promise.withResolvers<Partial<OutboundResponse>>()
+    const asked: string[] = []
+    const told: string[] = []
+    await using first = await createKit({
+      clock,
+      store,
+      clients: [receiver()],
+      network: ({ url }) => {
+        asked.push(url)
+        return dead.promise
+      }
+    })
+    try {
+      await makeStream(first, pushDelivery)
+      await signInAt(first)
+      await end(first, await sessionOf(first))
+      await until('the attempt is under way', async () => asked.length === 1)
+      await using second = await createKit({
+        clock,
+        store,
+        clients: [receiver()],
+        network: async ({ url }) => {
+          told.push(url)
+          return { status: 202 }
+        }
+      })
+      for (let i = 0; i < 15; i++) {
+        clock.advance(1_000)
+        await new Promise((resolve) => setTimeout(resolve, 4))
+      }
+      assert.deepEqual(told, [], 'while the attempt may still be under way nobody repeats it')
+      for (let i = 0; i < 20; i++) {
+        clock.advance(1_000)
+        await new Promise((resolve) => setTimeout(resolve, 4))
+      }
+      await until('it is told', async () => told.length === 1)
+      assert.equal((await second.ctx.signals.list())[0]?.owed, 0)
+    } finally {
+      dead.resolve({ status: 503 })
     }
   })
 
