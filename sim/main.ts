@@ -1,9 +1,8 @@
-import { race } from './race.ts'
-import { simulateRegions } from './regions.ts'
-import { simulate } from './simulate.ts'
+import { kindOf, kinds } from './kinds.ts'
+import { playAll } from './pool.ts'
 
 /**
- * `npm run sim -- --seed=N` replays one seed with its trace; `--seeds=K` runs K seeds from `--seed` on.
+ * `npm run sim -- --seed=N` replays one seed with its trace; `--seeds=K` runs K seeds from `--seed` on, on every core.
  * `--race=K` runs K sign-ins that race a logout, from `--seed` on.
  * `--regions=K` runs K schedules of three regions whose facts are late, lost and repeated, from `--seed` on.
  */
@@ -13,63 +12,30 @@ function numberOption(name: string): number | undefined {
 }
 
 const first = numberOption('seed') ?? 1
+const { option, what } = kinds.find((kind) => numberOption(kind.option) !== undefined) ?? kindOf('seeds')
+const count = numberOption(option) ?? 1
 const startedMs = performance.now()
+const seconds = (): number => Math.round((performance.now() - startedMs) / 1000)
+let failed = 0
 
-/** Runs one seed after the other; what one run returns is the rule that it broke. */
-async function all(count: number, what: string, one: (seed: number) => Promise<string | undefined>, replay: (seed: number) => string): Promise<void> {
-  let failed = 0
-  for (let seed = first; seed < first + count; seed++) {
-    const broken = await one(seed)
-    if (broken !== undefined) {
-      failed += 1
-      console.log(`\nseed ${seed} broke a rule: ${broken}\nReplay: npm run sim -- ${replay(seed)}\n`)
-    }
-    if (count >= 100 && (seed - first + 1) % (count / 10) === 0)
-      console.log(`${seed - first + 1} of ${count} ${what}, ${failed} failed, ${Math.round((performance.now() - startedMs) / 1000)} s`)
-  }
-  console.log(`${count - failed} passed, ${failed} failed`)
-  process.exitCode = failed === 0 ? 0 : 1
+function report(seed: number, broken: string, trace: readonly string[]): void {
+  failed += 1
+  for (const line of trace) console.log(line)
+  console.log(`\nseed ${seed} broke a rule: ${broken}\nReplay: npm run sim -- --${option}=1 --seed=${seed}\n`)
 }
 
-async function simulated(seed: number, showsTrace: boolean): Promise<string | undefined> {
-  const { broken, trace } = await simulate({ seed })
-  if (showsTrace || broken !== undefined) for (const line of trace) console.log(line)
-  return broken
-}
-
-const races = numberOption('race')
-const regions = numberOption('regions')
-if (regions !== undefined) {
-  await all(
-    regions,
-    'schedules',
-    (seed) =>
-      simulateRegions({ seed }).then(
-        () => undefined,
-        (error: unknown) => String(error)
-      ),
-    (seed) => `--regions=1 --seed=${seed}`
-  )
-} else if (races === undefined) {
-  const count = numberOption('seeds') ?? 1
-  const showsTrace = process.argv.includes('--trace') || count === 1
-  await all(
-    count,
-    'seeds',
-    (seed) => simulated(seed, showsTrace),
-    (seed) => `--seed=${seed}`
-  )
+if (count === 1) {
+  const { broken, trace } = await kindOf(option).play(first)
+  if (broken === undefined) for (const line of trace) console.log(line)
+  else report(first, broken, trace)
 } else {
-  // A refusal is an everyday thing here; its stack would cost more than the race.
-  if (races > 1) Error.stackTraceLimit = 0
-  await all(
-    races,
-    'races',
-    (seed) =>
-      race({ seed }).then(
-        () => undefined,
-        (error: unknown) => String(error)
-      ),
-    (seed) => `--race=1 --seed=${seed}`
-  )
+  let told = 0
+  await playAll({ option, from: first, to: first + count }, (done, broke) => {
+    for (const { seed, broken, trace } of broke) report(seed, broken, trace)
+    if (count < 100 || done - told < count / 10) return
+    told = done
+    console.log(`${done} of ${count} ${what}, ${failed} failed, ${seconds()} s`)
+  })
 }
+console.log(`${count - failed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1

@@ -1,0 +1,37 @@
+import { race } from './race.ts'
+import { simulateRegions } from './regions.ts'
+import { simulate } from './simulate.ts'
+
+/** What one seed came to. */
+export interface Played {
+  /** The rule that did not hold. */
+  readonly broken: string | undefined
+  readonly trace: readonly string[]
+}
+
+/** One kind of simulation: the option that asks for it, and what one seed of it is called. */
+export interface Kind {
+  readonly option: string
+  readonly what: string
+  readonly play: (seed: number) => Promise<Played>
+}
+
+export const kinds: readonly Kind[] = [
+  { option: 'seeds', what: 'seeds', play: (seed) => simulate({ seed }) },
+  { option: 'race', what: 'races', play: (seed) => judged(race({ seed })) },
+  { option: 'regions', what: 'schedules', play: (seed) => judged(simulateRegions({ seed })) }
+]
+
+function judged(work: Promise<void>): Promise<Played> {
+  return work.then(
+    () => ({ broken: undefined, trace: [] }),
+    (error: unknown) => ({ broken: String(error), trace: [] })
+  )
+}
+
+/** @throws RangeError when no simulation has this option */
+export function kindOf(option: string): Kind {
+  const kind = kinds.find((one) => one.option === option)
+  if (kind === undefined) throw new RangeError(`there is no simulation "${option}", only ${kinds.map((one) => one.option).join(', ')}`)
+  return kind
+}
