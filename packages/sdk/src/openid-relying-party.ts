@@ -290,7 +290,7 @@ class OpenIdGuard {
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
-    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SESSION_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
     const expired = guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)
     if (session !== undefined) {

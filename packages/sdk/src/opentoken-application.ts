@@ -244,7 +244,7 @@ class OpenTokenGuard {
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
-    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SESSION_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
     if (session !== undefined) {
       await this.#options.sessions.end(session.id)

@@ -237,7 +237,7 @@ class Guard {
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
-    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SAML_LOGOUT_FOREIGN', {})
+    if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SESSION_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
     const expired = this.#cookie('', 0)
     if (session === undefined) return redirectTo(this.#signedOut('complete'), [expired])

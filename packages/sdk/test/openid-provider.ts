@@ -21,8 +21,8 @@ interface Key {
   readonly jwk: object
 }
 
-function newKey(kid: string): Key {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+function newKey(kid: string, namedCurve = 'P-256'): Key {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
   return { kid, privateKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid } }
 }
 
@@ -83,10 +83,17 @@ export function setting(options: Partial<RelyingPartyOptions> = {}) {
     asked,
     sign,
     newKey: (kid: string) => void keys.push(newKey(kid)),
-    logoutToken: (claims: object = {}, header: object = {}) =>
+    /** One more key that is published, but signs only what names it. */
+    addKey(kid: string, namedCurve: 'P-384'): Key {
+      const key = newKey(kid, namedCurve)
+      keys.unshift(key)
+      return key
+    },
+    logoutToken: (claims: object = {}, header: object = {}, key?: Key) =>
       sign(
         { exp: seconds() + 120, jti: `j${(codes += 1)}`, sub: 'ana', sid: 's1', events: { [backChannelLogoutEvent]: {} }, ...claims },
-        { typ: 'logout+jwt', ...header }
+        { typ: 'logout+jwt', ...header },
+        key
       ),
     /** What the provider answers to an authorization address. */
     authorize(location: string, user: { readonly sub?: string; readonly sid?: string } = {}): string {

@@ -16,13 +16,13 @@ export function missingClaims({ username, attributes = {} }: OpenIdUpstreamSetti
 /**
  * Reads the user out of a judged ID token.
  * @param more - claims of the UserInfo endpoint for the same subject
- * @throws CURFEW_SAML_USERNAME_MISSING when the claim that holds the user name is not there
+ * @throws CURFEW_SESSION_USERNAME_MISSING when the claim that holds the user name is not there
  */
 export function arrivalOf(settings: OpenIdUpstreamSettings, token: IDToken, more: Claims, idToken: string, nowMs: number): Arrival {
   const claims: Claims = { ...more, ...token }
   const username = settings.username === undefined ? token.sub : textsOf(claims[settings.username])[0]
   if (username === undefined || username === '')
-    throw new CurfewError('CURFEW_SAML_USERNAME_MISSING', { connection: settings.id, attribute: settings.username ?? 'sub' })
+    throw new CurfewError('CURFEW_SESSION_USERNAME_MISSING', { connection: settings.id, attribute: settings.username ?? 'sub' })
   const sid = claims['sid']
   return {
     providerId: settings.id,

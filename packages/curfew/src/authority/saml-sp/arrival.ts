@@ -8,7 +8,7 @@ const unspecifiedContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified'
 /**
  * Reads the user out of a judged Response.
  * @throws CURFEW_SAML_STRUCTURE without an AuthnStatement (Profiles 4.1.4.2 demands one)
- * @throws CURFEW_SAML_USERNAME_MISSING when the attribute that holds the user name is not there
+ * @throws CURFEW_SESSION_USERNAME_MISSING when the attribute that holds the user name is not there
  */
 export function arrivalOf(provider: IdpConnection, response: Verified<Response>): Arrival {
   const { assertion } = response
@@ -17,7 +17,7 @@ export function arrivalOf(provider: IdpConnection, response: Verified<Response>)
   const values = new Map(assertion.attributes.map(({ name, values: v }) => [name, v]))
   const username = provider.username === undefined ? assertion.subject.nameId.value : values.get(provider.username)?.[0]
   if (username === undefined || username === '')
-    throw new CurfewError('CURFEW_SAML_USERNAME_MISSING', { connection: provider.id, attribute: provider.username ?? '' })
+    throw new CurfewError('CURFEW_SESSION_USERNAME_MISSING', { connection: provider.id, attribute: provider.username ?? '' })
   const limitMs = statement.sessionNotOnOrAfter?.epochMilliseconds
   const ends = assertion.subject.confirmations.flatMap((c) => c.notOnOrAfter?.epochMilliseconds ?? [])
   return {

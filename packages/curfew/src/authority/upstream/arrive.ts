@@ -57,11 +57,11 @@ async function replace(deps: ArriveDeps, former: Session, waiting: WaitingArriva
 /**
  * The identity provider takes part in the session that it signed the user in to. A logout that it asked for meanwhile
  * either finds the session here or left its tombstone: whichever was first, the session does not live on.
- * @throws CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER
+ * @throws CURFEW_SESSION_PROVIDER_UNKNOWN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER
  */
 async function remember(deps: ArriveDeps, session: Session, arrival: Arrival): Promise<void> {
   const { providerId, protocol, nameId, sessionIndex } = arrival
-  if (deps.peer(providerId) === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: providerId })
+  if (deps.peer(providerId) === undefined) throw new CurfewError('CURFEW_SESSION_PROVIDER_UNKNOWN', { connection: providerId })
   const participant: Participant = {
     id: participantIdOf(providerId, nameId, sessionIndex),
     peerId: providerId,

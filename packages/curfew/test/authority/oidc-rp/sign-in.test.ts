@@ -42,6 +42,15 @@ suite('Sign-in at an upstream OpenID provider', () => {
     assert.deepEqual(await liveSessions(kit), [])
   })
 
+  test('without the claim that the connection wants as user name nobody is signed in', async () => {
+    const hub = await createOidcHub({}, { username: 'preferred_username' })
+    await using kit = hub.kit
+    const page = await signInAt(hub, kit.browser(), {})
+    assert.equal(page.statusCode, 400)
+    assert.match(page.body, /CURFEW_SESSION_USERNAME_MISSING/)
+    assert.deepEqual(await liveSessions(kit), [])
+  })
+
   test('session_expiry of the provider is the end of the session', async () => {
     const hub = await createOidcHub()
     await using kit = hub.kit

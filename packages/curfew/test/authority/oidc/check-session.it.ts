@@ -62,7 +62,7 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     return new URL(page.url()).searchParams
   }
 
-  test('unchanged while the session is there, changed after it ended, error for anything that is no question', async () => {
+  test('oidcc-session-management-rp-initiated-logout: unchanged while the session is there, changed after it ended, error for anything that is no question', async () => {
     const context = await browser.newContext()
     const page = await context.newPage()
     const answer = await signedIn(page, own)

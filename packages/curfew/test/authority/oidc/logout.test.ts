@@ -6,6 +6,7 @@ import type { EndReason } from '../../../src/core/session.ts'
 import type { OutboundRequest, OutboundResponse } from '../../../src/platform/outbound.ts'
 import { type Browser, formOf } from '../browser.ts'
 import { authorityPair, type Kit, type KitOptions } from '../kit.ts'
+import { moving, newest } from '../moving.ts'
 import { authorizationUrl, clientOf, codeFor, createOidcKit, exchange, follow, post, refresh, returned, signIn, tokensFor } from './relying-party.ts'
 
 interface Told {
@@ -30,10 +31,6 @@ async function signedIn(options: KitOptions, ids = ['wiki', 'chat']): Promise<{ 
   return { kit, browser }
 }
 
-async function lastRun(kit: Kit) {
-  return (await kit.store.listRuns({ limit: 1 })).items[0] ?? assert.fail('no run')
-}
-
 /** Lets the outbox work; the clock moves only as far as a test says. */
 async function settle(kit: Kit, until: () => boolean | Promise<boolean>): Promise<void> {
   for (let i = 0; i < 5_000 && !(await until()); i++) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -41,7 +38,7 @@ async function settle(kit: Kit, until: () => boolean | Promise<boolean>): Promis
 
 async function logOut(kit: Kit, browser: Browser): Promise<string> {
   const { headers } = await browser.get('/idp/startSLO.ping', { 'sec-fetch-site': 'none' })
-  await settle(kit, async () => (await lastRun(kit)).deliveries.every(({ state }) => state === 'final' || state === 'waiting-for-browser'))
+  await settle(kit, async () => (await newest(kit)).deliveries.every(({ state }) => state === 'final' || state === 'waiting-for-browser'))
   return String(headers.location)
 }
 
@@ -66,7 +63,7 @@ suite('OpenID logout: back channel', () => {
     assert.equal(payload['sid'], kit.ctx.locator.seal('wiki', session.id))
     assert.equal(payload['nonce'], undefined)
     assert.ok(protectedHeader.kid)
-    const run = await lastRun(kit)
+    const run = await newest(kit)
     assert.deepEqual(
       run.deliveries.map(({ outcome }) => outcome?.kind),
       ['ended', 'ended']
@@ -96,12 +93,9 @@ suite('OpenID logout: back channel', () => {
     const { kit, browser } = await signedIn({ network: call }, ['wiki'])
     await using _kit = kit
     await browser.get('/idp/startSLO.ping', { 'sec-fetch-site': 'none' })
-    for (let i = 0; i < 500 && (await lastRun(kit)).state !== 'done'; i++) {
-      kit.clock.advance(5_000)
-      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    await moving(kit, async () => (await newest(kit)).state === 'done')
     assert.equal(told.length, 3)
-    assert.equal((await lastRun(kit)).deliveries[0]?.outcome?.kind, 'ended')
+    assert.equal((await newest(kit)).deliveries[0]?.outcome?.kind, 'ended')
     const tokens = told.map(({ token }) => decodeJwt(token))
     assert.equal(new Set(tokens.map(({ jti }) => jti)).size, 3)
     assert.equal(new Set(tokens.map(({ iat }) => iat)).size, 3)
@@ -114,7 +108,7 @@ suite('OpenID logout: back channel', () => {
       const { kit, browser } = await signedIn({ network: call }, ['wiki'])
       await using _kit = kit
       await logOut(kit, browser)
-      assert.equal((await lastRun(kit)).deliveries[0]?.outcome?.kind, outcome)
+      assert.equal((await newest(kit)).deliveries[0]?.outcome?.kind, outcome)
     })
   }
 
@@ -143,7 +137,7 @@ suite('OpenID logout: back channel', () => {
         starter: { kind: 'none' },
         browser: 'absent'
       })
-      await settle(kit, async () => (await lastRun(kit)).state === 'done')
+      await settle(kit, async () => (await newest(kit)).state === 'done')
       assert.equal(told.length, 1)
       assert.equal(decodeProtectedHeader(told[0]?.token ?? '').typ, 'logout+jwt')
     })
@@ -239,7 +233,7 @@ suite('OpenID logout: front channel', () => {
     const session = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items[0]?.session ?? assert.fail()
     const path = await logOut(kit, browser)
     const page = browser.get(path)
-    const run = await lastRun(kit)
+    const run = await newest(kit)
     const id = (peer: string): string => run.deliveries.find(({ peerId }) => peerId === peer)?.id ?? ''
     const frame = await browser.get(`${path}/frame/${id('wiki')}`)
     const url = new URL(String(frame.headers.location))
@@ -257,8 +251,8 @@ suite('OpenID logout: front channel', () => {
     // A browser holds the refresh back while a frame hangs; a script that the policy lets run does not.
     const nonce = /script-src 'nonce-([^']+)'/.exec(String(headers['content-security-policy']))?.[1] ?? assert.fail()
     assert.ok(body.includes(`<script nonce="${nonce}">setTimeout(() => location.replace("${path}/finish"), 0)</script>`), body.slice(-600))
-    await settle(kit, async () => (await lastRun(kit)).state === 'done')
-    assert.deepEqual((await lastRun(kit)).deliveries.map(({ peerId, outcome }) => [peerId, outcome?.kind]).sort(), [
+    await settle(kit, async () => (await newest(kit)).state === 'done')
+    assert.deepEqual((await newest(kit)).deliveries.map(({ peerId, outcome }) => [peerId, outcome?.kind]).sort(), [
       ['chat', 'unconfirmed'],
       ['mail', 'unsupported'],
       ['wiki', 'unconfirmed']
@@ -273,7 +267,7 @@ suite('OpenID logout: front channel', () => {
     const { kit, browser } = await signedIn({ clients: [both], network: network(() => ({ status: 404 })).call }, ['wiki'])
     await using _kit = kit
     await logOut(kit, browser)
-    const [delivery] = (await lastRun(kit)).deliveries
+    const [delivery] = (await newest(kit)).deliveries
     assert.deepEqual(
       delivery?.channels.map(({ binding }) => binding),
       ['back-channel', 'front-channel']

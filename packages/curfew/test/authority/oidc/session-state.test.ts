@@ -36,7 +36,7 @@ async function endAll(kit: Kit): Promise<void> {
 }
 
 suite('Certification: Session Management 1.0, provider', () => {
-  test('discovery: check_session_iframe', async () => {
+  test('oidcc-session-management-discovery-endpoint-verification: check_session_iframe', async () => {
     await using kit = await createOidcKit()
     const { check_session_iframe: frame } = (await kit.app.inject('/.well-known/openid-configuration')).json<{ check_session_iframe: string }>()
     assert.equal(frame, 'http://curfew.test/as/check_session.openid')
@@ -55,7 +55,7 @@ suite('Certification: Session Management 1.0, provider', () => {
     assert.equal(judge(browser, 'wiki', 'http://chat.test', first), 'changed', 'another origin')
   })
 
-  test('RP-initiated logout: changed afterwards, and changed again by the next sign-in', async () => {
+  test('oidcc-session-management-rp-initiated-logout: changed afterwards, and changed again by the next sign-in', async () => {
     await using kit = await createOidcKit({ clients: [clientOf('wiki', { logout: { modes: ['none'] } })] })
     const browser = kit.browser()
     const { id_token: hint } = await tokensFor(kit, browser, 'wiki')

@@ -120,7 +120,7 @@ suite('Sign-in at an identity provider', () => {
     )
     const without = await signInAt(hub, kit.browser(), { username: 'opaque-77' })
     assert.equal(without.statusCode, 400)
-    assert.match(without.body, /CURFEW_SAML_USERNAME_MISSING/)
+    assert.match(without.body, /CURFEW_SESSION_USERNAME_MISSING/)
   })
 
   test('the session lasts no longer than the identity provider says', async () => {
