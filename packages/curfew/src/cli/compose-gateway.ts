@@ -27,10 +27,10 @@ import { systemClock } from '../platform/clock.ts'
 import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
-import { createOutbound, type Outbound } from '../platform/outbound.ts'
 import { systemRandom } from '../platform/random.ts'
 import { createUpstreams } from '../platform/upstreams.ts'
 import type { Store } from '../stores/store.ts'
+import { type OpenedBackChannel, openBackChannel } from './back-channel-setup.ts'
 import { createGatewayPages } from './gateway-pages.ts'
 
 export interface GatewayParts {
@@ -62,9 +62,9 @@ const upstreamConnectionsMax = 16_384
 
 /** Builds a gateway. Nothing listens yet. */
 export function composeGateway(parts: GatewayParts): GatewayComposition {
-  const outbound = createOutbound({ clock: systemClock, ...parts.outbound })
+  const backChannel = openBackChannel(parts.config.provider.backChannel, parts.settings.provider.issuer, parts.outbound)
   const status = { isReady: false }
-  const context = contextOf(parts, outbound, status)
+  const context = contextOf(parts, backChannel, status)
   const gateway = createGatewayServer(context)
   const servers: Listener[] = []
   let feed: FeedReader | undefined
@@ -83,13 +83,13 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
     await Promise.all(servers.map(close))
     await feed?.stop()
     await context.upstreams.close()
-    await outbound.close()
+    await backChannel.close()
   }
   return {
     context,
     async start() {
       try {
-        if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context)
+        if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context, backChannel)
         await firstReading(context)
         for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))
         status.isReady = true
@@ -103,13 +103,13 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   }
 }
 
-function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly isReady: boolean }): GatewayContext {
+function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: { readonly isReady: boolean }): GatewayContext {
   const { settings, secret, logger } = parts
   const random = systemRandom
   const clock = systemClock
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
-  const provider = createProvider({ settings: settings.provider, secret, outbound, clock, random })
+  const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, random })
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
     settings,
@@ -118,7 +118,6 @@ function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly i
     random,
     live,
     provider,
-    outbound,
     logger,
     metrics,
     ids: createIds(random),
@@ -129,7 +128,7 @@ function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly i
     revocations: createRevocationList((fingerprint) => live.close(fingerprint)),
     endedSubjects: createEndedSubjects(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
     status: createSessionStatus({
-      outbound,
+      outbound: backChannel,
       clock,
       cacheMs: settings.sessionCheck.statusCacheMs,
       url: () => provider.address('ping_revoked_sris_endpoint', '/pf-ws/rest/sessionMgmt/revokedSris'),
@@ -144,7 +143,7 @@ function contextOf(parts: GatewayParts, outbound: Outbound, status: { readonly i
   }
 }
 
-function startFeed({ store, settings, logger }: GatewayParts, context: GatewayContext): FeedReader {
+function startFeed({ store, settings, logger }: GatewayParts, context: GatewayContext, backChannel: OpenedBackChannel): FeedReader {
   const { provider, revocations: list, metrics } = context
   const problem = (code: string, error: unknown): void => {
     metrics.feedProblems.inc({ code })
@@ -153,7 +152,7 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
   if (store !== undefined) return startLocalFeed({ store, list, clock: systemClock, onProblem: (error) => problem('CURFEW_FEED_UNREACHABLE', error) })
   return startFeedReader({
     open: outboundFeed({
-      outbound: context.outbound,
+      outbound: backChannel,
       url: () => provider.address('curfew_revocation_feed_endpoint', '/pf-ws/rest/sessionMgmt/revocationFeed'),
       credentials: () => provider.credentials()
     }),

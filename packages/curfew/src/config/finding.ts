@@ -23,6 +23,7 @@ export type FindingCode =
   | 'CURFEW_CONFIG_FILE'
   | 'CURFEW_CONFIG_DUPLICATE'
   | 'CURFEW_CONFIG_EXT_PATH'
+  | 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED'
 
 /** Two lines for a terminal: place, code, what; then what to do. */
 export function findingText(finding: Finding): string {

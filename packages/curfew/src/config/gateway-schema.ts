@@ -9,6 +9,31 @@ const minutes = z.int().min(1).max(1_576_800)
 /** What only an origin may be: no path, no query. */
 const origin = url.refine((text) => URL.parse(text)?.pathname === '/' && !/[?#@]/.test(text), { error: 'write scheme, host and port only' })
 
+const backChannel = z
+  .strictObject({
+    servers: z.array(origin).max(16).default([]).describe('Scheme, host and port of its servers, in the order they are tried. Default: those of the issuer.'),
+    basePath: webPath.optional().describe('In the place of the path of the issuer on these servers.'),
+    expectedHostname: z
+      .string()
+      .regex(/^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/, 'write a host name such as sso.example.com')
+      .optional()
+      .describe('The name that their certificates have. Default: the host of the address.'),
+    skipHostnameVerification: z
+      .boolean()
+      .default(false)
+      .describe('Certificates may have any name. Only with trustedCertificates of an authority of your own; otherwise use expectedHostname.'),
+    trustedCertificates: path.optional().describe('PEM file of the authorities that vouch for these servers. Default: those of the system.'),
+    proxy: z
+      .strictObject({
+        url: origin.describe('Scheme, host and port.'),
+        username: z.string().min(1).optional(),
+        password: z.string().min(1).optional().describe('From the environment or a file.')
+      })
+      .optional()
+      .describe('HTTP proxy that every request to the provider goes through.')
+  })
+  .describe('How the gateway itself reaches the provider, where that is another way than that of browsers.')
+
 const provider = z
   .strictObject({
     issuer: url.optional().describe('Issuer of the OpenID provider. Default: server.baseUrl, where the gateway runs inside curfew start.'),
@@ -21,7 +46,8 @@ const provider = z
     scopes: z.array(z.string().min(1)).default(['profile', 'email']).describe('Beside openid.'),
     userInfo: z.boolean().default(true).describe('Ask for claims at the UserInfo endpoint after a sign-in.'),
     useSingleLogout: z.boolean().default(false).describe('A sign-out here goes on at the provider and ends everything.'),
-    logoutRedirectUri: url.optional().describe('Where the browser lands after a sign-out by the provider (pa.oidc.logout.redirectURI).')
+    logoutRedirectUri: url.optional().describe('Where the browser lands after a sign-out by the provider (pa.oidc.logout.redirectURI).'),
+    backChannel: backChannel.optional()
   })
   .describe('Where people sign in.')
 
@@ -125,7 +151,16 @@ function crossCheck(config: z.output<typeof gatewayShape>, context: z.core.$Refi
       if (sameSite === 'none' && protocol === 'http:') issue(['applications', i, 'urls', j], 'sameSite none needs https')
     })
   })
-  const { authentication } = config.provider
+  const { authentication, backChannel: back } = config.provider
+  if (back?.skipHostnameVerification === true && back.trustedCertificates === undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['provider', 'backChannel', 'skipHostnameVerification'],
+      message: 'write expectedHostname with the name that the certificates have, or add trustedCertificates of an authority of your own',
+      params: { code: 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED' }
+    })
+  if (back?.proxy?.password !== undefined && back.proxy.username === undefined)
+    issue(['provider', 'backChannel', 'proxy', 'username'], 'name the user that the password belongs to')
   if (authentication === 'clientSecretPost' && (config.sessionCheck.feed || config.sessionCheck.status))
     issue(['provider', 'authentication'], 'the session check needs clientSecretBasic or privateKeyJwt')
 }

@@ -149,6 +149,11 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
     case 'invalid_union':
       return [unionFinding(context, path, got, issue)]
     case 'custom':
+      if (issue.params?.['code'] === 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED') {
+        const what = 'anybody with a certificate could answer in the place of the provider.'
+        return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED', what, fix: `${capital(issue.message)}.` }]
+      }
+      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
     case 'invalid_element':
     case 'invalid_format':
     case 'invalid_key':
@@ -427,8 +432,14 @@ function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
 }
 
 function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
-  const { tls, secretFile } = gateway
-  return { ...gateway, secretFile: full(secretFile), tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) } }
+  const { tls, secretFile, provider } = gateway
+  const { backChannel: back } = provider
+  return {
+    ...gateway,
+    secretFile: full(secretFile),
+    provider: { ...provider, backChannel: back === undefined ? undefined : { ...back, trustedCertificates: full(back.trustedCertificates) } },
+    tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) }
+  }
 }
 
 function serverPaths(server: Config['server'], full: FullPath): Config['server'] {

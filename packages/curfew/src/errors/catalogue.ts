@@ -21,6 +21,7 @@ export const catalogue = {
   CURFEW_CONFIG_DIRECTORY: { kind: 'config', http: 500, title: 'A directory of users can not be worked with.' },
   CURFEW_CONFIG_DUPLICATE: { kind: 'config', http: 500, title: 'A name that must be unique stands twice.' },
   CURFEW_CONFIG_FILE: { kind: 'config', http: 500, title: 'A file that the configuration names can not be read.' },
+  CURFEW_CONFIG_HOSTNAME_UNVERIFIED: { kind: 'config', http: 500, title: 'The names in certificates of the provider would not be verified.' },
   CURFEW_CONFIG_INVALID: { kind: 'config', http: 500, title: 'The configuration can not be used.' },
   CURFEW_CONFIG_KEY: { kind: 'config', http: 500, title: 'A key or certificate can not be used.' },
   CURFEW_CONFIG_MISSING: { kind: 'config', http: 500, title: 'A setting is needed and not there.' },

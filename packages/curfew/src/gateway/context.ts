@@ -3,7 +3,6 @@ import type { RevocationList } from '@curfew/codecs'
 import type { Clock } from '../platform/clock.ts'
 import type { Ids } from '../platform/ids.ts'
 import type { GatewayMetrics } from '../platform/gateway-metrics.ts'
-import type { Outbound } from '../platform/outbound.ts'
 import type { Random } from '../platform/random.ts'
 import type { Upstreams } from '../platform/upstreams.ts'
 import type { LiveConnections } from './live-connections.ts'
@@ -54,7 +53,6 @@ export interface GatewayContext {
   readonly provider: Provider
   readonly preserved: Preserved
   readonly upstreams: Upstreams
-  readonly outbound: Outbound
   readonly pages: GatewayPages
   readonly logger: GatewayLogger
   readonly metrics: GatewayMetrics

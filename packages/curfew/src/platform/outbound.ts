@@ -1,7 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { CurfewError, isCurfewError } from '@curfew/codecs'
-import { Agent, request as undiciRequest } from 'undici'
+import { Agent, type Dispatcher, ProxyAgent, request as undiciRequest } from 'undici'
 import { type AddressPolicy, createAddressPolicy } from './addresses.ts'
 import { createBulkhead } from './bulkhead.ts'
 import type { Clock } from './clock.ts'
@@ -16,8 +17,25 @@ export interface OutboundOptions {
   readonly perPeerMax: number
   /** Certificate authorities that servers are checked against, PEM. Default: those of the system. */
   readonly ca?: string
+  /** Default: the certificate names the host of the address. */
+  readonly identity?: ServerIdentity
+  /** Every request goes through it. It resolves the names, so private addresses behind a name are its own to refuse. */
+  readonly proxy?: OutboundProxy
   /** Default: the system's. */
   readonly lookup?: Lookup
+}
+
+/** What the certificate of a server has to say beside being valid. */
+export type ServerIdentity =
+  /** It names this host, whatever the address says. */
+  | { readonly kind: 'expected'; readonly hostname: string }
+  /** Any name: {@link OutboundOptions.ca} vouches for these servers and nobody else. */
+  | { readonly kind: 'pinned' }
+
+export interface OutboundProxy {
+  readonly url: string
+  /** Value of `Proxy-Authorization`. */
+  readonly authorization?: string
 }
 
 /** What a host name means now. */
@@ -80,8 +98,7 @@ export interface Outbound {
 export function createOutbound(options: OutboundOptions): Outbound {
   const policy = createAddressPolicy(options.allowPrivate)
   // The bulkhead bounds connections, per peer: a bound per host would let one hung peer starve the others on its host.
-  const ca = options.ca === undefined ? {} : { ca: options.ca }
-  const agent = new Agent({ connect: { lookup: pinnedLookup(options, policy), ...ca }, keepAliveTimeout: 10_000 })
+  const agent = dispatcherOf(options, policy)
   const bulkhead = createBulkhead({ concurrentMax: options.perPeerMax, queuedMax: 1_000 })
   const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
   return {
@@ -102,6 +119,32 @@ export function createOutbound(options: OutboundOptions): Outbound {
   }
 }
 
+function dispatcherOf(options: OutboundOptions, policy: AddressPolicy): Dispatcher {
+  const { ca, proxy } = options
+  const tls = { ...(ca === undefined ? {} : { ca }), ...identityCheck(options) }
+  const keepAliveTimeout = 10_000
+  if (proxy === undefined) return new Agent({ connect: { lookup: pinnedLookup(options, policy), ...tls }, keepAliveTimeout })
+  // The proxy itself is an address of the configuration, wherever it is.
+  const anywhere = createAddressPolicy(['0.0.0.0/0', '::/0'])
+  const toProxy = { lookup: pinnedLookup(options, anywhere) }
+  const token = proxy.authorization === undefined ? {} : { token: proxy.authorization }
+  return new ProxyAgent({ uri: proxy.url, ...token, requestTls: tls, proxyTls: toProxy, keepAliveTimeout })
+}
+
+function identityCheck({ identity, ca }: OutboundOptions): { checkServerIdentity?: (host: string, certificate: PeerCertificate) => Error | undefined } {
+  switch (identity?.kind) {
+    case undefined:
+      return {}
+    case 'expected': {
+      const { hostname } = identity
+      return { checkServerIdentity: (_host, certificate) => checkServerIdentity(hostname, certificate) }
+    }
+    case 'pinned':
+      if (ca === undefined) throw new TypeError('names go unchecked only for certificates of a given authority')
+      return { checkServerIdentity: () => undefined }
+  }
+}
+
 /** The address of a logout endpoint without its query: a probe must not look like a message. */
 function probeUrl(url: string): string {
   const parsed = new URL(url)
@@ -109,7 +152,7 @@ function probeUrl(url: string): string {
   return parsed.href
 }
 
-async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: OutboundRequest): Promise<OutboundResponse> {
+async function send(agent: Dispatcher, policy: AddressPolicy, clock: Clock, request: OutboundRequest): Promise<OutboundResponse> {
   const startedMs = clock.nowMs()
   const url = requireAddress(request.url, policy)
   const timeout = AbortSignal.timeout(request.timeoutMs)
@@ -129,7 +172,7 @@ async function send(agent: Agent, policy: AddressPolicy, clock: Clock, request: 
   }
 }
 
-async function openStream(agent: Agent, policy: AddressPolicy, request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream> {
+async function openStream(agent: Dispatcher, policy: AddressPolicy, request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream> {
   const url = requireAddress(request.url, policy)
   const control = new AbortController()
   const timer = setTimeout(() => control.abort(), request.timeoutMs)

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
 import { type Answer, Visitor } from './visitor.ts'
+import { startNginx } from '../support/nginx.ts'
 import { freeRange } from '../support/ports.ts'
 
 const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
@@ -21,47 +19,6 @@ async function guideConfiguration(addresses: { readonly listen: number; readonly
     .replace('wiki.example.com', 'wiki.localhost')
     .replaceAll('http://127.0.0.1:3000', addresses.gateway)
     .replaceAll('http://10.0.0.5:8080', addresses.application)
-}
-
-interface Nginx extends AsyncDisposable {
-  readonly folder: string
-}
-
-async function startNginx(server: string, port: number): Promise<Nginx> {
-  const folder = await mkdtemp(join(tmpdir(), 'curfew-nginx-'))
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n')
-  const configuration = `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; worker_processes 1; user root;
-events { worker_connections 64; }
-http { access_log off; ${paths}\n${server} }`
-  await writeFile(join(folder, 'nginx.conf'), configuration)
-  const child: ChildProcess = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'inherit' })
-  const failed = new Promise<never>((_, reject) => child.once('error', () => reject(new Error('nginx (Debian: nginx-light) must be on the path'))))
-  await Promise.race([failed, untilListening(port)])
-  return {
-    folder,
-    async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await ended
-      await rm(folder, { recursive: true, force: true })
-    }
-  }
-}
-
-async function untilListening(port: number): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1')
-      socket.once('connect', () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.once('error', () => resolve(false))
-    })
-    if (isOpen) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  throw new Error('nginx does not listen')
 }
 
 /** nginx as the guide says, asking a gateway. */

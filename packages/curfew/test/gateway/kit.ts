@@ -30,6 +30,8 @@ export interface GatewayKitOptions {
   readonly configuration?: (config: ConfigInput) => ConfigInput
   /** Authority and applications lie below one domain, so that they are one site for a browser; otherwise each is its own. */
   readonly isSameSite?: boolean
+  /** What has to be there before the gateway, by the address of the authority. */
+  readonly beforeGateway?: (issuer: string) => Promise<void>
   readonly client?: Partial<Extract<NonNullable<ConfigInput['connections']>[number], { protocol: 'oidc' }>>
 }
 
@@ -69,9 +71,10 @@ function mirror(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-/** `WIKI` and `SHOP` stand for the addresses of the hosts, which are known when they listen. */
-function withAddresses<T>(value: T, wiki: string, shop: string): T {
-  return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop)) as T
+/** `WIKI` and `SHOP` stand for the addresses of the hosts, `AUTHORITY` for where the authority listens: they are known late. */
+function withAddresses<T>(value: T, addresses: { readonly wiki: string; readonly shop: string; readonly authority: string }): T {
+  const { wiki, shop, authority } = addresses
+  return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop).replaceAll('AUTHORITY', authority)) as T
 }
 
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
@@ -80,6 +83,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
   const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
   const issuer = `http://login.${domain}:${authorityPort}`
   const [wiki, shop] = [`http://wiki.${domain}:${gatewayPort}`, `http://shop.${domain}:${gatewayPort}`]
+  const addresses = { wiki, shop, authority: `http://127.0.0.1:${authorityPort}` }
   const own = makeKeyPair('curfew')
   await writeFile(join(folder, 'key.pem'), own.key.export({ type: 'pkcs8', format: 'pem' }))
   await writeFile(join(folder, 'cert.pem'), own.certificatePem)
@@ -103,12 +107,13 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
         redirectUris: [`${wiki}/pa/oidc/cb`, `${shop}/pa/oidc/cb`, `${shop}/shop/pa/oidc/cb`, `${wiki}/gate/oidc/cb`],
         sessionRevocation: true,
         logout: { modes: [], pingAccessLogoutCapable: true },
-        ...withAddresses(options.client ?? {}, wiki, shop)
+        ...withAddresses(options.client ?? {}, addresses)
       }
     ]
   }
   const authority = await createCurfew(options.configuration?.(configuration) ?? configuration, { folder, logger: silentLogger })
   await authority.start()
+  await options.beforeGateway?.(issuer)
   const seen: IncomingMessage[] = []
   const upstream = createServer((request, response) => {
     seen.push(request)
@@ -124,7 +129,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     outbound: { allowPrivate: ['127.0.0.0/8'] },
     gateway: {
       listen: [`127.0.0.1:${gatewayPort}`],
-      provider: { issuer, clientId: 'gate', clientSecret, ...options.provider },
+      provider: { issuer, clientId: 'gate', clientSecret, ...withAddresses(options.provider ?? {}, addresses) },
       webSessions: [{ name: 'main', audience: 'ACE_ws', ...options.webSession }],
       applications: wanted.map((application) => ({
         id: 'wiki',
