@@ -18,6 +18,7 @@ import { createEncryptedSealer } from '../gateway/session/sealer.ts'
 import { createEndedSubjects } from '../gateway/session/ended-subjects.ts'
 import { createSessionCookies } from '../gateway/session/session-cookies.ts'
 import { createSessionStatus } from '../gateway/session/session-status.ts'
+import { createUserRefresh } from '../gateway/session/user-refresh.ts'
 import type { GatewaySettings } from '../gateway/settings.ts'
 import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
@@ -134,6 +135,16 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
       url: () => provider.address('ping_revoked_sris_endpoint', '/pf-ws/rest/sessionMgmt/revokedSris'),
       credentials: () => provider.credentials(),
       onProblem: (code) => logger.warn({ event: 'gateway.status-failed', code }, 'the authority did not say whether a session is good')
+    }),
+    userRefresh: createUserRefresh({
+      settings,
+      clock,
+      sealer: createEncryptedSealer({ secret, use: 'access token', maxMs: Math.max(...webSessions.map(({ maxMs }) => maxMs)), random }),
+      userInfo: (accessToken, subject) => provider.userInfo(accessToken, subject),
+      onAnswer(result, code) {
+        metrics.userRefreshes.inc({ result })
+        if (code !== undefined) logger.warn({ event: 'gateway.refresh-failed', code }, 'the provider did not say who a user is now')
+      }
     }),
     preserved: createPreserved({ clock, random }),
     upstreams: createUpstreams({ ...parts.outbound, connectionsMax: upstreamConnectionsMax }),

@@ -38,9 +38,10 @@ export function gatewaySettings(config: GatewayConfig, whole: Config | undefined
 }
 
 function webSessionSettings(session: GatewayConfig['webSessions'][number]): WebSessionSettings {
-  const { name, audience, cookieType, cookieDomain, httpOnly, sameSite, partitioned, idleMinutes, maxMinutes } = session
+  const { name, audience, cookieType, cookieDomain, httpOnly, sameSite, partitioned, idleMinutes, maxMinutes, refreshUserSeconds } = session
   const base = { id: name, audience, cookieType, httpOnly, sameSite, partitioned, idleMs: idleMinutes * 60_000, maxMs: maxMinutes * 60_000 }
-  return cookieDomain === undefined ? base : { ...base, cookieDomain }
+  const refresh = refreshUserSeconds === -1 ? {} : { refreshMs: refreshUserSeconds * 1000 }
+  return { ...base, ...refresh, ...(cookieDomain === undefined ? {} : { cookieDomain }) }
 }
 
 function applicationSettings(application: GatewayConfig['applications'][number], sessions: readonly WebSessionSettings[]): ApplicationSettings {

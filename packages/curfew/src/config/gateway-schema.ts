@@ -79,7 +79,11 @@ const webSession = z
     sameSite: z.enum(['lax', 'none', 'disabled']).default('lax'),
     partitioned: z.boolean().default(false),
     idleMinutes: minutes.default(60),
-    maxMinutes: minutes.default(240)
+    maxMinutes: minutes.default(240),
+    refreshUserSeconds: z
+      .union([z.literal(-1), z.int().min(1).max(86_400)])
+      .default(60)
+      .describe('How old the claims of the UserInfo endpoint may become before they are asked for again. -1: they stay as they were at the sign-in.')
   })
   .describe('A session of the gateway, shared by the applications that name it.')
 

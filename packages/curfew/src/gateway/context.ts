@@ -14,6 +14,7 @@ import type { EndedSubjects } from './session/ended-subjects.ts'
 import type { SessionCookies } from './session/session-cookies.ts'
 import type { SessionStatus } from './session/session-status.ts'
 import type { Sealer } from './session/sealer.ts'
+import type { UserRefresh } from './session/user-refresh.ts'
 import type { GatewaySettings } from './settings.ts'
 
 /** A page for people, made by the composition root in the language of the request. */
@@ -47,6 +48,7 @@ export interface GatewayContext {
   readonly revocations: RevocationList
   readonly status: SessionStatus
   readonly endedSubjects: EndedSubjects
+  readonly userRefresh: UserRefresh
   /** What becomes of the headers of clients, by name. */
   readonly headerNames: HeaderNames
   readonly live: LiveConnections

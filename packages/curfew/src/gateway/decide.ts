@@ -4,6 +4,7 @@ import type { Place } from './route/applications.ts'
 import { liesBelow } from './route/request-path.ts'
 import type { Status } from './session/session-status.ts'
 import { verdictOf } from './session/verdict.ts'
+import type { ApplicationSettings } from './settings.ts'
 import type { OpenedSession } from './session/web-session.ts'
 
 /** What becomes of a request. */
@@ -20,21 +21,44 @@ export type Decision =
  * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS
  */
 export function decide(ctx: GatewayContext, place: Place, path: string, request: IncomingMessage): Decision | Promise<Decision> {
-  const { application, host } = place
-  const needsNone = application.anonymous.some((root) => liesBelow(path, root))
-  const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
-  if (opened === undefined) return needsNone ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: false }
-  const verdict = ctx.endedSubjects.isEnded(opened.session) ? 'revoked' : verdictOf(ctx, opened)
-  return typeof verdict === 'string' ? decisionOf(verdict, opened, needsNone) : verdict.then((status) => decisionOf(status, opened, needsNone))
+  const decision = judge(ctx, place, path, request)
+  return decision instanceof Promise ? decision.then((later) => withUser(ctx, place, path, later)) : withUser(ctx, place, path, decision)
 }
 
-function decisionOf(status: Status, opened: OpenedSession, needsNone: boolean): Decision {
+/** What passes has claims of its user that are young enough. */
+function withUser(ctx: GatewayContext, { application }: Place, path: string, decision: Decision): Decision | Promise<Decision> {
+  if (decision.kind !== 'pass' || decision.opened === undefined) return decision
+  const { opened } = decision
+  const fresh = ctx.userRefresh.of(application.webSession, opened)
+  if (fresh === opened) return decision
+  if (!(fresh instanceof Promise)) return { kind: 'pass', opened: fresh }
+  return fresh.then((later) => {
+    // It may have been revoked while the provider was asked.
+    const isRevoked = later.keys.some((key) => ctx.revocations.isListed(key, ctx.clock.nowMs())) || ctx.endedSubjects.isEnded(later.session)
+    return isRevoked ? decisionOf('revoked', later, needsNone(application, path)) : { kind: 'pass', opened: later }
+  })
+}
+
+function judge(ctx: GatewayContext, place: Place, path: string, request: IncomingMessage): Decision | Promise<Decision> {
+  const { application, host } = place
+  const isAnonymous = needsNone(application, path)
+  const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
+  if (opened === undefined) return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: false }
+  const verdict = ctx.endedSubjects.isEnded(opened.session) ? 'revoked' : verdictOf(ctx, opened)
+  return typeof verdict === 'string' ? decisionOf(verdict, opened, isAnonymous) : verdict.then((status) => decisionOf(status, opened, isAnonymous))
+}
+
+function needsNone({ anonymous }: ApplicationSettings, path: string): boolean {
+  return anonymous.some((root) => liesBelow(path, root))
+}
+
+function decisionOf(status: Status, opened: OpenedSession, isAnonymous: boolean): Decision {
   switch (status) {
     case 'live':
       return { kind: 'pass', opened }
     case 'revoked':
-      return needsNone ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: true }
+      return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: true }
     case 'unknown':
-      return needsNone ? { kind: 'pass', opened: undefined } : { kind: 'unchecked' }
+      return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'unchecked' }
   }
 }

@@ -45,6 +45,8 @@ export interface WebSessionSettings {
   readonly partitioned: boolean
   readonly idleMs: number
   readonly maxMs: number
+  /** How old the claims of the UserInfo endpoint may become; absent: they stay as they were at the sign-in. */
+  readonly refreshMs?: number
 }
 
 export interface ApplicationSettings {

@@ -11,6 +11,8 @@ export interface GatewayMetrics {
   readonly feedAgeSeconds: Gauge<string>
   readonly revoked: Gauge<string>
   readonly feedProblems: Counter<'code'>
+  /** Questions for the claims of a user: `fresh`, `refused` or `failed`. */
+  readonly userRefreshes: Counter<'result'>
 }
 
 /** Adds the figures of a gateway to a registry. */
@@ -26,6 +28,12 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
       name: 'curfew_gateway_feed_problems_total',
       help: 'Pages refused and connections lost, by code.',
       labelNames: ['code'],
+      registers
+    }),
+    userRefreshes: new Counter({
+      name: 'curfew_gateway_user_refreshes_total',
+      help: 'Times that the provider was asked for the claims of a user again, by result.',
+      labelNames: ['result'],
       registers
     })
   }

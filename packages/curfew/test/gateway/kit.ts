@@ -45,6 +45,8 @@ export interface GatewayKit extends AsyncDisposable {
   readonly upstream: Server
   /** Requests that the application got. */
   readonly seen: IncomingMessage[]
+  /** Gives ana another mail address in the users file. */
+  changeMail(mail: string): Promise<void>
   /** Ends every session of ana, as an administrator does. */
   endAll(): Promise<void>
   stopAuthority(): Promise<void>
@@ -89,8 +91,9 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
   await writeFile(join(folder, 'cert.pem'), own.certificatePem)
   await writeFile(join(folder, 'secret'), Buffer.alloc(32, 7).toString('base64'))
   const password = await hashPassword('correct horse', systemRandom)
-  const user = (username: string) => ({ username, password, attributes: { mail: `${username}@example.org` } })
-  await writeFile(join(folder, 'users.yaml'), JSON.stringify({ users: [user('ana'), user('ben')] }))
+  const user = (username: string, mail = `${username}@example.org`) => ({ username, password, attributes: { mail } })
+  const writeUsers = (mail?: string): Promise<void> => writeFile(join(folder, 'users.yaml'), JSON.stringify({ users: [user('ana', mail), user('ben')] }))
+  await writeUsers()
   const configuration: ConfigInput = {
     server: { baseUrl: issuer, listen: [`127.0.0.1:${authorityPort}`] },
     admin: { listen: ['127.0.0.1:0'], token: '0123456789abcdef' },
@@ -165,6 +168,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     upstream,
     seen,
     stopAuthority,
+    changeMail: writeUsers,
     async endAll() {
       const { items } = await authority.store.listSessions({ state: 'live', limit: 100, nowMs: Temporal.Now.instant().epochMilliseconds })
       await authority.engine.endSessions({

@@ -1,3 +1,4 @@
+import { isCurfewError } from '@curfew/codecs'
 import type { SessionId } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
@@ -31,6 +32,19 @@ export async function keepOfflineAccount(ctx: Pick<AuthorityContext, 'store'>, s
     untilMs,
     value: { id, userKey, username, attributes, authnContext, sri } satisfies AccountUser
   })
+}
+
+/** The user with the attributes that the directory of the sign-in has now; those of the sign-in where it has none, or does not answer. */
+export async function presentUser(ctx: Pick<AuthorityContext, 'users' | 'logger'>, user: AccountUser): Promise<AccountUser> {
+  if (!ctx.users.keysFor(user.username).includes(user.userKey)) return user
+  try {
+    const known = await ctx.users.find(user.username)
+    return known?.userKey === user.userKey ? { ...user, attributes: known.attributes } : user
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    ctx.logger.warn({ event: 'oidc.userinfo-stale', code: error.code }, 'the directory does not answer: claims are those of the sign-in')
+    return user
+  }
 }
 
 /** Claims for one client; which of them are released is decided by the scopes. */

@@ -2,7 +2,7 @@ import { isCurfewError } from '@curfew/codecs'
 import { type Account, type Configuration, errors, type Grant, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
-import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount } from './account.ts'
+import { type AccountUser, claimsFor, keepOfflineAccount, liveAccount, presentUser } from './account.ts'
 import { artifactAdapter, type OnIssue } from './artifacts.ts'
 import { canBeMet, essentialContexts } from './authentication-context.ts'
 import type { OidcClient } from './client.ts'
@@ -200,9 +200,10 @@ async function findAccount(
   const user = holder === undefined ? await liveAccount(ctx, accountId) : await userBehind(ctx, clientOf(ctx, holder), { accountId, isAccessToken, isOffline })
   if (user === undefined) return undefined
   if (isAccessToken && holder !== undefined) await recordValidation(ctx, clientOf(ctx, holder), accountId)
-  const claims = async (): Promise<{ sub: string }> => {
+  const claims = async (use: string): Promise<{ sub: string }> => {
     const clientId = oidc.oidc.client?.clientId
-    return { ...(clientId === undefined ? {} : claimsFor(ctx, clientOf(ctx, clientId), user)), sub: accountId }
+    const now = use === 'userinfo' ? await presentUser(ctx, user) : user
+    return { ...(clientId === undefined ? {} : claimsFor(ctx, clientOf(ctx, clientId), now)), sub: accountId }
   }
   return { accountId, user, claims }
 }

@@ -23,7 +23,7 @@ export interface SessionCookies {
   /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
   write(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): string
   clear(settings: WebSessionSettings, attributes: CookieAttributes): string
-  /** The cookie with this moment as last activity, when it is time to write it again. */
+  /** The cookie with this moment as last activity, when it is time to write it again, or it says something else now. */
   renewed(settings: WebSessionSettings, opened: OpenedSession, attributes: CookieAttributes, nowMs: number): string | undefined
 }
 
@@ -74,8 +74,10 @@ export function createSessionCookies(deps: {
     isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
     write,
     clear: (settings, attributes) => clearedSessionCookie(settings, attributes),
-    renewed(settings, { session }, attributes, nowMs) {
-      return nowMs - session.activeAtMs < updateWindowMs ? undefined : write(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs)
+    renewed(settings, { session, isChanged }, attributes, nowMs) {
+      return isChanged !== true && nowMs - session.activeAtMs < updateWindowMs
+        ? undefined
+        : write(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs)
     }
   }
 }

@@ -16,9 +16,21 @@ export interface WebSession {
   readonly claims: Readonly<Record<string, unknown>>
   /** For the sign-out at a provider that asks for it. */
   readonly idToken?: string
+  /** Absent: the claims stay as they were at the sign-in. */
+  readonly refresh?: ClaimsRefresh
   readonly startedAtMs: number
   readonly expiresAtMs: number
   readonly activeAtMs: number
+}
+
+/** What it takes to ask for the claims of the user again. */
+export interface ClaimsRefresh {
+  /** An access token for the UserInfo endpoint, as {@link UserRefresh} keeps it. */
+  readonly token: string
+  /** When the claims were read. */
+  readonly atMs: number
+  /** Claims that came from there: one that is not there any more goes. */
+  readonly names: readonly string[]
 }
 
 /** The words of the cookie: short, and those of JWT where there is one. */
@@ -36,6 +48,8 @@ interface Wire {
   readonly exp: number
   /** Last activity, seconds. */
   readonly last: number
+  /** Token, seconds, names. */
+  readonly ui?: readonly [string, number, readonly string[]]
 }
 
 export function serialiseWebSession(session: WebSession): string {
@@ -51,7 +65,8 @@ export function serialiseWebSession(session: WebSession): string {
     ...(session.host === undefined ? {} : { host: session.host }),
     ...(session.sri === undefined ? {} : { 'pi.sri': session.sri }),
     ...(session.sid === undefined ? {} : { sid: session.sid }),
-    ...(session.idToken === undefined ? {} : { hint: session.idToken })
+    ...(session.idToken === undefined ? {} : { hint: session.idToken }),
+    ...(session.refresh === undefined ? {} : { ui: [session.refresh.token, Math.floor(session.refresh.atMs / 1000), session.refresh.names] })
   }
   return JSON.stringify(wire)
 }
@@ -74,7 +89,8 @@ export function parseWebSession(text: string): WebSession | undefined {
     ...(wire.host === undefined ? {} : { host: wire.host }),
     ...(wire['pi.sri'] === undefined ? {} : { sri: wire['pi.sri'] }),
     ...(wire.sid === undefined ? {} : { sid: wire.sid }),
-    ...(wire.hint === undefined ? {} : { idToken: wire.hint })
+    ...(wire.hint === undefined ? {} : { idToken: wire.hint }),
+    ...(wire.ui === undefined ? {} : { refresh: { token: wire.ui[0], atMs: wire.ui[1] * 1000, names: wire.ui[2] } })
   }
 }
 
@@ -85,6 +101,8 @@ export interface OpenedSession {
   readonly keys: readonly RevocationKey[]
   /** Identity headers by application: the same for every request of the session. */
   readonly headers: Map<string, readonly (readonly [string, string])[]>
+  /** It says other than the cookie it came in: the browser gets a new one. */
+  readonly isChanged?: true
 }
 
 export function openedSession(session: WebSession): OpenedSession {

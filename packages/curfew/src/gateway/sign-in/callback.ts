@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
-import { openedSession, type WebSession } from '../session/web-session.ts'
+import type { CookieAttributes } from '../session/cookies.ts'
+import { wantedClaims } from '../session/wanted-claims.ts'
+import { type ClaimsRefresh, openedSession, type WebSession } from '../session/web-session.ts'
+import type { WebSessionSettings } from '../settings.ts'
 import { redirectUri } from './start.ts'
 import type { SignedIn } from './provider.ts'
 import { clearedTransaction, readTransaction, type Transaction } from './transaction.ts'
@@ -39,7 +42,7 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
     audience: webSession.audience,
     issuer: ctx.provider.issuer,
     subject: signedIn.subject,
-    claims: wantedClaims(ctx, webSession.id, claims),
+    claims: wantedClaims(ctx.settings, webSession.id, claims),
     startedAtMs: nowMs,
     expiresAtMs: nowMs + webSession.maxMs,
     activeAtMs: nowMs,
@@ -48,16 +51,33 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
     ...(sid === undefined ? {} : { sid }),
     ...((await ctx.provider.wantsIdToken()) ? { idToken: signedIn.idToken } : {})
   }
+  const refresh = ctx.userRefresh.keep(webSession, signedIn)
   const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs))
   if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
-  return [ctx.cookies.write(webSession, session, attributes, nowMs)]
+  return [written(ctx, webSession, session, refresh, attributes)]
 }
 
-/** Only what some application of the web session is told: the cookie has little room. */
-function wantedClaims(ctx: GatewayContext, webSessionId: string, claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const names = new Set(ctx.settings.applications.filter(({ webSession }) => webSession.id === webSessionId).flatMap(({ headers }) => Object.values(headers)))
-  return Object.fromEntries([...names].flatMap((name) => (claims[name] === undefined ? [] : [[name, claims[name]]])))
+/** With what it takes to refresh the claims, where that fits into a cookie. */
+function written(
+  ctx: GatewayContext,
+  settings: WebSessionSettings,
+  session: WebSession,
+  refresh: ClaimsRefresh | undefined,
+  attributes: CookieAttributes
+): string {
+  const nowMs = ctx.clock.nowMs()
+  if (refresh === undefined) return ctx.cookies.write(settings, session, attributes, nowMs)
+  try {
+    return ctx.cookies.write(settings, { ...session, refresh }, attributes, nowMs)
+  } catch (error) {
+    if (!isCurfewError(error) || error.code !== 'CURFEW_GATEWAY_COOKIE_TOO_LARGE') throw error
+    ctx.logger.warn(
+      { event: 'gateway.refresh-off', ...error.context },
+      'the access token does not fit into the cookie: the claims of this session stay as they are'
+    )
+    return ctx.cookies.write(settings, session, attributes, nowMs)
+  }
 }
 
 function preservedCookies({ preserved }: Transaction, { isSecure }: Place): readonly string[] {

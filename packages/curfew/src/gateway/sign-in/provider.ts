@@ -20,7 +20,13 @@ export interface SignedIn {
   readonly subject: string
   readonly claims: Readonly<Record<string, unknown>>
   readonly idToken: string
+  readonly accessToken: string
+  /** Those of {@link claims} that the UserInfo endpoint told. */
+  readonly userInfo: Readonly<Record<string, unknown>>
 }
+
+/** What the UserInfo endpoint says about a user: claims, or that it does not take the token (any more). */
+export type UserClaims = { readonly kind: 'claims'; readonly claims: Readonly<Record<string, unknown>> } | { readonly kind: 'refused' }
 
 export interface AuthorizationWish {
   readonly redirectUri: string
@@ -36,6 +42,8 @@ export interface Provider {
   authorizationUrl(wish: AuthorizationWish): Promise<string>
   /** @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when it refused, or its answer does not hold */
   signIn(answer: URL, wish: AuthorizationWish): Promise<SignedIn>
+  /** Asks for the claims of a user again. @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when the answer is about somebody else */
+  userInfo(accessToken: string, subject: string): Promise<UserClaims>
   /** Where a sign-out at the provider begins; undefined when it has none. */
   signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<string | undefined>
   /** True when its sign-out wants the ID token back. */
@@ -86,6 +94,7 @@ export function createProvider(deps: ProviderDeps): Provider {
       }).href
     },
     signIn: async (answer, wish) => signIn(await configuration(), settings, answer, wish),
+    userInfo: async (accessToken, subject) => userInfo(await configuration(), settings, accessToken, subject),
     async signOutUrl({ landing, idToken }) {
       const published = await metadata()
       const ping = published['ping_end_session_endpoint']
@@ -198,9 +207,18 @@ async function signIn(configuration: openid.Configuration, settings: ProviderSet
     if (claims === undefined || tokens.id_token === undefined) throw new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: 'there is no ID token' })
     const hasMore = settings.userInfo && configuration.serverMetadata().userinfo_endpoint !== undefined
     const more = hasMore ? await openid.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {}
-    return { subject: claims.sub, claims: { ...more, ...claims }, idToken: tokens.id_token }
+    return { subject: claims.sub, claims: { ...more, ...claims }, idToken: tokens.id_token, accessToken: tokens.access_token, userInfo: more }
   } catch (cause) {
     throw isCurfewError(cause) ? cause : signInFailed(settings, cause)
+  }
+}
+
+async function userInfo(configuration: openid.Configuration, settings: ProviderSettings, accessToken: string, subject: string): Promise<UserClaims> {
+  try {
+    return { kind: 'claims', claims: await openid.fetchUserInfo(configuration, accessToken, subject) }
+  } catch (cause) {
+    if (cause instanceof openid.WWWAuthenticateChallengeError && cause.status === 401) return { kind: 'refused' }
+    throw signInFailed(settings, cause)
   }
 }
 
