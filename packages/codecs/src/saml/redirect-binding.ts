@@ -65,8 +65,20 @@ function signedQuery(start: string, raw: ReadonlyMap<string, string>) {
   const signature = raw.get('Signature')
   if (algorithm === undefined && signature === undefined) return undefined
   if (algorithm === undefined || signature === undefined) throw refused('SigAlg and Signature belong together')
-  return { octets: `${start}&SigAlg=${algorithm}`, algorithm: decode(algorithm), signature: strictBase64(decode(signature), 'whitespace') }
+  return {
+    octets: `${start}&SigAlg=${algorithm}`,
+    algorithm: usualAlgorithms.get(algorithm) ?? decode(algorithm),
+    signature: strictBase64(decode(signature), 'whitespace')
+  }
 }
+
+/** How the usual algorithms stand in a query. */
+const usualAlgorithms: ReadonlyMap<string, string> = new Map(
+  (['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'ecdsa-sha256', 'ecdsa-sha384'] as const).map((name) => {
+    const uri = signatureUri(name)
+    return [encodeURIComponent(uri), uri]
+  })
+)
 
 const known = new Set(['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg', 'Signature', 'SAMLEncoding'])
 

@@ -29,6 +29,26 @@ export interface Proof {
   readonly messageHash: string
 }
 
+/** The proof of a query. Only answers end in a receipt: a request need not pay for the hash. */
+class QueryProof implements Proof {
+  readonly peer: string
+  readonly binding = 'redirect'
+  readonly signedBy: string
+  readonly algorithm: string
+  readonly #octets: string
+
+  constructor(peer: string, signedBy: string, algorithm: string, octets: string) {
+    this.peer = peer
+    this.signedBy = signedBy
+    this.algorithm = algorithm
+    this.#octets = octets
+  }
+
+  get messageHash(): string {
+    return sha256Hex(this.#octets)
+  }
+}
+
 declare const proved: unique symbol
 /** A message that came from its partner unchanged. Only the `verify...` functions of this file make one. */
 export type Verified<M> = M & { readonly [proved]: Proof }
@@ -182,17 +202,7 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
   if (received.binding === 'redirect') {
     if (query === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING')
     const signedBy = verifyBytes(query.octets, query.signature, query.algorithm, peer.keys, peer.policy ?? {})
-    let messageHash: string | undefined
-    const proof: Proof = {
-      peer: peer.entityId,
-      binding: received.binding,
-      signedBy: signedBy.fingerprint,
-      algorithm: query.algorithm,
-      // Only answers end in a receipt: a request need not pay for the hash.
-      get messageHash() {
-        return (messageHash ??= sha256Hex(query.octets))
-      }
-    }
+    const proof = new QueryProof(peer.entityId, signedBy.fingerprint, query.algorithm, query.octets)
     return { view: element, proof }
   }
   // By HTTP Artifact a message need not be signed where the answer around it is; its own signature must be good all the same.

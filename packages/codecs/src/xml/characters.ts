@@ -83,21 +83,16 @@ function isDigit(c: number): boolean {
   return c >= 0x30 && c <= 0x39
 }
 
-/** Where the run of characters ends that text holds as they are; markup, references, CR and the end of `]]>` end it. */
+/** Where the run of characters ends that text holds as they are; markup, references and CR end it. */
 export function plainTextEnd(source: string, start: number): number {
   const { length } = source
   let at = start
   while (at < length) {
     const c = source.charCodeAt(at)
-    if ((c < 0x80 ? textClasses[c] === 0 : c >= 0xfffe) || (c === 0x3e && endsCdata(source, at, start))) break
+    if (c < 0x80 ? textClasses[c] === 0 : c >= 0xfffe) break
     at += 1
   }
   return at
-}
-
-/** True for the `>` of `]]>`, which text must not hold. @see xml 1.0 (fifth edition) section 2.4 */
-export function endsCdata(source: string, at: number, start: number): boolean {
-  return at - 2 >= start && source.charCodeAt(at - 1) === 0x5d && source.charCodeAt(at - 2) === 0x5d
 }
 
 /** The same in an attribute value: quotes and all white space but the space end it too. */
