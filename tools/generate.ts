@@ -24,16 +24,20 @@ function configReference(schema: JsonSchema): string {
   const lines = [
     '# Configuration',
     '',
-    'Generated from the schema of `curfew.yaml`; `curfew init` writes the same schema beside it for editors.',
+    'Generated from the schema of `curfew.yaml`; `curfew init` writes the same schema beside it for editors. `connections[saml]` is an entry of `connections` with `protocol: saml`.',
     '',
     '| setting | default | meaning |',
     '| --- | --- | --- |'
   ]
   const walk = (at: JsonSchema, path: string): void => {
-    const inner = at.oneOf?.[0] ?? (at.properties === undefined && at.items === undefined ? undefined : at)
-    if (inner?.properties !== undefined) {
-      if (path !== '') lines.push(`| \`${path}\` | | ${at.description ?? inner.description ?? ''} |`)
-      for (const [key, value] of Object.entries(inner.properties)) walk(value, path === '' ? key : `${path}.${key}`)
+    if (at.const !== undefined) return
+    if (at.oneOf !== undefined) {
+      for (const kind of at.oneOf) walk(kind, kindPath(path, kind))
+      return
+    }
+    if (at.properties !== undefined) {
+      if (path !== '') lines.push(`| \`${path}\` | | ${at.description ?? ''} |`)
+      for (const [key, value] of Object.entries(at.properties)) walk(value, path === '' ? key : `${path}.${key}`)
       return
     }
     const item = at.items
@@ -45,6 +49,13 @@ function configReference(schema: JsonSchema): string {
   }
   walk(schema, '')
   return `${lines.join('\n')}\n`
+}
+
+/** `connections[saml]`: entries of one kind of several, by what tells it from the others. */
+function kindPath(path: string, { properties }: JsonSchema): string {
+  const name = Object.values(properties ?? {}).find(({ const: fixed }) => fixed !== undefined)?.const
+  if (typeof name !== 'string' || !path.endsWith('[]')) throw new TypeError(`${path}: kinds without a name`)
+  return `${path.slice(0, -1)}${name}]`
 }
 
 /** The reference of the command line, from its own help. */

@@ -39,8 +39,9 @@ export const resetView = z.object({
 
 export const accountLinkView = z.object({
   id: z.string(),
-  provider: z.string(),
-  providerUser: z.string().describe('What the identity provider called the person when the link was made'),
+  provider: z.string().describe('The identity provider, or the application'),
+  role: z.enum(['upstream', 'application']),
+  providerUser: z.string().describe('What the identity provider called the person when the link was made; the account at the application'),
   user: z.string(),
   linkedAtMs: atMs
 })

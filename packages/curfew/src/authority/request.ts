@@ -29,6 +29,17 @@ export function rawQuery(request: FastifyRequest): string {
   return at < 0 ? '' : target.slice(at + 1)
 }
 
+/** The path without its query. */
+export function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0] ?? ''
+}
+
+/** The same request by GET: the browser sends the cookies that it keeps back from a form of another site. */
+export function byGet(request: FastifyRequest): string {
+  const query = new URLSearchParams(Object.entries(parametersOf(request)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+  return query.size === 0 ? pathOf(request) : `${pathOf(request)}?${query.toString()}`
+}
+
 /** Sends a browser on; never cached. */
 export function seeOther(reply: FastifyReply, url: string): FastifyReply {
   return reply.headers(noStore).redirect(url, 303)

@@ -119,7 +119,7 @@ function addSessionCommands(program: Command, on: On): void {
   on(example(users.command('reset <name>').description('Make a link for choosing a new password'), 'curfew users reset ana'), async (context, parsed) =>
     (await import('./commands/users.ts')).resetPassword(context, parsed.args[0] ?? '')
   )
-  on(example(users.command('links <name>').description('Sign-ins elsewhere that are linked to a user'), 'curfew users links ana'), async (context, parsed) =>
+  on(example(users.command('links <name>').description('Accounts elsewhere that are linked to a user'), 'curfew users links ana'), async (context, parsed) =>
     (await import('./commands/users.ts')).listAccountLinks(context, parsed.args[0] ?? '')
   )
   on(

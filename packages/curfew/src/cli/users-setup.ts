@@ -119,9 +119,10 @@ export function adminAccountLinks(deps: Pick<AuthorityContext, 'store' | 'clock'
   const keyOf = async (username: string): Promise<UserKey> => (await deps.users.find(username))?.userKey ?? localUserKey(username)
   return {
     list: async (username) =>
-      (await linksOf(deps, await keyOf(username))).map(({ id, providerId, providerUser, username: user, linkedAtMs }) => ({
+      (await linksOf(deps, await keyOf(username))).map(({ id, providerId, role, providerUser, username: user, linkedAtMs }) => ({
         id,
         provider: providerId,
+        role,
         providerUser,
         user,
         linkedAtMs

@@ -295,7 +295,7 @@ function certificatesMissing(context: FindingContext, { server, connections }: C
 function nothingToLink(context: FindingContext, { signOn, identityProviders }: Config): readonly Finding[] {
   if (signOn.users !== undefined) return []
   return identityProviders.flatMap((one, i): Finding[] => {
-    if (one.protocol === 'opentoken' || one.accountLinking === undefined || one.accountLinking === 'off') return []
+    if (one.accountLinking === undefined || one.accountLinking === 'off') return []
     const place = placeOf(context, ['identityProviders', i, 'accountLinking'])
     return [{ ...place, code: 'CURFEW_CONFIG_VALUE', what: 'there are no local users to link to.', fix: 'Name their file in signOn.users.' }]
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { adapterLogout, idpid, partner } from './partner-schema.ts'
+import { accountLinking, adapterLogout, idpid, partner } from './partner-schema.ts'
 import { seconds, url } from './values.ts'
 
 /** What an OpenToken adapter has in either role. */
@@ -46,7 +46,15 @@ export const openTokenConnection = z
     ...openTokenAdapter,
     targetUrl: url.describe('Where the application takes tokens.'),
     origins: z.array(url).optional().describe('Further origins of the application that TargetResource may lead to.'),
-    subject: z.string().min(1).optional().describe('Attribute that becomes the subject. Default: the user name.')
+    subject: z.string().min(1).optional().describe('Attribute that becomes the subject. Default: the user name.'),
+    accountLinkService: url
+      .optional()
+      .describe('Where people sign in with the account they have there, when they come for the first time; it is the subject from then on.'),
+    subjectParameter: z
+      .string()
+      .regex(/^[A-Za-z][\w.-]{0,59}$/, 'write a name of letters, digits, dots and dashes')
+      .optional()
+      .describe('Query parameter with the subject, beside the token. Nothing protects it: only the token may open a session.')
   })
   .describe('An application by OpenToken (SP adapter instance).')
 
@@ -54,6 +62,7 @@ export const openTokenLogin = z
   .strictObject({
     ...openTokenAdapter,
     authenticationService: url.describe('Where browsers are sent to sign in.'),
+    accountLinking,
     adapterLogout,
     targetUrl: url.optional(),
     idpid

@@ -1,6 +1,8 @@
 import { agentConfigDefaults, CurfewError, type OpenTokenKey, openTokenKey, type OpenTokenSuiteId } from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { LogoutChannel, Peer } from '../../core/peer.ts'
+import type { AccountLinking } from '../upstream/account-link.ts'
+import { referenceParameter } from './reference-store.ts'
 import type { AdapterSettings, ApplicationSettings, LoginSettings, OpenTokenCipherSuite, OpenTokenTransport } from './settings.ts'
 
 /** The side of this server on which an adapter stands, as in the paths of the replaced product. */
@@ -41,12 +43,17 @@ export interface ApplicationAdapter extends Adapter {
   readonly targetUrl: string
   readonly homeUrl?: string
   readonly subject?: string
+  /** Where the application says which account there belongs to somebody, once; its answer is the subject from then on. */
+  readonly accountLinkService?: string
+  /** Query parameter in which the application gets the subject beside the token. */
+  readonly subjectParameter?: string
 }
 
 /** An IdP adapter instance, ready to work with. */
 export interface LoginAdapter extends Adapter {
   readonly role: 'idp'
   readonly authenticationService: string
+  readonly accountLinking: AccountLinking
 }
 
 export type OpenTokenAdapter = ApplicationAdapter | LoginAdapter
@@ -55,21 +62,33 @@ export const suiteOf: Readonly<Record<OpenTokenCipherSuite, OpenTokenSuiteId>> =
 
 /** @throws CURFEW_CONFIG_CONNECTION when the settings can't be worked with */
 export function makeApplicationAdapter(settings: ApplicationSettings): ApplicationAdapter {
-  const { targetUrl, homeUrl, subject } = settings
-  const own = [targetUrl, ...(homeUrl === undefined ? [] : [homeUrl]), ...(settings.origins ?? [])]
+  const { id, targetUrl, homeUrl, subject, accountLinkService, subjectParameter } = settings
+  const own = [targetUrl, homeUrl, accountLinkService].filter((url) => url !== undefined)
+  const adapter = makeAdapter(settings, settings.transport ?? 'form', [...own, ...(settings.origins ?? [])], 'application')
+  if (subject !== undefined && accountLinkService !== undefined)
+    throw unusable(id, 'subject and accountLinkService are both given, and each says what the application calls people')
+  if (subjectParameter !== undefined && [adapter.tokenName, referenceParameter].includes(subjectParameter))
+    throw unusable(id, `subjectParameter is ${subjectParameter}, which carries the token`)
   return {
-    ...makeAdapter(settings, settings.transport ?? 'form', own, 'application'),
+    ...adapter,
     role: 'sp',
     targetUrl,
     ...(homeUrl === undefined ? {} : { homeUrl }),
-    ...(subject === undefined ? {} : { subject })
+    ...(subject === undefined ? {} : { subject }),
+    ...(accountLinkService === undefined ? {} : { accountLinkService }),
+    ...(subjectParameter === undefined ? {} : { subjectParameter })
   }
 }
 
 /** @throws CURFEW_CONFIG_CONNECTION when the settings can't be worked with */
 export function makeLoginAdapter(settings: LoginSettings): LoginAdapter {
-  const { authenticationService } = settings
-  return { ...makeAdapter(settings, settings.transport ?? 'query', [authenticationService], 'upstream'), role: 'idp', authenticationService }
+  const { authenticationService, accountLinking = 'off' } = settings
+  return {
+    ...makeAdapter(settings, settings.transport ?? 'query', [authenticationService], 'upstream'),
+    role: 'idp',
+    authenticationService,
+    accountLinking
+  }
 }
 
 function makeAdapter(settings: AdapterSettings, transport: OpenTokenTransport, addresses: readonly string[], role: Peer['role']): Adapter {

@@ -17,7 +17,7 @@ export async function pickUp(ctx: AuthorityContext, request: FastifyRequest, rep
 /** `/ext/ref/dropoff`: an application leaves what it knows of a user and gets a reference for the browser to carry. */
 export async function dropOff(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const adapter = authenticate(ctx, request)
-  if (adapter.role !== 'idp') throw new CurfewError('CURFEW_OPENTOKEN_ADAPTER_UNKNOWN', { adapter: adapter.id })
+  if (adapter.role !== 'idp' && adapter.accountLinkService === undefined) throw new CurfewError('CURFEW_OPENTOKEN_ADAPTER_UNKNOWN', { adapter: adapter.id })
   const reference = await dropReference(ctx, adapter.id, attributesOf(request), ctx.clock.nowMs())
   return reply.type('application/json; charset=utf-8').send(JSON.stringify({ [referenceParameter]: reference }))
 }

@@ -2,7 +2,7 @@ import { CurfewError, isCurfewError, sha256Hex, verifyOpenToken } from '@curfew/
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BrowserAnswer } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
-import { type Parameters, parametersOf, seeOther } from '../request.ts'
+import { byGet, type Parameters, parametersOf, pathOf, seeOther } from '../request.ts'
 import { instant } from '../saml/endpoints.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import type { AdapterRole, OpenTokenAdapter } from './adapter.ts'
@@ -25,7 +25,7 @@ export async function resumeAdapterLogout(ctx: AuthorityContext, role: AdapterRo
   const parameters = parametersOf(request)
   const token = browserToken(ctx, request)
   // A form of another site comes without cookies; the same request by GET has them.
-  if (request.method === 'POST' && token === undefined) return seeOther(reply, `${pathOf(request)}${queryOf(parameters)}`)
+  if (request.method === 'POST' && token === undefined) return seeOther(reply, byGet(request))
   const key = pendingReturnKey(opened.random)
   const waiting = (await ctx.store.txGet(key, ctx.clock.nowMs())) as PendingReturn | undefined
   const adapter = waiting === undefined ? undefined : ctx.adapters.byId(waiting.adapterId)
@@ -68,15 +68,6 @@ function judgeToken(ctx: AuthorityContext, adapter: OpenTokenAdapter, waiting: P
     if (!isCurfewError(error)) throw error
     return { kind: 'unusable-answer', code: error.code }
   }
-}
-
-function pathOf(request: FastifyRequest): string {
-  return request.url.split('?')[0] ?? ''
-}
-
-function queryOf(parameters: Parameters): string {
-  const query = new URLSearchParams(Object.entries(parameters).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
-  return query.size === 0 ? '' : `?${query.toString()}`
 }
 
 function notFound(): CurfewError {

@@ -5,7 +5,8 @@ import type { AdapterRole } from './adapter.ts'
 /** Routes of the one-time paths by which browsers come back from an application, as the replaced product has them. */
 export const resumeRoutes = {
   logout: { sp: '/sp/:nonce/resume/sp/startSLO.ping', idp: '/idp/:nonce/resume/idp/startSLO.ping' },
-  login: '/idp/:nonce/resume/idp/startSSO.ping'
+  login: '/idp/:nonce/resume/idp/startSSO.ping',
+  accountLink: '/sp/:nonce/resume/sp/startSSO.ping'
 } as const
 
 const nonceShape = /^([\w-]{22})\.([\w-]{48})$/

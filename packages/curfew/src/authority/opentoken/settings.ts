@@ -45,10 +45,15 @@ export interface ApplicationSettings extends AdapterSettings {
   readonly origins?: readonly string[] | undefined
   /** Attribute that becomes the subject; absent: the user name. */
   readonly subject?: string | undefined
+  /** Where people who come for the first time sign in with the account that they have there. */
+  readonly accountLinkService?: string | undefined
+  /** Query parameter with the subject, beside the token. */
+  readonly subjectParameter?: string | undefined
 }
 
 /** IdP adapter: an application that signs people in. */
 export interface LoginSettings extends AdapterSettings {
   /** Where browsers are sent to sign in. */
   readonly authenticationService: string
+  readonly accountLinking?: 'off' | 'offered' | 'required' | undefined
 }

@@ -3,16 +3,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decideRedirect, type RedirectRule } from '../../core/redirect.ts'
 import type { AuthorityContext } from '../context.ts'
 import { judged } from '../redirects.ts'
-import { sendInstruction } from '../reply.ts'
 import { type Parameters, seeOther } from '../request.ts'
 import { currentSession, recordActivity } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/finish-sign-on.ts'
 import { mayReuse } from '../sign-on/session-limits.ts'
 import { createTransaction } from '../sign-on/transaction.ts'
+import { askAccount, linkedSubject } from './account-link-service.ts'
 import type { ApplicationAdapter } from './adapter.ts'
-import { carry } from './carry.ts'
-import { recordAdapter, sessionIndexOf } from './participant.ts'
-import { statementOf, subjectOf } from './statement.ts'
+import { issueToken } from './issue.ts'
+import { subjectOf } from './statement.ts'
 
 /** What waits for the sign-in: the application, and its page; nothing is taken from the request unchecked. */
 interface AdapterWish {
@@ -50,7 +49,7 @@ export async function openApplication(
   return seeOther(reply, path)
 }
 
-/** The end of the sign-in: the application is recorded, and the browser goes to it with its token. */
+/** The end of the sign-in: the application gets its token, once it has said which account there is meant where it is asked. */
 export async function resumeApplication(ctx: AuthorityContext, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { purpose } = done.transaction
   const wish = purpose.kind === 'opentoken' ? (purpose.data as AdapterWish) : undefined
@@ -58,13 +57,12 @@ export async function resumeApplication(ctx: AuthorityContext, done: SignedIn, r
   const { session } = done
   if (wish === undefined || adapter?.role !== 'sp') throw new CurfewError('CURFEW_OPENTOKEN_ADAPTER_UNKNOWN', {})
   if (session === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const subject = subjectOf(adapter, session)
-  const nowMs = ctx.clock.nowMs()
-  await recordAdapter(ctx, adapter, session, subject, wish.targetUrl)
-  const statement = statementOf(adapter, { subject, sessionIndex: sessionIndexOf(ctx, adapter, session), session }, nowMs)
-  ctx.metrics.assertionsIssued.inc({ peer: adapter.id })
-  ctx.logger.info({ event: 'opentoken.issued', connection: adapter.id, session: session.id }, `OpenToken issued to ${adapter.id}`)
-  return sendInstruction(ctx, request, reply, await carry(ctx, adapter, { url: wish.targetUrl, statement, nowMs }))
+  const { targetUrl } = wish
+  const { accountLinkService: serviceUrl } = adapter
+  if (serviceUrl === undefined) return issueToken(ctx, adapter, { session, subject: subjectOf(adapter, session), targetUrl }, request, reply)
+  const subject = await linkedSubject(ctx, adapter, session)
+  if (subject === undefined) return askAccount(ctx, adapter, { session, targetUrl, serviceUrl }, reply)
+  return issueToken(ctx, adapter, { session, subject, targetUrl }, request, reply)
 }
 
 function ruleOf(origin: string): RedirectRule {

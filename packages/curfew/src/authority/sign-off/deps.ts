@@ -31,7 +31,7 @@ export interface SignOffDeps {
   reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
   /** Where a password is changed; absent: nowhere here. */
   readonly passwordUrl?: string
-  /** Sign-ins elsewhere that are linked to the account of the user. */
+  /** Accounts elsewhere that are linked to the account of the user. */
   accountLinks(session: Session): Promise<readonly LinkedAccount[]>
   /** False: the user has no such link. */
   unlinkAccount(session: Session, linkId: string): Promise<boolean>
@@ -43,6 +43,7 @@ export interface SignOffDeps {
 export interface LinkedAccount {
   readonly id: string
   readonly providerId: PeerId
+  readonly role: 'upstream' | 'application'
   readonly providerUser: string
   readonly linkedAtMs: number
 }

@@ -83,16 +83,21 @@ async function line(deps: SignOffDeps, context: PageContext, session: Session, i
   return html`<li><span class="name">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`
 }
 
-/** Sign-ins elsewhere that open this account; each may be taken back. */
-function linkList(deps: SignOffDeps, { t, language }: PageContext, links: readonly LinkedAccount[]): Html | undefined {
-  if (links.length === 0) return undefined
-  const lines = links.map(({ id, providerId, providerUser, linkedAtMs }) => {
-    const provider = deps.peer(providerId)?.name ?? providerId
-    const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(linkedAtMs)
-    const name = t('link.removeThis', { provider, user: providerUser })
-    return html`<li><span class="name">${provider}<br><span class="muted">${t('link.since', { user: providerUser, when })}</span></span><span class="small"><button name="unlink" value="${id}" aria-label="${name}">${t('link.remove')}</button></span></li>`
-  })
-  return html`<h2>${t('link.listTitle')}</h2><p>${t('link.listText')}</p><ul class="list">${lines}</ul>`
+/** Sign-ins elsewhere that open this account, then accounts at applications; each may be taken back. */
+function linkList(deps: SignOffDeps, context: PageContext, links: readonly LinkedAccount[]): Html {
+  const of = (wanted: LinkedAccount['role']): readonly Html[] => links.filter(({ role }) => role === wanted).map((link) => linkLine(deps, context, link))
+  const [signIns, accounts] = [of('upstream'), of('application')]
+  const { t } = context
+  const first = signIns.length > 0 && html`<h2>${t('link.listTitle')}</h2><p>${t('link.listText')}</p><ul class="list">${signIns}</ul>`
+  const second = accounts.length > 0 && html`<h2>${t('link.appsTitle')}</h2><p>${t('link.appsText')}</p><ul class="list">${accounts}</ul>`
+  return html`${first}${second}`
+}
+
+function linkLine(deps: SignOffDeps, { t, language }: PageContext, { id, providerId, providerUser, linkedAtMs }: LinkedAccount): Html {
+  const provider = deps.peer(providerId)?.name ?? providerId
+  const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(linkedAtMs)
+  const name = t('link.removeThis', { provider, user: providerUser })
+  return html`<li><span class="name">${provider}<br><span class="muted">${t('link.since', { user: providerUser, when })}</span></span><span class="small"><button name="unlink" value="${id}" aria-label="${name}">${t('link.remove')}</button></span></li>`
 }
 
 /** A name a person recognises, from a User-Agent: browser and system, never the whole header. */

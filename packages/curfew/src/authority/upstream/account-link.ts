@@ -9,12 +9,14 @@ import type { Arrival } from './arrival.ts'
 /** Whether people of an identity provider may, or have to, say which account here is theirs. */
 export type AccountLinking = 'off' | 'offered' | 'required'
 
-/** A person of an identity provider and the account here that is theirs; it stands until somebody removes it. */
+/** An account somewhere else and the account here that belong to one person; it stands until somebody removes it. */
 export interface AccountLink {
-  /** Names the provider and the subject, and shows neither. */
+  /** Names both ends as far as they find the link, and shows neither. */
   readonly id: string
+  /** The identity provider whose people come in by it, or the application that they go out to. */
   readonly providerId: string
-  /** What the provider called the person when the link was made, for people to read. */
+  readonly role: 'upstream' | 'application'
+  /** What the provider called the person when the link was made, for people to read; the account at the application. */
   readonly providerUser: string
   readonly userKey: UserKey
   readonly username: string
@@ -44,6 +46,13 @@ export function linkIdOf({ peer }: Pick<AuthorityContext, 'peer'>, { providerId,
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64url')
 }
 
+/** Name of the link of a user here to an account at an application. */
+export function applicationLinkId(adapterId: string, userKey: UserKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify(['application', adapterId, userKey]))
+    .digest('base64url')
+}
+
 export async function findLink({ store, clock }: LinkDeps, id: string): Promise<AccountLink | undefined> {
   return (await store.getArtifact(kind, id, clock.nowMs()))?.value as AccountLink | undefined
 }
@@ -53,17 +62,20 @@ export async function linksOf({ store, clock }: LinkDeps, userKey: UserKey): Pro
   return (await store.artifactsOfGrant(grantOf(userKey), kind, clock.nowMs(), linksPerUserMax)).map(({ value }) => value as AccountLink)
 }
 
+/** A link that is about to be made. */
+export type NewLink = Pick<AccountLink, 'id' | 'providerId' | 'providerUser' | 'role'>
+
 /**
- * Links whoever arrived to the account that the same browser proved.
+ * Keeps a link: to the account here whose password was typed, or to the account there that the application vouches for.
  * @throws CURFEW_LINK_TAKEN when it is linked to another account by now
  */
-export async function keepLink(deps: LinkDeps, id: string, arrival: Arrival, { userKey, username }: User): Promise<void> {
-  const known = await findLink(deps, id)
-  if (known !== undefined && known.userKey !== userKey) throw new CurfewError('CURFEW_LINK_TAKEN', { connection: arrival.providerId })
+export async function keepLink(deps: LinkDeps, wish: NewLink, { userKey, username }: Pick<User, 'userKey' | 'username'>): Promise<void> {
+  const known = await findLink(deps, wish.id)
+  const isOther = known !== undefined && (known.userKey !== userKey || (wish.role === 'application' && known.providerUser !== wish.providerUser))
+  if (isOther) throw new CurfewError('CURFEW_LINK_TAKEN', { connection: wish.providerId })
   if (known === undefined && (await linksOf(deps, userKey)).length >= linksPerUserMax) throw new CurfewError('CURFEW_LINK_TAKEN', { maximum: linksPerUserMax })
-  const linkedAtMs = deps.clock.nowMs()
-  const link: AccountLink = { id, providerId: arrival.providerId, providerUser: arrival.identity.username, userKey, username, linkedAtMs }
-  await deps.store.putArtifact({ kind, id, grantId: grantOf(userKey), untilMs: foreverMs, value: link })
+  const link: AccountLink = { ...wish, userKey, username, linkedAtMs: deps.clock.nowMs() }
+  await deps.store.putArtifact({ kind, id: link.id, grantId: grantOf(userKey), untilMs: foreverMs, value: link })
   await audit(deps, 'account.linked', link, { kind: 'user', id: username })
 }
 

@@ -2,7 +2,7 @@ import type { IssuedNameId } from '../../core/participant.ts'
 import type { Identity } from '../sign-on/sign-in.ts'
 
 /** Protocols whose answers wait behind a one-time path. */
-export type ArrivalProtocol = 'saml' | 'oidc'
+export type ArrivalProtocol = 'saml' | 'oidc' | 'opentoken'
 
 /** What an identity provider said of a user, as plain values: it waits in the store for the browser's own request. */
 export interface Arrival {

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { recordAdapter } from '../opentoken/participant.ts'
 import { judgeLanding } from '../redirects.ts'
 import { seeOther } from '../request.ts'
 import { participantIdOf } from '../saml/participant-id.ts'
@@ -23,12 +24,11 @@ export interface ArriveDeps extends AuthorityContext {
  * The browser that asked opens its session with what its identity provider said. Anybody else's answer is refused, so
  * that no page can sign a visitor in as somebody else.
  * @throws CURFEW_SESSION_STATE_NOT_FOUND, CURFEW_SESSION_FORM_FOREIGN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER,
- *   CURFEW_LINK_ACCOUNT, CURFEW_LINK_REQUIRED
+ *   CURFEW_OPENTOKEN_SESSION_ENDED, CURFEW_LINK_ACCOUNT, CURFEW_LINK_REQUIRED
  */
 export async function resumeArrival(deps: ArriveDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const waiting = await takeWaiting(deps, request)
+  const waiting = await takeWaiting(deps, request, browserOf(deps, request).formHash)
   const { arrival, asker } = waiting
-  if (asker !== undefined && asker.formHash !== browserOf(deps, request).formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   if (arrival === undefined) return deps.finish(asker?.nonce ?? '', undefined, deps.clock.nowMs(), request, reply)
   const verdict = await resolveLink(deps, waiting, arrival)
   if (verdict.kind === 'ask') return askForLink(deps, waiting, request, reply)
@@ -57,10 +57,13 @@ async function replace(deps: ArriveDeps, former: Session, waiting: WaitingArriva
 /**
  * The identity provider takes part in the session that it signed the user in to. A logout that it asked for meanwhile
  * either finds the session here or left its tombstone: whichever was first, the session does not live on.
- * @throws CURFEW_SESSION_PROVIDER_UNKNOWN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER
+ * @throws CURFEW_SESSION_PROVIDER_UNKNOWN, CURFEW_SAML_SESSION_ENDED, CURFEW_OIDC_SESSION_OVER, CURFEW_OPENTOKEN_SESSION_ENDED
  */
 async function remember(deps: ArriveDeps, session: Session, arrival: Arrival): Promise<void> {
   const { providerId, protocol, nameId, sessionIndex } = arrival
+  // An application that signs people in sends no message at its logout: there is nothing that could be late.
+  const adapter = protocol === 'opentoken' ? deps.adapters.byId(providerId) : undefined
+  if (adapter !== undefined) return recordAdapter(deps, adapter, session, nameId.value)
   if (deps.peer(providerId) === undefined) throw new CurfewError('CURFEW_SESSION_PROVIDER_UNKNOWN', { connection: providerId })
   const participant: Participant = {
     id: participantIdOf(providerId, nameId, sessionIndex),

@@ -88,7 +88,8 @@ export async function answerLink(ctx: AuthorityContext, request: FastifyRequest,
     }
     if (checked.user.mustChangePassword === true) return showForm(ctx, { nonce, arrival, problem: t('link.changeFirst') }, request, reply.status(403))
     await take(ctx, nonce)
-    await keepLink(ctx, linkId, arrival, checked.user)
+    const { providerId, identity } = arrival
+    await keepLink(ctx, { id: linkId, providerId, providerUser: identity.username, role: 'upstream' }, checked.user)
   } catch (error) {
     if (!isUnavailable(error)) throw error
     ctx.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
@@ -144,15 +145,18 @@ function linkedIdentity({ identity }: Arrival, { userKey, username, attributes }
   return { ...identity, userKey, username, attributes }
 }
 
-/** True where people of some identity provider may be linked to accounts here. */
+/** True where accounts elsewhere may be linked to accounts here. */
 export function canLink(ctx: AuthorityContext): boolean {
-  const providers = [...ctx.connections.identityProviders(), ...ctx.upstreams.all()]
+  if (ctx.adapters.applications().some(({ accountLinkService }) => accountLinkService !== undefined)) return true
+  const providers = [...ctx.connections.identityProviders(), ...ctx.upstreams.all(), ...ctx.adapters.logins()]
   return providers.some(({ id }) => linkingOf(ctx, id) !== 'off')
 }
 
 /** Without accounts here there is nothing to link to. */
-function linkingOf({ connections, upstreams, signOn }: AuthorityContext, providerId: string): AccountLinking {
+function linkingOf({ connections, upstreams, adapters, signOn }: AuthorityContext, providerId: string): AccountLinking {
   if (!signOn.hasForm) return 'off'
+  const adapter = adapters.byId(providerId)
+  if (adapter?.role === 'idp') return adapter.accountLinking
   const provider = connections.byId(providerId)
   const known = provider?.role === 'idp' ? provider.accountLinking : upstreams.byId(providerId)?.settings.accountLinking
   return known ?? 'off'

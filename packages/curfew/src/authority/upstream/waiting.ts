@@ -7,7 +7,8 @@ import type { ArrivalProtocol, WaitingArrival } from './arrival.ts'
 /** Where a browser comes back with an answer that was judged before, by protocol. */
 export const resumePaths: Readonly<Record<ArrivalProtocol, string>> = {
   saml: '/sp/:nonce/resume/sp/ACS.saml2',
-  oidc: '/sp/:nonce/resume/sp/cb.openid'
+  oidc: '/sp/:nonce/resume/sp/cb.openid',
+  opentoken: '/idp/:nonce/resume/idp/arrived'
 }
 
 /** The browser comes back at once: it only follows a redirect. */
@@ -27,10 +28,18 @@ export async function putAway(deps: WaitingDeps, protocol: ArrivalProtocol, wait
   return resumePaths[protocol].replace(':nonce', nonce)
 }
 
-/** Takes what waits behind the path of this request; exactly one request gets it. @throws CURFEW_SESSION_STATE_NOT_FOUND */
-export async function takeWaiting(deps: WaitingDeps, request: FastifyRequest): Promise<WaitingArrival> {
+/**
+ * Takes what waits behind the path of this request; exactly one request gets it. Another browser than the one that asked
+ * gets nothing and uses nothing up.
+ * @param formHash - hash of the cookie of this browser
+ * @throws CURFEW_SESSION_STATE_NOT_FOUND, CURFEW_SESSION_FORM_FOREIGN
+ */
+export async function takeWaiting(deps: WaitingDeps, request: FastifyRequest, formHash: string | undefined): Promise<WaitingArrival> {
   const { nonce } = request.params as { nonce: string }
-  const waiting = (await deps.store.txTake(waitingKey(nonce), deps.clock.nowMs())).value as WaitingArrival | undefined
+  const key = waitingKey(nonce)
+  const seen = (await deps.store.txGet(key, deps.clock.nowMs())) as WaitingArrival | undefined
+  if (seen?.asker !== undefined && seen.asker.formHash !== formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+  const waiting = (await deps.store.txTake(key, deps.clock.nowMs())).value as WaitingArrival | undefined
   if (waiting === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   return waiting
 }

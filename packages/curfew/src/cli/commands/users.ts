@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
+import type { AccountLinkView } from '../../admin/schemas.ts'
 import { canonicalName } from '../../authority/sign-on/user-directory.ts'
 import { editUserFile, isNamed } from '../../authority/sign-on/user-file.ts'
 import { parseUsers, withPassword } from '../../authority/sign-on/users.ts'
@@ -87,15 +88,20 @@ export async function resetPassword(context: CommandContext, username: string): 
   return exitCode.done
 }
 
-/** `curfew users links <name>`: the sign-ins elsewhere that open this account. */
+/** `curfew users links <name>`: the accounts elsewhere that belong to this one. */
 export async function listAccountLinks(context: CommandContext, username: string): Promise<ExitCode> {
   const links = await connect(context).accountLinks(username)
   if (printJson(context, links)) return exitCode.done
-  if (links.length === 0) context.terminal.note(`No sign-in elsewhere is linked to ${username}.`)
-  const rows = links.map(({ id, provider, providerUser, linkedAtMs }) => [provider, providerUser, new Date(linkedAtMs).toISOString().slice(0, 10), id])
-  if (rows.length > 0)
-    for (const line of table([{ title: 'PROVIDER' }, { title: 'USER THERE', charactersMax: 60 }, { title: 'SINCE' }, { title: 'LINK' }], rows))
-      context.terminal.out(line)
+  if (links.length === 0) context.terminal.note(`No account elsewhere is linked to ${username}.`)
+  const rows = links.map(({ id, provider, role, providerUser, linkedAtMs }) => [
+    provider,
+    role === 'upstream' ? 'opens this account' : 'is opened by it',
+    providerUser,
+    new Date(linkedAtMs).toISOString().slice(0, 10),
+    id
+  ])
+  const columns = [{ title: 'WHERE' }, { title: 'HOW' }, { title: 'USER THERE', charactersMax: 60 }, { title: 'SINCE' }, { title: 'LINK' }]
+  if (rows.length > 0) for (const line of table(columns, rows)) context.terminal.out(line)
   return exitCode.done
 }
 
@@ -112,8 +118,8 @@ export async function unlinkAccount(
     context.terminal.note(`There is no such link. The list: curfew users links ${username}`)
     return exitCode.notFound
   }
-  const names = wanted.map(({ provider, providerUser }) => `${providerUser} at ${provider}`).join(', ')
-  if (!(await confirm(context, `${names} will not open the account of ${username} any more.`, options.yes === true))) return exitCode.needsInput
+  const names = namesOf(wanted)
+  if (!(await confirm(context, `The link of ${username} to ${names} is gone then.`, options.yes === true))) return exitCode.needsInput
   for (const { id } of wanted) await client.removeAccountLink(username, id)
   context.terminal.out(`Unlinked: ${names}. Sessions go on until they end: curfew logout --user ${username}`)
   return exitCode.done
@@ -126,8 +132,27 @@ export async function removeUser(context: CommandContext, username: string, opti
   if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
   await editUserFile(file, (users) => users.filter((user) => !isNamed(user, username)))
   context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
-  context.terminal.note(`Sign-ins elsewhere stay linked to the name: curfew users unlink ${username}`)
+  await removeLinksOf(context, username)
   return exitCode.done
+}
+
+/** Whoever gets the name later must not get the accounts elsewhere. The server keeps them, so it has to run. */
+async function removeLinksOf(context: CommandContext, username: string): Promise<void> {
+  try {
+    const client = connect(context)
+    const links = await client.accountLinks(username)
+    for (const { id } of links) await client.removeAccountLink(username, id)
+    if (links.length > 0) context.terminal.out(`Unlinked: ${namesOf(links)}.`)
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    context.terminal.note(
+      `The server could not be asked (${error.code}): accounts elsewhere stay linked to the name. Remove them once it runs: curfew users unlink ${username}`
+    )
+  }
+}
+
+function namesOf(links: readonly AccountLinkView[]): string {
+  return links.map(({ provider, providerUser }) => `${providerUser} at ${provider}`).join(', ')
 }
 
 function demand({ mustChange }: UserAddOptions): { readonly mustChangePassword?: true } {
