@@ -11,15 +11,18 @@ import type { Fault } from './legacy/fault.ts'
 import { startLegacy } from './legacy/app.ts'
 import { closeServer, loopbackHosts } from './listen.ts'
 import { startPayroll } from './payroll/app.ts'
+import { startTimesheet } from './timesheet/app.ts'
 import { startWiki } from './wiki/app.ts'
 
 export interface DemoOptions {
   /**
    * Payroll listens here, the board itself one above, intranet two, legacy three, wiki four, chat five, forms six, device
-   * seven, the gateway in front of the board eight, the control desk nine above.
+   * seven, the gateway in front of the board eight, the control desk nine, timesheet ten above.
    */
   readonly basePort: number
   readonly identityProviderMetadata: Uint8Array
+  /** The same with the logout address of PingOne for Enterprise. */
+  readonly pingOneMetadata: Uint8Array
   /** Address of the authority. */
   readonly issuer: string
   /** Key and certificate of one application, made or loaded. */
@@ -59,6 +62,7 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
     applications.push(await startChat(client('chat', 5)))
     applications.push(await startForms(client('forms', 6)))
     applications.push(await startDevice(client('device', 7)))
+    applications.push(await startTimesheet({ ...(await common('timesheet', 10)), identityProviderMetadata: options.pingOneMetadata, issuer: options.issuer }))
     guarded.push(await startBoard({ ...client('board', 8), port: basePort + 1 }))
     control.listen(basePort + 9, '127.0.0.1')
     await once(control, 'listening')

@@ -1,8 +1,9 @@
 import { type GuardedUnderCheck, openLive } from './demo-gateway-check.ts'
+import { hubCheck } from './demo-hub-check.ts'
 import { PlainBrowser } from './plain-browser.ts'
 import type { Terminal } from './terminal.ts'
 
-interface CheckedApplication {
+export interface CheckedApplication {
   readonly id: string
   readonly name: string
   readonly url: string
@@ -13,6 +14,8 @@ interface CheckedApplication {
 
 export interface DemoUnderCheck {
   readonly baseUrl: string
+  /** The identity provider upstream. */
+  readonly campusUrl: string
   readonly applications: readonly CheckedApplication[]
   /** The one behind the gateway. */
   readonly board: GuardedUnderCheck
@@ -21,7 +24,8 @@ export interface DemoUnderCheck {
 /**
  * Walks through the demo as a browser without JavaScript would: signs in once, opens every application, signs out
  * everywhere in the first, and looks into the journals of the applications whether it is true:
- * all have ended, what keeps access still has it, and what was open behind the gateway was closed.
+ * all have ended, what keeps access still has it, and what was open behind the gateway was closed. Then the same with the
+ * identity provider upstream.
  */
 export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promise<boolean> {
   const browser = new PlainBrowser()
@@ -63,6 +67,7 @@ export async function demoCheck(terminal: Terminal, demo: DemoUnderCheck): Promi
       const again = await browser.open(`${url}/`)
       step(`opening ${name} asks for the password again`, again.url.startsWith(demo.baseUrl) && again.body.includes('name="password"'))
     }
+    await hubCheck(browser, demo, step)
   } catch (error) {
     step(error instanceof Error ? error.message : String(error), false)
   } finally {

@@ -37,7 +37,11 @@ type On = (command: Command, action: (context: CommandContext, parsed: Command) 
 
 function addServerCommands(program: Command, on: On): void {
   on(
-    example(program.command('demo').description('An authority and eight applications on this machine'), 'curfew demo', 'curfew demo --once')
+    example(
+      program.command('demo').description('An authority, an identity provider upstream and nine applications on this machine'),
+      'curfew demo',
+      'curfew demo --once'
+    )
       .option('--port <port>', 'first port', wholeNumber(1, 65_516), 4600)
       .option('--open', 'open the browser')
       .option('--hosts-line', 'print the hosts-file line for browsers that do not know *.localhost')

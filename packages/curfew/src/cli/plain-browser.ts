@@ -27,8 +27,18 @@ export class PlainBrowser {
 
   /** Fills in and sends the first form of a page. */
   submit(page: Page, values: Readonly<Record<string, string>>): Promise<Page> {
-    const form = /<form[^>]*method="post"[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/i.exec(page.body)
-    if (form === null) throw new Error(`there is no form on ${page.url}`)
+    return this.#send(page, undefined, values)
+  }
+
+  /** Sends the form of a page that goes to this address. */
+  send(page: Page, action: string): Promise<Page> {
+    return this.#send(page, action, {})
+  }
+
+  #send(page: Page, action: string | undefined, values: Readonly<Record<string, string>>): Promise<Page> {
+    const forms = [...page.body.matchAll(/<form[^>]*method="post"[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/gi)]
+    const form = forms.find(([, own]) => action === undefined || unescape(own ?? '') === action)
+    if (form === undefined) throw new Error(`there is no form ${action ?? ''} on ${page.url}`)
     const hidden = [...(form[2] ?? '').matchAll(/<input[^>]*type="hidden"[^>]*name="([^"]*)"[^>]*value="([^"]*)"/gi)]
     const fields = new URLSearchParams([...hidden.map(([, name = '', value = '']) => [name, unescape(value)] as [string, string]), ...Object.entries(values)])
     return this.#go('POST', new URL(unescape(form[1] ?? ''), page.url).href, fields.toString())
@@ -72,6 +82,7 @@ export class PlainBrowser {
       headers: {
         accept: 'text/html',
         cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
+        ...(referrer === undefined ? {} : { referer: `${referrer}/` }),
         ...(target.body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded', ...(referrer === undefined ? {} : { origin: referrer }) })
       },
       ...(target.body === undefined ? {} : { body: target.body })

@@ -8,7 +8,7 @@ import { curfew, startCurfew, stopped } from './bin.ts'
 import { freeRange } from '../support/ports.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
-/** The demo takes ports that follow each other, up to nineteen above the first. */
+/** The demo takes ports that follow each other, up to twenty above the first. */
 const port = await freeRange(224)
 
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -30,23 +30,25 @@ suite('the demo', { timeout: 60_000 }, () => {
     assert.deepEqual(
       (start ?? '')
         .split('\n')
-        .slice(1, 21)
+        .slice(1, 23)
         .map((line) => line.replaceAll(/:\d{5}/g, ':PORT')),
       [
         '  Curfew 0.1.0  demo   state in .curfew/demo, nothing leaves this machine',
         '',
         '  Sign in          http://curfew.localhost:PORT/           user ana, password ana',
+        '  or at Campus     http://campus.localhost:PORT/           user zoe, password zoe; SAML 2.0, upstream',
         '  Admin API        http://127.0.0.1:PORT/v1                token in .curfew/demo.token',
         '  Metrics          http://127.0.0.1:PORT/metrics',
         '',
-        '  Applications     http://payroll.localhost:PORT   SAML 2.0',
-        '                   http://intranet.localhost:PORT  SAML 2.0, SOAP back-channel',
-        '                   http://legacy.localhost:PORT    answers slowly, sometimes not at all',
-        '                   http://wiki.localhost:PORT      OpenID Connect, back-channel',
-        '                   http://chat.localhost:PORT      OpenID Connect, front-channel: can not confirm',
-        '                   http://forms.localhost:PORT     OpenToken, neither SAML nor OpenID',
-        '                   http://device.localhost:PORT    OpenID Connect, offline access: survives a sign-out',
-        '                   http://board.localhost:PORT     behind the gateway, knows nothing of all this',
+        '  Applications     http://payroll.localhost:PORT    SAML 2.0',
+        '                   http://intranet.localhost:PORT   SAML 2.0, SOAP back-channel',
+        '                   http://legacy.localhost:PORT     answers slowly, sometimes not at all',
+        '                   http://wiki.localhost:PORT       OpenID Connect, back-channel',
+        '                   http://chat.localhost:PORT       OpenID Connect, front-channel: can not confirm',
+        '                   http://forms.localhost:PORT      OpenToken, neither SAML nor OpenID',
+        '                   http://device.localhost:PORT     OpenID Connect, offline access: survives a sign-out',
+        '                   http://timesheet.localhost:PORT  SAML 2.0, with the addresses of PingOne',
+        '                   http://board.localhost:PORT      behind the gateway, knows nothing of all this',
         '',
         '  Try this         open the first three, then:  npx curfew logout --user ana --watch',
         '  Break it         npx curfew trigger logout --partner legacy --fault no-response',
@@ -55,6 +57,7 @@ suite('the demo', { timeout: 60_000 }, () => {
       ]
     )
     assert.match(out, /ok {4}Device keeps access, its own journal says so/)
+    assert.match(out, /ok {4}signed out at Campus/)
     assert.match(out, /\d+ passed, 0 failed/)
     assert.ok(existsSync(join(folder, '.curfew/demo/data/curfew.db')))
     assert.equal(statSync(join(folder, '.curfew/demo.token')).mode & 0o077, 0)
@@ -90,7 +93,7 @@ suite('the demo', { timeout: 60_000 }, () => {
       [code, out],
       [
         0,
-        '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost board.localhost\n'
+        '127.0.0.1 curfew.localhost campus.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost timesheet.localhost board.localhost\n'
       ]
     )
   })

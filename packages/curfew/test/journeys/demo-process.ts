@@ -20,7 +20,7 @@ export interface DemoProcess {
   stop(): Promise<void>
 }
 
-/** @param port - first of fourteen free ports */
+/** @param port - first of twenty-one free ports */
 export async function startDemoProcess(port: number): Promise<DemoProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-journey-'))
   const child = spawn(process.execPath, [bin, 'demo', '--port', String(port)], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bindingUri, certificateBase64, serialiseMetadata } from '@curfew/codecs'
 import { stringify } from 'yaml'
 import { type DemoApplications, startDemoApplications } from '../../../../demo/start.ts'
+import { demoMetadata, logoutPaths } from '../../src/cli/demo-metadata.ts'
 import { writeInstallation } from '../../src/cli/commands/init.ts'
 import { createSelfSigned } from '../../src/platform/certificate.ts'
 import { systemRandom } from '../../src/platform/random.ts'
@@ -21,7 +21,8 @@ export async function install(folder: string, baseUrl: string, basePort: number)
   await writeInstallation(folder, { baseUrl, organisation: 'Test', user: 'ana', password: 'ana' })
   const applications = await startDemoApplications({
     basePort,
-    identityProviderMetadata: metadataOf(folder, baseUrl),
+    identityProviderMetadata: demoMetadata(folder, baseUrl),
+    pingOneMetadata: demoMetadata(folder, baseUrl, logoutPaths.pingOne),
     credentials: (id) => createSelfSigned(id, { fromMs: Date.now(), days: 30 }, systemRandom),
     issuer: baseUrl,
     clientSecret: () => 'a secret that is long enough',
@@ -57,19 +58,4 @@ export async function install(folder: string, baseUrl: string, basePort: number)
       return fetch(adminUrl + path, body === undefined ? { headers: { authorization } } : posted)
     }
   }
-}
-
-function metadataOf(folder: string, baseUrl: string): Uint8Array {
-  const parts = serialiseMetadata({
-    id: '_authority',
-    entityId: baseUrl,
-    idp: {
-      wantAuthnRequestsSigned: false,
-      keys: [{ use: 'signing', certificates: [certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))] }],
-      nameIdFormats: [],
-      singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
-      singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
-    }
-  })
-  return Buffer.from(parts.head + parts.tail)
 }

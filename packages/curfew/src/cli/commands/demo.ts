@@ -9,8 +9,10 @@ import { systemRandom } from '../../platform/random.ts'
 import { loadConfig } from '../../config/load.ts'
 import { compose, type Composition } from '../compose.ts'
 import { type CommandContext, demoFolder } from '../context.ts'
+import { campusUrl, campusUser, prepareCampus, startCampus } from '../demo-campus.ts'
 import { demoCheck } from '../demo-check.ts'
 import { loadDemo } from '../demo-applications.ts'
+import { demoMetadata, listenAt, logoutPaths } from '../demo-metadata.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { version } from '../version.ts'
@@ -25,18 +27,20 @@ export interface DemoOptions {
 
 interface RunningDemo {
   readonly server: Composition
+  /** The identity provider upstream. */
+  readonly campus: Composition
   readonly applications: Awaited<ReturnType<Awaited<ReturnType<typeof loadDemo>>['startDemoApplications']>>
   readonly baseUrl: string
   readonly adminUrl: string
-  readonly folder: string
+  readonly campusUrl: string
 }
 
-/** `curfew demo`: an authority and eight applications on this machine; nothing leaves it. */
+/** `curfew demo`: an authority, an identity provider upstream and nine applications on this machine; nothing leaves it. */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { terminal } = context
   if (options.hostsLine === true) {
     terminal.out(
-      '127.0.0.1 curfew.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost board.localhost'
+      '127.0.0.1 curfew.localhost campus.localhost payroll.localhost intranet.localhost legacy.localhost wiki.localhost chat.localhost forms.localhost device.localhost timesheet.localhost board.localhost'
     )
     return exitCode.done
   }
@@ -46,6 +50,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   if (options.once === true) {
     const isGood = await demoCheck(terminal, {
       baseUrl: running.baseUrl,
+      campusUrl: running.campusUrl,
       board: running.applications.board,
       applications: running.applications.applications.map(({ id, name, url, journal, keepsAccess }) => ({
         id,
@@ -65,20 +70,28 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   return exitCode.done
 }
 
-async function stopDemo({ server, applications }: RunningDemo): Promise<void> {
+async function stopDemo({ server, campus, applications }: RunningDemo): Promise<void> {
   await applications.close()
-  await server.stop()
+  await Promise.all([server.stop(), campus.stop()])
 }
 
 async function startDemo(context: CommandContext, port: number): Promise<RunningDemo> {
   const folder = resolve(demoFolder)
   const baseUrl = `http://curfew.localhost:${port}`
-  if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' })
+  const campusAt = { folder: join(folder, 'campus'), port: port + 2, adminPort: port + 3 }
+  const answers = { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' }
+  const [campusMetadata] = await Promise.all([
+    prepareCampus(campusAt.folder, campusAt.port),
+    existsSync(join(folder, 'keys')) ? undefined : writeInstallation(folder, answers)
+  ])
+  mkdirSync(join(folder, 'peers'), { recursive: true })
+  writeFileSync(join(folder, 'peers/campus.xml'), campusMetadata)
   const { startDemoApplications } = await loadDemo()
-  const identityProviderMetadata = await authorityMetadata(folder, baseUrl)
+  const metadata = demoMetadata(folder, baseUrl)
   const applications = await startDemoApplications({
     basePort: port + 10,
-    identityProviderMetadata,
+    identityProviderMetadata: metadata,
+    pingOneMetadata: demoMetadata(folder, baseUrl, logoutPaths.pingOne),
     issuer: baseUrl,
     credentials: (id) => credentials(folder, id),
     clientSecret: (id) => clientSecret(folder, id)
@@ -89,14 +102,29 @@ async function startDemo(context: CommandContext, port: number): Promise<Running
     writeDemoConfig(folder, port, applications)
     const result = loadConfig(config, { environment: context.environment })
     if (!result.ok) throw new Error(`the demo made a configuration that can not be used: ${JSON.stringify(result.findings)}`)
-    const server = await compose(result.loaded, createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' }))
-    await server.start()
+    const logger = createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' })
+    const server = await compose(result.loaded, logger)
+    const hub = { baseUrl, metadata }
+    const [, campus] = await allOrNone([
+      server.start().then(() => server),
+      startCampus({ ...campusAt, hosts: applications.hosts, hub, environment: context.environment, logger })
+    ])
     writeFileSync(join(folder, 'control.url'), `${applications.controlUrl}\n`)
-    return { server, applications, baseUrl, adminUrl: `http://127.0.0.1:${port + 1}`, folder }
+    return { server, campus, applications, baseUrl, adminUrl: `http://127.0.0.1:${port + 1}`, campusUrl: campusUrl(campusAt.port) }
   } catch (error) {
     await applications.close()
     // A demo that runs in this folder already goes on with its own configuration.
     if (previous !== undefined) writeFileSync(config, previous, { mode: 0o600 })
+    throw error
+  }
+}
+
+/** Two servers that start together: where one can not, the other is stopped. */
+async function allOrNone(starting: readonly [Promise<Composition>, Promise<Composition>]): Promise<readonly [Composition, Composition]> {
+  try {
+    return await Promise.all(starting)
+  } catch (error) {
+    for (const one of await Promise.allSettled(starting)) if (one.status === 'fulfilled') await one.value.stop()
     throw error
   }
 }
@@ -106,24 +134,6 @@ function explainTaken(cause: unknown): never {
   const { code, address, port } = cause as { readonly code?: string; readonly address?: string; readonly port?: number }
   if (code === undefined || port === undefined) throw cause
   throw new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address: `${address ?? ''}:${port}`, why: code }, { cause })
-}
-
-/** The applications trust the authority by this metadata; it is made from the same keys before either starts. */
-async function authorityMetadata(folder: string, baseUrl: string): Promise<Uint8Array> {
-  const { bindingUri, certificateBase64, serialiseMetadata } = await import('@curfew/codecs')
-  const certificate = certificateBase64(readFileSync(join(folder, 'keys/saml.crt.pem'), 'utf8'))
-  const parts = serialiseMetadata({
-    id: '_authority',
-    entityId: baseUrl,
-    idp: {
-      wantAuthnRequestsSigned: false,
-      keys: [{ use: 'signing', certificates: [certificate] }],
-      nameIdFormats: [],
-      singleLogoutServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SLO.saml2` }],
-      singleSignOnServices: [{ binding: bindingUri('redirect'), location: `${baseUrl}/idp/SSO.saml2` }]
-    }
-  })
-  return Buffer.from(parts.head + parts.tail)
 }
 
 async function credentials(folder: string, id: string): Promise<{ readonly keyPem: string; readonly certificatePem: string }> {
@@ -145,7 +155,6 @@ function clientSecret(folder: string, id: string): string {
 type DemoApplication = RunningDemo['applications']['applications'][number]
 
 function writeDemoConfig(folder: string, port: number, { applications, board, hosts }: RunningDemo['applications']): void {
-  mkdirSync(join(folder, 'peers'), { recursive: true })
   for (const { id, connection } of applications) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
   const config = {
     server: { baseUrl: `http://curfew.localhost:${port}`, listen: listenAt(hosts, port) },
@@ -156,6 +165,9 @@ function writeDemoConfig(folder: string, port: number, { applications, board, ho
     outbound: { allowPrivate: ['127.0.0.0/8', '::1/128'] },
     brand: { organisation: 'Curfew demo' },
     connections: [...applications.map(connectionOf), gatewayConnection(board)],
+    identityProviders: [
+      { id: 'campus', name: 'Campus', protocol: 'saml', metadata: { file: 'peers/campus.xml' }, username: 'uid', attributes: { mail: 'mail' } }
+    ],
     gateway: {
       listen: listenAt(hosts, Number(new URL(board.url).port)),
       provider: { clientId: board.id },
@@ -166,10 +178,6 @@ function writeDemoConfig(folder: string, port: number, { applications, board, ho
   const token = join(folder, '../demo.token')
   if (!existsSync(token)) writeFileSync(token, readFileSync(join(folder, 'data/admin.token'), 'utf8'), { mode: 0o600 })
   writeFileSync(join(folder, 'curfew.yaml'), `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, { mode: 0o600 })
-}
-
-function listenAt(hosts: readonly string[], port: number): readonly string[] {
-  return hosts.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
 }
 
 /** The gateway as a client of the authority. */
@@ -203,7 +211,7 @@ function connectionOf({ id, name, url, connection }: DemoApplication): object {
   }
 }
 
-function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl }: RunningDemo): void {
+function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminUrl, campusUrl: upstream }: RunningDemo): void {
   const shown = [...applications.applications, applications.board]
   const width = Math.max(...shown.map((app) => app.url.length))
   const apps = shown.map((app) => `${app.url.padEnd(width)}  ${app.note}`)
@@ -213,6 +221,7 @@ function printDemo({ terminal }: CommandContext, { applications, baseUrl, adminU
   const blocks: readonly (readonly (readonly [string, string])[])[] = [
     [
       ['Sign in', `${`${baseUrl}/`.padEnd(40)} user ana, password ana`],
+      ['or at Campus', `${`${upstream}/`.padEnd(40)} user ${campusUser.user}, password ${campusUser.password}; SAML 2.0, upstream`],
       ['Admin API', `${`${adminUrl}/v1`.padEnd(40)} token in ${demoFolder}.token`],
       ['Metrics', `${adminUrl}/metrics`]
     ],
