@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { CurfewError } from '@curfew/codecs'
 import type { AdminCluster } from '../admin/context.ts'
+import { copiesOf } from '../config/redis-schema.ts'
 import type { Config } from '../config/schema.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -54,12 +55,18 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
     ...(replication === undefined ? {} : { replication }),
     prefix: redis.prefix,
     buckets: redis.buckets,
-    copies: redis.copies,
+    copies: copiesOf(redis),
     ack: redis.ack,
     auditMax: redis.auditLines,
     label: `curfew-${nodeName(config).replace(/[^\w.:-]/g, '_')}`,
     token: Buffer.from(systemRandom.bytes(16)).toString('base64url'),
     onWarning: ({ server, what, fix }) => logger.warn({ event: 'store.setting', server }, `${server}: ${what}; ${fix}`),
+    onCopiesMissing: ({ server, have, wanted }) =>
+      logger.warn(
+        { event: 'store.copies-missing', server, have, wanted },
+        `${server}: ${have} of ${wanted} copies are there: writes are degraded; add replicas, or lower store.redis.copies`
+      ),
+    onCopiesBack: (server) => logger.info({ event: 'store.copies-back', server }, `${server} has its copies again`),
     onNameLost: (error) => logger.error({ event: 'cluster.name-lost', err: error }, 'this node could not keep its name')
   })
 }

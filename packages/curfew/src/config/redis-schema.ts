@@ -33,7 +33,12 @@ export const redisSchema = z
       .refine((n) => bucketChoices.has(n), 'write a power of two, from 1 to 1024')
       .default(64)
       .describe('Parts that the store is cut into; fixed with the first start. At least as many as primaries.'),
-    copies: z.int().min(0).max(5).default(1).describe('Replicas that have to confirm a write beside the primary (replicationFactor - 1).'),
+    copies: z
+      .int()
+      .min(0)
+      .max(5)
+      .optional()
+      .describe('Replicas that have to confirm a write beside the primary (replication.factor - 1). Default: 2 with topology cluster, otherwise 1.'),
     ack: z
       .enum(['degraded', 'strict'])
       .default('degraded')
@@ -41,3 +46,11 @@ export const redisSchema = z
     auditLines: z.int().min(0).default(1_000_000).describe('Lines of the audit log that are kept; 0 keeps all. They are in the log as well.')
   })
   .describe('Servers of Redis 7.0 or Valkey 7.2 and newer, for several nodes.')
+
+/** Nodes of a replica set when nothing else is said (`replication.factor`). */
+const replicationFactorDefault = 3
+
+/** Copies beside the primary that are asked for. */
+export function copiesOf({ copies, topology }: Pick<z.output<typeof redisSchema>, 'copies' | 'topology'>): number {
+  return copies ?? (topology === 'cluster' ? replicationFactorDefault - 1 : 1)
+}

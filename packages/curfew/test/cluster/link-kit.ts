@@ -4,6 +4,7 @@ import { CurfewError } from '@curfew/codecs'
 import { createGroupLinks, type GroupLinks, type GroupLinksDeps } from '../../src/cluster/group-links.ts'
 import { createProver } from '../../src/cluster/proof.ts'
 import type { Group } from '../../src/core/group.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 import type { OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -72,6 +73,31 @@ export interface TestNode {
 
 let seed = 100
 
+export interface LinkParts extends Partial<Pick<GroupLinksDeps, 'metrics' | 'logger'>> {
+  readonly store: Store
+  readonly clock: Clock
+  readonly keys?: readonly KeyObject[]
+  readonly at?: string
+}
+
+/** The links of one node, which listens on the wire. */
+export function linksOn(wire: Wire, self: Group, others: readonly Group[], { store, clock, keys = [secret(1)], at, logger, metrics }: LinkParts): GroupLinks {
+  seed += 1
+  const links = createGroupLinks({
+    self,
+    others,
+    prover: createProver(keys),
+    outbound: wire,
+    clock,
+    random: createSeededRandom(seed),
+    store,
+    logger: logger ?? { info() {}, warn() {}, error() {} },
+    metrics: metrics ?? { called() {}, served() {}, isUp() {} }
+  })
+  wire.listen(at ?? self.links[0] ?? '', links.listener)
+  return links
+}
+
 /** One node of a group on a wire. */
 export function nodeOf(
   wire: Wire,
@@ -90,19 +116,6 @@ export function nodeOf(
   } = {}
 ): TestNode {
   const counted: { group: string; name: string; result: string }[] = []
-  const silent = { info() {}, warn() {}, error() {} }
-  const deps: GroupLinksDeps = {
-    self,
-    others,
-    prover: createProver(keys),
-    outbound: wire,
-    clock,
-    random: createSeededRandom((seed += 1)),
-    store,
-    logger: silent,
-    metrics: { called() {}, served: (one) => counted.push(one), isUp() {} }
-  }
-  const links = createGroupLinks(deps)
-  wire.listen(at, links.listener)
+  const links = linksOn(wire, self, others, { store, clock, keys, at, metrics: { called() {}, served: (one) => counted.push(one), isUp() {} } })
   return { links, store, clock, counted }
 }

@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withForeignState } from '../../src/cluster/foreign-state.ts'
-import { createGroupLinks } from '../../src/cluster/group-links.ts'
-import { createProver } from '../../src/cluster/proof.ts'
 import { createReplicator, type ReplicationLimits, type Replicator } from '../../src/cluster/replicator.ts'
 import type { Group } from '../../src/core/group.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -12,8 +10,7 @@ import { createMemoryStore, type MemoryStore } from '../../src/stores/memory/mem
 import type { LateParticipants } from '../../src/stores/fact-store.ts'
 import type { Session } from '../../src/core/session.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { createSeededRandom } from '../support/seeded-random.ts'
-import { berlin, paris, secret, Wire } from './link-kit.ts'
+import { berlin, linksOn, paris, Wire } from './link-kit.ts'
 
 /** One region of one node, on a wire. */
 export interface TestRegion {
@@ -34,8 +31,6 @@ export interface RegionOptions {
   readonly limits?: Partial<ReplicationLimits>
 }
 
-let seed = 9_000
-
 export function regionOn(wire: Wire, group: Group, options: RegionOptions = {}): TestRegion {
   const { letter } = group
   const others = [berlin, paris].filter((other) => other.id !== group.id)
@@ -45,20 +40,7 @@ export function regionOn(wire: Wire, group: Group, options: RegionOptions = {}):
   const warnings: string[] = []
   const note = (fields: object): void => void warnings.push(String((fields as { readonly event?: string }).event))
   const logger = { debug() {}, info() {}, warn: note, error: note }
-  seed += 1
-  const random = createSeededRandom(seed)
-  const links = createGroupLinks({
-    self: group,
-    others,
-    prover: createProver([secret(1)]),
-    outbound: wire,
-    clock: systemClock,
-    random,
-    store: own,
-    logger,
-    metrics: { called() {}, served() {}, isUp() {} }
-  })
-  wire.listen(group.links[0] ?? '', links.listener)
+  const links = linksOn(wire, group, others, { store: own, clock: systemClock, logger })
   const late: LateParticipants[] = []
   const fetchesTransactions = options.fetchesTransactions ?? true
   const replicator = createReplicator({

@@ -54,8 +54,10 @@ export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, re
   const identity = identityOf(deps, proved.user, proved.checkedAtMs)
   const former = await sessionToReplace(deps, identity, proved, request)
   if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
+  // Taken before a session is opened: a form that was sent twice at once opens one.
+  const transaction = await takeOrFail(deps, nonce)
   const { session } = await signIn(deps, identity, proved, request, reply)
-  return finishSignOn(deps, nonce, session, deps.clock.nowMs(), request, reply)
+  return goOn(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
 
 /** Somebody else is signed in here: that session's logout runs first, then the sign-in goes on where it stood. */
@@ -104,8 +106,12 @@ export async function finishSignOn(
   reply: FastifyReply
 ): Promise<FastifyReply> {
   const transaction = await takeOrFail(deps, nonce)
-  if (session !== undefined) await recordActivity(deps, session)
-  return continueWith(deps, { transaction, session, authenticatedAtMs }, request, reply)
+  return goOn(deps, { transaction, session, authenticatedAtMs }, request, reply)
+}
+
+async function goOn(deps: SignOnDeps, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (done.session !== undefined) await recordActivity(deps, done.session)
+  return continueWith(deps, done, request, reply)
 }
 
 async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

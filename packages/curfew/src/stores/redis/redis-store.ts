@@ -5,6 +5,7 @@ import { storeError } from '../store-error.ts'
 import type { Replication } from '../fact.ts'
 import type { FactStore } from '../fact-store.ts'
 import type { EffectClaim, Store, StoreDescription } from '../store.ts'
+import { type CopiesWatch, type MissingCopies, watchCopies } from './copies-watch.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createKeys } from './keys.ts'
 import { LinkLost } from './link.ts'
@@ -51,6 +52,9 @@ export interface RedisStoreOptions {
   readonly onNameLost?: (error: unknown) => void
   /** What the servers are told to do is not what this store needs, but can be lived with. */
   readonly onWarning?: (finding: Finding) => void
+  /** A primary has fewer copies than asked for, found at the start or later; and one that has them again. */
+  readonly onCopiesMissing?: (missing: MissingCopies) => void
+  readonly onCopiesBack?: (server: string) => void
 }
 
 /** How long copies may take to confirm, in milliseconds. */
@@ -61,6 +65,8 @@ const runSessionsMax = 50_000
 export interface RedisStore extends Store {
   /** Facts that too few copies have yet. */
   readonly owed: number
+  /** Primaries with fewer copies than asked for, as of the last look. */
+  readonly missingCopies: readonly MissingCopies[]
   /** The processes that share the store. */
   readonly nodes: Nodes
   /** Where a session is kept. */
@@ -83,6 +89,13 @@ export interface Place {
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const topology = await findServers(options)
+  const copiesWatch = watchCopies({
+    topology,
+    clock: options.clock,
+    copies: options.copies,
+    onMissing: (missing) => options.onCopiesMissing?.(missing),
+    onMended: (server) => options.onCopiesBack?.(server)
+  })
   const shards = createShards({ topology, clock: options.clock, copies: options.copies, isStrict: options.ack === 'strict' })
   const context: RedisContext = {
     shards,
@@ -98,6 +111,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const sessions = redisSessions(context, feed)
   const { replication, token } = options
   await beginEpoch(context, replication, token)
+  await copiesWatch.look()
+  if (options.copies > 0) copiesWatch.start()
   const nodes = createNodes(context, {
     clock: options.clock,
     token: options.token,
@@ -116,10 +131,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
         return runs.claimEffects(claim)
       },
       purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
-      describe: () => describe(context, options, shards)
+      describe: () => describe(context, options, { shards, copiesWatch })
     }),
     get owed() {
       return shards.owed
+    },
+    get missingCopies() {
+      return copiesWatch.missing
     },
     nodes,
     ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, lists: { ...sessions, ...runs }, replication, token })) }),
@@ -130,6 +148,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       await Promise.allSettled([...owners].map((owner) => runs.releaseEffects(owner)))
       owners.clear()
       await nodes.leave().catch(() => undefined)
+      await copiesWatch.stop()
       shards.close()
     }
   }
@@ -165,7 +184,12 @@ async function placeOf(topology: Topology, { keys }: RedisContext, sessionId: Se
   return { bucket: index, slot, primary: primary.name, copies }
 }
 
-async function describe(context: RedisContext, { nodes, copies, topology }: RedisStoreOptions, shards: Shards): Promise<StoreDescription> {
+interface Watched {
+  readonly shards: Shards
+  readonly copiesWatch: CopiesWatch
+}
+
+async function describe(context: RedisContext, { nodes, copies, topology }: RedisStoreOptions, { shards, copiesWatch }: Watched): Promise<StoreDescription> {
   const [liveSessions, openRuns, pendingEffects] = await Promise.all([
     total(context, 'ZCARD', 'due'),
     total(context, 'SCARD', 'open'),
@@ -174,7 +198,7 @@ async function describe(context: RedisContext, { nodes, copies, topology }: Redi
   return {
     kind: 'redis',
     location: `${topology.kind} ${nodes.map(nameOf).join(', ')}`,
-    durability: copies === 0 ? 'local' : shards.owed > 0 ? 'degraded' : 'replicated',
+    durability: copies === 0 ? 'local' : shards.owed > 0 || copiesWatch.missing.length > 0 ? 'degraded' : 'replicated',
     liveSessions,
     openRuns,
     pendingEffects

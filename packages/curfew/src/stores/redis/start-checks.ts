@@ -13,7 +13,7 @@ export interface Finding {
   readonly fix: string
 }
 
-type Checked = Pick<RedisStoreOptions, 'copies' | 'clock' | 'onWarning' | 'prefix' | 'buckets' | 'topology'>
+type Checked = Pick<RedisStoreOptions, 'clock' | 'onWarning' | 'prefix' | 'buckets' | 'topology'>
 
 /** Clocks of servers may be so far from this one. */
 const clockMsMax = 1_000
@@ -27,7 +27,7 @@ export async function checkServers(topology: Topology, options: Checked): Promis
   await checkMaking(topology, options)
 }
 
-async function checkServer(primary: Primary, { copies, clock, onWarning, topology }: Checked): Promise<void> {
+async function checkServer(primary: Primary, { clock, onWarning, topology }: Checked): Promise<void> {
   const warn = (what: string, fix: string): void => onWarning?.({ server: primary.name, what, fix })
   const refuse = (why: string): never => {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why })
@@ -42,8 +42,6 @@ async function checkServer(primary: Primary, { copies, clock, onWarning, topolog
   if (policy !== undefined && policy !== 'noeviction') refuse(`maxmemory-policy is ${policy}: sessions would be forgotten; set noeviction`)
   if ((await setting('appendonly')) === 'no')
     warn('appendonly is no: a server that is restarted has forgotten everything', 'set appendonly yes, appendfsync everysec')
-  const replicas = Number(/^connected_slaves:(\d+)/m.exec(String(await primary.read(['INFO', 'replication'])))?.[1] ?? 0)
-  if (replicas < copies) warn(`${replicas} of ${copies} copies are there: writes are degraded`, 'add replicas, or lower store.copies')
   const [seconds = '0', micros = '0'] = texts(await primary.read(['TIME']))
   const skewMs = Math.abs(Number(seconds) * 1_000 + Number(micros) / 1_000 - clock.nowMs())
   if (skewMs > clockMsMax) warn(`its clock is ${Math.round(skewMs)} ms away from this machine`, 'set both clocks by NTP')

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,13 +11,12 @@ import { sampleEnd, sampleParticipant, sampleSession } from '../../../src/stores
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { library } from '../../../src/stores/redis/library.ts'
-import { openLink } from '../../../src/stores/redis/link.ts'
 import type { NodeAccess } from '../../../src/stores/redis/node-address.ts'
 import { createSelfSigned } from '../../../src/platform/certificate.ts'
-import { systemClock } from '../../../src/platform/clock.ts'
+import { moveSlots, slotsOfBuckets } from './move-slots.ts'
 import { openOn } from './opened.ts'
 import { freeRange } from '../../support/ports.ts'
-import { type Server, serverProgram, skipReason, startCluster, startServer, until } from './servers.ts'
+import { type Server, skipReason, startCluster, startSentinel, startServer, until } from './servers.ts'
 
 const locator = createLocator([Buffer.alloc(32, 7)], systemRandom)
 const ids = createIds(systemRandom)
@@ -244,24 +242,8 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
     const primary = await startServer()
     const replica = await startServer(['--replicaof', `127.0.0.1 ${primary.port}`])
     await until(async () => String(await primary.command('INFO', 'replication')).includes('state=online'))
-    const folder = mkdtempSync(join(tmpdir(), 'curfew-sentinel-'))
-    const file = join(folder, 'sentinel.conf')
-    const port = await freeRange(1)
-    writeFileSync(
-      file,
-      `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor curfew 127.0.0.1 ${primary.port} 1\nsentinel down-after-milliseconds curfew 500\nsentinel failover-timeout curfew 3000\n`
-    )
-    const sentinel = spawn(serverProgram ?? '', [file, '--sentinel'], { stdio: 'ignore' })
-    const nodes = [{ host: '127.0.0.1', port }]
-    const ask = async (): Promise<string> => {
-      const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
-      try {
-        return String(await link.send(['SENTINEL', 'REPLICAS', 'curfew']))
-      } finally {
-        link.close()
-      }
-    }
-    await until(async () => (await ask()).includes(String(replica.port)))
+    const sentinel = await startSentinel(primary, [replica])
+    const nodes = [{ host: '127.0.0.1', port: sentinel.port }]
     const store = await openOn([], { topology: { kind: 'sentinel', master: 'curfew' }, nodes, copies: 1 })
     try {
       await store.openSession(sampleSession(1))
@@ -271,9 +253,7 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
       assert.equal((await store.getSession(sampleSession(1).id))?.id, sampleSession(1).id)
     } finally {
       await store[Symbol.asyncDispose]()
-      sentinel.kill('SIGKILL')
-      await Promise.all([primary.stop(), replica.stop()])
-      rmSync(folder, { recursive: true, force: true })
+      await Promise.all([sentinel, primary, replica].map((server) => server.stop()))
     }
   })
 })
@@ -323,20 +303,11 @@ suite('redis: buckets move to another server under load', { skip: skipReason }, 
     try {
       const working = load(store, 4)
       await sleep(300)
-      const [source, target] = [String(await from.command('CLUSTER', 'MYID')), String(await to.command('CLUSTER', 'MYID'))]
-      for (let slot = 0; slot < 8_192; slot++) {
-        const keys = (await from.command('CLUSTER', 'COUNTKEYSINSLOT', String(slot))) as number
-        if (keys === 0) continue
-        await to.command('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', source)
-        await from.command('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', target)
-        for (;;) {
-          const names = (await from.command('CLUSTER', 'GETKEYSINSLOT', String(slot), '100')) as readonly string[]
-          if (names.length === 0) break
-          await from.command('MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'KEYS', ...names)
-        }
-        await to.command('CLUSTER', 'SETSLOT', String(slot), 'NODE', target)
-        await from.command('CLUSTER', 'SETSLOT', String(slot), 'NODE', target)
-      }
+      await moveSlots(
+        from,
+        to,
+        slotsOfBuckets(16).filter((slot) => slot < 8_192)
+      )
       await sleep(300)
       const told = await working.stop()
       assert.ok(told.ended.length > 0)

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freeRange } from '../../support/ports.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openLink, type Reply } from '../../../src/stores/redis/link.ts'
+import { type Link, openLink, type Reply } from '../../../src/stores/redis/link.ts'
 import { findProgram } from '../../../../../tools/system-deps.ts'
 
 /** The server program of this machine; tests are skipped with a reason where there is none. */
@@ -52,7 +52,7 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     )
   let child = launch()
   const command = async (...args: readonly string[]): Promise<Reply> => {
-    const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
+    const link = await connected(port)
     try {
       return await link.send(args)
     } finally {
@@ -84,6 +84,39 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
         child.kill('SIGKILL')
         await once(child, 'exit')
       }
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** On a machine that has much to do a server may need more than one try; nothing was sent before. */
+async function connected(port: number, tries = 4): Promise<Link> {
+  const options = { address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' }
+  return tries === 1 ? openLink(options) : openLink(options).catch(() => connected(port, tries - 1))
+}
+
+/** A sentinel that watches servers under the name `curfew`, and knows the replicas before it is handed out. */
+export async function startSentinel(primary: Server, replicas: readonly Server[]): Promise<Pick<Server, 'port' | 'stop'>> {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-sentinel-'))
+  const file = join(folder, 'sentinel.conf')
+  const port = await freeRange(1)
+  const watch = [`monitor curfew 127.0.0.1 ${primary.port} 1`, 'down-after-milliseconds curfew 500', 'failover-timeout curfew 3000']
+  writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map((line) => `sentinel ${line}`), ''].join('\n'))
+  const sentinel = spawn(serverProgram ?? '', [file, '--sentinel'], { stdio: 'ignore' })
+  await until(async () => {
+    const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
+    try {
+      const known = String(await link.send(['SENTINEL', 'REPLICAS', 'curfew']))
+      return replicas.every((replica) => known.includes(String(replica.port)))
+    } finally {
+      link.close()
+    }
+  })
+  return {
+    port,
+    async stop() {
+      sentinel.kill('SIGKILL')
+      if (sentinel.exitCode === null && sentinel.signalCode === null) await once(sentinel, 'exit')
       rmSync(folder, { recursive: true, force: true })
     }
   }
@@ -126,5 +159,14 @@ export async function startCluster(primaries: number, copies: number): Promise<r
     await server.command('CLUSTER', 'REPLICATE', id)
   }
   for (const server of servers) await until(async () => String(await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  for (const server of servers.slice(0, primaries))
+    await until(async () => String(await server.command('INFO', 'replication')).match(/state=online/g)?.length === (copies === 0 ? undefined : copies))
   return servers
+}
+
+/** Makes an empty server part of a cluster; it has no slots yet. */
+export async function addToCluster(servers: readonly Server[], newcomer: Server): Promise<void> {
+  await newcomer.command('CLUSTER', 'MEET', '127.0.0.1', String(servers[0]?.port), String((servers[0]?.port ?? 0) + 1))
+  for (const server of [...servers, newcomer])
+    await until(async () => /cluster_known_nodes:(\d+)/.exec(String(await server.command('CLUSTER', 'INFO')))?.[1] === String(servers.length + 1))
 }

@@ -1,0 +1,138 @@
+import { createServer } from 'node:http'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { AuthorityContext } from '../../src/authority/context.ts'
+import type { PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
+import { type Clock, systemClock } from '../../src/platform/clock.ts'
+import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { testSetting } from '../support/modes.ts'
+import { openNodeStores } from '../support/node-stores.ts'
+import type { FakeClock } from './fake-clock.ts'
+import { joinNodeStores } from './joined-nodes.ts'
+import type { KitOptions } from './kit.ts'
+import { type AuthorityNode, createNode, type Surroundings } from './node.ts'
+
+/** The nodes of one authority, as if they were one. */
+export interface Nodes extends AsyncDisposable {
+  readonly app: FastifyInstance
+  readonly ctx: AuthorityContext
+  readonly store: Store
+  readonly pollReceiver: PollReceiver
+}
+
+const capacityDefault = 1_000
+
+/** Starts the nodes that the mode of this run has. A test that brings its store, or joins groups, is about just that. */
+export async function startNodes(options: KitOptions, around: Surroundings, clock: FakeClock): Promise<Nodes> {
+  const capacity = options.capacity ?? capacityDefault
+  const setting = options.setting ?? testSetting
+  if (setting === undefined || options.store !== undefined || options.join !== undefined) {
+    const { group, join } = options
+    const store = options.store ?? createMemoryStore({ capacity })
+    const node = await createNode(options, around, {
+      name: 'test',
+      store,
+      seed: 0,
+      clock,
+      ...(group === undefined ? {} : { group }),
+      ...(join === undefined ? {} : { join })
+    })
+    return { ...node, store }
+  }
+  await using opened = new AsyncDisposableStack()
+  const stores = opened.use(await openNodeStores(setting, capacity))
+  const shared = quickLooks(clock)
+  const joined = opened.use(joinNodeStores(stores, shared))
+  const nodes: AuthorityNode[] = []
+  for (const [i, { store, join }] of joined.nodes.entries()) {
+    const group = stores.nodes[i]?.group?.letter
+    const parts = {
+      name: `test-${i}`,
+      store,
+      seed: i * 1_000_000,
+      clock: shared,
+      ...(group === undefined ? {} : { group }),
+      ...(join === undefined ? {} : { join })
+    }
+    nodes.push(opened.use(await createNode(options, around, parts)))
+  }
+  await joined.start()
+  const [first] = nodes
+  if (first === undefined) throw new Error('this mode has no nodes')
+  const parts = opened.move()
+  const dispose = { [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  if (nodes.length === 1) return { ...first, store: first.ctx.store, ...dispose }
+  const store = storeOf(nodes, joined.settle)
+  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app: balanced(nodes, joined.settle), ...dispose }
+}
+
+/** What is looked at again and again in the store of others, because they say nothing by themselves, is looked at in real time. */
+function quickLooks(clock: FakeClock): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    after(delayMs, fn) {
+      if (delayMs > lookMsMax) return clock.after(delayMs, fn)
+      let isDone = false
+      const once = (): void => {
+        if (isDone) return
+        isDone = true
+        cancel()
+        fn()
+      }
+      const timers = [clock.after(delayMs, once), systemClock.after(delayMs, once)]
+      const cancel = (): void => timers.forEach((timer) => timer.cancel())
+      return { cancel }
+    }
+  }
+}
+
+const lookMsMax = 250
+
+/** Requests go to one node after the other, each when what the one before has changed is known everywhere. */
+function balanced(nodes: readonly AuthorityNode[], settle: () => Promise<void>): FastifyInstance {
+  const [first] = nodes
+  if (first === undefined) throw new Error('there is no node')
+  let turn = -1
+  const next = async (): Promise<FastifyInstance> => {
+    turn = (turn + 1) % nodes.length
+    const { app } = nodes[turn] ?? first
+    await settle()
+    return app
+  }
+  const front = createServer((request, response) => {
+    next().then(
+      (app) => app.routing(request, response),
+      (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error)))
+    )
+  })
+  const own = {
+    inject: async (request: InjectOptions | string) => (await next()).inject(request),
+    listen: ({ port = 0, host = '127.0.0.1' }: { readonly port?: number; readonly host?: string } = {}) =>
+      new Promise<string>((resolve, reject) => {
+        front.on('error', reject).listen(port, host, () => {
+          const address = front.address()
+          resolve(`http://${host}:${typeof address === 'object' ? (address?.port ?? port) : port}`)
+        })
+      }),
+    server: front
+  }
+  return new Proxy(first.app, { get: (app, name) => Reflect.get(own, name) ?? Reflect.get(app, name, app) })
+}
+
+/** The store as a test sees it: what nodes have told each other is there, and what a test puts in its place is so for all. */
+function storeOf(nodes: readonly AuthorityNode[], settle: () => Promise<void>): Store {
+  const stores = nodes.map(({ ctx }) => ctx.store)
+  const [first] = stores
+  if (first === undefined) throw new Error('there is no node')
+  return new Proxy(first, {
+    get(store, name) {
+      const value: unknown = Reflect.get(store, name, store)
+      if (typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        await settle()
+        return (value as (...args: unknown[]) => unknown).apply(store, args)
+      }
+    },
+    set: (_store, name, value) => stores.every((store) => Reflect.set(store, name, value))
+  })
+}

@@ -1,0 +1,27 @@
+import type { Mode } from '../../packages/curfew/test/support/modes.ts'
+
+/** Tests that can not hold in a mode by its nature, with the reason that the page gives. */
+export interface LeftOut {
+  /** From `packages/curfew/test`. */
+  readonly file: string
+  /** Absent: the whole file. */
+  readonly test?: RegExp
+  /** Absent: every mode. */
+  readonly modes?: readonly Mode[]
+  readonly why: string
+}
+
+const severalNodes: readonly Mode[] = ['shared', 'state-servers', 'subclusters', 'adaptive', 'regions']
+const eachNode = 'counted or kept by each node for itself, so that two nodes answer it another way than one'
+const ownGroup = 'a subcluster keeps this to itself: that is what tells it from a region'
+
+export const leftOut: readonly LeftOut[] = [
+  { file: 'authority/oidc-rp/sign-in.test.ts', test: /a key that is new at the provider is read/, modes: severalNodes, why: eachNode },
+  { file: 'authority/oidc/registration.test.ts', test: /so many as are allowed, and so often/, modes: severalNodes, why: eachNode },
+  { file: 'authority/sign-on/sign-on.test.ts', test: /locks a user after|lets parallel guesses|AC-015|AC-016/, modes: ['subclusters'], why: ownGroup }
+]
+
+/** The reason why a test does not count in a mode; undefined: it does. */
+export function whyLeftOut(file: string, name: string, mode: Mode): string | undefined {
+  return leftOut.find((one) => file === `packages/curfew/test/${one.file}` && (one.test?.test(name) ?? true) && (one.modes?.includes(mode) ?? true))?.why
+}

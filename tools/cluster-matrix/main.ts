@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { modes, type Mode } from '../../packages/curfew/test/support/modes.ts'
+import type { TestResult } from '../reporter.ts'
+import { type ModeResults, matrixPage } from './page.ts'
+import { type ModeServers, startModeServers } from '../../packages/curfew/test/support/mode-servers.ts'
+import { suiteOf } from './suites.ts'
+import { whyLeftOut } from './left-out.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = join(root, 'test-results/cluster-matrix')
+const page = 'docs/clustering-matrix.md'
+const runMsMax = 900_000
+/** Processes that run tests at once, beside those of servers. */
+const shards = 2
+
+/**
+ * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed. A mode
+ * that was run whole is kept, and when all of them are there the page is written: `--mode=adaptive,regions` runs a part of the
+ * modes, parts of file names run a part of the tests.
+ */
+const { values, positionals } = parseArgs({ options: { mode: { type: 'string' } }, allowPositionals: true })
+const wanted = values.mode === undefined ? modes : modes.filter((mode) => values.mode?.split(',').includes(mode))
+mkdirSync(folder, { recursive: true })
+const results: ModeResults[] = []
+for (const mode of wanted) {
+  const result = await runMode(mode)
+  results.push(result)
+  if (positionals.length === 0) writeFileSync(keptFile(mode), JSON.stringify(result))
+}
+const failures = results.flatMap(({ mode, counted }) => counted.filter(({ outcome }) => outcome === 'failed').map((test) => ({ mode, ...test })))
+for (const { mode, name, file } of failures) console.log(`FAILED   in ${mode}: ${name}  ${file}`)
+const kept = modes.flatMap((mode) => (existsSync(keptFile(mode)) ? [JSON.parse(readFileSync(keptFile(mode), 'utf8')) as ModeResults] : []))
+if (kept.length === modes.length) writeFileSync(join(root, page), matrixPage(kept))
+const passed = results.reduce((sum, { counted }) => sum + counted.filter(({ outcome }) => outcome === 'passed').length, 0)
+console.log(`${passed} passed, ${failures.length} failed`)
+process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1
+
+function keptFile(mode: Mode): string {
+  return join(folder, `${mode}.kept.json`)
+}
+
+async function runMode(mode: Mode): Promise<ModeResults> {
+  const startedMs = performance.now()
+  await using servers = await startModeServers(mode)
+  const files = globSync('packages/curfew/test/**/*.{test,it}.ts', { cwd: root })
+    .filter((file) => suiteOf(file) !== undefined && (positionals.length === 0 || positionals.some((part) => file.includes(part))))
+    .toSorted()
+  const together = files.filter((file) => file.endsWith('.test.ts'))
+  const alone = files.filter((file) => file.endsWith('.it.ts'))
+  const parts = Array.from({ length: shards }, (_, i) => together.filter((_file, at) => at % shards === i))
+  const runs = await Promise.all(parts.map((part, i) => runFiles(mode, servers, `${mode}-${i}`, part, ['--test-isolation=none'])))
+  runs.push(await runFiles(mode, servers, `${mode}-alone`, alone, [`--test-concurrency=${shards}`]))
+  const started = new Set(runs.flatMap((run) => run.started))
+  const all = runs.flatMap((run) => run.results)
+  const judged = all.filter(({ file }) => file === '' || started.has(file)).map((test) => ({ ...test, why: whyLeftOut(test.file, test.name, mode) }))
+  const counted = judged.filter(({ why }) => why === undefined)
+  const left = judged.flatMap(({ why, ...test }) => (why === undefined ? [] : [{ ...test, why }]))
+  const count = (outcome: TestResult['outcome']): number => counted.filter((test) => test.outcome === outcome).length
+  console.log(`${mode}: ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  return { mode, counted, left }
+}
+
+interface FilesRun {
+  readonly results: readonly TestResult[]
+  /** Files in which an authority was started in the mode. */
+  readonly started: readonly string[]
+}
+
+/** Runs some test files in one process of the test runner; one that dies without results counts as a failure. */
+async function runFiles(mode: Mode, { groups }: ModeServers, name: string, files: readonly string[], flags: readonly string[]): Promise<FilesRun> {
+  if (files.length === 0) return { results: [], started: [] }
+  const [target, log] = [join(folder, `${name}.json`), join(folder, `${name}.started`)]
+  for (const file of [target, log]) rmSync(file, { force: true })
+  const reporter = fileURLToPath(new URL('../reporter.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--test', ...flags, '--test-timeout=120000', '--test-force-exit', '--test-reporter', reporter, ...files], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: runMsMax,
+    env: {
+      ...process.env,
+      CURFEW_TEST_MODE: mode,
+      CURFEW_TEST_SERVERS: JSON.stringify(groups),
+      CURFEW_TEST_STARTED: log,
+      CURFEW_TEST_RESULTS: target,
+      NODE_OPTIONS: '--disable-warning=ExperimentalWarning'
+    }
+  })
+  const status = await new Promise<string>((resolve) => child.on('exit', (code, signal) => resolve(String(code ?? signal))))
+  if (!existsSync(target)) return { results: [{ name: `${name} ended without results (exit ${status})`, file: '', outcome: 'failed', ms: 0 }], started: [] }
+  return {
+    results: JSON.parse(readFileSync(target, 'utf8')) as TestResult[],
+    started: existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []
+  }
+}

@@ -1,0 +1,103 @@
+import type { Mode } from '../../packages/curfew/test/support/modes.ts'
+import type { TestResult } from '../reporter.ts'
+import { type Feature, features, type Suite, suiteOf, suites } from './suites.ts'
+
+/** What the tests gave in one mode. */
+export interface ModeResults {
+  readonly mode: Mode
+  readonly counted: readonly TestResult[]
+  /** Not counted, with the reason. */
+  readonly left: readonly (TestResult & { readonly why: string })[]
+}
+
+const titles: Readonly<Record<Mode, string>> = {
+  sqlite: 'one node, SQLite',
+  shared: 'sharing all nodes',
+  'state-servers': 'state servers',
+  subclusters: 'subclusters',
+  adaptive: 'adaptive',
+  regions: 'adaptive, two regions'
+}
+
+const descriptions: Readonly<Record<Mode, string>> = {
+  sqlite: 'One process, one file.',
+  shared: 'Two nodes on one Redis server; the requests of a test go to each in turn.',
+  'state-servers': 'Two nodes that keep nothing; a Redis primary with a replica, watched by Sentinel, every write confirmed by the replica.',
+  subclusters: 'Two groups, each with a Redis server of its own; the requests go to each in turn, whichever has the session.',
+  adaptive: 'Two nodes on a Redis Cluster of three primaries and three replicas, every write confirmed by a replica.',
+  regions: 'Two regions, each on a Redis Cluster of its own, that tell each other; every request goes to the other region.'
+}
+
+/** What the replaced product calls the mode. */
+const replacedMode: Readonly<Record<Mode, keyof Feature['replaced']>> = {
+  sqlite: 'standalone',
+  shared: 'sharing',
+  'state-servers': 'stateServers',
+  subclusters: 'subclusters',
+  adaptive: 'adaptive',
+  regions: 'adaptive'
+}
+
+/** The page `docs/clustering-matrix.md`: the same results give the same text. */
+export function matrixPage(results: readonly ModeResults[]): string {
+  const modes = results.map(({ mode }) => mode)
+  const header = (first: string): readonly string[] => [
+    `| ${first} | ${modes.map((mode) => titles[mode]).join(' | ')} |`,
+    `| --- |${' --- |'.repeat(modes.length)}`
+  ]
+  return [
+    '# Clustering matrix',
+    '',
+    'Written by `npm run cluster-matrix`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that count.',
+    '',
+    '## Modes',
+    '',
+    '| mode | what the tests ran on |',
+    '| --- | --- |',
+    ...modes.map((mode) => `| ${titles[mode]} | ${descriptions[mode]} |`),
+    '',
+    '## Feature limits',
+    '',
+    'What the replaced product says of the same mode (its clustering guide, version 13.1) stands in front, the tests that passed here behind it.',
+    '',
+    ...header('feature'),
+    ...features.map((feature) => `| ${feature.title} | ${results.map((result) => featureCell(feature, result)).join(' | ')} |`),
+    '',
+    '## The whole functional suite',
+    '',
+    ...header('suite'),
+    ...suites.map((suite) => `| ${suite.title} | ${results.map((result) => suiteCell(suite, result)).join(' | ')} |`),
+    `| **all** | ${results.map(({ counted }) => figure(counted)).join(' | ')} |`,
+    '',
+    '## Left out',
+    '',
+    'Not counted above, in the modes named, because it can not be otherwise:',
+    '',
+    ...leftOutLines(results),
+    ''
+  ].join('\n')
+}
+
+function featureCell({ replaced, isShownBy }: Feature, { mode, counted }: ModeResults): string {
+  return `${replaced[replacedMode[mode]]} / ${figure(counted.filter(({ file, name }) => isShownBy(file, name)))}`
+}
+
+function suiteCell(suite: Suite, { counted }: ModeResults): string {
+  return figure(counted.filter(({ file }) => suiteOf(file) === suite))
+}
+
+function figure(tests: readonly TestResult[]): string {
+  const passed = tests.filter(({ outcome }) => outcome === 'passed').length
+  return passed === tests.length ? `${passed} of ${tests.length}` : `**${passed} of ${tests.length}**`
+}
+
+function leftOutLines(results: readonly ModeResults[]): readonly string[] {
+  const all = results.flatMap(({ mode, left }) => left.map((test) => ({ mode, ...test })))
+  return [...Map.groupBy(all, ({ why }) => why)].map(([why, tests]) => {
+    const names = [...new Set(tests.map(({ name }) => name))]
+    const modes = [...new Set(tests.map(({ mode }) => mode))]
+    const where = modes.length === results.length ? 'every mode' : modes.map((mode) => titles[mode]).join(', ')
+    const shown = names.length > 3 ? `${names.length} tests` : names.map((name) => `"${name}"`).join(', ')
+    return `- ${shown} (${where}): ${why}`
+  })
+}
