@@ -30,6 +30,8 @@ end
 local function take(args)
   local P = args[1]
   table.remove(args, 1)
+  -- Nothing stands there. While the slot is on its way to another server, this fails before anything was written.
+  redis.call('EXISTS', P .. 'absent')
   return P
 end
 `

@@ -167,6 +167,8 @@ async function onFailure({
       topology.moved(slot, addressOf(where))
       return { kind: 'again' }
     case 'ASK':
+      // A function uses more keys than the one that led it there: it waits until all of them have moved.
+      if (args[0]?.startsWith('FCALL') === true) return { kind: 'later' }
       return askThere(topology.primaryAt(addressOf(where)), args)
     case 'TRYAGAIN':
     case 'CLUSTERDOWN':
@@ -178,6 +180,8 @@ async function onFailure({
     case 'OOM':
       return { kind: 'throw', error: storeError('CURFEW_STORE_MEMORY_FULL', {}, error) }
   }
+  // A part of the slot is elsewhere by now. Functions look for that before they write anything.
+  if (/non local key/i.test(message)) return { kind: 'later' }
   if (/Function not found/i.test(message)) {
     const primary = topology.primaryOf(slot)
     await loadLibrary({ send: async (load) => (await primary.write(load)).reply }).catch(() => undefined)

@@ -132,19 +132,21 @@ export async function until(holds: () => Promise<boolean>, patienceMs = 30_000):
   }
 }
 
+/** What a server of a cluster is started with. */
+export const clusterSettings: readonly string[] = [
+  '--cluster-enabled',
+  'yes',
+  '--cluster-node-timeout',
+  '1000',
+  '--cluster-require-full-coverage',
+  'no',
+  '--cluster-config-file',
+  'nodes.conf'
+]
+
 /** A cluster of primaries, each with copies, made as an operator would make one. */
 export async function startCluster(primaries: number, copies: number): Promise<readonly Server[]> {
-  const settings = [
-    '--cluster-enabled',
-    'yes',
-    '--cluster-node-timeout',
-    '1000',
-    '--cluster-require-full-coverage',
-    'no',
-    '--cluster-config-file',
-    'nodes.conf'
-  ]
-  const servers = await Promise.all(Array.from({ length: primaries * (1 + copies) }, () => startServer(settings)))
+  const servers = await Promise.all(Array.from({ length: primaries * (1 + copies) }, () => startServer(clusterSettings)))
   const [first, ...others] = servers
   if (first === undefined) throw new Error('a cluster has a server')
   const share = Math.ceil(16_384 / primaries)
@@ -169,4 +171,5 @@ export async function addToCluster(servers: readonly Server[], newcomer: Server)
   await newcomer.command('CLUSTER', 'MEET', '127.0.0.1', String(servers[0]?.port), String((servers[0]?.port ?? 0) + 1))
   for (const server of [...servers, newcomer])
     await until(async () => /cluster_known_nodes:(\d+)/.exec(String(await server.command('CLUSTER', 'INFO')))?.[1] === String(servers.length + 1))
+  await until(async () => String(await newcomer.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
 }
