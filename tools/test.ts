@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestResult } from './reporter.ts'
 
-/** The two tiers: pure tests share one process, tests with servers, files and browsers get one each. */
+/** The tiers: pure tests share one process, tests with servers, files and browsers get one each. */
 const tiers = [
   { name: 'unit', pattern: '*.test.ts', flags: ['--test-isolation=none', '--test-timeout=60000', '--test-force-exit'], msMax: 600_000 },
   {
@@ -13,7 +13,9 @@ const tiers = [
     pattern: '*.it.ts',
     flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit'],
     msMax: 3_600_000
-  }
+  },
+  // Only when it is asked for: every combination of who ends a session and who hears it takes minutes.
+  { name: 'truth', pattern: '*.truth.ts', flags: ['--test-concurrency=2', '--test-timeout=600000', '--test-force-exit'], msMax: 1_800_000 }
 ] as const
 
 type Tier = (typeof tiers)[number]
@@ -29,7 +31,7 @@ export interface Selection {
 /** Runs the tiers one after the other and returns all results. */
 export function runTests(selection: Selection): readonly TestResult[] {
   mkdirSync(join(selection.root, 'test-results'), { recursive: true })
-  return tiers.filter(({ name }) => selection.tier === undefined || selection.tier === name).flatMap((tier) => runTier(tier, selection))
+  return tiers.filter(({ name }) => (selection.tier === undefined ? name !== 'truth' : selection.tier === name)).flatMap((tier) => runTier(tier, selection))
 }
 
 /** Runs one tier; a runner that died without results, or silently, counts as one failure. */

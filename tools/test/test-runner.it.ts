@@ -25,7 +25,7 @@ const file = (body: string): string => `${head}${body}`
 const outcomes = (results: readonly TestResult[]): readonly string[] => results.map(({ name, outcome }) => `${outcome}: ${name}`).toSorted()
 
 suite('Test runner', () => {
-  test('both tiers run, each result has its file from the root', () => {
+  test('unit and integration tests run, each result has its file from the root', () => {
     const results = run('both', {
       'packages/a/test/deep/one.test.ts': file(`suite('s', () => { test('AC-001 one', () => {}) })`),
       'packages/a/test/two.it.ts': file(`test('two', () => {})`),
@@ -39,6 +39,12 @@ suite('Test runner', () => {
       ]
     )
     assert.equal(summary(results).at(-1), '2 passed, 0 failed')
+  })
+
+  test('the tables of truth run when they are asked for, and only then', () => {
+    const files = { 'packages/a/test/one.test.ts': file(`test('one', () => {})`), 'packages/a/test/all.truth.ts': file(`test('cell', () => {})`) }
+    assert.deepEqual(outcomes(run('everything', files)), ['passed: one'])
+    assert.deepEqual(outcomes(run('truth', files, { tier: 'truth' })), ['passed: cell'])
   })
 
   test('a suite that is left out is reported with its reason, as is a test', () => {

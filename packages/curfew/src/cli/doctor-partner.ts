@@ -152,7 +152,28 @@ function keyChecks({ id, verification }: SamlPartner, nowMs: number): readonly C
   })
 }
 
-async function endpointChecks(deps: PartnerDeps, { id, role, logoutServices }: SamlPartner, usesFrames: boolean): Promise<readonly Check[]> {
+/**
+ * A partner that may start a logout through the browser and publishes an address by SOAP only: the logout is carried
+ * out, but its LogoutResponse has nowhere to go, and the browser ends at the authority's own page. Undefined: not so.
+ * @see saml-bindings-2.0-os section 3.2.2: SOAP answers in the same exchange only
+ */
+export function answerCheck({ id, role, profiles, logoutServices, incomingBindings }: AnsweredPartner): Check | undefined {
+  const isSoapOnly = logoutServices.length > 0 && logoutServices.every(({ binding }) => binding === 'soap')
+  const mayStart = role === 'sp' ? profiles.spInitiatedSlo : profiles.idpInitiatedSlo
+  const ways = [...incomingBindings].filter((binding) => binding !== 'soap')
+  if (!isSoapOnly || !mayStart || ways.length === 0) return undefined
+  return {
+    what: `${id}: logout answers`,
+    verdict: 'warn',
+    why: 'its only logout endpoint is by SOAP: a logout that it starts through the browser ends everything, but no LogoutResponse goes back and the browser stays here',
+    fix: 'Add an address by redirect or post to slo, after soap; or say incomingBindings: [soap] if it never starts one through the browser.'
+  }
+}
+
+type AnsweredPartner = Pick<SamlPartner, 'id' | 'role' | 'profiles' | 'logoutServices' | 'incomingBindings'>
+
+async function endpointChecks(deps: PartnerDeps, partner: SamlPartner, usesFrames: boolean): Promise<readonly Check[]> {
+  const { id, role, logoutServices } = partner
   if (logoutServices.length === 0) {
     const fix = `Add slo when the ${role === 'sp' ? 'application' : 'identity provider'} has one.`
     return [{ what: `${id}: logout`, verdict: 'warn', why: 'it has no logout endpoint: its sessions are shown as not possible', fix }]
@@ -168,7 +189,8 @@ async function endpointChecks(deps: PartnerDeps, { id, role, logoutServices }: S
   return [
     ...reached.map((one, i) => judgeReached(`${id}: logout by ${logoutServices[i]?.binding ?? ''}`, one)),
     ...judgeClock(id, reached),
-    ...(browser === undefined ? [] : [browser])
+    ...(browser === undefined ? [] : [browser]),
+    ...[answerCheck(partner)].filter((check) => check !== undefined)
   ]
 }
 

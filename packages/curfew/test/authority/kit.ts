@@ -16,9 +16,10 @@ import type { RedirectParts } from '../../src/authority/redirects.ts'
 import type { PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
 import type { TransmitterSettings } from '../../src/authority/shared-signals/settings.ts'
 import { type LocalUser, type LocalUsers, localDirectory } from '../../src/authority/sign-on/users.ts'
+import type { RunPolicy } from '../../src/core/run.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Locator } from '../../src/platform/locator.ts'
-import type { Outbound, OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
+import type { Outbound, OutboundRequest, OutboundResponse, ProbeResult } from '../../src/platform/outbound.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { type Browser, createBrowser, formOf } from './browser.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -88,6 +89,10 @@ export interface KitOptions {
   /** Instead of `network`, for shared signals. */
   readonly outbound?: Pick<Outbound, 'request'>
   readonly network?: (request: OutboundRequest) => Promise<Partial<OutboundResponse>>
+  /** Whether a server answers at an address; absent: every one does. */
+  readonly probe?: (url: string) => Promise<ProbeResult>
+  /** Instead of the limits of the kit. */
+  readonly policy?: Partial<RunPolicy>
 }
 
 /** What joining needs of one authority. */

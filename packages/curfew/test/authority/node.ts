@@ -150,11 +150,11 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     ],
     peer,
     meetPeers: (ids) => clients.meet(ids),
-    policy,
+    policy: { ...policy, ...options.policy },
     receipts: { sign: async () => 'receipt' },
     probe: async ({ url }) => {
       probed.push(url)
-      return { reachable: true, durationMs: 1 }
+      return options.probe?.(url) ?? { reachable: true, durationMs: 1 }
     },
     logger: silentLogger,
     metrics,

@@ -6,6 +6,7 @@ import { hasSuccessor, judgeExpiry } from '../../src/cli/doctor-certificate.ts'
 import { dayMs } from '../../src/cli/doctor-check.ts'
 import { judgeClock, judgeReached } from '../../src/cli/doctor-endpoint.ts'
 import { driftOf, factsOfMetadata, metadataChecks, type MetadataCopy, overridden } from '../../src/cli/doctor-metadata.ts'
+import { answerCheck } from '../../src/cli/doctor-partner.ts'
 import { isLoopback, isSameSite, siteOf } from '../../src/cli/doctor-site.ts'
 import { judgeLog, judgeRoom } from '../../src/cli/doctor-store.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
@@ -257,4 +258,26 @@ suite('doctor: metadata', () => {
       ]
     )
   })
+})
+
+suite('curfew doctor on answers to a partner that starts a logout', () => {
+  const profiles = { idpInitiatedSso: true, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true }
+  type Partner = Parameters<typeof answerCheck>[0]
+  const soap = { binding: 'soap', url: 'https://payroll.example.com/soap' } as const
+  const partner: Partner = { id: 'payroll', role: 'sp', profiles, logoutServices: [soap], incomingBindings: new Set(['soap', 'redirect']) }
+  const cases: readonly (readonly [string, Partial<Partner>, boolean])[] = [
+    ['SOAP only, and it may come through the browser', {}, true],
+    ['an identity provider, the same', { role: 'idp' }, true],
+    ['an address by redirect, too', { logoutServices: [soap, { binding: 'redirect', url: 'https://payroll.example.com/slo' }] }, false],
+    ['it may come by SOAP only', { incomingBindings: new Set(['soap']) }, false],
+    ['it may start none', { profiles: { ...profiles, spInitiatedSlo: false } }, false],
+    ['no logout at all', { logoutServices: [] }, false]
+  ]
+  for (const [what, change, isWarned] of cases) {
+    test(`${what}: ${isWarned ? 'warned of' : 'nothing to say'}`, () => {
+      const check = answerCheck({ ...partner, ...change })
+      assert.equal(check?.verdict, isWarned ? 'warn' : undefined)
+      if (isWarned) assert.match(check?.why ?? '', /no LogoutResponse goes back/)
+    })
+  }
 })

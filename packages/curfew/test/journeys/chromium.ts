@@ -21,8 +21,16 @@ export function findChromium(): string | undefined {
 
 export const noChromium = 'no Chromium on this machine: install chromium-headless-shell'
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox', '--disable-background-networking'] })
+/** @param more - further switches of Chromium */
+export function launch(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox', '--disable-background-networking', ...more] })
+}
+
+/** From now on frames and pictures of other sites in this page come without their cookies, as most browsers have it. */
+export async function blockThirdParties(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Network.enable')
+  await session.send('Network.setCookieControls', { enableThirdPartyCookieRestriction: true })
 }
 
 /** Opens an address; presses the button of the page that carries a SAML message where no script does. */

@@ -35,7 +35,12 @@ export interface Grant extends Signing {
 
 export const logoutEvent = { 'http://schemas.openid.net/event/backchannel-logout': {} }
 
-export function createOpenIdProvider(id: string, settings: Partial<OpenIdUpstreamSettings> = {}): OpenIdProvider {
+/** @param nowMs - the time of its logout tokens, where a test keeps its own; sign-ins happen in real time */
+export function createOpenIdProvider(
+  id: string,
+  settings: Partial<OpenIdUpstreamSettings> = {},
+  nowMs = (): number => Temporal.Now.instant().epochMilliseconds
+): OpenIdProvider {
   const issuer = settings.issuer ?? `https://${id}.test`
   const clientId = settings.clientId ?? 'curfew'
   const codes = new Map<string, { readonly challenge: string; readonly idToken: string; readonly userinfo: Readonly<Record<string, unknown>> }>()
@@ -110,7 +115,7 @@ export function createOpenIdProvider(id: string, settings: Partial<OpenIdUpstrea
       return back.href
     },
     logoutToken: (claims, more = {}) => {
-      const now = seconds()
+      const now = Math.floor(nowMs() / 1000)
       const token = { iss: issuer, aud: clientId, iat: now, exp: now + 120, jti: randomUUID(), events: logoutEvent, ...claims }
       // A claim that is set to undefined is left out.
       return sign(Object.fromEntries(Object.entries(token).filter(([, value]) => value !== undefined)), {

@@ -87,8 +87,8 @@ export function post(kit: Kit, path: string, id: string, fields: Readonly<Record
   })
 }
 
-export function exchange(kit: Kit, id: string, code: string): Promise<LightMyRequestResponse> {
-  return post(kit, '/as/token.oauth2', id, { grant_type: 'authorization_code', code, redirect_uri: `http://${id}.test/cb`, code_verifier: verifier })
+export function exchange(kit: Kit, id: string, code: string, redirectUri = `http://${id}.test/cb`): Promise<LightMyRequestResponse> {
+  return post(kit, '/as/token.oauth2', id, { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier })
 }
 
 export function refresh(kit: Kit, id: string, token: string): Promise<LightMyRequestResponse> {

@@ -1,0 +1,17 @@
+/** How a participant answers a wish to end its session. */
+export const behaviours = [
+  'down',
+  'hangs',
+  'answers 500',
+  'redirects elsewhere',
+  'never returns the browser',
+  'wrong signature',
+  'wrong InResponseTo',
+  'wrong status',
+  'partial logout of its own',
+  'too slow',
+  'answers twice',
+  'answers over another binding'
+] as const
+
+export type Behaviour = 'well' | (typeof behaviours)[number]

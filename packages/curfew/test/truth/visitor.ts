@@ -1,0 +1,156 @@
+import { cookiesOf, type WebAnswer, type WebRequest } from './web.ts'
+
+/** An answer as it comes: pages of the authority grow while they are read. */
+export interface Arriving extends Omit<WebAnswer, 'body'> {
+  readonly chunks: AsyncIterable<string>
+}
+
+/** All sites there are. Rejects where nobody listens. */
+export type Web = (request: WebRequest, headers: Readonly<Record<string, string>>) => Promise<Arriving>
+
+/** Where a browser came to rest. */
+export interface Landed {
+  readonly url: string
+  readonly body: string
+  readonly status: number
+}
+
+/**
+ * A browser as far as a logout needs one: cookies with `SameSite`, frames and pictures of a page that is still loading,
+ * forms that submit themselves, refreshes. It can be told to keep cookies from frames of other sites.
+ */
+export interface Visitor {
+  /** Goes to an address and wherever that leads; never settles where a site never answers. */
+  visit(url: string): Promise<Landed>
+  /** Leaves whatever page it waits for. */
+  abandon(): void
+  cookiesFor(host: string): ReadonlyMap<string, string>
+  /** Everything it keeps, for another browser to go on with. */
+  cookies(): readonly KeptCookie[]
+}
+
+interface Cookie {
+  readonly value: string
+  readonly isEverywhere: boolean
+}
+
+export interface KeptCookie extends Cookie {
+  readonly host: string
+  readonly name: string
+}
+
+interface Step {
+  readonly method: 'GET' | 'POST'
+  readonly url: URL
+  readonly body: string
+  /** Host of the page that caused it; undefined: typed. */
+  readonly from: string | undefined
+  /** Host in the address bar, where it is not the target itself. */
+  readonly frameOf?: string
+}
+
+const stepsMax = 60
+
+export function createVisitor(web: Web, options: { readonly blocksThirdParties: boolean }): Visitor {
+  const jars = new Map<string, Map<string, Cookie>>()
+  let visits = 0
+
+  const jarOf = (host: string): Map<string, Cookie> => {
+    const jar = jars.get(host) ?? new Map<string, Cookie>()
+    jars.set(host, jar)
+    return jar
+  }
+
+  /** Sites are hosts here: every one is a registrable domain of its own. */
+  function maySee({ isEverywhere }: Cookie, { method, url, from, frameOf }: Step): boolean {
+    const isForeignFrame = frameOf !== undefined && frameOf !== url.host
+    if (isForeignFrame) return isEverywhere && !options.blocksThirdParties
+    return isEverywhere || from === undefined || from === url.host || (method === 'GET' && frameOf === undefined)
+  }
+
+  async function ask(step: Step): Promise<Arriving> {
+    const { method, url, body, from } = step
+    const cookies = new Map([...jarOf(url.host)].filter(([, cookie]) => maySee(cookie, step)).map(([name, { value }]) => [name, value]))
+    const site = from === undefined ? 'none' : from === url.host ? 'same-origin' : 'cross-site'
+    const answer = await web({ method, url, cookies, body: Buffer.from(body) }, { 'sec-fetch-site': site, accept: 'text/html' })
+    for (const text of answer.cookies ?? []) keep(url.host, text)
+    return answer
+  }
+
+  function keep(host: string, text: string): void {
+    const [[name, value] = ['', '']] = [...cookiesOf(text.split(';')[0])]
+    if (value === '' || /max-age=0|expires=Thu, 01 Jan 1970/i.test(text)) jarOf(host).delete(name)
+    else jarOf(host).set(name, { value, isEverywhere: /samesite=none/i.test(text) })
+  }
+
+  /** One document: its frames load while the rest of it comes. */
+  async function load(first: Step, isGone: () => boolean): Promise<Landed> {
+    let step = first
+    for (let i = 0; i < stepsMax; i++) {
+      const answer = await ask(step)
+      if (isGone()) return new Promise(() => undefined)
+      const { url, frameOf } = step
+      const top = frameOf === undefined ? {} : { frameOf }
+      const location = answer.status >= 300 && answer.status < 400 ? answer.headers?.['location'] : undefined
+      if (location !== undefined) {
+        step = { method: 'GET', url: new URL(location, url), body: '', from: step.from === undefined && i === 0 ? undefined : url.host, ...top }
+        continue
+      }
+      let body = ''
+      let seen = 0
+      for await (const chunk of answer.chunks) {
+        body += chunk
+        const fresh = body.slice(seen)
+        seen = body.length
+        for (const source of frameOf === undefined ? inside(fresh) : [])
+          void load({ method: 'GET', url: new URL(source, url), body: '', from: url.host, frameOf: url.host }, isGone).catch(() => undefined)
+      }
+      const next = onward(body)
+      if (next === undefined) return { url: url.href, body, status: answer.status }
+      step = { method: next.method, url: new URL(next.address, url), body: next.body, from: url.host, ...top }
+    }
+    throw new Error(`round and round, at last ${step.url.href}`)
+  }
+
+  return {
+    visit(address) {
+      visits += 1
+      const own = visits
+      return load({ method: 'GET', url: new URL(address), body: '', from: undefined }, () => own !== visits)
+    },
+    abandon() {
+      visits += 1
+    },
+    cookies: () => [...jars].flatMap(([host, jar]) => [...jar].map(([name, cookie]) => ({ host, name, ...cookie }))),
+    cookiesFor: (host) => new Map([...jarOf(host)].map(([name, { value }]) => [name, value]))
+  }
+}
+
+/** Addresses of frames and pictures. */
+function inside(html: string): readonly string[] {
+  return [...html.matchAll(/<(?:iframe|img) [^>]*?src="([^"]+)"/g)].map(([, source = '']) => plain(source)).filter((source) => !source.startsWith('data:'))
+}
+
+interface Onward {
+  readonly method: 'GET' | 'POST'
+  readonly address: string
+  readonly body: string
+}
+
+/** Where the page goes by itself at once: its form, or its refresh. A refresh that leaves time to read is no such thing. */
+function onward(html: string): Onward | undefined {
+  const form = /<form id="post" method="post" action="([^"]*)">([\s\S]*?)<\/form>/.exec(html)
+  if (form !== null) {
+    const fields = [...(form[2] ?? '').matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name = '', value = '']): [string, string] => [
+      plain(name),
+      plain(value)
+    ])
+    return { method: 'POST', address: plain(form[1] ?? ''), body: new URLSearchParams(fields).toString() }
+  }
+  const refresh = /http-equiv="refresh" content="[01];url=([^"]+)"/.exec(html)
+  return refresh === null ? undefined : { method: 'GET', address: plain(refresh[1] ?? ''), body: '' }
+}
+
+function plain(text: string): string {
+  return text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
+}
