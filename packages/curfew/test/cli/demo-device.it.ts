@@ -60,6 +60,17 @@ suite('the device of the demo', { timeout: 60_000 }, () => {
     await browser.close()
   })
 
+  test('`sessions revoke --end-offline` ends one session, and its access with it', async () => {
+    const browser = await connected()
+    const list = JSON.parse((await curfew(folder, ['sessions', 'list', '--json'])).out) as { readonly id: string }[]
+    const { out, code } = await curfew(folder, ['sessions', 'revoke', list[0]?.id ?? '', '--end-offline'])
+    assert.equal(code, 0)
+    assert.match(out, /The session has ended\. .*run_\w+/)
+    let page = await used(browser)
+    while (!page.includes('Access ended: invalid_grant')) page = await used(browser)
+    await browser.close()
+  })
+
   test('the sign-off page says who keeps access, and ends it there', async () => {
     const browser = await connected()
     const page = await browser.submit(await browser.open(`http://curfew.localhost:${port}/signoff`), { choice: 'everywhere' })
