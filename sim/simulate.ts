@@ -1,6 +1,6 @@
 import type { ParticipantId, RunId, SessionId } from '../packages/curfew/src/core/ids.ts'
 import { isSilent, type LogoutChannel, type Peer } from '../packages/curfew/src/core/peer.ts'
-import type { RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
+import type { RunEvent, RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
 import type { EngineDeps } from '../packages/curfew/src/engine/deps.ts'
 import { createEngine, type Engine } from '../packages/curfew/src/engine/engine.ts'
 import type { Sender } from '../packages/curfew/src/engine/sender.ts'
@@ -29,6 +29,7 @@ const policy: RunPolicy = {
   deadlineMs: 90_000
 }
 const leaseMs = 8_000
+const whatPagesSay: readonly Extract<RunEvent, { readonly kind: 'frame-over' }>['how'][] = ['loaded', 'failed', 'not-loaded', 'unknown']
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 
 export interface SimulationResult {
@@ -216,12 +217,23 @@ class World {
   async #browse(runId: RunId): Promise<void> {
     const run = await this.#truth.getRun(runId)
     if (run === undefined || run.state === 'done' || this.#isDead()) return
-    for (const delivery of run.deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'frame')) {
+    const frames = run.deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'frame')
+    if (frames.length > 0) await this.#say(runId, { kind: 'frames-offered', deliveryIds: frames.map(({ id }) => id), atMs: this.#clock.nowMs() })
+    for (const delivery of frames) {
+      // Something in the browser blocks it: it is never asked for.
+      if (this.#fraction() < 0.1) continue
       await this.#within(this.#engine.prepareFrame(runId, delivery.id), async () => this.#visit(runId, delivery.id))
+      // The page is closed before it can say what it saw, or says it, true or not.
+      if (this.#fraction() < 0.5)
+        await this.#say(runId, { kind: 'frame-over', deliveryId: delivery.id, how: this.#any(whatPagesSay), atMs: this.#clock.nowMs() })
     }
     await this.#within(this.#engine.nextBrowserStep(runId), async (step) => {
       if (step.kind === 'hop') await this.#visit(runId, step.delivery.id)
     })
+  }
+
+  async #say(runId: RunId, event: RunEvent): Promise<void> {
+    await this.#within(this.#engine.apply(runId, event), nothing)
   }
 
   async #visit(runId: RunId, deliveryId: string): Promise<void> {

@@ -101,7 +101,10 @@ const failures: Readonly<Record<string, string>> = {
   CURFEW_SAML_LOGOUT_PARTIAL: 'says it is not complete',
   CURFEW_OIDC_PEER_HTTP: 'answered with an HTTP error',
   CURFEW_OIDC_LOGOUT_REFUSED: 'refused',
-  CURFEW_RUN_BROWSER_NO_ANSWER: 'the browser brought no answer'
+  CURFEW_RUN_BROWSER_NO_ANSWER: 'the browser brought no answer',
+  CURFEW_RUN_FRAME_NOT_ASKED: 'the browser did not ask',
+  CURFEW_RUN_FRAME_NOT_LOADED: 'its frame did not load in time',
+  CURFEW_RUN_PICTURE_FAILED: 'its picture did not load'
 }
 
 /** What was clear without waiting for anybody. */

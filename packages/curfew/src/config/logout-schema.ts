@@ -17,7 +17,10 @@ export const logout = z
     deadlineHours: positive.max(720).default(24).describe('When what is still open becomes final.'),
     sendTimeoutSeconds: positive.max(60).default(5),
     hopTimeoutSeconds: positive.max(60).default(8),
-    frameTimeoutSeconds: positive.max(30).default(3),
+    frameTimeoutSeconds: positive
+      .max(30)
+      .default(5)
+      .describe('How long the sign-off page waits for hidden frames and pictures, and 2 at least; where an application started it, 3 at most and 1 at least.'),
     patienceSeconds: positive.max(60).default(8).describe('How long whoever started waits before hearing what is known.')
   })
   .prefault({})

@@ -16,7 +16,7 @@ export interface RunPolicy {
   readonly sendTimeoutMs: number
   /** How long a browser that was sent away may take to come back. */
   readonly hopTimeoutMs: number
-  /** How long a hidden frame may take to answer. */
+  /** How long the sign-off page waits for hidden frames and pictures; see `frame-wait.ts`. */
   readonly frameTimeoutMs: number
   /** How long the one who started waits before it is answered with what is known (background work goes on). */
   readonly patienceMs: number
@@ -85,6 +85,8 @@ export interface Delivery {
   readonly outcome?: Outcome
   readonly attempts: readonly Attempt[]
   readonly nextAttemptAtMs?: number
+  /** When a page that would load its frame was last given to the browser. */
+  readonly offeredAtMs?: number
   readonly finalAtMs?: number
   /** The delivery this one repeats on an administrator's request; that one keeps its outcome. */
   readonly retryOf?: DeliveryId
@@ -110,6 +112,8 @@ export interface LogoutRun {
   readonly isPartial?: true
   /** Last time the browser of the session was seen in this run; absent: never. */
   readonly browserSeenAtMs?: number
+  /** Last time a page said that its script watches its frames. */
+  readonly framesWatchedAtMs?: number
   readonly starterAnsweredAtMs?: number
   readonly state: 'open' | 'done'
   readonly finishedAtMs?: number
@@ -148,6 +152,10 @@ export type RunEvent = { readonly atMs: number } & (
   | { readonly kind: 'probe-failed'; readonly deliveryId: DeliveryId; readonly code: string; readonly jitter: number }
   | { readonly kind: 'browser-seen' }
   | { readonly kind: 'browser-sent'; readonly deliveryId: DeliveryId; readonly messageId: string } // hop or frame begins
+  | { readonly kind: 'frames-offered'; readonly deliveryIds: readonly DeliveryId[] } // a page that loads them was sent to the browser
+  | { readonly kind: 'frames-watched' } // a script of the page says that it will tell what becomes of them
+  /** The page is done with a frame: what the browser saw of it, `unknown` where nobody could see. */
+  | { readonly kind: 'frame-over'; readonly deliveryId: DeliveryId; readonly how: 'loaded' | 'failed' | 'not-loaded' | 'unknown' }
   | { readonly kind: 'tick'; readonly jitter: number } // time has passed: timeouts and the deadline are looked at
   | { readonly kind: 'retry-requested'; readonly deliveryId: DeliveryId; readonly newDeliveryId: DeliveryId; readonly by: Actor }
   | { readonly kind: 'starter-answered' }

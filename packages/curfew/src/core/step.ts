@@ -1,3 +1,4 @@
+import { frameGraceMs, frameWait } from './frame-wait.ts'
 import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
 import { joinOutcomes, type Outcome } from './outcome.ts'
@@ -28,6 +29,12 @@ export function step(run: LogoutRun, event: RunEvent): Stepped {
       return probeFailed(run, event)
     case 'browser-seen':
       return browserSeen(run, event.atMs)
+    case 'frames-offered':
+      return framesOffered(run, event)
+    case 'frames-watched':
+      return event.atMs > (run.framesWatchedAtMs ?? -1) && run.state === 'open' ? changed(run, { framesWatchedAtMs: event.atMs }) : [run, []]
+    case 'frame-over':
+      return frameOver(run, event)
     case 'tick':
       return tick(run, event.atMs, event.jitter)
     case 'retry-requested':
@@ -52,11 +59,15 @@ function start(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'attemp
   if (delivery.attempts.some((attempt) => attempt.messageId === event.messageId)) return [run, []]
   const attempt: Attempt = { number: delivery.attempts.length + 1, channel, messageId: event.messageId, startedAtMs: event.atMs }
   const attempts = [...delivery.attempts, attempt].slice(-attemptsKeptMax)
-  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : channel.kind === 'frame' ? run.policy.frameTimeoutMs : run.policy.hopTimeoutMs
-  const { nextAttemptAtMs: _, ...rest } = delivery
+  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : browserTimeoutMs(run, channel)
+  const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
   // A server channel is timed by its sender; the wake catches the node that died in between.
   const wakeAtMs = event.atMs + timeoutMs * (isServer ? 2 : 1)
   return replace(run, { ...rest, state: 'sent', attempts }, event.atMs, [{ kind: 'wake', dueAtMs: wakeAtMs }])
+}
+
+function browserTimeoutMs(run: LogoutRun, channel: LogoutChannel): number {
+  return channel.kind === 'frame' ? frameWait(run).maxMs + frameGraceMs : run.policy.hopTimeoutMs
 }
 
 function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind: 'confirmed' | 'refused' | 'unusable-answer' | 'failed' }>): Stepped {
@@ -115,14 +126,15 @@ function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atM
       (outcome.kind === 'unreachable' || outcome.kind === 'timed-out' || isSilentOutcome(outcome) ? backToServer(run, delivery, atMs, jitter) : undefined) ??
       finish(run, delivery, outcome, atMs)
     )
-  const moved = { ...delivery, channelIndex: delivery.channelIndex + 1 }
+  const { offeredAtMs: _, ...rest } = delivery
+  const moved = { ...rest, channelIndex: delivery.channelIndex + 1 }
   if (next.kind !== 'server') return replace(run, { ...moved, state: 'waiting-for-browser' }, atMs, [])
   return replace(run, { ...moved, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
 }
 
 /** Asked on a way without an answer: a server that could not be reached before may still give one. */
 function isSilentOutcome(outcome: Outcome): boolean {
-  return outcome.kind === 'unconfirmed' && outcome.code === 'CURFEW_RUN_NO_ANSWER_POSSIBLE'
+  return outcome.kind === 'unconfirmed' && (outcome.code === 'CURFEW_RUN_NO_ANSWER_POSSIBLE' || outcome.code === 'CURFEW_RUN_PICTURE_FAILED')
 }
 
 /**
@@ -135,7 +147,8 @@ function backToServer(run: LogoutRun, delivery: Delivery, atMs: number, jitter: 
   const nextAtMs = atMs + retryDelayMs(run.policy, asked.length, jitter)
   if (server === undefined || asked.at(-1)?.isRetryable !== true || asked.length >= run.policy.attemptsMax || nextAtMs >= deadlineOf(run)) return undefined
   const channels = [...delivery.channels.filter((channel) => channel !== server), server]
-  const moved: Delivery = { ...delivery, channels, channelIndex: channels.length - 1, state: 'retrying', nextAttemptAtMs: nextAtMs }
+  const { offeredAtMs: _, ...rest } = delivery
+  const moved: Delivery = { ...rest, channels, channelIndex: channels.length - 1, state: 'retrying', nextAttemptAtMs: nextAtMs }
   return replace(run, moved, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }])
 }
 
@@ -165,6 +178,41 @@ function giveUpBrowser(run: LogoutRun, delivery: Delivery, code: string, atMs: n
   return nextChannelOr(run, closed, { kind: 'timed-out', code, attempts: Math.max(1, delivery.attempts.length) }, atMs)
 }
 
+function framesOffered(run: LogoutRun, { deliveryIds, atMs }: Extract<RunEvent, { readonly kind: 'frames-offered' }>): Stepped {
+  const isOffered = (d: Delivery): boolean => deliveryIds.includes(d.id) && isWaitingFrame(d) && atMs > (d.offeredAtMs ?? -1)
+  if (!run.deliveries.some(isOffered)) return [run, []]
+  const [next] = changed(run, { deliveries: run.deliveries.map((d) => (isOffered(d) ? { ...d, offeredAtMs: atMs } : d)) })
+  return [next, [{ kind: 'wake', dueAtMs: offerEndMs(run, atMs) }]]
+}
+
+function offerEndMs(run: LogoutRun, offeredAtMs: number): number {
+  return offeredAtMs + frameWait(run).maxMs + frameGraceMs
+}
+
+function isWaitingFrame(delivery: Delivery): boolean {
+  return delivery.state === 'waiting-for-browser' && channelOf(delivery)?.kind === 'frame'
+}
+
+/** The page is done with a frame. What it saw of one that can not answer proves nothing; that it saw a fault is kept. */
+function frameOver(run: LogoutRun, { deliveryId, how, atMs }: Extract<RunEvent, { readonly kind: 'frame-over' }>): Stepped {
+  const delivery = find(run, deliveryId)
+  const channel = delivery === undefined ? undefined : channelOf(delivery)
+  if (delivery === undefined || channel?.kind !== 'frame') return [run, []]
+  if (delivery.state === 'waiting-for-browser') return how === 'loaded' ? [run, []] : neverAsked(run, delivery, atMs)
+  const last = delivery.attempts.at(-1)
+  if (delivery.state !== 'sent' || last === undefined) return [run, []]
+  if (!isSilent(channel)) return how === 'loaded' || how === 'failed' ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+  if (how === 'loaded' || how === 'unknown') return giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+  const code = how === 'failed' ? 'CURFEW_RUN_PICTURE_FAILED' : 'CURFEW_RUN_FRAME_NOT_LOADED'
+  const closed = closeAttempt(delivery, last.messageId, atMs, code)
+  return nextChannelOr(run, closed, how === 'failed' ? { kind: 'unconfirmed', code } : { kind: 'timed-out', code, attempts: delivery.attempts.length }, atMs)
+}
+
+/** The browser came by, had the page that loads the frame, and did not ask for it. */
+function neverAsked(run: LogoutRun, delivery: Delivery, atMs: number): Stepped {
+  return nextChannelOr(run, delivery, { kind: 'timed-out', code: 'CURFEW_RUN_FRAME_NOT_ASKED', attempts: delivery.attempts.length }, atMs)
+}
+
 /** Looks at the clock: attempts that took too long, and the deadline of the run. */
 function tick(run: LogoutRun, atMs: number, jitter: number): Stepped {
   if (run.state === 'done') return [run, []]
@@ -182,16 +230,17 @@ function tick(run: LogoutRun, atMs: number, jitter: number): Stepped {
 
 function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped {
   if (atMs >= deadlineOf(run)) return finish(run, delivery, atDeadline(delivery), atMs)
+  const { offeredAtMs } = delivery
+  if (offeredAtMs !== undefined && isWaitingFrame(delivery)) return atMs < offerEndMs(run, offeredAtMs) ? [run, []] : neverAsked(run, delivery, atMs)
   const last = delivery.attempts.at(-1)
-  if (delivery.state !== 'sent' || last === undefined) return [run, []]
-  const kind = channelOf(delivery)?.kind
-  if (kind === 'server') {
+  const channel = channelOf(delivery)
+  if (delivery.state !== 'sent' || last === undefined || channel === undefined) return [run, []]
+  if (channel.kind === 'server') {
     if (atMs < last.startedAtMs + 2 * run.policy.sendTimeoutMs) return [run, []]
     const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
     return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code, true), { atMs, why: 'timed-out', code, retryable: true, jitter })
   }
-  const limitMs = kind === 'frame' ? run.policy.frameTimeoutMs : run.policy.hopTimeoutMs
-  return atMs < last.startedAtMs + limitMs ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+  return atMs < last.startedAtMs + browserTimeoutMs(run, channel) ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
 }
 
 function atDeadline(delivery: Delivery): Outcome {
@@ -207,7 +256,7 @@ function retryRequested(run: LogoutRun, event: Extract<RunEvent, { readonly kind
   const isRepeatable = old?.state === 'final' && old.outcome?.kind !== 'ended' && old.outcome?.kind !== 'already-ended' && old.channels.length > 0
   const isTaken = run.deliveries.some((d) => d.id === event.newDeliveryId || d.retryOf === event.deliveryId)
   if (old === undefined || !isRepeatable || isTaken || run.deliveries.length >= deliveriesPerRunMax) return [run, []]
-  const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, ...kept } = old
+  const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, offeredAtMs: _offered, ...kept } = old
   const channels = inOrder(old.channels)
   const isServer = channels[0]?.kind === 'server'
   const repeat: Delivery = {
@@ -237,7 +286,7 @@ export function deadlineOf(run: LogoutRun): number {
 }
 
 function finish(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
-  const { nextAttemptAtMs: _, ...rest } = delivery
+  const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
   return replace(run, { ...rest, state: 'final', outcome, finalAtMs: atMs }, atMs, [])
 }
 

@@ -41,6 +41,17 @@ export function verdictOf(run: LogoutRun): Verdict {
 }
 
 /**
+ * A participant that should have ended was not reached or refused. One that was asked in the only way there is, where no
+ * answer can come and no fault was seen, is none: it has not confirmed, and that is shown, but nothing went wrong.
+ */
+export function hasFault(run: LogoutRun): boolean {
+  return wantedDeliveries(run).some(({ outcome }) => {
+    const isPlainlyAsked = outcome?.kind === 'unconfirmed' && outcome.code === 'CURFEW_RUN_NO_ANSWER_POSSIBLE'
+    return !countsAsSignedOut(outcome) && !isPlainlyAsked
+  })
+}
+
+/**
  * Status owed to whoever started the run (SAML Core 3.7.3.2), undefined while it has to wait: `success` when every
  * other participant proved its end, `partial-logout` when one did not and waiting brings nothing within patience.
  */

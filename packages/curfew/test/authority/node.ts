@@ -51,7 +51,7 @@ const policy: RunPolicy = {
   retryCapMs: 60_000,
   sendTimeoutMs: 5_000,
   hopTimeoutMs: 8_000,
-  frameTimeoutMs: 3_000,
+  frameTimeoutMs: 5_000,
   patienceMs: 8_000,
   deadlineMs: 24 * 3_600_000
 }

@@ -16,6 +16,7 @@ export const policy: RunPolicy = {
 
 export const server: LogoutChannel = { kind: 'server', binding: 'soap', url: 'https://app.example/soap' }
 export const frame: LogoutChannel = { kind: 'frame', binding: 'redirect', url: 'https://app.example/slo' }
+export const picture: LogoutChannel = { kind: 'frame', binding: 'image', url: 'https://app.example/logout.png' }
 export const hop: LogoutChannel = { kind: 'hop', binding: 'redirect', url: 'https://app.example/slo' }
 
 export const proof = { kind: 'signed-answer', messageId: '_answer', hash: 'ab', signedBy: 'AA:BB' } as const

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { countsAsSignedOut } from '../../src/core/outcome.ts'
 import type { Effect, LogoutRun, RunEvent } from '../../src/core/run.ts'
 import { step } from '../../src/core/step.ts'
-import { delivery, frame, hop, proof, run, server } from './samples.ts'
+import { delivery, frame, hop, picture, proof, run, server } from './samples.ts'
 
-const channels = fc.constantFrom([server], [hop], [frame, hop], [server, hop], [server, frame, hop], [hop, server])
+const channels = fc.constantFrom([server], [hop], [frame, hop], [server, hop], [server, frame, hop], [hop, server], [picture], [server, picture])
 const runs = fc.array(channels, { minLength: 1, maxLength: 4 }).map((lists) => run(lists.map((list, i) => delivery('abcd'[i] ?? 'x', list))))
 
 const ids = fc.constantFrom('dlv_a', 'dlv_b', 'dlv_c', 'dlv_d')
@@ -24,6 +24,9 @@ const events = fc.oneof(
   fc.record({ kind: fc.constant('failed'), why: fc.constantFrom('unreachable', 'timed-out'), code: fc.constant('X'), retryable: fc.boolean(), jitter, ...on }),
   fc.record({ kind: fc.constant('probe-failed'), code: fc.constant('X'), deliveryId: ids, atMs: at, jitter }),
   fc.record({ kind: fc.constant('browser-seen'), atMs: at }),
+  fc.record({ kind: fc.constant('frames-offered'), deliveryIds: fc.uniqueArray(ids), atMs: at }),
+  fc.record({ kind: fc.constant('frames-watched'), atMs: at }),
+  fc.record({ kind: fc.constant('frame-over'), how: fc.constantFrom('loaded', 'failed', 'not-loaded', 'unknown'), deliveryId: ids, atMs: at }),
   fc.record({ kind: fc.constant('tick'), atMs: at, jitter }),
   fc.record({
     kind: fc.constant('retry-requested'),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { LogoutRun, RunEvent } from '../../src/core/run.ts'
 import { step } from '../../src/core/step.ts'
-import { delivery, frame, hop, proof, run, server } from './samples.ts'
+import { delivery, frame, hop, picture, proof, run, server } from './samples.ts'
 
 type Loose = Record<string, unknown> & { readonly kind: RunEvent['kind'] }
 
@@ -155,7 +155,7 @@ suite('step: the browser', () => {
 
   test('a hidden frame without answer is followed by a hop', () => {
     const open = play(run([delivery('a', [frame, hop])]), sent)
-    const next = play(open, { kind: 'tick', atMs: 2_500 })
+    const next = play(open, { kind: 'tick', atMs: 5_000 })
     assert.equal(next.deliveries[0]?.state, 'waiting-for-browser')
     assert.equal(next.deliveries[0]?.channelIndex, 1)
   })
@@ -201,5 +201,52 @@ suite('step: the rest', () => {
     assert.equal(play(open, { kind: 'receipt-made', receipt: 'x' }), open)
     const done = play(open, started, confirmed, { kind: 'receipt-made', receipt: 'x' })
     assert.equal(done.receipt, 'x')
+  })
+})
+
+suite('step: frames and pictures of a page', () => {
+  const asked: Loose = { kind: 'browser-sent', atMs: 100 }
+  const over = (how: 'loaded' | 'failed' | 'not-loaded' | 'unknown', atMs = 1_000): Loose => ({ kind: 'frame-over', how, atMs })
+  const offered = (atMs: number): Loose => ({ kind: 'frames-offered', deliveryIds: ['dlv_a'], atMs })
+
+  for (const [how, outcome] of [
+    ['loaded', { kind: 'unconfirmed', code: 'CURFEW_RUN_NO_ANSWER_POSSIBLE' }],
+    ['unknown', { kind: 'unconfirmed', code: 'CURFEW_RUN_NO_ANSWER_POSSIBLE' }],
+    ['failed', { kind: 'unconfirmed', code: 'CURFEW_RUN_PICTURE_FAILED' }],
+    ['not-loaded', { kind: 'timed-out', code: 'CURFEW_RUN_FRAME_NOT_LOADED', attempts: 1 }]
+  ] as const) {
+    test(`a picture that was asked for and is ${how} is ${outcome.kind}: ${outcome.code}`, () => {
+      const done = play(run([delivery('a', [picture])]), asked, over(how))
+      assert.deepEqual(done.deliveries[0]?.outcome, outcome)
+      assert.equal(play(done, over('failed'), over('loaded'), over('not-loaded')), done, 'what is said later changes nothing')
+    })
+  }
+
+  test('that a frame loaded which can answer says nothing: its answer is waited for, until the page is over', () => {
+    const open = play(run([delivery('a', [frame])]), asked)
+    assert.equal(play(open, over('loaded')), open)
+    assert.equal(play(open, over('failed')), open)
+    assert.equal(outcomeOf(play(open, over('loaded'), confirmed)), 'ended')
+    assert.equal(outcomeOf(play(open, over('unknown'))), 'timed-out')
+  })
+
+  test('one that a page offered and no browser asked for is final two seconds after the time of the page', () => {
+    const [open, effects] = step(run([delivery('a', [picture]), delivery('b', [picture])]), { kind: 'frames-offered', deliveryIds: ['dlv_a'], atMs: 500 })
+    assert.deepEqual(effects, [{ kind: 'wake', dueAtMs: 4_500 }])
+    assert.equal(play(open, { kind: 'tick', atMs: 4_499 }), open)
+    const late = play(open, { kind: 'tick', atMs: 4_500 })
+    assert.deepEqual(late.deliveries[0]?.outcome, { kind: 'timed-out', code: 'CURFEW_RUN_FRAME_NOT_ASKED', attempts: 0 })
+    assert.equal(late.deliveries[1]?.state, 'waiting-for-browser', 'the other one still waits for a browser')
+    const again = play(open, offered(3_000), { kind: 'tick', atMs: 4_500 })
+    assert.equal(again.deliveries[0]?.state, 'waiting-for-browser', 'a page that is opened again offers it anew')
+    assert.equal(outcomeOf(play(open, over('unknown'))), 'timed-out', 'and the end of the page is its end')
+  })
+
+  test('where an application started it, the page has three seconds at most', () => {
+    const starter = { kind: 'participant', participantId: 'x:1', peerId: 'x', binding: 'redirect', requestId: '_r', wantsResponse: true } as const
+    const long = { policy: { ...run([]).policy, frameTimeoutMs: 20_000 } }
+    const wakes = (more: object) => step(run([delivery('a', [picture])], { ...long, ...more }), { kind: 'frames-offered', deliveryIds: ['dlv_a'], atMs: 0 })[1]
+    assert.deepEqual(wakes({ starter }), [{ kind: 'wake', dueAtMs: 5_000 }])
+    assert.deepEqual(wakes({}), [{ kind: 'wake', dueAtMs: 22_000 }])
   })
 })

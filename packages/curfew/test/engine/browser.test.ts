@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { frameGraceMs } from '../../src/core/frame-wait.ts'
 import type { Peer } from '../../src/core/peer.ts'
 import type { BrowserStep, Engine } from '../../src/engine/engine.ts'
 import type { BrowserAnswer } from '../../src/engine/sender.ts'
@@ -219,7 +220,7 @@ suite('engine: hidden frames', () => {
     const runId = await begin(kit, ['a'])
     const [a] = (await kit.run(runId)).deliveries
     await kit.engine.prepareFrame(runId, a?.id ?? 'dlv_')
-    await kit.clock.advance(policy.frameTimeoutMs)
+    await kit.clock.advance(policy.frameTimeoutMs + frameGraceMs)
     assert.deepEqual(await kit.outcomes(runId), { a: 'timed-out' })
     await kit.engine.stop()
   })

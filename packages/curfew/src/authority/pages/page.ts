@@ -65,7 +65,7 @@ const languageNames: Readonly<Record<Language, string>> = {
 
 /** Security headers of a page. `frames`: origins that the page may show in hidden frames. */
 export function pageHeaders(nonce: string, options: PageHeaderOptions = {}): Record<string, string> {
-  const frameSources = options.frames === undefined || options.frames.length === 0 ? "'none'" : ["'self'", ...options.frames].join(' ')
+  const frameSources = options.frames === undefined ? "'none'" : ["'self'", ...options.frames].join(' ')
   const policy = [
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,
@@ -90,6 +90,7 @@ export function pageHeaders(nonce: string, options: PageHeaderOptions = {}): Rec
 }
 
 export interface PageHeaderOptions {
+  /** Origins of its frames, beside our own; absent: it has none. */
   readonly frames?: readonly string[]
   /** Origins whose pictures the page loads. */
   readonly images?: readonly string[]

@@ -59,9 +59,14 @@ export function isImage(delivery: Delivery): boolean {
   return delivery.channels[delivery.channelIndex]?.binding === 'image'
 }
 
-/** Frames and pictures of this page that are still under way. */
+/** Frames and pictures that are under way or waited for. */
 export function openFrames(deliveries: readonly Delivery[]): readonly Delivery[] {
   return deliveries.filter((d) => isFrame(d) && (d.state === 'waiting-for-browser' || d.state === 'sent'))
+}
+
+/** Frames and pictures that no page has loaded yet: each is loaded once. */
+export function unaskedFrames(deliveries: readonly Delivery[]): readonly Delivery[] {
+  return openFrames(deliveries).filter((d) => d.state === 'waiting-for-browser')
 }
 
 /** The next application the browser has to visit itself. */

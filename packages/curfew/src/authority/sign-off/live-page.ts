@@ -1,11 +1,13 @@
-import type { Delivery, LogoutRun } from '../../core/run.ts'
+import { frameGraceMs, frameWait } from '../../core/frame-wait.ts'
+import type { Delivery, LogoutRun, RunEvent } from '../../core/run.ts'
 import { isSettled, standingDeliveries } from '../../core/verdict.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
 import { pageEnd, pageStart } from '../pages/page.ts'
 import { styleSheet } from '../pages/style.ts'
-import { isFrame, isImage, openFrames, stateHtml, waitingHop } from './delivery-state.ts'
+import { isFrame, openFrames, stateHtml, unaskedFrames, waitingHop } from './delivery-state.ts'
+import { framesGivenUp, framesHtml } from './frames.ts'
 import { finalList, deliveryLine, type RunView, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
 
 /** How long one streamed response stays open; then the page asks for itself again. */
@@ -29,23 +31,47 @@ export interface LiveStream {
  */
 export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
   const { view, engine, clock } = stream
-  const openUntilMs = clock.nowMs() + streamMsMax
-  yield opening(view).toString()
+  const openedAtMs = clock.nowMs()
+  const openUntilMs = openedAtMs + streamMsMax
+  const frames = framesOf(view)
+  const wait = frameWait(view.run)
+  const mayGoAtMs = frames.length === 0 ? openedAtMs : openedAtMs + wait.minMs
+  const framesUntilMs = openedAtMs + wait.maxMs
+  yield opening(view, frames).toString()
   let shown: ReadonlyMap<string, Shown> = new Map()
   let run: LogoutRun = view.run
+  if (frames.length > 0) run = await told(stream, run, [{ kind: 'frames-offered', deliveryIds: frames.map(({ id }) => id), atMs: openedAtMs }])
   for (;;) {
+    if (frames.length > 0 && clock.nowMs() >= framesUntilMs + (isWatched(run, openedAtMs) ? frameGraceMs : 0))
+      run = await told(stream, run, framesGivenUp(stillOpen(run, frames), clock.nowMs()))
     const { chunk, states } = changes({ ...view, run }, shown, clock.nowMs())
     shown = states
     if (chunk !== '') yield chunk
     const nowMs = clock.nowMs()
-    const next = leave(run, view, nowMs)
+    const next = nowMs < mayGoAtMs ? undefined : leave(run, view, frames, nowMs)
     if (next !== undefined || nowMs >= openUntilMs || stream.isClosed()) {
-      yield closing({ ...view, run }, next ?? { path: `/signoff/${run.id}`, seconds: 1 }, framesOf(view).length > 0).toString()
+      yield closing({ ...view, run }, next ?? { path: `/signoff/${run.id}`, seconds: 1 }, frames.length > 0).toString()
       return
     }
     const version = run.version
-    run = (await engine.waitFor(run.id, (r) => r.version !== version, Math.min(nowMs + lookMs, openUntilMs))) ?? run
+    const milestones = [mayGoAtMs, framesUntilMs].filter((atMs) => atMs > nowMs)
+    run = (await engine.waitFor(run.id, (r) => r.version !== version, Math.min(nowMs + lookMs, openUntilMs, ...milestones))) ?? run
   }
+}
+
+async function told({ engine }: LiveStream, run: LogoutRun, events: readonly RunEvent[]): Promise<LogoutRun> {
+  const runs = await Promise.all(events.map((event) => engine.apply(run.id, event)))
+  return runs.at(-1) ?? run
+}
+
+/** A script of this page has said that it will tell what becomes of its frames. */
+function isWatched({ framesWatchedAtMs }: LogoutRun, openedAtMs: number): boolean {
+  return framesWatchedAtMs !== undefined && framesWatchedAtMs >= openedAtMs
+}
+
+/** Frames of this page that are not over. */
+function stillOpen(run: LogoutRun, frames: readonly Delivery[]): readonly Delivery[] {
+  return openFrames(run.deliveries).filter(({ id }) => frames.some((frame) => frame.id === id))
 }
 
 /** Where the page goes on to by itself. */
@@ -54,13 +80,16 @@ interface Onward {
   readonly seconds: number
 }
 
-/** Where the page goes now; undefined: it stays and waits. */
-function leave(run: LogoutRun, view: RunView, nowMs: number): Onward | undefined {
+/** Where the page goes now; undefined: it stays and waits. `frames`: what this page loads. */
+function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs: number): Onward | undefined {
   // Nobody waits for a logout that began without the browser; when it comes all the same, it goes where it is owed.
   const owesHop = view.isOwner && waitingHop(run.deliveries) !== undefined
   const owesFrame = view.isOwner && openFrames(run.deliveries).length > 0
   if (isSettled(run, nowMs) && !owesHop && !owesFrame) return { path: `/signoff/${run.id}/finish`, seconds: 0 }
-  return owesHop && !owesFrame ? { path: `/signoff/${run.id}/go`, seconds: 0 } : undefined
+  if (owesHop && !owesFrame) return { path: `/signoff/${run.id}/go`, seconds: 0 }
+  // An application that could not be reached otherwise is to be asked by a frame, which this page does not have.
+  const hasMore = view.isOwner && unaskedFrames(run.deliveries).some(({ id }) => !frames.some((frame) => frame.id === id))
+  return hasMore && stillOpen(run, frames).length === 0 ? { path: `/signoff/${run.id}`, seconds: 0 } : undefined
 }
 
 /**
@@ -75,22 +104,17 @@ function goOnBy({ path, seconds }: Onward, hasFrames: boolean, nonce: string): H
 }
 
 /** Frames and pictures that this page loads. */
-function framesOf(view: RunView): readonly Delivery[] {
-  return view.isOwner ? openFrames(view.run.deliveries) : []
+export function framesOf(view: RunView): readonly Delivery[] {
+  return view.isOwner ? unaskedFrames(view.run.deliveries) : []
 }
 
-function opening(view: RunView): Html {
+function opening(view: RunView, frames: readonly Delivery[]): Html {
   const { context, run } = view
   const { t } = context
   const deliveries = standingDeliveries(run)
   const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
-  const frames = framesOf(view).map((delivery) =>
-    isImage(delivery)
-      ? html`<img src="/signoff/${run.id}/frame/${delivery.id}" alt="" width="1" height="1">`
-      : html`<iframe src="/signoff/${run.id}/frame/${delivery.id}" title="${delivery.peerName}" tabindex="-1" aria-hidden="true"></iframe>`
-  )
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
-  return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${frames}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
+  return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${framesHtml(view, frames, frameWait(run))}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
 }
 
 /** What stands in a slot now: its content and the element that shows it. */

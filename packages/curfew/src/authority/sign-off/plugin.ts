@@ -4,7 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
-import { isSettled, verdictOf } from '../../core/verdict.ts'
+import { hasFault, isSettled, verdictOf } from '../../core/verdict.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import { autoPostPage } from '../pages/auto-post.ts'
 import { html } from '../pages/html.ts'
@@ -12,7 +12,8 @@ import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
-import { livePage, resultBody, resultTitle } from './live-page.ts'
+import { seenFrames } from './frames.ts'
+import { framesOf, livePage, resultBody, resultTitle } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 import type { RunView } from './run-view.ts'
 import { registerSessionsPage } from './sessions-page.ts'
@@ -31,6 +32,7 @@ export function signOffPlugin(deps: SignOffDeps): FastifyPluginAsync {
     app.get('/signoff/:run/go', async (request, reply) => goOn(deps, request, reply))
     app.get('/signoff/:run/finish', async (request, reply) => finish(deps, request, reply))
     app.get('/signoff/:run/frame/:delivery', async (request, reply) => showFrame(deps, request, reply))
+    app.post('/signoff/:run/frames', async (request, reply) => noteFrames(deps, request, reply))
     app.post('/signoff/:run/retry', async (request, reply) => retry(deps, request, reply))
   }
 }
@@ -102,12 +104,13 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
     return isAwaited(view, request) ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
   const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isClosed: () => request.raw.destroyed }))
-  const open = openFrames(view.run.deliveries)
+  const frames = framesOf(view)
   const origins = (wanted: (delivery: Delivery) => boolean): readonly string[] => [
     // A later channel of the same application may be loaded by the same page.
-    ...new Set(open.filter(wanted).flatMap((d) => d.channels.slice(d.channelIndex).map(({ url }) => new URL(url).origin)))
+    ...new Set(frames.filter(wanted).flatMap((d) => d.channels.slice(d.channelIndex).map(({ url }) => new URL(url).origin)))
   ]
-  reply.headers(pageHeaders(view.context.nonce, { frames: origins((d) => !isImage(d)), images: origins(isImage) }))
+  const sources = frames.length === 0 ? {} : { frames: origins((d) => !isImage(d)), images: origins(isImage) }
+  reply.headers(pageHeaders(view.context.nonce, sources))
   reply.header('x-accel-buffering', 'no')
   return reply.send(stream)
 }
@@ -116,7 +119,7 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
 function isAwaited({ run, isOwner }: RunView, request: FastifyRequest): boolean {
   if (!isOwner) return false
   if (run.starter.kind === 'participant') return run.starterAnsweredAtMs === undefined
-  return verdictOf(run).kind === 'all-ended' && landingOf(run, false) !== undefined && !isToStay(request)
+  return verdictOf(run).kind === 'all-ended' && landingOf(run) !== undefined && !isToStay(request)
 }
 
 /** The person asked to keep the result on the screen. */
@@ -127,7 +130,7 @@ function isToStay({ query }: FastifyRequest): boolean {
 function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { context, run } = view
   const isComplete = verdictOf(run).kind === 'all-ended'
-  const landing = view.isOwner ? landingOf(run, !isComplete) : undefined
+  const landing = view.isOwner ? landingOf(run) : undefined
   const home = view.isOwner && run.isPartial === true ? { url: '/', label: context.t('error.home') } : undefined
   const onward = landing === undefined ? home : { url: landing, label: context.t('live.continue') }
   const stayLink = html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
@@ -138,9 +141,9 @@ function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, r
 }
 
 /** Where a sign-out that a person started ends; both addresses were accepted by the redirect decision before. */
-function landingOf(run: LogoutRun, isIncomplete: boolean): string | undefined {
+function landingOf(run: LogoutRun): string | undefined {
   if (run.starter.kind !== 'user') return undefined
-  return isIncomplete ? (run.starter.errorUrl ?? run.starter.landingUrl) : run.starter.landingUrl
+  return hasFault(run) ? (run.starter.errorUrl ?? run.starter.landingUrl) : run.starter.landingUrl
 }
 
 async function goOn(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -161,7 +164,7 @@ async function finish(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
     if (answer !== undefined) return sendInstruction(reply, view.context, answer)
   }
   const isAllEnded = verdictOf(run).kind === 'all-ended'
-  const landing = isAllEnded ? landingOf(run, false) : undefined
+  const landing = isAllEnded ? landingOf(run) : undefined
   if (landing === undefined) return reply.redirect(`/signoff/${run.id}`, 303)
   deps.clearSessionCookies(reply)
   return reply.redirect(landing, 303)
@@ -176,6 +179,17 @@ async function showFrame(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   return reply
     .headers(pageHeaders(view.context.nonce, { framedBySelf: true }))
     .send(renderPage(view.context, { title: view.context.t('live.title'), body }).toString())
+}
+
+/** What the browser saw of the frames of its page. It can make an outcome worse, never better. */
+async function noteFrames(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const view = await openView(deps, request)
+  const form = formOf(request)
+  if (view.isOwner) {
+    requireCsrf(deps.csrf, view.run.tokenHash, form)
+    await Promise.all(seenFrames(form, deps.clock.nowMs()).map((event) => deps.engine.apply(view.run.id, event)))
+  }
+  return reply.headers({ 'cache-control': 'no-store' }).status(204).send()
 }
 
 async function retry(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
