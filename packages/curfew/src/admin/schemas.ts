@@ -163,6 +163,7 @@ export const streamView = z.object({
   id: z.string(),
   connection: z.string(),
   status: z.enum(['enabled', 'paused', 'disabled']),
+  reason: z.string().optional().describe('Why it has this status'),
   delivery: z.enum(['push', 'poll']),
   url: z.string().optional(),
   owed: z.int().describe('Signals that the receiver has not taken yet'),
@@ -170,7 +171,9 @@ export const streamView = z.object({
   accepted: z.int(),
   refused: z.int(),
   lost: z.int(),
-  lastError: z.object({ code: z.string(), atMs }).optional()
+  lastError: z.object({ code: z.string(), atMs }).optional(),
+  failures: z.int().optional().describe('Pushes that failed in a row'),
+  failingSinceMs: atMs.optional()
 })
 
 export const registeredClientView = z.object({

@@ -47,7 +47,20 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
   app.get('/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.type('application/json').send(JSON.stringify(app.swagger())))
 
   /** Figures for Prometheus: counts only, no names of people, so that a scraper needs no token. */
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics())
-  )
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    // A store that does not answer takes no other figure away.
+    await measureStreams(ctx).catch(() => undefined)
+    return reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics())
+  })
+}
+
+/** Streams are the store's: they are looked at when somebody asks. */
+async function measureStreams({ metrics, streams }: AdminContext): Promise<void> {
+  const known = await streams()
+  metrics.signalStreams.reset()
+  metrics.signalsOwed.reset()
+  for (const { connection, status, owed } of known) {
+    metrics.signalStreams.set({ peer: connection, status }, 1)
+    metrics.signalsOwed.set({ peer: connection }, owed)
+  }
 }

@@ -155,4 +155,4 @@ export interface AuthorityLogger {
 }
 
 /** The figures that this part counts. */
-export type AuthorityMetrics = Pick<Metrics, 'signIns' | 'assertionsIssued' | 'logoutMessages' | 'requestsRefused'>
+export type AuthorityMetrics = Pick<Metrics, 'signIns' | 'assertionsIssued' | 'logoutMessages' | 'requestsRefused' | 'signalPushes'>

@@ -107,7 +107,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     settings: sharedSignals,
     keys: tokenKeys,
     outbound,
-    random
+    random,
+    metrics
   })
   const artifacts = createArtifactShelf({ store, clock, random, saml: settings.saml })
   const engine = createEngine({

@@ -19,6 +19,10 @@ export interface Metrics {
   readonly assertionsIssued: Counter<'peer'>
   readonly logoutMessages: Counter<'peer' | 'binding' | 'kind'>
   readonly requestsRefused: Counter<'code'>
+  readonly signalPushes: Counter<'peer' | 'result'>
+  /** One for the status that a stream has. */
+  readonly signalStreams: Gauge<'peer' | 'status'>
+  readonly signalsOwed: Gauge<'peer'>
 }
 
 /** Creates the figures in a registry of their own: two servers in one process do not share any. */
@@ -27,7 +31,8 @@ export function createMetrics(): Metrics {
   const registers = [registry]
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
     new Counter({ name, help, labelNames: [...labelNames], registers })
-  const gauge = (name: string, help: string): Gauge<string> => new Gauge({ name, help, registers })
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
+    new Gauge({ name, help, labelNames: [...labelNames], registers })
   return {
     registry,
     runsStarted: counter('curfew_runs_started_total', 'Logout runs started, by reason.', ['reason']),
@@ -61,6 +66,9 @@ export function createMetrics(): Metrics {
     signIns: counter('curfew_sign_ins_total', 'Sign-in attempts, by result.', ['result']),
     assertionsIssued: counter('curfew_assertions_issued_total', 'Assertions issued.', ['peer']),
     logoutMessages: counter('curfew_logout_messages_total', 'Logout messages received and accepted.', ['peer', 'binding', 'kind']),
-    requestsRefused: counter('curfew_requests_refused_total', 'Requests refused, by error code.', ['code'])
+    requestsRefused: counter('curfew_requests_refused_total', 'Requests refused, by error code.', ['code']),
+    signalPushes: counter('curfew_signal_pushes_total', 'Shared signals pushed, by what became of the push.', ['peer', 'result']),
+    signalStreams: gauge('curfew_signal_streams', 'Streams of shared signals, by their status.', ['peer', 'status']),
+    signalsOwed: gauge('curfew_signals_owed', 'Shared signals that a receiver has not taken yet.', ['peer'])
   }
 }

@@ -129,7 +129,7 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     locator,
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) }
   }
-  const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random })
+  const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random, metrics })
   const upstreams = await openUpstreams(
     { clock, outbound, skewSeconds: 60, onProblem: (id) => note('warn')({ event: 'upstream.failed', id }) },
     options.upstreams ?? []

@@ -8,6 +8,7 @@ import { signalPaths } from './endpoints.ts'
 import { signSet } from './signed-set.ts'
 import { checked } from './stream-body.ts'
 import { requireReceiver } from './receiver-access.ts'
+import { mayLeave } from './stream-status.ts'
 import { type OwedSet, setKeepMs, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
 
 /** Tokens in one answer. */
@@ -52,10 +53,10 @@ export function pollRoutes(app: FastifyInstance, deps: PollRoutesDeps): void {
   })
 }
 
-/** Owed tokens of an enabled stream. What was owed too long is given up. */
+/** Owed tokens that may leave. What was owed too long is given up. */
 async function ready({ ctx, streams }: PollRoutesDeps, client: OidcClient, stream: Stream, max: number): Promise<readonly OwedSet[]> {
-  if (stream.status !== 'enabled') return []
-  const owed = await streams.owed(stream, max)
+  const all = await streams.owed(stream, stream.status === 'enabled' ? max : setsPerStreamMax)
+  const owed = all.filter(({ set }) => mayLeave(stream, set)).slice(0, max)
   const dead = owed.filter(({ set }) => ctx.clock.nowMs() - set.issuedAtMs > setKeepMs)
   for (const { id } of dead) await streams.settle(id)
   if (dead.length > 0) {
@@ -101,7 +102,7 @@ async function waitForNews({ ctx, streams, onOwed }: PollRoutesDeps, stream: Str
   const untilMs = ctx.clock.nowMs() + pollWaitMsMax
   while (!signal.aborted && ctx.clock.nowMs() < untilMs) {
     const pause = pausable(ctx, onOwed, signal, Math.min(lookMs, untilMs - ctx.clock.nowMs()))
-    if (stream.status === 'enabled' && (await streams.owed(stream, 1)).length > 0) {
+    if ((await streams.owed(stream, stream.status === 'enabled' ? 1 : setsPerStreamMax)).some(({ set }) => mayLeave(stream, set))) {
       pause.cancel()
       return
     }

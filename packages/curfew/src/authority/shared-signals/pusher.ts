@@ -7,7 +7,8 @@ import type { OidcClient } from '../oidc/client.ts'
 import type { TokenKey } from '../oidc/settings.ts'
 import { receiversOf } from './owed.ts'
 import { signSet } from './signed-set.ts'
-import { type OwedSet, setKeepMs, type Stream, type Streams } from './streams.ts'
+import { accepting, changeStatus, failing, mayLeave, pauseReason } from './stream-status.ts'
+import { type OwedSet, setKeepMs, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
 
 /** Sends owed tokens to streams that want them pushed (RFC 8935). */
 export interface Pusher {
@@ -18,7 +19,7 @@ export interface Pusher {
   wake(): void
 }
 
-export type PusherDeps = Pick<AuthorityContext, 'store' | 'clock' | 'clients' | 'baseUrl' | 'logger'> & {
+export type PusherDeps = Pick<AuthorityContext, 'store' | 'clock' | 'clients' | 'baseUrl' | 'logger' | 'metrics'> & {
   readonly streams: Streams
   readonly keys: readonly TokenKey[]
   readonly outbound: Pick<Outbound, 'request'>
@@ -86,12 +87,12 @@ export function createPusher(deps: PusherDeps): Pusher {
 async function pushAll(deps: PusherDeps, client: OidcClient, signal: AbortSignal): Promise<void> {
   for (;;) {
     const stream = await deps.streams.find(client.clientId)
-    if (stream === undefined || stream.status !== 'enabled' || stream.delivery.method !== 'push' || signal.aborted) return
-    const batch = await deps.streams.owed(stream, batchMax)
-    for (const { id, set } of batch) {
+    if (stream === undefined || stream.delivery.method !== 'push' || signal.aborted) return
+    const batch = await deps.streams.owed(stream, stream.status === 'enabled' ? batchMax : setsPerStreamMax)
+    for (const { id, set } of batch.filter((one) => mayLeave(stream, one.set))) {
       if (set.nextAttemptAtMs > deps.clock.nowMs() || !(await pushOne(deps, client, stream, id, set, signal))) return
     }
-    if (batch.length < batchMax) return
+    if (stream.status !== 'enabled' || batch.length < batchMax) return
   }
 }
 
@@ -108,7 +109,8 @@ async function pushOne(deps: PusherDeps, client: OidcClient, stream: Stream, id:
   switch (result.kind) {
     case 'accepted':
       await deps.streams.settle(id)
-      await deps.streams.count(stream, (tally) => ({ ...tally, accepted: tally.accepted + 1 }))
+      await deps.streams.count(stream, (tally) => ({ ...accepting(tally), accepted: tally.accepted + 1 }))
+      deps.metrics.signalPushes.inc({ peer: client.id, result: 'accepted' })
       deps.logger.info({ event: 'signal.accepted', connection: client.id, jti: set.jti }, 'A receiver took a shared signal')
       return true
     case 'refused':
@@ -117,11 +119,24 @@ async function pushOne(deps: PusherDeps, client: OidcClient, stream: Stream, id:
       const attempts = set.attempts + 1
       const delayMs = Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(20, set.attempts)) * (0.5 + deps.random.fraction() / 2)
       await deps.streams.postpone(stream, id, { ...set, attempts, nextAttemptAtMs: deps.clock.nowMs() + Math.round(delayMs) })
-      await deps.streams.count(stream, (tally) => ({ ...tally, lastError: { code: result.code, atMs: deps.clock.nowMs() } }))
+      await deps.streams.count(stream, (tally) => failing(tally, result.code, deps.clock.nowMs()))
+      deps.metrics.signalPushes.inc({ peer: client.id, result: 'failed' })
       deps.logger.warn({ event: 'signal.failed', connection: client.id, code: result.code, attempt: attempts }, 'A receiver did not take a shared signal')
+      await pauseFailing(deps, client, stream)
       return false
     }
   }
+}
+
+/** A receiver that takes nothing for long is not asked for ever: what it is owed is kept until somebody lets it go on. */
+async function pauseFailing({ streams, store, clock, logger }: PusherDeps, client: OidcClient, { id }: Stream): Promise<void> {
+  const stream = await streams.find(client.clientId)
+  const nowMs = clock.nowMs()
+  const reason = stream?.status === 'enabled' && stream.id === id ? pauseReason(await streams.tally(stream), nowMs) : undefined
+  if (stream === undefined || reason === undefined) return
+  await changeStatus(streams, stream, { status: 'paused', reason, isAsked: false, nowMs })
+  await store.appendAudit({ atMs: nowMs, event: 'stream.paused', actor: { kind: 'system', id: 'signals' }, peerId: client.id, detail: { why: reason } })
+  logger.error({ event: 'stream.paused', connection: client.id, why: reason }, 'A stream of shared signals is paused: its receiver takes nothing')
 }
 
 async function giveUp(
@@ -134,6 +149,7 @@ async function giveUp(
   const atMs = deps.clock.nowMs()
   await deps.streams.settle(id)
   await deps.streams.count(stream, (tally) => ({ ...tally, [kind]: tally[kind] + 1, lastError: { code, atMs } }))
+  deps.metrics.signalPushes.inc({ peer: client.id, result: kind })
   await deps.store.appendAudit({ atMs, event: `signal.${kind}`, actor: { kind: 'system', id: 'signals' }, peerId: client.id, detail: { code } })
   deps.logger.warn({ event: `signal.${kind}`, connection: client.id, code }, 'A shared signal was given up')
   return true

@@ -9,6 +9,7 @@ import { oweCredentialChanges } from './credential-change.ts'
 import { oweSignals, receiversOf } from './owed.ts'
 import { createPusher } from './pusher.ts'
 import type { SharedSignalsSettings } from './settings.ts'
+import { changeStatus } from './stream-status.ts'
 import { createStreams, setsPerStreamMax, type Stream, type Streams, type StreamStatus, type StreamTally } from './streams.ts'
 import { oweVerification } from './verification.ts'
 
@@ -37,6 +38,8 @@ export interface StreamOverview extends StreamTally {
   readonly id: string
   readonly connection: string
   readonly status: StreamStatus
+  /** Why it has this status. */
+  readonly reason?: string
   readonly delivery: 'push' | 'poll'
   readonly url?: string
   readonly owed: number
@@ -44,7 +47,7 @@ export interface StreamOverview extends StreamTally {
   readonly isFull: boolean
 }
 
-export type SignalsDeps = Pick<AuthorityContext, 'store' | 'clients' | 'clock' | 'locator' | 'secrets' | 'baseUrl' | 'logger'> & {
+export type SignalsDeps = Pick<AuthorityContext, 'store' | 'clients' | 'clock' | 'locator' | 'secrets' | 'baseUrl' | 'logger' | 'metrics'> & {
   readonly settings: SharedSignalsSettings
   readonly keys: readonly TokenKey[]
   readonly outbound: Pick<Outbound, 'request'>
@@ -91,9 +94,8 @@ export function createSignals(deps: SignalsDeps): Signals {
     async setStatus(connection, status, reason) {
       const stream = await streamOf(connection)
       if (stream === undefined) return undefined
-      const { reason: _reason, ...known } = stream
-      const next: Stream = { ...known, status, ...(reason === undefined ? {} : { reason }) }
-      await streams.save(next)
+      const nowMs = deps.clock.nowMs()
+      const next = await changeStatus(streams, stream, { status, isAsked: false, nowMs, ...(reason === undefined ? {} : { reason }) })
       wake()
       return overviewOf(streams, connection, next)
     },
@@ -108,12 +110,13 @@ export function createSignals(deps: SignalsDeps): Signals {
 }
 
 async function overviewOf(streams: Streams, connection: string, stream: Stream): Promise<StreamOverview> {
-  const { id, status, delivery } = stream
+  const { id, status, reason, delivery } = stream
   const owed = (await streams.owed(stream, setsPerStreamMax)).length
   return {
     id,
     connection,
     status,
+    ...(reason === undefined ? {} : { reason }),
     delivery: delivery.method,
     ...(delivery.method === 'push' ? { url: delivery.endpointUrl } : {}),
     owed,

@@ -9,6 +9,7 @@ import { signalPaths } from './endpoints.ts'
 import { isSame } from './owed.ts'
 import { requireReceiver } from './receiver-access.ts'
 import { checked, deliveryOf, parseStreamBody, type StreamBody, streamView } from './stream-body.ts'
+import { changeStatus } from './stream-status.ts'
 import { eventsSupported, removedSubjectsMax, setsPerStreamMax, type Stream, type Streams } from './streams.ts'
 import { oweVerification } from './verification.ts'
 
@@ -105,9 +106,8 @@ function statusRoutes(app: FastifyInstance, { ctx, streams, wake }: StreamRoutes
   app.post(signalPaths.status, async (request, reply) => {
     const client = await requireReceiver(ctx, request, 'ssf.manage')
     const { stream_id: id, status, reason } = checked(statusBody, request.body)
-    const { reason: _reason, ...known } = same(await streams.find(client.clientId), id)
-    const stream: Stream = { ...known, status, ...(reason === undefined ? {} : { reason }) }
-    await streams.save(stream)
+    const known = same(await streams.find(client.clientId), id)
+    const stream = await changeStatus(streams, known, { status, isAsked: true, nowMs: ctx.clock.nowMs(), ...(reason === undefined ? {} : { reason }) })
     await audit(ctx, client, `stream.${status}`)
     wake()
     return send(reply, 200, await statusView(streams, stream))

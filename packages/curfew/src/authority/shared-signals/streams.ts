@@ -41,6 +41,9 @@ export interface StreamTally {
   /** Not queued because the backlog was full, or given up. */
   readonly lost: number
   readonly lastError?: { readonly code: string; readonly atMs: number }
+  /** Pushes that failed in a row, and since when. */
+  readonly failures?: number
+  readonly failingSinceMs?: number
 }
 
 /** Events that a stream can ask for. Verification is sent without asking. */

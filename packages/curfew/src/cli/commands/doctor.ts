@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isCurfewError, requireSigningKey, type VerificationKey, verificationKeyFromCertificate } from '@curfew/codecs'
-import type { HealthView, PeerView } from '../../admin/schemas.ts'
+import type { HealthView, PeerView, StreamView } from '../../admin/schemas.ts'
 import type { OwnKey } from '../../authority/saml/settings.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Config } from '../../config/schema.ts'
@@ -21,6 +21,7 @@ import { storeChecks } from '../doctor-store.ts'
 import { tlsChecks } from '../doctor-tls.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { publicHalf } from '../inspect-surroundings.ts'
+import { streamCheck } from '../doctor-stream.ts'
 import { upstreamChecks } from '../doctor-upstream.ts'
 import { loadOrReport } from './validate.ts'
 
@@ -50,6 +51,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
       cookieCheck(baseUrl),
       server.check,
       ...storeChecks(config, server.store),
+      ...(server.streams ?? []).filter(({ connection }) => options.connection === undefined || connection === options.connection).map(streamCheck),
       ...(options.connection === undefined ? (await Promise.all(config.signOn.directories.map(directoryChecks))).flat() : []),
       ...(await connectionChecks(config, deps, options.connection))
     ])
@@ -144,6 +146,7 @@ interface AskedServer {
   /** Absent when no server answers. */
   readonly store?: HealthView['store']
   readonly peers?: readonly PeerView[]
+  readonly streams?: readonly StreamView[]
 }
 
 async function askServer(context: CommandContext): Promise<AskedServer> {
@@ -154,7 +157,7 @@ async function askServer(context: CommandContext): Promise<AskedServer> {
     const why = `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting`
     const check: Check =
       status === 'ok' ? { what, verdict: 'ok', why } : { what, verdict: 'warn', why, fix: 'Look again when it has started, or start it again.' }
-    return { check, store, peers: await client.peers() }
+    return { check, store, peers: await client.peers(), streams: await client.streams() }
   } catch (error) {
     if (error instanceof ApiProblem)
       return {

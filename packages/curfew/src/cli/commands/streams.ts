@@ -31,15 +31,16 @@ export async function showStream(context: CommandContext, connection: string): P
     return exitCode.notFound
   }
   if (printJson(context, stream)) return exitCode.done
-  const { lastError } = stream
+  const { lastError, failures = 0, failingSinceMs } = stream
   for (const line of aligned([
     ['Stream', `${stream.id} of ${stream.connection}`],
-    ['Status', stream.status],
+    ['Status', stream.reason === undefined ? stream.status : `${stream.status}: ${stream.reason}`],
     ['Sent by', stream.url === undefined ? stream.delivery : `${stream.delivery} to ${stream.url}`],
     ['Owed', stream.isFull ? `${stream.owed}: full, the next are lost` : String(stream.owed)],
     ['Taken', String(stream.accepted)],
     ['Refused', String(stream.refused)],
     ['Lost', String(stream.lost)],
+    ...(failingSinceMs === undefined ? [] : ([['Failing', `since ${new Date(failingSinceMs).toISOString()}, ${failures} pushes`]] as const)),
     ...(lastError === undefined ? [] : ([['Last error', `${new Date(lastError.atMs).toISOString()} ${lastError.code}`]] as const))
   ]))
     context.terminal.out(line)

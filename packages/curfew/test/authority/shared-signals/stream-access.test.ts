@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { decodeJwt } from 'jose'
 import { createAdminServer } from '../../../src/admin/server.ts'
+import { streamCheck } from '../../../src/cli/doctor-stream.ts'
 import { silentLogger } from '../../../src/platform/logger.ts'
 import { createMetrics } from '../../../src/platform/metrics.ts'
 import { alone } from '../../admin/alone.ts'
@@ -23,6 +25,12 @@ async function tokenOf(kit: Kit, scope: string, clientId = 'radar'): Promise<str
 }
 
 const by = (token: string): string => `Bearer ${token}`
+
+/** What a pushed token is about. */
+function eventOf(token: string): string {
+  const events = Object.keys((decodeJwt(token)['events'] ?? {}) as object)
+  return events[0]?.split('/').at(-1) ?? ''
+}
 
 suite('Shared Signals 1.0: stream management by access token', () => {
   test('a token with ssf.manage makes, reads and changes the stream of its client', async () => {
@@ -98,9 +106,9 @@ suite('Shared Signals 1.0: stream management by access token', () => {
 suite('An administrator looks after streams', () => {
   const token = 'token of the test'
 
-  async function admin(kit: Kit, method: 'GET' | 'POST', url: string, payload?: object) {
+  function adminOf(kit: Kit) {
     const { store, engine, clock, ids, signals, everywhere } = kit.ctx
-    await using server = createAdminServer({
+    return createAdminServer({
       everywhere,
       store,
       engine,
@@ -121,6 +129,10 @@ suite('An administrator looks after streams', () => {
       cluster: alone,
       status: () => 'ok'
     })
+  }
+
+  async function admin(kit: Kit, method: 'GET' | 'POST', url: string, payload?: object) {
+    await using server = adminOf(kit)
     const answer = await server.inject({ method, url, headers: { authorization: `Bearer ${token}` }, ...(payload === undefined ? {} : { payload }) })
     return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() }
   }
@@ -129,8 +141,8 @@ suite('An administrator looks after streams', () => {
     const told: string[] = []
     await using kit = await createKit({
       clients: [receiver()],
-      network: async ({ url }) => {
-        told.push(url)
+      network: async ({ body }) => {
+        told.push(eventOf(String(body)))
         return { status: 202 }
       }
     })
@@ -141,9 +153,63 @@ suite('An administrator looks after streams', () => {
     await signIn(kit.browser(), '/')
     await end(kit, await sessionOf(kit))
     await until('it is owed', async () => (await kit.ctx.signals.list())[0]?.owed === 1)
-    assert.deepEqual(told, [])
+    assert.deepEqual(told, ['stream-updated'], 'of the pause alone')
     await admin(kit, 'POST', '/v1/streams/radar/status', { status: 'enabled' })
-    await until('it is told', async () => told.length === 1)
+    await until('it is told', async () => told.length === 3)
+    assert.deepEqual(told.toSorted(), ['session-revoked', 'stream-updated', 'stream-updated'])
+  })
+
+  test('sees one that was paused because its receiver took nothing for an hour; let go on, it tells all that it owes', async () => {
+    const receiving = { status: 503, told: [] as string[] }
+    await using kit = await createKit({
+      clients: [receiver()],
+      network: async ({ body }) => {
+        if (receiving.status === 202) receiving.told.push(eventOf(String(body)))
+        return { status: receiving.status }
+      }
+    })
+    const id = await makeStream(kit, { method: 'urn:ietf:rfc:8935', endpoint_url: 'https://radar.example/events' })
+    await signIn(kit.browser(), '/')
+    await end(kit, await sessionOf(kit))
+    const overview = async () => (await kit.ctx.signals.list())[0] ?? assert.fail('no stream')
+    await until('the first push failed', async () => (await overview()).failures === 1)
+    const failing = kit.clock.nowMs()
+    // Time passes between pushes, never while one is under way.
+    for (let failures = 1; (await overview()).status === 'enabled'; failures = (await overview()).failures ?? 0) {
+      const known = failures
+      kit.clock.advance(300_000)
+      await until('one more failed', async () => (await overview()).failures !== known || (await overview()).status !== 'enabled')
+    }
+    const paused = await overview()
+    assert.ok((paused.failures ?? 0) >= 10 && kit.clock.nowMs() - failing >= 3_600_000, `${paused.failures ?? 0} failures`)
+    assert.match(paused.reason ?? '', /^\d+ pushes failed since 2026-.*: CURFEW_OUTBOUND_STATUS$/)
+    const seen = await call(kit, { method: 'GET', url: `/ssf/status?stream_id=${id}` })
+    assert.deepEqual([seen.body['status'], seen.body['reason']], ['paused', paused.reason])
+    const [listed] = (await admin(kit, 'GET', '/v1/streams')).body['items'] as readonly { status: string; reason: string }[]
+    assert.deepEqual([listed?.status, listed?.reason], ['paused', paused.reason])
+    await using server = adminOf(kit)
+    const figures = (await server.inject('/metrics')).body
+    assert.match(figures, /^curfew_signal_streams\{peer="radar",status="paused"\} 1$/m)
+    assert.match(figures, /^curfew_signals_owed\{peer="radar"\} [12]$/m)
+    const check = streamCheck(paused)
+    assert.equal(check.verdict, 'warn')
+    assert.match(`${check.why} ${check.fix ?? ''}`, /paused: \d+ pushes failed.*curfew streams resume radar/)
+    const events = (await kit.store.listAudit({ limit: 50 })).filter(({ event }) => event === 'stream.paused')
+    assert.deepEqual(
+      events.map(({ actor, peerId }) => [actor.id, peerId]),
+      [['signals', 'radar']]
+    )
+
+    receiving.status = 202
+    await signIn(kit.browser(), '/')
+    await end(kit, await sessionOf(kit))
+    await until('both are owed, and the word of the pause', async () => (await overview()).owed >= 2)
+    assert.equal(receiving.told.includes('session-revoked'), false, 'a paused stream tells nothing')
+    await call(kit, { method: 'POST', url: '/ssf/status', body: { stream_id: id, status: 'enabled' } })
+    await until('everything is told', async () => (await overview()).owed === 0)
+    assert.deepEqual(receiving.told.toSorted(), ['session-revoked', 'session-revoked', 'stream-updated'])
+    assert.equal((await overview()).failures, undefined)
+    assert.equal((await overview()).status, 'enabled')
   })
 
   test('has one verified, and hears where there is none', async () => {
