@@ -55,8 +55,9 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
 }
 
 /** Streams are the store's: they are looked at when somebody asks. */
-async function measureStreams({ metrics, streams }: AdminContext): Promise<void> {
-  const known = await streams()
+async function measureStreams(ctx: AdminContext): Promise<void> {
+  const { metrics } = ctx
+  const known = await ctx.streams()
   metrics.signalStreams.reset()
   metrics.signalsOwed.reset()
   for (const { connection, status, owed } of known) {

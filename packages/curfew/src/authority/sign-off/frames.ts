@@ -40,10 +40,10 @@ function isWatched(delivery: Delivery): boolean {
 /** Load and error do not bubble, but are captured; listening before the frames stand there misses none. */
 function watcher(count: number, { minMs, maxMs, seesFaults }: FrameWait): string {
   return `(() => {
-const seen = { loaded: [], failed: [] }, known = new Set(), began = performance.now()
+const seen = { loaded: [], failed: [] }, known = new Set()
 const form = document.getElementById('seen')
 form.submit()
-let told = false
+let told = false, isRipe = false
 const tell = () => {
 if (told) return
 told = true
@@ -52,7 +52,7 @@ form.elements.failed.value = seen.failed.join(' ')
 form.elements.notLoaded.value = [...document.querySelectorAll('[data-frame]')].map((e) => e.dataset.frame).filter((id) => id !== '' && !known.has(id)).join(' ')
 form.submit()
 }
-const look = () => { if (known.size >= ${count} && performance.now() - began >= ${minMs}) tell() }
+const look = () => { if (isRipe && known.size >= ${count}) tell() }
 const note = ({ target, type }) => {
 const id = target instanceof HTMLElement ? target.dataset.frame ?? '' : ''
 if (id === '' || known.has(id)) return
@@ -62,7 +62,7 @@ look()
 }
 document.addEventListener('load', note, true)
 document.addEventListener('error', note, true)
-setTimeout(look, ${minMs})
+setTimeout(() => { isRipe = true; look() }, ${minMs})
 setTimeout(tell, ${Math.max(minMs, maxMs - reportAheadMs)})
 })()`
 }
