@@ -58,6 +58,8 @@ export interface AuthorityContext {
   readonly secrets: AuthoritySecrets
   readonly csrf: Csrf
   readonly sessions: SessionSettings
+  /** How long a sign-in or sign-out in progress waits for the browser, in milliseconds. */
+  readonly transactionMs: number
   readonly signOn: SignOnSettings
   readonly logout: LogoutSettings
   /** How long an SRI stays on the revocation list, in milliseconds. */

@@ -61,6 +61,7 @@ export async function authoritySettings(config: Config, keys: readonly Authority
     secrets: { persistent: deriveSecret(master, 'persistent cookie'), nameId: deriveSecret(master, 'pairwise name') },
     csrf: createCsrf(deriveSecret(master, 'form token')),
     sessions: sessionSettings(config),
+    transactionMs: config.sessions.transactionMinutes * 60_000,
     signOn: signOnSettings(config),
     logout: logoutSettings(config),
     sriRevocationMs: config.sessions.revocationMinutes * 60_000,

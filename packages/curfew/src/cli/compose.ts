@@ -13,6 +13,7 @@ import { createAuthorityServer } from '../authority/server.ts'
 import { receiversOf } from '../authority/shared-signals/owed.ts'
 import { createPollReceiver } from '../authority/shared-signals/poll-receiver.ts'
 import { createSignals } from '../authority/shared-signals/signals.ts'
+import { attributeMinutesOf } from '../config/sessions-schema.ts'
 import { groupsOf } from '../config/groups.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -120,7 +121,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     senders: [
       createSamlSender({ entityId, connections, ids, outbound, random, artifacts }),
       createOidcSender({ issuer: originOf(config), clients, keys: tokenKeys, ids, outbound, store }),
-      createOpenTokenSender({ adapters, store, random, ids, locator: settings.locator }),
+      createOpenTokenSender({ ...settings, adapters, store, random, ids, attributeMs: attributeMinutesOf(config.sessions) * 60_000 }),
       createUpstreamSender({ baseUrl: originOf(config), upstreams, ids, store })
     ],
     peer,

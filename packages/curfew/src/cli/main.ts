@@ -255,6 +255,19 @@ function addToolCommands(program: Command, on: On): void {
     ),
     async (context, parsed) => (await import('./commands/inspect.ts')).inspect(context, parsed.args[0] ?? '')
   )
+  const imports = program.command('import').description('Settings of the product that is replaced')
+  on(
+    example(
+      imports
+        .command('pingfederate <paths...>')
+        .description('Turn the cluster files of one PingFederate node into a part of curfew.yaml, and say what became of every entry'),
+      'curfew import pingfederate /opt/pingfederate --out cluster.yaml --report import.md',
+      'curfew import pingfederate run.properties cluster-adaptive.conf size-limits.conf'
+    )
+      .option('--out <file>', 'write the settings to this file')
+      .option('--report <file>', 'write the report to this file, as Markdown'),
+    async (context, parsed) => (await import('./commands/import.ts')).importPingFederate(context, parsed.args, parsed.opts())
+  )
   const trigger = program.command('trigger').description('Make a demo partner misbehave')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')

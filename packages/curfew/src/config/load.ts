@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { extPathProblem } from '../core/ext-path.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
+import { shippedKey } from './pingfederate/shipped-keys.ts'
 import { type PresetOrigins, withPresets } from './presets.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
 import { sourceProblems } from './session-sources.ts'
@@ -198,6 +199,11 @@ function unionFinding(context: FindingContext, path: Path, got: unknown, issue: 
 
 function unknownKey(context: FindingContext, path: Path, key: string, known: readonly string[]): Finding {
   const meant = nearest(key, known)
+  const replaced = shippedKey(key)
+  if (replaced !== undefined && replaced.file !== 'cluster-config-replication.conf') {
+    const fix = replaced.setting === undefined ? `Leave it out: ${replaced.note}.` : `Write \`${replaced.setting}\`: ${replaced.note}.`
+    return { ...placeOf(context, path, 'key'), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what: `\`${key}\` is a key of PingFederate (${replaced.file}).`, fix }
+  }
   const fix = meant === undefined ? `Use one of: ${known.join(', ')}.` : `Did you mean \`${meant}\`?`
   return { ...placeOf(context, path, 'key'), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what: `\`${key}\` is not a key here.`, fix }
 }

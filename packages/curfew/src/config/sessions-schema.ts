@@ -2,6 +2,17 @@ import { z } from 'zod'
 import { limitMinutesMax } from '../core/expiry.ts'
 import { minutes, path, positive } from './values.ts'
 
+/** How long attributes outlive their session, in minutes. */
+export function attributeMinutesOf({
+  attributeMinutes,
+  registryMinutes
+}: {
+  readonly attributeMinutes?: number | undefined
+  readonly registryMinutes: number
+}): number {
+  return attributeMinutes ?? Math.max(1_440, registryMinutes)
+}
+
 const deviceType = z.enum(['private', 'shared', 'any'])
 
 export const sessions = z
@@ -22,6 +33,16 @@ export const sessions = z
       .default(100)
       .describe('More sessions of one user end the oldest, with notice to its applications.'),
     registryMinutes: positive.max(limitMinutesMax).default(1_440).describe('How long the registry remembers what was issued after a session ended, at least.'),
+    attributeMinutes: positive
+      .max(limitMinutesMax)
+      .optional()
+      .describe(
+        'How long after the end of a session applications are still told the attributes of its user when they are signed out; not below registryMinutes (InterReqStateMgmtMapImpl.expiry.mins.attr.map). Default: 1440, or registryMinutes where that is more.'
+      ),
+    transactionMinutes: positive
+      .max(1_440)
+      .default(30)
+      .describe('How long a sign-in or sign-out in progress waits for the browser (InterReqStateMgmtMapImpl.expiry.mins.state.map).'),
     revocationMinutes: positive.max(limitMinutesMax).default(490).describe('How long a revoked session stays on the revocation list.'),
     revokeOnLogout: z
       .boolean()
@@ -45,5 +66,9 @@ export const sessions = z
   .refine((s) => s.maxMinutes === -1 || s.idleMinutes === -1 || s.idleMinutes <= s.maxMinutes, {
     path: ['maxMinutes'],
     error: 'maxMinutes must not be shorter than idleMinutes'
+  })
+  .refine((s) => attributeMinutesOf(s) >= s.registryMinutes, {
+    path: ['attributeMinutes'],
+    error: 'attributeMinutes must not be shorter than registryMinutes: an application that is signed out may need them'
   })
   .describe('How long people stay signed in.')

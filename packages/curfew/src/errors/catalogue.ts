@@ -58,6 +58,8 @@ export const catalogue = {
   CURFEW_GROUP_CALL_TOO_LARGE: { kind: 'operation', http: 413, title: 'The call to the other group is larger than is accepted.' },
   CURFEW_GROUP_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such group.' },
   CURFEW_GROUP_UNREACHABLE: { kind: 'operation', http: 503, title: 'No node of the other group answers.' },
+  CURFEW_IMPORT_NOTHING: { kind: 'config', http: 500, title: 'There is no file here that can be imported.' },
+  CURFEW_IMPORT_REFUSED: { kind: 'config', http: 500, title: 'What is to be imported contradicts itself.' },
   CURFEW_OIDC_CLIENT_AUTHENTICATION: { kind: 'peer', http: 401, title: 'The client did not prove who it is.' },
   CURFEW_OIDC_CLIENT_UNKNOWN: { kind: 'peer', http: 400, title: 'There is no such client.' },
   CURFEW_OIDC_LOGOUT_REFUSED: { kind: 'peer', http: 502, title: 'The client refused to sign the user out.' },

@@ -15,6 +15,8 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_CONFIG_INVALID: 'See every finding with: curfew validate',
   CURFEW_CONFIG_KEY: 'Make a new pair in an empty folder with curfew init, or correct saml.keys in curfew.yaml.',
   CURFEW_CONFIG_USERS: 'Change the file with curfew users add|password|remove only.',
+  CURFEW_IMPORT_NOTHING: 'Give the folder pingfederate of one node, its folder server/default/conf, or single files.',
+  CURFEW_IMPORT_REFUSED: 'Correct the files and import them again; nothing was written.',
   CURFEW_PINGONE_NOT_SAML: 'An application without SAML sends the browser to /sso/initslo/ instead.',
   CURFEW_RUN_UNKNOWN: 'Find it with: curfew runs list',
   CURFEW_SESSION_UNKNOWN: 'Find it with: curfew sessions list',

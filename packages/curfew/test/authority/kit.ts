@@ -43,6 +43,10 @@ export interface KitOptions {
   readonly health?: Partial<AuthorityContext['health']>
   readonly baseUrl?: string
   readonly capacity?: number
+  /** How long a sign-in in progress waits; 30 unless something else is said. */
+  readonly transactionMinutes?: number
+  /** How long attributes outlive their session; 1440 unless something else is said. */
+  readonly attributeMinutes?: number
   readonly startMs?: number
   /** Shared with other kits; instead of one that starts at `startMs`. */
   readonly clock?: FakeClock

@@ -145,7 +145,15 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     senders: [
       createSamlSender({ entityId: options.baseUrl ?? authorityUrl, connections, ids, outbound, random, artifacts }),
       createOidcSender({ issuer: options.baseUrl ?? authorityUrl, clients, keys: tokenKeys, ids, outbound, store }),
-      createOpenTokenSender({ adapters, store, random, ids, locator }),
+      createOpenTokenSender({
+        adapters,
+        store,
+        random,
+        ids,
+        locator,
+        transactionMs: transactionMsOf(options),
+        attributeMs: (options.attributeMinutes ?? 1_440) * 60_000
+      }),
       createUpstreamSender({ baseUrl: options.baseUrl ?? authorityUrl, upstreams, ids, store })
     ],
     peer,
@@ -267,6 +275,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, persistentReplaySeconds: 300, deviceType: 'private', ...options.sessions },
     signOn,
     logout,
+    transactionMs: transactionMsOf(options),
     sriRevocationMs: 490 * 60_000,
     redirects: makeRedirectPolicy({ signOn, logout, targetUrls, ...options.redirects }),
     pingOne: { prefix: prefixDefault, ownOrigins: ownOriginsDefault, idpids: new Map(), ...options.pingOne },
@@ -328,4 +337,8 @@ function seededRandom(seed: number): Random {
 
 function fail(message: string): never {
   throw new Error(message)
+}
+
+function transactionMsOf({ transactionMinutes = 30 }: KitOptions): number {
+  return transactionMinutes * 60_000
 }

@@ -6,8 +6,8 @@ import { suite, test } from 'node:test'
 import { isCurfewError, parseAgentConfig } from '@curfew/codecs'
 import { parse } from 'yaml'
 import { exportAgentConfig, importAgentConfig } from '../../src/cli/commands/opentoken.ts'
-import type { CommandContext } from '../../src/cli/context.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { contextOf } from './context.ts'
 
 const configuration = (adapter: object): string =>
   JSON.stringify({
@@ -23,27 +23,13 @@ function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   return work(folder).finally(() => rmSync(folder, { recursive: true }))
 }
 
-function contextOf(config: string): { readonly context: CommandContext; readonly lines: string[]; readonly notes: string[] } {
-  const lines: string[] = []
-  const notes: string[] = []
-  const terminal = {
-    out: (line: string) => void lines.push(line),
-    note: (line: string) => void notes.push(line),
-    style: (_: string, text: string) => text,
-    isInteractive: false,
-    isQuiet: false,
-    columns: 80
-  }
-  return { lines, notes, context: { terminal: terminal as CommandContext['terminal'], options: { config, color: false, input: false }, environment: {} } }
-}
-
 suite('curfew opentoken', () => {
   test('AC-055 what is exported is what the application needs, and importing it gives the same settings again', () =>
     inFolder(async (folder) => {
       const adapter = { cipherSuite: 'aes-256', transport: 'cookie', tokenName: 'crumb', tokenSeconds: 60, cookie: { domain: '.example.com', path: '/in' } }
       const file = join(folder, 'curfew.yaml')
       writeFileSync(file, configuration(adapter))
-      const exported = contextOf(file)
+      const exported = contextOf({ config: file })
       assert.equal(await exportAgentConfig(exported.context, 'forms'), 0)
       const text = `${exported.lines.join('\n')}\n`
       const agent = parseAgentConfig(text)
@@ -51,12 +37,12 @@ suite('curfew opentoken', () => {
       assert.deepEqual([agent.suite, agent.tokenName, agent.useCookie, agent.cookieDomain, agent.tokenSeconds], [1, 'crumb', true, '.example.com', 60])
       const agentFile = join(folder, 'agent-config.txt')
       writeFileSync(agentFile, text)
-      const imported = contextOf(file)
+      const imported = contextOf({ config: file })
       assert.equal(await importAgentConfig(imported.context, agentFile), 0)
       const settings = parse(imported.lines.join('\n')) as Readonly<Record<string, unknown>>
       assert.doesNotMatch(imported.lines.join('\n'), /pass=word/)
       writeFileSync(file, configuration({ ...settings, password: 'pass=word:é' }))
-      const again = contextOf(file)
+      const again = contextOf({ config: file })
       await exportAgentConfig(again.context, 'forms')
       assert.deepEqual(again.lines, exported.lines)
     }))
@@ -67,10 +53,10 @@ suite('curfew opentoken', () => {
       writeFileSync(file, configuration({}))
       writeFileSync(join(folder, 'agent-config.txt'), 'password=AAAA\nobfuscate-password=true\n')
       const fails = (path: string, code: string): Promise<void> =>
-        assert.rejects(importAgentConfig(contextOf(file).context, path), (error) => isCurfewError(error) && (assert.equal(error.code, code), true))
+        assert.rejects(importAgentConfig(contextOf({ config: file }).context, path), (error) => isCurfewError(error) && (assert.equal(error.code, code), true))
       await fails(join(folder, 'agent-config.txt'), 'CURFEW_OPENTOKEN_AGENT_OBFUSCATED')
       await fails(join(folder, 'nothing.txt'), 'CURFEW_CONFIG_FILE')
-      assert.equal(await exportAgentConfig(contextOf(file).context, 'nobody'), 3)
+      assert.equal(await exportAgentConfig(contextOf({ config: file }).context, 'nobody'), 3)
     }))
 
   test('AC-051 AC-052 lifetimes and tolerance outside of their ranges are findings of the configuration', () =>

@@ -17,7 +17,7 @@ export async function initiateLogin(ctx: AuthorityContext, request: FastifyReque
   if (upstream === undefined) throw new CurfewError('CURFEW_OIDC_PROVIDER', { issuer: iss.slice(0, 120), why: 'it is not configured' })
   const { url } = judgeLanding(ctx, { use: 'sso', parameter: 'target_link_url', raw }, request)
   const target = url ?? upstream.settings.targetUrl
-  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), {
+  const { path } = await createTransaction(ctx, {
     purpose: { kind: 'landing', ...(target === undefined ? {} : { url: target }) },
     forceAuthn: false,
     isPassive: false,

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import * as client from 'openid-client'
 import type { AuthorityContext } from '../context.ts'
 import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import type { Asker } from '../upstream/arrival.ts'
 import { oidcRpUrl } from './endpoints.ts'
 import type { OpenIdUpstream } from './upstreams.ts'
@@ -42,7 +41,7 @@ export async function authorizationUrl(ctx: AuthorityContext, wish: SignInWish):
     oidcNonce: ctx.ids.persistentCookie(),
     verifier: ctx.ids.persistentCookie() + ctx.ids.persistentCookie()
   }
-  await ctx.store.txCreate(keyOf(state), pending, ctx.clock.nowMs() + transactionMs)
+  await ctx.store.txCreate(keyOf(state), pending, ctx.clock.nowMs() + ctx.transactionMs)
   const url = client.buildAuthorizationUrl(configuration, {
     redirect_uri: oidcRpUrl(ctx, 'callback', upstream.id),
     scope: (upstream.settings.scopes ?? scopesDefault).join(' '),

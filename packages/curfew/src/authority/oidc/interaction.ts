@@ -7,7 +7,7 @@ import { sendPage } from '../reply.ts'
 import { parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/finish-sign-on.ts'
-import { createTransaction, type SignOnTransaction, transactionMs } from '../sign-on/transaction.ts'
+import { createTransaction, type SignOnTransaction } from '../sign-on/transaction.ts'
 import { wishedContexts } from './authentication-context.ts'
 import { amrOf } from './authentication-methods.ts'
 import { oidcPaths } from './endpoints.ts'
@@ -69,7 +69,7 @@ interface SignOnWish extends Pick<SignOnTransaction, 'acrValues' | 'uiLocales'> 
 
 async function askSignOn(ctx: AuthorityContext, { uid, ...wish }: SignOnWish, reply: FastifyReply): Promise<FastifyReply> {
   const transaction = { purpose: { kind: 'oidc', data: { uid } satisfies Resumed }, isPassive: false, ...wish } as const
-  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), transaction)
+  const { path } = await createTransaction(ctx, transaction)
   return seeOther(reply, path)
 }
 
@@ -112,7 +112,7 @@ export async function resumeAuthorization(ctx: AuthorityContext, done: SignedIn,
   const { uid } = purpose.data as Resumed
   const nonce = ctx.ids.cookie()
   const value: Finished = { uid, sessionId: done.session.id, authenticatedAtMs: done.authenticatedAtMs }
-  await ctx.store.txCreate(finishedKey(nonce), value, ctx.clock.nowMs() + transactionMs)
+  await ctx.store.txCreate(finishedKey(nonce), value, ctx.clock.nowMs() + ctx.transactionMs)
   return seeOther(reply, `${oidcPaths.interaction}/${uid}/${nonce}`)
 }
 

@@ -111,7 +111,7 @@ export function createProvider(ctx: AuthorityContext): Provider {
       ClientCredentials: 600,
       Grant: (_ctx, grant) => clientOf(ctx, grant.clientId ?? '').refreshTokenSeconds,
       IdToken: (_ctx, _token, client) => clientOf(ctx, client.clientId).idTokenSeconds,
-      Interaction: 1_800,
+      Interaction: ctx.transactionMs / 1000,
       RefreshToken: (_ctx, token) => clientOf(ctx, token.clientId ?? '').refreshTokenSeconds,
       Session: 600
     },

@@ -4,7 +4,6 @@ import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { byGet, parametersOf, seeOther } from '../request.ts'
 import { currentSession } from '../sign-on/browser-session.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import { applicationLinkId, findLink, keepLink } from '../upstream/account-link.ts'
 import type { ApplicationAdapter } from './adapter.ts'
 import { readSaid, requireFirst } from './answer.ts'
@@ -32,7 +31,7 @@ export async function askAccount(
 ): Promise<FastifyReply> {
   const nonce = ctx.ids.cookie()
   const pending: PendingAccount = { adapterId: adapter.id, sessionId: session.id, targetUrl }
-  await ctx.store.txCreate(pendingKey(nonce), pending, ctx.clock.nowMs() + transactionMs)
+  await ctx.store.txCreate(pendingKey(nonce), pending, ctx.clock.nowMs() + ctx.transactionMs)
   const url = new URL(serviceUrl)
   for (const name of adapter.resumeNames) url.searchParams.set(name, resumeRoutes.accountLink.replace(':nonce', nonce))
   return seeOther(reply, url.href)

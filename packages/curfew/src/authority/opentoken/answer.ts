@@ -3,7 +3,6 @@ import type { FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { type Parameters, parametersOf } from '../request.ts'
 import { instant } from '../saml/endpoints.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
 import { referenceParameter, takeReference } from './reference-store.ts'
 
@@ -17,7 +16,7 @@ export interface Said {
   readonly untilMs: number
 }
 
-type AnswerDeps = Pick<AuthorityContext, 'store' | 'clock'>
+type AnswerDeps = Pick<AuthorityContext, 'store' | 'clock' | 'transactionMs'>
 
 /**
  * What came with the request, by the transport of the adapter and no other.
@@ -38,7 +37,7 @@ async function readReference(deps: AnswerDeps, { id }: OpenTokenAdapter, referen
   if (found === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   const values = (name: string): readonly string[] => [found[name] ?? []].flat()
   const attributes = Object.fromEntries(Object.keys(found).map((name) => [name, values(name)]))
-  return { subject: values('subject')[0] ?? '', attributes, authnContext: values('authnCtx')[0], untilMs: nowMs + transactionMs }
+  return { subject: values('subject')[0] ?? '', attributes, authnContext: values('authnCtx')[0], untilMs: nowMs + deps.transactionMs }
 }
 
 /** @throws CURFEW_OPENTOKEN_REPLAYED for a token that was taken before, at any node */

@@ -5,7 +5,6 @@ import { sendInstruction } from '../reply.ts'
 import { browserOf } from '../sign-on/browser-session.ts'
 import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
 import type { Identity } from '../sign-on/sign-in.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import type { Asker } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import type { LoginAdapter } from './adapter.ts'
@@ -23,7 +22,7 @@ export async function askLogin(
 ): Promise<FastifyReply> {
   const nonce = ctx.ids.cookie()
   const asker: Asker = { providerId: adapter.id, nonce: wish.nonce, formHash: wish.formHash }
-  await ctx.store.txCreate(pendingKey(nonce), asker, ctx.clock.nowMs() + transactionMs)
+  await ctx.store.txCreate(pendingKey(nonce), asker, ctx.clock.nowMs() + ctx.transactionMs)
   const url = new URL(adapter.authenticationService)
   for (const name of adapter.resumeNames) url.searchParams.set(name, resumeRoutes.login.replace(':nonce', nonce))
   return sendInstruction(ctx, request, reply, { method: 'redirect', url: url.href })

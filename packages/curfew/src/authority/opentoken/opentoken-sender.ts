@@ -1,9 +1,9 @@
 import { CurfewError } from '@curfew/codecs'
 import type { RunId } from '../../core/ids.ts'
+import type { Session } from '../../core/session.ts'
 import type { BrowserInstruction, Sender, SendRequest } from '../../engine/sender.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Locator } from '../../platform/locator.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import type { Adapters } from './adapters.ts'
 import { type CarryDeps, carry } from './carry.ts'
 import { logoutResumePath } from './resume-path.ts'
@@ -23,6 +23,10 @@ export interface OpenTokenSenderDeps extends CarryDeps {
   readonly adapters: Adapters
   readonly ids: Pick<Ids, 'cookie'>
   readonly locator: Locator
+  /** How long the application may take to send the browser back, in milliseconds. */
+  readonly transactionMs: number
+  /** How long after the end of its session the attributes of a user are still told, in milliseconds. */
+  readonly attributeMs: number
 }
 
 /** Tells applications by OpenToken that a session ended: by a visit of the browser to their Logout Service, and no other way. */
@@ -44,14 +48,19 @@ async function prepareBrowser(deps: OpenTokenSenderDeps, { run, delivery, channe
   if (adapter === undefined) throw new CurfewError('CURFEW_RUN_PEER_UNKNOWN', { connection: delivery.peerId })
   const path = logoutResumePath(deps.locator, adapter.role, messageId, run.sessionId)
   const pending: PendingReturn = { adapterId: adapter.id, runId: run.id, messageId, subject: delivery.nameId.value, tokenHash: run.tokenHash }
-  await deps.store.txCreate(pendingReturnKey(messageId), pending, nowMs + transactionMs)
-  const session = await deps.store.getSession(run.sessionId)
+  await deps.store.txCreate(pendingReturnKey(messageId), pending, nowMs + deps.transactionMs)
+  const session = withoutExpired(await deps.store.getSession(run.sessionId), nowMs - deps.attributeMs)
   return carry(deps, adapter, {
     url: channel.url,
     statement: statementOf(adapter, { subject: delivery.nameId.value, sessionIndex: delivery.sessionIndex, session }, nowMs),
     parameters: Object.fromEntries(adapter.resumeNames.map((name) => [name, path])),
     nowMs
   })
+}
+
+/** Attributes of a session that ended at `beforeMs` or earlier have expired; who it was is still known. */
+function withoutExpired(session: Session | undefined, beforeMs: number): Session | undefined {
+  return session?.end === undefined || session.end.atMs > beforeMs ? session : { ...session, attributes: {} }
 }
 
 export function pendingReturnKey(random: string): string {

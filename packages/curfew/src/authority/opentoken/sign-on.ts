@@ -45,7 +45,7 @@ export async function openApplication(
     return resumeApplication(ctx, { transaction, session, authenticatedAtMs: session.authenticatedAtMs }, request, reply)
   }
   const waiting = { ...transaction, appName: adapter.name, ...(providerId === undefined ? {} : { providerId }) }
-  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), waiting)
+  const { path } = await createTransaction(ctx, waiting)
   return seeOther(reply, path)
 }
 

@@ -169,7 +169,7 @@ async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyR
     )
   }
   const transaction = { purpose: { kind: 'saml' as const, data: wish }, forceAuthn, isPassive, appName: connection.name }
-  const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), transaction)
+  const { path } = await createTransaction(ctx, transaction)
   return seeOther(reply, path)
 }
 

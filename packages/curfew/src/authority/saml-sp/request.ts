@@ -1,7 +1,6 @@
 import { bindingUri, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest } from '@curfew/codecs'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
 import { instruct } from '../saml/logout-message.ts'
@@ -24,7 +23,7 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
   const id = ctx.ids.message()
   const nowMs = ctx.clock.nowMs()
   const pending: Asker = { providerId: provider.id, nonce, formHash }
-  await ctx.store.txCreate(pendingKey(id), pending, nowMs + transactionMs)
+  await ctx.store.txCreate(pendingKey(id), pending, nowMs + ctx.transactionMs)
   const parts = serialiseAuthnRequest({
     kind: 'AuthnRequest',
     id,

@@ -51,7 +51,7 @@ async function start(
     const providerId = choose(parameters)
     const parameter = parameters['TargetResource'] === undefined ? 'TARGET' : 'TargetResource'
     const { url: target } = judgeLanding(ctx, { use, parameter, raw: parameters[parameter] }, request)
-    const { path } = await createTransaction(ctx.store, ctx.ids, ctx.clock.nowMs(), {
+    const { path } = await createTransaction(ctx, {
       purpose: { kind: 'landing', ...(target === undefined ? {} : { url: target }) },
       forceAuthn: false,
       isPassive: false,

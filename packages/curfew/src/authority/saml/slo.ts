@@ -10,7 +10,6 @@ import { pageHeaders, renderPage } from '../pages/page.ts'
 import { sendInstruction } from '../reply.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
-import { transactionMs } from '../sign-on/transaction.ts'
 import { ownRole, type SamlPartner } from './connection.ts'
 import { instant, samlPaths } from './endpoints.ts'
 import { type LogoutDoor, roleDoor } from './logout-door.ts'
@@ -92,7 +91,7 @@ async function followRun(ctx: AuthorityContext, own: SamlRole, runId: RunId, req
   const run = await ctx.store.getRun(runId)
   if (run?.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${runId}`)
   const nonce = ctx.ids.cookie()
-  await ctx.store.txCreate(returnKey(nonce), runId, ctx.clock.nowMs() + transactionMs)
+  await ctx.store.txCreate(returnKey(nonce), runId, ctx.clock.nowMs() + ctx.transactionMs)
   return seeOther(reply, samlPaths[own].resumeLogout.replace(':nonce', nonce))
 }
 

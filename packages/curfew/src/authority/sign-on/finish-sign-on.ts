@@ -73,7 +73,7 @@ async function replace(
   const transaction = await takeOrFail(deps, nonce)
   const { user, ...wish } = proved
   const waiting = { ...transaction, verified: { username: user.username, ...wish, formHash } }
-  const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), waiting)
+  const { path } = await createTransaction(deps, waiting)
   const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
   return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
 }

@@ -33,7 +33,7 @@ async function showHome(deps: SignOnDeps, request: FastifyRequest, reply: Fastif
     const lost = await lostRun(deps, request, reply)
     if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
     const home: SignOnTransaction = { purpose: { kind: 'home' }, forceAuthn: false, isPassive: false }
-    const { path } = await createTransaction(deps.store, deps.ids, deps.clock.nowMs(), home)
+    const { path } = await createTransaction(deps, home)
     return seeOther(reply, path)
   }
   await recordActivity(deps, session)

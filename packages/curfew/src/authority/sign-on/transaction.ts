@@ -1,3 +1,4 @@
+import type { Clock } from '../../platform/clock.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Store } from '../../stores/store.ts'
 import type { SessionWish } from './sign-in.ts'
@@ -30,20 +31,24 @@ export type SignOnPurpose =
   | { readonly kind: 'landing'; readonly url?: string }
   | { readonly kind: 'saml' | 'oidc' | 'opentoken'; readonly data: unknown }
 
-/** How long a sign-in page may stay open (AC-196: transaction state expires after 30 minutes). */
-export const transactionMs = 30 * 60_000
+/** What a transaction is made with. */
+export interface TransactionDeps {
+  readonly store: Store
+  readonly ids: Pick<Ids, 'cookie'>
+  readonly clock: Clock
+  /** How long it waits, in milliseconds. */
+  readonly transactionMs: number
+}
 
 const nonceShape = /^[\w-]{22}$/
 
 /** Stores a transaction and returns its one-time resume path. */
 export async function createTransaction(
-  store: Store,
-  ids: Ids,
-  nowMs: number,
+  { store, ids, clock, transactionMs }: TransactionDeps,
   transaction: SignOnTransaction
 ): Promise<{ readonly nonce: string; readonly path: string }> {
   const nonce = ids.cookie()
-  await store.txCreate(keyOf(nonce), transaction, nowMs + transactionMs)
+  await store.txCreate(keyOf(nonce), transaction, clock.nowMs() + transactionMs)
   return { nonce, path: resumePath(nonce) }
 }
 

@@ -39,6 +39,19 @@ suite('Single logout of applications by OpenToken', () => {
     assert.match((await browser.get(run)).body, /safe to leave/)
   })
 
+  test('AC-196 an application that is signed out is told the attributes until they expire, then the subject alone', async () => {
+    const toldAfter = async (elapsedMs: number): Promise<readonly unknown[]> => {
+      const { kit, browser } = await signedIn([settingsOf('forms')], { attributeMinutes: 60 })
+      await using _kit = kit
+      const run = await startLogout(browser)
+      kit.clock.advance(elapsedMs)
+      const { subject, attributes } = readToken(kit, ((await visit(browser, run)) ?? assert.fail('no hop')).token)
+      return [subject, attributes['mail']]
+    }
+    assert.deepEqual(await toldAfter(60 * 60_000 - 1), ['ana', ['ana@example.org']])
+    assert.deepEqual(await toldAfter(60 * 60_000), ['ana', undefined])
+  })
+
   test('AC-022 one name of the parameter is sent where the adapter says so', async () => {
     const { kit, browser } = await signedIn([settingsOf('forms', { resumeParameter: 'resume' }), settingsOf('desk', { resumeParameter: 'resumePath' })])
     await using _kit = kit

@@ -86,13 +86,20 @@ suite('the sign-in form', () => {
     assert.match(again.body, /already used or is too old/)
   })
 
-  test('forgets a sign-in page that was open too long', async () => {
-    await using kit = await createKit()
-    const browser = kit.browser()
-    const start = await browser.get('/')
-    kit.clock.advance(30 * 60_000 + 1)
-    assert.equal((await browser.get(String(start.headers.location))).statusCode, 400)
-  })
+  for (const [transactionMinutes, minutes] of [
+    [undefined, 30],
+    [7, 7]
+  ] as const) {
+    test(`AC-196 forgets a sign-in page that was open for ${minutes} minutes, ${transactionMinutes === undefined ? 'if nothing else is said' : 'where that is set'}`, async () => {
+      await using kit = await createKit(transactionMinutes === undefined ? {} : { transactionMinutes })
+      const browser = kit.browser()
+      const start = await browser.get('/')
+      kit.clock.advance(minutes * 60_000 - 1)
+      assert.equal((await browser.get(String(start.headers.location))).statusCode, 200)
+      kit.clock.advance(1)
+      assert.equal((await browser.get(String(start.headers.location))).statusCode, 400)
+    })
+  }
 
   test('makes a new session id and cookie at sign-in, whatever the browser held before', async () => {
     await using kit = await createKit()

@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { CurfewError } from '@curfew/codecs'
+import { stringify } from 'yaml'
+import { type ClusterImport, type Fate, importCluster, type ImportLine, type ShippedFile } from '../../config/pingfederate/import-cluster.ts'
+import { shippedFiles } from '../../config/pingfederate/shipped-keys.ts'
+import { type CommandContext, printJson } from '../context.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { table } from '../table.ts'
+
+export interface ImportOptions {
+  readonly out?: string
+  readonly report?: string
+}
+
+/** Where an installation keeps what is imported, from its own folder or any above. */
+const places = ['.', 'bin', 'conf', 'server/default/conf', 'pingfederate/bin', 'pingfederate/server/default/conf']
+const fileBytesMax = 256 * 1024
+
+/** `curfew import pingfederate <paths>`: the files of one node as a part of curfew.yaml, and what became of every entry. */
+export async function importPingFederate(context: CommandContext, paths: readonly string[], options: ImportOptions): Promise<ExitCode> {
+  const files = paths.flatMap((path) => filesAt(path))
+  if (files.length === 0) throw new CurfewError('CURFEW_IMPORT_NOTHING', { path: paths.join(' ') })
+  const twice = files.find(({ name }, i) => files.findIndex((other) => other.name === name) < i)
+  if (twice !== undefined) throw new CurfewError('CURFEW_IMPORT_REFUSED', { file: twice.path, why: `there are two files ${twice.name}` })
+  const imported = importCluster(files)
+  const result = needsAPerson(imported.lines) ? exitCode.partial : exitCode.done
+  if (printJson(context, imported)) return result
+  const { terminal } = context
+  write((line) => terminal.out(line), stringify(imported.settings), options.out)
+  if (options.report === undefined) for (const line of reportLines(imported)) terminal.note(line)
+  else write((line) => terminal.note(line), reportPage(imported), options.report)
+  terminal.note(`${imported.lines.length} entries of ${files.length} ${files.length === 1 ? 'file' : 'files'}: ${countsOf(imported.lines)}`)
+  return result
+}
+
+function filesAt(path: string): readonly ShippedFile[] {
+  if (!existsSync(path)) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it is not there' })
+  if (!statSync(path).isDirectory()) return [readOne(path)]
+  const folders = places.map((place) => join(path, place)).filter((folder) => existsSync(folder))
+  const names = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter(isImported)
+      .map((name) => join(folder, name))
+  )
+  return names.sort().map(readOne)
+}
+
+function isImported(name: string): boolean {
+  return shippedFiles.has(name) || /^cluster-[\w-]+\.conf$/.test(name)
+}
+
+function readOne(path: string): ShippedFile {
+  const bytes = readFileSync(path)
+  if (bytes.length > fileBytesMax) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `it is larger than ${fileBytesMax} bytes` })
+  return { path, name: basename(path), text: bytes.toString('utf8') }
+}
+
+function needsAPerson(lines: readonly ImportLine[]): boolean {
+  return lines.some(({ fate }) => fate === 'unknown' || fate === 'unreadable')
+}
+
+/** Never over something that is there. */
+function write(print: (line: string) => void, text: string, file: string | undefined): void {
+  if (file === undefined) {
+    for (const line of text.trimEnd().split('\n')) print(line)
+    return
+  }
+  try {
+    writeFileSync(file, text, { flag: 'wx' })
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path: file, why: 'it is there already, or can not be written' }, { cause })
+  }
+}
+
+/** What needs a person comes first. */
+const titles: Readonly<Record<Fate, string>> = {
+  unknown: 'Not known',
+  unreadable: 'Not readable',
+  'by-hand': 'To be written by hand',
+  taken: 'Taken over',
+  none: 'No setting, and none is needed',
+  unused: 'Counted for nothing there',
+  elsewhere: 'Not about the cluster'
+}
+const fates = Object.keys(titles) as readonly Fate[]
+
+function countsOf(lines: readonly ImportLine[]): string {
+  const counts = fates.map((fate) => [titles[fate].toLowerCase(), lines.filter((line) => line.fate === fate).length] as const)
+  return counts
+    .filter(([, n]) => n > 0)
+    .map(([title, n]) => `${n} ${title}`)
+    .join('; ')
+}
+
+function reportLines({ lines }: ClusterImport): readonly string[] {
+  return fates.flatMap((fate) => {
+    const those = lines.filter((line) => line.fate === fate)
+    if (those.length === 0) return []
+    const rows = those.map((line) => [`${basename(line.path)}:${line.line}`, `${line.key}=${line.value}`, line.setting ?? '-', line.note])
+    return [
+      '',
+      titles[fate],
+      ...table([{ title: 'WHERE' }, { title: 'ENTRY', charactersMax: 80 }, { title: 'SETTING' }, { title: 'NOTE', charactersMax: 400 }], rows)
+    ]
+  })
+}
+
+function reportPage({ lines }: ClusterImport): string {
+  const sections = fates.flatMap((fate) => {
+    const those = lines.filter((line) => line.fate === fate)
+    if (those.length === 0) return []
+    const rows = those.map((line) => `| ${[`${line.path}:${line.line}`, line.key, line.value, line.setting ?? '', line.note].map(cell).join(' | ')} |`)
+    return [`## ${titles[fate]}\n\n| where | key | value | setting | note |\n| --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`]
+  })
+  return `# Import from PingFederate\n\n${sections.join('\n')}`
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+}
