@@ -24,6 +24,24 @@ export function registerCluster(app: AdminServer, ctx: AdminContext): void {
     async (request) => ({ forgotten: await cluster.groups.forget(request.params.group) })
   )
 
+  for (const [verb, isAsked] of [
+    ['drain', true],
+    ['undrain', false]
+  ] as const) {
+    app.post(
+      `/v1/cluster/nodes/:node/${verb}`,
+      { schema: { params: z.object({ node: z.string().max(200) }), response: { 200: z.object({ node: z.string(), asked: z.enum(['drain', 'undrain']) }) } } },
+      async (request) => {
+        const { node } = request.params
+        const word = await cluster.drain(node, isAsked)
+        if (word === 'unknown') throw new CurfewError('CURFEW_API_NOT_FOUND')
+        if (word === 'last') throw new CurfewError('CURFEW_CLUSTER_LAST_NODE', { node })
+        ctx.logger.info({ event: `cluster.${verb}`, node }, isAsked ? 'A node was asked to stop taking work' : 'A node was asked to take work again')
+        return { node, asked: verb }
+      }
+    )
+  }
+
   app.get('/v1/cluster/owner/:session', { schema: { params: z.object({ session: sessionIdSchema }), response: { 200: placeView } } }, async (request) => {
     const { session } = request.params
     if ((await store.getSession(session)) === undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')

@@ -37,7 +37,7 @@ export interface AdminContext {
   /** Issues a code for one reset of a password. */
   resetPassword(username: string, by: Actor): Promise<{ readonly username: string; readonly url: string; readonly untilMs: number }>
   readonly accountLinks: AdminAccountLinks
-  status(): 'ok' | 'starting' | 'stopping'
+  status(): 'ok' | 'starting' | 'draining' | 'stopping'
   readonly cluster: AdminCluster
 }
 
@@ -71,6 +71,8 @@ export interface AdminCluster {
   readonly self: string
   readonly mode: ClusterView['mode']
   nodes(): Promise<ClusterView['nodes']>
+  /** Asks a node to stop taking work, or to take it again. `last`: no other one takes work. */
+  drain(node: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'>
   /** Where a session is kept; undefined where everything is in one place. */
   whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
   readonly groups: AdminGroups

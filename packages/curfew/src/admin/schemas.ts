@@ -153,7 +153,7 @@ export const auditView = z.object({
 })
 
 export const healthView = z.object({
-  status: z.enum(['ok', 'starting', 'stopping']),
+  status: z.enum(['ok', 'starting', 'draining', 'stopping']),
   version: z.string(),
   baseUrl: z.string(),
   store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })
@@ -242,7 +242,8 @@ export const clusterView = z.object({
       group: z.string().optional(),
       tags: z.array(z.string()),
       startedAtMs: atMs,
-      isLive: z.boolean()
+      isLive: z.boolean(),
+      work: z.enum(['draining', 'drained']).optional().describe('Absent: it takes work. draining: it hands over what it has. drained: it has nothing any more')
     })
   ),
   groups: z.object({

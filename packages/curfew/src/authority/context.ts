@@ -144,7 +144,7 @@ export interface LogoutSettings {
 }
 
 export interface Health {
-  /** False while starting, stopping or importing: the heartbeat must not say OK. */
+  /** False while starting, draining or stopping: the heartbeat must not say OK. */
   isReady(): boolean
   /** The heartbeat shows figures instead of `OK`. */
   readonly monitoring: boolean

@@ -158,6 +158,8 @@ function addHeaders(ctx: AuthorityContext, reply: FastifyReply): void {
     'cross-origin-resource-policy': 'same-origin',
     ...(isSecure(ctx) ? { 'strict-transport-security': 'max-age=31536000' } : {})
   }
+  // Whoever comes next is to come to another node.
+  if (!ctx.health.isReady()) reply.header('connection', 'close')
   for (const [name, value] of Object.entries(fallback)) if (!reply.hasHeader(name)) reply.header(name, value)
 }
 

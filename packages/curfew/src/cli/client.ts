@@ -43,6 +43,8 @@ export interface AdminClient {
   /** Lets another store announce itself under the id of a group. */
   forgetGroup(group: string): Promise<{ readonly forgotten: boolean }>
   owner(session: string): Promise<PlaceView>
+  /** Asks a node to stop taking work, or to take it again. */
+  drain(node: string, verb: 'drain' | 'undrain'): Promise<unknown>
   streams(): Promise<StreamView[]>
   setStreamStatus(connection: string, status: StreamView['status'], reason?: string): Promise<StreamView>
   verifyStream(connection: string): Promise<{ readonly connection: string }>
@@ -82,6 +84,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     removeAccountLink: (username, id) => call('DELETE', `/v1/users/${part(username)}/links/${part(id)}`),
     cluster: () => call('GET', '/v1/cluster'),
     forgetGroup: (group) => call('POST', `/v1/cluster/groups/${part(group)}/forget`),
+    drain: (node, verb) => call('POST', `/v1/cluster/nodes/${part(node)}/${verb}`),
     owner: (session) => call('GET', `/v1/cluster/owner/${part(session)}`),
     sessions: (values) => call('GET', `/v1/sessions${query(values)}`),
     session: (id) => call('GET', `/v1/sessions/${part(id)}`),

@@ -51,6 +51,8 @@ export interface GatewayParts {
 export interface GatewayComposition {
   readonly context: GatewayContext
   start(): Promise<void>
+  /** The heartbeat says so; requests are served all the same. */
+  drain(isDraining: boolean): void
   stop(): Promise<void>
 }
 
@@ -99,6 +101,9 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
         await stop()
         throw error
       }
+    },
+    drain(isDraining) {
+      status.isReady = !isDraining
     },
     stop
   }

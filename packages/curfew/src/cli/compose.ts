@@ -35,6 +35,7 @@ import { connectionsDeps, fetchKeys, samlPeers, upstreamFailed, upstreamSettings
 import { engineSettings } from './engine-settings.ts'
 import { gatewaySettings } from './gateway-settings.ts'
 import { adminToken, decryptionOf, readKey, readSecret, readTokenKeys, receiptSigner } from './key-files.ts'
+import { countRequests, createDraining } from './draining.ts'
 import { openClients } from './clients-setup.ts'
 import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
@@ -133,7 +134,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     ...engineSettings(config)
   })
   const replicator = composeReplicator(config, { store: ownStore, links: cluster.links, engine, logger, metrics, node: nodeName(config) })
-  const status = { now: 'starting' as 'starting' | 'ok' | 'stopping' }
+  const status = { now: 'starting' as 'starting' | 'ok' | 'draining' | 'stopping' }
   // Whoever looks for sessions and ends them works with all groups; the engine itself with those of this one.
   const groups = joinGroups(
     groupsOf(config),
@@ -191,11 +192,24 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
       ...[...clients.all(), ...adapters.all(), ...upstreams.all()].map((client) => ({ peer: client.peer, certificates: [] }))
     ]
   })
+  const draining = createDraining({
+    requests: countRequests(authority),
+    // What runs by itself, in the order in which it is given up.
+    work: [engine, signals, pollReceiver, ...(replicator === undefined ? [] : [replicator])],
+    tell: (work) => openedStore.shared?.nodes.tell(work) ?? Promise.resolve(),
+    onChange: (isDraining) => {
+      if (status.now === 'stopping') return
+      status.now = isDraining ? 'draining' : 'ok'
+      gateway?.drain(isDraining)
+    },
+    logger
+  })
   const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     status.now = 'stopping'
+    await draining.stop()
     await gateway?.stop()
     await Promise.all(listeners.map((close) => close()))
     await tls.stop()
@@ -235,6 +249,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
         tls.start()
         await listenAll(admin, config.admin.listen, listeners)
         status.now = 'ok'
+        openedStore.shared?.nodes.onDrain((isAsked) => draining.set(isAsked))
         await gateway?.start()
       } catch (error) {
         await stop()

@@ -95,6 +95,16 @@ function addClusterCommands(program: Command, on: On): void {
     (await import('./commands/cluster.ts')).clusterOwner(context, parsed.args[0] ?? '')
   )
   on(
+    example(
+      cluster.command('drain <node>').description('Let a node stop taking work and hand over what it has, so that it can be stopped'),
+      'curfew cluster drain login-1',
+      'curfew cluster drain login-1 --undo'
+    )
+      .option('--undo', 'let it take work again')
+      .option('--wait <seconds>', 'how long to wait until it has nothing any more', wholeNumber(0, 3_600), 60),
+    async (context, parsed) => (await import('./commands/cluster.ts')).clusterDrain(context, parsed.args[0] ?? '', parsed.opts())
+  )
+  on(
     example(cluster.command('forget <group>').description('Let a new store take the place of one that a group lost for good'), 'curfew cluster forget paris'),
     async (context, parsed) => (await import('./commands/cluster.ts')).clusterForget(context, parsed.args[0] ?? '')
   )

@@ -91,11 +91,18 @@ export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCl
   const self = nodeName(config)
   if (shared === undefined) {
     const alone = { ...factsOf(config, systemClock.nowMs()), tags: [...config.cluster.tags], isLive: true }
-    return { self, mode: 'single', nodes: () => Promise.resolve([alone]), whereIs: () => Promise.resolve(undefined) }
+    return {
+      self,
+      mode: 'single',
+      nodes: () => Promise.resolve([alone]),
+      drain: (node) => Promise.resolve(node === self ? 'last' : 'unknown'),
+      whereIs: () => Promise.resolve(undefined)
+    }
   }
   return {
     self,
     mode: config.store.redis?.topology === 'cluster' ? 'adaptive' : 'stateServers',
+    drain: (node, isAsked) => shared.nodes.drain(node, isAsked),
     nodes: async () => (await shared.nodes.list()).map((node) => ({ ...node, tags: [...node.tags] })),
     whereIs: async (session) => {
       const place = await shared.whereIs(session)

@@ -38,6 +38,7 @@ export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replic
   const isRegion = mode === 'regions'
   return {
     group: self.letter,
+    takeOverMs: replicate.takeOverSeconds * 1000,
     artifacts,
     services: {
       assertionReplay: replicate.assertionReplay,

@@ -64,6 +64,12 @@ async function readAll(deps: PullDeps, group: Group): Promise<void> {
   } while (place !== undefined)
 }
 
+/** Lets another node have the lease at once; one that somebody else holds stays theirs. */
+export async function letGo({ facts, clock, node }: Pick<PullDeps, 'facts' | 'clock' | 'node'>, name: string): Promise<void> {
+  const nowMs = clock.nowMs()
+  await facts.lease(name, node, nowMs, nowMs)
+}
+
 /** True while this node is the one of its group that reads under this name. */
 export function holds({ facts, clock, node }: Pick<PullDeps, 'facts' | 'clock' | 'node'>, name: string): Promise<boolean> {
   const nowMs = clock.nowMs()

@@ -2,7 +2,7 @@ import type { Group } from '../core/group.ts'
 import type { Store } from '../stores/store.ts'
 import type { LateParticipants } from '../stores/fact-store.ts'
 import { createPullLoop, type PullLoop } from './pull-loop.ts'
-import { holds, pullFacts, type PullDeps } from './pull-facts.ts'
+import { holds, letGo, pullFacts, type PullDeps } from './pull-facts.ts'
 import { catchUpOnRevocations, pullRevocations } from './pull-revocations.ts'
 import { type ServeDeps, serveReplication } from './serve-replication.ts'
 import type { GroupLinks } from './group-links.ts'
@@ -15,7 +15,7 @@ export interface Replicator {
    */
   catchUp(): Promise<void>
   start(): void
-  /** Finishes what is under way. */
+  /** Finishes what is under way; another node of this group reads on at once. It may be started again. */
   stop(): Promise<void>
 }
 
@@ -76,6 +76,8 @@ export function createReplicator(deps: ReplicatorDeps): Replicator {
     },
     async stop() {
       await Promise.all([...loops, ...timed].map((loop) => loop.stop()))
+      const names = links.others.flatMap(({ letter }) => [`facts:${letter}`, `revocations:${letter}`])
+      await Promise.allSettled([...names, 'trim'].map((name) => letGo(deps, name)))
     }
   }
 }

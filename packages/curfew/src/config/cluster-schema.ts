@@ -60,6 +60,12 @@ const replicate = z
       .max(600)
       .default(10)
       .describe('How long the revocation list of the other groups may take to be read before this node serves (bulk.revoked.sris.timeout).'),
+    takeOverSeconds: z
+      .number()
+      .min(0)
+      .max(3_600)
+      .default(10)
+      .describe('How long the region of a session has to end it when a limit passes, before another region does. Longer than facts take on their way.'),
     keepHours: z
       .number()
       .min(0.01)

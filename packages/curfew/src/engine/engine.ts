@@ -26,7 +26,7 @@ export type BrowserStep =
 /** Drives runs: takes effects from the outbox, calls senders, feeds events to `step`, stores the result. */
 export interface Engine {
   start(): Promise<void>
-  /** Finishes what is under way, gives leases back. */
+  /** Finishes what is under way, gives leases back. It may be started again: meanwhile sessions end all the same, and other nodes send. */
   stop(): Promise<void>
   /** The only way to end sessions from outside (core/end-sessions.ts does it). Wakes the outbox. */
   endSessions(request: EndRequest): Promise<EndSummary>

@@ -74,6 +74,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
       // What a former life of this node held is free again: nobody else uses this name.
       const { value } = await deps.store.releaseEffects(deps.owner)
       if (value > 0) deps.logger.info({ event: 'outbox.resumed', effects: value }, 'Work of the former process of this node goes on')
+      deps.sends.open()
       isRunning = true
       look()
     },

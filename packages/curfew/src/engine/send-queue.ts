@@ -18,6 +18,8 @@ export interface SendQueue {
   take(runId: RunId, sends: readonly ClaimedSend[], leaseUntilMs: number): Promise<void>
   /** Starts nothing more; what is under way goes on. */
   close(): void
+  /** Starts again after a close. */
+  open(): void
 }
 
 export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'logger' | 'leaseMs'> & {
@@ -49,6 +51,9 @@ export function createSendQueue(deps: SendQueueDeps): SendQueue {
     take: (runId, sends, leaseUntilMs) => take(queue, runId, sends, leaseUntilMs),
     close() {
       queue.isOpen = false
+    },
+    open() {
+      queue.isOpen = true
     }
   }
 }

@@ -14,6 +14,7 @@ export const catalogue = {
   CURFEW_CLI_INPUT_UNKNOWN: { kind: 'peer', http: 400, title: 'The input is nothing that can be inspected.' },
   CURFEW_CLI_PARTNER_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such demo partner.' },
   CURFEW_CLI_SERVER_UNREACHABLE: { kind: 'operation', http: 503, title: 'The server does not answer at its admin address.' },
+  CURFEW_CLUSTER_LAST_NODE: { kind: 'peer', http: 409, title: 'No other node takes work.' },
   CURFEW_CONFIG_BRAND_COLOUR: { kind: 'config', http: 500, title: 'A brand colour is not written as #rrggbb.' },
   CURFEW_CONFIG_BRAND_CONTRAST: { kind: 'config', http: 500, title: 'Two brand colours are too close to be read.' },
   CURFEW_CONFIG_BRAND_MARKUP: { kind: 'config', http: 500, title: 'The header or footer file uses markup that is not accepted.' },

@@ -1,4 +1,5 @@
 import type { Session } from '../core/session.ts'
+import type { Replication } from './fact.ts'
 
 /** The two instants of a session that activity moves. */
 export interface Activity {
@@ -22,16 +23,16 @@ export function dueAtMs(session: Pick<Session, 'idleExpiresAtMs' | 'expiresAtMs'
 /** Other regions hear of activity when so much of the idle time has passed since they last did. */
 export const toldShare = 0.25
 
-/** How long the region of a session has to end it before another one does it. */
-const homeMs = 60_000
+/** The group of a store, and how long it leaves sessions of others to them. */
+export type Home = Pick<Replication, 'group' | 'takeOverMs'>
 
 /**
  * When this region ends a session by itself: one of another region only when that one had its time, and the activity
  * it did not tell of is counted in.
  *
- * @param group - of this store; undefined where it does not replicate
+ * @param home - of this store; undefined where it does not replicate
  */
-export function dueHereAtMs(session: Pick<Session, 'id' | 'idleExpiresAtMs' | 'expiresAtMs' | 'idleTimeoutMs'>, group: string | undefined): number {
-  if (group === undefined || session.id.charAt(4) === group) return dueAtMs(session)
-  return Math.min(session.idleExpiresAtMs + Math.ceil(session.idleTimeoutMs * toldShare), session.expiresAtMs) + homeMs
+export function dueHereAtMs(session: Pick<Session, 'id' | 'idleExpiresAtMs' | 'expiresAtMs' | 'idleTimeoutMs'>, home: Home | undefined): number {
+  if (home === undefined || session.id.charAt(4) === home.group) return dueAtMs(session)
+  return Math.min(session.idleExpiresAtMs + Math.ceil(session.idleTimeoutMs * toldShare), session.expiresAtMs) + home.takeOverMs
 }

@@ -13,6 +13,8 @@ export type ReplicatedService = (typeof replicatedServices)[number]
 export interface Replication {
   /** The group this store belongs to, one character: marks what was issued and counted here. */
   readonly group: string
+  /** How long the region of a session has to end it when a limit passes, before this one does. */
+  readonly takeOverMs: number
   readonly services: Readonly<Record<ReplicatedService, boolean>>
   /** Which kinds of artifacts travel, and with which service. Kinds that are not named stay here. */
   readonly artifacts: Readonly<Record<string, ArtifactService>>

@@ -201,6 +201,8 @@ suite('the description of the admin API', () => {
       '/v1/clients/{id}',
       '/v1/cluster',
       '/v1/cluster/groups/{group}/forget',
+      '/v1/cluster/nodes/{node}/drain',
+      '/v1/cluster/nodes/{node}/undrain',
       '/v1/cluster/owner/{session}',
       '/v1/health',
       '/v1/logout',

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterView } from '../../admin/schemas.ts'
+import { systemClock } from '../../platform/clock.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { aligned, table } from '../table.ts'
@@ -30,7 +32,7 @@ export async function clusterStatus(context: CommandContext): Promise<ExitCode> 
     ],
     status.nodes.map((node) => [
       node.id === status.self ? `${node.id} (answers)` : node.id,
-      node.isLive ? 'live' : 'gone',
+      stateOf(node),
       node.address,
       node.version,
       node.group ?? '-',
@@ -63,6 +65,38 @@ export async function clusterForget(context: CommandContext, group: string): Pro
   if (printJson(context, result)) return exitCode.done
   context.terminal.out(result.forgotten ? `Another store may now announce itself as ${group}` : `Nothing was known of ${group}`)
   return exitCode.done
+}
+
+function stateOf({ isLive, work }: ClusterView['nodes'][number]): string {
+  return isLive ? (work ?? 'live') : 'gone'
+}
+
+/** How often the status is asked for while a node hands over. */
+const lookMs = 250
+
+/** `curfew cluster drain <node>`: waits until the node has nothing any more, or takes work again. */
+export async function clusterDrain(context: CommandContext, node: string, options: { readonly undo?: boolean; readonly wait: number }): Promise<ExitCode> {
+  const client = connect(context)
+  const isUndone = options.undo === true
+  await client.drain(node, isUndone ? 'undrain' : 'drain')
+  const wanted = isUndone ? 'live' : 'drained'
+  const untilMs = systemClock.nowMs() + options.wait * 1000
+  let state = 'unknown'
+  for (;;) {
+    const found = (await client.cluster()).nodes.find(({ id }) => id === node)
+    state = found === undefined ? 'gone' : stateOf(found)
+    if (state === wanted || state === 'gone' || systemClock.nowMs() >= untilMs) break
+    await sleep(lookMs)
+  }
+  if (!printJson(context, { node, state })) context.terminal.out(sentences[state] === undefined ? `${node} is ${state}` : `${node} ${sentences[state]}`)
+  return state === wanted ? exitCode.done : exitCode.partial
+}
+
+const sentences: Readonly<Record<string, string>> = {
+  live: 'takes work',
+  draining: 'still hands over what it has; look again: curfew cluster status',
+  drained: 'has nothing any more and can be stopped',
+  gone: 'is gone'
 }
 
 /** `curfew cluster owner <session>` */

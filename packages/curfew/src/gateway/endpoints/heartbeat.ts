@@ -33,5 +33,5 @@ export function healthOf(ctx: GatewayContext): GatewayHealth {
 export function heartbeat(ctx: GatewayContext, response: ServerResponse): void {
   const status = ctx.isReady() ? 200 : 503
   if (ctx.settings.heartbeatMonitoring) send(response, 'application/json', JSON.stringify(healthOf(ctx)), { status })
-  else send(response, 'text/plain; charset=utf-8', ctx.isReady() ? 'OK' : 'Starting', { status })
+  else send(response, 'text/plain; charset=utf-8', ctx.isReady() ? 'OK' : 'NOT READY', { status })
 }

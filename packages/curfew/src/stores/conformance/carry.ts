@@ -8,6 +8,7 @@ import { t0 } from './samples.ts'
 export function sampleReplication(group: string, change: Partial<Record<ReplicatedService, boolean>> = {}): Replication {
   return {
     group,
+    takeOverMs: 15_000,
     services: { sessions: true, assertionReplay: true, accountLocking: true, referenceTokens: true, transactions: true, ...change },
     artifacts: { token: 'referenceTokens', grant: 'referenceTokens', code: 'transactions' }
   }

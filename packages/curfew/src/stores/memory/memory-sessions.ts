@@ -59,7 +59,7 @@ export function memorySessions(context: MemoryContext): SessionCalls {
     listSessions: async (query) => listSessions(state(), query),
     countLiveSessions: async () => state().count.liveSessions,
     dueSessions: async (nowMs, max) =>
-      live(state(), (session) => dueHereAtMs(session, context.replication?.group) <= nowMs)
+      live(state(), (session) => dueHereAtMs(session, context.replication) <= nowMs)
         .sort((a, b) => dueAtMs(a) - dueAtMs(b) || compare(a.id, b.id))
         .slice(0, max)
   }

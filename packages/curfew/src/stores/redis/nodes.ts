@@ -10,6 +10,8 @@ export interface NodeFacts {
   readonly group?: string
   readonly tags: readonly string[]
   readonly startedAtMs: number
+  /** Absent: it takes work. `draining`: it hands over what it has. `drained`: it has nothing any more. */
+  readonly work?: 'draining' | 'drained'
 }
 
 /** A process that shares the store. */
@@ -26,6 +28,12 @@ export interface Nodes {
    */
   join(facts: NodeFacts): Promise<void>
   list(): Promise<readonly SeenNode[]>
+  /** Asks a live node to stop taking work, or to take it again; it hears of it within two seconds. `last`: no other one takes work. */
+  drain(id: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'>
+  /** Called when this process is asked to stop taking work, and when it is not asked any more. */
+  onDrain(listener: (isAsked: boolean) => void): void
+  /** Tells the others how far this process is. */
+  tell(work: NodeFacts['work']): Promise<void>
   leave(): Promise<void>
 }
 
@@ -47,12 +55,21 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
   const { shards, keys } = context
   let own: NodeFacts | undefined
   let timer: Timer | undefined
+  let listener: (isAsked: boolean) => void = () => undefined
+  let isAsked = false
 
   const claim = async (facts: NodeFacts): Promise<number | undefined> => {
     const nowMs = clock.nowMs()
     const args = [facts.id, token, String(nowMs), String(nowMs + nameMs), JSON.stringify(facts)]
-    const [word, untilMs] = texts((await shards.write(keys.common, 'node_claim', args, { isEnding: true })).reply)
-    return word === 'claimed' ? undefined : Number(untilMs)
+    const [word, more] = texts((await shards.write(keys.common, 'node_claim', args, { isEnding: true })).reply)
+    if (word !== 'claimed') return Number(more)
+    hear(more === '1')
+    return undefined
+  }
+  const hear = (asked: boolean): void => {
+    if (asked === isAsked) return
+    isAsked = asked
+    listener(asked)
   }
   /** One that is slow, not gone, may still finish what it has begun: versions of runs keep the two apart. */
   const takeOver = async (): Promise<void> => {
@@ -95,6 +112,21 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
       renew()
     },
     list,
+    async drain(id, asked) {
+      const { reply } = await shards.write(keys.common, 'node_drain', [id, String(clock.nowMs()), asked ? '1' : ''], { isEnding: true })
+      const word = String(reply) as 'done' | 'unknown' | 'last'
+      if (word === 'done' && id === own?.id) hear(asked)
+      return word
+    },
+    onDrain(heard) {
+      listener = heard
+    },
+    async tell(work) {
+      if (own === undefined) return
+      const { work: _, ...facts } = own
+      own = work === undefined ? facts : { ...facts, work }
+      await claim(own)
+    },
     async leave() {
       timer?.cancel()
       const gone = own

@@ -1,6 +1,6 @@
 import type { ParticipantId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import { dueHereAtMs } from '../activity.ts'
+import { dueHereAtMs, type Home } from '../activity.ts'
 import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type RunFact, type SessionFact, sessionOf } from '../fact.ts'
 import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
 import type { FactBatch, FactStore, LateParticipants, LateRunOpening } from '../fact-store.ts'
@@ -97,7 +97,7 @@ async function apply(context: RedisContext, feed: Feed, { source, cursor, facts,
     (fact) => sessionOf(fact) as SessionId
   )
   await Promise.all([
-    ...[...sessions].map(([id, about]) => applySession(context, id, about as readonly SessionFact[], { nowMs, group: replication.group })),
+    ...[...sessions].map(([id, about]) => applySession(context, id, about as readonly SessionFact[], { nowMs, home: replication })),
     ...taken.filter((fact) => fact.kind === 'run').map((fact) => applyRun(context, fact)),
     ...taken.map((fact) => applyServiceFact(context, feed, fact, nowMs))
   ])
@@ -146,14 +146,14 @@ function byParticipant(participants: readonly Participant[]): ReadonlyMap<Partic
 
 interface Applying {
   readonly nowMs: number
-  readonly group: string
+  readonly home: Home
 }
 
-async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, group }: Applying): Promise<void> {
+async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home }: Applying): Promise<void> {
   const { shards, keys } = context
   for (;;) {
     const read = await readState(context, id)
-    const next = facts.reduce((state, fact) => joinFact(state, fact, group), read.state)
+    const next = facts.reduce((state, fact) => joinFact(state, fact, home.group), read.state)
     if (next === read.state) return
     const { session } = next
     const changed = [...next.participants.values()].filter((one) => read.state.session === undefined || read.state.participants.get(one.id) !== one)
@@ -162,7 +162,7 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
     if (session !== undefined) {
       await addEntries(context, [...(hasNewCookies ? sessionEntries(context, session) : []), ...changed.flatMap((one) => participantEntries(context, id, one))])
     }
-    const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, group })
+    const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, home })
     const { reply } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
     if (reply !== 'merged') continue
     if (before !== undefined && session !== undefined && hasNewCookies) {
@@ -183,7 +183,7 @@ function guardArguments(next: SessionState, nowMs: number): readonly string[] {
 function mergeArguments(
   { keepUntilMs, ending, late: owed }: SessionState,
   session: NonNullable<SessionState['session']>,
-  { changed, group }: { readonly changed: readonly Participant[]; readonly group: string }
+  { changed, home }: { readonly changed: readonly Participant[]; readonly home: Home }
 ): readonly string[] {
   return [
     '',
@@ -192,7 +192,7 @@ function mergeArguments(
     String(session.lastActivityAtMs),
     String(session.idleExpiresAtMs),
     String(session.expiresAtMs),
-    String(dueHereAtMs(session, group)),
+    String(dueHereAtMs(session, home)),
     placeOf(session.createdAtMs, session.id),
     sessionDoc(session),
     session.end === undefined ? '' : JSON.stringify(session.end),

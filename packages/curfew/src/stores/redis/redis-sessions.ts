@@ -50,7 +50,7 @@ export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
         String(lastActivityAtMs),
         String(idleExpiresAtMs),
         context.teller.fact({ kind: 'active', service: 'sessions', sessionId, lastActivityAtMs, idleExpiresAtMs }),
-        context.teller.isForeign(sessionId) ? '1' : ''
+        context.teller.takeOverMs(sessionId)
       ])
       return { value: wordOf(reply) as 'touched' | 'ended' | 'unknown', durability }
     },

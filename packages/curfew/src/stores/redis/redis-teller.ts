@@ -12,8 +12,8 @@ export interface RedisTeller {
   /** The beginning of the fact about an artifact, up to its kind and id; empty for kinds that stay here. */
   artifact(kind: string, id: string): string
   artifactService(kind: string): ArtifactService | undefined
-  /** True for a session that another region is to end when its limit passes. */
-  isForeign(sessionId: SessionId): boolean
+  /** How long another region has to end this session of its own when a limit passes, in milliseconds; empty for one of ours. */
+  takeOverMs(sessionId: SessionId): string
 }
 
 export function createTeller(replication: Replication | undefined): RedisTeller {
@@ -32,6 +32,6 @@ export function createTeller(replication: Replication | undefined): RedisTeller 
       return service === undefined ? '' : `{"kind":"artifact","service":"${service}","artifact":${JSON.stringify({ kind, id }).slice(0, -1)}`
     },
     artifactService,
-    isForeign: (sessionId) => replication !== undefined && sessionId.charAt(4) !== replication.group
+    takeOverMs: (sessionId) => (replication === undefined || sessionId.charAt(4) === replication.group ? '' : String(replication.takeOverMs))
   }
 }

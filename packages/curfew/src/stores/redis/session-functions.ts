@@ -84,13 +84,13 @@ define('open_run', true, function(P, a)
 end)
 
 -- When the session is to be ended here: one of another region only after that had its time.
-local function due_here(s, idle, expires, is_foreign)
-  if not is_foreign then return least(idle, expires) end
+local function due_here(s, idle, expires, take_over)
+  if take_over == '' then return least(idle, expires) end
   local doc = cjson.decode(redis.call('HGET', s, 'd'))
-  return string.format('%.0f', tonumber(least(tonumber(idle) + math.ceil(doc.idleTimeoutMs * 0.25), expires)) + 60000)
+  return string.format('%.0f', tonumber(least(tonumber(idle) + math.ceil(doc.idleTimeoutMs * 0.25), expires)) + tonumber(take_over))
 end
 
--- touch P id lastActivity idleExpires fact isForeign -> touched | ended | unknown; the fact is told once in a quarter of the idle time
+-- touch P id lastActivity idleExpires fact takeOver (empty for a session of this region) -> touched | ended | unknown; the fact is told once in a quarter of the idle time
 define('touch', false, function(P, a)
   local s = P .. 's:' .. a[1]
   local state = redis.call('HMGET', s, 'a', 'i', 'x', 'e')
@@ -100,7 +100,7 @@ define('touch', false, function(P, a)
   local last = greatest(state[1], a[2])
   idle = greatest(state[2], idle)
   redis.call('HSET', s, 'a', last, 'i', idle)
-  redis.call('ZADD', P .. 'due', due_here(s, idle, state[3], a[5] == '1'), a[1])
+  redis.call('ZADD', P .. 'due', due_here(s, idle, state[3], a[5]), a[1])
   if a[4] and a[4] ~= '' then
     local doc = cjson.decode(redis.call('HGET', s, 'd'))
     local told = redis.call('HGET', s, 't') or doc.createdAtMs

@@ -106,13 +106,13 @@ function sessionRows(db: Database, { tally, replication }: FactWriteParts): Pick
       }
       if (before.session === undefined) {
         unguard.run(id)
-        insert.run(...sessionValues(session, replication?.group))
+        insert.run(...sessionValues(session, replication))
       }
       update.run(
         session.version,
         session.lastActivityAtMs,
         session.idleExpiresAtMs,
-        dueHereAtMs(session, replication?.group),
+        dueHereAtMs(session, replication),
         session.end === undefined ? null : JSON.stringify(session.end),
         keepUntilMs ?? null,
         ending === undefined ? null : JSON.stringify(ending),

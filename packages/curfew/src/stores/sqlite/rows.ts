@@ -1,7 +1,7 @@
 import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session, SessionEnd } from '../../core/session.ts'
-import { dueHereAtMs } from '../activity.ts'
+import { dueHereAtMs, type Home } from '../activity.ts'
 import type { Column } from './driver.ts'
 
 /** Columns of table `session`. What has a column is not repeated in `doc`. */
@@ -77,8 +77,8 @@ export function readEnd(doc: string): SessionEnd {
 export const insertSession = `INSERT INTO session (id, version, user_key, username, token_hash, persistent_token_hash, created_at_ms,
   last_activity_at_ms, idle_expires_at_ms, expires_at_ms, due_at_ms, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Values for {@link insertSession}. A session begins without an end. `group`: of a store that replicates. */
-export function sessionValues(session: Session, group: string | undefined): readonly Column[] {
+/** Values for {@link insertSession}. A session begins without an end. `home`: of a store that replicates. */
+export function sessionValues(session: Session, home: Home | undefined): readonly Column[] {
   return [
     session.id,
     session.version,
@@ -90,7 +90,7 @@ export function sessionValues(session: Session, group: string | undefined): read
     session.lastActivityAtMs,
     session.idleExpiresAtMs,
     session.expiresAtMs,
-    dueHereAtMs(session, group),
+    dueHereAtMs(session, home),
     sessionDoc(session)
   ]
 }

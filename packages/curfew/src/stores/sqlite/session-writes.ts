@@ -52,7 +52,7 @@ function factWrites(db: Database, { tally, capacity, teller }: SessionWriteParts
     openSession(session) {
       if (state.get(session.id) !== undefined) return 'exists'
       if (tally.liveSessions >= capacity) return 'full'
-      insert.run(...sessionValues(session, teller.group))
+      insert.run(...sessionValues(session, teller.home))
       tally.liveSessions += 1
       const { end: _, ...opened } = session
       teller.tell({ kind: 'opened', service: 'sessions', session: opened })
@@ -149,7 +149,7 @@ function touchWrites(db: Database, { teller }: SessionWriteParts): Pick<SessionH
       const next = joinActivity(before, { lastActivityAtMs, idleExpiresAtMs }, row.expires_at_ms)
       if (next.lastActivityAtMs === before.lastActivityAtMs && next.idleExpiresAtMs === before.idleExpiresAtMs) return 'touched'
       const limits = { id: sessionId, idleExpiresAtMs: next.idleExpiresAtMs, expiresAtMs: row.expires_at_ms, idleTimeoutMs: row.idle_timeout_ms }
-      move.run(next.lastActivityAtMs, next.idleExpiresAtMs, dueHereAtMs(limits, teller.group), sessionId)
+      move.run(next.lastActivityAtMs, next.idleExpiresAtMs, dueHereAtMs(limits, teller.home), sessionId)
       if (teller.isTold('sessions') && next.lastActivityAtMs - (row.told_at_ms ?? row.created_at_ms) >= row.idle_timeout_ms * toldShare) {
         told.run(next.lastActivityAtMs, sessionId)
         teller.tell({ kind: 'active', service: 'sessions', sessionId, ...next })

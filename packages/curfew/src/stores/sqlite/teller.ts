@@ -1,3 +1,4 @@
+import type { Home } from '../activity.ts'
 import type { Fact, Replication, ReplicatedService } from '../fact.ts'
 import { epochOf } from '../fact-log.ts'
 import { type Database, prepare } from './driver.ts'
@@ -6,6 +7,7 @@ import { type Database, prepare } from './driver.ts'
 export interface Teller {
   /** The group of this store; undefined where it does not replicate. */
   readonly group: string | undefined
+  readonly home: Home | undefined
   readonly artifacts: Replication['artifacts']
   isTold(service: ReplicatedService): boolean
   /** Nothing where the service of the fact does not replicate. */
@@ -15,12 +17,13 @@ export interface Teller {
 }
 
 export function openTeller(db: Database, replication: Replication | undefined): Teller {
-  if (replication === undefined) return { group: undefined, artifacts: {}, isTold: () => false, tell: () => undefined, next: () => 0 }
+  if (replication === undefined) return { group: undefined, home: undefined, artifacts: {}, isTold: () => false, tell: () => undefined, next: () => 0 }
   const insert = prepare(db, 'INSERT INTO fact (doc) VALUES (?)')
   const last = prepare<{ readonly seq: number }>(db, "SELECT seq FROM sqlite_sequence WHERE name = 'fact'")
   const isTold = (service: ReplicatedService): boolean => replication.services[service]
   return {
     group: replication.group,
+    home: replication,
     artifacts: replication.artifacts,
     isTold,
     tell(fact) {

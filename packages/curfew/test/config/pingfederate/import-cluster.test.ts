@@ -126,8 +126,7 @@ suite('Import of the cluster files of PingFederate', () => {
     for (const longer of ['IdpSessionRegistryMapImpl.expiry.mins', 'SpSessionRegistryMapImpl.expiry.mins'])
       assert.throws(
         () => imported({ 'size-limits.conf': { ...sizes, [longer]: '901' } }),
-        (error) =>
-          isCurfewError(error) && error.code === 'CURFEW_IMPORT_REFUSED' && /attr\.map \(900\).*\(901\)/.test(error.message)
+        (error) => isCurfewError(error) && error.code === 'CURFEW_IMPORT_REFUSED' && /attr\.map \(900\).*\(901\)/.test(error.message)
       )
   })
 
