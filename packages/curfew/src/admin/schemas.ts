@@ -95,17 +95,27 @@ export const runView = z.object({
   deliveries: z.array(deliveryView)
 })
 
+/** Most sessions of each group that one call ends; the rest is left for the next call. */
+export const endedPerCallMax = 1_000
+
 const unreached = z.array(z.string()).optional().describe('Groups that could not be asked: their sessions go on')
 
 export const endedView = z.object({
   ended: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
   already: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
   unknown: z.array(sessionIdSchema),
+  more: z.literal(true).optional().describe('There may be more sessions than one call ends: call again'),
   unreached
 })
 
 /** What a logout would do, without doing it. */
-export const dryRunView = z.object({ sessions: z.int(), users: z.array(z.string()), applications: z.record(z.string(), z.int()), unreached })
+export const dryRunView = z.object({
+  atMs,
+  sessions: z.int(),
+  users: z.int().describe('A user with sessions in several groups counts once in each'),
+  applications: z.record(z.string(), z.int()).describe('Sessions that each application takes part in'),
+  unreached
+})
 
 export const logoutRequest = z
   .strictObject({
@@ -114,6 +124,8 @@ export const logoutRequest = z
     app: z.string().optional().describe('Only sessions that this application takes part in'),
     reason: z.string().max(200).optional().describe('Note for the audit log'),
     endOfflineGrants: z.boolean().optional().describe('Offline grants end, too; else those survive whose clients say nothing else'),
+    beforeMs: atMs.optional().describe('Only sessions that were opened before; new sign-ins go on'),
+    max: z.int().min(1).max(endedPerCallMax).optional().describe(`Sessions of each group that this call ends; ${endedPerCallMax} where it is not said`),
     dryRun: z.boolean().optional()
   })
   .refine((body) => (body.user === undefined) !== (body.all !== true), { error: 'give either user or all' })

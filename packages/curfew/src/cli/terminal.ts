@@ -8,6 +8,9 @@ export interface Terminal {
   out(line: string): void
   /** A line for the person: progress, hints, errors. */
   note(line: string): void
+  /** Puts a line for the person in the place of the former one; an empty one takes it away. */
+  rewrite(line: string): void
+  readonly canRewrite: boolean
   style(style: Style, text: string): string
   readonly isInteractive: boolean
   readonly isQuiet: boolean
@@ -31,6 +34,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     out: (line) => void stdout.write(`${line}\n`),
     note: (line) => void (options.quiet || stderr.write(`${line}\n`)),
+    rewrite: (line) => void stderr.write(`\r\u001B[2K${line.slice(0, (stderr.columns ?? 80) - 1)}`),
+    canRewrite: !options.quiet && stderr.isTTY && environment['TERM'] !== 'dumb',
     style: (style, text) => (hasColour ? styleText(style, text, { validateStream: false }) : text),
     isInteractive: options.input && stdout.isTTY && process.stdin.isTTY,
     isQuiet: options.quiet,

@@ -4,7 +4,7 @@ import type { DeliveryId, RunId, SessionId } from '../core/ids.ts'
 import type { Participant } from '../core/participant.ts'
 import type { LogoutRun, RunEvent } from '../core/run.ts'
 import type { Actor, Session } from '../core/session.ts'
-import type { Everywhere, Found } from '../stores/everywhere.ts'
+import type { Everywhere, Found, LiveTally, TallyQuery } from '../stores/everywhere.ts'
 import type { Ack, SessionParticipant, SessionSummary, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
 
@@ -32,6 +32,7 @@ export interface SessionsThere {
   byUser(group: string, userKey: string): Promise<readonly Session[]>
   byAddress(group: string, address: string, attributes: readonly string[]): Promise<readonly Session[]>
   live(group: string, query: Parameters<Everywhere['live']>[0]): Promise<readonly SessionSummary[]>
+  tally(group: string, query: TallyQuery): Promise<LiveTally>
   end(group: string, request: EndRequest): Promise<EndSummary>
   readRun(group: string, runId: RunId): Promise<LogoutRun | undefined>
   apply(group: string, runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
@@ -50,7 +51,9 @@ const actor = z.strictObject({ kind: z.enum(['user', 'peer', 'admin', 'system'])
 const find = z.strictObject({ by: z.enum(['name', 'index']), peerId: z.string().max(256), value: z.string().max(4_096) })
 const byUser = z.strictObject({ userKey: z.string().max(512) })
 const byAddress = z.strictObject({ address: z.string().max(512), attributes: z.array(z.string().max(100)).max(10) })
-const live = z.strictObject({ username: z.string().max(512).optional(), peerId: z.string().max(256).optional(), max: z.int().min(1).max(1_000) })
+const tallied = z.strictObject({ username: z.string().max(512).optional(), peerId: z.string().max(256).optional(), beforeMs: atMs.optional() })
+const live = tallied.extend({ max: z.int().min(1).max(1_000) })
+const liveTally = z.strictObject({ sessions: z.int(), users: z.int(), applications: z.record(z.string(), z.int()) })
 const endRequest = z.strictObject({
   scope: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('session'), sessionId }),
@@ -89,12 +92,8 @@ export function serveSessions(links: Pick<GroupLinks, 'serve'>, here: SessionsHe
   links.serve('sessions.find', find, ({ by, peerId, value }) => foundIn(by === 'name' ? local.byName(peerId, value) : local.byIndex(peerId, value)), read)
   links.serve('sessions.byUser', byUser, ({ userKey }) => foundIn(local.byUser(userKey)), read)
   links.serve('sessions.byAddress', byAddress, ({ address, attributes }) => foundIn(local.byAddress(address, attributes)), read)
-  links.serve(
-    'sessions.live',
-    live,
-    ({ username, peerId, max }) => foundIn(local.live({ max, ...(username === undefined ? {} : { username }), ...(peerId === undefined ? {} : { peerId }) })),
-    read
-  )
+  links.serve('sessions.live', live, ({ max, ...query }) => foundIn(local.live({ max, ...queried(query) })), read)
+  links.serve('sessions.tally', tallied, async (query) => (await foundIn(local.tally(queried(query))))[0] ?? { sessions: 0, users: 0, applications: {} }, read)
   links.serve('sessions.end', endRequest, (body) => here.endSessions(body as EndRequest))
   links.serve('sessions.touch', z.strictObject({ sessionId, lastActivityAtMs: atMs, idleExpiresAtMs: atMs }), (body) =>
     store.touch(body.sessionId, body.lastActivityAtMs, body.idleExpiresAtMs)
@@ -108,12 +107,17 @@ export function serveSessions(links: Pick<GroupLinks, 'serve'>, here: SessionsHe
   links.serve('runs.retry', z.strictObject({ runId, deliveryId, by: actor }), async (body) => (await here.retry(body.runId, body.deliveryId, body.by)) ?? null)
 }
 
+/** The query without what it leaves open. */
+function queried({ username, peerId, beforeMs }: z.output<typeof tallied>): TallyQuery {
+  return { ...(username === undefined ? {} : { username }), ...(peerId === undefined ? {} : { peerId }), ...(beforeMs === undefined ? {} : { beforeMs }) }
+}
+
 async function readHere(store: SessionsHere['store'], id: SessionId): Promise<ReadSession | null> {
   const found = await store.getSession(id)
   return found === undefined ? null : { session: found, participants: await store.getParticipants(id) }
 }
 
-/** Ends may plan many sessions; the others are one look-up. */
+/** Ends may plan many sessions, and a tally looks at all; the others are one look-up. */
 const endMs = 20_000
 
 /** Works with the sessions and runs of other groups. Every call throws what {@link GroupLinks.call} throws. */
@@ -127,6 +131,7 @@ export function createSessionsThere(links: Pick<GroupLinks, 'call'>): SessionsTh
     byUser: (group, userKey) => links.call(group, 'sessions.byUser', { userKey }, { answer: z.array(session) }),
     byAddress: (group, address, attributes) => links.call(group, 'sessions.byAddress', { address, attributes }, { answer: z.array(session) }),
     live: (group, query) => links.call(group, 'sessions.live', query, { answer: z.array(summary) }),
+    tally: (group, query) => links.call(group, 'sessions.tally', query, { answer: liveTally, timeoutMs: endMs }),
     end: (group, request) => links.call(group, 'sessions.end', request, { answer: endSummary, timeoutMs: endMs }),
     readRun: async (group, id) => (await links.call(group, 'runs.read', { runId: id }, { answer: run.nullable() })) ?? undefined,
     apply: async (group, id, event) => (await links.call(group, 'runs.apply', { runId: id, event }, { answer: run.nullable() })) ?? undefined,

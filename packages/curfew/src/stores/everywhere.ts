@@ -24,12 +24,27 @@ export interface Everywhere {
   byAddress(address: string, attributes: readonly string[]): Promise<Found<Session>>
   /** Live sessions, at most `max` of each group. */
   live(query: LiveQuery): Promise<Found<SessionSummary>>
+  /** How many live sessions there are, in one entry for each group. Every one is looked at, page by page. */
+  tally(query: TallyQuery): Promise<Found<LiveTally>>
 }
 
-export interface LiveQuery {
+export interface TallyQuery {
   readonly username?: string
   readonly peerId?: PeerId
+  /** Only sessions that were opened before. */
+  readonly beforeMs?: number
+}
+
+export interface LiveQuery extends TallyQuery {
   readonly max: number
+}
+
+/** Live sessions of one group. */
+export interface LiveTally {
+  readonly sessions: number
+  readonly users: number
+  /** Sessions that each application takes part in. */
+  readonly applications: Readonly<Record<PeerId, number>>
 }
 
 /** What one store has. */
@@ -43,10 +58,16 @@ export function inStore(store: Pick<Store, 'findByUser' | 'findByNameId' | 'find
       return all(one === undefined ? [] : [one])
     },
     byAddress: async (address, attributes) => {
-      const found = await liveSessions(store, { max: Number.MAX_SAFE_INTEGER }, nowMs())
-      return all(found.map(({ session }) => session).filter((session) => hasAddress(session, address, attributes)))
+      const found: Session[] = []
+      for await (const { session } of liveSessions(store, {}, nowMs())) if (hasAddress(session, address, attributes)) found.push(session)
+      return all(found)
     },
-    live: async (query) => all(await liveSessions(store, query, nowMs()))
+    live: async ({ max, ...query }) => {
+      const found: SessionSummary[] = []
+      for await (const summary of liveSessions(store, query, nowMs())) if (found.push(summary) >= max) break
+      return all(found)
+    },
+    tally: async (query) => all([await tallyOf(liveSessions(store, query, nowMs()))])
   }
 }
 
@@ -54,21 +75,37 @@ function hasAddress({ attributes: known, username }: Session, address: string, a
   return [username, ...attributes.flatMap((name) => known[name] ?? [])].some((value) => value.toLowerCase() === address)
 }
 
-/** Page by page, until there are enough. */
-async function liveSessions(store: Pick<Store, 'listSessions'>, { username, peerId, max }: LiveQuery, nowMs: number): Promise<readonly SessionSummary[]> {
-  const found: SessionSummary[] = []
+/** Page by page, for as long as somebody wants more. */
+async function* liveSessions(
+  store: Pick<Store, 'listSessions'>,
+  { username, peerId, beforeMs = Number.POSITIVE_INFINITY }: TallyQuery,
+  nowMs: number
+): AsyncGenerator<SessionSummary> {
   let cursor: string | undefined
   do {
     const page = await store.listSessions({
       nowMs,
       state: 'live',
-      limit: Math.min(max, 500),
+      limit: pageSize,
       ...(username === undefined ? {} : { username }),
       ...(peerId === undefined ? {} : { peerId }),
       ...(cursor === undefined ? {} : { cursor })
     })
-    found.push(...page.items)
+    for (const summary of page.items) if (summary.session.createdAtMs < beforeMs) yield summary
     cursor = page.nextCursor
-  } while (cursor !== undefined && found.length < max)
-  return found.slice(0, max)
+  } while (cursor !== undefined)
 }
+
+async function tallyOf(sessions: AsyncIterable<SessionSummary>): Promise<LiveTally> {
+  const users = new Set<string>()
+  const applications: Record<PeerId, number> = {}
+  let count = 0
+  for await (const { session, participants } of sessions) {
+    count += 1
+    users.add(session.username)
+    for (const peerId of new Set(participants.map((participant) => participant.peerId))) applications[peerId] = (applications[peerId] ?? 0) + 1
+  }
+  return { sessions: count, users: users.size, applications }
+}
+
+const pageSize = 500

@@ -124,8 +124,26 @@ suite('logout over the admin API', () => {
     await kit.signIn(['payroll', 'legacy'])
     await kit.signIn(['payroll'], { username: 'ben', userKey: 'local:ben' })
     const answer = await ask(app, 'POST', '/v1/logout', { body: { all: true, app: 'payroll', dryRun: true } })
-    assert.deepEqual(answer.json(), { sessions: 2, users: ['ben', 'ana'], applications: { payroll: 2, legacy: 1 } })
+    assert.deepEqual(answer.json(), { atMs: kit.clock.nowMs(), sessions: 2, users: 2, applications: { payroll: 2, legacy: 1 } })
     assert.equal(await kit.store.countLiveSessions(), 2)
+  })
+
+  test('says when there are more sessions than one call ends, and leaves those that were opened since', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    for (let i = 0; i < 5; i++) await kit.signIn(['payroll'], { userKey: `local:u${i}`, username: `u${i}` })
+    const beforeMs = kit.clock.nowMs() + 1
+    await kit.clock.advance(10)
+    const late = await kit.signIn(['payroll'])
+    const counts: number[] = []
+    for (;;) {
+      const part = (await ask(app, 'POST', '/v1/logout', { body: { all: true, beforeMs, max: 2 } })).json<{ ended: unknown[]; more?: true }>()
+      counts.push(part.ended.length)
+      if (part.more !== true) break
+    }
+    assert.deepEqual(counts, [2, 2, 1])
+    assert.equal((await kit.store.getSession(late.id))?.end, undefined)
+    assert.equal(await kit.store.countLiveSessions(), 1)
   })
 
   test('ends every session of a user and of nobody else', async () => {

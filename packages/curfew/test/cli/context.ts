@@ -8,6 +8,8 @@ export function contextOf(options: Partial<GlobalOptions> = {}): { readonly cont
     out: (line: string) => void lines.push(line),
     note: (line: string) => void notes.push(line),
     style: (_: string, text: string) => text,
+    rewrite: () => undefined,
+    canRewrite: false,
     isInteractive: false,
     isQuiet: false,
     columns: 80

@@ -20,6 +20,8 @@ async function print(input: string, options: { readonly json?: boolean; readonly
       out: (line) => void lines.push(line),
       note: (line) => void lines.push(line),
       style: (_, text) => text,
+      rewrite: () => undefined,
+      canRewrite: false,
       isInteractive: false,
       isQuiet: false,
       columns: 100

@@ -9,7 +9,16 @@ import type { Terminal } from '../../src/cli/terminal.ts'
 import { changeLines } from '../../src/cli/watch-text.ts'
 import { errorLines, renderError } from '../../src/errors/render.ts'
 
-const plain: Terminal = { out: () => undefined, note: () => undefined, style: (_, text) => text, isInteractive: false, isQuiet: false, columns: 100 }
+const plain: Terminal = {
+  out: () => undefined,
+  note: () => undefined,
+  style: (_, text) => text,
+  rewrite: () => undefined,
+  canRewrite: false,
+  isInteractive: false,
+  isQuiet: false,
+  columns: 100
+}
 const startMs = Date.UTC(2026, 10, 24, 10, 4, 11, 201)
 
 function delivery(peer: string, more: Partial<DeliveryView> = {}): DeliveryView {

@@ -1,7 +1,10 @@
-import type { DryRunView, EndedView } from '../../admin/schemas.ts'
+import type { DryRunView } from '../../admin/schemas.ts'
+import { endInBatches } from '../bulk-logout.ts'
 import { type CommandContext, connect, printJson } from '../context.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { aligned } from '../table.ts'
+import { watchBulk } from '../watch-bulk.ts'
 import { watchRun, watchRuns } from '../watch-run.ts'
 
 export interface LogoutOptions {
@@ -17,6 +20,8 @@ export interface LogoutOptions {
 
 /** More sessions than this are asked about first. */
 const askAbove = 1
+/** More runs than this are not watched one by one. */
+const oneByOneMax = 20
 
 /** `curfew logout --user <name>`, `curfew logout --all --app <id> --dry-run` */
 export async function logout(context: CommandContext, options: LogoutOptions): Promise<ExitCode> {
@@ -36,17 +41,29 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const mustAsk = options.all === true || preview.sessions > askAbove
   if (mustAsk && !(await confirm(context, `${countOf(preview)} will end.`, options.yes === true))) return exitCode.needsInput
   const more = { ...(options.reason === undefined ? {} : { reason: options.reason }), ...(options.endOffline === true ? { endOfflineGrants: true } : {}) }
-  const result = (await client.logout({ ...scope, ...more })) as EndedView
-  const isAll = sayUnreached(context, result.unreached)
+  const stop = new AbortController()
+  const onStop = (): void => stop.abort()
+  process.once('SIGINT', onStop)
+  const body = { ...scope, ...more, beforeMs: preview.atMs + 1 }
+  const { isStopped, ...result } = await endInBatches(context, client, body, { expected: preview.sessions, stop: stop.signal })
+  process.removeListener('SIGINT', onStop)
+  if (isStopped) terminal.note('Stopped. The sessions that are left go on; the same command ends them.')
+  const isAll = sayUnreached(context, result.unreached) && !isStopped
   const [first, ...others] = result.ended
   if (options.watch === true && first !== undefined) {
     const runs = result.ended.map(({ run }) => run)
-    const watched = await (others.length === 0 ? watchRun(context, client, first.run) : watchRuns(context, client, runs))
+    const watched = await (others.length === 0
+      ? watchRun(context, client, first.run)
+      : runs.length > oneByOneMax
+        ? watchBulk(context, client, runs, preview.atMs)
+        : watchRuns(context, client, runs))
     return isAll || watched !== exitCode.done ? watched : exitCode.partial
   }
   const done = isAll ? exitCode.done : exitCode.partial
   if (printJson(context, result)) return done
-  terminal.out(`${result.ended.length} ${result.ended.length === 1 ? 'session has' : 'sessions have'} ended. The applications are being told.`)
+  terminal.out(
+    `${result.ended.length.toLocaleString('en')} ${result.ended.length === 1 ? 'session has' : 'sessions have'} ended. The applications are being told.`
+  )
   for (const { run } of result.ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
   return done
 }
@@ -59,7 +76,7 @@ function sayUnreached({ terminal }: CommandContext, groups: readonly string[] = 
 
 /** `1 session of 1 user`. */
 function countOf({ sessions, users }: DryRunView): string {
-  return `${sessions} ${sessions === 1 ? 'session' : 'sessions'} of ${users.length} ${users.length === 1 ? 'user' : 'users'}`
+  return `${sessions.toLocaleString('en')} ${sessions === 1 ? 'session' : 'sessions'} of ${users.toLocaleString('en')} ${users === 1 ? 'user' : 'users'}`
 }
 
 function showPreview(context: CommandContext, preview: DryRunView): ExitCode {
@@ -67,6 +84,7 @@ function showPreview(context: CommandContext, preview: DryRunView): ExitCode {
   if (printJson(context, preview)) return done
   const { terminal } = context
   terminal.out(`Would end ${countOf(preview)}. Nothing was done.`)
-  for (const [app, count] of Object.entries(preview.applications)) terminal.out(`  ${app}  ${count} would be told`)
+  const applications = Object.entries(preview.applications).toSorted(([a], [b]) => a.localeCompare(b))
+  for (const line of aligned(applications.map(([app, count]) => [app, `${count.toLocaleString('en')} would be told`]))) terminal.out(line)
   return done
 }
