@@ -40,11 +40,14 @@ function addServerCommands(program: Command, on: On): void {
     example(
       program.command('demo').description('An authority, an identity provider upstream and nine applications on this machine'),
       'curfew demo',
-      'curfew demo --once'
+      'curfew demo --once',
+      'curfew demo --regions 2 --nodes 4'
     )
       .option('--port <port>', 'first port', wholeNumber(1, 65_516), 4600)
       .option('--open', 'open the browser')
       .option('--hosts-line', 'print the hosts-file line for browsers that do not know *.localhost')
+      .option('--regions <count>', 'regions that tell each other, each with a server of its own (needs redis-server or valkey-server)', wholeNumber(1, 4))
+      .option('--nodes <count>', 'processes of the authority, over all regions', wholeNumber(1, 32))
       .option('--once', 'check the whole journey and stop'),
     async (context, parsed) => (await import('./commands/demo.ts')).demo(context, parsed.opts())
   )

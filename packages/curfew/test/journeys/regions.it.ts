@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer, type Server as TcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -10,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DemoApplications } from '../../../../demo/start.ts'
 import type { RunView, SessionView } from '../../src/admin/schemas.ts'
+import { Cable } from '../../src/cli/cable.ts'
 import { type Page, PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { bucketTags } from '../../src/stores/redis/slots.ts'
 import { openDatabase, prepare } from '../../src/stores/sqlite/driver.ts'
@@ -29,50 +29,6 @@ interface Region {
   /** What it has logged. */
   said(): string
   process: ChildProcess
-}
-
-/** A TCP proxy that can be cut: then whoever is connected is cut off, and nobody gets through. */
-class Cable {
-  readonly #sockets = new Set<Socket>()
-  readonly #server: TcpServer
-  isCut = false
-
-  constructor(port: () => number) {
-    this.#server = createServer((socket) => {
-      if (this.isCut) return void socket.destroy()
-      const upstream = connect(port(), '127.0.0.1')
-      for (const end of [socket, upstream]) {
-        this.#sockets.add(end)
-        end.on('close', () => {
-          this.#sockets.delete(end)
-          socket.destroy()
-          upstream.destroy()
-        })
-        end.on('error', () => end.destroy())
-      }
-      socket.pipe(upstream).pipe(socket)
-    })
-  }
-
-  async listen(port: number): Promise<void> {
-    this.#server.listen(port, '127.0.0.1')
-    await once(this.#server, 'listening')
-  }
-
-  cut(): void {
-    this.isCut = true
-    this.drop()
-  }
-
-  /** Ends every connection; new ones are made at once. */
-  drop(): void {
-    for (const socket of this.#sockets) socket.destroy()
-  }
-
-  close(): void {
-    this.cut()
-    this.#server.close()
-  }
 }
 
 /** Two regions behind one address that leads to one of them. */
@@ -290,7 +246,7 @@ function regionsOn(kind: StoreKind, base: number): void {
       assert.equal((await world.sessions(0, 'live')).length, 2)
       assert.equal((await world.sessions(1, 'live')).length, 2)
       assert.notDeepEqual(await world.revoked(0), await world.revoked(1))
-      for (const cable of world.cables) cable.isCut = false
+      for (const cable of world.cables) cable.heal()
       await until(async () => (await world.sessions(0, 'live')).length === 1 && (await world.sessions(1, 'live')).length === 1, 20_000)
       await until(async () => (await world.revoked(0)).length === before.length + 2 && (await world.revoked(1)).length === before.length + 2, 20_000)
       assert.deepEqual(await world.revoked(0), await world.revoked(1))

@@ -1,35 +1,33 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CurfewError } from '@curfew/codecs'
 import { stringify } from 'yaml'
 import { createLogger } from '../../platform/logger.ts'
-import { createSelfSigned } from '../../platform/certificate.ts'
-import { systemClock } from '../../platform/clock.ts'
-import { systemRandom } from '../../platform/random.ts'
 import { loadConfig } from '../../config/load.ts'
 import { compose, type Composition } from '../compose.ts'
 import { type CommandContext, demoFolder } from '../context.ts'
 import { campusUrl, campusUser, prepareCampus, startCampus } from '../demo-campus.ts'
 import { demoCheck } from '../demo-check.ts'
-import { loadDemo } from '../demo-applications.ts'
-import { demoMetadata, listenAt, logoutPaths } from '../demo-metadata.ts'
+import { demoSettings, prepareDemo, type RunningApplications, startApplications } from '../demo-installation.ts'
+import { demoMetadata, listenAt } from '../demo-metadata.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { version } from '../version.ts'
-import { writeInstallation } from './init.ts'
 
 export interface DemoOptions {
   readonly port?: number
   readonly open?: boolean
   readonly hostsLine?: boolean
   readonly once?: boolean
+  /** With either of them, several nodes on real servers: {@link demoCluster}. */
+  readonly regions?: number
+  readonly nodes?: number
 }
 
 interface RunningDemo {
   readonly server: Composition
   /** The identity provider upstream. */
   readonly campus: Composition
-  readonly applications: Awaited<ReturnType<Awaited<ReturnType<typeof loadDemo>>['startDemoApplications']>>
+  readonly applications: RunningApplications
   readonly baseUrl: string
   readonly adminUrl: string
   readonly campusUrl: string
@@ -45,6 +43,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     return exitCode.done
   }
   const port = options.port ?? 4600
+  if (options.regions !== undefined || options.nodes !== undefined) return (await import('./demo-cluster.ts')).demoCluster(context, { ...options, port })
   const running = await startDemo(context, port)
   printDemo(context, running)
   if (options.once === true) {
@@ -79,23 +78,9 @@ async function startDemo(context: CommandContext, port: number): Promise<Running
   const folder = resolve(demoFolder)
   const baseUrl = `http://curfew.localhost:${port}`
   const campusAt = { folder: join(folder, 'campus'), port: port + 2, adminPort: port + 3 }
-  const answers = { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' }
-  const [campusMetadata] = await Promise.all([
-    prepareCampus(campusAt.folder, campusAt.port),
-    existsSync(join(folder, 'keys')) ? undefined : writeInstallation(folder, answers)
-  ])
-  mkdirSync(join(folder, 'peers'), { recursive: true })
+  const [campusMetadata] = await Promise.all([prepareCampus(campusAt.folder, campusAt.port), prepareDemo(folder, baseUrl)])
   writeFileSync(join(folder, 'peers/campus.xml'), campusMetadata)
-  const { startDemoApplications } = await loadDemo()
-  const metadata = demoMetadata(folder, baseUrl)
-  const applications = await startDemoApplications({
-    basePort: port + 10,
-    identityProviderMetadata: metadata,
-    pingOneMetadata: demoMetadata(folder, baseUrl, logoutPaths.pingOne),
-    issuer: baseUrl,
-    credentials: (id) => credentials(folder, id),
-    clientSecret: (id) => clientSecret(folder, id)
-  }).catch(explainTaken)
+  const applications = await startApplications(folder, baseUrl, port + 10)
   const config = join(folder, 'curfew.yaml')
   const previous = existsSync(config) ? readFileSync(config) : undefined
   try {
@@ -104,7 +89,7 @@ async function startDemo(context: CommandContext, port: number): Promise<Running
     if (!result.ok) throw new Error(`the demo made a configuration that can not be used: ${JSON.stringify(result.findings)}`)
     const logger = createLogger({ level: context.options.verbose === true ? 'debug' : 'silent' })
     const server = await compose(result.loaded, logger)
-    const hub = { baseUrl, metadata }
+    const hub = { baseUrl, metadata: demoMetadata(folder, baseUrl) }
     const [, campus] = await allOrNone([
       server.start().then(() => server),
       startCampus({ ...campusAt, hosts: applications.hosts, hub, environment: context.environment, logger })
@@ -129,42 +114,14 @@ async function allOrNone(starting: readonly [Promise<Composition>, Promise<Compo
   }
 }
 
-/** @throws CURFEW_CLI_ADDRESS_IN_USE for what the system says about a port */
-function explainTaken(cause: unknown): never {
-  const { code, address, port } = cause as { readonly code?: string; readonly address?: string; readonly port?: number }
-  if (code === undefined || port === undefined) throw cause
-  throw new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address: `${address ?? ''}:${port}`, why: code }, { cause })
-}
-
-async function credentials(folder: string, id: string): Promise<{ readonly keyPem: string; readonly certificatePem: string }> {
-  const at = (name: string): string => join(folder, 'keys', `${id}.${name}.pem`)
-  if (!existsSync(at('key'))) {
-    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: systemClock.nowMs(), days: 3_650 }, systemRandom)
-    writeFileSync(at('key'), pair.keyPem, { mode: 0o600 })
-    writeFileSync(at('crt'), pair.certificatePem, { mode: 0o600 })
-  }
-  return { keyPem: readFileSync(at('key'), 'utf8'), certificatePem: readFileSync(at('crt'), 'utf8') }
-}
-
-function clientSecret(folder: string, id: string): string {
-  const file = join(folder, 'keys', `${id}.client-secret`)
-  if (!existsSync(file)) writeFileSync(file, Buffer.from(systemRandom.bytes(32)).toString('base64url'), { mode: 0o600 })
-  return readFileSync(file, 'utf8')
-}
-
-type DemoApplication = RunningDemo['applications']['applications'][number]
-
-function writeDemoConfig(folder: string, port: number, { applications, board, hosts }: RunningDemo['applications']): void {
-  for (const { id, connection } of applications) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
+function writeDemoConfig(folder: string, port: number, running: RunningApplications): void {
+  const { board, hosts } = running
+  const { connections, ...settings } = demoSettings(running)
   const config = {
     server: { baseUrl: `http://curfew.localhost:${port}`, listen: listenAt(hosts, port) },
     admin: { listen: [`127.0.0.1:${port + 1}`], tokenFile: '../demo.token' },
-    saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
-    sessions: { secretFile: 'keys/session.secret', persistent: true },
-    signOn: { users: 'users.yaml' },
-    outbound: { allowPrivate: ['127.0.0.0/8', '::1/128'] },
-    brand: { organisation: 'Curfew demo' },
-    connections: [...applications.map(connectionOf), gatewayConnection(board)],
+    ...settings,
+    connections: [...connections, gatewayConnection(board)],
     identityProviders: [
       { id: 'campus', name: 'Campus', protocol: 'saml', metadata: { file: 'peers/campus.xml' }, username: 'uid', attributes: { mail: 'mail' } }
     ],
@@ -191,23 +148,6 @@ function gatewayConnection({ id, name, url, redirectUris }: RunningDemo['applica
     clientSecret: `\${file:keys/${id}.client-secret}`,
     sessionRevocation: true,
     logout: { modes: [], pingAccessLogoutCapable: true }
-  }
-}
-
-function connectionOf({ id, name, url, connection }: DemoApplication): object {
-  const shown = { id, name, homeUrl: `${url}/` }
-  if (connection.protocol === 'oidc') {
-    const { clientSecret: _secret, ...settings } = connection
-    return { ...shown, ...settings, clientSecret: `\${file:keys/${id}.client-secret}` }
-  }
-  if (connection.protocol === 'opentoken') return { ...shown, ...connection, password: `\${file:keys/${id}.client-secret}` }
-  return {
-    ...shown,
-    protocol: 'saml',
-    metadata: { file: `peers/${id}.xml` },
-    nameId: { format: 'persistent' },
-    attributes: { mail: 'mail' },
-    ...(id === 'payroll' ? { frames: true } : {})
   }
 }
 
