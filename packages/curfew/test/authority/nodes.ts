@@ -10,6 +10,7 @@ import { openNodeStores } from '../support/node-stores.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { joinNodeStores } from './joined-nodes.ts'
 import type { KitOptions } from './kit.ts'
+import { storeSeen } from './store-seen.ts'
 import { type AuthorityNode, createNode, type Surroundings } from './node.ts'
 
 /** The nodes of one authority, as if they were one. */
@@ -62,7 +63,10 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   const parts = opened.move()
   const dispose = { [Symbol.asyncDispose]: () => parts.disposeAsync() }
   if (nodes.length === 1) return { ...first, store: first.ctx.store, ...dispose }
-  const store = storeOf(nodes, joined.settle)
+  const store = storeSeen(
+    nodes.map(({ ctx }) => ctx.store),
+    { groups: stores.groups, settle: joined.settle }
+  )
   return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app: balanced(nodes, joined.settle), ...dispose }
 }
 
@@ -117,22 +121,4 @@ function balanced(nodes: readonly AuthorityNode[], settle: () => Promise<void>):
     server: front
   }
   return new Proxy(first.app, { get: (app, name) => Reflect.get(own, name) ?? Reflect.get(app, name, app) })
-}
-
-/** The store as a test sees it: what nodes have told each other is there, and what a test puts in its place is so for all. */
-function storeOf(nodes: readonly AuthorityNode[], settle: () => Promise<void>): Store {
-  const stores = nodes.map(({ ctx }) => ctx.store)
-  const [first] = stores
-  if (first === undefined) throw new Error('there is no node')
-  return new Proxy(first, {
-    get(store, name) {
-      const value: unknown = Reflect.get(store, name, store)
-      if (typeof value !== 'function') return value
-      return async (...args: unknown[]) => {
-        await settle()
-        return (value as (...args: unknown[]) => unknown).apply(store, args)
-      }
-    },
-    set: (_store, name, value) => stores.every((store) => Reflect.set(store, name, value))
-  })
 }

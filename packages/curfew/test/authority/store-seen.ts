@@ -1,0 +1,48 @@
+import type { ClusterMode } from '../../src/config/groups.ts'
+import type { Store } from '../../src/stores/store.ts'
+
+export interface Seen {
+  readonly groups: ClusterMode
+  /** Lets the groups tell each other what is new. */
+  readonly settle: () => Promise<void>
+}
+
+/**
+ * The stores of all nodes as a test sees them, which does not know how many there are: what nodes tell each other has been
+ * told, what subclusters keep to themselves is listed together, and what a test puts in the place of a call is so for all.
+ */
+export function storeSeen(stores: readonly Store[], { groups, settle }: Seen): Store {
+  const [first] = stores
+  if (first === undefined) throw new Error('there is no store')
+  const together: Partial<Store> = groups === 'subclusters' ? listedTogether(stores) : {}
+  return new Proxy(first, {
+    get(store, name) {
+      const value: unknown = Reflect.get(together, name) ?? Reflect.get(store, name, store)
+      if (typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        await settle()
+        return (value as (...args: unknown[]) => unknown).apply(store, args)
+      }
+    },
+    set: (_store, name, value) => stores.every((store) => Reflect.set(store, name, value))
+  })
+}
+
+function listedTogether(stores: readonly Store[]): Partial<Store> {
+  const each = async <T>(ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> => (await Promise.all(stores.map(ask))).flat()
+  return {
+    findByUser: async (userKey) => (await each((store) => store.findByUser(userKey))).sort((a, b) => a.createdAtMs - b.createdAtMs),
+    async listSessions(query) {
+      const items = await each(async (store) => (await store.listSessions(query)).items)
+      return { items: items.sort((a, b) => b.session.createdAtMs - a.session.createdAtMs).slice(0, query.limit) }
+    },
+    async listRuns(query) {
+      const items = await each(async (store) => (await store.listRuns(query)).items)
+      return { items: items.sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, query.limit) }
+    },
+    countLiveSessions: async () => (await Promise.all(stores.map((store) => store.countLiveSessions()))).reduce((sum, count) => sum + count, 0),
+    listAudit: async (query) => (await each((store) => store.listAudit(query))).sort((a, b) => a.atMs - b.atMs),
+    artifactsOf: (sessionId, kind, nowMs, max) => each((store) => store.artifactsOf(sessionId, kind, nowMs, max)),
+    artifactsOfGrant: (grantId, kind, nowMs, max) => each((store) => store.artifactsOfGrant(grantId, kind, nowMs, max))
+  }
+}
