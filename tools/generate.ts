@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { attackClasses } from '../attacks/classes/index.ts'
+import { indexPage } from '../attacks/index-page.ts'
 import { buildProgram } from '../packages/curfew/src/cli/main.ts'
 import { presetNames, presets } from '../packages/curfew/src/config/presets.ts'
 import { configJsonSchema } from '../packages/curfew/src/config/schema.ts'
@@ -119,7 +121,8 @@ const files: readonly (readonly [string, string])[] = [
   ['schema/config.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
   ['docs/reference/config.md', configReference(schema as JsonSchema)],
   ['docs/reference/cli.md', cliReference()],
-  ['docs/reference/presets.md', presetReference()]
+  ['docs/reference/presets.md', presetReference()],
+  ['attacks/README.md', indexPage(attackClasses, (path) => readFileSync(join(root, path), 'utf8'))]
 ]
 
 const isCheck = process.argv.includes('--check')

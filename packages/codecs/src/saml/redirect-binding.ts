@@ -25,10 +25,15 @@ export interface RedirectMessage {
  */
 export async function encodeRedirect(url: string, message: RedirectMessage, key: SigningKey): Promise<string> {
   const packed = deflateRawSync(message.xml, { windowBits: 10, memLevel: 4, chunkSize: 1024 }).toString('base64')
-  const relay = message.relayState === undefined ? '' : `&RelayState=${encodeURIComponent(message.relayState)}`
+  const relay = message.relayState === undefined ? '' : `&RelayState=${escaped(message.relayState)}`
   const octets = `${message.parameter}=${encodeURIComponent(packed)}${relay}&SigAlg=${encodeURIComponent(signatureUri(key.algorithm))}`
   const signature = await signBytes(octets, key)
   return `${url}${url.includes('?') ? '&' : '?'}${octets}&Signature=${encodeURIComponent(signature.toString('base64'))}`
+}
+
+/** An apostrophe too: a browser would encode it on its way, and the signature is over the octets. @see URL Standard, special-query percent-encode set */
+function escaped(value: string): string {
+  return encodeURIComponent(value).replaceAll("'", '%27')
 }
 
 /**

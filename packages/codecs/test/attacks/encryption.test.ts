@@ -177,6 +177,34 @@ suite('Padding oracle: nothing tells why something could not be decrypted', () =
     for (const [name, inner] of Object.entries(failures)) if (!name.startsWith('CBC')) assert.equal(seen(inner, false), expected, name)
   })
 
+  test('an EncryptedID that can not be read says no more, whatever was wrong with it', () => {
+    const plain = '<NameID xmlns="urn:oasis:names:tc:SAML:2.0:assertion">ana</NameID>'
+    const answers = Object.entries({
+      'a key for somebody else': { plain, to: strangerPair.publicKey },
+      'a changed key': { plain, keyOctets: flip(-1) },
+      'a changed tag': { plain, octets: flip(-1) },
+      'a changed text': { plain, octets: flip(20) },
+      'no XML': { plain: 'ana' },
+      'another element': { plain: signedAssertionHere },
+      'CBC with a padding of 0': { plain, cipher: 'aes-128-cbc', padding: (p: Buffer) => lastOctet(padded(p), 0) },
+      'CBC with a changed last block': { plain, cipher: 'aes-128-cbc', octets: flip(-1) }
+    } as const).map(([name, parts]) => {
+      const { tail, ...rest } = serialiseLogoutRequest(logoutRequest)
+      const request = signEnvelopedSync(
+        { ...rest, tail: tail.replace(/<saml:NameID.*<\/saml:NameID>/, canonical(wrapped('EncryptedID', parts))) },
+        partnerKey.signing
+      )
+      try {
+        verifyLogoutRequest(posted(request), cbcPeer)
+        return `${name}: accepted`
+      } catch (error) {
+        if (error instanceof CurfewError) return `${error.code} ${error.message} ${JSON.stringify(error.context)} ${String(error.cause)}`
+        throw error
+      }
+    })
+    assert.deepEqual([...new Set(answers)], [expected.replaceAll('EncryptedAssertion', 'EncryptedID')])
+  })
+
   test('all 256 last octets of a CBC text give one answer', () => {
     const answers = new Set<string>()
     for (let octet = 0; octet < 256; octet++) {

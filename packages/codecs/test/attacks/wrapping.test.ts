@@ -21,12 +21,18 @@ function accepted(xml: string): string {
 
 suite('Signature wrapping of Response', () => {
   const whole = responseXml()
+  const signedWhole = responseXml(bare, true)
+  const wholeSignature = /<ds:Signature .*?<\/ds:Signature>/.exec(signedWhole)?.[0] ?? ''
+  const bareWhole = signedWhole.replace(wholeSignature, '')
+  const forgedResponse = responseXml(evilAssertion).replace('ID="_answer1"', 'ID="_evilanswer"')
   const permutations: Readonly<Record<string, string>> = {
-    '1 the signed Response inside the signature of a forged one': responseXml(undefined, true).replace(
-      '</ds:Signature>',
-      `<ds:Object>${responseXml(undefined, true)}</ds:Object></ds:Signature>`
+    '1 the signed Response in an Object of its signature in a forged one': forgedResponse.replace(
+      '</saml:Issuer>',
+      `</saml:Issuer>${wholeSignature.replace('</ds:Signature>', `<ds:Object>${bareWhole}</ds:Object></ds:Signature>`)}`
     ),
-    '2 a forged Response before the signed one': whole.replace('<saml:Assertion', `${responseXml(evilAssertion)}<saml:Assertion`),
+    '2 the signed Response beside its signature in a forged one': forgedResponse
+      .replace('</saml:Issuer>', `</saml:Issuer>${wholeSignature}`)
+      .replace('</samlp:Response>', `${bareWhole}</samlp:Response>`),
     '3 a forged assertion before the signed one': responseXml(evilAssertion + signedAssertion),
     '4 the signed assertion inside a forged one': responseXml(inside(evilAssertion, '</saml:Assertion>', signedAssertion)),
     '5 a forged assertion that carries the signature, the signed one behind': responseXml(

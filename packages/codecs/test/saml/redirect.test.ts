@@ -138,3 +138,27 @@ suite('HTTP Redirect: what is refused', () => {
     )
   })
 })
+
+suite('HTTP Redirect: through a browser', () => {
+  test('whatever RelayState holds, the address stays as it was signed when a browser reads it', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({
+          unit: fc.oneof(
+            fc.constantFrom("'", '"', '<', '>', '`', '~', '!', '(', '*', '#', '\\', '{', '|', '^', ' '),
+            fc.string({ minLength: 1, maxLength: 1 })
+          ),
+          maxLength: 20
+        }),
+        async (relayState) => {
+          fc.pre(relayState.isWellFormed())
+          const written = await encodeRedirect('https://login.example/idp/SLO.saml2', { parameter: 'SAMLRequest', xml, relayState }, partnerKey.signing)
+          const read = new URL(written)
+          assert.equal(read.href, written)
+          assert.equal(decodeRedirect(read.search.slice(1)).relayState, relayState)
+        }
+      ),
+      { numRuns: 60 }
+    )
+  })
+})

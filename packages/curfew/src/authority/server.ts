@@ -34,6 +34,7 @@ import { checkPassword } from './sign-on/check-password.ts'
 import { clearSessionCookies } from './sign-on/cookies.ts'
 import { finishSignOn, type SignedIn, type SignOnDeps } from './sign-on/finish-sign-on.ts'
 import { changePath } from './sign-on/password-page.ts'
+import { refusePlantedCookies } from './sign-on/planted-cookies.ts'
 import { signOnPlugin } from './sign-on/plugin.ts'
 import { linksOf, removeLink } from './upstream/account-link.ts'
 import { type ArriveDeps } from './upstream/arrive.ts'
@@ -58,6 +59,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   // Before anything reads it: a header that says who is calling.
   app.addHook('onRequest', async (request) => ctx.clientCertificates.strip(request.raw))
   app.addHook('onRequest', async (request, reply) => (isAhead(request) ? sendNothingYet(reply) : undefined))
+  app.addHook('onRequest', async (request, reply) => refusePlantedCookies(request, reply))
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
   const { handOver } = ctx
@@ -204,6 +206,7 @@ function wantsPage(request: FastifyRequest): boolean {
 /** Sentences for people, by code; every other code shares the general one. */
 const pageTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_SESSION_STATE_NOT_FOUND: 'error.stateNotFound',
+  CURFEW_SESSION_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
   CURFEW_SESSION_FORM_FOREIGN: 'error.stateNotFound',
   CURFEW_SESSION_CAPACITY: 'error.capacity',
   CURFEW_API_NOT_FOUND: 'error.notFound',

@@ -77,7 +77,9 @@ function metadataChanged(logger: Logger, id: PeerId, changes: readonly MetadataC
 }
 
 async function fetchMetadata(outbound: Outbound, url: string): Promise<Uint8Array> {
-  const answer = await outbound.request({ peerId: 'metadata', url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })
+  // By host, so that one that hangs keeps no other metadata waiting.
+  const peerId = `metadata:${URL.parse(url)?.host ?? ''}`
+  const answer = await outbound.request({ peerId, url, method: 'GET', timeoutMs: 10_000, responseBytesMax: 4 * 1024 * 1024 })
   if (answer.status !== 200) throw new CurfewError('CURFEW_OUTBOUND_STATUS', { url, status: answer.status })
   return answer.body
 }

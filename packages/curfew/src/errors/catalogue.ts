@@ -124,6 +124,7 @@ export const catalogue = {
   CURFEW_SESSION_API_METHOD: { kind: 'peer', http: 405, title: 'This address does not take this method.' },
   CURFEW_SESSION_API_REFUSED: { kind: 'peer', http: 403, title: 'The client may not use this part of the session API.' },
   CURFEW_SESSION_CAPACITY: { kind: 'operation', http: 503, title: 'The session registry is full; no new sign-in is taken.' },
+  CURFEW_SESSION_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent a cookie of the authority more than once.' },
   CURFEW_SESSION_FORM_FOREIGN: { kind: 'peer', http: 403, title: 'The form was not made for this browser.' },
   CURFEW_SESSION_PARTICIPANTS_FULL: { kind: 'operation', http: 503, title: 'The session has as many applications as it can hold.' },
   CURFEW_SESSION_PROVIDER_UNKNOWN: { kind: 'config', http: 400, title: 'The identity provider that signed the user in is not configured any more.' },

@@ -1,42 +1,12 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { makeClient } from '../../src/authority/oidc/client.ts'
 import { makeTokenKey } from '../../src/authority/oidc/keys.ts'
 import { createAddressPolicy } from '../../src/platform/addresses.ts'
-import { systemClock } from '../../src/platform/clock.ts'
-import { createOutbound, type Lookup, type Outbound } from '../../src/platform/outbound.ts'
+import type { Lookup, Outbound } from '../../src/platform/outbound.ts'
 import { clientOf } from '../authority/oidc/relying-party.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
-
-interface Inside extends AsyncDisposable {
-  readonly port: number
-  readonly asked: string[]
-}
-
-/** A server inside, on loopback: what an attacker wants to reach through us. */
-async function inside(answer: (request: IncomingMessage, response: ServerResponse) => void = (_, response) => response.end('secret')): Promise<Inside> {
-  const asked: string[] = []
-  const server: Server = createServer((request, response) => {
-    asked.push(request.url ?? '')
-    answer(request, response)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as AddressInfo).port,
-    asked,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    }
-  }
-}
-
-function door(lookup?: Lookup, allowPrivate: readonly string[] = [], perPeerMax = 4): Outbound & AsyncDisposable {
-  const outbound = createOutbound({ clock: systemClock, allowPrivate, hosts: {}, perPeerMax, ...(lookup === undefined ? {} : { lookup }) })
-  return { ...outbound, [Symbol.asyncDispose]: () => outbound.close() }
-}
+import { door, inside } from '../support/inside.ts'
 
 function tell(outbound: Outbound, url: string, timeoutMs = 2_000, peerId = 'wiki') {
   return outbound.request({ peerId, url, method: 'POST', body: 'logout_token=x', timeoutMs, responseBytesMax: 1_000 })

@@ -21,9 +21,16 @@ export function findChromium(): string | undefined {
 
 export const noChromium = 'no Chromium on this machine: install chromium-headless-shell'
 
-/** @param more - further switches of Chromium */
-export function launch(more: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox', '--disable-background-networking', ...more] })
+/**
+ * @param more - further switches of Chromium
+ * @param options - `keepsPages`: pages that were left may be kept whole for the back button, as browsers of people do
+ */
+export function launch(more: readonly string[] = [], options: { readonly keepsPages?: boolean } = {}): Promise<Browser> {
+  return chromium.launch({
+    executablePath: findChromium() ?? '',
+    args: ['--no-sandbox', '--disable-background-networking', ...more],
+    ...(options.keepsPages === true ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {})
+  })
 }
 
 /** From now on frames and pictures of other sites in this page come without their cookies, as most browsers have it. */

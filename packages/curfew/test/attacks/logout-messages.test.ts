@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { deflateRawSync } from 'node:zlib'
 import { suite, test } from 'node:test'
 import { encodePost, encodeRedirect, type LogoutRequest, type NameID, serialiseLogoutRequest, signMessage, status } from '@curfew/codecs'
-import { createKit, type Kit, type KitOptions, signIn, signInTo } from '../kit.ts'
-import { createPartner, type Partner, sloUrl } from '../partner.ts'
-import { makeKeyPair } from '../key-pairs.ts'
+import { createKit, type Kit, type KitOptions, signIn, signInTo } from '../authority/kit.ts'
+import { createPartner, type Partner, sloUrl } from '../authority/partner.ts'
+import { makeKeyPair } from '../authority/key-pairs.ts'
 
 /** A session with one application, and what that application knows. */
 async function prepared(options: KitOptions = {}) {

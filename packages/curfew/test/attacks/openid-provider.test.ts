@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { follow, liveSessions } from '../saml-sp/hub.ts'
-import { begin, createOidcHub, type OidcHub, postLogoutToken, signInAt } from './hub.ts'
-import { type Grant, logoutEvent } from './open-id-provider.ts'
+import { follow, liveSessions } from '../authority/saml-sp/hub.ts'
+import { begin, createOidcHub, type OidcHub, postLogoutToken, signInAt } from '../authority/oidc-rp/hub.ts'
+import { type Grant, logoutEvent } from '../authority/oidc-rp/open-id-provider.ts'
 
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 

@@ -8,12 +8,12 @@ import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { openOn } from '../stores/redis/opened.ts'
 import { type Server, skipReason, startServer } from '../stores/redis/servers.ts'
-import { carriedTo, createArtifactPeer } from './artifact-peer.ts'
-import { createFakeClock } from './fake-clock.ts'
-import { authorityPair, createKit, type Kit, type KitOptions, signIn } from './kit.ts'
-import { clientOf, codeFor, exchange } from './oidc/relying-party.ts'
-import { settingsOf } from './opentoken/application.ts'
-import { artifactSettings } from './saml/artifact-kit.ts'
+import { carriedTo, createArtifactPeer } from '../authority/artifact-peer.ts'
+import { createFakeClock } from '../authority/fake-clock.ts'
+import { authorityPair, createKit, type Kit, type KitOptions, signIn } from '../authority/kit.ts'
+import { clientOf, codeFor, exchange } from '../authority/oidc/relying-party.ts'
+import { settingsOf } from '../authority/opentoken/application.ts'
+import { artifactSettings } from '../authority/saml/artifact-kit.ts'
 
 /** Two nodes of one authority, each with its own way to the store where the store has several. */
 interface Nodes extends AsyncDisposable {

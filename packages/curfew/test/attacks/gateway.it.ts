@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, suite, test } from 'node:test'
-import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
-import { Visitor } from './visitor.ts'
+import { createGatewayKit, type GatewayKit, type Mirrored } from '../gateway/kit.ts'
+import { Visitor } from '../gateway/visitor.ts'
 
 /** Sends octets as they are and collects what comes back until the connection ends or stays silent. */
 function exchange(kit: GatewayKit, parts: readonly string[], quietMs = 250): Promise<string> {

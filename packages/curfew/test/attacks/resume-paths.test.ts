@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { openTokenKey, writeOpenToken } from '@curfew/codecs'
-import type { Browser } from '../browser.ts'
-import type { Kit } from '../kit.ts'
-import { answerToken, createAdapterKit, open, outcomes, runOf, settingsOf, startLogout, type Visit, visit } from './application.ts'
+import type { Browser } from '../authority/browser.ts'
+import type { Kit } from '../authority/kit.ts'
+import { answerToken, createAdapterKit, open, outcomes, runOf, settingsOf, startLogout, type Visit, visit } from '../authority/opentoken/application.ts'
 
 interface Scene {
   readonly kit: Kit

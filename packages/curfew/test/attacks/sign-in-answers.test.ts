@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { bearerMethod } from '@curfew/codecs'
-import { consumerUrl, nameIdOf } from '../identity-provider.ts'
-import { begin, createHub, deliver, follow, type Hub, liveSessions, signInAt } from './hub.ts'
+import { consumerUrl, nameIdOf } from '../authority/identity-provider.ts'
+import { begin, createHub, deliver, follow, type Hub, liveSessions, signInAt } from '../authority/saml-sp/hub.ts'
 
 async function nobody({ kit }: Hub): Promise<void> {
   assert.deepEqual(await liveSessions(kit), [])

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { attack, edit, edited } from '../attack.ts'
+import { attackClasses } from '../classes/index.ts'
+import { indexPage } from '../index-page.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+
+suite('Classes of attack', () => {
+  test('each has tests, and each test a file and a defence that can be taken away', () => {
+    for (const { name, defences } of attackClasses) {
+      assert.ok(defences.length > 0, name)
+      for (const { file, test: tested, edits } of defences) {
+        assert.ok(existsSync(join(root, file)), file)
+        assert.ok(edits.length > 0, tested)
+        const sources = new Map<string, string>()
+        for (const one of edits) {
+          const before = sources.get(one.file) ?? read(one.file)
+          const after = edited(before, one)
+          assert.notEqual(after, before, `${tested}: the edit of ${one.file} changes nothing`)
+          sources.set(one.file, after)
+        }
+      }
+    }
+  })
+
+  test('no two have one name, and no class names a test twice', () => {
+    const names = attackClasses.map(({ name }) => name)
+    assert.deepEqual(names, [...new Set(names)])
+    for (const { name, defences } of attackClasses) {
+      const tests = defences.map(({ file, test: tested }) => `${file} ${tested}`)
+      assert.deepEqual(tests, [...new Set(tests)], name)
+    }
+  })
+
+  test('an edit whose text is gone, or stands there twice, is refused', () => {
+    for (const source of ['', 'throw x', 'if (bad) throw\nif (bad) throw'])
+      assert.throws(() => edited(source, edit('src/a.ts', 'if (bad) throw', '')), /src\/a\.ts holds (no|2) "if \(bad\) throw"/)
+    assert.equal(edited('if (bad) throw x', edit('src/a.ts', 'bad', '$&')), 'if ($&) throw x')
+  })
+
+  test('the index leads from the class to the test and to what defends, and names are no markup', () => {
+    const one = attack('By <script>', 'packages/x/test/a.test.ts', [
+      { test: 'a | b [c] <d>', without: 'the *check*', edits: [edit('packages/x/src/a.ts', 'check', '')] }
+    ])
+    const page = indexPage([one], () => 'check')
+    assert.match(page, /## By <script>/)
+    assert.ok(page.includes(String.raw`| [a \| b \[c\] \<d\>](../packages/x/test/a.test.ts) | the \*check\* | [` + '`x a.ts`](../packages/x/src/a.ts) |'))
+    assert.throws(() => indexPage([one], () => 'nothing'), TypeError)
+  })
+})
