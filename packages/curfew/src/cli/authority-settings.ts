@@ -87,8 +87,8 @@ function artifactSettings({ saml, cluster }: Config): AuthorityContext['saml']['
 }
 
 function sessionSettings({ sessions }: Config): AuthorityContext['sessions'] {
-  const { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources } = sessions
-  return { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources }
+  const { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources, hashUserKeys } = sessions
+  return { enabled, idleMinutes, maxMinutes, persistent, persistentReplaySeconds, deviceType, sources, hashUserKeys }
 }
 
 function signOnSettings({ signOn }: Config): AuthorityContext['signOn'] {

@@ -1,6 +1,7 @@
 import type { AdminAccountLinks } from '../admin/context.ts'
 import type { AuthorityContext } from '../authority/context.ts'
 import { directoriesInOrder, type NamedDirectory } from '../authority/sign-on/directories.ts'
+import { withHashedKeys } from '../authority/sign-on/hashed-keys.ts'
 import { createLdapDirectory, type LdapDirectorySettings } from '../authority/sign-on/ldap-directory.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import type { UserDirectory } from '../authority/sign-on/user-directory.ts'
@@ -34,7 +35,7 @@ export async function openUsers(config: Config, logger: Logger): Promise<OpenedU
     named.push({ id: settings.id, directory: createLdapDirectory(directorySettings(settings, config.sessions), deps) })
   }
   return {
-    directory: directoriesInOrder(named),
+    directory: config.sessions.hashUserKeys ? withHashedKeys(directoriesInOrder(named)) : directoriesInOrder(named),
     [Symbol.dispose]() {
       for (const pool of pools) pool.close()
     }
@@ -116,7 +117,7 @@ export function passwordWatch(
 
 /** Links of local users for the admin API; a user that is gone may still have some. */
 export function adminAccountLinks(deps: Pick<AuthorityContext, 'store' | 'clock' | 'users'>): AdminAccountLinks {
-  const keyOf = async (username: string): Promise<UserKey> => (await deps.users.find(username))?.userKey ?? localUserKey(username)
+  const keyOf = async (username: string): Promise<UserKey> => (await deps.users.find(username))?.userKey ?? deps.users.keysFor(username)[0] ?? localUserKey(username)
   return {
     list: async (username) =>
       (await linksOf(deps, await keyOf(username))).map(({ id, providerId, role, providerUser, username: user, linkedAtMs }) => ({

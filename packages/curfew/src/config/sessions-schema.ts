@@ -32,6 +32,12 @@ export const sessions = z
       .union([z.literal(-1), positive])
       .default(100)
       .describe('More sessions of one user end the oldest, with notice to its applications.'),
+    hashUserKeys: z
+      .boolean()
+      .default(false)
+      .describe(
+        'User keys have SHA-256 (base64url) in the place of the name, in the store, in logs and for the session management API. Choose before the first sign-in: names that applications know users by derive from the key.'
+      ),
     registryMinutes: positive.max(limitMinutesMax).default(1_440).describe('How long the registry remembers what was issued after a session ended, at least.'),
     attributeMinutes: positive
       .max(limitMinutesMax)

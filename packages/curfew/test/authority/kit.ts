@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Decryption } from '@curfew/codecs'
+import { withHashedKeys } from '../../src/authority/sign-on/hashed-keys.ts'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
@@ -179,10 +180,11 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
   const partners = Object.fromEntries(
     await Promise.all(names.map(async ([id, settings]) => [id, await createPartner(id, clock, authorityPair, settings)] as const))
   )
+  const users = options.users ?? localDirectory(options.localUsers ?? createLocalUsers(), passwords)
   const around: Surroundings = {
     partners,
     ownKeys,
-    users: options.users ?? localDirectory(options.localUsers ?? createLocalUsers(), passwords),
+    users: options.sessions?.hashUserKeys === true ? withHashedKeys(users) : users,
     logged: [],
     probed: [],
     outbound: {

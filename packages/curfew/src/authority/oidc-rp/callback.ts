@@ -4,7 +4,7 @@ import * as client from 'openid-client'
 import type { AuthorityContext } from '../context.ts'
 import { type Parameters, parametersOf, rawQuery } from '../request.ts'
 import { browserOf } from '../sign-on/browser-session.ts'
-import type { Arrival } from '../upstream/arrival.ts'
+import { type Arrival, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import { arrivalOf, missingClaims } from './claims.ts'
 import { oidcRpUrl } from './endpoints.ts'
@@ -78,7 +78,7 @@ async function exchange(ctx: AuthorityContext, upstream: OpenIdUpstream, pending
     if (claims === undefined || tokens.id_token === undefined) throw new TypeError('there is no ID token')
     const hasMore = missingClaims(upstream.settings, claims).length > 0 && configuration.serverMetadata().userinfo_endpoint !== undefined
     const more = hasMore ? await client.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {}
-    return arrivalOf(upstream.settings, claims, more, tokens.id_token, ctx.clock.nowMs())
+    return withStoredKey(ctx, arrivalOf(upstream.settings, claims, more, tokens.id_token, ctx.clock.nowMs()))
   } catch (cause) {
     if (cause instanceof CurfewError) throw cause
     throw new CurfewError('CURFEW_OIDC_PROVIDER', { connection: upstream.id, why: reasonOf(cause) }, { cause })

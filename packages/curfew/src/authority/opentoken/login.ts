@@ -5,7 +5,7 @@ import { sendInstruction } from '../reply.ts'
 import { browserOf } from '../sign-on/browser-session.ts'
 import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
 import type { Identity } from '../sign-on/sign-in.ts'
-import type { Asker } from '../upstream/arrival.ts'
+import { type Asker, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import type { LoginAdapter } from './adapter.ts'
 import { readSaid, requireFirst, type Said, strictParameters } from './answer.ts'
@@ -46,15 +46,15 @@ export async function resumeLogin(ctx: AuthorityContext, request: FastifyRequest
   if ((await ctx.store.txTake(pendingKey(nonce), ctx.clock.nowMs())).value === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   if (adapter.transport === 'cookie') reply.header('set-cookie', cookieOf(adapter, ''))
   const nowMs = ctx.clock.nowMs()
-  const arrival = {
+  const arrival = withStoredKey(ctx, {
     providerId: adapter.id,
-    protocol: 'opentoken' as const,
+    protocol: 'opentoken',
     nameId: { value: said.subject },
     sessionIndex: '',
     identity: identityOf(adapter, said, nowMs),
     issuedAtMs: nowMs,
     notOnOrAfterMs: said.untilMs
-  }
+  })
   return keepWaiting(ctx, 'opentoken', { arrival, asker }, reply)
 }
 

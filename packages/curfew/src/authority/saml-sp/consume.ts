@@ -5,7 +5,7 @@ import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
 import { artifactIssuers, identityProviderOf, requireBinding } from '../saml/partner.ts'
 import { artifactOf, receiveMessage } from '../saml/resolve-artifact.ts'
-import type { Arrival, Asker } from '../upstream/arrival.ts'
+import { type Arrival, type Asker, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import { arrivalOf, isNoPassive } from './arrival.ts'
 import { readPending, takePending } from './request.ts'
@@ -67,7 +67,7 @@ function judge(deps: AuthorityContext, provider: IdpConnection, response: Verifi
     if (isNoPassive(error)) return undefined
     throw error
   }
-  const arrival = arrivalOf(provider, response)
+  const arrival = withStoredKey(deps, arrivalOf(provider, response))
   const { notOnOrAfterMs } = arrival.identity
   if (notOnOrAfterMs !== undefined && notOnOrAfterMs <= nowMs) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'SessionNotOnOrAfter has passed' })
   return arrival

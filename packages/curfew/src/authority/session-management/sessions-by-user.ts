@@ -9,7 +9,7 @@ import { requireCaller } from './caller.ts'
 import { endFor } from './ending.ts'
 import { factsOf } from './session-facts.ts'
 
-/** `GET .../users/{key}`: the valid sessions of a user name, whichever source signed the user in (AC-115). */
+/** `GET .../users/{key}`: the valid sessions of a user name, or of its hash (AC-117), whichever source signed the user in (AC-115). */
 export async function readUser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   await requireCaller(ctx, request, 'sessionManagement')
   const sessions = await liveSessions(ctx, request)
@@ -30,7 +30,9 @@ export async function revokeUser(ctx: AuthorityContext, request: FastifyRequest,
 
 async function liveSessions(ctx: AuthorityContext, request: FastifyRequest): Promise<Found<Session>> {
   const key = keyOf(request)
-  const userKeys: readonly UserKey[] = [...ctx.users.keysFor(key), ...ctx.connections.identityProviders().map(({ id }) => `${id}:${key}`)]
+  // A key that is hashed is asked for by its hash: a name finds nothing.
+  const own = ctx.sessions.hashUserKeys ? ctx.users.sources.map((id) => `${id}:${key}`) : ctx.users.keysFor(key)
+  const userKeys: readonly UserKey[] = [...own, ...ctx.connections.identityProviders().map(({ id }) => `${id}:${key}`)]
   const found = await Promise.all(userKeys.map((userKey) => ctx.everywhere.byUser(userKey)))
   return {
     found: found.flatMap((one) => one.found).filter((session) => isLive(session, ctx.clock.nowMs())),

@@ -24,8 +24,8 @@ export async function checkPassword(deps: PasswordDeps, username: string, passwo
   if (username.length > usernameLengthMax || Buffer.byteLength(password) > passwordBytesMax) return { kind: 'failed' }
   const user = await deps.users.find(username)
   const known = user === undefined ? {} : { userKey: user.userKey }
-  // Names that nobody has are counted like those of local users.
-  const lockKey = user?.userKey ?? localUserKey(username)
+  // Names that nobody has are counted like those of the first directory.
+  const lockKey = user?.userKey ?? deps.users.keysFor(username)[0] ?? localUserKey(username)
   const checkedAtMs = deps.clock.nowMs()
   const attempt = await countAttempt(deps, lockKey)
   const isRight = password !== '' && (await deps.users.verify(attempt === undefined ? undefined : user, password))

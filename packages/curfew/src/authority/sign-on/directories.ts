@@ -28,6 +28,7 @@ export function directoriesInOrder(all: readonly NamedDirectory[]): UserDirector
     verify: async (user, password) => (user === undefined ? (last?.directory.verify(undefined, password) ?? false) : of(user).verify(user, password)),
     changed: async () => (await Promise.all(all.map(({ directory }) => directory.changed()))).flat(),
     setPassword: (user, change) => of(user).setPassword(user, change),
+    sources: all.map(({ id }) => id),
     keysFor: (username) => all.flatMap(({ directory }) => directory.keysFor(username))
   }
 }

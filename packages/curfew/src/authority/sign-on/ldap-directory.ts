@@ -84,6 +84,7 @@ export function createLdapDirectory(settings: LdapDirectorySettings, deps: LdapD
       if (result === 'not-allowed') throw new CurfewError('CURFEW_USERS_UNWRITABLE', { directory: id, why: 'it does not allow the change' })
       return result === 'policy' ? 'refused' : 'set'
     },
+    sources: [id],
     keysFor: (username) => [userKeyIn(id, username)]
   }
 }

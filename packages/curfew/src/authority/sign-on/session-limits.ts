@@ -18,6 +18,8 @@ export interface SessionPolicy {
 export interface SessionSettings extends SessionPolicy {
   /** How long a persistent cookie alone opens its session no second time; 0: it always does. */
   readonly persistentReplaySeconds: number
+  /** User keys have a hash in the place of the name. */
+  readonly hashUserKeys: boolean
   readonly sources?: Readonly<Record<string, SourcePolicy>>
 }
 

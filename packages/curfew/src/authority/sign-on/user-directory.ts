@@ -49,6 +49,8 @@ export interface UserDirectory {
    * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer, CURFEW_USERS_UNWRITABLE when it takes no changes
    */
   setPassword(user: User, change: NewPassword): Promise<'set' | 'refused'>
+  /** What keys of people here begin with, before the colon. */
+  readonly sources: readonly string[]
   /** Under which keys sessions of this name may be found. */
   keysFor(username: string): readonly UserKey[]
 }

@@ -121,6 +121,7 @@ export function localDirectory(users: LocalUsers, passwords: Passwords): UserDir
       await users.replace(username, (entry) => withPassword(entry, password, change))
       return 'set'
     },
+    sources: [localId],
     keysFor: (username) => [localUserKey(username)]
   }
 }

@@ -1,4 +1,6 @@
 import type { IssuedNameId } from '../../core/participant.ts'
+import { storedKey } from '../sign-on/hashed-keys.ts'
+import type { SessionSettings } from '../sign-on/session-limits.ts'
 import type { Identity } from '../sign-on/sign-in.ts'
 
 /** Protocols whose answers wait behind a one-time path. */
@@ -17,6 +19,11 @@ export interface Arrival {
   readonly notOnOrAfterMs: number
   /** OpenID: shown again at the logout, so that the provider knows whose session is meant. */
   readonly idToken?: string
+}
+
+/** The same with the user key that this installation keeps. */
+export function withStoredKey({ sessions }: { readonly sessions: SessionSettings }, arrival: Arrival): Arrival {
+  return { ...arrival, identity: { ...arrival.identity, userKey: storedKey(sessions, arrival.identity.userKey) } }
 }
 
 /** Who asked for an answer. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
 import type { LightMyRequestResponse } from 'fastify'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
@@ -227,6 +228,21 @@ suite('Session management by user', () => {
     assert.deepEqual((await ask(kit, '/users/ana%40example.org', { client: 'desk' })).json(), { id: 'ana@example.org', sessions: [] })
     await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
     assert.equal((await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: unknown[] }>().sessions.length, 1)
+  })
+
+  test('AC-117 a hashed user key is found by its hash and by nothing else, and no key has the name in it', async () => {
+    await using kit = await createOidcKit({ clients, sessions: { hashUserKeys: true } })
+    await tokensFor(kit, kit.browser(), 'wiki')
+    const hash = createHash('sha256').update('ana').digest('base64url')
+    const found = async (key: string) => (await ask(kit, `/users/${key}`, { client: 'desk' })).json<{ sessions: unknown[] }>().sessions.length
+    assert.deepEqual([await found('ana'), await found(`local:${hash}`), await found(hash.toLowerCase()), await found(hash)], [0, 0, 0, 1])
+    assert.equal((await kit.store.findByUser(`local:${hash}`)).length, 1)
+    assert.equal((await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })).statusCode, 200)
+    assert.equal(await found(hash), 1)
+    assert.equal((await ask(kit, `/users/${hash}/revoke`, { method: 'POST', client: 'desk' })).statusCode, 200)
+    assert.equal(await found(hash), 0)
+    const lines = await kit.store.listAudit({ limit: 100 })
+    assert.ok(lines.length > 0 && lines.every(({ userKey }) => userKey === undefined || userKey === `local:${hash}`))
   })
 
   test('AC-116 AC-118 ends all sessions of a user with 200 and an empty body; only that is in the audit log', async () => {
