@@ -1,3 +1,4 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Registry } from '@prometheus-io/client'
@@ -22,6 +23,9 @@ const revokedCount = 1_000_000
 
 process.on('message', (question) => {
   if (question === 'cpu') process.send?.(process.cpuUsage())
+  if (question !== 'memory') return
+  globalThis.gc?.()
+  process.send?.(process.memoryUsage().rss)
 })
 process.send?.(await started())
 
@@ -31,6 +35,8 @@ async function started(): Promise<Ready> {
       return gateway()
     case 'bare':
       return bare()
+    case 'judge':
+      return judge()
     case 'route':
       return route()
   }
@@ -110,6 +116,30 @@ async function bare(): Promise<Ready> {
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return { port: (server.address() as AddressInfo).port, headers: {} }
+}
+
+/**
+ * What a proxy like nginx may be given to ask, as small as it can be: a signed cookie, its end, a list of a million
+ * revoked sessions, one header with the name. No sign-in, no logout, no renewal.
+ */
+async function judge(): Promise<Ready> {
+  const key = Buffer.alloc(32, 5)
+  const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+  const revoked = new Set<string>()
+  for (let i = 0; i < revokedCount; i++) revoked.add(`revoked ${i}`)
+  const server = createServer((request, response) => {
+    const value = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? ''
+    const [payload = '', signature = ''] = value.split('.')
+    const right = Buffer.from(sign(payload))
+    const given = Buffer.from(signature)
+    if (right.length !== given.length || !timingSafeEqual(right, given)) return void response.writeHead(401).end()
+    const { sub, sid, exp } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string; sid: string; exp: number }
+    const isGood = Date.now() < exp && !revoked.has(sid)
+    response.writeHead(isGood ? 200 : 401, { 'content-length': 0, 'x-user': sub }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const payload = Buffer.from(JSON.stringify({ sub: 'ana', sid: 'a session that goes on', exp: Date.now() + 3_600_000 })).toString('base64url')
+  return { port, headers: { cookie: `session=${payload}.${sign(payload)}` } }
 }
 
 /** A route of Fastify that answers nothing. */

@@ -12,6 +12,7 @@ import { createSessionCookies } from '../packages/curfew/src/gateway/session/ses
 import { createSelfSigned } from '../packages/curfew/src/platform/certificate.ts'
 import { silentLogger } from '../packages/curfew/src/platform/logger.ts'
 import { systemRandom } from '../packages/curfew/src/platform/random.ts'
+import { freePort } from './oidc/ports.ts'
 import { followerFile, type FollowerOptions, followerSecret } from './gateway-follower.ts'
 
 const gateways = 20
@@ -19,7 +20,7 @@ const rounds = 25
 const refusedMsMax = 1_000
 /** Pause between two questions to one gateway; times are as fine as that. */
 const pauseMs = 5
-const clientSecret = 'a secret that is long enough'
+export const clientSecret = 'a secret that is long enough'
 
 /**
  * How long a session stays usable after its revocation: one authority, twenty gateways in a process each. Every gateway
@@ -102,7 +103,8 @@ function ask(port: number, cookie: string): Promise<number> {
   })
 }
 
-async function startAuthority(folder: string, port: number) {
+/** An authority on SQLite with one client that may follow the feed. */
+export async function startAuthority(folder: string, port: number) {
   const own = await createSelfSigned('bench', { fromMs: Date.now(), days: 1 }, systemRandom)
   await writeFile(join(folder, 'key.pem'), own.keyPem)
   await writeFile(join(folder, 'cert.pem'), own.certificatePem)
@@ -137,11 +139,4 @@ async function listening(server: ReturnType<typeof createServer>): Promise<numbe
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listening(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

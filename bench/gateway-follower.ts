@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Registry } from '@prometheus-io/client'
 import { composeGateway } from '../packages/curfew/src/cli/compose-gateway.ts'
 import { gatewaySettings } from '../packages/curfew/src/cli/gateway-settings.ts'
@@ -29,8 +30,8 @@ export function followerFile({ issuer, clientSecret, port, target }: FollowerOpt
   })
 }
 
-if (process.argv[2] !== undefined && process.send !== undefined) {
-  const file = followerFile(JSON.parse(process.argv[2]) as FollowerOptions)
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const file = followerFile(JSON.parse(process.argv[2] ?? '{}') as FollowerOptions)
   const composed = composeGateway({
     config: file.gateway,
     settings: gatewaySettings(file.gateway, undefined),
@@ -41,5 +42,6 @@ if (process.argv[2] !== undefined && process.send !== undefined) {
     registry: new Registry()
   })
   await composed.start()
-  process.send('ready')
+  process.on('message', () => process.send?.(composed.context.revocations.size))
+  process.send?.('ready')
 }

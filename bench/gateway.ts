@@ -1,15 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { Pool } from 'undici'
 import { revocationFingerprint, RevokedSet } from '@curfew/codecs'
-import type { Ready } from './gateway-child.ts'
+import { type GatewayChild, startGatewayChild } from './gateway-start.ts'
+import { loadName, sendLoad } from './load.ts'
+import { webSocketLine } from './web-sockets.ts'
 
-const rounds = 5
-const roundMs = 1_500
-const parallel = 64
+const rounds = 4
+const roundSeconds = 2
 const answer = Buffer.alloc(1_024, 'x')
 
 /**
@@ -20,19 +17,20 @@ export async function benchGateway(): Promise<readonly string[]> {
   const upstream = createServer((_request, response) => response.writeHead(200, { 'content-length': answer.length }).end(answer))
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   const target = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
-  await using gateway = await startChild('gateway', target)
-  await using bare = await startChild('bare', target)
-  await using route = await startChild('route', target)
+  await using gateway = await startGatewayChild('gateway', target)
+  await using bare = await startGatewayChild('bare', target)
+  await using route = await startGatewayChild('route', target)
   const { headers } = gateway.ready
   const proxied = await inTurns([gateway, '/notes', headers], [bare, '/notes', headers])
   const decided = await inTurns([gateway, '/pa/auth/envoy/notes', headers], [route, '/pa/auth/envoy/notes', headers])
   upstream.closeAllConnections()
   upstream.close()
   return [
-    'Gateway (requests per CPU-second of the process, in turns)',
+    `Gateway (requests per CPU-second of the process, in turns, load by ${loadName})`,
     line('proxied, with cookie and a list of a million revoked sessions', proxied, 'a bare undici dispatch proxy'),
     line('forward-auth decisions', decided, 'an empty Fastify route'),
-    memoryLine()
+    memoryLine(),
+    await webSocketLine()
   ]
 }
 
@@ -61,40 +59,8 @@ function memoryLine(): string {
   return `  ten million revoked sessions: ${Math.round(set.bytes / 1e6)} MB, ${Math.round((peak - before) / 1e6)} MB resident at the most while they come in`
 }
 
-interface Child extends AsyncDisposable {
-  readonly ready: Ready
-  cpuSeconds(): Promise<number>
-}
-
-async function startChild(mode: string, target: string): Promise<Child> {
-  const port = await freePort()
-  const child: ChildProcess = fork(fileURLToPath(new URL('gateway-child.ts', import.meta.url)), [mode, target, String(port)])
-  const [ready] = (await once(child, 'message')) as [Ready]
-  return {
-    ready,
-    async cpuSeconds() {
-      child.send('cpu')
-      const [{ user, system }] = (await once(child, 'message')) as [NodeJS.CpuUsage]
-      return (user + system) / 1e6
-    },
-    async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit')
-      child.kill()
-      await ended
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 /** Where requests go, and what they carry: the same for both. */
-type Work = readonly [child: Child, path: string, headers: Readonly<Record<string, string>>]
+type Work = readonly [child: GatewayChild, path: string, headers: Readonly<Record<string, string>>]
 
 /** Best round of each; they take turns, so that what else the machine does meets both. */
 async function inTurns(own: Work, reference: Work): Promise<Compared> {
@@ -109,20 +75,7 @@ async function inTurns(own: Work, reference: Work): Promise<Compared> {
 
 /** Requests per CPU-second of the child. */
 async function round(...[child, path, headers]: Work): Promise<number> {
-  const pool = new Pool(`http://127.0.0.1:${child.ready.port}`, { connections: parallel, pipelining: 1 })
   const before = await child.cpuSeconds()
-  const endMs = performance.now() + roundMs
-  let count = 0
-  const client = async (): Promise<void> => {
-    while (performance.now() < endMs) {
-      const { statusCode, body } = await pool.request({ path, method: 'GET', headers })
-      await body.dump()
-      if (statusCode !== 200) throw new Error(`${path} answered ${statusCode}`)
-      count += 1
-    }
-  }
-  await Promise.all(Array.from({ length: parallel }, client))
-  const seconds = (await child.cpuSeconds()) - before
-  await pool.close()
-  return count / seconds
+  const count = await sendLoad({ port: child.ready.port, path, headers }, roundSeconds)
+  return count / ((await child.cpuSeconds()) - before)
 }

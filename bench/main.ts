@@ -1,8 +1,10 @@
 import { benchFeed } from './gateway-feed.ts'
 import { benchGateway } from './gateway.ts'
+import { benchGatewayPeers } from './gateway-peers.ts'
 import { benchHub } from './hub.ts'
 import { benchOidc } from './oidc.ts'
 import { benchOpenToken } from './opentoken.ts'
+import { benchRevocationList } from './revocation-list.ts'
 import { benchRuns } from './runs.ts'
 import { benchSaml } from './saml.ts'
 import { benchStore } from './store.ts'
@@ -15,7 +17,9 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['runs', benchRuns],
   ['oidc', benchOidc],
   ['gateway', benchGateway],
+  ['peers', benchGatewayPeers],
   ['feed', benchFeed],
+  ['list', () => benchRevocationList()],
   ['hub', benchHub]
 ])
 

@@ -41,7 +41,12 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: [], package: 'php-soap', probe: ['php', '-r', 'exit(extension_loaded("soap") ? 0 : 1);'] },
     { names: [], package: 'simplesamlphp', file: '/usr/share/simplesamlphp/www/index.php' }
   ],
-  bench: []
+  bench: [
+    { names: ['wrk'], package: 'wrk' },
+    { names: ['nginx'], package: 'nginx-light' },
+    { names: ['apache2'], package: 'apache2', file: '/usr/sbin/apache2' },
+    { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' }
+  ]
 }
 
 /** Full path of the first of these programs that is on this machine. */

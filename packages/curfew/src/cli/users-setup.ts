@@ -117,7 +117,8 @@ export function passwordWatch(
 
 /** Links of local users for the admin API; a user that is gone may still have some. */
 export function adminAccountLinks(deps: Pick<AuthorityContext, 'store' | 'clock' | 'users'>): AdminAccountLinks {
-  const keyOf = async (username: string): Promise<UserKey> => (await deps.users.find(username))?.userKey ?? deps.users.keysFor(username)[0] ?? localUserKey(username)
+  const keyOf = async (username: string): Promise<UserKey> =>
+    (await deps.users.find(username))?.userKey ?? deps.users.keysFor(username)[0] ?? localUserKey(username)
   return {
     list: async (username) =>
       (await linksOf(deps, await keyOf(username))).map(({ id, providerId, role, providerUser, username: user, linkedAtMs }) => ({

@@ -272,7 +272,16 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
     baseUrl: options.baseUrl ?? authorityUrl,
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) },
     csrf: createCsrf(createSecretKey(Buffer.alloc(32, 3))),
-    sessions: { enabled: true, idleMinutes: 60, maxMinutes: 480, persistent: false, persistentReplaySeconds: 300, deviceType: 'private', hashUserKeys: false, ...options.sessions },
+    sessions: {
+      enabled: true,
+      idleMinutes: 60,
+      maxMinutes: 480,
+      persistent: false,
+      persistentReplaySeconds: 300,
+      deviceType: 'private',
+      hashUserKeys: false,
+      ...options.sessions
+    },
     signOn,
     logout,
     transactionMs: transactionMsOf(options),

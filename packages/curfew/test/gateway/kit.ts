@@ -53,7 +53,7 @@ export interface GatewayKit extends AsyncDisposable {
 }
 
 export const gatewaySecret = Buffer.alloc(32, 9)
-const clientSecret = 'a secret that is long enough'
+export const clientSecret = 'a secret that is long enough'
 
 /** What the application shows: the request as it got it. */
 export interface Mirrored {

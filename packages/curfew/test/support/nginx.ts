@@ -10,11 +10,11 @@ export interface Nginx extends ListeningProgram {
 }
 
 /** Starts nginx with one worker. `server` stands in its `http` section; `FOLDER` in it is where `files` are. */
-export async function startNginx(server: string, port: number, files: Readonly<Record<string, string>> = {}): Promise<Nginx> {
+export async function startNginx(server: string, port: number, files: Readonly<Record<string, string>> = {}, connections = 64): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'curfew-nginx-'))
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n')
   const configuration = `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; worker_processes 1; user root;
-events { worker_connections 64; }
+events { worker_connections ${connections}; }
 http { access_log off; ${paths}\n${server.replaceAll('FOLDER', folder)} }`
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
   await writeFile(join(folder, 'nginx.conf'), configuration)
