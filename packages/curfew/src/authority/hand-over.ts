@@ -142,7 +142,7 @@ function* stepIds(request: FastifyRequest, body: Buffer): Iterable<string | unde
 }
 
 /** Where clients show codes and tokens. */
-const tokenPaths: ReadonlySet<string> = new Set([oidcPaths.token, oidcPaths.introspection, oidcPaths.revocation, oidcPaths.userinfo])
+const tokenPaths: ReadonlySet<string> = new Set([oidcPaths.token, oidcPaths.introspection, oidcPaths.revocation, oidcPaths.userinfo, oidcPaths.logout])
 
 function* tokensIn(request: FastifyRequest, body: Buffer): Iterable<string | undefined> {
   const path = pathOf(request)

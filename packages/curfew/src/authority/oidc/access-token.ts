@@ -1,4 +1,4 @@
-import { SignJWT } from 'jose'
+import { decodeJwt, SignJWT } from 'jose'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { AccountUser } from './account.ts'
@@ -23,12 +23,12 @@ interface KeptToken {
 }
 
 /**
- * A self-contained access token. Its `jti` names the record that is kept of it: what asks us, rather than only the
+ * A self-contained access token. Its `jti` names the group that made it and the record that is kept of it there: what asks us, rather than only the
  * signature, hears at once that it was revoked or that its session has ended.
  * @see RFC 9068 section 2.2
  */
 export function signAccessToken(
-  ctx: Pick<AuthorityContext, 'oidc' | 'baseUrl' | 'locator' | 'secrets'>,
+  ctx: Pick<AuthorityContext, 'oidc' | 'baseUrl' | 'locator' | 'secrets' | 'ids'>,
   client: OidcClient,
   user: AccountUser,
   record: Artifact
@@ -41,7 +41,7 @@ export function signAccessToken(
     .setIssuer(ctx.baseUrl)
     .setAudience([...(client.accessTokenAudience ?? [])])
     .setSubject(subjectOf(ctx, client, user))
-    .setJti(record.id)
+    .setJti(ctx.ids.group + record.id)
     .setIssuedAt(iat)
     .setExpirationTime(exp ?? Math.floor(record.untilMs / 1000))
     .sign(key)
@@ -51,5 +51,10 @@ export function signAccessToken(
 export async function readAccessToken(ctx: Pick<AuthorityContext, 'oidc' | 'baseUrl'>, text: string): Promise<string | undefined> {
   const token = await readOwnToken(ctx, text)
   const jti = token?.claims['jti']
-  return token?.typ === accessTokenType && typeof jti === 'string' ? jti : undefined
+  return token?.typ === accessTokenType && typeof jti === 'string' ? jti.slice(1) : undefined
+}
+
+/** The `jti` of a self-contained access token that was read before; undefined for an opaque one. */
+export function jtiOf(token: string): string | undefined {
+  return token.includes('.') ? decodeJwt(token).jti : undefined
 }

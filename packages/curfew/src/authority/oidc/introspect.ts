@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Artifact } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
+import { jtiOf } from './access-token.ts'
 import { recordOf } from './artifacts.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { confirmationOf } from './confirmation.ts'
@@ -32,7 +33,7 @@ export async function introspect(deps: AuthorityContext, request: FastifyRequest
   const token = parametersOf(request)['token']
   if (token === undefined) throw new CurfewError('CURFEW_API_VALIDATION', { parameter: 'token' })
   const found = await findToken(deps, token)
-  const answer = found === undefined ? undefined : await factsOf(deps, found)
+  const answer = found === undefined ? undefined : await factsOf(deps, found, token)
   deps.logger.info({ event: 'token.introspected', client: caller.id, active: answer !== undefined }, 'A token was introspected')
   return reply.headers({ ...noStore }).send(answer ?? { active: false })
 }
@@ -49,7 +50,7 @@ export async function findToken(deps: AuthorityContext, token: string): Promise<
   return undefined
 }
 
-async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<object | undefined> {
+async function factsOf(deps: AuthorityContext, artifact: Artifact, token: string): Promise<object | undefined> {
   const { accountId = '', clientId = '', scope, iat, exp, ...bound } = artifact.value as StoredToken
   const client = await deps.clients.find(clientId)
   if (client === undefined || artifact.consumedAtMs !== undefined) return undefined
@@ -69,7 +70,7 @@ async function factsOf(deps: AuthorityContext, artifact: Artifact): Promise<obje
     scope,
     iat,
     exp,
-    ...(isAccessToken && client.accessTokenAudience !== undefined ? { aud: client.accessTokenAudience, jti: artifact.id } : {}),
+    ...(isAccessToken && client.accessTokenAudience !== undefined ? { aud: client.accessTokenAudience, jti: jtiOf(token) ?? artifact.id } : {}),
     token_type: isAccessToken ? (bound.jkt === undefined ? 'Bearer' : 'DPoP') : undefined,
     ...(namesSession(client) ? { 'pi.sri': user.sri } : {}),
     ...confirmationOf(bound)

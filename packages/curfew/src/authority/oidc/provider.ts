@@ -313,8 +313,10 @@ async function renderError(ctx: AuthorityContext, oidc: KoaContextWithOIDC, out:
 
 /** What clients bring back begins with the letter of the group that made it, so that any other hands it over. */
 function nameGroup(provider: Provider, letter: string): void {
-  const { AuthorizationCode, AccessToken, RefreshToken, PushedAuthorizationRequest } = provider
-  for (const { prototype } of [AuthorizationCode, AccessToken, RefreshToken, PushedAuthorizationRequest] as unknown as readonly { prototype: Named }[]) {
+  const { AuthorizationCode, AccessToken, RefreshToken, ClientCredentials, PushedAuthorizationRequest } = provider
+  for (const { prototype } of [AuthorizationCode, AccessToken, RefreshToken, ClientCredentials, PushedAuthorizationRequest] as unknown as readonly {
+    prototype: Named
+  }[]) {
     const unnamed = prototype.generateTokenId
     prototype.generateTokenId = function named(this: Named) {
       return letter + unnamed.call(this)

@@ -83,7 +83,7 @@ suite('self-contained access tokens (RFC 9068)', () => {
     assert.deepEqual([sub, sid, scope, clientId], [tokens.claims['sub'], tokens.claims['sid'], 'openid profile email', 'wiki'])
     assert.equal(payload['pi.sri'], (await onlySession(kit)).sri)
     assert.equal(exp - iat, 600)
-    assert.match(jti ?? '', /^[\w-]{43}$/)
+    assert.match(jti ?? '', /^[a-z0-9][\w-]{43}$/)
     assert.doesNotMatch(JSON.stringify(payload), new RegExp((await onlySession(kit)).id))
   })
 
