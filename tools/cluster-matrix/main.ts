@@ -25,6 +25,8 @@ const shards = 2
 const { values, positionals } = parseArgs({ options: { mode: { type: 'string' } }, allowPositionals: true })
 const wanted = values.mode === undefined ? modes : modes.filter((mode) => values.mode?.split(',').includes(mode))
 mkdirSync(folder, { recursive: true })
+// Servers end with this process: whoever stops it gets an orderly end.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const results: ModeResults[] = []
 for (const mode of wanted) {
   const result = await runMode(mode)

@@ -23,8 +23,8 @@ const artifacts: Replication['artifacts'] = {
   Grant: 'referenceTokens',
   EndedGrant: 'referenceTokens',
   OfflineAccount: 'referenceTokens',
-  RegisteredClient: 'referenceTokens',
-  RemovedClient: 'referenceTokens',
+  RegisteredClient: 'registeredClients',
+  RemovedClient: 'registeredClients',
   AuthorizationCode: 'transactions',
   PushedAuthorizationRequest: 'transactions',
   Interaction: 'transactions'
@@ -45,7 +45,9 @@ export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replic
       sessions: isRegion && (replicate.sessions ?? true),
       accountLocking: isRegion && (replicate.accountLocking ?? true),
       referenceTokens: isRegion && (replicate.referenceTokens ?? true),
-      transactions: isRegion && replicate.transactions
+      transactions: isRegion && replicate.transactions,
+      // An application that registered itself is known to everybody, as one that is configured.
+      registeredClients: true
     }
   }
 }
@@ -76,7 +78,7 @@ export function warnOfSettings(config: Pick<Config, 'cluster' | 'store'>, logger
 }
 
 function whyOf(mode: ConfiguredGroups['mode']): string {
-  return mode === 'shared' ? 'there is one group of nodes only' : 'subclusters share nothing but revocations and used assertions'
+  return mode === 'shared' ? 'there is one group of nodes only' : 'subclusters share nothing but revocations, used assertions and registered clients'
 }
 
 /** The store as the surfaces see it: what other regions have, and this one does not know yet, is fetched there. */

@@ -26,7 +26,7 @@ const fact = z.looseObject({
     'transaction',
     'transaction-taken'
   ]),
-  service: z.enum(['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions', 'revocations'])
+  service: z.enum(['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions', 'registeredClients', 'revocations'])
 }) as unknown as z.ZodType<Fact>
 
 const cursor = z.string().max(16_384)

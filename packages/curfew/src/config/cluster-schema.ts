@@ -43,9 +43,7 @@ const replicate = z
     referenceTokens: z
       .boolean()
       .optional()
-      .describe(
-        'Access and refresh tokens, grants, registered clients (inter.group.replicate.reference.tokens). Default: on between regions; has no effect between subclusters.'
-      ),
+      .describe('Access and refresh tokens, grants (inter.group.replicate.reference.tokens). Default: on between regions; has no effect between subclusters.'),
     transactions: z
       .boolean()
       .default(false)
@@ -95,7 +93,7 @@ export const cluster = z
       .enum(['subclusters', 'regions'])
       .optional()
       .describe(
-        'What groups share. subclusters: nothing but revocations and replay prevention. regions: they replicate. Default: regions on a Redis Cluster, else subclusters.'
+        'What groups share. subclusters: nothing but revocations, replay prevention and registered clients. regions: they replicate. Default: regions on a Redis Cluster, else subclusters.'
       ),
     listen: z.array(hostPort).default([]).describe('Where this node takes calls of other groups. Empty: it takes none.'),
     tls: z

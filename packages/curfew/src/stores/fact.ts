@@ -5,8 +5,8 @@ import type { Session, SessionEnd } from '../core/session.ts'
 import type { Activity } from './activity.ts'
 import type { Artifact, Renewal } from './store.ts'
 
-/** What other regions are told of, each with a switch of its own; revocations have none, they always go everywhere. */
-export const replicatedServices = ['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions'] as const
+/** What other groups are told of, each with a switch of its own; registered clients and revocations have none, they always go everywhere. */
+export const replicatedServices = ['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions', 'registeredClients'] as const
 export type ReplicatedService = (typeof replicatedServices)[number]
 
 /** How a store takes part in replication; without it a store appends no fact and none of this costs anything. */
@@ -86,7 +86,7 @@ export type ServiceFact =
   | { readonly kind: 'transaction'; readonly service: 'transactions'; readonly key: string; readonly value: unknown; readonly untilMs: number }
   | { readonly kind: 'transaction-taken'; readonly service: 'transactions'; readonly key: string; readonly untilMs: number }
 
-export type ArtifactService = 'sessions' | 'referenceTokens' | 'transactions'
+export type ArtifactService = 'sessions' | 'referenceTokens' | 'transactions' | 'registeredClients'
 
 /** Something that happened in one region and is true in all, in whatever order and however often it is told. */
 export type Fact = SessionFact | RunFact | ServiceFact

@@ -28,18 +28,20 @@ suite('what groups tell each other', () => {
       assertionReplay: true,
       accountLocking: true,
       referenceTokens: true,
-      transactions: false
+      transactions: false,
+      registeredClients: true
     })
     assert.equal(replicationOf(config(inBerlin, adaptive))?.group, 'a')
   })
 
-  test('AC-189 subclusters tell each other of used assertions, beside revocations, and of nothing else', () => {
+  test('AC-189 subclusters tell each other of used assertions and registered clients, beside revocations, and of nothing else', () => {
     assert.deepEqual(replicationOf(config(inBerlin))?.services, {
       sessions: false,
       assertionReplay: true,
       accountLocking: false,
       referenceTokens: false,
-      transactions: false
+      transactions: false,
+      registeredClients: true
     })
   })
 
@@ -64,6 +66,6 @@ suite('what groups tell each other', () => {
       typeof warnOfSettings
     >[1])
     assert.equal(said.length, 3)
-    assert.match(said[0] ?? '', /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations and used assertions$/)
+    assert.match(said[0] ?? '', /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations, used assertions and registered clients$/)
   })
 })

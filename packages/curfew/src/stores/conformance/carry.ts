@@ -9,8 +9,8 @@ export function sampleReplication(group: string, change: Partial<Record<Replicat
   return {
     group,
     takeOverMs: 15_000,
-    services: { sessions: true, assertionReplay: true, accountLocking: true, referenceTokens: true, transactions: true, ...change },
-    artifacts: { token: 'referenceTokens', grant: 'referenceTokens', code: 'transactions' }
+    services: { sessions: true, assertionReplay: true, accountLocking: true, referenceTokens: true, transactions: true, registeredClients: true, ...change },
+    artifacts: { token: 'referenceTokens', grant: 'referenceTokens', code: 'transactions', client: 'registeredClients' }
   }
 }
 

@@ -288,24 +288,26 @@ async function changeAll(store: Store): Promise<void> {
   await store.putArtifact(token('t'))
   await store.txCreate('k', 1, t0 + hourMs)
   await store.putArtifact({ ...token('c'), kind: 'code' })
+  await store.putArtifact({ ...token('r'), kind: 'client' })
   await store.revoke('sri', t0 + hourMs, t0)
 }
 
 function switchTests(test: RegionTest): void {
-  const services: readonly ReplicatedService[] = ['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions']
+  const services: readonly ReplicatedService[] = ['sessions', 'assertionReplay', 'accountLocking', 'referenceTokens', 'transactions', 'registeredClients']
   const seen = async (b: Store): Promise<readonly string[]> => {
     const found = {
       sessions: (await b.getSession(sampleSession(1).id)) !== undefined,
       assertionReplay: (await b.replaySeen('idp', 'x', t0 + hourMs, t0)).value === 'seen',
       accountLocking: (await b.lockRead('form:ana', t0, hourMs)) === 1,
       referenceTokens: (await b.getArtifact('token', 't', t0)) !== undefined,
-      transactions: (await b.txGet('k', t0)) === 1 && (await b.getArtifact('code', 'c', t0)) !== undefined
+      transactions: (await b.txGet('k', t0)) === 1 && (await b.getArtifact('code', 'c', t0)) !== undefined,
+      registeredClients: (await b.getArtifact('client', 'r', t0)) !== undefined
     }
     assert.equal(await b.isRevoked('sri', t0), true, 'revocations go everywhere')
     return services.filter((service) => found[service])
   }
   for (const off of services) {
-    const rows = { sessions: 'AC-009 ', referenceTokens: 'AC-180 ', assertionReplay: '', accountLocking: '', transactions: '' }[off]
+    const rows = { sessions: 'AC-009 ', referenceTokens: 'AC-180 ', assertionReplay: '', accountLocking: '', transactions: '', registeredClients: '' }[off]
     test(
       `${rows}AC-178 AC-179 with ${off} off that stays in its region, and all else goes on`,
       async (a, b) => {

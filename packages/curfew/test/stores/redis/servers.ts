@@ -51,6 +51,8 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
       { stdio: 'ignore' }
     )
   let child = launch()
+  const leftBehind = (): void => void child.kill('SIGKILL')
+  process.once('exit', leftBehind)
   const command = async (...args: readonly string[]): Promise<Reply> => {
     const link = await connected(port)
     try {
@@ -79,6 +81,7 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
       await ready()
     },
     async stop() {
+      process.off('exit', leftBehind)
       child.kill('SIGCONT')
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL')
