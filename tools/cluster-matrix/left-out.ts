@@ -17,7 +17,12 @@ const ownGroup = 'a subcluster keeps this to itself: that is what tells it from 
 
 export const leftOut: readonly LeftOut[] = [
   { file: 'authority/oidc-rp/sign-in.test.ts', test: /a key that is new at the provider is read/, modes: severalNodes, why: eachNode },
-  { file: 'authority/oidc/registration.test.ts', test: /so many as are allowed, and so often|changes it: the old redirect address/, modes: severalNodes, why: eachNode },
+  {
+    file: 'authority/oidc/registration.test.ts',
+    test: /so many as are allowed, and so often|changes it: the old redirect address/,
+    modes: severalNodes,
+    why: eachNode
+  },
   { file: 'authority/sign-on/sign-on.test.ts', test: /locks a user after|lets parallel guesses|AC-015|AC-016/, modes: ['subclusters'], why: ownGroup }
 ]
 

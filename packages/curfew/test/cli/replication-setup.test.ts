@@ -66,6 +66,9 @@ suite('what groups tell each other', () => {
       typeof warnOfSettings
     >[1])
     assert.equal(said.length, 3)
-    assert.match(said[0] ?? '', /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations, used assertions and registered clients$/)
+    assert.match(
+      said[0] ?? '',
+      /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations, used assertions and registered clients$/
+    )
   })
 })
