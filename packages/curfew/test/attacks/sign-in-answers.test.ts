@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { bearerMethod } from '@curfew/codecs'
 import { consumerUrl, nameIdOf } from '../authority/identity-provider.ts'
-import { begin, createHub, deliver, follow, type Hub, liveSessions, signInAt } from '../authority/saml-sp/hub.ts'
+import { begin, createHub, deliver, follow, type Hub, hubWithApps, lastRun, liveSessions, signInAt } from '../authority/saml-sp/hub.ts'
 
 async function nobody({ kit }: Hub): Promise<void> {
   assert.deepEqual(await liveSessions(kit), [])
@@ -35,6 +35,47 @@ suite('What an identity provider, or somebody in its name, can not do', () => {
     assert.equal(landed.headers.location, 'http://apps.test/start')
     const elsewhere = await deliver(open, open.kit.browser(), { relayState: 'http://evil.test/start' })
     assert.match(elsewhere.body, /Signed in as ana/)
+  })
+
+  test('an unsolicited answer into the session of somebody else changes nothing there (login CSRF)', async () => {
+    const { hub, browser } = await hubWithApps()
+    await using kit = hub.kit
+    const [before] = await liveSessions(kit)
+    const participants = await kit.store.getParticipants(before?.id ?? 'ses_')
+    const answer = await deliver(hub, browser, { sessionIndex: 'attacker', username: 'mallory' })
+    assert.match(answer.body, /CURFEW_SAML_PROFILE_OFF/)
+    assert.deepEqual(await liveSessions(kit), [before])
+    assert.deepEqual(await kit.store.getParticipants(before?.id ?? 'ses_'), participants)
+    assert.match((await browser.get('/')).body, /Signed in as ana/)
+  })
+
+  test('where the connection takes it, nobody is slipped into that session: it is signed out before the other one opens', async () => {
+    const { hub, browser } = await hubWithApps({}, ['payroll'], { profiles: { idpInitiatedSso: true } })
+    await using kit = hub.kit
+    const [before] = await liveSessions(kit)
+    const away = await deliver(hub, browser, { sessionIndex: 'attacker', username: 'mallory' })
+    assert.deepEqual(await liveSessions(kit), [])
+    const run = await lastRun(hub)
+    assert.deepEqual(
+      [run.reason, run.sessionId, run.deliveries.some(({ peerId }) => peerId === 'payroll')],
+      ['replaced', before?.id, true],
+      away.body.slice(0, 300)
+    )
+  })
+
+  test('the way on after an answer is open once, raced 100 times, and another browser uses nothing up', async () => {
+    const hub = await createHub()
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const request = await begin(hub, browser)
+    const posted = await kit.browser().post(new URL(consumerUrl).pathname, await hub.upstream.respond({ requestId: request.id }))
+    const url = String(posted.headers.location)
+    assert.match(url, /^\/sp\/[\w-]{22}\/resume\/sp\/ACS\.saml2$/)
+    assert.match((await kit.browser().get(url)).body, /CURFEW_SESSION_FORM_FOREIGN/)
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const answers = await Promise.all(Array.from({ length: 100 }, () => kit.app.inject({ method: 'GET', url, headers: { cookie } })))
+    assert.equal(answers.filter(({ statusCode }) => statusCode === 303).length, 1)
+    assert.equal((await liveSessions(kit)).length, 1)
   })
 
   test('the same answer works once, the same assertion in another answer not at all', async () => {
