@@ -42,6 +42,7 @@ async function launch({ folder, port, programs, authorityMetadata, users }: Para
     name: 'SimpleSAMLphp',
     version: packageVersion('simplesamlphp') ?? 'unknown',
     origin,
+    hasLogout: true,
     protectedUrl: `${origin}/index.php`,
     insideMark: 'Inside the identity provider',
     signOutUrl: `${origin}/simplesaml/saml2/idp/initSLO.php?RelayState=${encodeURIComponent(`${origin}/outside.php`)}`,

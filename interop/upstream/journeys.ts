@@ -1,5 +1,5 @@
 import { type Authority, type RunSeen } from '../harness/authority.ts'
-import type { Visitor } from '../harness/visitor.ts'
+import type { Truth, Visitor } from '../harness/visitor.ts'
 import type { RealPeer } from '../peer.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RealUpstream } from './upstream.ts'
@@ -18,6 +18,8 @@ export interface HubStage {
 
 export interface HubJourney {
   readonly id: string
+  /** What the identity provider has to be able to do. */
+  readonly upstream: 'any' | 'with logout' | 'without logout'
   readonly title: string
   run(stage: HubStage): Promise<void>
 }
@@ -25,13 +27,36 @@ export interface HubJourney {
 const choiceMark = 'identityProvider='
 const runMsMax = 15_000
 
-export const hubJourneys: readonly HubJourney[] = [
-  { id: 'sign-in', title: 'One sign-in at the identity provider opens every application', run: signIn },
-  { id: 'from-upstream', title: 'Logout started at the identity provider', run: fromUpstream },
-  { id: 'from-application', title: 'Logout started at the first application', run: fromApplication },
-  { id: 'start-slo', title: 'Logout at the authority: /sp/startSLO.ping', run: fromStartSlo },
-  { id: 'cli', title: 'Logout by an administrator on the command line, the browser is not there', run: fromCommandLine },
-  { id: 'down', title: 'The identity provider is down during a logout that starts at the first application', run: whileDown }
+/** Those that an identity provider can take part in. */
+export function hubJourneysOf({ hasLogout }: Pick<RealUpstream, 'hasLogout'>): readonly HubJourney[] {
+  return hubJourneys.filter(({ upstream }) => upstream === 'any' || (upstream === 'with logout') === hasLogout)
+}
+
+const hubJourneys: readonly HubJourney[] = [
+  { id: 'sign-in', upstream: 'any', title: 'One sign-in at the identity provider opens every application', run: signIn },
+  { id: 'from-upstream', upstream: 'with logout', title: 'Logout started at the identity provider', run: fromUpstream },
+  { id: 'from-application', upstream: 'with logout', title: 'Logout started at the first application', run: fromApplication },
+  { id: 'start-slo', upstream: 'with logout', title: 'Logout at the authority: /sp/startSLO.ping', run: fromStartSlo },
+  { id: 'cli', upstream: 'with logout', title: 'Logout by an administrator on the command line, the browser is not there', run: fromCommandLine },
+  {
+    id: 'unsupported',
+    upstream: 'without logout',
+    title: 'Logout started at the first application: the identity provider can not be asked',
+    run: whileUnsupported
+  },
+  {
+    id: 'terminatesession',
+    upstream: 'without logout',
+    title: '/sso/terminatesession with the sign-out page of the identity provider as page and its idpid: nobody else is told',
+    run: byTerminateSession
+  },
+  {
+    id: 'initslo',
+    upstream: 'without logout',
+    title: '/sso/initslo/ with the same page: every application is told, then the browser signs out there',
+    run: byInitSlo
+  },
+  { id: 'down', upstream: 'with logout', title: 'The identity provider is down during a logout that starts at the first application', run: whileDown }
 ]
 
 async function signIn(stage: HubStage): Promise<void> {
@@ -40,14 +65,20 @@ async function signIn(stage: HubStage): Promise<void> {
   for (const place of [upstream, ...peers]) note(place.id, await visitor.truthAt(place))
 }
 
-async function signInEverywhere({ visitor, upstream, peers, user, check }: HubStage): Promise<void> {
-  const [first, ...others] = peers
-  if (first === undefined) throw new Error('there is no application')
-  await visitor.open(first.protectedUrl, choiceMark, upstream.signInMark)
+/** Follows an address that needs a sign-in to the page where the identity provider asks for it. */
+async function toSignIn({ visitor, upstream }: HubStage, address: string): Promise<void> {
+  await visitor.open(address, choiceMark, upstream.signInMark)
   const link = visitor.page.locator(`a[href*="identityProvider=${upstream.id}"]`)
   if ((await link.count()) > 0) await visitor.press(`a[href*="identityProvider=${upstream.id}"]`)
   await visitor.page.waitForURL((url) => url.href.startsWith(upstream.origin))
   await visitor.untilShows(upstream.signInMark)
+}
+
+async function signInEverywhere(stage: HubStage): Promise<void> {
+  const { visitor, upstream, peers, user, check } = stage
+  const [first, ...others] = peers
+  if (first === undefined) throw new Error('there is no application')
+  await toSignIn(stage, first.protectedUrl)
   await upstream.signIn(visitor, user)
   await visitor.untilShows(first.insideMark)
   for (const peer of others) {
@@ -88,6 +119,60 @@ async function fromStartSlo(stage: HubStage): Promise<void> {
 /** SAML Core 3.7.3.2: the authority that the user was proxied from is asked before the applications. */
 async function expectUpstreamFirst({ check }: HubStage, run: RunSeen, upstream: RealUpstream): Promise<void> {
   check(`${upstream.name} is asked first: ${run.deliveries.map(({ peer }) => peer).join(', ')}`, run.deliveries[0]?.peer === upstream.id)
+}
+
+/** Nothing is called signed out that was not: the answer to the application says so, too. */
+async function whileUnsupported(stage: HubStage): Promise<void> {
+  const { visitor, peers, upstream } = stage
+  const [first] = peers
+  if (first === undefined) throw new Error('there is no application')
+  await signInEverywhere(stage)
+  await visitor.open(first.signOutUrl, first.outsideMark)
+  const run = await runWhen(stage, (it) => it.state === 'done')
+  await expectPlaces(stage, run, { upstream: 'signed in', application: 'signed out' })
+  stage.check(
+    `${upstream.name} is shown as unsupported: ${outcomeOf(run, upstream.id)}, ${run.verdict}`,
+    outcomeOf(run, upstream.id) === 'unsupported' && run.verdict === 'partial'
+  )
+}
+
+/** The browser goes on to the page that stands in `page`, because its host is that of the identity provider's sign-on address. */
+async function byTerminateSession(stage: HubStage): Promise<void> {
+  const { peers } = stage
+  await signInEverywhere(stage)
+  await stage.visitor.open(addressOf(stage, 'terminatesession'), stage.upstream.outsideMark)
+  const run = await runWhen(stage, (it) => it.state === 'done')
+  await expectPlaces(stage, run, { upstream: 'signed out', application: 'signed in' })
+  for (const peer of peers) stage.check(`${peer.name} was not asked: ${outcomeOf(run, peer.id)}`, outcomeOf(run, peer.id) === 'not-asked')
+  await toSignIn(stage, `${stage.authority.baseUrl}/`)
+}
+
+/** The identity provider does not confirm, so the person reads that first and goes on from there. */
+async function byInitSlo(stage: HubStage): Promise<void> {
+  const { visitor, upstream } = stage
+  await signInEverywhere(stage)
+  await visitor.open(addressOf(stage, 'initslo/'), 'Not signed out everywhere')
+  await visitor.press(`a[href="${upstream.signOutUrl}"]`)
+  await visitor.untilShows(upstream.outsideMark)
+  const run = await runWhen(stage, (it) => it.state === 'done')
+  await expectPlaces(stage, run, { upstream: 'signed out', application: 'signed out' })
+  for (const peer of stage.peers) stage.check(`${peer.name} said so: ${outcomeOf(run, peer.id)}`, isProved(outcomeOf(run, peer.id)))
+}
+
+function addressOf({ authority, upstream }: HubStage, way: string): string {
+  return `${authority.baseUrl}/sso/${way}?${new URLSearchParams({ page: upstream.signOutUrl, idpid: upstream.id }).toString()}`
+}
+
+async function expectPlaces(
+  { visitor, upstream, peers, check, note }: HubStage,
+  run: RunSeen,
+  expected: { readonly upstream: Truth; readonly application: Truth }
+): Promise<void> {
+  for (const place of [upstream, ...peers]) {
+    const [truth, wanted] = [await visitor.truthAt(place), place === upstream ? expected.upstream : expected.application]
+    note(place.id, `${truth}, ${outcomeOf(run, place.id)}`)
+    check(`${place.name}: ${truth} and not ${wanted}`, truth === wanted)
+  }
 }
 
 /** Applications that can be told without the browser are; the identity provider waits for it and is not called signed out. */

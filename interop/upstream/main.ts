@@ -8,17 +8,22 @@ import type { Programs } from '../harness/programs.ts'
 import { runInterop } from '../harness/run.ts'
 import { createVisitor } from '../harness/visitor.ts'
 import { mellon } from '../mellon/mellon.ts'
+import { oidcProvider, oidcProviderWithoutLogout } from '../oidc-provider/oidc-provider.ts'
 import { openidClient } from '../openid-client/openid-client.ts'
 import type { PeerKind, RealPeer } from '../peer.ts'
 import { simplesamlphpIdp } from '../simplesamlphp-idp/simplesamlphp-idp.ts'
-import { hubJourneys } from './journeys.ts'
-import { hubPage, type HubResult } from './page.ts'
+import { hubJourneysOf } from './journeys.ts'
+import { hubPage, type HubPageInput, type HubResult } from './page.ts'
 import type { RealUpstream, UpstreamKind } from './upstream.ts'
 
 /** The second half of `npm run interop`: identity providers of others upstream, applications of others downstream. */
-const upstreams: readonly UpstreamKind[] = [simplesamlphpIdp]
+const upstreams: readonly UpstreamKind[] = [simplesamlphpIdp, oidcProvider, oidcProviderWithoutLogout]
 const applications: readonly PeerKind[] = [mellon, openidClient]
-const totalMsMax = 180_000
+const totalMsMax = 300_000
+/** One person for each journey, so that no journey sees the sessions of another. */
+const usersPerUpstream = 10
+/** `--upstream=<id>`: only through this identity provider; the page is written by whole runs. */
+const only = process.argv.find((argument) => argument.startsWith('--upstream='))?.slice('--upstream='.length)
 
 async function main(programs: Programs, folder: string): Promise<boolean> {
   const missing = [...upstreams, ...applications].flatMap((kind) => {
@@ -33,7 +38,6 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--host-resolver-rules=MAP *.localhost 127.0.0.1'] })
   try {
     const [port = 0, adminPort = 0, ...ports] = await freePorts(2 + upstreams.length + applications.length)
-    const users = hubJourneys.map((_, i) => `person${i + 1}`)
     const hosts = [...applications.flatMap((kind) => kind.hosts), ...upstreams.map((kind) => kind.host)]
     const authority = await startAuthority({ folder: join(folder, 'authority'), port, adminPort, programs, users: [], hosts })
     const authorityMetadata = await authority.metadata()
@@ -44,22 +48,28 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
     const results: HubResult[] = []
     const ups: RealUpstream[] = []
     for (const [i, kind] of upstreams.entries()) {
+      if (only !== undefined && kind.id !== only) continue
       const at = place(kind.id, applications.length + i)
       mkdirSync(at.folder, { recursive: true })
-      const upstream = await kind.launch({ ...at, users })
+      const users = Array.from({ length: usersPerUpstream }, (_, n) => `${kind.id}${n + 1}`)
+      const upstream = await kind.launch({ ...at, authorityUrl: authority.baseUrl, users })
       ups.push(upstream)
       await authority.restartWith(peers.map(connectionOf), [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }])
       console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream`)
       results.push(...(await walkAll({ authority, browser, upstream, peers, users })))
     }
-    const { version } = JSON.parse(readFileSync(new URL('../../packages/curfew/package.json', import.meta.url), 'utf8')) as { version: string }
-    writeFileSync(new URL('../../docs/interop-upstream.md', import.meta.url), hubPage({ upstreams: ups, peers, results, version, browser: browser.version() }))
+    if (only === undefined) writePage({ upstreams: ups, peers, results, browser: browser.version() })
     const failed = results.filter((result) => !result.isGood).length
     console.log(`${results.length - failed} passed, ${failed} failed`)
     return failed === 0
   } finally {
     await browser.close()
   }
+}
+
+function writePage(input: Omit<HubPageInput, 'version'>): void {
+  const { version } = JSON.parse(readFileSync(new URL('../../packages/curfew/package.json', import.meta.url), 'utf8')) as { version: string }
+  writeFileSync(new URL('../../docs/interop-upstream.md', import.meta.url), hubPage({ ...input, version }))
 }
 
 function connectionOf({ id, name, client, protectedUrl }: RealPeer): object {
@@ -78,7 +88,7 @@ interface Walk {
 
 async function walkAll({ authority, browser, upstream, peers, users }: Walk): Promise<readonly HubResult[]> {
   const results: HubResult[] = []
-  for (const [i, journey] of hubJourneys.entries()) {
+  for (const [i, journey] of hubJourneysOf(upstream).entries()) {
     const visitor = await createVisitor(browser, 'usual')
     const failures: string[] = []
     const seen = new Map<string, string[]>()

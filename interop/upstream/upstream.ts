@@ -5,6 +5,8 @@ import type { PeerPlace, RealPeer } from '../peer.ts'
 export interface RealUpstream extends Pick<RealPeer, 'id' | 'name' | 'version' | 'origin' | 'protectedUrl' | 'insideMark' | 'signOutUrl' | 'outsideMark'> {
   /** An entry of `identityProviders`, but for its id and name. */
   readonly identityProvider: object
+  /** It can be asked, and tells of logouts of its own; false: people only sign out at a page of its own. */
+  readonly hasLogout: boolean
   /** What its sign-in page holds. */
   readonly signInMark: string
   /** Fills in and sends its sign-in page. */
@@ -18,5 +20,7 @@ export interface UpstreamKind {
   readonly name: string
   readonly host: string
   missing(): string | undefined
-  launch(place: Pick<PeerPlace, 'folder' | 'port' | 'programs' | 'authorityMetadata'> & { readonly users: readonly string[] }): Promise<RealUpstream>
+  launch(
+    place: Pick<PeerPlace, 'folder' | 'port' | 'programs' | 'authorityMetadata'> & { readonly authorityUrl: string; readonly users: readonly string[] }
+  ): Promise<RealUpstream>
 }
