@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { GatewayContext } from './context.ts'
 import type { Place } from './route/applications.ts'
-import { liesBelow } from './route/request-path.ts'
+import { liesBelow, type RequestPath } from './route/request-path.ts'
 import type { Status } from './session/session-status.ts'
 import { verdictOf } from './session/verdict.ts'
 import type { ApplicationSettings } from './settings.ts'
@@ -20,13 +20,13 @@ export type Decision =
  * Decides about one request by its cookie; at once when what is known is enough.
  * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS
  */
-export function decide(ctx: GatewayContext, place: Place, path: string, request: IncomingMessage): Decision | Promise<Decision> {
+export function decide(ctx: GatewayContext, place: Place, path: RequestPath, request: IncomingMessage): Decision | Promise<Decision> {
   const decision = judge(ctx, place, path, request)
   return decision instanceof Promise ? decision.then((later) => withUser(ctx, place, path, later)) : withUser(ctx, place, path, decision)
 }
 
 /** What passes has claims of its user that are young enough. */
-function withUser(ctx: GatewayContext, { application }: Place, path: string, decision: Decision): Decision | Promise<Decision> {
+function withUser(ctx: GatewayContext, { application }: Place, path: RequestPath, decision: Decision): Decision | Promise<Decision> {
   if (decision.kind !== 'pass' || decision.opened === undefined) return decision
   const { opened } = decision
   const fresh = ctx.userRefresh.of(application.webSession, opened)
@@ -39,7 +39,7 @@ function withUser(ctx: GatewayContext, { application }: Place, path: string, dec
   })
 }
 
-function judge(ctx: GatewayContext, place: Place, path: string, request: IncomingMessage): Decision | Promise<Decision> {
+function judge(ctx: GatewayContext, place: Place, path: RequestPath, request: IncomingMessage): Decision | Promise<Decision> {
   const { application, host } = place
   const isAnonymous = needsNone(application, path)
   const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
@@ -48,8 +48,9 @@ function judge(ctx: GatewayContext, place: Place, path: string, request: Incomin
   return typeof verdict === 'string' ? decisionOf(verdict, opened, isAnonymous) : verdict.then((status) => decisionOf(status, opened, isAnonymous))
 }
 
-function needsNone({ anonymous }: ApplicationSettings, path: string): boolean {
-  return anonymous.some((root) => liesBelow(path, root))
+/** Open is what every reader takes for open. */
+function needsNone({ anonymous }: ApplicationSettings, { literal }: RequestPath): boolean {
+  return anonymous.some((root) => liesBelow(literal, root))
 }
 
 function decisionOf(status: Status, opened: OpenedSession, isAnonymous: boolean): Decision {

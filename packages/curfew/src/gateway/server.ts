@@ -13,7 +13,7 @@ import { forward } from './proxy/forward.ts'
 import { forwardWebSocket } from './proxy/web-socket.ts'
 import { type Place, reservedRoot } from './route/applications.ts'
 import { isNavigation } from './route/navigation.ts'
-import { liesBelow, requestPath } from './route/request-path.ts'
+import { liesBelow, requestPath, type RequestPath } from './route/request-path.ts'
 import { cookieValues } from './session/cookies.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
@@ -81,9 +81,10 @@ interface OwnPath {
 }
 
 /** Set when the request is for the gateway itself. */
-function ownPath(ctx: GatewayContext, request: IncomingMessage, path: string, place: Place | undefined): OwnPath | undefined {
+function ownPath(ctx: GatewayContext, request: IncomingMessage, { meaning: path, literal }: RequestPath, place: Place | undefined): OwnPath | undefined {
   const { reservedPath } = ctx.settings
   const root = liesBelow(path, reservedPath) || place === undefined ? reservedPath : reservedRoot(ctx.settings, place.application)
+  if (literal !== path && liesBelow(literal, root) !== liesBelow(path, root)) throw new CurfewError('CURFEW_GATEWAY_PATH')
   if (!liesBelow(path, root)) return undefined
   return { root, below: path.slice(root.length), place: place ?? ctx.applications.ofHost(request.headers.host)[0] }
 }
@@ -261,7 +262,7 @@ function sendError(ctx: GatewayContext, error: CurfewError, request: IncomingMes
 
 function isForApi(ctx: GatewayContext, { url, headers }: IncomingMessage): boolean {
   const path = requestPath(url ?? '')
-  return path !== undefined && ctx.applications.find(headers.host, path)?.application.type === 'api'
+  return path !== undefined && ctx.applications.find(headers.host, { meaning: path.meaning, literal: path.meaning })?.application.type === 'api'
 }
 
 /** A cookie that was planted for the whole domain goes with the one of this host. */

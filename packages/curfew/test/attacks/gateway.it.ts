@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, suite, test } from 'node:test'
+import { createUpstreams } from '../../src/platform/upstreams.ts'
 import { createGatewayKit, type GatewayKit, type Mirrored } from '../gateway/kit.ts'
 import { Visitor } from '../gateway/visitor.ts'
 
@@ -123,6 +124,25 @@ suite('Requests that two readers could see differently', () => {
     })
   }
 
+  for (const path of ['/public;x/secret', '/public%3bx/secret', '//public/secret', '/public;x', '/;/public/secret'])
+    test(`${path} is open for some servers only, so it is not open`, async () => {
+      const { answers, paths } = await reached([`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`])
+      assert.deepEqual([answers, paths], [[401], []])
+    })
+
+  test('a path that is of one application for some servers and of another for others is of none', async () => {
+    await using split = await createGatewayKit({
+      applications: [
+        { id: 'wiki', urls: ['WIKI'], anonymous: ['/'] },
+        { id: 'admin', urls: ['WIKI'], contextRoot: '/admin' }
+      ]
+    })
+    const status = async (path: string) => (await new Visitor().ask(split.wiki + path)).status
+    assert.deepEqual(await Promise.all(['/admin;x/y', '//admin/y', '/admin%3bx', '/;x/admin'].map(status)), [400, 400, 400, 400])
+    assert.deepEqual(await Promise.all(['/pa;x/oidc/logout', '//pa/oidc/logout'].map(status)), [400, 400])
+    assert.deepEqual([await status('/admin/y;x'), await status('/notes;x//y')], [303, 200])
+  })
+
   test('an identity header arrives in no spelling, on an open path and with a session', async () => {
     const forged = ['X-User: mallory', 'x_user: mallory', 'X.User: mallory', 'Connection: close, X-User', 'X_MAIL: mallory'].join('\r\n')
     for (const [path, more] of [
@@ -216,7 +236,53 @@ suite('Cookies that are not what they seem', () => {
   })
 })
 
+suite('A flood of revocations', () => {
+  test('is taken in whole, every session on it is refused, and others go on meanwhile', async () => {
+    await using kit = await createGatewayKit()
+    const [ana, ben] = [new Visitor(), new Visitor()]
+    await ana.open(`${kit.wiki}/`)
+    await ben.fillIn(await ben.follow(`${kit.wiki}/`), 'ben')
+    const nowMs = Temporal.Now.instant().epochMilliseconds
+    const flood = Promise.all(Array.from({ length: 4_200 }, (_, i) => kit.authority.store.revoke(`flood ${i}`, nowMs + 3_600_000, nowMs)))
+    const statuses: number[] = []
+    const { revocations } = kit.gateway.context
+    while (revocations.size < 4_200) statuses.push((await ben.ask(`${kit.wiki}/`)).status)
+    await flood
+    assert.ok(statuses.every((status) => status === 200))
+    await kit.endAll()
+    const refused = async (visitor: Visitor): Promise<void> => {
+      const endMs = performance.now() + 5_000
+      // A request that is under way when its session ends is cut.
+      const status = () =>
+        visitor.ask(`${kit.wiki}/`).then(
+          (answer) => answer.status,
+          () => 0
+        )
+      while ((await status()) !== 303) assert.ok(performance.now() < endMs)
+    }
+    await Promise.all([refused(ana), refused(ben)])
+  })
+})
+
 suite('Targets of applications', () => {
+  test('a name that comes to mean an address out of reach is out of reach', async () => {
+    const upstreams = createUpstreams({ allowPrivate: [], hosts: { 'app.example.com': '169.254.169.254' }, connectionsMax: 1 })
+    const failed = await new Promise((resolve) =>
+      upstreams.dispatch(
+        { origin: 'http://app.example.com', path: '/latest/meta-data', method: 'GET' },
+        {
+          onRequestStart: () => undefined,
+          onResponseStart: resolve,
+          onResponseData: resolve,
+          onResponseEnd: resolve,
+          onResponseError: (_, error) => resolve(error)
+        }
+      )
+    )
+    assert.equal((failed as { code?: string }).code, 'CURFEW_OUTBOUND_ADDRESS_FORBIDDEN')
+    await upstreams.close()
+  })
+
   for (const target of ['http://169.254.169.254', 'http://[fe80::1]:80', 'http://0.0.0.0:1', 'http://224.0.0.1']) {
     test(`${target} is out of reach`, async () => {
       await using kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], target, anonymous: ['/'] }] })

@@ -1,5 +1,6 @@
+import { CurfewError } from '@curfew/codecs'
 import type { ApplicationSettings, GatewaySettings } from '../settings.ts'
-import { liesBelow } from './request-path.ts'
+import { liesBelow, type RequestPath } from './request-path.ts'
 
 /** The application that a request is for, and the address that the browser knows it by. */
 export interface Place {
@@ -12,8 +13,11 @@ export interface Place {
 
 /** Finds applications by what stands in `Host`, which decides nothing else. */
 export interface Applications {
-  /** The application with the longest context root that the path lies below. */
-  find(host: string | undefined, path: string): Place | undefined
+  /**
+   * The application with the longest context root that the path lies below.
+   * @throws CURFEW_GATEWAY_PATH when that depends on who reads the path
+   */
+  find(host: string | undefined, path: RequestPath): Place | undefined
   /** Every application of a host. */
   ofHost(host: string | undefined): readonly Place[]
 }
@@ -34,7 +38,15 @@ export function createApplications({ applications }: Pick<GatewaySettings, 'appl
     )
   }
   const ofHost = (host: string | undefined): readonly Place[] => hosts.get((host ?? '').toLowerCase()) ?? []
-  return { ofHost, find: (host, path) => ofHost(host).find(({ application }) => liesBelow(path, application.contextRoot)) }
+  const below = (host: string | undefined, path: string): Place | undefined => ofHost(host).find(({ application }) => liesBelow(path, application.contextRoot))
+  return {
+    ofHost,
+    find(host, { meaning, literal }) {
+      const place = below(host, meaning)
+      if (literal !== meaning && below(host, literal) !== place) throw new CurfewError('CURFEW_GATEWAY_PATH')
+      return place
+    }
+  }
 }
 
 /** The reserved path of an application, without a slash at the end. */

@@ -5,24 +5,36 @@ export const targetCharactersMax = 16_384
 const plain = /^\/(?:[\w~-][\w.~-]*\/)*(?:[\w~-][\w.~-]*)?$/
 
 /**
- * What a path means, whoever reads it: decoded once, slashes merged, path parameters left out. Undefined for one that
- * two readers could take for two things; it is refused, not repaired. The application gets the path as it came.
+ * The two ends of how servers read a path. Some merge slashes and leave parameters out (`/a;v=1//b` is `/a/b`), some take
+ * every sign for what it is; whatever a server does lies between the two.
+ */
+export interface RequestPath {
+  /** Slashes merged, parameters left out. */
+  readonly meaning: string
+  /** Decoded and nothing else. */
+  readonly literal: string
+}
+
+/**
+ * What a path means, whoever reads it: decoded once, at both ends of what servers make of it. Undefined for one that two
+ * readers could take for two places above or beside each other; it is refused, not repaired. The application gets the
+ * path as it came.
  *
  * Refused are: anything but a path (`http://...`, `*`), dot segments in any spelling, encoded slashes, backslashes and
  * NUL, control characters, a percent sign that encodes nothing, octets that are no UTF-8, and percent signs that encode
  * such a spelling once more.
  */
-export function requestPath(target: string): string | undefined {
-  if (target.length <= targetCharactersMax && plain.test(target)) return target
+export function requestPath(target: string): RequestPath | undefined {
+  if (target.length <= targetCharactersMax && plain.test(target)) return { meaning: target, literal: target }
   const end = target.search(/[?#]/)
   const path = end < 0 ? target : target.slice(0, end)
   if (!path.startsWith('/') || target.length > targetCharactersMax || target.includes('#')) return undefined
   if (path.includes('\\') || /%(?:2f|5c|00)/i.test(path)) return undefined
-  const decoded = decode(path)
-  if (decoded === undefined || hasControl(decoded) || /%(?:2e|2f|5c|00|25)/i.test(decoded)) return undefined
-  const segments = decoded.split('/').map((segment) => segment.split(';', 1)[0] ?? '')
+  const literal = decode(path)
+  if (literal === undefined || hasControl(literal) || /%(?:2e|2f|5c|00|25)/i.test(literal)) return undefined
+  const segments = literal.split('/').map((segment) => segment.split(';', 1)[0] ?? '')
   if (segments.some((segment) => segment === '.' || segment === '..')) return undefined
-  return `/${segments.filter((segment, i) => segment !== '' || i === segments.length - 1).join('/')}`
+  return { literal, meaning: `/${segments.filter((segment, i) => segment !== '' || i === segments.length - 1).join('/')}` }
 }
 
 function decode(path: string): string | undefined {
