@@ -8,7 +8,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Everywhere } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
-import type { AccountLinkView, ClusterView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
+import type { AccountLinkView, ClusterView, HealthView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -39,6 +39,15 @@ export interface AdminContext {
   readonly accountLinks: AdminAccountLinks
   status(): 'ok' | 'starting' | 'draining' | 'stopping'
   readonly cluster: AdminCluster
+  /** The processes of this node, where there are several. */
+  readonly workers?: AdminWorkers
+}
+
+/** The processes of one node that share its listeners. */
+export interface AdminWorkers {
+  /** The figures of all of them, in one page. */
+  metrics(): Promise<string>
+  states(): Promise<readonly { readonly worker: number; readonly pid: number; readonly status: HealthView['status'] }[]>
 }
 
 export interface AdminPeer {

@@ -164,8 +164,12 @@ export const auditView = z.object({
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional()
 })
 
+const processStatus = z.enum(['ok', 'starting', 'draining', 'stopping'])
+
 export const healthView = z.object({
-  status: z.enum(['ok', 'starting', 'draining', 'stopping']),
+  status: processStatus,
+  /** Of a node that is several processes; the status is that of the one that is worst off. */
+  workers: z.array(z.object({ worker: z.int(), pid: z.int(), status: processStatus })).optional(),
   version: z.string(),
   baseUrl: z.string(),
   store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })

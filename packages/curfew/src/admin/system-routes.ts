@@ -1,12 +1,22 @@
 import { z } from 'zod'
 import type { AdminContext } from './context.ts'
-import { auditView, healthView, peerView } from './schemas.ts'
+import { auditView, type HealthView, healthView, peerView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 import { auditViewOf } from './views.ts'
 
+/** The worst first. */
+const statuses: readonly HealthView['status'][] = ['stopping', 'starting', 'draining', 'ok']
+
+async function stateOf(ctx: AdminContext): Promise<Pick<HealthView, 'status' | 'workers'>> {
+  const { workers } = ctx
+  if (workers === undefined) return { status: ctx.status() }
+  const states = await workers.states()
+  return { status: statuses.find((word) => states.some((one) => one.status === word)) ?? ctx.status(), workers: [...states] }
+}
+
 export function registerSystem(app: AdminServer, ctx: AdminContext): void {
   app.get('/v1/health', { schema: { response: { 200: healthView } } }, async () => ({
-    status: ctx.status(),
+    ...(await stateOf(ctx)),
     version: ctx.version,
     baseUrl: ctx.baseUrl,
     store: await ctx.store.describe()
@@ -50,7 +60,7 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
     // A store that does not answer takes no other figure away.
     await measureStreams(ctx).catch(() => undefined)
-    return reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics())
+    return reply.type(ctx.metrics.registry.contentType).send(await (ctx.workers ?? ctx.metrics.registry).metrics())
   })
 }
 

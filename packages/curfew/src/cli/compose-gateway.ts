@@ -33,6 +33,7 @@ import { createUpstreams } from '../platform/upstreams.ts'
 import type { Store } from '../stores/store.ts'
 import { type OpenedBackChannel, openBackChannel } from './back-channel-setup.ts'
 import { createGatewayPages } from './gateway-pages.ts'
+import { listenOptions } from './listen.ts'
 
 export interface GatewayParts {
   readonly config: GatewayConfig
@@ -205,8 +206,6 @@ interface Listener {
 const headerBytesMax = 32 * 1024
 
 async function listen(config: GatewayConfig, address: string, gateway: ReturnType<typeof createGatewayServer>): Promise<Listener> {
-  const at = address.lastIndexOf(':')
-  const host = address.slice(0, at).replace(/^\[|\]$/g, '')
   const options = {
     maxHeaderSize: headerBytesMax,
     // A head that comes drop by drop is cut off; a body may take as long as the application lets it.
@@ -233,7 +232,7 @@ async function listen(config: GatewayConfig, address: string, gateway: ReturnTyp
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
-    server.listen(Number(address.slice(at + 1)), host === '*' ? '::' : host, resolve)
+    server.listen(listenOptions(address), resolve)
   })
   return { server, sockets }
 }

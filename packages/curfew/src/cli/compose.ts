@@ -44,6 +44,7 @@ import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
 import { composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
 import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
+import type { WorkerLink } from './workers/worker-link.ts'
 
 /** A whole server, made from one configuration. */
 export interface Composition {
@@ -64,7 +65,7 @@ export interface Composition {
 }
 
 /** Builds every part and puts them together. Nothing listens yet. What was opened is closed when a later part fails. */
-export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Composition> {
+export async function compose(loaded: LoadedConfig, logger: Logger, worker?: WorkerLink): Promise<Composition> {
   await using opened = new AsyncDisposableStack()
   const { config } = loaded
   warnOfSettings(config, logger)
@@ -72,6 +73,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   const clock = systemClock
   const ids = createIds(random, groupsOf(config).self.letter)
   const metrics = createMetrics()
+  if (worker !== undefined) metrics.registry.setDefaultLabels({ worker: String(worker.number) })
   const keys = config.saml.keys.map((key) => readKey(key))
   const entityId = config.saml.entityId ?? originOf(config)
   const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
@@ -176,6 +178,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
   })
   const admin = createAdminServer({
     ...shared,
+    ...(worker === undefined ? {} : { workers: worker }),
     version,
     token: adminToken(config),
     status: () => status.now,
@@ -205,6 +208,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger): Promise<Com
     logger
   })
   const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
+  worker?.serve({ metrics: () => metrics.registry.metrics(), status: () => status.now })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {

@@ -1,4 +1,6 @@
+import cluster from 'node:cluster'
 import { createServer, type Server } from 'node:http'
+import type { ListenOptions } from 'node:net'
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyInstance } from 'fastify'
 import { headerBytesMax } from '../authority/server.ts'
@@ -19,11 +21,10 @@ export async function listenAll(
 ): Promise<void> {
   await app.ready()
   for (const address of addresses) {
-    const { host, port } = hostPort(address)
     const server = make({ maxHeaderSize: headerBytesMax }).on('request', (request, response) => app.routing(request, response))
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
-      server.listen(port, host, resolve)
+      server.listen(listenOptions(address), resolve)
     })
     closers.push(() => closeServer(server))
   }
@@ -38,6 +39,14 @@ function closeServer(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
+}
+
+/**
+ * Workers of one node each have a socket of their own at the same address, where the system spreads connections over
+ * them: what waits at one that dies is reset, and the client comes again. Elsewhere they share the socket of their supervisor.
+ */
+export function listenOptions(address: string): ListenOptions {
+  return { ...hostPort(address), ...(cluster.isWorker && process.platform === 'linux' ? { reusePort: true } : {}) }
 }
 
 /** `127.0.0.1:9031`, `[::1]:9031`, `*:9031`. */

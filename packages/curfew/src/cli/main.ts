@@ -64,8 +64,14 @@ function addServerCommands(program: Command, on: On): void {
       .option('--user-password <password>', 'password of the first user, for tests'),
     async (context, parsed) => (await import('./commands/init.ts')).init(context, parsed.opts())
   )
-  on(example(program.command('start').description('Run the authority'), 'curfew start', 'curfew start --config /etc/curfew/curfew.yaml'), async (context) =>
-    (await import('./commands/start.ts')).start(context)
+  on(
+    example(
+      program.command('start').description('Run the authority'),
+      'curfew start',
+      'curfew start --config /etc/curfew/curfew.yaml',
+      'curfew start --workers auto'
+    ).option('--workers <n>', 'processes that share the listeners: a number, or auto for one on each core; more than one needs store.kind: redis', workers),
+    async (context, parsed) => (await import('./commands/start.ts')).start(context, parsed.opts())
   )
   on(
     example(program.command('gateway').description('Run a gateway alone, in front of applications'), 'curfew gateway', 'curfew gateway --config gateway.yaml'),
@@ -302,6 +308,10 @@ function addToolCommands(program: Command, on: On): void {
 
 function paged(command: Command): Command {
   return command.option('--limit <n>', 'lines at most', wholeNumber(1, 500), 50).option('--cursor <cursor>', 'go on from here')
+}
+
+function workers(text: string): number | 'auto' {
+  return text === 'auto' ? text : wholeNumber(1, 64)(text)
 }
 
 /** Reads a number, or says which ones there are. */

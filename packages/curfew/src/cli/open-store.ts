@@ -86,6 +86,19 @@ function factsOf(config: Config, startedAtMs: number): NodeFacts {
   return { id: nodeName(config), address: config.server.listen.join(' '), version, ...(group === undefined ? {} : { group }), tags, startedAtMs }
 }
 
+/** A node that is several workers is drained with all of them, or not at all. */
+async function drainNode({ nodes }: RedisStore, node: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'> {
+  const workers = (await nodes.list()).filter(({ id, isLive }) => isLive && id.startsWith(`${node}/`)).map(({ id }) => id)
+  if (workers.length === 0) return nodes.drain(node, isAsked)
+  for (const worker of workers) {
+    const word = await nodes.drain(worker, isAsked)
+    if (word !== 'last') continue
+    for (const one of workers) await nodes.drain(one, false)
+    return word
+  }
+  return 'done'
+}
+
 /** The nodes as the admin API shows them. */
 export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCluster, 'groups'> {
   const self = nodeName(config)
@@ -102,7 +115,7 @@ export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCl
   return {
     self,
     mode: config.store.redis?.topology === 'cluster' ? 'adaptive' : 'stateServers',
-    drain: (node, isAsked) => shared.nodes.drain(node, isAsked),
+    drain: (node, isAsked) => drainNode(shared, node, isAsked),
     nodes: async () => (await shared.nodes.list()).map((node) => ({ ...node, tags: [...node.tags] })),
     whereIs: async (session) => {
       const place = await shared.whereIs(session)

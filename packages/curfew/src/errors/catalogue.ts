@@ -15,6 +15,7 @@ export const catalogue = {
   CURFEW_CLI_PARTNER_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such demo partner.' },
   CURFEW_CLI_PROGRAM_MISSING: { kind: 'config', http: 503, title: 'A program that the command needs is not on this machine.' },
   CURFEW_CLI_SERVER_UNREACHABLE: { kind: 'operation', http: 503, title: 'The server does not answer at its admin address.' },
+  CURFEW_CLI_WORKERS_STORE: { kind: 'config', http: 500, title: 'Several workers need a store that processes share.' },
   CURFEW_CLUSTER_LAST_NODE: { kind: 'peer', http: 409, title: 'No other node takes work.' },
   CURFEW_CONFIG_BRAND_COLOUR: { kind: 'config', http: 500, title: 'A brand colour is not written as #rrggbb.' },
   CURFEW_CONFIG_BRAND_CONTRAST: { kind: 'config', http: 500, title: 'Two brand colours are too close to be read.' },

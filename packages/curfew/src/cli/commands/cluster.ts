@@ -83,8 +83,8 @@ export async function clusterDrain(context: CommandContext, node: string, option
   const untilMs = systemClock.nowMs() + options.wait * 1000
   let state = 'unknown'
   for (;;) {
-    const found = (await client.cluster()).nodes.find(({ id }) => id === node)
-    state = found === undefined ? 'gone' : stateOf(found)
+    const found = (await client.cluster()).nodes.filter(({ id }) => id === node || id.startsWith(`${node}/`)).map(stateOf)
+    state = found.find((one) => one !== wanted) ?? found[0] ?? 'gone'
     if (state === wanted || state === 'gone' || systemClock.nowMs() >= untilMs) break
     await sleep(lookMs)
   }
