@@ -28,6 +28,11 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] },
     { names: [], package: 'python3-cryptography', probe: ['/usr/bin/python3', '-c', 'import cryptography'] }
   ],
+  faults: [
+    { names: ['redis-server', 'valkey-server'], package: 'redis-server' },
+    { names: ['ip'], package: 'iproute2' },
+    { names: [], package: 'libfaketime', probe: ['sh', '-c', 'ls /usr/lib/*/faketime/libfaketime.so.1'] }
+  ],
   interop: [
     chromium,
     { names: ['apache2'], package: 'apache2', file: '/usr/sbin/apache2' },

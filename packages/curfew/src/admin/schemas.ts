@@ -101,7 +101,13 @@ export const endedPerCallMax = 1_000
 const unreached = z.array(z.string()).optional().describe('Groups that could not be asked: their sessions go on')
 
 export const endedView = z.object({
-  ended: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
+  ended: z.array(
+    z.object({
+      session: sessionIdSchema,
+      run: runIdSchema,
+      degraded: z.literal(true).optional().describe('Fewer copies have the end than the store is set up to ask for; it is sent again until they have')
+    })
+  ),
   already: z.array(z.object({ session: sessionIdSchema, run: runIdSchema })),
   unknown: z.array(sessionIdSchema),
   more: z.literal(true).optional().describe('There may be more sessions than one call ends: call again'),

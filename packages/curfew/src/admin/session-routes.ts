@@ -70,5 +70,6 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
 /** The answer to every ending. */
 export function endedViewOf(summary: Awaited<ReturnType<AdminContext['engine']['endSessions']>>): z.output<typeof endedView> {
   const pair = ({ sessionId, runId }: { sessionId: `ses_${string}`; runId: `run_${string}` }) => ({ session: sessionId, run: runId })
-  return { ended: summary.ended.map(pair), already: summary.already.map(pair), unknown: [...summary.unknown] }
+  const ended = summary.ended.map((one) => ({ ...pair(one), ...(one.isDegraded === true ? { degraded: true as const } : {}) }))
+  return { ended, already: summary.already.map(pair), unknown: [...summary.unknown] }
 }

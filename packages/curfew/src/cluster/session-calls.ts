@@ -70,8 +70,12 @@ const endRequest = z.strictObject({
   preferredBinding: z.string().optional()
 })
 const touched = z.strictObject({ value: z.enum(['touched', 'ended', 'unknown']), durability: z.enum(['replicated', 'degraded', 'local']) })
-const pairs = z.array(z.strictObject({ sessionId, runId }))
-const endSummary = z.looseObject({ ended: pairs, already: pairs, unknown: z.array(sessionId) })
+const ending = { sessionId, runId }
+const endSummary = z.looseObject({
+  ended: z.array(z.strictObject({ ...ending, isDegraded: z.literal(true).exactOptional() })),
+  already: z.array(z.strictObject(ending)),
+  unknown: z.array(sessionId)
+})
 
 /** A domain value of a group of the same authority: it made it, we look that it is one. */
 function domain<T>(...fields: readonly string[]): z.ZodType<T> {

@@ -29,9 +29,17 @@ export interface EndRequest {
   readonly preferredBinding?: LogoutChannel['binding']
 }
 
+/** A session that this request has ended. */
+export interface EndedNow {
+  readonly sessionId: SessionId
+  readonly runId: RunId
+  /** Fewer copies have the end than the store is set up to ask for. Absent: as many have it. */
+  readonly isDegraded?: true
+}
+
 /** One entry per session that the scope named. */
 export interface EndSummary {
-  readonly ended: readonly { readonly sessionId: SessionId; readonly runId: RunId }[]
+  readonly ended: readonly EndedNow[]
   /** Ended before this request; the run that did it. */
   readonly already: readonly { readonly sessionId: SessionId; readonly runId: RunId }[]
   readonly unknown: readonly SessionId[]
@@ -59,7 +67,12 @@ export interface EndingPort {
   sessionsOf(userKey: UserKey): Promise<readonly Session[]>
   commit(
     ending: PlannedEnding
-  ): Promise<{ readonly kind: 'ended' } | { readonly kind: 'already'; readonly runId: RunId } | { readonly kind: 'changed' } | { readonly kind: 'unknown' }>
+  ): Promise<
+    | { readonly kind: 'ended'; readonly isDegraded?: true }
+    | { readonly kind: 'already'; readonly runId: RunId }
+    | { readonly kind: 'changed' }
+    | { readonly kind: 'unknown' }
+  >
   peer(id: PeerId): Peer | undefined
   newRunId(): RunId
   newDeliveryId(): DeliveryId
@@ -80,12 +93,12 @@ export interface EndingPort {
  * before anything is sent. A session that changed between reading and writing is planned again.
  */
 export async function endSessions(port: EndingPort, request: EndRequest): Promise<EndSummary> {
-  const ended: EndSummary['ended'][number][] = []
+  const ended: EndedNow[] = []
   const already: EndSummary['already'][number][] = []
   const unknown: SessionId[] = []
   for (const sessionId of await named(port, request.scope)) {
     const result = await endOne(port, sessionId, request)
-    if (result.kind === 'ended') ended.push({ sessionId, runId: result.runId })
+    if (result.kind === 'ended') ended.push({ sessionId, runId: result.runId, ...(result.isDegraded === true ? { isDegraded: true } : {}) })
     else if (result.kind === 'already') already.push({ sessionId, runId: result.runId })
     else unknown.push(sessionId)
   }
@@ -103,7 +116,10 @@ async function named(port: EndingPort, scope: EndScope): Promise<readonly Sessio
   }
 }
 
-type EndedOne = { readonly kind: 'ended' | 'already'; readonly runId: RunId } | { readonly kind: 'unknown' }
+type EndedOne =
+  | { readonly kind: 'ended'; readonly runId: RunId; readonly isDegraded?: true }
+  | { readonly kind: 'already'; readonly runId: RunId }
+  | { readonly kind: 'unknown' }
 
 async function endOne(port: EndingPort, sessionId: SessionId, request: EndRequest): Promise<EndedOne> {
   for (let round = 0; round < planAgainMax; round++) {
@@ -112,7 +128,7 @@ async function endOne(port: EndingPort, sessionId: SessionId, request: EndReques
     if (found.session.end !== undefined) return { kind: 'already', runId: found.session.end.runId }
     const ending = planEnding(port, found.session, found.participants, request)
     const result = await port.commit(ending)
-    if (result.kind === 'ended') return { kind: 'ended', runId: ending.run.id }
+    if (result.kind === 'ended') return { ...result, runId: ending.run.id }
     if (result.kind !== 'changed') return result
   }
   throw new Error(`session ${sessionId} changed ${planAgainMax} times while it was being ended`)

@@ -94,9 +94,10 @@ function endingPort(deps: EndingsDeps): PartialPort {
     sessionsOf: (userKey) => store.findByUser(userKey),
     async commit(ending) {
       try {
-        const { value } = await timed(clock, metrics, 'endSession', () => store.endSession(ending))
-        if (value.kind === 'ended') deps.observer.started(ending.run)
-        return value
+        const { value, durability } = await timed(clock, metrics, 'endSession', () => store.endSession(ending))
+        if (value.kind !== 'ended') return value
+        deps.observer.started(ending.run)
+        return durability === 'degraded' ? { kind: 'ended', isDegraded: true } : value
       } finally {
         // Also when the acknowledgement got lost: the ending may be stored.
         deps.onEffects(clock.nowMs())

@@ -4,15 +4,17 @@ import { step } from '../core/step.ts'
 import type { EngineDeps } from './deps.ts'
 import { timed } from './timed.ts'
 
+export type Settled = readonly number[] | ((run: LogoutRun) => readonly number[])
+
 /** Changes runs. The only place of the engine that commits one. */
 export interface RunWriter {
   /**
    * Decides on the run as it is stored and commits what follows, together with whatever else waits for the same run.
    * `decide` is pure: it is asked again when somebody else changed the run meanwhile. Returns the stored run,
    * undefined when it is unknown.
-   * @param settled - effects that this change carries out; removed in the same commit
+   * @param settled - effects that this change carries out; removed in the same commit. A function looks at the run as it is stored
    */
-  write(runId: RunId, decide: (run: LogoutRun) => readonly RunEvent[], settled?: readonly number[]): Promise<LogoutRun | undefined>
+  write(runId: RunId, decide: (run: LogoutRun) => readonly RunEvent[], settled?: Settled): Promise<LogoutRun | undefined>
 }
 
 export type RunWriterDeps = Pick<EngineDeps, 'store' | 'clock' | 'metrics'> & {
@@ -24,7 +26,7 @@ export type RunWriterDeps = Pick<EngineDeps, 'store' | 'clock' | 'metrics'> & {
 
 interface Change {
   readonly decide: (run: LogoutRun) => readonly RunEvent[]
-  readonly settled: readonly number[]
+  readonly settled: Settled
   resolve(run: LogoutRun | undefined): void
   reject(error: unknown): void
 }
@@ -69,8 +71,8 @@ export function createRunWriter(deps: RunWriterDeps): RunWriter {
 
 async function commit(deps: RunWriterDeps, known: LogoutRun, batch: readonly Change[]): Promise<LogoutRun | undefined> {
   let run: LogoutRun | undefined = known
-  const settled = batch.flatMap((change) => change.settled)
   for (let round = 0; round < roundsMax && run !== undefined; round++) {
+    const settled = settledBy(batch, run)
     const [next, effects] = decided(run, batch)
     if (next === run && settled.length === 0) return run
     const stored: LogoutRun = { ...next, version: run.version + 1 }
@@ -85,6 +87,10 @@ async function commit(deps: RunWriterDeps, known: LogoutRun, batch: readonly Cha
   }
   if (run === undefined) return undefined
   throw new Error(`run ${run.id} changed ${roundsMax} times while it was being written`)
+}
+
+function settledBy(batch: readonly Change[], run: LogoutRun): readonly number[] {
+  return batch.flatMap(({ settled }) => (typeof settled === 'function' ? settled(run) : settled))
 }
 
 function decided(run: LogoutRun, batch: readonly Change[]): readonly [LogoutRun, readonly Effect[]] {

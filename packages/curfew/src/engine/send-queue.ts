@@ -95,20 +95,29 @@ async function sendOne(queue: Queue, sender: Sender, runId: RunId, send: Claimed
   // Too late or too long queued: the effect is claimed again when its lease ends, here or by another node.
   if (!queue.isOpen || timeLeftMs < leaseMs / 2) return
   const { deliveryId } = send.effect
-  if (sending.has(deliveryId)) {
-    await writer.write(runId, () => [], [send.id])
-    return
-  }
+  // Whether what is under way still counts is known when it is over: a store that lost its primary may have gone back to
+  // before that attempt, and then nothing but this effect says that somebody has to be told.
+  if (sending.has(deliveryId)) return
   sending.add(deliveryId)
   try {
     const request = await startAttempt(queue, sender, runId, send)
     if (request === undefined) return
     const result = await exchange(queue, sender, request, send)
     const jitter = queue.random.fraction()
-    await writer.write(runId, () => [eventOf(result, deliveryId, request.messageId, clock.nowMs(), jitter)], [send.id])
+    const event = eventOf(result, deliveryId, request.messageId, clock.nowMs(), jitter)
+    // The same holds for the effect of this attempt itself.
+    await writer.write(
+      runId,
+      () => [event],
+      (run) => (remembers(run, deliveryId, request.messageId) ? [send.id] : [])
+    )
   } finally {
     sending.delete(deliveryId)
   }
+}
+
+function remembers(run: LogoutRun, deliveryId: DeliveryId, messageId: string): boolean {
+  return run.deliveries.some((delivery) => delivery.id === deliveryId && delivery.attempts.some((attempt) => attempt.messageId === messageId))
 }
 
 /** The attempt with its message id is stored before anything leaves; undefined when the effect has become void. */

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import type { RunId } from '../../src/core/ids.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
-import { createEngineKit, leaseMs, policy } from '../support/engine-kit.ts'
+import { createEngineKit, leaseMs, policy, soapPeer } from '../support/engine-kit.ts'
 import { confirms, hangs } from '../support/scripted-sender.ts'
 
 suite('engine: leases', () => {
@@ -141,6 +141,34 @@ suite('engine: a store that fails for a while', () => {
     await kit.clock.settle()
     const runId = (await store.getSession(session.id))?.end?.runId
     assert.deepEqual(await kit.outcomes(runId ?? 'run_'), { payroll: 'ended' })
+    await kit.engine.stop()
+  })
+})
+
+suite('engine: a store that goes back to before an attempt', () => {
+  test('the application is told again, and the run ends: the effect is not given up for a message that nobody remembers', async () => {
+    const kit = createEngineKit({ peers: [soapPeer('payroll')] })
+    const answers: PromiseWithResolvers<void>[] = []
+    kit.sender.script('payroll', async (request, nth) => {
+      if (nth > 1) return confirms(request)
+      const answer = Promise.withResolvers<void>()
+      answers.push(answer)
+      await answer.promise
+      return confirms(request)
+    })
+    const session = await kit.signIn(['payroll'])
+    const runId = await kit.end(session.id)
+    // What a copy has that took over before the attempt was recorded.
+    const behind = kit.store.snapshot()
+    await kit.engine.start()
+    await kit.clock.settle()
+    assert.equal(kit.sender.sent.length, 1)
+    kit.store.restore(behind)
+    await kit.clock.advance(2_000)
+    answers[0]?.resolve()
+    await kit.clock.advance(2 * leaseMs)
+    assert.equal(kit.sender.sent.length, 2)
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
     await kit.engine.stop()
   })
 })

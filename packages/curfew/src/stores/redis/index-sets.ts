@@ -1,8 +1,9 @@
 import type { SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
+import type { Durability } from '../store.ts'
 import { type Bucket, padded, pair } from './keys.ts'
-import { type RedisContext, texts } from './redis-context.ts'
+import { type RedisContext, texts, weakest } from './redis-context.ts'
 
 /**
  * Looking up by something else than the id. An entry is written before the fact that it leads to and says nothing by
@@ -43,8 +44,19 @@ export function placeOf(atMs: number, id: string): string {
   return `${padded(atMs)} ${id}`
 }
 
-export async function addEntries({ shards }: Pick<RedisContext, 'shards'>, entries: readonly IndexEntry[]): Promise<void> {
-  await Promise.all(entries.map(({ bucket, key, member, isList }) => shards.write(bucket, isList ? 'list_add' : 'set_add', [key, member], { isEnding: true })))
+/**
+ * Writes entries and says how safe all of them are: a fact that nobody can look up is as good as lost.
+ *
+ * @param isEnding - not refused for want of copies
+ */
+export async function addEntries({ shards }: Pick<RedisContext, 'shards'>, entries: readonly IndexEntry[], isEnding = true): Promise<Durability> {
+  const answers = await Promise.all(
+    entries.map(({ bucket, key, member, isList }) => {
+      const again = { name: isList ? 'list_add' : 'set_add', args: [key, member] }
+      return shards.write(bucket, again.name, again.args, { isEnding, again })
+    })
+  )
+  return weakest(answers.map(({ durability }) => durability))
 }
 
 export async function dropEntries({ shards }: Pick<RedisContext, 'shards'>, entries: readonly IndexEntry[]): Promise<void> {

@@ -29,7 +29,8 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
     getArtifact: (kind, id, nowMs) => readArtifact(context, pair(kind, id), nowMs),
     async consumeArtifact(kind, id, nowMs) {
       const name = pair(kind, id)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', [name, String(nowMs), teller.artifact(kind, id)])
+      const args = [name, String(nowMs), teller.artifact(kind, id)]
+      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', args, { again: { name: 'artifact_consume', args } })
       return { value: reply as 'consumed' | 'already' | 'unknown', durability }
     },
     async dropArtifact(kind, id) {

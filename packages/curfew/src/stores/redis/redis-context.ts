@@ -1,5 +1,6 @@
 import type { LRUCache } from 'lru-cache'
 import type { RunId, SessionId } from '../../core/ids.ts'
+import type { Durability } from '../store.ts'
 import type { Bucket, Keys } from './keys.ts'
 import type { Reply } from './link.ts'
 import type { RedisTeller } from './redis-teller.ts'
@@ -16,6 +17,11 @@ export interface RedisContext {
   readonly auditMax: number
   /** Session of a run: it never changes. */
   readonly runSessions: LRUCache<RunId, SessionId>
+}
+
+/** How safe several writes are together. */
+export function weakest(durabilities: readonly Durability[]): Durability {
+  return durabilities.includes('degraded') ? 'degraded' : durabilities.includes('local') ? 'local' : 'replicated'
 }
 
 /** An answer that is a list of texts. */

@@ -1,6 +1,7 @@
 import type { RunId, SessionId } from '../../core/ids.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import { messagesOf } from '../facts.ts'
+import type { Durability } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { type IndexEntry, placeOf } from './index-sets.ts'
 import { type Bucket, padded, pair } from './keys.ts'
@@ -70,15 +71,16 @@ export async function readRun(context: RedisContext, runId: RunId): Promise<Logo
  * Says where a run will be, before it is there.
  * @throws CURFEW_STORE_RUN_EXISTS when the id belongs to a run of another session
  */
-export async function claimRunId(context: RedisContext, run: LogoutRun): Promise<void> {
+export async function claimRunId(context: RedisContext, run: LogoutRun): Promise<Durability> {
   const known = await context.shards.read(context.keys.ofText(run.id), 'GET', `j:${run.id}`)
   if (known !== null && String(known) !== run.sessionId) {
     const at = context.keys.ofSession(String(known) as SessionId)
     if ((await context.shards.read(at, 'EXISTS', `r:${run.id}`)) !== 0) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
   }
   context.runSessions.delete(run.id)
-  if (known !== null && String(known) === run.sessionId) return
-  await context.shards.write(context.keys.ofText(run.id), 'put', [`j:${run.id}`, run.sessionId], { isEnding: true })
+  if (known !== null && String(known) === run.sessionId) return 'replicated'
+  const again = { name: 'put', args: [`j:${run.id}`, run.sessionId] }
+  return (await context.shards.write(context.keys.ofText(run.id), again.name, again.args, { isEnding: true, again })).durability
 }
 
 /** Makes every attempt findable by its message id; the first run that used an id keeps it. */
@@ -88,7 +90,8 @@ export async function indexMessages(context: RedisContext, run: LogoutRun, known
   await Promise.all(
     fresh.map(({ peerId, messageId, deliveryId }) => {
       const name = pair(peerId, messageId)
-      return context.shards.write(context.keys.ofText(name), 'first', [`m:${name}`, pair(run.id, deliveryId)], { isEnding: true })
+      const again = { name: 'first', args: [`m:${name}`, pair(run.id, deliveryId)] }
+      return context.shards.write(context.keys.ofText(name), again.name, again.args, { isEnding: true, again })
     })
   )
 }

@@ -5,7 +5,7 @@ import { messagesOf } from '../facts.ts'
 import type { Ack, ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
 import { isWantedRun } from '../wanted.ts'
 import { dropEntries, membersOf, placeOf } from './index-sets.ts'
-import { pair, unpair } from './keys.ts'
+import { type Bucket, pair, unpair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts } from './redis-context.ts'
 import { bucketOfEffect, effectArguments, effectText, finishedText, indexMessages, readRun, runEntriesOf, sessionOfRun } from './redis-run-rows.ts'
@@ -87,8 +87,20 @@ async function claimEffects(context: RedisContext, { owner, nowMs, leaseMs, max 
     for (let i = 0; i + 2 < found.length; i += 3) {
       claimed.push({ id: Number(found[i]), runId: found[i + 1] as RunId, effect: JSON.parse(found[i + 2] ?? '') as Effect })
     }
+    await rememberPlaces(context, bucket, claimed)
   }
   return claimed
+}
+
+/** A run lies in the bucket of its effects: it is carried on also where the entry that leads to it was lost. */
+async function rememberPlaces(context: RedisContext, bucket: Bucket, claimed: readonly ClaimedEffect[]): Promise<void> {
+  const fresh = [...new Set(claimed.map(({ runId }) => runId))].filter((runId) => !context.runSessions.has(runId))
+  await Promise.all(
+    fresh.map(async (runId) => {
+      const doc = await context.shards.read(bucket, 'HGET', `r:${runId}`, 'd')
+      if (doc !== null) context.runSessions.set(runId, (JSON.parse(String(doc)) as LogoutRun).sessionId)
+    })
+  )
 }
 
 /** Runs one call of the list looks at; fewer than sessions, their documents are larger. */

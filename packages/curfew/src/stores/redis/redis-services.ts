@@ -35,12 +35,8 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     revocationFeed: (cursor, max) => feed.read(cursor, max),
     async replaySeen(issuer, id, untilMs, nowMs) {
       const name = pair(issuer, id)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', [
-        name,
-        String(untilMs),
-        String(nowMs),
-        teller.fact({ kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })
-      ])
+      const args = [name, String(untilMs), String(nowMs), teller.fact({ kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })]
+      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', args, { again: { name: 'replay', args } })
       return { value: reply === 'fresh' ? 'fresh' : 'seen', durability }
     },
     async lockBump(userKey, nowMs, windowMs) {

@@ -7,12 +7,12 @@ import { dueAtMs } from '../activity.ts'
 import type { EndedFact } from '../fact.ts'
 import { joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
-import type { Ack, EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
+import type { Ack, Durability, EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { isWantedSession } from '../wanted.ts'
 import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
-import { ofAll, type RedisContext, texts, total } from './redis-context.ts'
+import { ofAll, type RedisContext, texts, total, weakest } from './redis-context.ts'
 import { type Feed } from './redis-feed.ts'
 import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
 import { readParticipant, readParticipants, readSession, readSessions, sessionDoc } from './session-rows.ts'
@@ -111,9 +111,10 @@ function createCapacity(context: RedisContext): Capacity {
 async function openSession(context: RedisContext, given: Session, isFull: () => Promise<boolean>): Promise<Ack<'opened' | 'exists' | 'full'>> {
   const { end: _, ...session } = given
   const bucket = context.keys.ofSession(session.id)
+  let entries: Durability = 'replicated'
   if ((await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 0) {
     if (await isFull()) return { value: 'full', durability: 'local' }
-    await addEntries(context, sessionEntries(context, session))
+    entries = await addEntries(context, sessionEntries(context, session), false)
   }
   const doc = sessionDoc(session)
   const args = [
@@ -137,7 +138,7 @@ async function openSession(context: RedisContext, given: Session, isFull: () => 
   const [word, known] = texts(reply)
   // After a lost answer the session that is there may be the one that this call opened.
   const isOurs = word === 'opened' || (isRepeat && known === doc)
-  return { value: isOurs ? 'opened' : 'exists', durability }
+  return { value: isOurs ? 'opened' : 'exists', durability: weakest([entries, durability]) }
 }
 
 async function addParticipant(context: RedisContext, sessionId: SessionId, given: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>> {
@@ -145,12 +146,14 @@ async function addParticipant(context: RedisContext, sessionId: SessionId, given
   const participant = group === '' ? given : { ...given, group }
   const bucket = context.keys.ofSession(sessionId)
   let known = ''
+  let entries: Durability = 'replicated'
   for (;;) {
     const joined = known === '' ? participant : joinParticipant(JSON.parse(known) as Participant, participant)
     const doc = joined === participant || known === '' ? JSON.stringify(joined) : sameOr(known, joined)
-    if (doc !== known) await addEntries(context, participantEntries(context, sessionId, joined))
+    if (doc !== known) entries = weakest([entries, await addEntries(context, participantEntries(context, sessionId, joined), false)])
     const args = [sessionId, participant.id, known, doc, context.teller.fact({ kind: 'participant', service: 'sessions', sessionId, participant: joined })]
-    const { reply, durability, isRepeat } = await context.shards.write(bucket, 'add_participant', args, { again: { name: 'add_participant', args } })
+    const { reply, durability: own, isRepeat } = await context.shards.write(bucket, 'add_participant', args, { again: { name: 'add_participant', args } })
+    const durability = weakest([entries, own])
     const [word = '', found = ''] = texts(reply)
     if (word !== 'joined-with') return { value: word as 'added' | 'exists' | 'ended' | 'unknown', durability }
     if (isRepeat && found === doc) return { value: known === '' ? 'added' : 'exists', durability }
@@ -168,7 +171,7 @@ async function renewSession(context: RedisContext, sessionId: SessionId, renewal
     const renewed = joinRenewal(session, renewal)
     const doc = renewed === session ? String(known) : sessionDoc(renewed)
     const added = sessionEntries(context, renewed)
-    if (renewed !== session) await addEntries(context, added)
+    const entries = renewed === session ? 'replicated' : await addEntries(context, added, false)
     const args = [sessionId, String(known), doc, context.teller.fact({ kind: 'renewed', service: 'sessions', sessionId, renewal })]
     const { reply, durability } = await context.shards.write(bucket, 'renew_session', args, { again: { name: 'renew_session', args } })
     const word = wordOf(reply)
@@ -180,7 +183,7 @@ async function renewSession(context: RedisContext, sessionId: SessionId, renewal
       context,
       go.filter(({ key }) => !kept.has(key))
     )
-    return { value: word as 'renewed' | 'ended' | 'unknown', durability }
+    return { value: word as 'renewed' | 'ended' | 'unknown', durability: weakest([entries, durability]) }
   }
 }
 
@@ -199,8 +202,7 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
   // The version that was read is the one that is written, so these are the participants of that moment.
   const participants = await readParticipants(context, sessionId)
   const keepUntilMs = tombstoneUntilMs(session, Math.max(end.atMs, commit.keptUntilMs ?? 0), revokedUntilMs, participants)
-  await claimRunId(context, run)
-  await addEntries(context, runEntriesOf(context, run))
+  const entries = weakest([await claimRunId(context, run), await addEntries(context, runEntriesOf(context, run))])
   const bucket = context.keys.ofSession(sessionId)
   const args = [
     sessionId,
@@ -224,7 +226,7 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
   }
   await indexMessages(context, run)
   if (revokedUntilMs !== undefined) await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
-  return { value: { kind: 'ended' }, durability }
+  return { value: { kind: 'ended' }, durability: weakest([entries, durability]) }
 }
 
 interface Ending {
@@ -250,8 +252,7 @@ async function openRun(
   if (session === undefined) return { value: 'unknown', durability: 'local' }
   if (session.end !== undefined) return { value: 'ended', durability: 'local' }
   if (session.version !== expectedVersion) return { value: 'changed', durability: 'local' }
-  await claimRunId(context, run)
-  await addEntries(context, runEntriesOf(context, run))
+  const entries = weakest([await claimRunId(context, run), await addEntries(context, runEntriesOf(context, run))])
   const bucket = context.keys.ofSession(sessionId)
   const fact = context.teller.fact({ kind: 'run', service: 'sessions', run })
   const args = [sessionId, String(expectedVersion), fact, ...runArguments(context, bucket, run, effects)]
@@ -260,7 +261,7 @@ async function openRun(
   if (word === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
   const value = word === 'taken' ? 'opened' : (word as 'opened' | 'changed' | 'ended' | 'unknown')
   if (value === 'opened') await indexMessages(context, run)
-  return { value, durability }
+  return { value, durability: weakest([entries, durability]) }
 }
 
 async function matches(

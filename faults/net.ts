@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+
+/** A machine of its own: a network namespace with one cable. */
+export interface Host {
+  readonly name: string
+  readonly address: string
+  /** What a program is started with to run there. */
+  readonly prefix: readonly string[]
+  /** Nothing comes or goes any more, and nobody is told: as when the power of a switch fails. */
+  cut(): void
+  heal(): void
+  /** Isolated machines do not reach each other; everybody else reaches them and is reached. */
+  isolate(isOn: boolean): void
+}
+
+/** Switches and machines inside one network namespace that the whole run has to itself. */
+export interface Net {
+  host(name: string): Host
+  /** Puts machines on a switch of their own: they reach each other and nobody else. */
+  apart(hosts: readonly Host[]): void
+  /** Everybody on one switch again. */
+  together(): void
+}
+
+/** The address of the machine that drives the run. */
+export const controllerAddress = '10.77.0.1'
+const range = '10.77'
+
+/** Makes the switch. Call it inside a network namespace of its own: what it makes goes with that. */
+export function createNet(): Net {
+  const hosts: string[] = []
+  ip('link', 'set', 'lo', 'up')
+  ip('link', 'add', 'switch', 'type', 'bridge')
+  ip('link', 'add', 'island', 'type', 'bridge')
+  ip('addr', 'add', `${controllerAddress}/16`, 'dev', 'switch')
+  ip('link', 'set', 'switch', 'up')
+  ip('link', 'set', 'island', 'up')
+  return {
+    host(name) {
+      const number = hosts.length + 1
+      const [cable, space] = [`cable${number}`, `h${number}`]
+      hosts.push(cable)
+      const address = `${range}.1.${number}`
+      ip('netns', 'add', space)
+      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space)
+      ip('link', 'set', cable, 'master', 'switch', 'up')
+      ip('-n', space, 'addr', 'add', `${address}/16`, 'dev', 'eth0')
+      for (const device of ['lo', 'eth0']) ip('-n', space, 'link', 'set', device, 'up')
+      return {
+        name,
+        address,
+        prefix: ['ip', 'netns', 'exec', space],
+        cut: () => ip('link', 'set', cable, 'down'),
+        heal: () => ip('link', 'set', cable, 'up'),
+        isolate: (isOn) => ip('link', 'set', 'dev', cable, 'type', 'bridge_slave', 'isolated', isOn ? 'on' : 'off')
+      }
+    },
+    apart(some) {
+      for (const { address } of some) ip('link', 'set', `cable${address.split('.')[3]}`, 'master', 'island')
+    },
+    together() {
+      for (const cable of hosts) ip('link', 'set', cable, 'master', 'switch', 'up')
+    }
+  }
+}
+
+function ip(...args: readonly string[]): void {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
+}

@@ -1,0 +1,49 @@
+import type { FaultCase } from './cases.ts'
+import type { Verdict } from './judge.ts'
+
+/** Nothing that was acknowledged is lost where a copy was left, nobody who was signed out is let in, every run ends. */
+export function isGood({ mayLose }: Pick<FaultCase, 'mayLose'>, { acknowledged, lost, accepted, openRuns }: Verdict): boolean {
+  return acknowledged > 0 && (lost === 0 || mayLose !== undefined) && accepted === 0 && openRuns === 0
+}
+
+/** One fault, after its rounds. */
+export interface Row {
+  readonly one: FaultCase
+  readonly verdict: Verdict
+  readonly rounds: number
+}
+
+export function lineOf({ one: { id, mayLose }, verdict, rounds }: Row): string {
+  const { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns, waitMs, refused } = verdict
+  const words = Object.entries(refused).map(([code, count]) => `${count} ${code}`)
+  return [
+    `${id}: ${rounds} rounds`,
+    `${acknowledged} facts acknowledged, ${lost} lost${mayLose === undefined ? '' : ` (${mayLose})`}`,
+    `${degraded} degraded, ${degradedLost} lost`,
+    `${accepted} let in after the end, ${degradedAccepted} where that was degraded`,
+    `${openRuns} runs open`,
+    `${(waitMs / 1000).toFixed(1)} s longest wait`,
+    words.length === 0 ? 'nothing refused' : `refused: ${words.join(', ')}`
+  ].join('; ')
+}
+
+export const head = [
+  '| fault | rounds | facts acknowledged, lost | acknowledged as `degraded`, lost | let in after the end | runs left open | longest wait of a caller | what an operator sees |',
+  '| --- | --- | --- | --- | --- | --- | --- | --- |'
+]
+
+/** The row of the document. */
+export function cellsOf({ one: { what, sees, mayLose }, verdict, rounds }: Row): string {
+  const { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns, waitMs } = verdict
+  const cells = [
+    what,
+    String(rounds),
+    `${acknowledged}, ${lost}${mayLose === undefined ? '' : ` (${mayLose})`}`,
+    degraded === 0 ? '-' : `${degraded}, ${degradedLost}`,
+    degradedAccepted === 0 ? String(accepted) : `${accepted}; ${degradedAccepted} where the end was \`degraded\``,
+    String(openRuns),
+    `${(waitMs / 1000).toFixed(1)} s`,
+    sees
+  ]
+  return `| ${cells.join(' | ')} |`
+}
