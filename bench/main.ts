@@ -7,6 +7,8 @@ import { benchOpenToken } from './opentoken.ts'
 import { benchRevocationList } from './revocation-list.ts'
 import { benchRuns } from './runs.ts'
 import { benchSaml } from './saml.ts'
+import { benchSimplesamlphp } from './simplesamlphp.ts'
+import { benchSize } from './size.ts'
 import { benchStore } from './store.ts'
 
 /** What can be measured, in the order of a whole run. */
@@ -14,7 +16,9 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['saml', benchSaml],
   ['opentoken', benchOpenToken],
   ['store', benchStore],
+  ['size', benchSize],
   ['runs', benchRuns],
+  ['simplesamlphp', benchSimplesamlphp],
   ['oidc', benchOidc],
   ['gateway', benchGateway],
   ['peers', benchGatewayPeers],

@@ -1,3 +1,5 @@
+import { lookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 
 export interface AgentAnswer {
@@ -19,8 +21,11 @@ export interface UserAgent {
 
 const redirectsMax = 20
 
+/** Every `*.localhost` is this machine. @see rfc6761 section 6.3 */
+const lookupHere: LookupFunction = (host, options, callback) => lookup(host.endsWith('.localhost') ? '127.0.0.1' : host, options, callback)
+
 export function createUserAgent(cookies = new Map<string, string>()): UserAgent {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const agent = new Agent({ keepAlive: true, maxSockets: 64, lookup: lookupHere })
   const send = (method: 'GET' | 'POST', url: string, headers: Readonly<Record<string, string>>, body?: string): Promise<AgentAnswer> =>
     new Promise((resolve, reject) => {
       const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
