@@ -10,10 +10,12 @@ import {
   encodeRedirect,
   type Endpoint,
   type PeerKeys,
+  type Response,
   parseMetadata,
   serialiseAuthnRequest,
   serialiseLogoutRequest,
   serialiseMetadata,
+  type Verified,
   verificationKeyFromCertificate,
   verifyLogoutResponse,
   verifyResponse
@@ -21,7 +23,7 @@ import {
 import { parse } from 'yaml'
 import { type Authority, startAuthority } from '../interop/harness/authority.ts'
 import { freePorts } from '../interop/harness/ports.ts'
-import { createPrograms, get, type Programs } from '../interop/harness/programs.ts'
+import { createPrograms, get } from '../interop/harness/programs.ts'
 import { simplesamlphpIdp } from '../interop/simplesamlphp-idp/simplesamlphp-idp.ts'
 import { createSelfSigned } from '../packages/curfew/src/platform/certificate.ts'
 import { createIds } from '../packages/curfew/src/platform/ids.ts'
@@ -86,38 +88,51 @@ export async function benchSimplesamlphp(): Promise<readonly string[]> {
     await authority.restartWith([{ id: 'bench', name: 'Bench', protocol: 'saml', metadata: { file: 'peers/bench.xml' }, nameId: { format: 'persistent' } }])
     const rivalFolder = join(folder, 'simplesamlphp')
     mkdirSync(rivalFolder)
-    const rival = await simplesamlphpIdp.launch({ folder: rivalFolder, port: peerPort, programs, authorityMetadata: metadata, users: people })
+    const rival = await simplesamlphpIdp.launch({
+      folder: rivalFolder,
+      port: peerPort,
+      programs,
+      authorityMetadata: metadata,
+      authorityUrl: service,
+      users: people
+    })
     sameHash(rivalFolder, authority)
     const providers = [
       await providerOf('Curfew', authority.password, authority.baseUrl, await authority.metadata(), authority.folder),
       await providerOf(`SimpleSAMLphp ${rival.version}`, authority.password, `${rival.origin}/idp`, await metadataAt(rival), rivalFolder)
     ]
-    const counts = providers.map((): Count => ({ journeys: 0, wallMs: 0, cpuMs: 0, times: [] }))
-    for (let turn = 0; turn <= turns; turn++) {
-      for (const [i, provider] of providers.entries()) {
-        const count = await takeTurn(provider, signing)
-        // The first turn warms up.
-        if (turn > 0) add(counts[i], count)
-      }
-    }
-    return text(providers, counts)
+    const lines = ['Two identity providers as servers on this machine, sessions in SQLite, 8 browsers in turns']
+    for (const [what, walk] of Object.entries(walks)) lines.push(...text(what, providers, await compare(providers, signing, walk)))
+    return lines
   } finally {
     await programs.stopAll()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-function text(providers: readonly Provider[], [ours, theirs]: readonly Count[]): readonly string[] {
+async function compare(providers: readonly Provider[], signing: Signing, walk: Walk): Promise<readonly Count[]> {
+  const counts = providers.map((): Count => ({ journeys: 0, wallMs: 0, cpuMs: 0, times: [] }))
+  for (let turn = 0; turn <= turns; turn++) {
+    for (const [i, provider] of providers.entries()) {
+      const count = await takeTurn(provider, signing, walk)
+      // The first turn warms up.
+      if (turn > 0) add(counts[i], count)
+    }
+  }
+  return counts
+}
+
+function text(what: string, providers: readonly Provider[], [ours, theirs]: readonly Count[]): readonly string[] {
   if (ours === undefined || theirs === undefined) throw new Error('two were measured')
   const perSecond = ({ journeys, wallMs }: Count): number => journeys / (wallMs / 1_000)
   const perCpuSecond = ({ journeys, cpuMs }: Count): number => journeys / (cpuMs / 1_000)
   const row = (name: string, count: Count): string =>
-    `  ${name.padEnd(28)} ${perSecond(count).toFixed(1).padStart(7)} per second  ${perCpuSecond(count).toFixed(1).padStart(7)} per CPU-second of the server   p50 ${quantile(count.times, 0.5)} ms   p99 ${quantile(count.times, 0.99)} ms`
+    `    ${name.padEnd(26)} ${perSecond(count).toFixed(1).padStart(7)} per second  ${perCpuSecond(count).toFixed(1).padStart(7)} per CPU-second of the server   p50 ${quantile(count.times, 0.5)} ms   p99 ${quantile(count.times, 0.99)} ms`
   return [
-    'Sign-in with a password, assertion, logout: both as servers on this machine, sessions in SQLite, 8 browsers',
+    `  ${what}`,
     row(providers[0]?.name ?? '', ours),
     row(providers[1]?.name ?? '', theirs),
-    line('journeys per CPU-second', perCpuSecond(ours) / perCpuSecond(theirs), 'SimpleSAMLphp')
+    line(`  the same work per CPU-second`, perCpuSecond(ours) / perCpuSecond(theirs), 'SimpleSAMLphp')
   ]
 }
 
@@ -134,46 +149,67 @@ function add(total: Count | undefined, count: Count): void {
   total.times.push(...count.times)
 }
 
-async function takeTurn(provider: Provider, signing: Signing): Promise<Count> {
+async function takeTurn(provider: Provider, signing: Signing, walk: Walk): Promise<Count> {
+  const agents = people.map(() => createUserAgent())
+  await Promise.all(people.map(async (username, i) => walk.before?.({ provider, signing, username, agent: agents[i] ?? createUserAgent() })))
   const cpuBefore = cpuMsOf(provider.folder)
   const startedMs = performance.now()
   const times: number[] = []
   await Promise.all(
-    people.map(async (username) => {
+    people.map(async (username, i) => {
       while (performance.now() - startedMs < turnMs) {
         const beganMs = performance.now()
-        await journey(provider, signing, username)
+        await walk.once({ provider, signing, username, agent: agents[i] ?? createUserAgent() })
         times.push(performance.now() - beganMs)
       }
     })
   )
-  return { journeys: times.length, wallMs: performance.now() - startedMs, cpuMs: cpuMsOf(provider.folder) - cpuBefore, times }
+  const count = { journeys: times.length, wallMs: performance.now() - startedMs, cpuMs: cpuMsOf(provider.folder) - cpuBefore, times }
+  for (const agent of agents) agent.close()
+  return count
 }
 
-async function journey(provider: Provider, signing: Signing, username: string): Promise<void> {
-  const agent = createUserAgent()
-  try {
-    const response = await signIn(agent, provider, signing, username)
-    const { assertion } = verifyResponse(decodePost([['SAMLResponse', response]]), provider.keys)
-    if (assertion?.subject.nameId === undefined) throw new Error(`${provider.name} named nobody`)
-    const parts = serialiseLogoutRequest({
-      ...head(),
-      kind: 'LogoutRequest',
-      destination: provider.sloUrl,
-      subject: assertion.subject.nameId,
-      sessionIndexes: [assertion.authnStatement?.sessionIndex ?? ''],
-      asynchronous: false
-    })
-    const url = await encodeRedirect(provider.sloUrl, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, signing)
-    const { location } = await agent.follow(url, sloUrl)
-    const answer = verifyLogoutResponse(decodeRedirect(location.slice(location.indexOf('?') + 1)), provider.keys)
-    if (!answer.status.code.endsWith(':Success')) throw new Error(`${provider.name} answered ${answer.status.code}`)
-  } finally {
-    agent.close()
-  }
+interface Person {
+  readonly provider: Provider
+  readonly signing: Signing
+  readonly username: string
+  readonly agent: UserAgent
 }
 
-async function signIn(agent: UserAgent, provider: Provider, signing: Signing, username: string): Promise<string> {
+interface Walk {
+  readonly before?: (person: Person) => Promise<unknown>
+  readonly once: (person: Person) => Promise<unknown>
+}
+
+const walks: Readonly<Record<string, Walk>> = {
+  'sign-in with a password, assertion, logout': {
+    once: async (person) => {
+      person.agent.cookies.clear()
+      await signOut(person, await signIn(person))
+    }
+  },
+  'an assertion in a session that is there': { before: signIn, once: signIn }
+}
+
+async function signOut({ provider, signing, agent }: Person, response: Verified<Response>): Promise<void> {
+  const { assertion } = response
+  if (assertion?.subject.nameId === undefined) throw new Error(`${provider.name} named nobody`)
+  const parts = serialiseLogoutRequest({
+    ...head(),
+    kind: 'LogoutRequest',
+    destination: provider.sloUrl,
+    subject: assertion.subject.nameId,
+    sessionIndexes: [assertion.authnStatement?.sessionIndex ?? ''],
+    asynchronous: false
+  })
+  const url = await encodeRedirect(provider.sloUrl, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, signing)
+  const { location } = await agent.follow(url, sloUrl)
+  const answer = verifyLogoutResponse(decodeRedirect(location.slice(location.indexOf('?') + 1)), provider.keys)
+  if (!answer.status.code.endsWith(':Success')) throw new Error(`${provider.name} answered ${answer.status.code}`)
+}
+
+/** As far as the Response, which is verified; with the form where the provider asks. */
+async function signIn({ provider, signing, username, agent }: Person): Promise<Verified<Response>> {
   const parts = serialiseAuthnRequest({
     ...head(),
     kind: 'AuthnRequest',
@@ -183,17 +219,15 @@ async function signIn(agent: UserAgent, provider: Provider, signing: Signing, us
     isPassive: false
   })
   let page = await agent.follow(await encodeRedirect(provider.ssoUrl, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, signing), service)
-  if (!page.body.includes('name="password"')) throw new Error(`${provider.name} shows no form: ${page.status} ${page.url}`)
-  const action = unescape(/<form[^>]*action="([^"]*)"/.exec(page.body)?.[1] ?? '')
-  const sent = await agent.post(
-    new URL(action, page.url).href,
-    { ...hiddenFields(page.body), username, password: provider.password },
-    { origin: new URL(page.url).origin }
-  )
-  if (sent.location !== '') page = await agent.follow(new URL(sent.location, page.url).href, service)
-  const response = hiddenFields(sent.location === '' ? sent.body : page.body)['SAMLResponse']
-  if (response === undefined) throw new Error(`${provider.name} answered ${sent.status} without a Response`)
-  return response
+  if (page.body.includes('name="password"')) {
+    const action = new URL(unescape(/<form[^>]*action="([^"]*)"/.exec(page.body)?.[1] ?? ''), page.url)
+    const fields = { ...hiddenFields(page.body), username, password: provider.password }
+    const sent = await agent.post(action.href, fields, { origin: action.origin })
+    page = sent.location === '' ? { ...sent, url: page.url } : await agent.follow(new URL(sent.location, action).href, service)
+  }
+  const response = hiddenFields(page.body)['SAMLResponse']
+  if (response === undefined) throw new Error(`${provider.name} answered ${page.status} without a Response`)
+  return verifyResponse(decodePost([['SAMLResponse', response]]), provider.keys)
 }
 
 function hiddenFields(page: string): Record<string, string> {
