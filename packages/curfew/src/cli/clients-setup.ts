@@ -39,13 +39,15 @@ export function openClients(config: Config, deps: { readonly store: Store; reado
 }
 
 function registrationSettings(
-  { open, softwareStatements, ...rest }: NonNullable<Config['oidc']['registration']>,
+  { open, softwareStatements, rotateAccessTokens, rotateSecrets, ...rest }: NonNullable<Config['oidc']['registration']>,
   { allowPrivate, hosts }: Config['outbound']
 ): RegistrationSettings {
   const policy = createAddressPolicy(allowPrivate)
   return {
     ...rest,
     isOpen: open,
+    rotatesAccessTokens: rotateAccessTokens,
+    rotatesSecrets: rotateSecrets,
     statementIssuers: softwareStatements,
     isReachable(url) {
       try {

@@ -20,6 +20,11 @@ export const registration = z
       .describe('Who has one may register clients.'),
     clientsMax: z.int().min(1).max(registeredClientsMax).default(1_000).describe('Registered clients at once.'),
     perMinuteMax: z.int().min(1).max(10_000).default(30).describe('Requests from one address per minute, at each node.'),
+    rotateAccessTokens: z
+      .boolean()
+      .default(true)
+      .describe('A client that changes its registration gets a new registration access token; the old one is good until the new one is used.'),
+    rotateSecrets: z.boolean().default(false).describe('A client that changes its registration gets a new secret, too; the old one is worth nothing at once.'),
     scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes that a registered client may ask for.'),
     softwareStatements: z
       .array(z.strictObject({ issuer: z.string().min(1).max(1_024), jwks: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1) }) }))

@@ -317,6 +317,8 @@ function registrationOf({ registration: wanted }: KitOptions, { configured, ...p
     initialAccessTokens: [],
     clientsMax: 100,
     perMinuteMax: 100,
+    rotatesAccessTokens: true,
+    rotatesSecrets: false,
     scopes: ['openid', 'profile', 'email'],
     statementIssuers: [],
     isReachable: () => true,

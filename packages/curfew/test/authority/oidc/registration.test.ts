@@ -373,11 +373,41 @@ suite('RFC 7592: a client looks after its registration', () => {
     const open = await manage(kit, 'PUT', client, client.registration_access_token, { ...change, token_endpoint_auth_method: 'none' })
     assert.deepEqual([open.statusCode, open.json<Registered>().client_secret], [200, undefined])
     assert.equal((await form(kit, '/as/introspect.oauth2', client, { token: 'x' })).statusCode, 401)
-    const closed = await manage(kit, 'PUT', client, client.registration_access_token, change)
+    const closed = await manage(kit, 'PUT', client, open.json<Registered>().registration_access_token, change)
     const secret = closed.json<Registered>().client_secret
     assert.notEqual(secret, client.client_secret)
     assert.equal((await form(kit, '/as/introspect.oauth2', client, { token: 'x' })).statusCode, 401)
     assert.equal((await form(kit, '/as/introspect.oauth2', { ...client, client_secret: secret }, { token: 'x' })).statusCode, 200)
+  })
+
+  test('gets a new access token with every change; the old one is good until the new one is used, and no longer', async () => {
+    await using kit = await createKit()
+    const client = await register(kit)
+    const change = { ...wanted, client_id: client.client_id }
+    const put = async (token: string) => manage(kit, 'PUT', client, token, change)
+    const first = (await put(client.registration_access_token)).json<Registered>()
+    assert.notEqual(first.registration_access_token, client.registration_access_token)
+    assert.equal(first.client_secret, undefined, 'the secret stays')
+    // The answer was lost on its way: the client comes again with what it has.
+    const second = (await put(client.registration_access_token)).json<Registered>()
+    assert.equal((await manage(kit, 'GET', client, first.registration_access_token)).statusCode, 401, 'nobody has the lost one')
+    assert.equal((await manage(kit, 'GET', client, client.registration_access_token)).statusCode, 200)
+    assert.equal((await manage(kit, 'GET', client, second.registration_access_token)).statusCode, 200)
+    assert.equal((await manage(kit, 'GET', client, client.registration_access_token)).statusCode, 401)
+    assert.equal((await put(client.registration_access_token)).statusCode, 401)
+    assert.equal((await manage(kit, 'DELETE', client, second.registration_access_token)).statusCode, 204)
+  })
+
+  test('keeps its access token, and gets a new secret, where the settings say so', async () => {
+    await using kit = await createKit({ registration: { rotatesAccessTokens: false, rotatesSecrets: true } })
+    const client = await register(kit)
+    const change = { ...wanted, client_id: client.client_id, client_secret: client.client_secret }
+    const changed = (await manage(kit, 'PUT', client, client.registration_access_token, change)).json<Registered>()
+    assert.equal(changed.registration_access_token, undefined)
+    assert.match(changed.client_secret, /^[\w-]{43}$/)
+    assert.equal((await form(kit, '/as/introspect.oauth2', client, { token: 'x' })).statusCode, 401)
+    assert.equal((await form(kit, '/as/introspect.oauth2', { ...client, client_secret: changed.client_secret }, { token: 'x' })).statusCode, 200)
+    assert.equal((await manage(kit, 'GET', client, client.registration_access_token)).statusCode, 200)
   })
 
   test('can not change who it is, nor what only the server sets, nor show another secret', async () => {

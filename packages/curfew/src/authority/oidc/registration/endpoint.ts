@@ -60,7 +60,8 @@ async function register(desk: Desk, request: FastifyRequest, reply: FastifyReply
 }
 
 async function read(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { clientId, record } = await owned(desk, request)
+  const { clientId, record, isFormer } = await owned(desk, request)
+  if (!isFormer && record.formerTokenHash !== undefined) await keep(desk, clientId, settled(record))
   return reply.headers({ ...noStore }).send(answerOf(desk.ctx, clientId, record, undefined))
 }
 
@@ -68,8 +69,8 @@ async function read(desk: Desk, request: FastifyRequest, reply: FastifyReply): P
 const ours = ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at'] as const
 
 async function update(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { ctx } = desk
-  const { clientId, record } = await owned(desk, request)
+  const { ctx, settings } = desk
+  const { clientId, record, isFormer } = await owned(desk, request)
   const body = (request.body ?? {}) as Readonly<Record<string, unknown>>
   const { client_id: named, client_secret: shown } = body
   if (named !== clientId || ours.some((name) => name in body))
@@ -77,13 +78,31 @@ async function update(desk: Desk, request: FastifyRequest, reply: FastifyReply):
   if (shown !== undefined && (typeof shown !== 'string' || record.secretHash === undefined || !sameHash(record.secretHash, hashOfSecret(shown))))
     throw refused('invalid_client_metadata', 'client_secret is another')
   const metadata = await metadataIn(desk, request)
-  const { secretHash: former, ...rest } = record
-  const fresh = hasSecret(metadata) && former === undefined ? newSecret(ctx) : undefined
-  const secretHash = hasSecret(metadata) ? (former ?? hashOfSecret(fresh ?? '')) : undefined
-  const next: RegisteredClient = { ...rest, metadata, version: record.version + 1, ...(secretHash === undefined ? {} : { secretHash }) }
+  const { secretHash: former, ...rest } = settled(record)
+  const fresh = hasSecret(metadata) && (former === undefined || settings.rotatesSecrets) ? newSecret(ctx) : undefined
+  const secretHash = fresh === undefined ? (hasSecret(metadata) ? former : undefined) : hashOfSecret(fresh)
+  const token = settings.rotatesAccessTokens ? newSecret(ctx) : undefined
+  // Whoever came with the former token never got the one after it: that one goes, and the former stays until the next is used.
+  const shownHash = isFormer ? record.formerTokenHash : record.tokenHash
+  const next: RegisteredClient = {
+    ...rest,
+    metadata,
+    version: record.version + 1,
+    ...(token === undefined ? {} : { tokenHash: hashOfSecret(token), ...(shownHash === undefined ? {} : { formerTokenHash: shownHash }) }),
+    ...(secretHash === undefined ? {} : { secretHash })
+  }
   await keep(desk, clientId, next)
-  await note(ctx, 'client.updated', clientId, {})
-  return reply.headers({ ...noStore }).send(answerOf(ctx, clientId, next, fresh))
+  await note(ctx, 'client.updated', clientId, {
+    ...(token === undefined ? {} : { accessToken: 'new' }),
+    ...(fresh === undefined ? {} : { secret: 'new' })
+  })
+  return reply.headers({ ...noStore }).send({ ...answerOf(ctx, clientId, next, fresh), ...(token === undefined ? {} : { registration_access_token: token }) })
+}
+
+/** The record of a client that has shown its present token: the former one is worth nothing any more. */
+function settled(record: RegisteredClient): RegisteredClient {
+  const { formerTokenHash, ...rest } = record
+  return formerTokenHash === undefined ? record : { ...rest, version: record.version + 1 }
 }
 
 async function remove(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -107,12 +126,21 @@ function permittedBy({ isOpen, initialAccessTokens }: RegistrationSettings, requ
 }
 
 /** The client whose registration access token came. @throws CURFEW_OIDC_REGISTRATION_TOKEN (401), also where there is no such client */
-async function owned({ clients }: Desk, request: FastifyRequest): Promise<{ readonly clientId: string; readonly record: RegisteredClient }> {
+async function owned({ clients }: Desk, request: FastifyRequest): Promise<Owned> {
   const clientId = (request.params as { readonly client: string }).client
   const record = await clients.record(clientId)
-  const isRight = sameHash(record?.tokenHash ?? '', hashOfSecret(bearerOf(request) ?? ''))
-  if (record === undefined || !isRight) throw new CurfewError('CURFEW_OIDC_REGISTRATION_TOKEN', { why: 'unknown client or another token' })
-  return { clientId, record }
+  const shown = hashOfSecret(bearerOf(request) ?? '')
+  const isRight = sameHash(record?.tokenHash ?? '', shown)
+  const isFormer = !isRight && sameHash(record?.formerTokenHash ?? '', shown)
+  if (record === undefined || !(isRight || isFormer)) throw new CurfewError('CURFEW_OIDC_REGISTRATION_TOKEN', { why: 'unknown client or another token' })
+  return { clientId, record, isFormer }
+}
+
+interface Owned {
+  readonly clientId: string
+  readonly record: RegisteredClient
+  /** It came with the token before the present one, as a client does that never got the answer. */
+  readonly isFormer: boolean
 }
 
 function bearerOf(request: FastifyRequest): string | undefined {

@@ -8,6 +8,8 @@ export interface RegisteredClient {
   readonly secretHash?: string
   /** SHA-256 of the registration access token, base64url. */
   readonly tokenHash: string
+  /** The one before it: good until the client has shown that it got the new one. */
+  readonly formerTokenHash?: string
   readonly issuedAtMs: number
   /** Name of the initial access token, or `open`. */
   readonly by: string

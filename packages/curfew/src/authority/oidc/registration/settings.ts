@@ -7,6 +7,10 @@ export interface RegistrationSettings {
   readonly clientsMax: number
   /** Requests to the registration endpoint from one address, per minute and node. */
   readonly perMinuteMax: number
+  /** A client that changes its registration gets a new registration access token. */
+  readonly rotatesAccessTokens: boolean
+  /** And a new secret. */
+  readonly rotatesSecrets: boolean
   /** Scopes that a registered client may ask for. */
   readonly scopes: readonly string[]
   /** Whose software statements count. */
