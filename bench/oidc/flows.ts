@@ -7,7 +7,7 @@ import { clientId, type ProviderUnderTest } from './provider-under-test.ts'
 import { takeTurns } from './turns.ts'
 import { createUserAgent } from './user-agent.ts'
 
-const turnMs = 1_200
+const turnMs = 600
 const parallel = 8
 const nowhere = ['http://127.0.0.1:9/logout']
 

@@ -10,7 +10,7 @@ import { basicHeader, clientId, codeFlow, type ProviderUnderTest } from './provi
 import { takeTurns } from './turns.ts'
 import { createUserAgent } from './user-agent.ts'
 
-const turnMs = 800
+const turnMs = 400
 const parallel = 16
 const nowhere = ['http://127.0.0.1:9/logout']
 

@@ -2,6 +2,7 @@ import { createCipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:cryp
 import type { GroupLetter } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
 import type { Random } from './random.ts'
+import { createRecent } from './recent.ts'
 
 /** Letter of a node that has no other groups around it. */
 export const soleGroup: GroupLetter = 'a'
@@ -9,6 +10,8 @@ const bucketTagCharacters = '0123456789abcdefghijklmnopqrstuvwxyz'
 const version = '1'
 const tagBytes = 16
 const locatorBytes = 19
+/** Sealed identifiers that are remembered: one sign-in asks for the same ones several times. */
+const sealedMax = 2_000
 
 /**
  * Identifiers that locate themselves. A session id holds its group and bucket; what a partner gets (SessionIndex, SRI)
@@ -31,17 +34,19 @@ export function createLocator(secrets: readonly Uint8Array[], random: Random, gr
   const rings = secrets.map((secret) => ({ mac: derive(secret, 'curfew locator mac'), cipher: derive(secret, 'curfew locator cipher') }))
   const [newest] = rings
   if (newest === undefined) throw new TypeError('a locator needs at least one secret')
+  const sealed = createRecent<string>(sealedMax)
   return {
     newSessionId() {
       const [first = 0, second = 0, ...rest] = random.bytes(18)
       const tag = (bucketTagCharacters[first % 36] ?? '0') + (bucketTagCharacters[second % 36] ?? '0')
       return `ses_${group}${tag}${Buffer.from(rest).toString('base64url')}`
     },
-    seal(partner, sessionId) {
-      const locator = pack(sessionId)
-      const tag = tagOf(newest.mac, partner, locator)
-      return version + Buffer.concat([tag, crypt(newest.cipher, tag, locator)]).toString('base64url')
-    },
+    seal: (partner, sessionId) =>
+      sealed.get(`${sessionId}${partner}`, () => {
+        const locator = pack(sessionId)
+        const tag = tagOf(newest.mac, partner, locator)
+        return version + Buffer.concat([tag, crypt(newest.cipher, tag, locator)]).toString('base64url')
+      }),
     open(partner, sealed) {
       const octets = decode(sealed)
       if (octets === undefined) return undefined

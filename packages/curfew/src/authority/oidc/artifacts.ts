@@ -24,17 +24,11 @@ export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIss
   }
   return {
     async upsert(id, payload, expiresIn = artifactSecondsDefault) {
+      const put = () => deps.store.putArtifact(artifactOf(deps, kind, id, payload, expiresIn))
+      // A code leaves when both are written, and nobody knows it before: they go to the store together.
+      if (kind === 'AuthorizationCode') return void (await Promise.all([onIssue(kind, payload), put()]))
       await onIssue(kind, payload)
-      const { jti: _jti, ...value } = payload
-      const sessionId = payload.accountId as SessionId | undefined
-      await deps.store.putArtifact({
-        kind,
-        id: keyOf(id),
-        untilMs: deps.clock.nowMs() + expiresIn * 1000,
-        value,
-        ...(payload.grantId === undefined && kind !== 'Grant' ? {} : { grantId: keyOf(payload.grantId ?? id) }),
-        ...(sessionId === undefined ? {} : { sessionId })
-      })
+      await put()
     },
     find: read,
     async findByUid(uid) {
@@ -54,6 +48,19 @@ export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIss
     async revokeByGrantId(grantId) {
       await deps.store.dropGrant(keyOf(grantId))
     }
+  }
+}
+
+function artifactOf({ clock }: ArtifactDeps, kind: string, id: string, payload: AdapterPayload, seconds: number): Artifact {
+  const { jti: _jti, ...value } = payload
+  const sessionId = payload.accountId as SessionId | undefined
+  return {
+    kind,
+    id: keyOf(id),
+    untilMs: clock.nowMs() + seconds * 1000,
+    value,
+    ...(payload.grantId === undefined && kind !== 'Grant' ? {} : { grantId: keyOf(payload.grantId ?? id) }),
+    ...(sessionId === undefined ? {} : { sessionId })
   }
 }
 

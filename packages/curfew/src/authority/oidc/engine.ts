@@ -64,7 +64,16 @@ async function hand(ctx: AuthorityContext, provider: Provider, scope: RequestSco
   reply.raw.setHeader('referrer-policy', 'same-origin')
   if (isSecure(ctx)) reply.raw.setHeader('strict-transport-security', 'max-age=31536000')
   hideInnerSession(reply.raw)
-  await requestScope.run(scope, () => provider.callback()(withInnerSession(ctx, request.raw), reply.raw))
+  await requestScope.run(scope, () => handlerOf(provider)(withInnerSession(ctx, request.raw), reply.raw))
+}
+
+const handlers = new WeakMap<Provider, ReturnType<Provider['callback']>>()
+
+/** The engine puts its handler together anew each time that it is asked for it. */
+function handlerOf(provider: Provider): ReturnType<Provider['callback']> {
+  const known = handlers.get(provider) ?? provider.callback()
+  handlers.set(provider, known)
+  return known
 }
 
 function withInnerSession(ctx: Pick<AuthorityContext, 'baseUrl'>, request: IncomingMessage): IncomingMessage {
