@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { expressExample } from '../../../demo/examples/express.ts'
 import { fastifyExample } from '../../../demo/examples/fastify.ts'
 import { nodeExample } from '../../../demo/examples/node-http.ts'
 import type { Example, ExampleOptions } from '../../../demo/examples/options.ts'
-import type { Composition } from '../../curfew/src/cli/compose.ts'
-import { createServer as createCurfew } from '../../curfew/src/cli/embed.ts'
-import { silentLogger } from '../../curfew/src/platform/logger.ts'
-import { hashPassword } from '../../curfew/src/platform/password.ts'
-import { systemRandom } from '../../curfew/src/platform/random.ts'
-import { makeKeyPair } from '../../curfew/test/authority/key-pairs.ts'
 import { Visitor } from '../../curfew/test/gateway/visitor.ts'
 import { freeRange } from '../../curfew/test/support/ports.ts'
+import { startRealAuthority } from '../../curfew/test/support/real-authority.ts'
 
 interface World extends AsyncDisposable {
-  readonly authority: Composition
   readonly example: Example
   readonly app: string
   readonly visitor: Visitor
@@ -33,32 +24,15 @@ type Create = (options: ExampleOptions) => Example | Promise<Example>
 
 /** An authority and one example application, over real HTTP, with ana signed in. The client has no logout endpoint. */
 async function createWorld(create: Create): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'curfew-sdk-'))
   const port = await freeRange(2)
   const [issuer, app] = [`http://127.0.0.1:${port}`, `http://localhost:${port + 1}`]
-  const own = makeKeyPair('curfew')
-  await writeFile(join(folder, 'key.pem'), own.key.export({ type: 'pkcs8', format: 'pem' }))
-  await writeFile(join(folder, 'cert.pem'), own.certificatePem)
-  await writeFile(join(folder, 'secret'), Buffer.alloc(32, 7).toString('base64'))
-  await writeFile(
-    join(folder, 'users.yaml'),
-    JSON.stringify({ users: [{ username: 'ana', password: await hashPassword('correct horse', systemRandom), attributes: {} }] })
-  )
   const clientSecret = 'a secret that is long enough'
-  const authority = await createCurfew(
-    {
-      server: { baseUrl: issuer, listen: [`127.0.0.1:${port}`] },
-      admin: { listen: ['127.0.0.1:0'], token: '0123456789abcdef' },
-      store: { kind: 'memory' },
-      saml: { keys: [{ key: 'key.pem', certificate: 'cert.pem', algorithm: 'ecdsa-sha256' }] },
-      sessions: { secretFile: 'secret' },
-      signOn: { users: 'users.yaml' },
-      outbound: { allowPrivate: ['127.0.0.0/8'] },
-      connections: [{ id: 'app', protocol: 'oidc', clientSecret, redirectUris: [`${app}/oidc/cb`], sessionRevocation: true, logout: { modes: [] } }]
-    },
-    { folder, logger: silentLogger }
-  )
-  await authority.start()
+  const authority = await startRealAuthority({
+    issuer,
+    port,
+    usernames: ['ana'],
+    connections: [{ id: 'app', protocol: 'oidc', clientSecret, redirectUris: [`${app}/oidc/cb`], sessionRevocation: true, logout: { modes: [] } }]
+  })
   const example = await create({ issuer, clientId: 'app', clientSecret, baseUrl: app })
   example.server.listen(port + 1, '127.0.0.1')
   await once(example.server, 'listening')
@@ -67,27 +41,16 @@ async function createWorld(create: Create): Promise<World> {
   const page = await visitor.open(`${app}/`)
   assert.match(page.body, /^Hello /)
   return {
-    authority,
     example,
     app,
     visitor,
     cookie: () => [...visitor.jar(app)].map(([name, value]) => `${name}=${value}`).join('; '),
-    async endAll() {
-      const { items } = await authority.store.listSessions({ state: 'live', limit: 100, nowMs: Date.now() })
-      await authority.engine.endSessions({
-        scope: { kind: 'sessions', sessionIds: items.map(({ session }) => session.id) },
-        reason: 'admin',
-        by: { kind: 'admin', id: 'test' },
-        starter: { kind: 'none' },
-        browser: 'absent'
-      })
-    },
+    endAll: () => authority.endAll(),
     async [Symbol.asyncDispose]() {
       await example.sessions.stop()
       example.server.close()
       example.server.closeAllConnections()
-      await authority.stop()
-      await rm(folder, { recursive: true })
+      await authority[Symbol.asyncDispose]()
     }
   }
 }

@@ -1,20 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Registry } from '@prometheus-io/client'
 import { composeGateway, type GatewayComposition } from '../../src/cli/compose-gateway.ts'
 import type { Composition } from '../../src/cli/compose.ts'
-import { createServer as createCurfew } from '../../src/cli/embed.ts'
 import { gatewaySettings } from '../../src/cli/gateway-settings.ts'
 import { gatewayFileSchema } from '../../src/config/schema.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
-import { hashPassword } from '../../src/platform/password.ts'
-import { systemRandom } from '../../src/platform/random.ts'
-import { makeKeyPair } from '../authority/key-pairs.ts'
 import { freeRange } from '../support/ports.ts'
+import { startRealAuthority } from '../support/real-authority.ts'
 
 type GatewayInput = NonNullable<ConfigInput['gateway']>
 
@@ -80,28 +74,16 @@ function withAddresses<T>(value: T, addresses: { readonly wiki: string; readonly
 }
 
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
-  const folder = await mkdtemp(join(tmpdir(), 'curfew-gateway-'))
   const [authorityPort, gatewayPort] = [await freeRange(1), await freeRange(1)]
   const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
   const issuer = `http://login.${domain}:${authorityPort}`
   const [wiki, shop] = [`http://wiki.${domain}:${gatewayPort}`, `http://shop.${domain}:${gatewayPort}`]
   const addresses = { wiki, shop, authority: `http://127.0.0.1:${authorityPort}` }
-  const own = makeKeyPair('curfew')
-  await writeFile(join(folder, 'key.pem'), own.key.export({ type: 'pkcs8', format: 'pem' }))
-  await writeFile(join(folder, 'cert.pem'), own.certificatePem)
-  await writeFile(join(folder, 'secret'), Buffer.alloc(32, 7).toString('base64'))
-  const password = await hashPassword('correct horse', systemRandom)
-  const user = (username: string, mail = `${username}@example.org`) => ({ username, password, attributes: { mail } })
-  const writeUsers = (mail?: string): Promise<void> => writeFile(join(folder, 'users.yaml'), JSON.stringify({ users: [user('ana', mail), user('ben')] }))
-  await writeUsers()
-  const configuration: ConfigInput = {
-    server: { baseUrl: issuer, listen: [`127.0.0.1:${authorityPort}`] },
-    admin: { listen: ['127.0.0.1:0'], token: '0123456789abcdef' },
-    store: { kind: 'memory' },
-    saml: { keys: [{ key: 'key.pem', certificate: 'cert.pem', algorithm: 'ecdsa-sha256' }] },
-    sessions: { secretFile: 'secret' },
-    signOn: { users: 'users.yaml' },
-    outbound: { allowPrivate: ['127.0.0.0/8'] },
+  const started = await startRealAuthority({
+    issuer,
+    port: authorityPort,
+    usernames: ['ana', 'ben'],
+    configuration: options.configuration,
     connections: [
       {
         id: 'gate',
@@ -113,9 +95,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
         ...withAddresses(options.client ?? {}, addresses)
       }
     ]
-  }
-  const authority = await createCurfew(options.configuration?.(configuration) ?? configuration, { folder, logger: silentLogger })
-  await authority.start()
+  })
   await options.beforeGateway?.(issuer)
   const seen: IncomingMessage[] = []
   const upstream = createServer((request, response) => {
@@ -154,37 +134,22 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     registry: new Registry()
   })
   await gateway.start()
-  let isAuthorityUp = true
-  const stopAuthority = async (): Promise<void> => {
-    if (isAuthorityUp) await authority.stop()
-    isAuthorityUp = false
-  }
   return {
-    authority,
+    authority: started.composition,
     gateway,
     issuer,
     wiki,
     shop,
     upstream,
     seen,
-    stopAuthority,
-    changeMail: writeUsers,
-    async endAll() {
-      const { items } = await authority.store.listSessions({ state: 'live', limit: 100, nowMs: Temporal.Now.instant().epochMilliseconds })
-      await authority.engine.endSessions({
-        scope: { kind: 'sessions', sessionIds: items.map(({ session }) => session.id) },
-        reason: 'admin',
-        by: { kind: 'admin', id: 'test' },
-        starter: { kind: 'none' },
-        browser: 'absent'
-      })
-    },
+    stopAuthority: () => started.stop(),
+    changeMail: (mail) => started.changeMail(mail),
+    endAll: () => started.endAll(),
     async [Symbol.asyncDispose]() {
       await gateway.stop()
-      await stopAuthority()
       upstream.closeAllConnections()
       upstream.close()
-      await rm(folder, { recursive: true })
+      await started[Symbol.asyncDispose]()
     }
   }
 }
