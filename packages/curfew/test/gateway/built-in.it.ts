@@ -106,7 +106,7 @@ suite('curfew gateway', () => {
           ({ body }) => body === 'OK',
           () => false
         )
-      for (let i = 0; i < 200 && !(await isUp()); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+      for (let i = 0; i < 900 && !(await isUp()); i++) await new Promise((resolve) => setTimeout(resolve, 100))
       assert.ok(await isUp())
       const page = await visitor.ask(`${site}/`)
       assert.deepEqual([page.status, page.body.includes('CURFEW_GATEWAY_PROVIDER')], [503, true])

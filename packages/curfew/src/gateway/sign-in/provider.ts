@@ -232,7 +232,13 @@ function signInFailed(settings: ProviderSettings, cause: unknown): CurfewError {
 }
 
 function providerFailed({ issuer }: ProviderSettings, cause: unknown): CurfewError {
-  return new CurfewError('CURFEW_GATEWAY_PROVIDER', { issuer, why: cause instanceof Error ? cause.message.slice(0, 120) : '' }, { cause })
+  return new CurfewError('CURFEW_GATEWAY_PROVIDER', { issuer, why: reasonOf(cause) }, { cause })
+}
+
+/** The library says "something went wrong" of what our own door refused: that one knows better. */
+function reasonOf(cause: unknown): string {
+  for (let at: unknown = cause; at instanceof Error; at = at.cause) if (isCurfewError(at)) return at.code
+  return cause instanceof Error ? cause.message.slice(0, 120) : ''
 }
 
 function withQuery(text: string, parameters: Readonly<Record<string, string>>): string {

@@ -29,6 +29,20 @@ suite('SAML Web Browser SSO at the identity provider', () => {
     )
   })
 
+  test('an application that asks for the SRI gets that of the session, the one of every feed, and no other application does', async () => {
+    await using kit = await createKit({ partners: { payroll: { attributes: { session: 'pi.sri', mail: 'mail' } }, intranet: {} } })
+    const browser = kit.browser()
+    const response = await signInTo(kit, browser, 'payroll')
+    const [session] = await kit.store.findByUser('local:ana')
+    const values = (attributes: readonly { readonly name: string; readonly values: readonly string[] }[] = []) => attributes.map((a) => [a.name, ...a.values])
+    assert.deepEqual(values(response.assertion?.attributes), [
+      ['session', session?.sri],
+      ['mail', 'ana@example.org']
+    ])
+    const other = await browser.get(await kit.partner('intranet').ssoRedirect())
+    assert.deepEqual(values(kit.partner('intranet').readResponse(other.body).response.assertion?.attributes), [['mail', 'ana@example.org']])
+  })
+
   test('signs in at the second partner without asking again', async () => {
     await using kit = await createKit()
     const browser = kit.browser()
