@@ -9,10 +9,11 @@ export function registerCluster(app: AdminServer, ctx: AdminContext): void {
   app.get('/v1/cluster', { schema: { response: { 200: clusterView } } }, async () => {
     const { kind, location, durability } = await store.describe()
     const { groups } = cluster
+    const format = cluster.format()
     return {
       mode: cluster.mode,
       self: cluster.self,
-      store: { kind, location, durability },
+      store: { kind, location, durability, ...(format === undefined ? {} : { format }) },
       nodes: await cluster.nodes(),
       groups: { mode: groups.mode, self: groups.self, others: [...groups.others()] }
     }
@@ -35,6 +36,7 @@ export function registerCluster(app: AdminServer, ctx: AdminContext): void {
         const { node } = request.params
         const word = await cluster.drain(node, isAsked)
         if (word === 'unknown') throw new CurfewError('CURFEW_API_NOT_FOUND')
+        if (word === 'older') throw new CurfewError('CURFEW_CLUSTER_MIXED_VERSIONS', { node })
         if (word === 'last') throw new CurfewError('CURFEW_CLUSTER_LAST_NODE', { node })
         ctx.logger.info({ event: `cluster.${verb}`, node }, isAsked ? 'A node was asked to stop taking work' : 'A node was asked to take work again')
         return { node, asked: verb }

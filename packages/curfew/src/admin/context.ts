@@ -80,8 +80,10 @@ export interface AdminCluster {
   readonly self: string
   readonly mode: ClusterView['mode']
   nodes(): Promise<ClusterView['nodes']>
-  /** Asks a node to stop taking work, or to take it again. `last`: no other one takes work. */
-  drain(node: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'>
+  /** Asks a node to stop taking work, or to take it again. `last`: no other one takes work. `older`: one of an older version is there. */
+  drain(node: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last' | 'older'>
+  /** The format that nodes write; absent where there is one node only. */
+  format(): number | undefined
   /** Where a session is kept; undefined where everything is in one place. */
   whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
   readonly groups: AdminGroups

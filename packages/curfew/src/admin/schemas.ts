@@ -255,7 +255,12 @@ export type GroupLinkView = z.output<typeof groupLinkView>
 export const clusterView = z.object({
   mode: z.enum(['single', 'stateServers', 'adaptive']).describe('One node alone; nodes that share servers; nodes on Redis Cluster'),
   self: z.string().describe('The node that answers'),
-  store: z.object({ kind: z.string(), location: z.string(), durability: z.enum(['replicated', 'degraded', 'local']) }),
+  store: z.object({
+    kind: z.string(),
+    location: z.string(),
+    durability: z.enum(['replicated', 'degraded', 'local']),
+    format: z.int().optional().describe('What nodes write; it grows when every live node reads the next')
+  }),
   nodes: z.array(
     z.object({
       id: z.string(),

@@ -9,7 +9,7 @@ import type { Logger } from '../platform/logger.ts'
 import { systemRandom } from '../platform/random.ts'
 import { createMemoryStore } from '../stores/memory/memory-store.ts'
 import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
-import type { NodeFacts } from '../stores/redis/nodes.ts'
+import type { Drained, NodeFacts } from '../stores/redis/nodes.ts'
 import type { RedisStore } from '../stores/redis/redis-store.ts'
 import type { Store } from '../stores/store.ts'
 import { replicationOf } from './replication-setup.ts'
@@ -87,7 +87,7 @@ function factsOf(config: Config, startedAtMs: number): NodeFacts {
 }
 
 /** A node that is several workers is drained with all of them, or not at all. */
-async function drainNode({ nodes }: RedisStore, node: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'> {
+async function drainNode({ nodes }: RedisStore, node: string, isAsked: boolean): Promise<Drained> {
   const workers = (await nodes.list()).filter(({ id, isLive }) => isLive && id.startsWith(`${node}/`)).map(({ id }) => id)
   if (workers.length === 0) return nodes.drain(node, isAsked)
   for (const worker of workers) {
@@ -108,6 +108,7 @@ export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCl
       self,
       mode: 'single',
       nodes: () => Promise.resolve([alone]),
+      format: () => undefined,
       drain: (node) => Promise.resolve(node === self ? 'last' : 'unknown'),
       whereIs: () => Promise.resolve(undefined)
     }
@@ -115,6 +116,7 @@ export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCl
   return {
     self,
     mode: config.store.redis?.topology === 'cluster' ? 'adaptive' : 'stateServers',
+    format: () => shared.nodes.format,
     drain: (node, isAsked) => drainNode(shared, node, isAsked),
     nodes: async () => (await shared.nodes.list()).map((node) => ({ ...node, tags: [...node.tags] })),
     whereIs: async (session) => {

@@ -17,6 +17,7 @@ export const catalogue = {
   CURFEW_CLI_SERVER_UNREACHABLE: { kind: 'operation', http: 503, title: 'The server does not answer at its admin address.' },
   CURFEW_CLI_WORKERS_STORE: { kind: 'config', http: 500, title: 'Several workers need a store that processes share.' },
   CURFEW_CLUSTER_LAST_NODE: { kind: 'peer', http: 409, title: 'No other node takes work.' },
+  CURFEW_CLUSTER_MIXED_VERSIONS: { kind: 'peer', http: 409, title: 'Nodes of an older version are there, which do not know this.' },
   CURFEW_CONFIG_BRAND_COLOUR: { kind: 'config', http: 500, title: 'A brand colour is not written as #rrggbb.' },
   CURFEW_CONFIG_BRAND_CONTRAST: { kind: 'config', http: 500, title: 'Two brand colours are too close to be read.' },
   CURFEW_CONFIG_BRAND_MARKUP: { kind: 'config', http: 500, title: 'The header or footer file uses markup that is not accepted.' },

@@ -14,6 +14,7 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_CLI_SERVER_UNREACHABLE: 'Start it with curfew start (or npm run demo), or say where it is with --server.',
   CURFEW_CLI_WORKERS_STORE: 'Use store.kind: redis, or start without --workers: the embedded store belongs to one process.',
   CURFEW_CLUSTER_LAST_NODE: 'Start another node, or let a drained one work again: curfew cluster drain <node> --undo',
+  CURFEW_CLUSTER_MIXED_VERSIONS: 'Upgrade the other nodes first: stop, start, one after the other. curfew cluster status shows their versions.',
   CURFEW_CONFIG_FILE: 'Correct the path in curfew.yaml, or make the file readable for this user.',
   CURFEW_CONFIG_INVALID: 'See every finding with: curfew validate',
   CURFEW_CONFIG_KEY: 'Make a new pair in an empty folder with curfew init, or correct saml.keys in curfew.yaml.',

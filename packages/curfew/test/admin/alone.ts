@@ -5,6 +5,7 @@ export const alone: AdminCluster = {
   self: 'one',
   mode: 'single',
   nodes: async () => [{ id: 'one', address: '127.0.0.1:9031', version: '0', tags: [], startedAtMs: 0, isLive: true }],
+  format: () => undefined,
   drain: async () => 'last',
   whereIs: async () => undefined,
   groups: { self: { id: 'sole', letter: 'a' }, mode: 'shared', others: () => [], forget: async () => false }

@@ -13,6 +13,18 @@ import { openWriterCore } from '../../src/stores/sqlite/writer-core.ts'
 
 const capacity = 1000
 
+/** What the third version of the tables added, taken away. */
+const toSecond = [
+  'ALTER TABLE session DROP COLUMN told_at_ms',
+  'ALTER TABLE session DROP COLUMN ending_doc',
+  'DROP INDEX run_copy',
+  'ALTER TABLE run DROP COLUMN is_copy',
+  'ALTER TABLE artifact DROP COLUMN version',
+  'ALTER TABLE failed_sign_in DROP COLUMN origin',
+  'ALTER TABLE failed_sign_in DROP COLUMN origin_number',
+  ...['fact', 'fact_note', 'fact_guard', 'gone', 'sign_ins_cleared', 'late'].map((table) => `DROP TABLE ${table}`)
+]
+
 suite('the database file', () => {
   let folder: string
   let file: string
@@ -117,6 +129,32 @@ suite('the database file', () => {
     outside((db) => db.exec('DELETE FROM migration WHERE version = 99'))
     await open()
   })
+
+  for (const [version, steps] of [
+    [2, toSecond],
+    [1, [...toSecond, 'DROP TABLE artifact']]
+  ] as const) {
+    test(`is brought forward from version ${version}: nobody is signed out, and a logout that was under way goes on`, async () => {
+      const former = await open()
+      const [live, ended] = [sampleSession(1), sampleSession(2)]
+      const participant = sampleParticipant('payroll', 1)
+      for (const session of [live, ended]) await former.openSession(session)
+      await former.addParticipant(live.id, participant)
+      await former.endSession(sampleEnd(1, ended))
+      await former[Symbol.asyncDispose]()
+      outside((db) => {
+        for (const step of steps) db.exec(step)
+        db.exec(`DELETE FROM migration WHERE version > ${version}`)
+      })
+      const store = await open()
+      assert.deepEqual(await store.getSession(live.id), { ...live, version: 2 })
+      assert.equal((await store.getParticipants(live.id))[0]?.id, participant.id)
+      assert.equal((await store.getSession(ended.id))?.end?.runId, 'run_1')
+      assert.equal((await store.getRun('run_1'))?.state, 'open')
+      assert.equal(await store.countLiveSessions(), 1)
+      outside((db) => assert.equal(prepare<{ v: number }>(db, 'SELECT max(version) AS v FROM migration').get()?.v, 3))
+    })
+  }
 
   test('answers `busy` while another program holds it, and works again after', async () => {
     const store = await open(file, 50)

@@ -16,6 +16,7 @@ export async function clusterStatus(context: CommandContext): Promise<ExitCode> 
     ['Mode', status.mode],
     ['Store', `${status.store.kind} ${status.store.location}`],
     ['Writes', status.store.durability],
+    ...(status.store.format === undefined ? [] : [['Format', String(status.store.format)] as const]),
     ...(groups.others.length === 0 ? [] : [['Group', `${groups.self.id}, letter ${groups.self.letter}`] as const, ['Groups', groups.mode] as const])
   ]))
     terminal.out(line)

@@ -1,5 +1,6 @@
 import { storeError } from '../store-error.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
+import { storeErrorNewer, storeFormat } from './format.ts'
 import { maybeTexts, type RedisContext, texts } from './redis-context.ts'
 
 /** What a process says of itself to the others. */
@@ -25,17 +26,23 @@ export interface Nodes {
   /**
    * Takes the name for this process and keeps it. The name of a process that is gone is free when its time is over.
    * @throws CURFEW_STORE_NODE_TAKEN when a live process has it
+   * @throws CURFEW_STORE_SCHEMA_NEWER when newer programs have written what this one does not read
    */
   join(facts: NodeFacts): Promise<void>
   list(): Promise<readonly SeenNode[]>
-  /** Asks a live node to stop taking work, or to take it again; it hears of it within two seconds. `last`: no other one takes work. */
-  drain(id: string, isAsked: boolean): Promise<'done' | 'unknown' | 'last'>
+  /** Asks a live node to stop taking work, or to take it again; it hears of it within two seconds. `last`: no other one takes work. `older`: a node is there that would not hear it. */
+  drain(id: string, isAsked: boolean): Promise<Drained>
+  /** The format that is written; 0 before this process has a name. */
+  readonly format: number
   /** Called when this process is asked to stop taking work, and when it is not asked any more. */
   onDrain(listener: (isAsked: boolean) => void): void
   /** Tells the others how far this process is. */
   tell(work: NodeFacts['work']): Promise<void>
   leave(): Promise<void>
 }
+
+/** What came of asking a node to stop taking work. */
+export type Drained = 'done' | 'unknown' | 'last' | 'older'
 
 /** How long a name is kept without a word, and how often that word is given. */
 const nameMs = 6_000
@@ -57,12 +64,15 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
   let timer: Timer | undefined
   let listener: (isAsked: boolean) => void = () => undefined
   let isAsked = false
+  let format = 0
 
   const claim = async (facts: NodeFacts): Promise<number | undefined> => {
     const nowMs = clock.nowMs()
-    const args = [facts.id, token, String(nowMs), String(nowMs + nameMs), JSON.stringify(facts)]
-    const [word, more] = texts((await shards.write(keys.common, 'node_claim', args, { isEnding: true })).reply)
+    const args = [facts.id, token, String(nowMs), String(nowMs + nameMs), JSON.stringify(facts), String(storeFormat)]
+    const [word, more, written] = texts((await shards.write(keys.common, 'node_claim', args, { isEnding: true })).reply)
+    if (word === 'newer') throw storeErrorNewer(Number(more))
     if (word !== 'claimed') return Number(more)
+    format = Number(written)
     hear(more === '1')
     return undefined
   }
@@ -112,9 +122,12 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
       renew()
     },
     list,
+    get format() {
+      return format
+    },
     async drain(id, asked) {
       const { reply } = await shards.write(keys.common, 'node_drain', [id, String(clock.nowMs()), asked ? '1' : ''], { isEnding: true })
-      const word = String(reply) as 'done' | 'unknown' | 'last'
+      const word = String(reply) as Drained
       if (word === 'done' && id === own?.id) hear(asked)
       return word
     },

@@ -1,6 +1,8 @@
 import { storeError } from '../store-error.ts'
 import type { Reply } from './link.ts'
 import type { Primary } from './primary.ts'
+import { storeErrorNewer, storeFormat } from './format.ts'
+import { createKeys } from './keys.ts'
 import { texts } from './redis-context.ts'
 import type { RedisStoreOptions } from './redis-store.ts'
 import { slotOfTag } from './slots.ts'
@@ -67,6 +69,10 @@ function settingsOf(primary: Primary): (name: string) => Promise<string | undefi
 async function checkMaking(topology: Topology, { prefix, buckets }: Checked): Promise<void> {
   const key = `${prefix}{0}made`
   const primary = topology.primaryOf(slotOfTag('0'))
+  // Before anything is written. A store that was made before formats were counted has the first.
+  const { common } = createKeys(prefix, buckets)
+  const format = Number((await topology.primaryOf(slotOfTag(common.tag)).read(['GET', `${common.prefix}format`])) ?? 1)
+  if (format > storeFormat) throw storeErrorNewer(format)
   await primary.write(['SET', key, String(buckets), 'NX'])
   const made: Reply = await primary.read(['GET', key])
   if (Number(made) !== buckets) {

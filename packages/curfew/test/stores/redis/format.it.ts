@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
+import { storeFormat } from '../../../src/stores/redis/format.ts'
+import type { NodeFacts } from '../../../src/stores/redis/nodes.ts'
+import { openOn } from './opened.ts'
+import { type Server, skipReason, startServer, until } from './servers.ts'
+
+/** How programs took a name before formats were counted, as they did. */
+const formerClaim = String.raw`#!lua name=former
+redis.register_function('former_claim', function(keys, a)
+  local P = keys[1]
+  redis.call('HSET', P .. 'node:' .. a[1], 't', a[2], 'u', a[4], 'd', a[5])
+  redis.call('SADD', P .. 'nodes', a[1])
+  return {'claimed'}
+end)`
+
+const facts = (id: string): NodeFacts => ({ id, address: '127.0.0.1:1', version: '1', tags: [], startedAtMs: t0 })
+
+suite('The format of what is stored', { skip: skipReason }, () => {
+  let server: Server
+  before(async () => {
+    server = await startServer()
+    await server.command('FUNCTION', 'LOAD', formerClaim)
+  })
+  after(() => server.stop())
+
+  /** What a node of a former version does every two seconds. */
+  const formerNode = (prefix: string, id: string, untilMs: number): Promise<unknown> =>
+    server.command('FCALL', 'former_claim', '1', prefix, id, `former ${id}`, String(Date.now()), String(untilMs), JSON.stringify(facts(id)))
+
+  /** The common bucket, where the number is. */
+  const prefixOf = async (start: string): Promise<string> => {
+    const [, keys] = (await server.command('SCAN', '0', 'MATCH', `${start}*}nodes`, 'COUNT', '10000')) as [string, readonly string[]]
+    return String(keys[0] ?? assert.fail('no node was there')).replace(/nodes$/, '')
+  }
+
+  test('while a former node lives the former format is written, then the new one; no session is lost, and what needs the new one is refused until then', async () => {
+    const first = await openOn([server], { prefix: 'roll:' })
+    const old = sampleSession(1)
+    await first.openSession(old)
+    // The number of a store from before the count is not there.
+    await first.nodes.join(facts('new-1'))
+    const prefix = await prefixOf('roll:')
+    await first[Symbol.asyncDispose]()
+    await server.command('DEL', `${prefix}format`)
+    await formerNode(prefix, 'old-1', Date.now() + 3_000)
+
+    await using next = await openOn([server], { prefix: 'roll:' })
+    await next.nodes.join(facts('new-2'))
+    await using other = await openOn([server], { prefix: 'roll:' })
+    await other.nodes.join(facts('new-3'))
+    assert.equal(next.nodes.format, 1)
+    assert.equal(await next.nodes.drain('new-3', true), 'older')
+    assert.equal((await next.getSession(old.id))?.username, old.username)
+    const young = sampleSession(2)
+    await next.openSession(young)
+
+    // The former node is stopped; nobody says so, its time passes.
+    await until(async () => next.nodes.format === storeFormat && other.nodes.format === storeFormat, 15_000)
+    for (const { id } of [old, young]) assert.equal((await other.getSession(id))?.id, id)
+    assert.equal(await next.nodes.drain('new-3', true), 'done')
+  })
+
+  test('a new store has the newest format at once', async () => {
+    await using store = await openOn([server], { prefix: 'fresh:' })
+    await store.nodes.join(facts('only'))
+    assert.equal(store.nodes.format, storeFormat)
+  })
+
+  test('a format that this program does not read is refused at the start, and when it came in between; nothing is written', async () => {
+    await using store = await openOn([server], { prefix: 'far:' })
+    await store.nodes.join(facts('here'))
+    const prefix = await prefixOf('far:')
+    await using late = await openOn([server], { prefix: 'far:' })
+    await server.command('SET', `${prefix}format`, String(storeFormat + 1))
+    await assert.rejects(late.nodes.join(facts('late')), { code: 'CURFEW_STORE_SCHEMA_NEWER' })
+    const before = await server.command('DBSIZE')
+    await assert.rejects(openOn([server], { prefix: 'far:' }), { code: 'CURFEW_STORE_SCHEMA_NEWER' })
+    assert.equal(await server.command('DBSIZE'), before)
+    assert.deepEqual(
+      (await store.nodes.list()).map(({ id }) => id),
+      ['here']
+    )
+  })
+})
