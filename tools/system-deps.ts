@@ -26,6 +26,7 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['slapd'], package: 'slapd' },
     { names: ['ldapadd'], package: 'ldap-utils' },
     { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] },
+    { names: [], package: 'python3-pysaml2', probe: ['/usr/bin/python3', '-c', 'import saml2'] },
     { names: [], package: 'python3-cryptography', probe: ['/usr/bin/python3', '-c', 'import cryptography'] }
   ],
   faults: [

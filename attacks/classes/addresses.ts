@@ -107,9 +107,7 @@ export const addressAttacks: readonly AttackClass[] = [
     {
       test: 'ignores a dot at the end of a wildcard host',
       without: 'the comparison of the end of the host',
-      edits: [
-        edit(redirect, 'return suffix.length > 1 && host.endsWith(suffix) && host.length > suffix.length', 'return suffix.length > 1 && host.includes(suffix)')
-      ]
+      edits: [edit(redirect, String.raw`host.endsWith(suffix) && /^[\w-]+(?:\.[\w-]+)*$/.test(host.slice(0, -suffix.length))`, 'host.includes(suffix)')]
     }
   ]),
   attack('Redirect list: encoded dots', redirects, [
@@ -124,8 +122,17 @@ export const addressAttacks: readonly AttackClass[] = [
       edits: [edit(redirect, 'if (/%2f|%5c|%2e/i.test(pathname)) return false', '')]
     }
   ]),
-  attack('Redirect list: any text', redirects, [
-    { test: 'whatever is followed leads to a host that a rule names', without: 'the comparison of the whole host', edits: [startsWith] }
+  attack('Redirect list: any text', `${tests}/redirect-readers.it.ts`, [
+    {
+      test: 'whatever is followed leads where a rule says, as it was written and as it is sent, for Python as for browsers',
+      without: 'the rule that a star stands for whole labels',
+      edits: [edit(redirect, String.raw`&& /^[\w-]+(?:\.[\w-]+)*$/.test(host.slice(0, -suffix.length))`, '')]
+    },
+    {
+      test: 'with the list switched off, no address is followed that they read as two',
+      without: 'the refusal of characters that readers disagree about, and of user-info',
+      edits: [characters, userInfo]
+    }
   ]),
   attack('SSRF: loopback', ssrf, [
     { test: 'loopback (127.0.0.1) is not connected to', without: 'the refusal of private addresses', edits: [pinsLiterals] },

@@ -6,6 +6,7 @@ import type { LogoutResponse } from './logout-response.ts'
 import type { MessageHeader } from './message.ts'
 import { bearerMethod } from './names.ts'
 import type { Response } from './response.ts'
+import { status } from './status.ts'
 import type { Verified } from './verify.ts'
 
 /** Clocks may differ by this much, in seconds. */
@@ -69,7 +70,8 @@ export interface ResponseContext {
  */
 export function validateResponse(message: Verified<Response>, context: ResponseContext): void {
   const { assertion } = message
-  if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: message.status.code, detail: message.status.subcodes.join(' ') })
+  if (assertion === undefined || !status.isSuccess(message.status))
+    throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: message.status.code, detail: message.status.subcodes.join(' ') })
   if (message.destination !== undefined && message.destination !== context.consumerUrl)
     throw new CurfewError('CURFEW_SAML_DESTINATION_WRONG', { expected: context.consumerUrl })
   if (message.inResponseTo !== context.inResponseTo) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO')

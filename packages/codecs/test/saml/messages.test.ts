@@ -196,6 +196,13 @@ suite('Response and Assertion', () => {
     assert.equal(check({ now: now.subtract({ minutes: 3 }) }), 'CURFEW_SAML_CONDITIONS')
     assert.equal(check({ inResponseTo: '_else' }), 'CURFEW_SAML_IN_RESPONSE_TO')
   })
+  test('an assertion counts for nothing where the status says no', () => {
+    const xml = responseXml().replace('status:Success', 'status:Responder')
+    assert.equal(
+      codeOf(() => validateResponse(verifyResponse(posted(xml, 'SAMLResponse'), peer), context)),
+      'CURFEW_SAML_RESPONSE_STATUS'
+    )
+  })
 })
 
 suite('What every logout message must pass after its signature', () => {

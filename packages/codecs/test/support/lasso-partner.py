@@ -68,12 +68,13 @@ def authn_request(_):
     login.request.nameIdPolicy.allowCreate = True
     login.request.protocolBinding = lasso.SAML2_METADATA_BINDING_POST
     login.buildAuthnRequestMsg()
-    STATE["login"] = login
+    STATE["login"] = login.dump()
     return {"url": login.msgUrl, "id": login.request.iD}
 
 
 def accept_response(command):
-    login = STATE["login"]
+    # Made anew, so that one answer can be judged in many shapes: lasso remembers what it accepted.
+    login = lasso.Login.newFromDump(SERVERS["sp"], STATE["login"])
     login.processAuthnResponseMsg(command["message"])
     login.acceptSso()
     remember("sp", login)

@@ -51,7 +51,8 @@ function hostMatches(url: URL, domain: string): boolean {
   const host = url.hostname
   if (!name.startsWith('*.')) return host === name
   const suffix = name.slice(1)
-  return suffix.length > 1 && host.endsWith(suffix) && host.length > suffix.length
+  // What the star stands for are whole labels: readers disagree about empty ones.
+  return suffix.length > 1 && host.endsWith(suffix) && /^[\w-]+(?:\.[\w-]+)*$/.test(host.slice(0, -suffix.length))
 }
 
 function pathMatches(pathname: string, path: string | undefined): boolean {

@@ -60,6 +60,8 @@ suite('Redirect decision', () => {
     'a wildcard host in punycode that only looks alike': 'https://a.xn--pps-5cd.example.com/',
     'a dot at the end of the host': 'https://www.example.com./bye',
     'a dot at the end of a wildcard host': 'https://a.apps.example.com./',
+    'an empty label where a star stands': 'https://..apps.example.com/',
+    'a dot in front of what a star stands for': 'https://.a.apps.example.com/',
     'an IPv6 address': 'https://[::1]/bye',
     'an IPv6 address that maps IPv4': 'https://[::ffff:127.0.0.1]/bye',
     'an address as one number': 'https://2130706433/bye',

@@ -22,8 +22,8 @@ import {
 export const ours = 'https://login.example'
 export const ourUrls = { sso: `${ours}/sso`, slo: `${ours}/slo`, soap: `${ours}/soap`, acs: `${ours}/acs` }
 
-/** What lasso answered: fields of a message, or why it refused. */
-export interface LassoAnswer {
+/** What the partner answered: fields of a message, or why it refused. */
+export interface PartnerAnswer {
   readonly error?: string
   readonly url?: string
   readonly body?: string
@@ -32,6 +32,7 @@ export interface LassoAnswer {
   readonly sessionIndex?: string
   readonly issuer?: string
   readonly status?: string
+  readonly inResponseTo?: string
 }
 
 interface Entity {
@@ -42,35 +43,35 @@ interface Entity {
   readonly decrypting: KeyObject
 }
 
-/** A running lasso as service provider and as identity provider, and keys of ours that it knows. */
-export interface Lasso extends AsyncDisposable {
+/** An independent implementation, running as service provider and as identity provider, and keys of ours that it knows. */
+export interface PythonPartner extends AsyncDisposable {
   readonly own: Entity
   readonly sp: Entity
   readonly idp: Entity
-  ask(command: Readonly<Record<string, unknown>>): Promise<LassoAnswer>
-  /** Encrypts for lasso's service provider or identity provider. */
+  ask(command: Readonly<Record<string, unknown>>): Promise<PartnerAnswer>
+  /** Encrypts for its service provider or identity provider. */
   sealFor(entity: Entity): ReturnType<typeof createSeal>
 }
 
-export async function startLasso(): Promise<Lasso> {
-  const folder = mkdtempSync(join(tmpdir(), 'curfew-lasso-'))
+export async function startPartner(library: 'lasso' | 'pysaml2'): Promise<PythonPartner> {
+  const folder = mkdtempSync(join(tmpdir(), `curfew-${library}-`))
   const own = entity(folder, 'own', ours)
-  const sp = entity(folder, 'sp', 'urn:lasso:sp')
-  const idp = entity(folder, 'idp', 'urn:lasso:idp')
+  const sp = entity(folder, 'sp', `urn:${library}:sp`)
+  const idp = entity(folder, 'idp', `urn:${library}:idp`)
   metadata(folder, 'ours', ours, own, folder)
   metadata(folder, 'sp', sp.entityId, sp, folder)
   metadata(folder, 'idp', idp.entityId, idp, folder)
-  const program = fileURLToPath(new URL('lasso-partner.py', import.meta.url))
+  const program = fileURLToPath(new URL(`${library}-partner.py`, import.meta.url))
   const child = spawn('/usr/bin/python3', [program, folder, ours], { stdio: ['pipe', 'pipe', 'ignore'] })
   return talk(child, { own, sp, idp }, folder)
 }
 
-function talk(child: ChildProcess, entities: Pick<Lasso, 'own' | 'sp' | 'idp'>, folder: string): Lasso {
+function talk(child: ChildProcess, entities: Pick<PythonPartner, 'own' | 'sp' | 'idp'>, folder: string): PythonPartner {
   assert.ok(child.stdout !== null && child.stdin !== null)
-  const waiting: ((answer: LassoAnswer) => void)[] = []
-  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(JSON.parse(line) as LassoAnswer))
+  const waiting: ((answer: PartnerAnswer) => void)[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(JSON.parse(line) as PartnerAnswer))
   child.on('exit', () => {
-    for (const tell of waiting) tell({ error: 'lasso stopped' })
+    for (const tell of waiting) tell({ error: 'it stopped' })
   })
   const { stdin } = child
   return {
@@ -89,7 +90,7 @@ function talk(child: ChildProcess, entities: Pick<Lasso, 'own' | 'sp' | 'idp'>, 
   }
 }
 
-/** Keys made by OpenSSL: lasso wants certificates. */
+/** Keys made by OpenSSL: the libraries want certificates. */
 function entity(folder: string, name: string, entityId: string): Entity {
   const made = (what: string): { key: string; certificate: string } => {
     const [key, certificate] = [join(folder, `${what}.key`), join(folder, `${what}.crt`)]
