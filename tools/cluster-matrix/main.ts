@@ -18,9 +18,9 @@ const runMsMax = 900_000
 const shards = 2
 
 /**
- * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed. A mode
- * that was run whole is kept, and when all of them are there the page is written: `--mode=adaptive,regions` runs a part of the
- * modes, parts of file names run a part of the tests.
+ * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
+ * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests. What each file gave is kept
+ * in test-results, and the page shows every mode of which all files were run.
  */
 const { values, positionals } = parseArgs({ options: { mode: { type: 'string' } }, allowPositionals: true })
 const wanted = values.mode === undefined ? modes : modes.filter((mode) => values.mode?.split(',').includes(mode))
@@ -31,12 +31,12 @@ const results: ModeResults[] = []
 for (const mode of wanted) {
   const result = await runMode(mode)
   results.push(result)
-  if (positionals.length === 0) writeFileSync(keptFile(mode), JSON.stringify(result))
+  keep(result)
 }
 const failures = results.flatMap(({ mode, counted }) => counted.filter(({ outcome }) => outcome === 'failed').map((test) => ({ mode, ...test })))
 for (const { mode, name, file } of failures) console.log(`FAILED   in ${mode}: ${name}  ${file}`)
-const kept = modes.flatMap((mode) => (existsSync(keptFile(mode)) ? [JSON.parse(readFileSync(keptFile(mode), 'utf8')) as ModeResults] : []))
-if (kept.length === modes.length) writeFileSync(join(root, page), matrixPage(kept))
+const whole = modes.flatMap((mode) => kept(mode) ?? []).filter(({ files }) => suiteFiles().every((file) => files.includes(file)))
+if (whole.length > 0) writeFileSync(join(root, page), matrixPage(whole))
 const passed = results.reduce((sum, { counted }) => sum + counted.filter(({ outcome }) => outcome === 'passed').length, 0)
 console.log(`${passed} passed, ${failures.length} failed`)
 process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1
@@ -45,12 +45,33 @@ function keptFile(mode: Mode): string {
   return join(folder, `${mode}.kept.json`)
 }
 
+function kept(mode: Mode): ModeResults | undefined {
+  return existsSync(keptFile(mode)) ? (JSON.parse(readFileSync(keptFile(mode), 'utf8')) as ModeResults) : undefined
+}
+
+/** What files gave now takes the place of what they gave before. */
+function keep({ mode, files, counted, left }: ModeResults): void {
+  const before = kept(mode)
+  const isOld = ({ file }: TestResult): boolean => file !== '' && !files.includes(file)
+  const merged: ModeResults = {
+    mode,
+    files: [...new Set([...(before?.files ?? []), ...files])],
+    counted: [...(before?.counted ?? []).filter(isOld), ...counted],
+    left: [...(before?.left ?? []).filter(isOld), ...left]
+  }
+  writeFileSync(keptFile(mode), JSON.stringify(merged))
+}
+
+function suiteFiles(): readonly string[] {
+  return globSync('packages/curfew/test/**/*.{test,it}.ts', { cwd: root })
+    .filter((file) => suiteOf(file) !== undefined)
+    .toSorted()
+}
+
 async function runMode(mode: Mode): Promise<ModeResults> {
   const startedMs = performance.now()
   await using servers = await startModeServers(mode)
-  const files = globSync('packages/curfew/test/**/*.{test,it}.ts', { cwd: root })
-    .filter((file) => suiteOf(file) !== undefined && (positionals.length === 0 || positionals.some((part) => file.includes(part))))
-    .toSorted()
+  const files = suiteFiles().filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
   const together = files.filter((file) => file.endsWith('.test.ts'))
   const alone = files.filter((file) => file.endsWith('.it.ts'))
   const parts = Array.from({ length: shards }, (_, i) => together.filter((_file, at) => at % shards === i))
@@ -63,7 +84,7 @@ async function runMode(mode: Mode): Promise<ModeResults> {
   const left = judged.flatMap(({ why, ...test }) => (why === undefined ? [] : [{ ...test, why }]))
   const count = (outcome: TestResult['outcome']): number => counted.filter((test) => test.outcome === outcome).length
   console.log(`${mode}: ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`)
-  return { mode, counted, left }
+  return { mode, files, counted, left }
 }
 
 interface FilesRun {

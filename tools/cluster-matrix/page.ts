@@ -5,6 +5,8 @@ import { type Feature, features, type Suite, suiteOf, suites } from './suites.ts
 /** What the tests gave in one mode. */
 export interface ModeResults {
   readonly mode: Mode
+  /** Test files that were run. */
+  readonly files: readonly string[]
   readonly counted: readonly TestResult[]
   /** Not counted, with the reason. */
   readonly left: readonly (TestResult & { readonly why: string })[]
@@ -25,7 +27,8 @@ const descriptions: Readonly<Record<Mode, string>> = {
   'state-servers': 'Two nodes that keep nothing; a Redis primary with a replica, watched by Sentinel, every write confirmed by the replica.',
   subclusters: 'Two groups, each with a Redis server of its own; the requests go to each in turn, whichever has the session.',
   adaptive: 'Two nodes on a Redis Cluster of three primaries and three replicas, every write confirmed by a replica.',
-  regions: 'Two regions, each on a Redis Cluster of its own, that tell each other; every request goes to the other region.'
+  regions:
+    'Two regions, each on a Redis Cluster of its own, that tell each other. A browser stays in the region it came to, the next one comes to the other; partners and clients ask each in turn.'
 }
 
 /** What the replaced product calls the mode. */
@@ -56,6 +59,7 @@ export function matrixPage(results: readonly ModeResults[]): string {
     '| --- | --- |',
     ...modes.map((mode) => `| ${titles[mode]} | ${descriptions[mode]} |`),
     '',
+    ...missing(modes),
     '## Feature limits',
     '',
     'What the replaced product says of the same mode (its clustering guide, version 13.1) stands in front, the tests that passed here behind it.',
@@ -76,6 +80,12 @@ export function matrixPage(results: readonly ModeResults[]): string {
     ...leftOutLines(results),
     ''
   ].join('\n')
+}
+
+/** Says which modes are not in the tables. */
+function missing(shown: readonly Mode[]): readonly string[] {
+  const others = (Object.keys(titles) as Mode[]).filter((mode) => !shown.includes(mode))
+  return others.length === 0 ? [] : [`Not run whole at the last writing, and so not in the tables: ${others.map((mode) => titles[mode]).join('; ')}.`, '']
 }
 
 function featureCell({ replaced, isShownBy }: Feature, { mode, counted }: ModeResults): string {

@@ -194,7 +194,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
       }
     }
   }
-  const { app, ctx, store, pollReceiver, [Symbol.asyncDispose]: dispose } = await startNodes(options, around, clock)
+  const { app, appOfBrowser, ctx, store, pollReceiver, [Symbol.asyncDispose]: dispose } = await startNodes(options, around, clock)
   return {
     app,
     ctx,
@@ -205,7 +205,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     probed: around.probed,
     pollReceiver,
     partner: (id) => partners[id] ?? fail(`no partner ${id}`),
-    browser: () => createBrowser(app),
+    browser: () => createBrowser(appOfBrowser()),
     [Symbol.asyncDispose]: dispose
   }
 }

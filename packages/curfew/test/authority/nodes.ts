@@ -19,6 +19,8 @@ export interface Nodes extends AsyncDisposable {
   readonly ctx: AuthorityContext
   readonly store: Store
   readonly pollReceiver: PollReceiver
+  /** What the requests of one more browser go to. */
+  appOfBrowser(): FastifyInstance
 }
 
 const capacityDefault = 1_000
@@ -38,7 +40,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
       ...(group === undefined ? {} : { group }),
       ...(join === undefined ? {} : { join })
     })
-    return { ...node, store }
+    return { ...node, store, appOfBrowser: () => node.app }
   }
   await using opened = new AsyncDisposableStack()
   const stores = opened.use(await openNodeStores(setting, capacity))
@@ -58,16 +60,27 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
     nodes.push(opened.use(await createNode(options, around, parts)))
   }
   await joined.start()
-  const [first] = nodes
+  const [first, ...others] = nodes
   if (first === undefined) throw new Error('this mode has no nodes')
+  const all = [first, ...others] as const
   const parts = opened.move()
   const dispose = { [Symbol.asyncDispose]: () => parts.disposeAsync() }
-  if (nodes.length === 1) return { ...first, store: first.ctx.store, ...dispose }
+  if (nodes.length === 1) return { ...first, store: first.ctx.store, appOfBrowser: () => first.app, ...dispose }
   const store = storeSeen(
     nodes.map(({ ctx }) => ctx.store),
     { groups: stores.groups, settle: joined.settle }
   )
-  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app: balanced(nodes, joined.settle), ...dispose }
+  const { settle } = joined
+  const { groups } = stores
+  const app = balanced(all, { settle, route: groups === 'regions' ? inTurnButCodes(all) : inTurn(all) })
+  // A browser stays in one region, another one comes to the next.
+  const nextRegion = inTurn(all)
+  const appOfBrowser = (): FastifyInstance => {
+    if (groups !== 'regions') return app
+    const region = nextRegion('')
+    return balanced(all, { settle, route: () => region })
+  }
+  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...dispose }
 }
 
 /** What is looked at again and again in the store of others, because they say nothing by themselves, is looked at in real time. */
@@ -92,25 +105,49 @@ function quickLooks(clock: FakeClock): Clock {
 
 const lookMsMax = 250
 
-/** Requests go to one node after the other, each when what the one before has changed is known everywhere. */
-function balanced(nodes: readonly AuthorityNode[], settle: () => Promise<void>): FastifyInstance {
-  const [first] = nodes
-  if (first === undefined) throw new Error('there is no node')
+/** Which node takes a request. */
+type Route = (request: InjectOptions | string) => AuthorityNode
+
+/** One node after the other. */
+function inTurn(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Route {
   let turn = -1
-  const next = async (): Promise<FastifyInstance> => {
+  return () => {
     turn = (turn + 1) % nodes.length
-    const { app } = nodes[turn] ?? first
+    return nodes[turn] ?? nodes[0]
+  }
+}
+
+/**
+ * With regions a code goes back to the region that issued it, as the letter in front of it says, because transactions stay
+ * where they are; all else goes to each in turn.
+ */
+function inTurnButCodes(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Route {
+  const next = inTurn(nodes)
+  return (request) => {
+    const payload = typeof request === 'string' ? undefined : (request.payload ?? request.body)
+    const letter = /(?:^|&)code=(\w)[\w-]{20,}/.exec(typeof payload === 'string' ? payload : '')?.[1]
+    return nodes.find(({ ctx }) => ctx.ids.group === letter) ?? next(request)
+  }
+}
+
+/** The nodes as if they were one: each request when what the one before has changed is known everywhere. */
+function balanced(
+  nodes: readonly [AuthorityNode, ...AuthorityNode[]],
+  { route, settle }: { readonly route: Route; readonly settle: () => Promise<void> }
+): FastifyInstance {
+  const [first] = nodes
+  const next = async (request: InjectOptions | string): Promise<FastifyInstance> => {
     await settle()
-    return app
+    return route(request).app
   }
   const front = createServer((request, response) => {
-    next().then(
+    next('').then(
       (app) => app.routing(request, response),
       (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error)))
     )
   })
   const own = {
-    inject: async (request: InjectOptions | string) => (await next()).inject(request),
+    inject: async (request: InjectOptions | string) => (await next(request)).inject(request),
     listen: ({ port = 0, host = '127.0.0.1' }: { readonly port?: number; readonly host?: string } = {}) =>
       new Promise<string>((resolve, reject) => {
         front.on('error', reject).listen(port, host, () => {

@@ -13,6 +13,10 @@ import { findProgram } from '../../../../../tools/system-deps.ts'
 export const serverProgram = findProgram(['redis-server', 'valkey-server'])
 export const skipReason = serverProgram === undefined ? 'redis-server is not on this machine' : false
 
+/** Ends what still runs when this process ends. */
+const leftBehind = new Set<() => void>()
+process.once('exit', () => leftBehind.forEach((end) => end()))
+
 /** One real server in a process of its own. */
 export interface Server {
   readonly port: number
@@ -51,8 +55,8 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
       { stdio: 'ignore' }
     )
   let child = launch()
-  const leftBehind = (): void => void child.kill('SIGKILL')
-  process.once('exit', leftBehind)
+  const end = (): void => void child.kill('SIGKILL')
+  leftBehind.add(end)
   const command = async (...args: readonly string[]): Promise<Reply> => {
     const link = await connected(port)
     try {
@@ -81,7 +85,7 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
       await ready()
     },
     async stop() {
-      process.off('exit', leftBehind)
+      leftBehind.delete(end)
       child.kill('SIGCONT')
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL')
