@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { TestResult } from '../../reporter.ts'
+import { whyLeftOut } from '../left-out.ts'
+import { type ModeResults, matrixPage } from '../page.ts'
+
+const slo = 'packages/curfew/test/authority/saml-idp/slo.test.ts'
+
+function result(name: string, outcome: TestResult['outcome'] = 'passed', file = slo): TestResult {
+  return { name, file, outcome, ms: 1 }
+}
+
+function ran(mode: ModeResults['mode'], counted: readonly TestResult[], left: ModeResults['left'] = []): ModeResults {
+  return { mode, files: [slo], counted, left }
+}
+
+suite('the page of the clustering matrix', () => {
+  test('says for each feature what the replaced product does in the mode, and how many tests passed here', () => {
+    const page = matrixPage([ran('adaptive', [result('answers a SOAP LogoutRequest'), result('goes through the browser')])])
+    assert.match(page, /\| SAML single logout by SOAP \| \*\*no\*\* \/ 1 of 1 \|/)
+    assert.match(page, /\| SAML single logout, front channel \| yes \/ 1 of 1 \|/)
+  })
+
+  test('shows a suite that did not pass whole, and modes that were not run', () => {
+    const page = matrixPage([ran('shared', [result('one'), result('two', 'failed')]), ran('subclusters', [result('one')])])
+    assert.match(page, /\| SAML identity provider \| \*\*1 of 2\*\* \| 1 of 1 \|/)
+    assert.match(page, /not in the tables: one node, SQLite; state servers; adaptive; adaptive, two regions\./)
+  })
+
+  test('gives the reason of what is left out, with the modes', () => {
+    const page = matrixPage([ran('shared', []), ran('regions', [], [{ ...result('an odd one'), why: 'it can not be' }])])
+    assert.match(page, /^- "an odd one" \(adaptive, two regions\): it can not be$/m)
+  })
+
+  test('a test is left out in the modes that its reason is about, and in no other', () => {
+    const file = 'packages/curfew/test/authority/sign-on/sign-on.test.ts'
+    assert.notEqual(whyLeftOut(file, 'lets parallel guesses not pass the limit', 'subclusters'), undefined)
+    assert.equal(whyLeftOut(file, 'lets parallel guesses not pass the limit', 'adaptive'), undefined)
+    assert.equal(whyLeftOut(file, 'opens one session when the form is sent twice at once', 'subclusters'), undefined)
+  })
+})
