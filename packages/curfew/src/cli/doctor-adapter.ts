@@ -7,7 +7,12 @@ export async function adapterChecks(deps: EndpointDeps, adapter: OpenTokenConnec
   const { id, logoutService } = adapter
   const own =
     'authenticationService' in adapter ? { name: 'authentication service', url: adapter.authenticationService } : { name: 'target', url: adapter.targetUrl }
-  const asked = [own, ...(logoutService === undefined ? [] : [{ name: 'logout service', url: logoutService }])]
+  const linkService = 'accountLinkService' in adapter ? adapter.accountLinkService : undefined
+  const asked = [
+    own,
+    ...(logoutService === undefined ? [] : [{ name: 'logout service', url: logoutService }]),
+    ...(linkService === undefined ? [] : [{ name: 'account link service', url: linkService }])
+  ]
   const reached = await Promise.all(asked.map(({ url }) => reach(deps, id, url)))
   const untold: Check = {
     what: `${id}: logout`,

@@ -4,6 +4,7 @@ import { CurfewError } from '@curfew/codecs'
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { extPathProblem } from '../core/ext-path.ts'
+import { adapterProblems } from './adapter-problems.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { nearest } from './nearest.ts'
 import { shippedKey } from './pingfederate/shipped-keys.ts'
@@ -59,7 +60,8 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
       ...extPaths(context, result.data),
       ...sources(context, result.data),
       ...certificatesMissing(context, result.data),
-      ...nothingToLink(context, result.data)
+      ...nothingToLink(context, result.data),
+      ...adapterProblems(result.data).map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE' as const, what, fix }))
     )
   findings.push(...noSignOn(context, value))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }

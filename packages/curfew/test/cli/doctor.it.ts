@@ -133,14 +133,14 @@ suite('curfew doctor while no server runs', { timeout: 60_000 }, () => {
   test('looks at an application by OpenToken: its addresses, its clock, and whether it can be told', async () => {
     const adapter = { protocol: 'opentoken', password: 'a shared secret', targetUrl: `${partner.origin}/open` }
     configure([
-      { id: 'forms', ...adapter, logoutService: `${partner.origin}/logout` },
+      { id: 'forms', ...adapter, logoutService: `${partner.origin}/logout`, accountLinkService: `${partner.origin}/link` },
       { id: 'mute', ...adapter }
     ])
     const { code, checks } = await doctor()
     assert.equal(code, 2)
     assert.deepEqual(
-      ['forms: target', 'forms: logout service', 'forms: clock', 'mute: logout'].map((what) => checks[what]?.verdict),
-      ['ok', 'ok', 'warn', 'warn']
+      ['forms: target', 'forms: logout service', 'forms: account link service', 'forms: clock', 'mute: logout'].map((what) => checks[what]?.verdict),
+      ['ok', 'ok', 'ok', 'warn', 'warn']
     )
     assert.equal(checks['forms: logout'], undefined)
   })

@@ -1,8 +1,7 @@
-import { agentConfigDefaults, CurfewError, type OpenTokenKey, openTokenKey, type OpenTokenSuiteId } from '@curfew/codecs'
+import { agentConfigDefaults, type OpenTokenKey, openTokenKey, type OpenTokenSuiteId } from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { LogoutChannel, Peer } from '../../core/peer.ts'
 import type { AccountLinking } from '../upstream/account-link.ts'
-import { referenceParameter } from './reference-store.ts'
 import type { AdapterSettings, ApplicationSettings, LoginSettings, OpenTokenCipherSuite, OpenTokenTransport } from './settings.ts'
 
 /** The side of this server on which an adapter stands, as in the paths of the replaced product. */
@@ -60,17 +59,11 @@ export type OpenTokenAdapter = ApplicationAdapter | LoginAdapter
 
 export const suiteOf: Readonly<Record<OpenTokenCipherSuite, OpenTokenSuiteId>> = { 'aes-256': 1, 'aes-128': 2, '3des': 3 }
 
-/** @throws CURFEW_CONFIG_CONNECTION when the settings can't be worked with */
 export function makeApplicationAdapter(settings: ApplicationSettings): ApplicationAdapter {
-  const { id, targetUrl, homeUrl, subject, accountLinkService, subjectParameter } = settings
+  const { targetUrl, homeUrl, subject, accountLinkService, subjectParameter } = settings
   const own = [targetUrl, homeUrl, accountLinkService].filter((url) => url !== undefined)
-  const adapter = makeAdapter(settings, settings.transport ?? 'form', [...own, ...(settings.origins ?? [])], 'application')
-  if (subject !== undefined && accountLinkService !== undefined)
-    throw unusable(id, 'subject and accountLinkService are both given, and each says what the application calls people')
-  if (subjectParameter !== undefined && [adapter.tokenName, referenceParameter].includes(subjectParameter))
-    throw unusable(id, `subjectParameter is ${subjectParameter}, which carries the token`)
   return {
-    ...adapter,
+    ...makeAdapter(settings, settings.transport ?? 'form', [...own, ...(settings.origins ?? [])], 'application'),
     role: 'sp',
     targetUrl,
     ...(homeUrl === undefined ? {} : { homeUrl }),
@@ -80,7 +73,6 @@ export function makeApplicationAdapter(settings: ApplicationSettings): Applicati
   }
 }
 
-/** @throws CURFEW_CONFIG_CONNECTION when the settings can't be worked with */
 export function makeLoginAdapter(settings: LoginSettings): LoginAdapter {
   const { authenticationService, accountLinking = 'off' } = settings
   return {
@@ -94,8 +86,6 @@ export function makeLoginAdapter(settings: LoginSettings): LoginAdapter {
 function makeAdapter(settings: AdapterSettings, transport: OpenTokenTransport, addresses: readonly string[], role: Peer['role']): Adapter {
   const { id, logoutService, reference, resumeParameter = 'both', cookie = {} } = settings
   const urls = [...addresses, ...(logoutService === undefined ? [] : [logoutService])]
-  if (transport === 'reference' && reference === undefined)
-    throw unusable(id, 'its transport is reference, and reference.username and reference.password are not given')
   const shown = {
     name: settings.name ?? id,
     ...(settings.logoUrl === undefined ? {} : { logoUrl: settings.logoUrl }),
@@ -138,8 +128,4 @@ function makeAdapter(settings: AdapterSettings, transport: OpenTokenTransport, a
 
 function logoutChannel(transport: OpenTokenTransport, url: string): LogoutChannel {
   return { kind: 'hop', binding: transport === 'form' ? 'post' : 'redirect', url }
-}
-
-function unusable(id: string, reason: string): CurfewError {
-  return new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: id, reason })
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { isCurfewError, type OpenTokenStatement, openTokenKey, writeOpenToken } from '@curfew/codecs'
+import { type OpenTokenStatement, openTokenKey, writeOpenToken } from '@curfew/codecs'
 import type { LightMyRequestResponse } from 'fastify'
-import { makeApplicationAdapter } from '../../../src/authority/opentoken/adapter.ts'
 import type { ApplicationSettings } from '../../../src/authority/opentoken/settings.ts'
 import { linksOf, removeLink } from '../../../src/authority/upstream/account-link.ts'
 import { type Browser, formOf } from '../browser.ts'
@@ -124,14 +123,6 @@ suite('Account Link Service of an application', () => {
     assert.match((await browser.get(`${path}?error=cancelled`)).body, /CURFEW_LINK_REQUIRED/)
     assert.deepEqual(await linksOf(kit.ctx, ana), [])
     assert.equal(tokenAt(kit, await browser.get(`${path}?opentoken=${said(kit, 'a-4711')}`)).subject, 'a-4711')
-  })
-
-  test('settings that contradict each other are refused', () => {
-    for (const wrong of [{ subject: 'mail' }, { accountLinkService: undefined, subjectParameter: 'opentoken' }])
-      assert.throws(
-        () => makeApplicationAdapter(settingsOf('forms', { accountLinkService: service, ...wrong })),
-        (error) => isCurfewError(error) && error.code === 'CURFEW_CONFIG_CONNECTION'
-      )
   })
 })
 
