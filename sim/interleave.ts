@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
+
 /** Runs several actors, one step of one of them at a time, in an order that a seed decides. */
 export interface Interleaving {
-  /** Called by an actor before everything that others could see: it goes on when its turn comes. */
+  /** Called by an actor before everything that others could see: it goes on when its turn comes. One that does two things at once waits for two. */
   turn(): Promise<void>
   /** Starts an actor; it runs until its first turn. */
   start(actor: () => Promise<void>): void
@@ -12,23 +14,19 @@ export interface Interleaving {
 export function createInterleaving(fraction: () => number, onStep: () => void): Interleaving {
   const waiting: (() => void)[] = []
   const waking: (() => Promise<void>)[] = []
-  let idle: () => void = () => undefined
   let failure: unknown
-  const settled = (act: () => void): Promise<void> =>
-    new Promise((resolve) => {
-      idle = resolve
-      act()
-    })
+  /** Nothing here waits for anything but its turn: what follows from a step has happened before the next macrotask. */
+  const settled = (act: () => void): Promise<void> => {
+    act()
+    return setImmediate()
+  }
   const run = (actor: () => Promise<void>): void => {
-    actor()
-      .catch((error: unknown) => (failure ??= error))
-      .finally(() => idle())
+    actor().catch((error: unknown) => (failure ??= error))
   }
   return {
     turn: () =>
       new Promise((resolve) => {
         waiting.push(resolve)
-        idle()
       }),
     start: (actor) => void waking.push(actor),
     async finish() {
