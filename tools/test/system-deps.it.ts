@@ -34,6 +34,6 @@ suite('System programs of the tests', () => {
   test('a set that does not exist is a mistake of the caller', () => {
     const { status, stderr } = ensure('tset')
     assert.equal(status, 1)
-    assert.match(stderr, /there is no set "tset", only test, interop, bench/)
+    assert.match(stderr, /there is no set "tset", only test, faults, interop, bench/)
   })
 })

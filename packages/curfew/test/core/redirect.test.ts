@@ -52,7 +52,7 @@ suite('Redirect decision', () => {
     javascript: 'javascript:alert(1)',
     data: 'data:text/html,x',
     'a tab inside': 'https://www.exam\tple.com/bye',
-    'a line feed': 'https://www.example.com/bye\nLocation: x',
+    'a line feed': 'https://www.example.com/bye/\nLocation:x',
     'an encoded host': 'https://www%2eexample.com/bye',
     'a full-width dot': 'https://www．example.com/bye',
     'a letter of another alphabet': 'https://www.exаmple.com/bye',
