@@ -75,19 +75,37 @@ function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind:
   const attempt = delivery?.attempts.find((a) => a.messageId === event.messageId)
   if (delivery === undefined || attempt === undefined) return [run, []]
   if (delivery.state === 'final') return late(run, delivery, event)
-  if (event.kind === 'confirmed')
-    return finish(run, closeAttempt(delivery, event.messageId, event.atMs), { kind: event.result, proof: event.proof }, event.atMs)
+  if (event.kind === 'confirmed') return finish(run, closeAttempt(delivery, event.messageId, event.atMs), confirmedAs(run, delivery, event), event.atMs)
   // An answer to an attempt that was given up already says nothing about the one under way.
   if (attempt.endedAtMs !== undefined) return [run, []]
   const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code, event.kind === 'failed' && event.retryable)
-  if (event.kind === 'refused') return nextChannelOr(run, closed, { kind: 'refused', code: event.code, statusCode: event.statusCode }, event.atMs)
+  if (event.kind === 'refused') {
+    const outcome: Outcome = { kind: 'refused', code: event.code, statusCode: event.statusCode }
+    return isPartly(outcome) ? finish(run, closed, outcome, event.atMs) : nextChannelOr(run, closed, outcome, event.atMs)
+  }
   if (event.kind === 'unusable-answer') return nextChannelOr(run, closed, { kind: 'unconfirmed', code: event.code }, event.atMs)
   return failedAttempt(run, closed, event)
+}
+
+/**
+ * The participant has ended its own session and not all that hangs on it. Asked again, on another way or later, it knows
+ * nobody of that name any more: that says nothing about the rest, and must not count as if all had ended.
+ */
+function isPartly(outcome: Outcome | undefined): boolean {
+  return outcome?.kind === 'refused' && outcome.code === 'CURFEW_SAML_LOGOUT_PARTIAL'
+}
+
+/** What a confirmation comes to, in the light of what the same participant has said before. */
+function confirmedAs(run: LogoutRun, delivery: Delivery, event: Extract<RunEvent, { readonly kind: 'confirmed' }>): Outcome {
+  const before = delivery.retryOf === undefined ? undefined : find(run, delivery.retryOf)?.outcome
+  if (event.result === 'already-ended' && before !== undefined && isPartly(before)) return before
+  return { kind: event.result, proof: event.proof }
 }
 
 /** After the end only a proved answer counts, and only upwards: what a partner proves is never thrown away. */
 function late(run: LogoutRun, delivery: Delivery, event: RunEvent): Stepped {
   if (event.kind !== 'confirmed' || delivery.outcome === undefined) return [run, []]
+  if (event.result === 'already-ended' && isPartly(delivery.outcome)) return [run, []]
   const better = joinOutcomes(delivery.outcome, { kind: event.result, proof: event.proof })
   if (better === undefined || better.kind === delivery.outcome.kind) return [run, []]
   const [next, effects] = replace(run, { ...delivery, outcome: better }, event.atMs, [])

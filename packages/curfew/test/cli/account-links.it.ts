@@ -86,7 +86,7 @@ async function links(name: string): Promise<readonly AccountLinkView[]> {
   return JSON.parse(out) as AccountLinkView[]
 }
 
-suite('links of accounts, with the real program and a running server', { timeout: 60_000 }, () => {
+suite('links of accounts, with the real program and a running server', { timeout: 180_000 }, () => {
   test('a person links the account at an application, and the sign-in at a portal; the command line lists both', async () => {
     await addUser('ana')
     assert.match(await walk('/sp/startSSO.ping?SpSessionAuthnAdapterId=forms', 'ana'), /The application/)

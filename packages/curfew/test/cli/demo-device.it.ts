@@ -13,7 +13,7 @@ const port = await freeRange(40)
 const payroll = `http://payroll.localhost:${port + 10}/`
 const device = `http://device.localhost:${port + 17}`
 
-suite('the device of the demo', { timeout: 60_000 }, () => {
+suite('the device of the demo', { timeout: 180_000 }, () => {
   let demo: ChildProcess
 
   before(async () => {

@@ -22,7 +22,7 @@ async function printed(child: ChildProcess, words: string): Promise<void> {
   throw new Error(`the demo ended before it was ready: ${text}`)
 }
 
-suite('the demo', { timeout: 60_000 }, () => {
+suite('the demo', { timeout: 180_000 }, () => {
   test('prints what exists, signs in and out of everything, and stops with 0', async () => {
     const { code, out, err } = await curfew(folder, ['demo', '--once', '--port', String(port)])
     assert.equal(code, 0, out + err)

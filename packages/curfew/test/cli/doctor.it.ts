@@ -65,7 +65,7 @@ async function doctor(...args: readonly string[]): Promise<{ readonly code: numb
   return { code, checks: Object.fromEntries((JSON.parse(out) as readonly Check[]).map((check) => [check.what, check])) }
 }
 
-suite('curfew doctor while no server runs', { timeout: 60_000 }, () => {
+suite('curfew doctor while no server runs', { timeout: 180_000 }, () => {
   test('looks at an application: its copy, what it publishes now, its address, its clock, what browsers make of it', async () => {
     const copy = join(folder, 'payroll.xml')
     writeFileSync(copy, metadata())

@@ -116,7 +116,7 @@ async function attempted(): Promise<LogoutRun> {
   }
 }
 
-suite('curfew inspect beside an authority', { timeout: 60_000 }, () => {
+suite('curfew inspect beside an authority', { timeout: 180_000 }, () => {
   test('judges everything about a LogoutRequest, and sees its session live, then ended', async () => {
     const partner = kitOf().partner('payroll')
     const { nameId, sessionIndex } = await signedIn()
@@ -156,7 +156,9 @@ suite('curfew inspect beside an authority', { timeout: 60_000 }, () => {
     const soap = await partner.logoutSoap(request)
     writeFileSync(join(folder, 'message.xml'), soap)
     const [piped, filed] = (await Promise.all([curfew(folder, ['inspect', '-'], soap), curfew(folder, ['inspect', 'message.xml'])])) as [Finished, Finished]
-    assert.deepEqual([piped.code, filed.code, piped.out], [2, 2, filed.out])
+    // The two programs look at their clocks one after the other.
+    const timeless = ({ out }: Finished): string => out.replaceAll(/\d+ s\b/g, 'n s')
+    assert.deepEqual([piped.code, filed.code, timeless(piped)], [2, 2, timeless(filed)])
     assert.match(piped.out, /fail {4}destination: addressed to http:\/\/old\.test\/slo, this authority answers at http:\/\/curfew\.test\/idp\/SLO\.ssaml2/)
     assert.doesNotMatch(piped.out, /ana\.maria/)
   })

@@ -54,7 +54,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => {
+suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () => {
   test('init needs to know the address when nobody can be asked', async () => {
     const { code, err } = await run(['init'])
     assert.equal(code, 4)
@@ -233,7 +233,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 60_000 }, () => 
   })
 })
 
-suite('the command line without an installation', { timeout: 60_000 }, () => {
+suite('the command line without an installation', { timeout: 180_000 }, () => {
   const empty = mkdtempSync(join(tmpdir(), 'curfew-empty-'))
   after(() => rmSync(empty, { recursive: true, force: true }))
 

@@ -47,7 +47,7 @@ async function isKnown(config: client.Configuration): Promise<boolean> {
   )
 }
 
-suite('registration, with a client that this project did not write', { timeout: 60_000 }, () => {
+suite('registration, with a client that this project did not write', { timeout: 180_000 }, () => {
   const held: { config?: client.Configuration; id: string } = { id: '' }
   const options = { initialAccessToken: token, execute: [client.allowInsecureRequests] }
 

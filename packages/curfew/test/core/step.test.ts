@@ -250,3 +250,29 @@ suite('step: frames and pictures of a page', () => {
     assert.deepEqual(wakes({}), [{ kind: 'wake', dueAtMs: 22_000 }])
   })
 })
+
+suite('step: a participant that ended its own session and not all that hangs on it', () => {
+  const partly: Loose = { kind: 'refused', statusCode: 'PartialLogout', code: 'CURFEW_SAML_LOGOUT_PARTIAL' }
+  const nobody: Loose = { kind: 'confirmed', result: 'already-ended', proof }
+
+  test('is not asked on another way, where it would know nobody any more', () => {
+    const done = play(run([delivery('a', [server, hop])], { browserSeenAtMs: 0 }), started, partly)
+    assert.equal(outcomeOf(done), 'refused')
+    assert.equal(done.state, 'done')
+  })
+
+  test('does not count as ended by a late word that it knows nobody', () => {
+    const done = play(run([delivery('a', [server])]), started, { ...started, messageId: '_2' }, { ...partly, messageId: '_2' })
+    assert.equal(outcomeOf(done), 'refused')
+    assert.equal(outcomeOf(play(done, nobody)), 'refused')
+    assert.equal(outcomeOf(play(done, confirmed)), 'ended')
+  })
+
+  test('does not count as ended when a person asks to try again', () => {
+    const done = play(run([delivery('a', [server])]), started, partly)
+    const again = play(done, { kind: 'retry-requested', newDeliveryId: 'dlv_b', by: { kind: 'admin', id: 'ops' }, atMs: 90_000 })
+    const asked = play(again, { ...started, deliveryId: 'dlv_b', messageId: '_2' })
+    assert.equal(outcomeOf(play(asked, { ...nobody, deliveryId: 'dlv_b', messageId: '_2' }), 'dlv_b'), 'refused')
+    assert.equal(outcomeOf(play(asked, { ...confirmed, deliveryId: 'dlv_b', messageId: '_2' }), 'dlv_b'), 'ended')
+  })
+})
