@@ -6,17 +6,15 @@ export interface Property {
   readonly line: number
 }
 
-/** A file with more entries than that is none of a cluster. */
-export const propertiesMax = 2_000
-
 /**
  * Reads a file of properties as Java does: `=`, `:` or white space between key and value, `#` and `!` before comments,
- * a backslash at the end of a line that goes on, `\t \n \r \f \uXXXX` and any other escaped character as itself.
+ * a backslash at the end of a line that goes on, `\t \n \r \f`, `\u` with four hexadecimal digits, and any other escaped
+ * character as itself. Every entry is returned: whoever reads the file bounds its bytes.
  */
 export function readProperties(text: string): readonly Property[] {
   const found: Property[] = []
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
-  for (let i = 0; i < lines.length && found.length < propertiesMax; i++) {
+  for (let i = 0; i < lines.length; i++) {
     let entry = (lines[i] ?? '').trimStart()
     if (entry === '' || entry.startsWith('#') || entry.startsWith('!')) continue
     const line = i + 1

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { propertiesMax, readProperties } from '../../../src/config/pingfederate/properties.ts'
+import { readProperties } from '../../../src/config/pingfederate/properties.ts'
 
 const pairs = (text: string): readonly (readonly [string, string, number])[] => readProperties(text).map(({ key, value, line }) => [key, value, line] as const)
 
@@ -30,7 +30,9 @@ suite('Files of properties', () => {
     assert.deepEqual(pairs('a=b=c: d'), [['a', 'b=c: d', 1]])
   })
 
-  test('the number of entries is bounded', () => {
-    assert.equal(pairs('a=1\n'.repeat(propertiesMax + 1)).length, propertiesMax)
+  test('no entry of a long file is left out', () => {
+    const text = Array.from({ length: 5_000 }, (_, i) => `key${i}=${i}`).join('\n')
+    assert.deepEqual(pairs(text).at(-1), ['key4999', '4999', 5_000])
+    assert.equal(pairs(text).length, 5_000)
   })
 })
