@@ -173,7 +173,15 @@ function pass(
   const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request)
   const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
   const base = { place, request, response, opened, setCookies }
-  forward(ctx, preserved === undefined ? base : { ...base, preserved }, fail)
+  forward(ctx, preserved === undefined ? base : { ...base, preserved }, {
+    onError: fail,
+    onEnded() {
+      const application = place.application.id
+      // Nothing is asked of a person for what can not be done again: its body went to the application.
+      if (request.method !== 'GET' && request.method !== 'HEAD') return fail(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application }))
+      void askToSignIn(ctx, place, { isRevoked: true }, request, response).catch(fail)
+    }
+  })
 }
 
 /** The request that waited for this sign-in; it goes out once, in the place of the first one after it. */
@@ -187,7 +195,7 @@ function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessa
 async function askToSignIn(
   ctx: GatewayContext,
   place: Place,
-  { isRevoked }: Extract<Decision, { kind: 'sign-in' }>,
+  { isRevoked }: Pick<Extract<Decision, { kind: 'sign-in' }>, 'isRevoked'>,
   request: IncomingMessage,
   response: ServerResponse
 ): Promise<void> {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
 import { Agent, WebSocket } from 'undici'
 import { createGatewayKit, type GatewayKit } from './kit.ts'
@@ -134,6 +135,30 @@ suite('Connections that are open when their session ends', () => {
     assert.ok((await timeToEnd(kit, Promise.all([ended(events), ended(poll), ended(upload)]))) < 1_000)
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.deepEqual([uploaded.isAborted, kit.gateway.context.live.count], [true, 0])
+  })
+
+  test('a request that nothing was answered to yet gets the answer of one without a session', async () => {
+    await using kit = await createGatewayKit({
+      upstream(request, response) {
+        if (request.url === '/') response.end('ok')
+      }
+    })
+    const { cookie } = await signedIn(kit)
+    const { port, host } = new URL(kit.wiki)
+    const ask = (method: string, headers: Record<string, string>) => {
+      const request = httpRequest({ host: '127.0.0.1', port, path: '/slow', method, headers: { host, cookie, ...headers }, agent: false })
+      request.end()
+      return once(request, 'response') as Promise<[IncomingMessage]>
+    }
+    const answers = [ask('GET', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }), ask('GET', { accept: '*/*', 'sec-fetch-mode': 'cors' })]
+    answers.push(ask('POST', { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'content-length': '0' }))
+    while (kit.gateway.context.live.count < answers.length) await new Promise((resolve) => setTimeout(resolve, 5))
+    await kit.endAll()
+    const [navigation, script, form] = (await Promise.all(answers)).map(([answer]) => answer)
+    assert.deepEqual([navigation?.statusCode, script?.statusCode, form?.statusCode], [303, 401, 401])
+    assert.match(navigation?.headers.location ?? '', /\/as\/authorization\.oauth2\?/)
+    assert.match(await text(script ?? assert.fail()), /CURFEW_GATEWAY_SESSION_ENDED/)
+    assert.equal(kit.gateway.context.live.count, 0)
   })
 
   test('connections of other sessions stay open', async () => {

@@ -259,8 +259,8 @@ for (const edges of graphs) {
       assert.ok(toLeaf !== undefined && toLeaf.outcome !== 'ended' && toLeaf.outcome !== 'already-ended', JSON.stringify(toLeaf))
       assert.notEqual(middle.verdict, 'all-ended')
       await graph.start('leaf')
-      assert.equal((await graph.liveSessions('leaf')).length, 1, 'it slept through its logout')
       await until(async () => (await graph.liveSessions('leaf')).length === 0, 'it is told again')
+      assert.equal((await graph.runsSince('leaf', sinceMs)).length, 1, 'its session ended by a logout, not by the kill')
     })
 
     test('the middle is down: the leaf ends here, says that it could not ask, and the top is not told', async () => {

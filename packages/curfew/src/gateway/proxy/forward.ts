@@ -21,9 +21,20 @@ export interface Forwarding {
   readonly preserved?: PreservedRequest
 }
 
-/** Passes a request on and its answer back, while both come. It ends when either side goes, or the session does. */
-export function forward(ctx: GatewayContext, forwarding: Forwarding, onError: (error: CurfewError) => void): void {
-  const { place, response, opened } = forwarding
+/** What answers in the place of the application, while nothing of its answer was sent. */
+export interface Otherwise {
+  /** The application failed. */
+  readonly onError: (error: CurfewError) => void
+  /** The session ended while the request was on its way. */
+  readonly onEnded: () => void
+}
+
+/**
+ * Passes a request on and its answer back, while both come. It ends when either side goes, or the session does: then the
+ * client hears so where nothing was sent yet, and else the connection breaks.
+ */
+export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, onEnded }: Otherwise): void {
+  const { place, request, response, opened } = forwarding
   const { application } = place
   const state = { controller: undefined as UpstreamController | undefined, isEnded: false }
   const abort = (why: string): void => state.controller?.abort(new Error(why))
@@ -34,7 +45,9 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, onError: (e
           state.isEnded = true
           ctx.metrics.ended.inc()
           abort(reason)
-          response.destroy()
+          // A request that is not read to its end leaves the connection of no use.
+          if (response.headersSent || response.destroyed || !request.complete) response.destroy()
+          else onEnded()
         })
   response.once('close', () => {
     forget?.()
