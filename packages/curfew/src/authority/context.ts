@@ -29,6 +29,7 @@ import type { Connections } from './saml/connections.ts'
 import type { SamlSettings } from './saml/settings.ts'
 import type { SharedSignalsSettings } from './shared-signals/settings.ts'
 import type { Signals } from './shared-signals/signals.ts'
+import type { OpenChecks } from './sign-on/open-checks.ts'
 import type { SessionSettings, SessionState } from './sign-on/session-limits.ts'
 import type { UserDirectory } from './sign-on/user-directory.ts'
 
@@ -61,6 +62,7 @@ export interface AuthorityContext {
   /** How long a sign-in or sign-out in progress waits for the browser, in milliseconds. */
   readonly transactionMs: number
   readonly signOn: SignOnSettings
+  readonly openChecks: OpenChecks
   readonly logout: LogoutSettings
   /** How long an SRI stays on the revocation list, in milliseconds. */
   readonly sriRevocationMs: number

@@ -1,5 +1,6 @@
 import type { AuthorityContext } from '../authority/context.ts'
 import { createCsrf } from '../authority/pages/csrf.ts'
+import { createOpenChecks } from '../authority/sign-on/open-checks.ts'
 import { makeRedirectPolicy } from '../authority/redirects.ts'
 import { groupsOf } from '../config/groups.ts'
 import type { Config } from '../config/schema.ts'
@@ -63,6 +64,7 @@ export async function authoritySettings(config: Config, keys: readonly Authority
     sessions: sessionSettings(config),
     transactionMs: config.sessions.transactionMinutes * 60_000,
     signOn: signOnSettings(config),
+    openChecks: createOpenChecks(),
     logout: logoutSettings(config),
     sriRevocationMs: config.sessions.revocationMinutes * 60_000,
     redirects: redirectPolicy(config),

@@ -15,6 +15,7 @@ import { createOpenTokenSender } from '../../src/authority/opentoken/opentoken-s
 import { createOidcSender } from '../../src/authority/oidc/oidc-sender.ts'
 import type { TokenKey } from '../../src/authority/oidc/settings.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
+import { createOpenChecks } from '../../src/authority/sign-on/open-checks.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
 import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
 import { makeConnection, makeIdpConnection } from '../../src/authority/saml/connection.ts'
@@ -283,6 +284,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
       ...options.sessions
     },
     signOn,
+    openChecks: createOpenChecks(),
     logout,
     transactionMs: transactionMsOf(options),
     sriRevocationMs: 490 * 60_000,

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { checkPassword } from '../../../src/authority/sign-on/check-password.ts'
+import { createOpenChecks } from '../../../src/authority/sign-on/open-checks.ts'
+import type { User } from '../../../src/authority/sign-on/user-directory.ts'
 import { configSchema } from '../../../src/config/schema.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { formOf } from '../browser.ts'
@@ -10,6 +14,37 @@ async function onlySession(kit: Kit, username = 'ana'): Promise<Session> {
   const sessions = await kit.store.findByUser(`local:${username}`)
   assert.equal(sessions.length, 1)
   return sessions[0] ?? assert.fail()
+}
+
+/** A directory that answers when it is let: `checked` has who was asked about, `nobody` for those who were locked. */
+function slowDirectory() {
+  const local = localDirectory(createLocalUsers(), passwords)
+  const released = Promise.withResolvers<void>()
+  const waiting = new Set<() => void>()
+  const checked: string[] = []
+  const users = {
+    ...local,
+    checked,
+    async verify(user: User | undefined, password: string) {
+      checked.push(user?.username ?? 'nobody')
+      for (const look of waiting) look()
+      await released.promise
+      // Nobody's password takes a moment longer than those that came before.
+      if (user === undefined) for (let i = 0; i < 100; i++) await setImmediate()
+      return local.verify(user, password)
+    }
+  }
+  const whenChecked = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (checked.length < count) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+    })
+  return { users, whenChecked, release: () => released.resolve() }
 }
 
 suite('the sign-in form', () => {
@@ -61,6 +96,59 @@ suite('the sign-in form', () => {
     await using kit = await createKit()
     const answers = await Promise.all(Array.from({ length: 20 }, () => signIn(kit.browser(), '/', 'ana', 'wrong')))
     assert.equal(answers.filter((answer) => answer.statusCode === 401).length, 5)
+  })
+
+  test('lets eight right passwords of one person in at once: none of them counts as a guess', async () => {
+    const { users, whenChecked, release } = slowDirectory()
+    await using kit = await createKit({ users })
+    const answers = Promise.all(Array.from({ length: 8 }, () => signIn(kit.browser(), '/')))
+    await whenChecked(5)
+    release()
+    assert.deepEqual(
+      (await answers).map(({ statusCode }) => statusCode),
+      Array.from({ length: 8 }, () => 303)
+    )
+    assert.equal(await kit.store.lockRead('local:ana', kit.clock.nowMs(), 900_000), 0)
+  })
+
+  test('lets right passwords in that find the limit used up by those that another node checks', async () => {
+    const { users, whenChecked, release } = slowDirectory()
+    await using kit = await createKit({ users })
+    const node = () => ({ ...kit.ctx, openChecks: createOpenChecks() })
+    const [a, b] = [node(), node()]
+    const first = Promise.all(Array.from({ length: 5 }, () => checkPassword(a, 'ana', 'correct horse')))
+    await whenChecked(5)
+    const others = Promise.all(Array.from({ length: 3 }, () => checkPassword(b, 'ana', 'correct horse')))
+    await whenChecked(8)
+    release()
+    assert.deepEqual(new Set([...(await first), ...(await others)].map(({ kind }) => kind)), new Set(['ok']))
+  })
+
+  test('lets no parallel guess pass the limit while a right password is checked, and locks when all that are open were wrong', async () => {
+    const { users, whenChecked, release } = slowDirectory()
+    await using kit = await createKit({ users })
+    const guess = (password: string) => checkPassword(kit.ctx, 'ana', password)
+    const guesses = Promise.all(Array.from({ length: 20 }, (_, n) => guess(`guess ${n}`)))
+    await whenChecked(5)
+    const right = guess('correct horse')
+    release()
+    const kinds = (await guesses).map(({ kind }) => kind)
+    assert.equal(kinds.filter((kind) => kind === 'failed').length, 5)
+    assert.equal(kinds.filter((kind) => kind === 'locked').length, 15)
+    assert.equal((await right).kind, 'locked')
+    assert.equal(users.checked.filter((name) => name === 'ana').length, 5, 'the directory saw no more guesses than the limit')
+  })
+
+  test('lets somebody in whose right password is the last attempt that is left, and those who wait for it', async () => {
+    const { users, release } = slowDirectory()
+    release()
+    await using kit = await createKit({ users })
+    for (let i = 0; i < 4; i++) assert.equal((await signIn(kit.browser(), '/', 'ana', 'wrong')).statusCode, 401)
+    const answers = await Promise.all(Array.from({ length: 3 }, () => signIn(kit.browser(), '/')))
+    assert.deepEqual(
+      answers.map(({ statusCode }) => statusCode),
+      [303, 303, 303]
+    )
   })
 
   test('refuses a form that was not shown in this browser', async () => {
