@@ -4,6 +4,7 @@ import { participantIdOf } from '../packages/curfew/src/authority/saml/participa
 import type { Participant } from '../packages/curfew/src/core/participant.ts'
 import { isLive, type Session } from '../packages/curfew/src/core/session.ts'
 import type { Engine } from '../packages/curfew/src/engine/engine.ts'
+import type { Clock } from '../packages/curfew/src/platform/clock.ts'
 import type { Locator } from '../packages/curfew/src/platform/locator.ts'
 import type { Durability, Store } from '../packages/curfew/src/stores/store.ts'
 import { type Answer, type Event, type Fact, nowMs, type Span, type Ticket } from './events.ts'
@@ -12,6 +13,8 @@ export interface CallersDeps {
   readonly store: Store
   readonly engine: Engine
   readonly locator: Locator
+  /** The time that the store goes by. */
+  readonly clock: Pick<Clock, 'nowMs'>
   /** Applications that take part in every session. */
   readonly peers: readonly string[]
   /** What an ending has that is not degraded. */
@@ -36,7 +39,7 @@ const hourMs = 3_600_000
 const keptShare = 0.3
 
 export function createCallers(deps: CallersDeps): Callers {
-  const { store, engine, locator, peers, say } = deps
+  const { store, engine, locator, clock, peers, say } = deps
   let isRunning = false
   let running: Promise<unknown> = Promise.resolve()
 
@@ -65,7 +68,7 @@ export function createCallers(deps: CallersDeps): Callers {
     })
   }
   const open = async (lane: number): Promise<Ticket | undefined> => {
-    const session = newSession(locator)
+    const session = newSession(locator, clock.nowMs())
     const ticket: Ticket = { id: session.id, sri: session.sri, tokenHash: session.tokenHash }
     const isOpen = await told('opened', lane, ticket, async () => {
       const { value, durability } = await store.openSession(session)
@@ -74,7 +77,7 @@ export function createCallers(deps: CallersDeps): Callers {
     if (!isOpen) return undefined
     for (const peerId of peers) {
       await told('added', lane, ticket, async () => {
-        const { value, durability } = await store.addParticipant(session.id, newParticipant(peerId, session, locator))
+        const { value, durability } = await store.addParticipant(session.id, newParticipant(peerId, session, locator, clock.nowMs()))
         return { isDone: value === 'added', durability }
       })
     }
@@ -94,7 +97,7 @@ export function createCallers(deps: CallersDeps): Callers {
       const fromMs = nowMs()
       const span = (): Span => ({ fromMs, toMs: nowMs() })
       try {
-        say({ kind: 'checked', ticket, answer: await answerTo(store, ticket), ...span() })
+        say({ kind: 'checked', ticket, answer: await answerTo(store, ticket, clock.nowMs()), ...span() })
       } catch (error) {
         if (!isCurfewError(error)) throw error
         say({ kind: 'checked', ticket, ...span() })
@@ -117,17 +120,15 @@ interface Done {
 }
 
 /** As the surfaces judge a cookie, and as a gateway judges the session behind it: both have to let it in. */
-export async function answerTo(store: Store, { tokenHash, sri }: Ticket): Promise<Answer> {
+export async function answerTo(store: Store, { tokenHash, sri }: Ticket, atMs: number): Promise<Answer> {
   const session = await store.findSessionByToken(tokenHash)
   if (session === undefined) return 'unknown'
-  const atMs = Date.now()
   return isLive(session, atMs) && !(await store.isRevoked(sri, atMs)) ? 'accepted' : 'ended'
 }
 
-function newSession(locator: Locator): Session {
+function newSession(locator: Locator, atMs: number): Session {
   const id = locator.newSessionId()
   const username = `u${id.slice(-8)}`
-  const atMs = Date.now()
   return {
     id,
     version: 1,
@@ -148,9 +149,8 @@ function newSession(locator: Locator): Session {
   }
 }
 
-function newParticipant(peerId: string, session: Session, locator: Locator): Participant {
+function newParticipant(peerId: string, session: Session, locator: Locator, atMs: number): Participant {
   const nameId = { value: `${session.username} at ${peerId}` }
-  const atMs = Date.now()
   return {
     id: participantIdOf(peerId, nameId),
     peerId,

@@ -1,4 +1,5 @@
-import { globSync } from 'node:fs'
+import { globSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
 import type { Verdict } from './judge.ts'
@@ -42,11 +43,20 @@ async function firstPart({ cluster }: World): Promise<{ readonly primary: StoreS
   return cluster.firstPart()
 }
 
-/** Another clock for one process; that of spans stays. */
-function fakeTime(offset: string): Readonly<Record<string, string>> {
+/** Another date for one process, read again every second; the clock of spans stays. */
+function fakeTime(file: string): Readonly<Record<string, string>> {
   const library = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
-  return library === undefined ? {} : { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  if (library === undefined) throw new Error('libfaketime is not on this machine: apt-get install libfaketime')
+  return { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_CACHE_DURATION: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 }
+
+/** How far a clock is off at the start of a node, and from when it has been running for a while. */
+const clocks = [
+  { before: '+300s', after: '+300s' },
+  { before: '-300s', after: '-300s' },
+  { before: '+0s', after: '+300s' },
+  { before: '+0s', after: '-300s' }
+] as const
 
 /** Kills the primary of a part, waits for its copy, starts it again. */
 async function killPrimary(world: World): Promise<void> {
@@ -71,17 +81,21 @@ export const storeCases: readonly FaultCase[] = [
   },
   {
     id: 'clock-skew',
-    what: 'the clock of one node is five minutes ahead or behind',
-    sees: 'a warning when the node starts (`store.setting`: the clock is 300000 ms away); limits of sessions are judged by the clock of the node that looks',
+    what: 'the clock of one node is five minutes ahead or behind, or jumps there',
+    sees: '`store.clock-apart` (`CURFEW_STORE_CLOCK_APART`) in the log, `curfew_clock_ahead_seconds`, a warning of `curfew doctor`; the node works on',
     play: struck('cluster', async (world, round) => {
-      const { LD_PRELOAD, ...clock } = fakeTime(round % 2 === 0 ? '+300s' : '-300s')
-      if (LD_PRELOAD === undefined) throw new Error('libfaketime is not on this machine: apt-get install libfaketime')
-      await world.start('skewed', { environment: { LD_PRELOAD, ...clock } })
-      await pause(8_000)
-      const skewed = world.nodes.get('skewed')
+      const { before, after } = clocks[round % clocks.length] ?? clocks[0]
+      const file = join(world.folder, 'clock')
+      writeFileSync(file, `${before}\n`)
+      const skewed = await world.start('skewed', { environment: fakeTime(file) })
+      await pause(3_000)
+      writeFileSync(file, `${after}\n`)
+      await until(async () => skewed.said().includes('CURFEW_STORE_CLOCK_APART'), 30_000)
+      await pause(5_000)
       world.nodes.delete('skewed')
-      await skewed?.order({ what: 'idle' })
-      await skewed?.order({ what: 'stop' })
+      await skewed.order({ what: 'idle' })
+      if (round % 2 === 0) await skewed.order({ what: 'stop' })
+      else await skewed.kill()
     })
   },
   {

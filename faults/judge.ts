@@ -84,7 +84,7 @@ async function acceptedAfter(store: Store, all: readonly Event[], facts: readonl
     (event) => event.kind === 'checked' && event.answer === 'accepted' && event.fromMs > (endedAtMs.get(event.ticket.id) ?? Number.POSITIVE_INFINITY)
   )
   const tickets: readonly Ticket[] = facts.filter(({ what }) => what === 'ended').map(({ ticket }) => ticket)
-  const now = await Promise.all(tickets.map((ticket) => answerTo(store, ticket)))
+  const now = await Promise.all(tickets.map((ticket) => answerTo(store, ticket, Date.now())))
   return then.length + now.filter((answer) => answer === 'accepted').length
 }
 

@@ -38,6 +38,7 @@ await server.start()
 const callers = createCallers({
   store: server.store,
   engine: server.engine,
+  clock: server.clock,
   locator: createLocator([readSecret(config.sessions.secretFile)], systemRandom, groupsOf(config).self.letter),
   peers: config.connections.map(({ id }) => id),
   durability: (config.store.redis?.copies ?? 0) === 0 ? 'local' : 'replicated',

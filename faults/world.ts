@@ -21,6 +21,8 @@ const checkEveryMs = 150
 /** Where a fault happens: a store, nodes on it, and people who come and go. */
 export interface World {
   readonly net: Net
+  /** For files that a fault needs. */
+  readonly folder: string
   readonly cluster: StoreCluster | undefined
   readonly server: StoreServer
   /** Nodes that are under load. */
@@ -78,6 +80,7 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
   const successes = (node: Node): number => eventsOf(node).filter(({ kind: what }) => what === 'acknowledged').length
   const world: World = {
     net,
+    folder: setup.folder,
     cluster,
     server,
     nodes,

@@ -178,7 +178,15 @@ export const healthView = z.object({
   workers: z.array(z.object({ worker: z.int(), pid: z.int(), status: processStatus })).optional(),
   version: z.string(),
   baseUrl: z.string(),
-  store: z.object({ kind: z.string(), location: z.string(), durability: z.string(), liveSessions: z.int(), openRuns: z.int(), pendingEffects: z.int() })
+  store: z.object({
+    kind: z.string(),
+    location: z.string(),
+    durability: z.string(),
+    liveSessions: z.int(),
+    openRuns: z.int(),
+    pendingEffects: z.int(),
+    clockAheadMs: z.int().optional().describe('How far the clock of this node is ahead of the time of a store that several share; negative: behind')
+  })
 })
 
 export const streamView = z.object({

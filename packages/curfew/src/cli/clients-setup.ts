@@ -5,7 +5,7 @@ import type { RegistrationSettings } from '../authority/oidc/registration/settin
 import type { TokenKey } from '../authority/oidc/settings.ts'
 import type { Config } from '../config/schema.ts'
 import { createAddressPolicy } from '../platform/addresses.ts'
-import { systemClock } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Logger } from '../platform/logger.ts'
 import { requireAddress } from '../platform/outbound.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -18,8 +18,11 @@ export interface OpenedClients {
 }
 
 /** The clients of the configuration, and where it allows them, those that register themselves. @throws CURFEW_CONFIG_CONNECTION */
-export function openClients(config: Config, deps: { readonly store: Store; readonly keys: readonly TokenKey[]; readonly logger: Logger }): OpenedClients {
-  const { store, keys, logger } = deps
+export function openClients(
+  config: Config,
+  deps: { readonly store: Store; readonly clock: Clock; readonly keys: readonly TokenKey[]; readonly logger: Logger }
+): OpenedClients {
+  const { store, clock, keys, logger } = deps
   const { registration, sessionValidation: validation } = config.oidc
   const configured = fixedClients(
     config.connections.filter((connection) => connection.protocol === 'oidc').map((client) => makeClient(settingsOf(client), keys, validation))
@@ -30,7 +33,7 @@ export function openClients(config: Config, deps: { readonly store: Store; reado
     store,
     keys,
     validation,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     scopes: settings.scopes,
     onProblem: (error) => logger.warn({ event: 'registration.failed', err: error }, 'Registered clients could not be read, or one of them can not be served')

@@ -40,7 +40,7 @@ const callsPerGroupMax = 64
 /** @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_KEY */
 export function composeCluster(
   config: Config,
-  { store, logger, metrics }: { readonly store: Store; readonly logger: Logger; readonly metrics: Metrics }
+  { store, clock, logger, metrics }: { readonly store: Store; readonly clock: Clock; readonly logger: Logger; readonly metrics: Metrics }
 ): ClusterComposition {
   const { cluster } = config
   const { self, others } = groupsOf(config)
@@ -58,7 +58,7 @@ export function composeCluster(
     others,
     prover: createProver(secrets),
     outbound,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     store,
     logger,

@@ -24,7 +24,7 @@ import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
 import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
 import { createAddressList } from '../platform/addresses.ts'
-import { systemClock } from '../platform/clock.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
 import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -46,6 +46,8 @@ export interface GatewayParts {
   readonly registry: Registry
   /** The store of the authority, where the gateway runs in its process: the list is read there and not by the feed. */
   readonly store?: Pick<Store, 'revocationFeed'>
+  /** The time that the store goes by, where it is one that several machines share. Absent: that of this machine. */
+  readonly clock?: Clock
 }
 
 /** A gateway, ready to listen. */
@@ -75,7 +77,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   let timer: { cancel(): void } | undefined
   const watch = (): void => {
     timer = systemClock.after(expiryMs, () => {
-      context.live.expire(systemClock.nowMs())
+      context.live.expire(context.clock.nowMs())
       note(context)
       watch()
     })
@@ -113,7 +115,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
 function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: { readonly isReady: boolean }): GatewayContext {
   const { settings, secret, logger } = parts
   const random = systemRandom
-  const clock = systemClock
+  const clock = parts.clock ?? systemClock
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, random })
@@ -161,19 +163,19 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
 }
 
 function startFeed({ store, settings, logger }: GatewayParts, context: GatewayContext, backChannel: OpenedBackChannel): FeedReader {
-  const { provider, revocations: list, metrics } = context
+  const { provider, revocations: list, metrics, clock } = context
   const problem = (code: string, error: unknown): void => {
     metrics.feedProblems.inc({ code })
     logger.warn({ event: 'gateway.feed-failed', code, err: error }, 'the revocation feed was interrupted')
   }
-  if (store !== undefined) return startLocalFeed({ store, list, clock: systemClock, onProblem: (error) => problem('CURFEW_FEED_UNREACHABLE', error) })
+  if (store !== undefined) return startLocalFeed({ store, list, clock, onProblem: (error) => problem('CURFEW_FEED_UNREACHABLE', error) })
   return startFeedReader({
     open: outboundFeed({
       outbound: backChannel,
       url: () => provider.address('curfew_revocation_feed_endpoint', '/pf-ws/rest/sessionMgmt/revocationFeed'),
       credentials: () => provider.credentials()
     }),
-    clock: systemClock,
+    clock,
     random: systemRandom,
     list,
     issuer: settings.provider.issuer,
@@ -183,9 +185,9 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
 }
 
 /** A gateway that has just started knows nothing: it waits for the list, but not for ever. */
-async function firstReading({ settings, revocations }: GatewayContext): Promise<void> {
-  const untilMs = systemClock.nowMs() + firstReadingMs
-  while (settings.sessionCheck.feed && revocations.completeAtMs === undefined && systemClock.nowMs() < untilMs)
+async function firstReading({ settings, revocations, clock }: GatewayContext): Promise<void> {
+  const untilMs = clock.nowMs() + firstReadingMs
+  while (settings.sessionCheck.feed && revocations.completeAtMs === undefined && clock.nowMs() < untilMs)
     // Nothing listens yet: this timer alone keeps the process alive.
     await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }

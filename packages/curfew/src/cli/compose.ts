@@ -20,7 +20,7 @@ import type { Config } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
-import { systemClock } from '../platform/clock.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
@@ -51,6 +51,8 @@ export interface Composition {
   readonly authority: FastifyInstance
   readonly admin: FastifyInstance
   readonly store: Store
+  /** The time that the store goes by. */
+  readonly clock: Clock
   readonly engine: Engine
   readonly connections: LiveConnections
   readonly outbound: Outbound
@@ -70,13 +72,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const { config } = loaded
   warnOfSettings(config, logger)
   const random = systemRandom
-  const clock = systemClock
   const ids = createIds(random, groupsOf(config).self.letter)
   const metrics = createMetrics()
   if (worker !== undefined) metrics.registry.setDefaultLabels({ worker: String(worker.number) })
   const keys = config.saml.keys.map((key) => readKey(key))
   const entityId = config.saml.entityId ?? originOf(config)
-  const outbound = opened.adopt(createOutbound({ clock, ...config.outbound }), (it) => it.close())
+  const outbound = opened.adopt(createOutbound({ clock: systemClock, ...config.outbound }), (it) => it.close())
   const connections = opened.use(
     await openConnections(connectionsDeps({ keys, decryption: decryptionOf(config, entityId), outbound, logger }), {
       applications: config.connections.filter((connection) => connection.protocol === 'saml'),
@@ -85,7 +86,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   )
   const upstreams = opened.use(
     await openUpstreams(
-      { clock, outbound, skewSeconds: config.saml.clockSkewSeconds, onProblem: (id, error) => upstreamFailed(logger, id, error) },
+      { clock: systemClock, outbound, skewSeconds: config.saml.clockSkewSeconds, onProblem: (id, error) => upstreamFailed(logger, id, error) },
       config.identityProviders.filter((provider) => provider.protocol === 'oidc').map((provider) => upstreamSettings(provider))
     )
   )
@@ -93,9 +94,10 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const tokenKeys = await readTokenKeys(config, keys)
   const openedStore = await openStore(config, logger)
   const ownStore = opened.use(openedStore.store)
-  const cluster = opened.use(composeCluster(config, { store: ownStore, logger, metrics }))
-  const store = storeOfRegion(ownStore, config, { links: cluster.links, logger })
-  const { clients, registration } = openClients(config, { store, keys: tokenKeys, logger })
+  const { clock } = openedStore
+  const cluster = opened.use(composeCluster(config, { store: ownStore, clock, logger, metrics }))
+  const store = storeOfRegion(ownStore, config, { links: cluster.links, clock, logger })
+  const { clients, registration } = openClients(config, { store, clock, keys: tokenKeys, logger })
   const adapters = makeAdapters(config)
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const { directory: users } = opened.use(await openUsers(config, logger))
@@ -135,7 +137,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     metrics,
     ...engineSettings(config)
   })
-  const replicator = composeReplicator(config, { store: ownStore, links: cluster.links, engine, logger, metrics, node: nodeName(config) })
+  const replicator = composeReplicator(config, { store: ownStore, clock, links: cluster.links, engine, logger, metrics, node: nodeName(config) })
   const status = { now: 'starting' as 'starting' | 'ok' | 'draining' | 'stopping' }
   // Whoever looks for sessions and ends them works with all groups; the engine itself with those of this one.
   const groups = joinGroups(
@@ -207,7 +209,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     },
     logger
   })
-  const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, logger, registry: metrics.registry })
+  const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, clock, logger, registry: metrics.registry })
   worker?.serve({ metrics: () => metrics.registry.metrics(), status: () => status.now })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
@@ -231,6 +233,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     authority,
     admin,
     store,
+    clock,
     engine,
     connections,
     outbound,
@@ -269,7 +272,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
 function gatewayBeside(
   config: Config,
   gateway: NonNullable<Config['gateway']>,
-  parts: Pick<GatewayParts, 'logger' | 'registry'> & { readonly store: Store }
+  parts: Pick<GatewayParts, 'clock' | 'logger' | 'registry'> & { readonly store: Store }
 ): GatewayComposition {
   const settings = gatewaySettings(gateway, config)
   const { store, ...rest } = parts

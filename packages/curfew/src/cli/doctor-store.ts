@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts'
 import { openDatabase, prepare } from '../stores/sqlite/driver.ts'
 import { reserveBytes } from '../stores/sqlite/reserve.ts'
 import { toStoreError } from '../stores/sqlite/sqlite-error.ts'
+import { clockText } from './clock-text.ts'
 import { type Check, failedBy } from './doctor-check.ts'
 
 const mebibyte = 1024 * 1024
@@ -14,6 +15,8 @@ const roomWarnBytes = 1024 * mebibyte
 const roomFailBytes = 2 * reserveBytes
 /** The log is folded back long before; a larger one means that a reader holds on to an old state. */
 const logWarnBytes = 256 * mebibyte
+/** Clocks further apart are warned of, as in the log. */
+const clockWarnMs = 1_000
 /** Damaged places that are looked for before one stops. */
 const damagesMax = 5
 
@@ -22,7 +25,7 @@ const damagesMax = 5
  * @param running - absent when no server answers; only then the file is opened
  */
 export function storeChecks({ store }: Pick<Config, 'store'>, running: HealthView['store'] | undefined): readonly Check[] {
-  const told = running === undefined ? [] : [runningCheck(running)]
+  const told = running === undefined ? [] : [runningCheck(running), ...judgeStoreClock(running.clockAheadMs)]
   if (store.kind === 'memory') {
     const fix = 'Take store.kind out of curfew.yaml.'
     return [...told, { what: 'store', verdict: 'warn', why: 'memory keeps nothing: a restart forgets who is signed in and what is owed', fix }]
@@ -33,6 +36,15 @@ export function storeChecks({ store }: Pick<Config, 'store'>, running: HealthVie
 
 function runningCheck({ kind, location, durability, pendingEffects, openRuns }: HealthView['store']): Check {
   return { what: 'store', verdict: 'ok', why: `${kind} at ${location}, durability ${durability}, ${openRuns} open runs, ${pendingEffects} effects waiting` }
+}
+
+/** Judges the clock of the node that was asked against the time of a store that several share. */
+export function judgeStoreClock(aheadMs: number | undefined): readonly Check[] {
+  if (aheadMs === undefined) return []
+  const what = 'clock'
+  if (Math.abs(aheadMs) <= clockWarnMs) return [{ what, verdict: 'ok', why: `${Math.abs(aheadMs)} ms from the time of the store` }]
+  const why = `${clockText(aheadMs)}: partners may refuse its tokens, and it theirs (CURFEW_STORE_CLOCK_APART)`
+  return [{ what, verdict: 'warn', why, fix: 'Set the clocks of all nodes and servers of the store by NTP.' }]
 }
 
 /** Before the first start there is only a place for it. */

@@ -4,7 +4,7 @@ import { CurfewError } from '@curfew/codecs'
 import type { AdminCluster } from '../admin/context.ts'
 import { copiesOf } from '../config/redis-schema.ts'
 import type { Config } from '../config/schema.ts'
-import { systemClock } from '../platform/clock.ts'
+import { type Clock, steadyMs, systemClock } from '../platform/clock.ts'
 import type { Logger } from '../platform/logger.ts'
 import { systemRandom } from '../platform/random.ts'
 import { createMemoryStore } from '../stores/memory/memory-store.ts'
@@ -12,6 +12,7 @@ import { openSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { Drained, NodeFacts } from '../stores/redis/nodes.ts'
 import type { RedisStore } from '../stores/redis/redis-store.ts'
 import type { Store } from '../stores/store.ts'
+import { clockText } from './clock-text.ts'
 import { replicationOf } from './replication-setup.ts'
 import { version } from './version.ts'
 
@@ -20,6 +21,8 @@ export interface OpenedStore {
   readonly store: Store
   /** The same, where several processes share it. */
   readonly shared?: RedisStore
+  /** The time that everything in the store goes by: that of the store where several machines share it. */
+  readonly clock: Clock
 }
 
 /** Opens the store that the configuration names. @throws CURFEW_STORE_UNREACHABLE, CURFEW_STORE_UNSUITABLE, CURFEW_CONFIG_FILE */
@@ -27,10 +30,10 @@ export async function openStore(config: Config, logger: Logger): Promise<OpenedS
   const { kind, file, capacity, redis } = config.store
   const replication = replicationOf(config)
   const options = { capacity, ...(replication === undefined ? {} : { replication }) }
-  if (kind === 'memory') return { store: createMemoryStore(options) }
-  if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, ...options }) }
+  if (kind === 'memory') return { store: createMemoryStore(options), clock: systemClock }
+  if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, ...options }), clock: systemClock }
   const shared = await openShared(config, redis, logger)
-  return { store: shared, shared }
+  return { store: shared, shared, clock: shared.clock }
 }
 
 /** Loaded only where it is used: the client of the servers takes its time. */
@@ -51,6 +54,7 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
       ...tls
     },
     clock: systemClock,
+    steadyMs,
     capacity: config.store.capacity,
     ...(replication === undefined ? {} : { replication }),
     prefix: redis.prefix,
@@ -67,6 +71,8 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
         `${server}: ${have} of ${wanted} copies are there: writes are degraded; add replicas, or lower store.redis.copies`
       ),
     onCopiesBack: (server) => logger.info({ event: 'store.copies-back', server }, `${server} has its copies again`),
+    onClockApart: (aheadMs) => logger.warn({ event: 'store.clock-apart', code: 'CURFEW_STORE_CLOCK_APART', aheadMs }, `${clockText(aheadMs)}; set both by NTP`),
+    onClockTogether: () => logger.info({ event: 'store.clock-together' }, 'the clock of this machine and the time of the store are together again'),
     onNameLost: (error) => logger.error({ event: 'cluster.name-lost', err: error }, 'this node could not keep its name')
   })
 }
@@ -77,8 +83,8 @@ export function nodeName(config: Pick<Config, 'cluster' | 'server'>): string {
 }
 
 /** Takes the name of this node. @throws CURFEW_STORE_NODE_TAKEN */
-export async function joinNodes({ shared }: OpenedStore, config: Config): Promise<void> {
-  await shared?.nodes.join(factsOf(config, systemClock.nowMs()))
+export async function joinNodes({ shared, clock }: OpenedStore, config: Config): Promise<void> {
+  await shared?.nodes.join(factsOf(config, clock.nowMs()))
 }
 
 function factsOf(config: Config, startedAtMs: number): NodeFacts {

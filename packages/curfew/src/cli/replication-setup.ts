@@ -4,7 +4,7 @@ import { createReplicator, type Replicator } from '../cluster/replicator.ts'
 import { type ConfiguredGroups, groupsOf } from '../config/groups.ts'
 import type { Config } from '../config/schema.ts'
 import type { Engine } from '../engine/engine.ts'
-import { systemClock } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -82,13 +82,17 @@ function whyOf(mode: ConfiguredGroups['mode']): string {
 }
 
 /** The store as the surfaces see it: what other regions have, and this one does not know yet, is fetched there. */
-export function storeOfRegion(store: Store, config: Config, { links, logger }: { readonly links: GroupLinks; readonly logger: Logger }): Store {
+export function storeOfRegion(
+  store: Store,
+  config: Config,
+  { links, clock, logger }: { readonly links: GroupLinks; readonly clock: Clock; readonly logger: Logger }
+): Store {
   const replication = replicationOf(config)
   if (replication === undefined || store.facts === undefined || groupsOf(config).mode !== 'regions') return store
   return withForeignState(store, {
     links,
     facts: store.facts,
-    clock: systemClock,
+    clock,
     logger,
     fetchesSessions: replication.services.sessions,
     fetchesTransactions: config.cluster.replicate.fetchTransactions
@@ -97,6 +101,7 @@ export function storeOfRegion(store: Store, config: Config, { links, logger }: {
 
 export interface ReplicationParts {
   readonly store: Store
+  readonly clock: Clock
   readonly links: GroupLinks
   readonly engine: Pick<Engine, 'logOutLate'>
   readonly logger: Logger
@@ -106,7 +111,7 @@ export interface ReplicationParts {
 }
 
 /** What reads the other groups; undefined where there are none. */
-export function composeReplicator(config: Config, { store, links, engine, logger, metrics, node }: ReplicationParts): Replicator | undefined {
+export function composeReplicator(config: Config, { store, clock, links, engine, logger, metrics, node }: ReplicationParts): Replicator | undefined {
   const { facts } = store
   if (facts === undefined) return undefined
   const { replicate } = config.cluster
@@ -115,9 +120,9 @@ export function composeReplicator(config: Config, { store, links, engine, logger
     facts,
     links,
     node,
-    clock: systemClock,
+    clock,
     fraction: () => systemRandom.fraction(),
-    figures: createReplicationMetrics(metrics.registry, () => systemClock.nowMs()),
+    figures: createReplicationMetrics(metrics.registry, () => clock.nowMs()),
     logger,
     logOutLate: (late) => engine.logOutLate(late),
     handsOver: groupsOf(config).mode === 'regions' && replicate.fetchTransactions,

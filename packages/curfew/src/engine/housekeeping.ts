@@ -71,9 +71,10 @@ async function endOne(deps: HousekeepingDeps, { id }: Session): Promise<boolean>
 }
 
 async function readFigures({ store, metrics }: HousekeepingDeps): Promise<boolean> {
-  const { liveSessions, openRuns, pendingEffects } = await store.describe()
+  const { liveSessions, openRuns, pendingEffects, clockAheadMs = 0 } = await store.describe()
   metrics.liveSessions.set(liveSessions)
   metrics.openRuns.set(openRuns)
   metrics.pendingEffects.set(pendingEffects)
+  metrics.clockAheadSeconds.set(clockAheadMs / 1000)
   return false
 }

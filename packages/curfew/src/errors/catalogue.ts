@@ -142,6 +142,7 @@ export const catalogue = {
   CURFEW_SIGNALS_TOO_FAST: { kind: 'peer', http: 429, title: 'The receiver asks for verification too often.', spec: 'ssf 8.1.4' },
   CURFEW_STORE_BACKUP_EXISTS: { kind: 'config', http: 409, title: 'The backup was not written because the file exists.' },
   CURFEW_STORE_BUSY: { kind: 'operation', http: 503, title: 'Another program holds the database longer than Curfew waits.' },
+  CURFEW_STORE_CLOCK_APART: { kind: 'operation', http: 503, title: 'The clock of this machine is not that of the store.' },
   CURFEW_STORE_CLOSED: { kind: 'programmer', http: 503, title: 'The store is closed.' },
   CURFEW_STORE_CURSOR: { kind: 'peer', http: 400, title: 'The cursor of the list is not one that was handed out.' },
   CURFEW_STORE_DAMAGED: { kind: 'operation', http: 503, title: 'The database file is damaged or not a database.' },

@@ -19,3 +19,6 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) }
   }
 }
+
+/** Milliseconds since some moment in the past: what is done to the date of the machine does not move them. */
+export const steadyMs = (): number => performance.now()

@@ -14,6 +14,8 @@ export interface Metrics {
   readonly openRuns: Gauge<string>
   readonly pendingEffects: Gauge<string>
   readonly outboxAgeSeconds: Gauge<string>
+  /** Of a store that several machines share. */
+  readonly clockAheadSeconds: Gauge<string>
   readonly storeWriteSeconds: Histogram<'call'>
   readonly signIns: Counter<'result'>
   readonly assertionsIssued: Counter<'peer'>
@@ -56,6 +58,7 @@ export function createMetrics(): Metrics {
     openRuns: gauge('curfew_runs_open', 'Logout runs that are not done.'),
     pendingEffects: gauge('curfew_effects_pending', 'Effects waiting in the outbox.'),
     outboxAgeSeconds: gauge('curfew_outbox_age_seconds', 'For how long the oldest due effect has been waiting.'),
+    clockAheadSeconds: gauge('curfew_clock_ahead_seconds', 'How far the clock of this machine is ahead of the time of the store.'),
     storeWriteSeconds: new Histogram({
       name: 'curfew_store_write_seconds',
       help: 'Duration of one acknowledged write of the store.',

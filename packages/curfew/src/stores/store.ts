@@ -271,4 +271,6 @@ export interface StoreDescription {
   readonly liveSessions: number
   readonly openRuns: number
   readonly pendingEffects: number
+  /** How far the clock of this machine is ahead of the time of a store that several machines share; negative: behind. */
+  readonly clockAheadMs?: number
 }

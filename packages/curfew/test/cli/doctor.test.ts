@@ -8,7 +8,7 @@ import { judgeClock, judgeReached } from '../../src/cli/doctor-endpoint.ts'
 import { driftOf, factsOfMetadata, metadataChecks, type MetadataCopy, overridden } from '../../src/cli/doctor-metadata.ts'
 import { answerCheck } from '../../src/cli/doctor-partner.ts'
 import { isLoopback, isSameSite, siteOf } from '../../src/cli/doctor-site.ts'
-import { judgeLog, judgeRoom } from '../../src/cli/doctor-store.ts'
+import { judgeLog, judgeRoom, judgeStoreClock } from '../../src/cli/doctor-store.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
 
 const nowMs = Date.parse('2026-11-24T10:00:00Z')
@@ -49,6 +49,15 @@ suite('doctor: the store', () => {
     assert.equal(judgeRoom(900 * mebibyte).verdict, 'warn')
     assert.match(judgeRoom(0).why, /sign-ins are refused/)
     assert.equal(judgeRoom(0).verdict, 'fail')
+  })
+
+  test('a clock that is not that of a shared store is warned of', () => {
+    assert.deepEqual(judgeStoreClock(undefined), [])
+    assert.equal(judgeStoreClock(-900)[0]?.verdict, 'ok')
+    const [check] = judgeStoreClock(300_000)
+    assert.equal(check?.verdict, 'warn')
+    assert.match(check?.why ?? '', /300000 ms ahead of the time of the store.*CURFEW_STORE_CLOCK_APART/)
+    assert.match(judgeStoreClock(-2_000)[0]?.why ?? '', /2000 ms behind/)
   })
 
   test('the write-ahead log', () => {

@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Effect } from '../../src/core/run.ts'
 import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from '../../src/stores/conformance/samples.ts'
-import { systemClock } from '../../src/platform/clock.ts'
+import { steadyMs, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import { openRedisStore } from '../../src/stores/redis/redis-store.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
@@ -233,6 +233,7 @@ agreement('redis', skipReason, async () => {
         nodes: [{ host: '127.0.0.1', port: server.port }],
         access: {},
         clock: systemClock,
+        steadyMs,
         capacity,
         prefix: `m${round}:`,
         buckets: 1,

@@ -7,7 +7,7 @@ import { cluster as clusterSchema } from '../../src/config/cluster-schema.ts'
 import type { ClusterMode } from '../../src/config/groups.ts'
 import { store as storeSchema } from '../../src/config/store-schema.ts'
 import type { Group } from '../../src/core/group.ts'
-import { systemClock } from '../../src/platform/clock.ts'
+import { steadyMs, systemClock } from '../../src/platform/clock.ts'
 import type { Replication } from '../../src/stores/fact.ts'
 import { openRedisStore } from '../../src/stores/redis/redis-store.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
@@ -99,6 +99,7 @@ function openOnce({ servers, prefix, capacity, replication }: SharedOptions): Pr
     nodes: ports.map((port) => ({ host: '127.0.0.1', port })),
     access: {},
     clock: systemClock,
+    steadyMs,
     capacity,
     prefix,
     buckets: 4,

@@ -23,13 +23,17 @@ import { createTeller } from './redis-teller.ts'
 import { createShards, type Shards } from './shards.ts'
 import { slotOfTag } from './slots.ts'
 import { checkServers, type Finding } from './start-checks.ts'
+import { createStoreClock, type StoreClock } from './store-clock.ts'
 import { openTopology, type Topology, type TopologyKind } from './topology.ts'
 
 export interface RedisStoreOptions {
   readonly topology: TopologyKind
   readonly nodes: readonly NodeAddress[]
   readonly access: NodeAccess
+  /** The clock of this machine. */
   readonly clock: Clock
+  /** Milliseconds that pass evenly, whatever is done to the date of this machine. */
+  readonly steadyMs: () => number
   /** Live sessions at most; more are refused, none is evicted. */
   readonly capacity: number
   /** What every key starts with: two stores may share servers. */
@@ -55,6 +59,9 @@ export interface RedisStoreOptions {
   /** A primary has fewer copies than asked for, found at the start or later; and one that has them again. */
   readonly onCopiesMissing?: (missing: MissingCopies) => void
   readonly onCopiesBack?: (server: string) => void
+  /** The clock of this machine has left the time of the store by more than a second, and is back. */
+  readonly onClockApart?: (machineAheadMs: number) => void
+  readonly onClockTogether?: () => void
 }
 
 /** How long copies may take to confirm, in milliseconds. */
@@ -67,6 +74,8 @@ export interface RedisStore extends Store {
   readonly owed: number
   /** Primaries with fewer copies than asked for, as of the last look. */
   readonly missingCopies: readonly MissingCopies[]
+  /** The time that all processes on the store go by: every time that is given to the store is one of this clock. */
+  readonly clock: Clock
   /** The processes that share the store. */
   readonly nodes: Nodes
   /** Where a session is kept. */
@@ -88,15 +97,15 @@ export interface Place {
  * @throws CURFEW_STORE_UNSUITABLE when they would lose what they acknowledged, or the store was made in another way
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const topology = await findServers(options)
+  const { topology, clock } = await findServers(options)
   const copiesWatch = watchCopies({
     topology,
-    clock: options.clock,
+    clock,
     copies: options.copies,
     onMissing: (missing) => options.onCopiesMissing?.(missing),
     onMended: (server) => options.onCopiesBack?.(server)
   })
-  const shards = createShards({ topology, clock: options.clock, copies: options.copies, isStrict: options.ack === 'strict' })
+  const shards = createShards({ topology, clock, copies: options.copies, isStrict: options.ack === 'strict' })
   const context: RedisContext = {
     shards,
     keys: createKeys(options.prefix, options.buckets),
@@ -111,10 +120,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const sessions = redisSessions(context, feed)
   const { replication, token } = options
   await beginEpoch(context, replication, token)
+  clock.start()
   await copiesWatch.look()
   if (options.copies > 0) copiesWatch.start()
   const nodes = createNodes(context, {
-    clock: options.clock,
+    clock,
     token: options.token,
     onLost: options.onNameLost ?? (() => undefined),
     release: (node) => runs.releaseEffects(node)
@@ -131,7 +141,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
         return runs.claimEffects(claim)
       },
       purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
-      describe: () => describe(context, options, { shards, copiesWatch })
+      describe: () => describe(context, options, { shards, copiesWatch, clock })
     }),
     get owed() {
       return shards.owed
@@ -139,6 +149,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     get missingCopies() {
       return copiesWatch.missing
     },
+    clock,
     nodes,
     ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, lists: { ...sessions, ...runs }, replication, token })) }),
     whereIs: (sessionId) => placeOf(topology, context, sessionId),
@@ -149,6 +160,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       owners.clear()
       await nodes.leave().catch(() => undefined)
       await copiesWatch.stop()
+      await clock.stop()
       shards.close()
     }
   }
@@ -158,7 +170,8 @@ function guardFacts(gate: Gate, { group, ...calls }: FactStore): FactStore {
   return { ...gate.guard(calls), group }
 }
 
-async function findServers(options: RedisStoreOptions): Promise<Topology> {
+/** The servers, and the time that they go by. */
+async function findServers(options: RedisStoreOptions): Promise<{ readonly topology: Topology; readonly clock: StoreClock }> {
   let topology: Topology | undefined
   try {
     topology = await openTopology({
@@ -167,12 +180,26 @@ async function findServers(options: RedisStoreOptions): Promise<Topology> {
       onSilent: (node) => options.onWarning?.({ server: nameOf(node), what: 'does not answer', fix: 'start it, or take it out of store.redis.nodes' })
     })
     await checkServers(topology, options)
-    return topology
+    const clock = storeClockOn(topology, options)
+    await clock.look()
+    return { topology, clock }
   } catch (error) {
     topology?.close()
     if (!(error instanceof LinkLost)) throw error
     throw storeError('CURFEW_STORE_UNREACHABLE', { nodes: options.nodes.map(nameOf).join(', ') }, error)
   }
+}
+
+function storeClockOn(topology: Topology, options: RedisStoreOptions): StoreClock {
+  return createStoreClock({
+    primaries: () => topology.primaries(),
+    machine: options.clock,
+    steadyMs: options.steadyMs,
+    onApart: (machineAheadMs) => options.onClockApart?.(machineAheadMs),
+    onTogether: () => options.onClockTogether?.(),
+    onServerApart: (server, aheadMs) =>
+      options.onWarning?.({ server, what: `its clock is ${aheadMs} ms ahead of the time of the store`, fix: 'set the clocks of all servers by NTP' })
+  })
 }
 
 async function placeOf(topology: Topology, { keys }: RedisContext, sessionId: SessionId): Promise<Place> {
@@ -187,9 +214,14 @@ async function placeOf(topology: Topology, { keys }: RedisContext, sessionId: Se
 interface Watched {
   readonly shards: Shards
   readonly copiesWatch: CopiesWatch
+  readonly clock: StoreClock
 }
 
-async function describe(context: RedisContext, { nodes, copies, topology }: RedisStoreOptions, { shards, copiesWatch }: Watched): Promise<StoreDescription> {
+async function describe(
+  context: RedisContext,
+  { nodes, copies, topology }: RedisStoreOptions,
+  { shards, copiesWatch, clock }: Watched
+): Promise<StoreDescription> {
   const [liveSessions, openRuns, pendingEffects] = await Promise.all([
     total(context, 'ZCARD', 'due'),
     total(context, 'SCARD', 'open'),
@@ -201,6 +233,7 @@ async function describe(context: RedisContext, { nodes, copies, topology }: Redi
     durability: copies === 0 ? 'local' : shards.owed > 0 || copiesWatch.missing.length > 0 ? 'degraded' : 'replicated',
     liveSessions,
     openRuns,
-    pendingEffects
+    pendingEffects,
+    clockAheadMs: Math.round(clock.machineAheadMs)
   }
 }

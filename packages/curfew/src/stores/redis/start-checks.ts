@@ -15,10 +15,7 @@ export interface Finding {
   readonly fix: string
 }
 
-type Checked = Pick<RedisStoreOptions, 'clock' | 'onWarning' | 'prefix' | 'buckets' | 'topology'>
-
-/** Clocks of servers may be so far from this one. */
-const clockMsMax = 1_000
+type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'topology'>
 
 /**
  * Looks at every primary before the first write.
@@ -29,7 +26,7 @@ export async function checkServers(topology: Topology, options: Checked): Promis
   await checkMaking(topology, options)
 }
 
-async function checkServer(primary: Primary, { clock, onWarning, topology }: Checked): Promise<void> {
+async function checkServer(primary: Primary, { onWarning, topology }: Checked): Promise<void> {
   const warn = (what: string, fix: string): void => onWarning?.({ server: primary.name, what, fix })
   const refuse = (why: string): never => {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why })
@@ -44,9 +41,6 @@ async function checkServer(primary: Primary, { clock, onWarning, topology }: Che
   if (policy !== undefined && policy !== 'noeviction') refuse(`maxmemory-policy is ${policy}: sessions would be forgotten; set noeviction`)
   if ((await setting('appendonly')) === 'no')
     warn('appendonly is no: a server that is restarted has forgotten everything', 'set appendonly yes, appendfsync everysec')
-  const [seconds = '0', micros = '0'] = texts(await primary.read(['TIME']))
-  const skewMs = Math.abs(Number(seconds) * 1_000 + Number(micros) / 1_000 - clock.nowMs())
-  if (skewMs > clockMsMax) warn(`its clock is ${Math.round(skewMs)} ms away from this machine`, 'set both clocks by NTP')
   if (topology.kind !== 'cluster') return
   if ((await setting('cluster-require-full-coverage')) === 'yes')
     warn('cluster-require-full-coverage is yes: one lost shard stops all', 'set cluster-require-full-coverage no')

@@ -1,4 +1,4 @@
-import { systemClock } from '../../../src/platform/clock.ts'
+import { steadyMs, systemClock } from '../../../src/platform/clock.ts'
 import { openRedisStore, type RedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
 import type { Server } from './servers.ts'
 
@@ -12,6 +12,7 @@ export function openOn(servers: readonly Server[], options: Partial<RedisStoreOp
     nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     access: {},
     clock: systemClock,
+    steadyMs,
     capacity: 100_000,
     prefix: `t${round}:`,
     buckets: 16,

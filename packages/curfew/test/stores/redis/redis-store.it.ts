@@ -1,5 +1,5 @@
 import { after, before, suite } from 'node:test'
-import { systemClock } from '../../../src/platform/clock.ts'
+import { steadyMs, systemClock } from '../../../src/platform/clock.ts'
 import { storeConformance } from '../../../src/stores/conformance/store-conformance.ts'
 import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
 import { type Server, skipReason, startCluster, startServer } from './servers.ts'
@@ -24,6 +24,7 @@ function conformance(name: string, start: () => Promise<readonly Server[]>, opti
           nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
           access: {},
           clock: systemClock,
+          steadyMs,
           capacity,
           prefix: `t${round}:`,
           ack: 'degraded',
