@@ -16,11 +16,16 @@ export const logout = z
     retryCapSeconds: positive.max(86_400).default(300),
     deadlineHours: positive.max(720).default(24).describe('When what is still open becomes final.'),
     sendTimeoutSeconds: positive.max(60).default(5),
-    hopTimeoutSeconds: positive.max(60).default(8),
+    hopTimeoutSeconds: positive
+      .max(60)
+      .default(8)
+      .describe('How long the browser may stay away at one application; if that does not answer at all, a script brings the browser back for the others.'),
     frameTimeoutSeconds: positive
       .max(30)
       .default(5)
-      .describe('How long the sign-off page waits for hidden frames and pictures, and 2 at least; where an application started it, 3 at most and 1 at least.'),
+      .describe(
+        'How long the sign-off page waits for hidden frames and pictures, and 2 at least; where an application started it, 3 at most and 1 at least. No longer than 2 while an application waits for a visit of the browser itself.'
+      ),
     patienceSeconds: positive.max(60).default(8).describe('How long whoever started waits before hearing what is known.')
   })
   .prefault({})

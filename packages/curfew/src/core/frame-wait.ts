@@ -27,3 +27,13 @@ export function frameWait({ starter, policy }: Pick<LogoutRun, 'starter' | 'poli
   const maxMs = isPassing ? Math.min(policy.frameTimeoutMs, passingMaxMs) : policy.frameTimeoutMs
   return { minMs: Math.min(maxMs, isPassing ? passingMinMs : shownMinMs), maxMs, seesFaults: !isPassing }
 }
+
+/**
+ * The same for one page: where an application waits for a visit of the browser itself, a frame that hangs holds it up no
+ * longer than the page stays anyway.
+ */
+export function pageWait(run: Pick<LogoutRun, 'starter' | 'policy' | 'deliveries'>): FrameWait {
+  const wait = frameWait(run)
+  const isAwaited = run.deliveries.some((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
+  return isAwaited ? { ...wait, maxMs: Math.min(wait.maxMs, shownMinMs) } : wait
+}

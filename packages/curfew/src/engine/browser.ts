@@ -13,7 +13,7 @@ import type { BrowserAnswer, BrowserInstruction } from './sender.ts'
 
 /** Work that needs the user's browser. */
 export interface BrowserWork {
-  nextBrowserStep(runId: RunId): Promise<BrowserStep>
+  nextBrowserStep(runId: RunId, isGone?: () => boolean): Promise<BrowserStep>
   prepareFrame(runId: RunId, deliveryId: DeliveryId): Promise<BrowserInstruction | undefined>
   browserAnswered(peerId: PeerId, messageId: string, answer: BrowserAnswer): Promise<LogoutRun | undefined>
 }
@@ -26,7 +26,7 @@ const lookingMsMax = 4_000
 export function createBrowserWork(deps: BrowserDeps): BrowserWork {
   const probes = createProbeCache(deps)
   return {
-    nextBrowserStep: (runId) => nextBrowserStep(deps, probes, runId),
+    nextBrowserStep: (runId, isGone = () => false) => nextBrowserStep(deps, probes, runId, isGone),
     async prepareFrame(runId, deliveryId) {
       const run = await deps.store.getRun(runId)
       const delivery = run === undefined ? undefined : browserSteps(run).frames.find((d) => d.id === deliveryId)
@@ -41,14 +41,14 @@ export function createBrowserWork(deps: BrowserDeps): BrowserWork {
   }
 }
 
-async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: RunId): Promise<BrowserStep> {
+async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: RunId, isGone: () => boolean): Promise<BrowserStep> {
   const { clock, writer } = deps
   const untilMs = clock.nowMs() + lookingMsMax
   let run = await writer.write(runId, () => [{ kind: 'browser-seen', atMs: clock.nowMs() }])
-  while (run !== undefined && clock.nowMs() < untilMs) {
+  while (run !== undefined && clock.nowMs() < untilMs && !isGone()) {
     const { hop } = browserSteps(run)
     if (hop === undefined) break
-    const instruction = await offerHop(deps, probes, runId, hop)
+    const instruction = await offerHop(deps, probes, runId, hop, isGone)
     if (instruction !== undefined) return { kind: 'hop', delivery: hop, instruction }
     run = await deps.store.getRun(runId)
   }
@@ -56,9 +56,10 @@ async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: Run
 }
 
 /** Undefined when this application is passed over now; why is recorded in the run. */
-async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery): Promise<BrowserInstruction | undefined> {
+async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery, isGone: () => boolean): Promise<BrowserInstruction | undefined> {
   const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', trustFor(hop))
-  if (probed.reachable) return sendBrowser(deps, runId, hop)
+  if (probed.reachable && !isGone()) return sendBrowser(deps, runId, hop)
+  if (probed.reachable) return undefined
   const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }
   await deps.writer.write(runId, () => [failed])
   return undefined

@@ -43,8 +43,9 @@ export interface Engine {
   /**
    * The browser of the session is on the sign-off page: probes the next hop, records that the browser is sent and
    * returns where. A hop that is not reachable is recorded and passed over.
+   * @param isGone - the browser waits for the answer no longer: it is sent nowhere
    */
-  nextBrowserStep(runId: RunId): Promise<BrowserStep>
+  nextBrowserStep(runId: RunId, isGone?: () => boolean): Promise<BrowserStep>
   /** Prepares one hidden frame of the page; undefined when that delivery is not waiting for a frame. */
   prepareFrame(runId: RunId, deliveryId: DeliveryId): Promise<BrowserInstruction | undefined>
   /** A verified answer that came through the browser. Undefined: no delivery waits for this message id of this peer. */

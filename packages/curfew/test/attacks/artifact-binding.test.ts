@@ -170,6 +170,7 @@ suite('Attacks on HTTP Artifact: what a browser brings', () => {
     })
     const artifact = world.peer('payroll').put(await signMessage(parts, kit.partner('payroll').signing))
     assert.equal((await browser.get(artifactUrl(sloUrl, artifact))).headers.location, `/signoff/${run?.id ?? ''}`)
-    assert.equal((await kit.store.getRun(run?.id ?? 'run_'))?.deliveries[0]?.outcome, undefined)
+    const [delivery] = (await kit.store.getRun(run?.id ?? 'run_'))?.deliveries ?? []
+    assert.deepEqual(delivery?.outcome, { kind: 'unconfirmed', code: 'CURFEW_SAML_IN_RESPONSE_TO' })
   })
 })

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IgnoredLanding } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { faultyRun } from '../incomplete-run.ts'
 import { askForConsent, carriedAlong, consentOf, offlineChoiceOf, sayCancelled } from '../logout-consent.ts'
 import { judgeLanding } from '../redirects.ts'
 import { type Parameters, parametersOf, seeOther } from '../request.ts'
@@ -69,10 +70,10 @@ function landingOf(ctx: AuthorityContext, parameters: Parameters, request: Fasti
   }
 }
 
-/** Signed out already: a run of this browser that is not done yet is shown again, otherwise nothing is left to do. */
+/** Signed out already: a run of this browser that is not done yet, or that somebody did not confirm, is shown again, otherwise nothing is left to do. */
 async function nobodyHere(ctx: AuthorityContext, landing: Landing, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const token = browserToken(ctx, request)
-  const open = token === undefined ? undefined : await ctx.store.findOpenRunByToken(token)
+  const open = token === undefined ? undefined : ((await ctx.store.findOpenRunByToken(token)) ?? (await faultyRun(ctx, token)))
   if (open !== undefined) return seeOther(reply, `/signoff/${open.id}`)
   return seeOther(reply, landing.landingUrl ?? '/signoff/done')
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { faultyRun } from '../incomplete-run.ts'
 import { askForConsent, carriedAlong, consentOf, offlineChoiceOf, sayCancelled } from '../logout-consent.ts'
 import type { JudgedLanding } from '../redirects.ts'
 import { parametersOf, seeOther } from '../request.ts'
@@ -41,7 +42,7 @@ export async function startPingOneLogout(ctx: AuthorityContext, ending: PingOneE
   }
 }
 
-/** Nobody is here, or `idpid` means another session: a logout under way is shown, a landing page is still reached. */
+/** Nobody is here, or `idpid` means another session: a logout under way or gone wrong is shown, a landing page is still reached. */
 async function nothingToEnd(
   ctx: AuthorityContext,
   isSomebodyHere: boolean,
@@ -50,7 +51,7 @@ async function nothingToEnd(
   reply: FastifyReply
 ): Promise<FastifyReply> {
   const token = isSomebodyHere ? undefined : browserToken(ctx, request)
-  const open = token === undefined ? undefined : await ctx.store.findOpenRunByToken(token)
+  const open = token === undefined ? undefined : ((await ctx.store.findOpenRunByToken(token)) ?? (await faultyRun(ctx, token)))
   if (open !== undefined) return seeOther(reply, `/signoff/${open.id}`)
   const url = landing.url ?? defaultUrl(ctx)
   if (url !== undefined) return seeOther(reply, url)

@@ -1,7 +1,7 @@
 import { artifactUrl, CurfewError, isCurfewError, type Received, type Status, validateLogoutResponse, verifyLogoutResponse } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RunId } from '../../core/ids.ts'
-import type { LogoutRun } from '../../core/run.ts'
+import type { Delivery, LogoutRun } from '../../core/run.ts'
 import { isFrontBinding, starterAnswer } from '../../core/verdict.ts'
 import type { BrowserAnswer, BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
@@ -41,12 +41,19 @@ export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: Logout
     const token = browserToken(ctx, request)
     if (!isCurfewError(error) || token === undefined || !mayBeAnswer(parametersOf(request))) throw error
     const run = await ctx.store.findOpenRunByToken(token)
-    const isOut = run?.deliveries.some((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop') ?? false
-    if (run === undefined || !isOut) throw error
+    const out = run?.deliveries.find((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop')
+    if (run === undefined || out === undefined) throw error
+    await countAsUnusable(ctx, run, out, error.code)
     ctx.logger.warn({ event: 'logout.answer-refused', code: error.code, run: run.id, reference: request.id, ...error.context }, error.message)
     ctx.metrics.requestsRefused.inc({ code: error.code })
     return seeOther(reply, `/signoff/${run.id}`)
   }
+}
+
+/** What the browser brought from the application it was sent to is no answer: nobody waits for a better one. */
+async function countAsUnusable({ engine, clock }: AuthorityContext, run: LogoutRun, { id, attempts }: Delivery, code: string): Promise<void> {
+  const messageId = attempts.at(-1)?.messageId
+  if (messageId !== undefined) await engine.apply(run.id, { kind: 'unusable-answer', atMs: clock.nowMs(), deliveryId: id, messageId, code })
 }
 
 /** What an artifact stands for is unknown until it is resolved. */

@@ -1,8 +1,9 @@
-import { frameGraceMs, frameWait } from '../../core/frame-wait.ts'
+import { frameGraceMs, pageWait } from '../../core/frame-wait.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../../core/run.ts'
 import { isSettled, standingDeliveries } from '../../core/verdict.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { type ComeBack, goAfter } from '../pages/come-back.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
 import { pageEnd, pageStart } from '../pages/page.ts'
 import { styleSheet } from '../pages/style.ts'
@@ -34,7 +35,7 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
   const openedAtMs = clock.nowMs()
   const openUntilMs = openedAtMs + streamMsMax
   const frames = framesOf(view)
-  const wait = frameWait(view.run)
+  const wait = pageWait(view.run)
   const mayGoAtMs = frames.length === 0 ? openedAtMs : openedAtMs + wait.minMs
   const framesUntilMs = openedAtMs + wait.maxMs
   yield opening(view, frames).toString()
@@ -96,11 +97,20 @@ function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs
  * The refresh works without scripts, but browsers begin it only once every frame has loaded: an application that hangs
  * in its frame would hold the page. Where there are frames, a script goes on all the same; where scripts are off, a
  * person has the link below.
+ *
+ * A browser that has left for an application shows this page until that one answers. One that never does would keep it:
+ * a script comes back for the others when the time of the visit is over.
  */
-function goOnBy({ path, seconds }: Onward, hasFrames: boolean, nonce: string): Html {
+function goOnBy({ path, seconds }: Onward, hasFrames: boolean, { run, context }: RunView): Html {
   const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
-  if (!hasFrames) return refresh
-  return html`${refresh}<script nonce="${nonce}">${trusted(`setTimeout(() => location.replace(${JSON.stringify(path)}), ${seconds * 1000})`)}</script>`
+  const goes = hasFrames ? [goAfter({ path, afterMs: seconds * 1000 })] : []
+  const lines = path.endsWith('/go') ? [...goes, goAfter(comeBackOf(run))] : goes
+  return lines.length === 0 ? refresh : html`${refresh}<script nonce="${context.nonce}">${trusted(lines.join('\n'))}</script>`
+}
+
+/** A browser at an application that does not answer goes on with the others. */
+export function comeBackOf({ id, policy }: LogoutRun): ComeBack {
+  return { path: `/signoff/${id}`, afterMs: policy.hopTimeoutMs }
 }
 
 /** Frames and pictures that this page loads. */
@@ -114,7 +124,7 @@ function opening(view: RunView, frames: readonly Delivery[]): Html {
   const deliveries = standingDeliveries(run)
   const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
-  return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${framesHtml(view, frames, frameWait(run))}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
+  return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${framesHtml(view, frames, pageWait(run))}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
 }
 
 /** What stands in a slot now: its content and the element that shows it. */
@@ -149,7 +159,7 @@ function closing(view: RunView, onward: Onward, hasFrames: boolean): Html {
   const hop = waitingHop(view.run.deliveries)
   const words = hop === undefined || isFrame(hop) ? t('live.refresh') : t('live.next', { app: hop.peerName })
   const path = hop === undefined ? `/signoff/${view.run.id}` : `/signoff/${view.run.id}/go`
-  return html`${goOnBy(onward, hasFrames, view.context.nonce)}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
+  return html`${goOnBy(onward, hasFrames, view)}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
 }
 
 /** The page of a run whose answer is known: safe to reload, to open twice and after the session record is gone. */

@@ -4,16 +4,19 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
+import { channelOf } from '../../core/step.ts'
 import { hasFault, isSettled, verdictOf } from '../../core/verdict.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import { autoPostPage } from '../pages/auto-post.ts'
+import type { ComeBack } from '../pages/come-back.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
+import { incompleteRun } from '../incomplete-run.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
 import { seenFrames } from './frames.ts'
-import { framesOf, livePage, resultBody, resultTitle } from './live-page.ts'
+import { comeBackOf, framesOf, livePage, resultBody, resultTitle } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 import type { RunView } from './run-view.ts'
 import { registerSessionsPage } from './sessions-page.ts'
@@ -48,11 +51,11 @@ async function showAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   return sendPage(reply, context, context.t('ask.title'), body)
 }
 
-/** A browser without a live session may still owe hops of a run that it was lost from. */
+/** A browser without a live session may still owe hops of a run that it was lost from, or has to hear who did not confirm. */
 async function resumeOrDone(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const token = deps.browserToken(request)
-  const open = token === undefined ? undefined : await deps.store.findOpenRunByToken(token)
-  return reply.redirect(open === undefined ? '/signoff/done' : `/signoff/${open.id}`, 303)
+  const run = token === undefined ? undefined : ((await deps.store.findOpenRunByToken(token)) ?? (await incompleteRun(deps, token)))
+  return reply.redirect(run === undefined ? '/signoff/done' : `/signoff/${run.id}`, 303)
 }
 
 async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -92,12 +95,20 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
   const { t } = context
   const hasSession = (await deps.currentSession(request)) !== undefined
   if (hasSession) return reply.redirect('/signoff', 303)
-  const body = html`<h1>${t('done.title')}</h1><p>${t('done.text', { organisation: deps.organisation })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
-  return sendPage(reply, context, t('done.title'), body)
+  const token = deps.browserToken(request)
+  const session = token === undefined ? undefined : await deps.store.findSessionByToken(token)
+  const incomplete = token === undefined ? undefined : await incompleteRun(deps, token)
+  if (incomplete !== undefined) return reply.redirect(`/signoff/${incomplete.id}`, 303)
+  // Of a browser that nothing is known of nobody can say that it was signed out.
+  const isKnown = session?.end !== undefined
+  const title = isKnown ? t('done.title') : t('done.nothing')
+  const text = isKnown && html`<p>${t('done.text', { organisation: deps.organisation })}</p>`
+  const body = html`<h1>${title}</h1>${text}<p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+  return sendPage(reply, context, title, body)
 }
 
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const view = await openView(deps, request)
+  const view = await comeBack(deps, await openView(deps, request))
   const nowMs = deps.clock.nowMs()
   const isResumed = view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
   if (isSettled(view.run, nowMs) && !isResumed) {
@@ -113,6 +124,14 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   reply.headers(pageHeaders(view.context.nonce, sources))
   reply.header('x-accel-buffering', 'no')
   return reply.send(stream)
+}
+
+/** The browser is here, and so no longer at the application that it was sent to: nobody waits for an answer from there. */
+async function comeBack(deps: SignOffDeps, view: RunView): Promise<RunView> {
+  const isOut = view.run.deliveries.some((delivery) => delivery.state === 'sent' && channelOf(delivery)?.kind === 'hop')
+  if (!view.isOwner || !isOut) return view
+  const run = await deps.engine.apply(view.run.id, { kind: 'browser-seen', atMs: deps.clock.nowMs() })
+  return run === undefined ? view : { ...view, run }
 }
 
 /** True when everything is done and somebody waits for the browser: who started, or the page that it was to end at. */
@@ -149,8 +168,8 @@ function landingOf(run: LogoutRun): string | undefined {
 async function goOn(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const view = await openView(deps, request)
   if (!view.isOwner) return reply.redirect(`/signoff/${view.run.id}`, 303)
-  const step = await deps.engine.nextBrowserStep(view.run.id)
-  if (step.kind === 'hop') return sendInstruction(reply, view.context, step.instruction)
+  const step = await deps.engine.nextBrowserStep(view.run.id, () => request.raw.destroyed)
+  if (step.kind === 'hop') return sendInstruction(reply, view.context, step.instruction, { comesBack: comeBackOf(view.run) })
   return reply.redirect(`/signoff/${view.run.id}`, 303)
 }
 
@@ -174,7 +193,7 @@ async function showFrame(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   const view = await openView(deps, request)
   const { delivery } = request.params as { delivery: string }
   const instruction = view.isOwner ? await deps.engine.prepareFrame(view.run.id, delivery as DeliveryId) : undefined
-  if (instruction !== undefined) return sendInstruction(reply, view.context, instruction, true)
+  if (instruction !== undefined) return sendInstruction(reply, view.context, instruction, { isFrame: true })
   const body = html`<p>${view.context.t('live.refresh')}</p>`
   return reply
     .headers(pageHeaders(view.context.nonce, { framedBySelf: true }))
@@ -214,11 +233,16 @@ async function openView(deps: SignOffDeps, request: FastifyRequest): Promise<Run
   }
 }
 
-function sendInstruction(reply: FastifyReply, context: PageContext, instruction: BrowserInstruction, isFrame = false): FastifyReply {
+function sendInstruction(
+  reply: FastifyReply,
+  context: PageContext,
+  instruction: BrowserInstruction,
+  how: { readonly isFrame?: true; readonly comesBack?: ComeBack } = {}
+): FastifyReply {
   if (instruction.method === 'redirect') {
     if (instruction.cookie !== undefined) reply.header('set-cookie', instruction.cookie)
     return reply.headers({ 'cache-control': 'no-cache, no-store', pragma: 'no-cache' }).redirect(instruction.url, 303)
   }
-  const page = autoPostPage(context, instruction.url, instruction.fields)
-  return reply.headers(pageHeaders(context.nonce, { formsLeave: true, framedBySelf: isFrame })).send(page.toString())
+  const page = autoPostPage(context, instruction.url, instruction.fields, how.comesBack)
+  return reply.headers(pageHeaders(context.nonce, { formsLeave: true, framedBySelf: how.isFrame === true })).send(page.toString())
 }
