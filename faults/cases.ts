@@ -6,6 +6,9 @@ import type { Verdict } from './judge.ts'
 import type { StoreServer } from './redis.ts'
 import { createWorld, type World, type WorldOptions } from './world.ts'
 
+/** Where it is played; whatever is left to chance comes from the seed. */
+export type Place = Omit<WorldOptions, 'store'> & { readonly seed: number }
+
 /** One fault, done again and again. */
 export interface FaultCase {
   /** How `--only` calls it. */
@@ -16,7 +19,7 @@ export interface FaultCase {
   /** Why facts may be gone afterwards. Absent: none may. */
   readonly mayLose?: string
   /** Plays so many rounds and tells what each came to as soon as it is over. */
-  readonly play: (rounds: number, place: Omit<WorldOptions, 'store'>, onRound: (verdict: Verdict) => void) => Promise<void>
+  readonly play: (rounds: number, place: Place, onRound: (verdict: Verdict) => void) => Promise<void>
 }
 
 /** Two nodes on a store, and the same fault in every round. */

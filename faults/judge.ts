@@ -21,6 +21,21 @@ export interface Verdict {
   readonly waitMs: number
   /** What callers were told, by code. */
   readonly refused: Readonly<Record<string, number>>
+  /** Where applications keep journals of their own. */
+  readonly told?: Told
+}
+
+/** What applications were told, held against what they wrote down themselves. */
+export interface Told {
+  readonly outcomes: number
+  /** Outcomes that are better than the journal, or more than one for the same application. */
+  readonly tooGood: number
+  /** Times that an application was asked after its outcome was final. */
+  readonly afterOutcome: number
+  /** Times that it was asked once more before: at least once is promised. */
+  readonly repeats: number
+  /** Outcomes that are true, but not those of an application that is up. */
+  readonly unlike: number
 }
 
 export type Acknowledged = Extract<Event, { readonly kind: 'acknowledged' }>
@@ -106,8 +121,19 @@ export function counted(codes: readonly string[]): Readonly<Record<string, numbe
   return counts
 }
 
+export function addTold(a: Told, b: Told): Told {
+  return {
+    outcomes: a.outcomes + b.outcomes,
+    tooGood: a.tooGood + b.tooGood,
+    afterOutcome: a.afterOutcome + b.afterOutcome,
+    repeats: a.repeats + b.repeats,
+    unlike: a.unlike + b.unlike
+  }
+}
+
 /** Several rounds as one. */
 export function together(verdicts: readonly Verdict[]): Verdict {
+  const told = verdicts.flatMap((one) => one.told ?? [])
   const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, one) => total + of(one), 0)
   return {
     acknowledged: sum((one) => one.acknowledged),
@@ -118,6 +144,7 @@ export function together(verdicts: readonly Verdict[]): Verdict {
     degradedAccepted: sum((one) => one.degradedAccepted),
     openRuns: sum((one) => one.openRuns),
     waitMs: Math.max(0, ...verdicts.map((one) => one.waitMs)),
+    ...(told.length === 0 ? {} : { told: told.reduce(addTold) }),
     refused: counted(verdicts.flatMap(({ refused }) => Object.entries(refused).flatMap(([code, count]) => Array.from({ length: count }, () => code))))
   }
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { storeCases } from './cases.ts'
+import { crashCases } from './crash/crash-cases.ts'
 import { regionCases } from './region-cases.ts'
 import { goInside, hideNamespaces, isInside, namespaces } from './inside.ts'
 import { together, type Verdict } from './judge.ts'
@@ -13,6 +14,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     /** Ids of faults, with commas between them. */
     only: { type: 'string' },
+    /** Decides when what happens by chance happens. */
+    seed: { type: 'string', default: '1' },
     /** Puts the figures into docs/reliability.md. */
     write: { type: 'boolean', default: false },
     /** Also say what came of each round. */
@@ -31,7 +34,7 @@ else {
 
 async function run(): Promise<number> {
   hideNamespaces()
-  const all = [...storeCases, ...regionCases]
+  const all = [...storeCases, ...crashCases, ...regionCases]
   const chosen = values.only === undefined ? all : all.filter(({ id }) => values.only?.split(',').includes(id))
   const net = createNet()
   let passed = 0
@@ -40,7 +43,7 @@ async function run(): Promise<number> {
     const setup = await createSetup()
     const verdicts: Verdict[] = []
     try {
-      await one.play(Number(values.rounds), { net, setup }, (verdict) => {
+      await one.play(Number(values.rounds), { net, setup, seed: Number(values.seed) }, (verdict) => {
         verdicts.push(verdict)
         if (isGood(one, verdict)) passed += 1
         else failed += 1

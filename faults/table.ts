@@ -1,9 +1,10 @@
 import type { FaultCase } from './cases.ts'
-import type { Verdict } from './judge.ts'
+import type { Told, Verdict } from './judge.ts'
 
-/** Nothing that was acknowledged is lost where a copy was left, nobody who was signed out is let in, every run ends. */
-export function isGood({ mayLose }: Pick<FaultCase, 'mayLose'>, { acknowledged, lost, accepted, openRuns }: Verdict): boolean {
-  return acknowledged > 0 && (lost === 0 || mayLose !== undefined) && accepted === 0 && openRuns === 0
+/** Nothing that was acknowledged is lost where a copy was left, nobody who was signed out is let in, every run ends, and tells the truth. */
+export function isGood({ mayLose }: Pick<FaultCase, 'mayLose'>, { acknowledged, lost, accepted, openRuns, told }: Verdict): boolean {
+  const isTrue = told === undefined || (told.outcomes > 0 && told.tooGood === 0 && told.afterOutcome === 0)
+  return acknowledged > 0 && (lost === 0 || mayLose !== undefined) && accepted === 0 && openRuns === 0 && isTrue
 }
 
 /** One fault, after its rounds. */
@@ -22,9 +23,21 @@ export function lineOf({ one: { id, mayLose }, verdict, rounds }: Row): string {
     `${degraded} degraded, ${degradedLost} lost`,
     `${accepted} let in after the end, ${degradedAccepted} where that was degraded`,
     `${openRuns} runs open`,
+    ...(verdict.told === undefined ? [] : [wordsOf(verdict.told)]),
     `${(waitMs / 1000).toFixed(1)} s longest wait`,
     words.length === 0 ? 'nothing refused' : `refused: ${words.join(', ')}`
   ].join('; ')
+}
+
+function wordsOf({ outcomes, tooGood, afterOutcome, repeats, unlike }: Told): string {
+  const worse = unlike === 0 ? [] : [`${unlike} worse than they need be`]
+  return [
+    `${outcomes} outcomes`,
+    `${tooGood} better than the application's own record`,
+    ...worse,
+    `${afterOutcome} asked after it`,
+    `${repeats} asked twice`
+  ].join(', ')
 }
 
 export const head = [
@@ -41,7 +54,7 @@ export function cellsOf({ one: { what, sees, mayLose }, verdict, rounds }: Row):
     `${acknowledged}, ${lost}${mayLose === undefined ? '' : ` (${mayLose})`}`,
     degraded === 0 ? '-' : `${degraded}, ${degradedLost}`,
     degradedAccepted === 0 ? String(accepted) : `${accepted}; ${degradedAccepted} where the end was \`degraded\``,
-    String(openRuns),
+    verdict.told === undefined ? String(openRuns) : `${openRuns}; ${wordsOf(verdict.told)}`,
     `${(waitMs / 1000).toFixed(1)} s`,
     sees
   ]

@@ -14,6 +14,7 @@ export interface UserAgent {
   readonly cookies: Map<string, string>
   get(url: string): Promise<AgentAnswer>
   post(url: string, fields: Readonly<Record<string, string>>, headers?: Readonly<Record<string, string>>): Promise<AgentAnswer>
+  send(method: 'GET' | 'POST', url: string, headers: Readonly<Record<string, string>>, body?: string): Promise<AgentAnswer>
   /** Follows redirects until one leads to `stop`, or a page comes. */
   follow(url: string, stop: string): Promise<AgentAnswer & { readonly url: string }>
   close(): void
@@ -26,7 +27,7 @@ const lookupHere: LookupFunction = (host, options, callback) => lookup(host.ends
 
 export function createUserAgent(cookies = new Map<string, string>()): UserAgent {
   const agent = new Agent({ keepAlive: true, maxSockets: 64, lookup: lookupHere })
-  const send = (method: 'GET' | 'POST', url: string, headers: Readonly<Record<string, string>>, body?: string): Promise<AgentAnswer> =>
+  const send: UserAgent['send'] = (method, url, headers, body) =>
     new Promise((resolve, reject) => {
       const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
       const sent = request(url, { method, agent, headers: { accept: 'text/html', ...(cookie === '' ? {} : { cookie }), ...headers } }, (answer) => {
@@ -43,6 +44,7 @@ export function createUserAgent(cookies = new Map<string, string>()): UserAgent 
   return {
     cookies,
     get,
+    send,
     post(url, fields, headers = {}) {
       const body = new URLSearchParams(fields).toString()
       const length = String(Buffer.byteLength(body))
