@@ -18,6 +18,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** Puts the figures into docs/reliability.md. */
     write: { type: 'boolean', default: false },
+    /** With `write`: adds the rounds to those that the document has, so that a long run may be done in pieces. */
+    add: { type: 'boolean', default: false },
     /** Also say what came of each round. */
     verbose: { type: 'boolean', default: false }
   }
@@ -55,7 +57,7 @@ async function run(): Promise<number> {
     } finally {
       const row = { one, verdict: together(verdicts), rounds: verdicts.length }
       console.log(lineOf(row))
-      if (values.write && verdicts.length > 0) writeRow(all, row)
+      if (values.write && verdicts.length > 0) writeRow(all, row, values.add)
       await setup.close()
     }
   }

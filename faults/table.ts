@@ -45,6 +45,20 @@ export const head = [
   '| --- | --- | --- | --- | --- | --- | --- | --- |'
 ]
 
+/** What a row of the document says: its verdict, without what callers were told, and its rounds. */
+export function readCells(line: string): { readonly verdict: Verdict; readonly rounds: number } {
+  const [, rounds = '', facts = '', weak = '', ends = '', openRuns = '', wait = ''] = line.slice(2).split(' | ')
+  const [acknowledged = 0, lost = 0] = numbersOf(facts)
+  const [degraded = 0, degradedLost = 0] = numbersOf(weak)
+  const [accepted = 0, degradedAccepted = 0] = numbersOf(ends)
+  const verdict = { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns: Number(openRuns), refused: {} }
+  return { verdict: { ...verdict, waitMs: Number.parseFloat(wait) * 1000 }, rounds: Number(rounds) }
+}
+
+function numbersOf(cell: string): readonly number[] {
+  return [...cell.matchAll(/\d+/g)].map(([digits]) => Number(digits))
+}
+
 /** The row of the document. */
 export function cellsOf({ one: { what, sees, mayLose }, verdict, rounds }: Row): string {
   const { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns, waitMs } = verdict

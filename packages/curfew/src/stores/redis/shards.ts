@@ -53,8 +53,22 @@ const pauseMsMax = 400
 const owedMax = 10_000
 const owedPauseMs = 500
 
+/** A fact that too few copies have, as it is sent again. */
+interface Owed {
+  readonly bucket: Bucket
+  readonly name: string
+  readonly args: readonly string[]
+}
+
+interface Called extends Written {
+  /** It may have been carried out twice. */
+  readonly isRepeat: boolean
+  /** It was sent more than once. */
+  readonly isRetried: boolean
+}
+
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
-  let owed: { readonly bucket: Bucket; readonly name: string; readonly args: readonly string[] }[] = []
+  let owed: Owed[] = []
   let isPaying = false
   let isClosed = false
 
@@ -62,35 +76,40 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     if (isPaying || isClosed || owed.length === 0) return
     isPaying = true
     clock.after(owedPauseMs, () => {
-      const batch = owed
+      const batches = [...Map.groupBy(owed, ({ bucket }) => bucket.index).values()]
       owed = []
-      void Promise.allSettled(
-        batch.map(async (one) => {
-          const { copies: have } = await call(one.bucket, functionCall(one.bucket, one.name, one.args), 'write')
-          if (have < copies) owed.push(one)
-        })
-      ).then((results) => {
-        for (const [i, result] of results.entries()) {
-          const one = batch[i]
-          if (result.status === 'rejected' && one !== undefined) owed.push(one)
-        }
+      void Promise.all(batches.map(payInOrder)).then((left) => {
+        // Before what came to it meanwhile: that may build on it.
+        owed = [...left.flat(), ...owed]
         isPaying = false
         pay()
       })
     })
   }
 
-  const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Written & { readonly isRepeat: boolean }> => {
+  /**
+   * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
+   * to be tried more than once may have been overtaken by one that builds on it: then all of them are sent once more.
+   */
+  const payInOrder = async (batch: readonly Owed[]): Promise<readonly Owed[]> => {
+    const results = await Promise.allSettled(batch.map(({ bucket, name, args }) => call(bucket, functionCall(bucket, name, args), 'write')))
+    const isPaid = results.every((result) => result.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies)
+    return isPaid ? [] : batch
+  }
+
+  const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Called> => {
     const slot = slotOfTag(bucket.tag)
     const untilMs = clock.nowMs() + deadlineMs
     let isRepeat = false
+    let isRetried = false
     let pauseMs = pauseMsMin
     for (;;) {
       try {
-        return { ...(await once(topology.primaryOf(slot), args, use)), isRepeat }
+        return { ...(await once(topology.primaryOf(slot), args, use)), isRepeat, isRetried }
       } catch (error) {
+        isRetried = true
         const answer = await onFailure({ topology, slot, args, error })
-        if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat }
+        if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat, isRetried }
         if (answer.kind === 'throw') throw answer.error
         if (answer.kind === 'lost') isRepeat = true
         if (answer.kind === 'again' && clock.nowMs() < untilMs) continue

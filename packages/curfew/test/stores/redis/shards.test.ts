@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { createKeys } from '../../../src/stores/redis/keys.ts'
+import { LinkLost } from '../../../src/stores/redis/link.ts'
+import type { Primary } from '../../../src/stores/redis/primary.ts'
+import { createShards } from '../../../src/stores/redis/shards.ts'
+import { until } from './servers.ts'
+
+suite('redis: what copies are owed', () => {
+  test('is sent again in the order in which it was done, also when one of it had to be tried twice', async () => {
+    const done: string[] = []
+    let copies = 0
+    let isLost = false
+    const primary: Primary = {
+      name: 'server',
+      read: async () => null,
+      async write(args) {
+        const what = args.at(-1) ?? ''
+        if (isLost && what === 'session') {
+          isLost = false
+          throw new LinkLost('gone')
+        }
+        done.push(what)
+        return { reply: 'OK', copies }
+      },
+      ask: async () => null,
+      close: () => undefined
+    }
+    const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
+    const shards = createShards({
+      topology: { ...topology, primaries: () => [primary], close: () => undefined },
+      clock: systemClock,
+      copies: 1,
+      isStrict: false
+    })
+    const { common } = createKeys('t:', 1)
+    for (const what of ['session', 'application', 'end'])
+      assert.equal((await shards.write(common, 'put', [what], { again: { name: 'put', args: [what] } })).durability, 'degraded')
+    assert.equal(shards.owed, 3)
+    copies = 1
+    isLost = true
+    done.length = 0
+    await until(async () => done.length >= 6 && shards.owed === 0)
+    assert.deepEqual(done.slice(-3), ['session', 'application', 'end'])
+    shards.close()
+  })
+})
