@@ -11,7 +11,8 @@ export interface TestResult {
   readonly ms: number
 }
 
-interface TestEvent {
+/** One event of the runner, as far as a reporter here reads it. */
+export interface TestEvent {
   readonly type: string
   readonly data: {
     readonly name: string
