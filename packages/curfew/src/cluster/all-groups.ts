@@ -40,7 +40,7 @@ export function createEverywhere({ others, there, local, openIndex }: AllGroupsD
       const groups = own === undefined ? others : owner === undefined ? [] : [owner]
       return ask(local.byIndex(peerId, value), groups, (group) => there.find(group, { by: 'index', peerId, value }))
     },
-    byAddress: (address, attributes) => ask(local.byAddress(address, attributes), others, (group) => there.byAddress(group, address, attributes)),
+    byAddress: (address) => ask(local.byAddress(address), others, (group) => there.byAddress(group, address)),
     live: (query) => ask(local.live(query), others, (group) => there.live(group, query)),
     tally: (query) => ask(local.tally(query), others, async (group) => [await there.tally(group, query)])
   }

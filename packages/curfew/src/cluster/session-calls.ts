@@ -30,7 +30,7 @@ export interface SessionsThere {
   touch(group: string, sessionId: SessionId, lastActivityAtMs: number, idleExpiresAtMs: number): Promise<Ack<'touched' | 'ended' | 'unknown'>>
   find(group: string, query: FindQuery): Promise<readonly SessionParticipant[]>
   byUser(group: string, userKey: string): Promise<readonly Session[]>
-  byAddress(group: string, address: string, attributes: readonly string[]): Promise<readonly Session[]>
+  byAddress(group: string, address: string): Promise<readonly Session[]>
   live(group: string, query: Parameters<Everywhere['live']>[0]): Promise<readonly SessionSummary[]>
   tally(group: string, query: TallyQuery): Promise<LiveTally>
   end(group: string, request: EndRequest): Promise<EndSummary>
@@ -50,7 +50,8 @@ const atMs = z.number()
 const actor = z.strictObject({ kind: z.enum(['user', 'peer', 'admin', 'system']), id: z.string().max(300) })
 const find = z.strictObject({ by: z.enum(['name', 'index']), peerId: z.string().max(256), value: z.string().max(4_096) })
 const byUser = z.strictObject({ userKey: z.string().max(512) })
-const byAddress = z.strictObject({ address: z.string().max(512), attributes: z.array(z.string().max(100)).max(10) })
+// Nodes that looked at every session said which attributes to look at.
+const byAddress = z.strictObject({ address: z.string().max(512), attributes: z.array(z.string().max(100)).max(10).optional() })
 const tallied = z.strictObject({ username: z.string().max(512).optional(), peerId: z.string().max(256).optional(), beforeMs: atMs.optional() })
 const live = tallied.extend({ max: z.int().min(1).max(1_000) })
 const liveTally = z.strictObject({ sessions: z.int(), users: z.int(), applications: z.record(z.string(), z.int()) })
@@ -95,7 +96,7 @@ export function serveSessions(links: Pick<GroupLinks, 'serve'>, here: SessionsHe
   links.serve('sessions.read', z.strictObject({ sessionId }), async (body) => readHere(store, body.sessionId), read)
   links.serve('sessions.find', find, ({ by, peerId, value }) => foundIn(by === 'name' ? local.byName(peerId, value) : local.byIndex(peerId, value)), read)
   links.serve('sessions.byUser', byUser, ({ userKey }) => foundIn(local.byUser(userKey)), read)
-  links.serve('sessions.byAddress', byAddress, ({ address, attributes }) => foundIn(local.byAddress(address, attributes)), read)
+  links.serve('sessions.byAddress', byAddress, ({ address }) => foundIn(local.byAddress(address)), read)
   links.serve('sessions.live', live, ({ max, ...query }) => foundIn(local.live({ max, ...queried(query) })), read)
   links.serve('sessions.tally', tallied, async (query) => (await foundIn(local.tally(queried(query))))[0] ?? { sessions: 0, users: 0, applications: {} }, read)
   links.serve('sessions.end', endRequest, (body) => here.endSessions(body as EndRequest))
@@ -133,7 +134,7 @@ export function createSessionsThere(links: Pick<GroupLinks, 'call'>): SessionsTh
       links.call(group, 'sessions.touch', { sessionId: id, lastActivityAtMs, idleExpiresAtMs }, { answer: touched }),
     find: (group, query) => links.call(group, 'sessions.find', query, { answer: z.array(pair) }),
     byUser: (group, userKey) => links.call(group, 'sessions.byUser', { userKey }, { answer: z.array(session) }),
-    byAddress: (group, address, attributes) => links.call(group, 'sessions.byAddress', { address, attributes }, { answer: z.array(session) }),
+    byAddress: (group, address) => links.call(group, 'sessions.byAddress', { address, attributes: ['mail', 'email'] }, { answer: z.array(session) }),
     live: (group, query) => links.call(group, 'sessions.live', query, { answer: z.array(summary) }),
     tally: (group, query) => links.call(group, 'sessions.tally', query, { answer: liveTally, timeoutMs: endMs }),
     end: (group, request) => links.call(group, 'sessions.end', request, { answer: endSummary, timeoutMs: endMs }),

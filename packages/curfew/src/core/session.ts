@@ -74,3 +74,12 @@ export interface Session {
 export function isLive(session: Session, nowMs: number): boolean {
   return session.end === undefined && nowMs < session.idleExpiresAtMs && nowMs < session.expiresAtMs
 }
+
+/** Attributes that hold an e-mail address. */
+const addressAttributes = ['mail', 'email'] as const
+
+/** Addresses of a user, in lower case: attributes, and the user name when it is one. None twice. */
+export function addressesOf({ attributes, username }: Pick<Session, 'attributes' | 'username'>): readonly string[] {
+  const all = [...addressAttributes.flatMap((name) => attributes[name] ?? []), ...(username.includes('@') ? [username] : [])]
+  return [...new Set(all.map((value) => value.toLowerCase()))]
+}

@@ -17,11 +17,10 @@ export interface Everywhere {
   /** An index of ours names its group, and only that one is asked. */
   byIndex(peerId: PeerId, sessionIndex: string): Promise<Found<SessionParticipant>>
   /**
-   * Live sessions of whoever has this address, as a value of one of these attributes or as user name. There is no index of
-   * them: every live session is looked at.
+   * Live sessions of whoever has this address, as an attribute or as user name.
    * @param address - in lower case
    */
-  byAddress(address: string, attributes: readonly string[]): Promise<Found<Session>>
+  byAddress(address: string): Promise<Found<Session>>
   /** Live sessions, at most `max` of each group. */
   live(query: LiveQuery): Promise<Found<SessionSummary>>
   /** How many live sessions there are, in one entry for each group. Every one is looked at, page by page. */
@@ -48,7 +47,7 @@ export interface LiveTally {
 }
 
 /** What one store has. */
-export function inStore(store: Pick<Store, 'findByUser' | 'findByNameId' | 'findByIndex' | 'listSessions'>, nowMs: () => number): Everywhere {
+export function inStore(store: Pick<Store, 'findByUser' | 'findByAddress' | 'findByNameId' | 'findByIndex' | 'listSessions'>, nowMs: () => number): Everywhere {
   const all = <T>(found: readonly T[]): Found<T> => ({ found, unreached: [] })
   return {
     byUser: async (userKey) => all(await store.findByUser(userKey)),
@@ -57,11 +56,7 @@ export function inStore(store: Pick<Store, 'findByUser' | 'findByNameId' | 'find
       const one = await store.findByIndex(peerId, sessionIndex)
       return all(one === undefined ? [] : [one])
     },
-    byAddress: async (address, attributes) => {
-      const found: Session[] = []
-      for await (const { session } of liveSessions(store, {}, nowMs())) if (hasAddress(session, address, attributes)) found.push(session)
-      return all(found)
-    },
+    byAddress: async (address) => all(await store.findByAddress(address)),
     live: async ({ max, ...query }) => {
       const found: SessionSummary[] = []
       for await (const summary of liveSessions(store, query, nowMs())) if (found.push(summary) >= max) break
@@ -69,10 +64,6 @@ export function inStore(store: Pick<Store, 'findByUser' | 'findByNameId' | 'find
     },
     tally: async (query) => all([await tallyOf(liveSessions(store, query, nowMs()))])
   }
-}
-
-function hasAddress({ attributes: known, username }: Session, address: string, attributes: readonly string[]): boolean {
-  return [username, ...attributes.flatMap((name) => known[name] ?? [])].some((value) => value.toLowerCase() === address)
 }
 
 /** Page by page, for as long as somebody wants more. */

@@ -49,6 +49,8 @@ export interface Store {
   findByIndex(peerId: PeerId, sessionIndex: string): Promise<SessionParticipant | undefined>
   /** Live sessions of a user, oldest first. */
   findByUser(userKey: UserKey): Promise<readonly Session[]>
+  /** Live sessions of whoever has this address ({@link addressesOf}), in lower case; oldest first. */
+  findByAddress(address: string): Promise<readonly Session[]>
   /** Newest first. A page may hold less than `limit` and still have a `nextCursor`: one call looks at so many only. */
   listSessions(query: SessionQuery): Promise<Page<SessionSummary>>
   /** Sessions that nothing has ended: what counts against the capacity. */

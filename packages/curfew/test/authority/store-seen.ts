@@ -32,6 +32,7 @@ function listedTogether(stores: readonly Store[]): Partial<Store> {
   const each = async <T>(ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> => (await Promise.all(stores.map(ask))).flat()
   return {
     findByUser: async (userKey) => (await each((store) => store.findByUser(userKey))).sort((a, b) => a.createdAtMs - b.createdAtMs),
+    findByAddress: async (address) => (await each((store) => store.findByAddress(address))).sort((a, b) => a.createdAtMs - b.createdAtMs),
     async listSessions(query) {
       const items = await each(async (store) => (await store.listSessions(query)).items)
       return { items: items.sort((a, b) => b.session.createdAtMs - a.session.createdAtMs).slice(0, query.limit) }

@@ -15,6 +15,7 @@ const capacity = 1000
 
 /** What the third version of the tables added, taken away. */
 const toSecond = [
+  'DROP TABLE session_address',
   'ALTER TABLE session DROP COLUMN told_at_ms',
   'ALTER TABLE session DROP COLUMN ending_doc',
   'DROP INDEX run_copy',
@@ -152,7 +153,7 @@ suite('the database file', () => {
       assert.equal((await store.getSession(ended.id))?.end?.runId, 'run_1')
       assert.equal((await store.getRun('run_1'))?.state, 'open')
       assert.equal(await store.countLiveSessions(), 1)
-      outside((db) => assert.equal(prepare<{ v: number }>(db, 'SELECT max(version) AS v FROM migration').get()?.v, 3))
+      outside((db) => assert.equal(prepare<{ v: number }>(db, 'SELECT max(version) AS v FROM migration').get()?.v, 4))
     })
   }
 

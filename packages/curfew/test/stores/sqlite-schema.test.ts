@@ -52,6 +52,8 @@ suite('STORAGE-SCHEMA.md', () => {
         .join('; ')
     for (const sql of [
       "SELECT * FROM session WHERE token_hash = 'a'",
+      "SELECT session_id FROM session_address WHERE address = 'a'",
+      "DELETE FROM session_address WHERE session_id = 'a'",
       "SELECT * FROM session WHERE persistent_token_hash = 'a'",
       "SELECT * FROM session WHERE user_key = 'a' AND end_doc IS NULL ORDER BY created_at_ms, id",
       'SELECT * FROM session WHERE end_doc IS NULL AND due_at_ms <= 1 ORDER BY due_at_ms, id LIMIT 5',

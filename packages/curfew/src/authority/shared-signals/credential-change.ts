@@ -2,7 +2,7 @@ import { securityEvents, sha256Hex, type SimpleSubject } from '@curfew/codecs'
 import type { OidcClient } from '../oidc/client.ts'
 import { subjectOf } from '../oidc/subject.ts'
 import type { User } from '../sign-on/user-directory.ts'
-import { emailsOf } from './matching.ts'
+import { addressesOf } from '../../core/session.ts'
 import { isSame, type OwedDeps, receiversOf } from './owed.ts'
 import { jtiOf, setKeepMs, type Stream } from './streams.ts'
 
@@ -61,13 +61,13 @@ async function oweOne(deps: OwedDeps, client: OidcClient, user: User, atMs: numb
 
 /** The user everywhere: no session is meant. Undefined: the user has no address. */
 function subjectFor(deps: OwedDeps, client: OidcClient, user: User): SimpleSubject | undefined {
-  const [email] = emailsOf(user)
+  const [email] = addressesOf(user)
   if (client.signalSubject === 'email') return email === undefined ? undefined : { format: 'email', email }
   return { format: 'iss_sub', iss: deps.baseUrl, sub: subjectOf(deps, client, user) }
 }
 
 function isRemoved(deps: OwedDeps, { removedSubjects }: Stream, client: OidcClient, user: User): boolean {
-  const emails = emailsOf(user).map((email): SimpleSubject => ({ format: 'email', email }))
+  const emails = addressesOf(user).map((email): SimpleSubject => ({ format: 'email', email }))
   const names: readonly SimpleSubject[] = [{ format: 'iss_sub', iss: deps.baseUrl, sub: subjectOf(deps, client, user) }, ...emails]
   return removedSubjects.some((removed) => names.some((name) => isSame(removed, name)))
 }

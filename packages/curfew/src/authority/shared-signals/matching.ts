@@ -24,7 +24,7 @@ async function sessionsOf(deps: MatchingDeps, transmitter: TransmitterSettings, 
     case 'iss_sub':
       return byIssuer(deps, transmitter, subject.iss, subject.sub)
     case 'email':
-      return deps.everywhere.byAddress(subject.email.toLowerCase(), attributes)
+      return deps.everywhere.byAddress(subject.email.toLowerCase())
   }
 }
 
@@ -55,12 +55,4 @@ function peersOfIssuer(deps: MatchingDeps, transmitter: TransmitterSettings, iss
 
 function allPeers(deps: MatchingDeps): readonly PeerId[] {
   return [...deps.connections.all(), ...deps.clients.all()].map(({ id }) => id)
-}
-
-/** Attributes that hold an address. */
-const attributes = ['mail', 'email'] as const
-
-/** Addresses of a user, in lower case: attributes, and the user name when it is one. */
-export function emailsOf({ attributes: known, username }: Pick<Session, 'attributes' | 'username'>): readonly string[] {
-  return [...attributes.flatMap((name) => known[name] ?? []), ...(username.includes('@') ? [username] : [])].map((value) => value.toLowerCase())
 }

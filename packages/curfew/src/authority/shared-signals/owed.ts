@@ -5,7 +5,7 @@ import type { AuthorityContext } from '../context.ts'
 import type { OidcClient } from '../oidc/client.ts'
 import { sidOf } from '../oidc/participant.ts'
 import { subjectOf } from '../oidc/subject.ts'
-import { emailsOf } from './matching.ts'
+import { addressesOf } from '../../core/session.ts'
 import type { SharedSignalsSettings } from './settings.ts'
 import { jtiOf, type OwedSet, type Stream, type Streams } from './streams.ts'
 
@@ -93,7 +93,7 @@ const initiators: Readonly<Record<EndReason, 'admin' | 'user' | 'policy' | 'syst
 /** `email` means all sessions of the user there; undefined: the user has no address. */
 function subjectFor(deps: OwedDeps, session: Session, client: OidcClient): SubjectIdentifier | undefined {
   if (client.signalSubject === 'email') {
-    const [email] = emailsOf(session)
+    const [email] = addressesOf(session)
     return email === undefined ? undefined : { format: 'email', email }
   }
   const user = { format: 'iss_sub', iss: deps.baseUrl, sub: subjectOf(deps, client, session) } as const
@@ -105,7 +105,7 @@ function namesOf(deps: OwedDeps, session: Session, client: OidcClient): readonly
   return [
     { format: 'iss_sub', iss: deps.baseUrl, sub: subjectOf(deps, client, session) },
     { format: 'opaque', id: sidOf(deps, client, session) },
-    ...emailsOf(session).map((email) => ({ format: 'email', email }) as const)
+    ...addressesOf(session).map((email) => ({ format: 'email', email }) as const)
   ]
 }
 

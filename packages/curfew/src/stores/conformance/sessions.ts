@@ -68,6 +68,19 @@ function lifeTests(test: StoreTest): void {
       )
       assert.deepEqual(await store.findByUser('form:nobody'), [])
     })
+
+    test('finds live sessions by address, whatever its case and wherever it stands, oldest first', async (store) => {
+      await signedOn(store, sampleSession(3, { attributes: { mail: ['Ana@Example.org'] } }))
+      await signedOn(store, sampleSession(1, { username: 'ÄNA@example.org', attributes: { email: ['other@example.org', 'ana@example.org'] } }))
+      const ended = await signedOn(store, sampleSession(2))
+      await signedOn(store, sampleSession(4, { username: 'ben' }))
+      await store.endSession(sampleEnd(1, ended))
+      const idsOf = async (address: string) => (await store.findByAddress(address)).map(({ id }) => id)
+      assert.deepEqual(await idsOf('ana@example.org'), [sampleSession(1).id, sampleSession(3).id])
+      assert.deepEqual(await idsOf('äna@example.org'), [sampleSession(1).id])
+      assert.deepEqual(await idsOf('ben@example.org'), [sampleSession(4).id])
+      assert.deepEqual(await idsOf('ana'), [])
+    })
   })
 }
 

@@ -1,7 +1,7 @@
 import type { PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
-import type { Session } from '../../core/session.ts'
+import { addressesOf, type Session } from '../../core/session.ts'
 import { isAfter, newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { type Activity, dueAtMs, dueHereAtMs, joinActivity, toldShare } from '../activity.ts'
 import type { EndedFact } from '../fact.ts'
@@ -28,6 +28,7 @@ type SessionCalls = Pick<
   | 'findByNameId'
   | 'findByIndex'
   | 'findByUser'
+  | 'findByAddress'
   | 'listSessions'
   | 'countLiveSessions'
   | 'dueSessions'
@@ -56,6 +57,7 @@ export function memorySessions(context: MemoryContext): SessionCalls {
         (a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs || byAge(a, b)
       )[0],
     findByUser: async (userKey) => live(state(), (session) => session.userKey === userKey).sort(oldestFirst),
+    findByAddress: async (address) => live(state(), (session) => addressesOf(session).includes(address)).sort(oldestFirst),
     listSessions: async (query) => listSessions(state(), query),
     countLiveSessions: async () => state().count.liveSessions,
     dueSessions: async (nowMs, max) =>

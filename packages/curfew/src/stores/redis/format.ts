@@ -5,7 +5,7 @@ import { storeError } from '../store-error.ts'
  * written stands in the store, and grows when every live node reads the next (`node_claim`). STORAGE-SCHEMA.md says what
  * each is.
  */
-export const storeFormat = 2
+export const storeFormat = 3
 
 /** @param found - the format that is written */
 export function storeErrorNewer(found: number): Error {

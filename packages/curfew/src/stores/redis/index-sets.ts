@@ -1,6 +1,6 @@
 import type { SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import type { Session } from '../../core/session.ts'
+import { addressesOf, type Session } from '../../core/session.ts'
 import type { Durability } from '../store.ts'
 import { type Bucket, padded, pair } from './keys.ts'
 import { type RedisContext, texts, weakest } from './redis-context.ts'
@@ -25,6 +25,7 @@ export function sessionEntries({ keys }: Pick<RedisContext, 'keys'>, session: Se
     ...(persistentTokenHash === undefined ? [] : [set(persistentTokenHash, `ip:${persistentTokenHash}`)]),
     set(userKey, `iu:${userKey}`),
     set(sri, `ir:${sri}`),
+    ...addressesOf(session).map((address) => set(address, `ia:${address}`)),
     { bucket: keys.ofText(username), key: `in:${username}`, member: placeOf(createdAtMs, id), isList: true }
   ]
 }

@@ -11,6 +11,7 @@ import type { Ack, Durability, EndCommit, EndResult, Page, Renewal, RunOpening, 
 import { isWantedSession } from '../wanted.ts'
 import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
+import { byAddress } from './session-addresses.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts, total, weakest } from './redis-context.ts'
 import { type Feed } from './redis-feed.ts'
@@ -32,6 +33,7 @@ type SessionCalls = Pick<
   | 'findByNameId'
   | 'findByIndex'
   | 'findByUser'
+  | 'findByAddress'
   | 'listSessions'
   | 'countLiveSessions'
   | 'dueSessions'
@@ -70,6 +72,7 @@ export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
       (await readSessions(context, await membersOf(context, 'iu', userKey)))
         .filter((session) => session.userKey === userKey && session.end === undefined)
         .sort(oldestFirst),
+    findByAddress: byAddress(context),
     listSessions: (query) => listSessions(context, query),
     countLiveSessions: () => total(context, 'ZCARD', 'due'),
     dueSessions: (nowMs, max) => dueSessions(context, nowMs, max)

@@ -1,3 +1,4 @@
+import { addressesOf } from '../../core/session.ts'
 import type { Participant } from '../../core/participant.ts'
 import { dueHereAtMs } from '../activity.ts'
 import { applyFacts, type FactRows } from '../apply-facts.ts'
@@ -8,7 +9,7 @@ import { type ArtifactRow, artifactColumns, readArtifact } from './artifact-writ
 import type { Handlers } from './command.ts'
 import { type Database, prepare } from './driver.ts'
 import { goneRows } from './gone-rows.ts'
-import { insertParticipant, insertSession, participantDoc, participantValues, sessionDoc, sessionValues } from './rows.ts'
+import { insertParticipant, insertSession, insertSessionAddress, participantDoc, participantValues, sessionDoc, sessionValues } from './rows.ts'
 import type { RunWrites } from './run-writes.ts'
 import { sessionStates } from './session-states.ts'
 import type { Tally } from './tally.ts'
@@ -84,6 +85,7 @@ function openRows(db: Database, parts: FactWriteParts): FactRows {
 function sessionRows(db: Database, { tally, replication }: FactWriteParts): Pick<FactRows, 'session' | 'keepSession'> {
   const read = sessionStates(db)
   const insert = prepare(db, insertSession)
+  const insertAddress = prepare(db, insertSessionAddress)
   const update = prepare(
     db,
     `UPDATE session SET version = ?, last_activity_at_ms = ?, idle_expires_at_ms = ?, due_at_ms = ?, end_doc = ?, keep_until_ms = ?, ending_doc = ?,
@@ -107,6 +109,7 @@ function sessionRows(db: Database, { tally, replication }: FactWriteParts): Pick
       if (before.session === undefined) {
         unguard.run(id)
         insert.run(...sessionValues(session, replication))
+        for (const address of addressesOf(session)) insertAddress.run(address, id)
       }
       update.run(
         session.version,

@@ -14,6 +14,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     'SELECT id FROM session WHERE keep_until_ms IS NOT NULL AND keep_until_ms <= ? ORDER BY keep_until_ms, id LIMIT ?'
   )
   const dropSession = prepare(db, 'DELETE FROM session WHERE id = ?')
+  const dropAddresses = prepare(db, 'DELETE FROM session_address WHERE session_id = ?')
   const dropParticipants = prepare(db, 'DELETE FROM participant WHERE session_id = ?')
   const simple = [
     'DELETE FROM revocation WHERE cursor IN (SELECT cursor FROM revocation WHERE until_ms <= ? ORDER BY until_ms, sri LIMIT ?)',
@@ -43,6 +44,7 @@ export function purgeWrites(db: Database): Pick<Handlers, 'purge'> {
     const past = sessions.all(nowMs, max)
     for (const { id } of past) {
       dropParticipants.run(id)
+      dropAddresses.run(id)
       dropSession.run(id)
     }
     return past.length

@@ -95,6 +95,9 @@ export function sessionValues(session: Session, home: Home | undefined): readonl
   ]
 }
 
+/** One row for each of {@link addressesOf}, with the session. */
+export const insertSessionAddress = 'INSERT OR IGNORE INTO session_address (address, session_id) VALUES (?, ?)'
+
 /** What of a session is kept in `doc`. */
 export function sessionDoc(session: Session): string {
   const {

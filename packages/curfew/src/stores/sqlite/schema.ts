@@ -1,5 +1,7 @@
 import { storeError } from '../store-error.ts'
+import { addressesOf } from '../../core/session.ts'
 import { type Database, prepare } from './driver.ts'
+import { insertSessionAddress, readSession, type SessionRow, sessionColumns } from './rows.ts'
 
 /** Marks the file as ours: `Curf` in ASCII. */
 const applicationId = 0x43757266
@@ -8,6 +10,8 @@ interface Migration {
   readonly version: number
   readonly name: string
   readonly sql: string
+  /** What SQL can't do. */
+  readonly fill?: (db: Database) => void
 }
 
 /** In order; a migration that was released is never changed. Every table is described in STORAGE-SCHEMA.md. */
@@ -207,8 +211,28 @@ const migrations: readonly Migration[] = [
         PRIMARY KEY (session_id, participant_id)
       ) STRICT, WITHOUT ROWID;
     `
+  },
+  {
+    version: 4,
+    name: 'sessions by address',
+    sql: `
+      CREATE TABLE session_address (
+        address TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        PRIMARY KEY (address, session_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX session_address_session ON session_address (session_id);
+    `,
+    fill: fillAddresses
   }
 ]
+
+/** Lower case is that of the program: SQL knows ASCII only. */
+function fillAddresses(db: Database): void {
+  const insert = prepare(db, insertSessionAddress)
+  const all = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.end_doc IS NULL`)
+  for (const session of [...all.iterate()].map(readSession)) for (const address of addressesOf(session)) insert.run(address, session.id)
+}
 
 /**
  * Settings of the writing connection. `FULL`: a commit that was acknowledged survives a power cut.
@@ -246,9 +270,10 @@ export function migrate(db: Database, file: string): void {
     const newest = migrations.at(-1)?.version ?? 0
     if (at > newest) throw storeError('CURFEW_STORE_SCHEMA_NEWER', { file, found: at, known: newest })
     const record = prepare(db, 'INSERT INTO migration VALUES (?, ?)')
-    for (const { version, name, sql } of migrations) {
+    for (const { version, name, sql, fill } of migrations) {
       if (version <= at) continue
       db.exec(sql)
+      fill?.(db)
       record.run(version, name)
     }
     db.exec('COMMIT')

@@ -16,6 +16,7 @@ export interface SessionReads {
   findByNameId(peerId: PeerId, nameIdValue: string): readonly SessionParticipant[]
   findByIndex(peerId: PeerId, sessionIndex: string): SessionParticipant | undefined
   findByUser(userKey: string): readonly Session[]
+  findByAddress(address: string): readonly Session[]
   listSessions(query: SessionQuery): Page<SessionSummary>
   countLiveSessions(): number
   dueSessions(nowMs: number, max: number): readonly Session[]
@@ -35,6 +36,11 @@ export function sessionReads(db: Database): SessionReads {
   const byNameId = prepare<SessionRow & ParticipantRow>(db, `${joined} WHERE p.peer_id = ? AND p.name_id = ? ORDER BY s.created_at_ms, s.id, p.id`)
   const byIndex = prepare<SessionRow & ParticipantRow>(db, `${joined} WHERE p.peer_id = ? AND p.session_index = ? ORDER BY s.created_at_ms, s.id, p.id`)
   const byUser = prepare<SessionRow>(db, `${select} WHERE s.user_key = ? AND s.end_doc IS NULL ORDER BY s.created_at_ms, s.id`)
+  const byAddress = prepare<SessionRow>(
+    db,
+    `SELECT ${sessionColumns} FROM session_address a JOIN session s ON s.id = a.session_id
+     WHERE a.address = ? AND s.end_doc IS NULL ORDER BY s.created_at_ms, s.id`
+  )
   const live = prepare<{ readonly value: number }>(db, "SELECT value FROM tally WHERE name = 'live_sessions'")
   const due = prepare<SessionRow>(db, `${select} WHERE s.end_doc IS NULL AND s.due_at_ms <= ? ORDER BY s.due_at_ms, s.id LIMIT ?`)
   const summary = prepare<{ readonly id: ParticipantId; readonly peer_id: PeerId; readonly added: number }>(
@@ -60,6 +66,7 @@ export function sessionReads(db: Database): SessionReads {
         .map(pair)
         .sort((a, b) => b.participant.lastIssuedAtMs - a.participant.lastIssuedAtMs)[0],
     findByUser: (userKey) => byUser.all(userKey).map(readSession),
+    findByAddress: (address) => byAddress.all(address).map(readSession),
     countLiveSessions: () => live.get()?.value ?? 0,
     dueSessions: (nowMs, max) => due.all(nowMs, max).map(readSession),
     listSessions(query) {

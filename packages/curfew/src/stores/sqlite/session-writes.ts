@@ -1,6 +1,6 @@
 import type { SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import type { SessionEnd } from '../../core/session.ts'
+import { addressesOf, type SessionEnd } from '../../core/session.ts'
 import { dueHereAtMs, joinActivity, toldShare } from '../activity.ts'
 import type { EndedFact } from '../fact.ts'
 import { joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
@@ -10,6 +10,7 @@ import { type Database, prepare } from './driver.ts'
 import {
   insertParticipant,
   insertSession,
+  insertSessionAddress,
   participantColumns,
   participantDoc,
   type ParticipantRow,
@@ -43,6 +44,7 @@ export function sessionWrites(db: Database, parts: SessionWriteParts): SessionHa
 function factWrites(db: Database, { tally, capacity, teller }: SessionWriteParts): Pick<SessionHandlers, 'openSession' | 'addParticipant'> {
   const state = prepare<{ readonly version: number; readonly end_doc: string | null }>(db, 'SELECT version, end_doc FROM session WHERE id = ?')
   const insert = prepare(db, insertSession)
+  const insertAddress = prepare(db, insertSessionAddress)
   const bump = prepare(db, 'UPDATE session SET version = version + 1 WHERE id = ?')
   const knownParticipant = prepare<ParticipantRow>(db, `SELECT ${participantColumns} FROM participant p WHERE p.session_id = ? AND p.id = ?`)
   const insertOne = prepare(db, insertParticipant)
@@ -53,6 +55,7 @@ function factWrites(db: Database, { tally, capacity, teller }: SessionWriteParts
       if (state.get(session.id) !== undefined) return 'exists'
       if (tally.liveSessions >= capacity) return 'full'
       insert.run(...sessionValues(session, teller.home))
+      for (const address of addressesOf(session)) insertAddress.run(address, session.id)
       tally.liveSessions += 1
       const { end: _, ...opened } = session
       teller.tell({ kind: 'opened', service: 'sessions', session: opened })

@@ -116,6 +116,7 @@ function sessionCalls({ ask, read }: Access, reads: SessionReads) {
     findSessionByPersistentToken: (tokenHash) => read(() => reads.findSessionByPersistentToken(tokenHash)),
     findByNameId: (peerId, nameIdValue) => read(() => reads.findByNameId(peerId, nameIdValue)),
     findByIndex: (peerId, sessionIndex) => read(() => reads.findByIndex(peerId, sessionIndex)),
+    findByAddress: (address) => read(() => reads.findByAddress(address)),
     findByUser: (userKey) => read(() => reads.findByUser(userKey)),
     listSessions: (query) => read(() => reads.listSessions(query)),
     countLiveSessions: () => read(() => reads.countLiveSessions()),

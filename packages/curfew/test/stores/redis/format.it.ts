@@ -62,6 +62,28 @@ suite('The format of what is stored', { skip: skipReason }, () => {
     assert.equal(await next.nodes.drain('new-3', true), 'done')
   })
 
+  test('a session that a former node opened is found by its address, and one look-up after the last of them makes the entries complete', async () => {
+    await using store = await openOn([server], { prefix: 'mail:' })
+    await store.nodes.join(facts('new'))
+    const prefix = await prefixOf('mail:')
+    const old = sampleSession(1)
+    await store.openSession(old)
+    const keysLike = async (part: string) => ((await server.command('SCAN', '0', 'MATCH', `mail:*${part}*`, 'COUNT', '10000')) as [string, string[]])[1]
+    const [entry = assert.fail('no entry')] = await keysLike('ia:ana@example.org')
+    // As a former node leaves it.
+    await server.command('DEL', entry)
+    await server.command('SET', `${prefix}format`, '2')
+    const found = async () => (await store.findByAddress('ana@example.org')).map(({ id }) => id)
+    assert.deepEqual(await found(), [old.id])
+    assert.equal(await server.command('HGET', `${prefix}notes`, 'addresses'), null, 'a former node may still open sessions')
+    await server.command('DEL', entry)
+    await server.command('SET', `${prefix}format`, String(storeFormat))
+    assert.deepEqual(await found(), [old.id])
+    assert.equal(await server.command('HGET', `${prefix}notes`, 'addresses'), 'all')
+    await server.command('DEL', entry)
+    assert.deepEqual(await found(), [], 'from then on the entries alone are asked')
+  })
+
   test('a new store has the newest format at once', async () => {
     await using store = await openOn([server], { prefix: 'fresh:' })
     await store.nodes.join(facts('only'))
