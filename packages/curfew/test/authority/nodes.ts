@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import type { PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
+import { headerBytesMax } from '../../src/authority/server.ts'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -140,7 +141,7 @@ function balanced(
     await settle()
     return route(request).app
   }
-  const front = createServer((request, response) => {
+  const front = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => {
     next('').then(
       (app) => app.routing(request, response),
       (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error)))
