@@ -55,14 +55,20 @@ export async function startDemoApplications(options: DemoOptions): Promise<DemoA
   }
   const control = createControl(applications)
   try {
-    applications.push(await startPayroll(await common('payroll', 0)))
-    applications.push(await startIntranet(await common('intranet', 2)))
-    applications.push(await startLegacy({ ...(await common('legacy', 3)), ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }))
+    const [payroll, intranet, legacy, timesheet] = await Promise.all([
+      common('payroll', 0),
+      common('intranet', 2),
+      common('legacy', 3),
+      common('timesheet', 10)
+    ])
+    applications.push(await startPayroll(payroll))
+    applications.push(await startIntranet(intranet))
+    applications.push(await startLegacy({ ...legacy, ...(options.legacyFault === undefined ? {} : { fault: options.legacyFault }) }))
     applications.push(await startWiki(client('wiki', 4)))
     applications.push(await startChat(client('chat', 5)))
     applications.push(await startForms(client('forms', 6)))
     applications.push(await startDevice(client('device', 7)))
-    applications.push(await startTimesheet({ ...(await common('timesheet', 10)), identityProviderMetadata: options.pingOneMetadata, issuer: options.issuer }))
+    applications.push(await startTimesheet({ ...timesheet, identityProviderMetadata: options.pingOneMetadata, issuer: options.issuer }))
     guarded.push(await startBoard({ ...client('board', 8), port: basePort + 1 }))
     control.listen(basePort + 9, '127.0.0.1')
     await once(control, 'listening')

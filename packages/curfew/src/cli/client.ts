@@ -20,6 +20,7 @@ import type {
   SessionView,
   StreamView
 } from '../admin/schemas.ts'
+import { ApiProblem } from './api-problem.ts'
 import { version } from './version.ts'
 
 /** The admin API from the outside, as the commands use it. */
@@ -51,16 +52,6 @@ export interface AdminClient {
   clients(): Promise<RegisteredClientView[]>
   removeClient(id: string): Promise<{ readonly removed: string }>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
-}
-
-/** An answer of the API that says no. */
-export class ApiProblem extends Error {
-  override readonly name = 'ApiProblem'
-  readonly problem: ProblemView
-  constructor(problem: ProblemView) {
-    super(problem.detail ?? problem.title)
-    this.problem = problem
-  }
 }
 
 export interface ClientOptions {

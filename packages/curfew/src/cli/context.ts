@@ -1,7 +1,4 @@
-import { dirname, resolve } from 'node:path'
 import { existsSync } from 'node:fs'
-import { type AdminClient, createAdminClient, readToken } from './client.ts'
-import { loadConfig } from '../config/load.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options every command takes. */
@@ -34,17 +31,6 @@ export function configPath({ options }: CommandContext): string {
   if (options.config !== undefined) return options.config
   const demo = `${demoFolder}/curfew.yaml`
   return !existsSync(configDefault) && existsSync(demo) ? demo : configDefault
-}
-
-/** Connects to the admin API that the flags or the configuration name. @throws CURFEW_CONFIG_FILE */
-export function connect(context: CommandContext): AdminClient {
-  const { options, environment } = context
-  const path = configPath(context)
-  const loaded = existsSync(path) ? loadConfig(path, { environment }) : undefined
-  const config = loaded?.ok === true ? loaded.loaded.config : undefined
-  const server = options.server ?? (config?.admin.listen[0] === undefined ? serverDefault : `http://${config.admin.listen[0].replace(/^\*/, '127.0.0.1')}`)
-  const tokenFile = options.tokenFile ?? config?.admin.tokenFile ?? resolve(dirname(path), 'data/admin.token')
-  return createAdminClient({ server, token: config?.admin.token ?? readToken(tokenFile) })
 }
 
 /** Prints a value as JSON when that was asked for; true when it did. */

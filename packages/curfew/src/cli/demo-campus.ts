@@ -5,6 +5,7 @@ import { loadConfig } from '../config/load.ts'
 import type { Logger } from '../platform/logger.ts'
 import { compose, type Composition } from './compose.ts'
 import { writeInstallation } from './commands/init.ts'
+import { demoKeyBits } from './demo-installation.ts'
 import { demoMetadata, listenAt } from './demo-metadata.ts'
 
 /** The identity provider upstream of the demo: a second authority, with people of its own. */
@@ -28,7 +29,7 @@ export function campusUrl(port: number): string {
 /** Keys and users, once; metadata for the authority that takes its word. */
 export async function prepareCampus(folder: string, port: number): Promise<Uint8Array> {
   const baseUrl = campusUrl(port)
-  if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Campus', ...campusUser })
+  if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Campus', ...campusUser, keyBits: demoKeyBits })
   return demoMetadata(folder, baseUrl)
 }
 

@@ -11,9 +11,13 @@ import { demoMetadata, logoutPaths } from './demo-metadata.ts'
 export type RunningApplications = Awaited<ReturnType<DemoModule['startDemoApplications']>>
 type DemoApplication = RunningApplications['applications'][number]
 
+/** Good enough for what never leaves this machine, and the demo is there a second earlier. */
+export const demoKeyBits = 2_048
+
 /** Keys, users and settings in a folder of its own, once. */
 export async function prepareDemo(folder: string, baseUrl: string): Promise<void> {
-  if (!existsSync(join(folder, 'keys'))) await writeInstallation(folder, { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana' })
+  if (!existsSync(join(folder, 'keys')))
+    await writeInstallation(folder, { baseUrl, organisation: 'Curfew demo', user: 'ana', password: 'ana', keyBits: demoKeyBits })
   mkdirSync(join(folder, 'peers'), { recursive: true })
 }
 
@@ -43,7 +47,7 @@ export function explainTaken(cause: unknown): never {
 async function credentials(folder: string, id: string): Promise<{ readonly keyPem: string; readonly certificatePem: string }> {
   const at = (name: string): string => join(folder, 'keys', `${id}.${name}.pem`)
   if (!existsSync(at('key'))) {
-    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: systemClock.nowMs(), days: 3_650 }, systemRandom)
+    const pair = await createSelfSigned(`${id}.localhost`, { fromMs: systemClock.nowMs(), days: 3_650 }, systemRandom, demoKeyBits)
     writeFileSync(at('key'), pair.keyPem, { mode: 0o600 })
     writeFileSync(at('crt'), pair.certificatePem, { mode: 0o600 })
   }

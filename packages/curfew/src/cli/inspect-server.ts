@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { isCurfewError } from '@curfew/codecs'
 import type { RunView, SessionDetail } from '../admin/schemas.ts'
-import { type AdminClient, ApiProblem } from './client.ts'
-import { type CommandContext, configPath, connect } from './context.ts'
+import { ApiProblem } from './api-problem.ts'
+import type { AdminClient } from './client.ts'
+import { connect } from './connect.ts'
+import { type CommandContext, configPath } from './context.ts'
 import type { Judgement } from './inspect-judgement.ts'
 import { hashPrefix } from './inspect-shorten.ts'
 

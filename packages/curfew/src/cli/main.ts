@@ -1,7 +1,7 @@
 import { type CurfewError, isCurfewError } from '@curfew/codecs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { errorLines, errorPage, everyCode, renderError } from '../errors/render.ts'
-import { ApiProblem } from './client.ts'
+import { ApiProblem } from './api-problem.ts'
 import type { CommandContext, GlobalOptions } from './context.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { createTerminal, type Terminal } from './terminal.ts'

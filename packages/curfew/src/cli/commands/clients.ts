@@ -1,4 +1,5 @@
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { table } from '../table.ts'

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterView } from '../../admin/schemas.ts'
 import { systemClock } from '../../platform/clock.ts'
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { aligned, table } from '../table.ts'
 

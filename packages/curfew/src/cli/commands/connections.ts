@@ -1,4 +1,5 @@
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import type { PeerView } from '../../admin/schemas.ts'
 import { timeText } from '../doctor-drift.ts'

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { stringify } from 'yaml'
-import { createSelfSigned } from '../../platform/certificate.ts'
+import { createSelfSigned, type RsaBits } from '../../platform/certificate.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
@@ -21,6 +21,7 @@ interface Answers {
   readonly organisation: string
   readonly user?: string
   readonly password?: string
+  readonly keyBits?: RsaBits
 }
 
 /** Files that hold something nobody could bring back; one that exists is never written over. */
@@ -91,8 +92,11 @@ type Written = readonly (readonly [string, string])[]
 export async function writeInstallation(folder: string, answers: Answers, more: { readonly config?: object } = {}): Promise<Written> {
   const at = (path: string): string => join(folder, path)
   for (const path of ['keys', 'data', 'peers']) mkdirSync(at(path), { recursive: true, mode: 0o700 })
-  const pair = await createSelfSigned(new URL(answers.baseUrl).hostname, { fromMs: systemClock.nowMs(), days: certificateDays }, systemRandom)
-  const users = answers.user === undefined ? [] : [await userEntry(answers.user, answers.password ?? '')]
+  const validity = { fromMs: systemClock.nowMs(), days: certificateDays }
+  const [pair, user] = await Promise.all([
+    createSelfSigned(new URL(answers.baseUrl).hostname, validity, systemRandom, answers.keyBits),
+    answers.user === undefined ? undefined : userEntry(answers.user, answers.password ?? '')
+  ])
   const config = {
     server: { baseUrl: answers.baseUrl },
     saml: { keys: [{ key: 'keys/saml.key.pem', certificate: 'keys/saml.crt.pem' }] },
@@ -107,7 +111,11 @@ export async function writeInstallation(folder: string, answers: Answers, more: 
     ['keys/saml.crt.pem', pair.certificatePem, 'its certificate, published in the metadata'],
     ['keys/session.secret', `${Buffer.from(systemRandom.bytes(48)).toString('base64')}\n`, 'cookies and identifiers derive from it; keep it secret'],
     ['data/admin.token', `${Buffer.from(systemRandom.bytes(32)).toString('base64url')}\n`, 'token of the admin API'],
-    ['users.yaml', `# Local users. Change them with: curfew users add|password|remove\n${stringify({ users })}`, 'local users'],
+    [
+      'users.yaml',
+      `# Local users. Change them with: curfew users add|password|remove\n${stringify({ users: user === undefined ? [] : [user] })}`,
+      'local users'
+    ],
     ['.gitignore', 'keys/\ndata/\n', 'keeps secrets out of version control'],
     ['curfew.yaml', `# yaml-language-server: $schema=./config.schema.json\n${stringify(config)}`, 'the configuration']
   ]

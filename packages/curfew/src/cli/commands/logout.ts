@@ -1,6 +1,7 @@
 import type { DryRunView } from '../../admin/schemas.ts'
 import { endInBatches } from '../bulk-logout.ts'
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { aligned } from '../table.ts'

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { systemClock } from '../../platform/clock.ts'
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { runText, standing, summaryText, whyText } from '../run-text.ts'
 import { table } from '../table.ts'

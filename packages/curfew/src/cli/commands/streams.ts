@@ -1,5 +1,6 @@
 import type { StreamView } from '../../admin/schemas.ts'
-import { type CommandContext, connect, printJson } from '../context.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { aligned, table } from '../table.ts'
 
