@@ -15,8 +15,8 @@ export async function incompleteRun(
   return run === undefined || verdictOf(run).kind === 'all-ended' ? undefined : run
 }
 
-/** The same where something went wrong with it, so that its way to the page of a complete one is barred. */
+/** The same where a person began it and something went wrong with it, so that its way to the page of a complete one is barred. */
 export async function faultyRun(deps: { readonly store: Pick<Store, 'findSessionByToken' | 'getRun'> }, tokenHash: string): Promise<LogoutRun | undefined> {
   const run = await incompleteRun(deps, tokenHash)
-  return run !== undefined && hasFault(run) ? run : undefined
+  return run?.starter.kind === 'user' && hasFault(run) ? run : undefined
 }

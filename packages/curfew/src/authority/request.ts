@@ -58,7 +58,7 @@ export function isFromFriend(request: FastifyRequest, friends: ReadonlySet<strin
 }
 
 /** False for pictures, frames and fetches: only a person going somewhere may start something silently. */
-function isTopLevel(request: FastifyRequest): boolean {
+export function isTopLevel(request: FastifyRequest): boolean {
   const destination = request.headers['sec-fetch-dest']
   return (destination === undefined || destination === 'document') && !isAhead(request)
 }

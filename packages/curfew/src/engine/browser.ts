@@ -21,7 +21,7 @@ export interface BrowserWork {
 export type BrowserDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'probe' | 'logger'> & { readonly writer: RunWriter }
 
 /** Time one request may spend on hops that are not reachable; the page comes again for the others. */
-const lookingMsMax = 4_000
+export const lookingMsMax = 4_000
 
 export function createBrowserWork(deps: BrowserDeps): BrowserWork {
   const probes = createProbeCache(deps)

@@ -14,7 +14,7 @@ export interface ProbeCache {
 export type ProbeTrust = 'any' | 'bad' | 'good' | 'none'
 
 /** How long the look at an application may take before the browser is not sent there. */
-const probeTimeoutMs = 1_500
+export const probeTimeoutMs = 1_500
 /** How long "not reachable" counts for other runs. */
 const keepBadMs = 3_000
 /** How long "reachable" counts: a browser that is sent to an application which stopped since then is lost. */

@@ -178,7 +178,8 @@ function pass(
     onEnded() {
       const application = place.application.id
       // Nothing is asked of a person for what can not be done again: its body went to the application.
-      if (request.method !== 'GET' && request.method !== 'HEAD') return fail(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application }))
+      const isRepeatable = preserved === undefined && (request.method === 'GET' || request.method === 'HEAD')
+      if (!isRepeatable) return fail(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application }))
       void askToSignIn(ctx, place, { isRevoked: true }, request, response).catch(fail)
     }
   })

@@ -9,7 +9,7 @@ export interface KeyAndCertificate {
   readonly certificatePem: string
 }
 
-/** Bits of a new RSA key. A key of 2048 is made in a quarter of the time and is for what lasts a day, as a demo does. */
+/** Bits of a new RSA key. A key of 2048 is made in a quarter of the time and is for an installation that never leaves its machine, as a demo. */
 export type RsaBits = 2_048 | 3_072
 
 /** Makes an RSA key and a self-signed certificate around it, as SAML metadata needs: the name is never judged. */

@@ -8,7 +8,7 @@ import type { AuthorityContext } from '../context.ts'
 import { html } from '../pages/html.ts'
 import { pageHeaders, renderPage } from '../pages/page.ts'
 import { sendInstruction } from '../reply.ts'
-import { type Parameters, parametersOf, seeOther } from '../request.ts'
+import { isTopLevel, type Parameters, parametersOf, seeOther } from '../request.ts'
 import { browserToken } from '../sign-on/browser-session.ts'
 import { ownRole, type SamlPartner } from './connection.ts'
 import { instant, samlPaths } from './endpoints.ts'
@@ -35,25 +35,40 @@ export function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, reque
 export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: LogoutDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const posted = request.method === 'POST' ? artifactOf(request) : undefined
   if (posted !== undefined) return seeOther(reply, artifactUrl(request.url, posted.text, posted.relayState))
+  // Looked up before: to read an answer may take until the browser is at the next application.
+  const visit = await visitOf(ctx, request)
   try {
     return await handleLogoutMessage(ctx, door, request, reply)
   } catch (error) {
-    const token = browserToken(ctx, request)
-    if (!isCurfewError(error) || token === undefined || !mayBeAnswer(parametersOf(request))) throw error
-    const run = await ctx.store.findOpenRunByToken(token)
-    const out = run?.deliveries.find((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop')
-    if (run === undefined || out === undefined) throw error
-    await countAsUnusable(ctx, run, out, error.code)
+    if (!isCurfewError(error) || visit === undefined) throw error
+    const { run } = visit
+    await countAsUnusable(ctx, visit, error.code)
     ctx.logger.warn({ event: 'logout.answer-refused', code: error.code, run: run.id, reference: request.id, ...error.context }, error.message)
     ctx.metrics.requestsRefused.inc({ code: error.code })
     return seeOther(reply, `/signoff/${run.id}`)
   }
 }
 
+/** What a browser is out for when it brings something that may be the answer: its run, and what the application was asked. */
+interface Visit {
+  readonly run: LogoutRun
+  readonly out: Delivery
+  readonly messageId: string
+}
+
+/** Undefined where the browser is sent nowhere, or where this is no visit of its own: a picture or a frame answers for nobody. */
+async function visitOf(ctx: AuthorityContext, request: FastifyRequest): Promise<Visit | undefined> {
+  const token = browserToken(ctx, request)
+  if (token === undefined || !mayBeAnswer(parametersOf(request)) || !isTopLevel(request)) return undefined
+  const run = await ctx.store.findOpenRunByToken(token)
+  const out = run?.deliveries.find((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop')
+  const messageId = out?.attempts.at(-1)?.messageId
+  return run === undefined || out === undefined || messageId === undefined ? undefined : { run, out, messageId }
+}
+
 /** What the browser brought from the application it was sent to is no answer: nobody waits for a better one. */
-async function countAsUnusable({ engine, clock }: AuthorityContext, run: LogoutRun, { id, attempts }: Delivery, code: string): Promise<void> {
-  const messageId = attempts.at(-1)?.messageId
-  if (messageId !== undefined) await engine.apply(run.id, { kind: 'unusable-answer', atMs: clock.nowMs(), deliveryId: id, messageId, code })
+async function countAsUnusable({ engine, clock }: AuthorityContext, { run, out, messageId }: Visit, code: string): Promise<void> {
+  await engine.apply(run.id, { kind: 'unusable-answer', atMs: clock.nowMs(), deliveryId: out.id, messageId, code })
 }
 
 /** What an artifact stands for is unknown until it is resolved. */

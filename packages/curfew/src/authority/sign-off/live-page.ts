@@ -1,7 +1,9 @@
 import { frameGraceMs, pageWait } from '../../core/frame-wait.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../../core/run.ts'
 import { isSettled, standingDeliveries } from '../../core/verdict.ts'
+import { lookingMsMax } from '../../engine/browser.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { probeTimeoutMs } from '../../engine/probe-cache.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { type ComeBack, goAfter } from '../pages/come-back.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
@@ -104,7 +106,9 @@ function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs
 function goOnBy({ path, seconds }: Onward, hasFrames: boolean, { run, context }: RunView): Html {
   const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
   const goes = hasFrames ? [goAfter({ path, afterMs: seconds * 1000 })] : []
-  const lines = path.endsWith('/go') ? [...goes, goAfter(comeBackOf(run))] : goes
+  const comeBack = comeBackOf(run)
+  // Before the browser leaves, the authority may look whether the application is there at all.
+  const lines = path.endsWith('/go') ? [...goes, goAfter({ ...comeBack, afterMs: Math.max(comeBack.afterMs, lookingMsMax + probeTimeoutMs) })] : goes
   return lines.length === 0 ? refresh : html`${refresh}<script nonce="${context.nonce}">${trusted(lines.join('\n'))}</script>`
 }
 

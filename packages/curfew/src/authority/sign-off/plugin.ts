@@ -12,6 +12,7 @@ import type { ComeBack } from '../pages/come-back.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { incompleteRun } from '../incomplete-run.ts'
+import { isTopLevel } from '../request.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
@@ -108,7 +109,7 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
 }
 
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const view = await comeBack(deps, await openView(deps, request))
+  const view = await comeBack(deps, await openView(deps, request), request)
   const nowMs = deps.clock.nowMs()
   const isResumed = view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
   if (isSettled(view.run, nowMs) && !isResumed) {
@@ -127,9 +128,10 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
 }
 
 /** The browser is here, and so no longer at the application that it was sent to: nobody waits for an answer from there. */
-async function comeBack(deps: SignOffDeps, view: RunView): Promise<RunView> {
+async function comeBack(deps: SignOffDeps, view: RunView, request: FastifyRequest): Promise<RunView> {
   const isOut = view.run.deliveries.some((delivery) => delivery.state === 'sent' && channelOf(delivery)?.kind === 'hop')
-  if (!view.isOwner || !isOut) return view
+  // A picture or a frame of another page is not the browser coming back.
+  if (!view.isOwner || !isOut || request.method !== 'GET' || !isTopLevel(request)) return view
   const run = await deps.engine.apply(view.run.id, { kind: 'browser-seen', atMs: deps.clock.nowMs() })
   return run === undefined ? view : { ...view, run }
 }

@@ -73,10 +73,19 @@ export async function changePassword(context: CommandContext, username: string, 
   const password = await askPassword(context, options)
   if (password === undefined) return exitCode.needsInput
   const hash = await hashPassword(password, systemRandom)
-  const change = { atMs: systemClock.nowMs(), endsSessions: true }
+  const change = { atMs: systemClock.nowMs() - (await clockAheadMs(context)), endsSessions: true }
   await editUserFile(file, (users) => users.map((user) => (isNamed(user, username) ? { ...withPassword(user, hash, change), ...demand(options) } : user)))
   context.terminal.out(`The password of ${username} is changed. Sessions opened with the old one end, unless signOn.passwordChangeEndsSessions is false.`)
   return exitCode.done
+}
+
+/** Sessions are dated by the time of a store that nodes share, and so is what ends them; 0 where no server runs to say it. */
+async function clockAheadMs(context: CommandContext): Promise<number> {
+  try {
+    return (await connect(context).health()).store.clockAheadMs ?? 0
+  } catch {
+    return 0
+  }
 }
 
 /** `curfew users reset <name>`: a link for one person and one use; whoever has it chooses the new password. */

@@ -56,10 +56,11 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
   const handler: UpstreamHandler = {
     onRequestStart(controller) {
       state.controller = controller
-      if (response.destroyed) abort('the client went away')
+      // It may have ended while the connection to the application was made.
+      if (state.isEnded || response.destroyed) abort('the client went away')
     },
     onResponseStart(controller, status, headers, statusMessage) {
-      if (status < 200 || response.destroyed) return
+      if (status < 200 || response.destroyed || state.isEnded) return
       const { setCookies } = forwarding
       const options = { setCookies, target: application.target, origin: place.origin, isPrivate: opened !== undefined }
       response.writeHead(status, statusMessage ?? '', responseHeaders(headers, options))

@@ -105,7 +105,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     onMissing: (missing) => options.onCopiesMissing?.(missing),
     onMended: (server) => options.onCopiesBack?.(server)
   })
-  const shards = createShards({ topology, clock, copies: options.copies, isStrict: options.ack === 'strict' })
+  // How long a call may take is no matter of dates: the time of the store may be set meanwhile.
+  const patience: Clock = { nowMs: options.steadyMs, after: (delayMs, fn) => clock.after(delayMs, fn) }
+  const shards = createShards({ topology, clock: patience, copies: options.copies, isStrict: options.ack === 'strict' })
   const context: RedisContext = {
     shards,
     keys: createKeys(options.prefix, options.buckets),

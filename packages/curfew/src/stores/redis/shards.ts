@@ -1,4 +1,4 @@
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { Clock } from '../../platform/clock.ts'
 import { storeError } from '../store-error.ts'
 import type { Durability } from '../store.ts'
@@ -69,6 +69,8 @@ interface Called extends Written {
 
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
   let owed: Owed[] = []
+  /** Owed too, and being sent again. */
+  let underWay = 0
   let isPaying = false
   let isClosed = false
 
@@ -77,10 +79,12 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     isPaying = true
     clock.after(owedPauseMs, () => {
       const batches = [...Map.groupBy(owed, ({ bucket }) => bucket.index).values()]
+      underWay = owed.length
       owed = []
       void Promise.all(batches.map(payInOrder)).then((left) => {
         // Before what came to it meanwhile: that may build on it.
         owed = [...left.flat(), ...owed]
+        underWay = 0
         isPaying = false
         pay()
       })
@@ -89,12 +93,19 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
 
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
-   * to be tried more than once may have been overtaken by one that builds on it: then all of them are sent once more.
+   * to be tried more than once may have been overtaken by one that builds on it: then it and all after it are sent once more.
+   * One that the server refuses stays owed alone: the others do not wait for it.
    */
   const payInOrder = async (batch: readonly Owed[]): Promise<readonly Owed[]> => {
     const results = await Promise.allSettled(batch.map(({ bucket, name, args }) => call(bucket, functionCall(bucket, name, args), 'write')))
-    const isPaid = results.every((result) => result.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies)
-    return isPaid ? [] : batch
+    const isDone = (result: PromiseSettledResult<Called>): boolean => result.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies
+    const isRefused = (result: PromiseSettledResult<Called>): boolean =>
+      result.status === 'rejected' && !(isCurfewError(result.reason) && result.reason.code === 'CURFEW_STORE_UNREACHABLE')
+    const first = results.findIndex((result) => !isDone(result) && !isRefused(result))
+    return batch.filter((_, i) => {
+      const result = results[i]
+      return result === undefined || isRefused(result) || (first >= 0 && i >= first)
+    })
   }
 
   const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Called> => {
@@ -124,7 +135,7 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   const judge = (have: number, promised: Promised, bucket: Bucket): Durability => {
     if (copies === 0) return 'local'
     if (have >= copies) return 'replicated'
-    if (promised.again !== undefined && owed.length < owedMax) owed.push({ bucket, ...promised.again })
+    if (promised.again !== undefined && owed.length + underWay < owedMax) owed.push({ bucket, ...promised.again })
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
     return 'degraded'
@@ -142,7 +153,7 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       return { reply, isRepeat, durability: judge(have, promised, bucket) }
     },
     get owed() {
-      return owed.length
+      return owed.length + underWay
     },
     close() {
       isClosed = true

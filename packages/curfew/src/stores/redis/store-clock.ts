@@ -47,6 +47,7 @@ export function createStoreClock(deps: StoreClockDeps): StoreClock {
   const told = new Set<string>()
   let offsetMs = machine.nowMs() - steadyMs()
   let isApart = false
+  let hasLooked = false
 
   const read = async (primary: Pick<Primary, 'name' | 'read'>): Promise<Reading> => {
     const askedMs = steadyMs()
@@ -76,11 +77,18 @@ export function createStoreClock(deps: StoreClockDeps): StoreClock {
       return machine.nowMs() - steadyMs() - offsetMs
     },
     async look() {
-      const results = await Promise.allSettled(primaries().map(read))
+      const asked = primaries()
+      const results = await Promise.allSettled(asked.map(read))
       const readings = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])).sort((a, b) => a.fromMs + a.toMs - b.fromMs - b.toMs)
-      const middle = readings[Math.floor((readings.length - 1) / 2)]
-      if (middle === undefined) throw new LinkLost('no server tells the time')
-      offsetMs = Math.min(Math.max(offsetMs, middle.fromMs), middle.toMs)
+      const lower = readings[Math.floor((readings.length - 1) / 2)]
+      if (lower === undefined) throw new LinkLost('no server tells the time')
+      const isShort = hasLooked && readings.length < asked.length
+      // The middle of those that answer is not the middle of all: half of them say nothing, and of an even number either may be it.
+      if (!isShort || readings.length * 2 > asked.length) {
+        const upper = isShort ? (readings[Math.floor(readings.length / 2)] ?? lower) : lower
+        offsetMs = Math.min(Math.max(offsetMs, lower.fromMs), upper.toMs)
+      }
+      hasLooked = true
       judge(readings)
     },
     start: () => rounds.start(),

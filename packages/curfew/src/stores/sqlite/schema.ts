@@ -1,7 +1,7 @@
 import { storeError } from '../store-error.ts'
-import { addressesOf } from '../../core/session.ts'
+import type { SessionId } from '../../core/ids.ts'
+import { addressesOf, type Session } from '../../core/session.ts'
 import { type Database, prepare } from './driver.ts'
-import { insertSessionAddress, readSession, type SessionRow, sessionColumns } from './rows.ts'
 
 /** Marks the file as ours: `Curf` in ASCII. */
 const applicationId = 0x43757266
@@ -229,9 +229,13 @@ const migrations: readonly Migration[] = [
 
 /** Lower case is that of the program: SQL knows ASCII only. */
 function fillAddresses(db: Database): void {
-  const insert = prepare(db, insertSessionAddress)
-  const all = prepare<SessionRow>(db, `SELECT ${sessionColumns} FROM session s WHERE s.end_doc IS NULL`)
-  for (const session of [...all.iterate()].map(readSession)) for (const address of addressesOf(session)) insert.run(address, session.id)
+  const insert = prepare(db, 'INSERT OR IGNORE INTO session_address (address, session_id) VALUES (?, ?)')
+  // The words of this version of the file, and one session at a time: there may be millions.
+  const all = prepare<{ id: SessionId; username: string; doc: string }>(db, 'SELECT id, username, doc FROM session WHERE end_doc IS NULL')
+  for (const { id, username, doc } of all.iterate()) {
+    const { attributes } = JSON.parse(doc) as Pick<Session, 'attributes'>
+    for (const address of addressesOf({ username, attributes })) insert.run(address, id)
+  }
 }
 
 /**

@@ -76,6 +76,23 @@ suite('the clock of the store', () => {
     assert.ok(nodes.every(({ machine }) => machine.told.at(-1)?.startsWith('apart 300')))
   })
 
+  test('one that is wrong moves nobody while another is away, and neither does the only one that answers', async () => {
+    const world = createWorld([-minutes5, 0, 0])
+    const { clock } = world.node(0)
+    await clock.look()
+    const [wrong, right, other] = world.servers
+    assert.ok(wrong !== undefined && right !== undefined && other !== undefined)
+    for (const away of [[other], [right], [right, other]]) {
+      for (const server of world.servers) server.isDown = away.includes(server)
+      world.pass(2_000)
+      await clock.look()
+      assert.equal(clock.nowMs(), world.trueMs(), away.map(({ name }) => name).join(' and '))
+    }
+    for (const server of world.servers) server.isDown = false
+    await clock.look()
+    assert.equal(clock.nowMs(), world.trueMs())
+  })
+
   test('of several servers one that is wrong moves nobody, and is named once', async () => {
     const world = createWorld([0, minutes5, 4])
     const { clock, machine } = world.node(0)
