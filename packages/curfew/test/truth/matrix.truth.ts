@@ -205,9 +205,9 @@ for (const mode of ['allowed', 'blocked'] as const) {
       const others = told.filter((id) => !isStarter(starter, id))
       if (starter.said !== undefined && starter.isAnsweredAtOnce !== true) return /^Signed out$/
       if (others.some((id) => expectedOf(starter, id).outcome !== 'ended')) return /^Not signed out everywhere$/
-      // Where no browser was needed nothing is left to show to one that comes later.
+      // Where no browser was needed nothing is left to show to one that comes later; one that comes meanwhile sees it end.
       const isOver = starter.address === undefined || starter.staysAway === true
-      return isOver && others.every((id) => truths[id]?.byBrowser === false) ? /^You are signed out$/ : /^(Signed out|Bye)$/
+      return isOver && others.every((id) => truths[id]?.byBrowser === false) ? /^(You are signed out|Signed out)$/ : /^(Signed out|Bye)$/
     }
 
     function expectedStatus({ starter }: Row, told: readonly string[]): string {
