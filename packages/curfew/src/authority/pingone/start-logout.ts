@@ -42,7 +42,7 @@ export async function startPingOneLogout(ctx: AuthorityContext, ending: PingOneE
   }
 }
 
-/** Nobody is here, or `idpid` means another session: a logout under way or gone wrong is shown, a landing page is still reached. */
+/** Nobody is here, or `idpid` means another session: a logout under way or gone wrong is shown, otherwise a landing page is still reached. */
 async function nothingToEnd(
   ctx: AuthorityContext,
   isSomebodyHere: boolean,

@@ -1,4 +1,4 @@
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { CurfewError } from '@curfew/codecs'
 import type { Clock } from '../../platform/clock.ts'
 import { storeError } from '../store-error.ts'
 import type { Durability } from '../store.ts'
@@ -94,18 +94,13 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
    * to be tried more than once may have been overtaken by one that builds on it: then it and all after it are sent once more.
-   * One that the server refuses stays owed alone: the others do not wait for it.
+   * The same after one that is refused: an end that is done before the sign-in it ends would let the session in again.
    */
   const payInOrder = async (batch: readonly Owed[]): Promise<readonly Owed[]> => {
     const results = await Promise.allSettled(batch.map(({ bucket, name, args }) => call(bucket, functionCall(bucket, name, args), 'write')))
     const isDone = (result: PromiseSettledResult<Called>): boolean => result.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies
-    const isRefused = (result: PromiseSettledResult<Called>): boolean =>
-      result.status === 'rejected' && !(isCurfewError(result.reason) && result.reason.code === 'CURFEW_STORE_UNREACHABLE')
-    const first = results.findIndex((result) => !isDone(result) && !isRefused(result))
-    return batch.filter((_, i) => {
-      const result = results[i]
-      return result === undefined || isRefused(result) || (first >= 0 && i >= first)
-    })
+    const first = results.findIndex((result) => !isDone(result))
+    return first < 0 ? [] : batch.slice(first)
   }
 
   const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Called> => {
