@@ -98,12 +98,12 @@ type Changed =
 async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed> {
   const kept = own?.userKey === user.userKey ? own : undefined
   let atMs = deps.clock.nowMs()
-  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, { authenticatedAtMs: atMs }, reply)
+  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, { authenticatedAtMs: provedAtMs(kept, atMs) }, reply)
   if ((await deps.users.setPassword(user, { password, current, atMs, endsSessions: endsOthers })) === 'refused') return { kind: 'refused' }
   const known = await deps.users.find(user.username)
   // The clock of the directory may be ahead of ours.
   if (endsOthers && known !== undefined) atMs = Math.max(atMs, sessionsValidFrom(known))
-  if (kept !== undefined && cookies !== undefined) await deps.store.renewSession(kept.id, { ...cookies, authenticatedAtMs: atMs })
+  if (kept !== undefined && cookies !== undefined) await deps.store.renewSession(kept.id, { ...cookies, authenticatedAtMs: provedAtMs(kept, atMs) })
   const ended = endsOthers ? await endOthers(deps, user, kept) : undefined
   await deps.store.appendAudit({
     atMs: deps.clock.nowMs(),
@@ -114,6 +114,11 @@ async function put(deps: SignOnDeps, { user, own, current, password, endsOthers 
     detail: { endedSessions: ended ?? 0 }
   })
   return { kind: 'set', user: known ?? user, atMs, kept, ended }
+}
+
+/** Of two proofs the later one has the cookies that count, and the clock of the node that took the one before may be ahead. */
+function provedAtMs({ authenticatedAtMs }: Session, atMs: number): number {
+  return Math.max(atMs, authenticatedAtMs + 1)
 }
 
 async function endOthers(deps: SignOnDeps, { userKey, username }: User, kept: Session | undefined): Promise<number> {

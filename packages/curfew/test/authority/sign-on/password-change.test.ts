@@ -3,7 +3,9 @@ import { suite, test } from 'node:test'
 import { createPasswordEndings } from '../../../src/authority/sign-on/password-endings.ts'
 import type { LocalUser } from '../../../src/authority/sign-on/users.ts'
 import type { Session } from '../../../src/core/session.ts'
+import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { type Browser, formOf } from '../browser.ts'
+import { createFakeClock } from '../fake-clock.ts'
 import { createKit, createLocalUsers, type Kit, type KitOptions, signIn, signInTo, users } from '../kit.ts'
 
 const page = '/ext/pwdchange/Identify'
@@ -98,6 +100,27 @@ suite('a changed password', () => {
     assert.equal((await copy.get('/')).statusCode, 303)
     copy.cookies.delete('PF')
     assert.equal((await copy.get('/')).statusCode, 303)
+  })
+
+  test('keeps this browser signed in where the node that signed it in has a clock ahead of this one', async () => {
+    const clock = createFakeClock()
+    const store = createMemoryStore({ capacity: 10 })
+    await using ahead = await createKit({ store, startMs: clock.nowMs() + 300_000 })
+    await using kit = await createKit({ store, clock })
+    const [first, browser] = [ahead.browser(), kit.browser()]
+    await signIn(first, '/')
+    for (const [name, value] of first.cookies) browser.cookies.set(name, value)
+    for (const [current, password] of [
+      ['correct horse', fresh],
+      [fresh, 'eight wet umbrellas']
+    ] as const) {
+      assert.equal((await change(browser, { current, password, repeated: password, endOthers: 'yes' })).statusCode, 200)
+      assert.match((await browser.get('/')).body, /Signed in as ana/)
+      assert.equal(await createPasswordEndings(kit.ctx)(), 0)
+    }
+    assert.equal((await signIn(kit.browser(), '/', 'ana', 'eight wet umbrellas')).statusCode, 303)
+    assert.equal(await createPasswordEndings(kit.ctx)(), 0, 'whoever signs in with the new password meanwhile goes on')
+    assert.equal((await sessionsOf(kit)).length, 2)
   })
 
   test('is the one that counts from then on', async () => {
