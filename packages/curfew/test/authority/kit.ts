@@ -26,6 +26,7 @@ import { type Browser, createBrowser, formOf } from './browser.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import type { Surroundings } from './node.ts'
 import { noteStart, type Setting } from '../support/modes.ts'
+import type { NodeStores } from '../support/node-stores.ts'
 import { startNodes } from './nodes.ts'
 import { createPartner, type Partner } from './partner.ts'
 
@@ -74,6 +75,8 @@ export interface KitOptions {
   readonly adapterLogouts?: AuthorityContext['adapterLogouts']
   /** Instead of a new one in memory. */
   readonly store?: Store
+  /** Takes over from an authority that stopped, on its stores. */
+  readonly after?: Kit
   /** Nodes on real servers, instead of what the whole run has. */
   readonly setting?: Setting
   /** Letter of its group. */
@@ -120,7 +123,11 @@ export interface Kit extends AsyncDisposable {
   readonly probed: string[]
   partner(id: string): Partner
   readonly pollReceiver: PollReceiver
+  /** The store of each node; absent: it is the one of the test. */
+  readonly nodeStores?: NodeStores
   browser(): Browser
+  /** Every node of it ends; what is in the stores stays for whoever comes {@link KitOptions.after} it. */
+  stop(): Promise<void>
 }
 
 export const users: readonly (LocalUser & { readonly password: string })[] = [
@@ -194,7 +201,7 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
       }
     }
   }
-  const { app, appOfBrowser, ctx, store, pollReceiver, [Symbol.asyncDispose]: dispose } = await startNodes(options, around, clock)
+  const { app, appOfBrowser, ctx, store, pollReceiver, nodeStores, stop, [Symbol.asyncDispose]: dispose } = await startNodes(options, around, clock)
   return {
     app,
     ctx,
@@ -205,7 +212,9 @@ export async function createKit(options: KitOptions = {}): Promise<Kit> {
     probed: around.probed,
     pollReceiver,
     partner: (id) => partners[id] ?? fail(`no partner ${id}`),
+    ...(nodeStores === undefined ? {} : { nodeStores }),
     browser: () => createBrowser(appOfBrowser()),
+    stop,
     [Symbol.asyncDispose]: dispose
   }
 }

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { testSetting } from '../support/modes.ts'
-import { openNodeStores } from '../support/node-stores.ts'
+import { type NodeStores, openNodeStores } from '../support/node-stores.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { joinNodeStores } from './joined-nodes.ts'
 import type { KitOptions } from './kit.ts'
@@ -20,6 +20,10 @@ export interface Nodes extends AsyncDisposable {
   readonly ctx: AuthorityContext
   readonly store: Store
   readonly pollReceiver: PollReceiver
+  /** Absent: the store is the one of the test. */
+  readonly nodeStores?: NodeStores
+  /** The nodes end, their stores stay open. */
+  stop(): Promise<void>
   /** What the requests of one more browser go to. */
   appOfBrowser(): FastifyInstance
 }
@@ -30,9 +34,10 @@ const capacityDefault = 1_000
 export async function startNodes(options: KitOptions, around: Surroundings, clock: FakeClock): Promise<Nodes> {
   const capacity = options.capacity ?? capacityDefault
   const setting = options.setting ?? testSetting
+  const { after } = options
   if (setting === undefined || options.store !== undefined || options.join !== undefined) {
     const { group, join } = options
-    const store = options.store ?? createMemoryStore({ capacity })
+    const store = options.store ?? after?.store ?? createMemoryStore({ capacity })
     const node = await createNode(options, around, {
       name: 'test',
       store,
@@ -41,32 +46,36 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
       ...(group === undefined ? {} : { group }),
       ...(join === undefined ? {} : { join })
     })
-    return { ...node, store, appOfBrowser: () => node.app }
+    const running = new AsyncDisposableStack()
+    running.use(node)
+    const stop = (): Promise<void> => running.disposeAsync()
+    return { ...node, store, appOfBrowser: () => node.app, stop, [Symbol.asyncDispose]: stop }
   }
   await using opened = new AsyncDisposableStack()
-  const stores = opened.use(await openNodeStores(setting, capacity))
+  const stores = after?.nodeStores ?? opened.use(await openNodeStores(setting, capacity))
+  const running = opened.use(new AsyncDisposableStack())
   const shared = quickLooks(clock)
-  const joined = opened.use(joinNodeStores(stores, shared))
+  const joined = running.use(joinNodeStores(stores, shared))
   const nodes: AuthorityNode[] = []
   for (const [i, { store, join }] of joined.nodes.entries()) {
     const group = stores.nodes[i]?.group?.letter
     const parts = {
       name: `test-${i}`,
       store,
-      seed: i * 1_000_000,
+      seed: i * 1_000_000 + (after === undefined ? 0 : 500_000),
       clock: shared,
       ...(group === undefined ? {} : { group }),
       ...(join === undefined ? {} : { join })
     }
-    nodes.push(opened.use(await createNode(options, around, parts)))
+    nodes.push(running.use(await createNode(options, around, parts)))
   }
   await joined.start()
   const [first, ...others] = nodes
   if (first === undefined) throw new Error('this mode has no nodes')
   const all = [first, ...others] as const
   const parts = opened.move()
-  const dispose = { [Symbol.asyncDispose]: () => parts.disposeAsync() }
-  if (nodes.length === 1) return { ...first, store: first.ctx.store, appOfBrowser: () => first.app, ...dispose }
+  const ending = { nodeStores: stores, stop: () => running.disposeAsync(), [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  if (nodes.length === 1) return { ...first, store: first.ctx.store, appOfBrowser: () => first.app, ...ending }
   const store = storeSeen(
     nodes.map(({ ctx }) => ctx.store),
     { groups: stores.groups, settle: joined.settle }
@@ -81,7 +90,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
     const region = nextRegion('')
     return balanced(all, { settle, route: () => region })
   }
-  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...dispose }
+  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...ending }
 }
 
 /** What is looked at again and again in the store of others, because they say nothing by themselves, is looked at in real time. */

@@ -210,14 +210,15 @@ suite('A LogoutRequest of ours by HTTP Artifact', () => {
   test('is carried on by another node when the one that began is gone: message and run are in the store', async () => {
     const world = await createArtifactKit({ payroll: {}, intranet: {} })
     const { kit, peer } = world
+    await using _kit = kit
     const { browser } = await signedIn(kit, ['payroll', 'intranet'])
     const away = await follow(browser, await browser.get('/idp/startSLO.ping', { 'sec-fetch-site': 'same-origin' }))
     const partners = ['payroll', 'intranet'].map((id) => ({ settings: kit.partner(id).settings, certificatePem: kit.partner(id).pair.certificatePem }))
-    await kit[Symbol.asyncDispose]()
+    await kit.stop()
     const next = await createArtifactKit(
       {},
       {
-        store: kit.store,
+        after: kit,
         clock: kit.clock,
         connections: partners,
         network: (request) => peer(new URL(request.url).hostname.replace('.test', '')).network(request)
@@ -240,7 +241,7 @@ suite('A LogoutRequest of ours by HTTP Artifact', () => {
     const other = await bring(first, told)
     const rest = first === 'payroll' ? 'intranet' : 'payroll'
     await bring(rest, verifyLogoutRequest(await received(second, peer(rest), other), authority))
-    const run = (await kit.store.listRuns({ limit: 1 })).items[0]
+    const run = (await second.store.listRuns({ limit: 1 })).items[0]
     assert.equal(run?.state, 'done')
     assert.ok(run.deliveries.every(({ outcome }) => outcome?.kind === 'ended'))
   })
