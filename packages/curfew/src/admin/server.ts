@@ -18,7 +18,10 @@ import { registerUsers } from './user-routes.ts'
 /** A Fastify instance whose routes are typed by their zod schemas. */
 export type AdminServer = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
 
-/** The admin API and the metrics, for a listener of their own. Every `/v1` route needs the token. */
+/** Routes that are answered without the token, as they were registered. Everything else is refused, whatever its address looks like. */
+const openRoutes: ReadonlySet<string | undefined> = new Set(['/metrics'])
+
+/** The admin API and the metrics, for a listener of their own. Every request needs the token, but those for {@link openRoutes}. */
 export function createAdminServer(ctx: AdminContext): FastifyInstance {
   const app = fastify({
     bodyLimit: 64 * 1024,
@@ -42,7 +45,8 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     transformObject: jsonSchemaTransformObject
   })
   app.addHook('onRequest', async (request) => {
-    if (request.url.startsWith('/v1/') && !isAllowed(ctx, request)) throw unauthorised()
+    // By the route that was found, not by the address: `/%761/users` and `http://any/v1/users` lead to the same route.
+    if (!openRoutes.has(request.routeOptions.url) && !isAllowed(ctx, request)) throw unauthorised()
   })
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')

@@ -4,7 +4,7 @@ import { type CatalogueEntry, codecCatalogue, CurfewError, isCurfewError } from 
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { catalogue } from '../errors/catalogue.ts'
 import type { AuthorityContext } from './context.ts'
-import type { MessageKey } from './pages/messages.ts'
+import { languageOfQuery, type MessageKey } from './pages/messages.ts'
 import { problemPage } from './pages/problem-page.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { addHandOver } from './hand-over.ts'
@@ -31,7 +31,7 @@ import { signOffPlugin } from './sign-off/plugin.ts'
 import { browserToken, currentSession, isSecure, restoreCookie } from './sign-on/browser-session.ts'
 import { correctBrowserState } from './sign-on/browser-state.ts'
 import { checkPassword } from './sign-on/check-password.ts'
-import { clearSessionCookies } from './sign-on/cookies.ts'
+import { clearSessionCookies, languageCookie, setLanguageCookie } from './sign-on/cookies.ts'
 import { finishSignOn, type SignedIn, type SignOnDeps } from './sign-on/finish-sign-on.ts'
 import { changePath } from './sign-on/password-page.ts'
 import { refusePlantedCookies } from './sign-on/planted-cookies.ts'
@@ -62,6 +62,7 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => refusePlantedCookies(request, reply))
   app.register(fastifyCookie)
   app.register(fastifyFormbody)
+  app.addHook('onRequest', async (request, reply) => keepLanguage(ctx, request, reply))
   const { handOver } = ctx
   if (handOver !== undefined) addHandOver(app, handOver, bodyBytesMax)
   app.addHook('onSend', async (_request, reply) => addHeaders(ctx, reply))
@@ -95,6 +96,12 @@ export function createAuthorityServer(ctx: AuthorityContext): FastifyInstance {
  */
 function sendNothingYet(reply: FastifyReply): FastifyReply {
   return reply.status(503).headers({ vary: 'Sec-Purpose, Purpose, X-Purpose, X-Moz', 'content-type': 'text/plain; charset=utf-8' }).send('Not loaded ahead.\n')
+}
+
+/** What a person chose below one page holds for the pages after it, also for those that a form or a redirect leads to. */
+function keepLanguage(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): void {
+  const language = request.method === 'GET' ? languageOfQuery(request.query) : undefined
+  if (language !== undefined && request.cookies[languageCookie] !== language) setLanguageCookie(reply, language, { isSecure: isSecure(ctx) })
 }
 
 function signOnDeps(ctx: AuthorityContext): SignOnDeps {
@@ -143,6 +150,7 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     clearSessionCookies: (reply) => clearSessionCookies(reply, { isSecure: isSecure(ctx) }),
     hasPassword: (session) => ctx.signOn.hasForm && session.sourceId === ctx.signOn.sourceId,
     reauthenticate: async (session, password) => (await checkPassword(ctx, session.username, password)).kind,
+    lockedMinutes: ctx.signOn.locking.windowMinutes,
     ...(ctx.signOn.passwords.change ? { passwordUrl: changePath } : {}),
     accountLinks: ({ userKey }) => linksOf(ctx, userKey),
     unlinkAccount: ({ userKey, username }, id) => removeLink(ctx, userKey, id, { kind: 'user', id: username }),

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { type Brand, makeBrand } from '../authority/pages/brand.ts'
-import { chooseLanguage, createMessages, languages, type MessageOverrides } from '../authority/pages/messages.ts'
+import { chooseLanguage, createMessages, languageOfQuery, languages, type MessageOverrides } from '../authority/pages/messages.ts'
+import { languageCookie } from '../authority/sign-on/cookies.ts'
 import type { PageContext } from '../authority/pages/page.ts'
 import type { Config } from '../config/schema.ts'
 import type { Random } from '../platform/random.ts'
@@ -57,6 +58,8 @@ function read(path: string): Buffer {
 export interface PageRequest {
   readonly query: unknown
   readonly headers: { readonly 'accept-language'?: string | undefined }
+  /** Absent: the server reads none. */
+  readonly cookies?: Readonly<Record<string, string | undefined>>
   readonly method: string
   readonly url: string
 }
@@ -66,19 +69,23 @@ export function createPageContext(brand: Brand, random: Random): (request: PageR
   const messages = createMessages(brand.messages)
   return (request, uiLocales) => {
     const query = request.query as Readonly<Record<string, unknown>>
-    const wish = typeof query['lang'] === 'string' ? query['lang'] : undefined
-    const language = chooseLanguage(wish, request.headers['accept-language'], uiLocales)
-    const isPage = request.method === 'GET'
+    const language = chooseLanguage(languageOfQuery(query) ?? request.cookies?.[languageCookie], request.headers['accept-language'], uiLocales)
+    const path = request.method === 'GET' ? withoutLanguage(request.url) : undefined
     return {
       language,
       t: messages(language),
       brand,
       nonce: Buffer.from(random.bytes(16)).toString('base64url'),
-      ...(isPage ? { path: withoutLanguage(request.url) } : {})
+      ...(path === undefined ? {} : { path })
     }
   }
 }
 
-function withoutLanguage(url: string): string {
-  return url.replace(/([?&])lang=[^&]*(&|$)/, (_, start: string, end: string) => (end === '&' ? start : '')).replace(/[?&]$/, '')
+const origin = 'http://page.invalid'
+
+/** The address that language links repeat; undefined when a browser would take it for one of another host (`//host`, `/\\host`). */
+function withoutLanguage(target: string): string | undefined {
+  const url = URL.parse(target, origin)
+  if (url === null || url.origin !== origin || url.pathname.startsWith('//')) return undefined
+  return url.pathname + url.search.replace(/([?&])lang=[^&]*(&|$)/, (_, start: string, end: string) => (end === '&' ? start : '')).replace(/[?&]$/, '')
 }

@@ -1,5 +1,6 @@
 import type { Document } from 'yaml'
 import type { LoadedConfig } from './load.ts'
+import { withoutSecrets } from './shown-setting.ts'
 
 /** One effective setting with where it comes from. */
 export interface ExplainedSetting {
@@ -8,9 +9,6 @@ export interface ExplainedSetting {
   /** `curfew.yaml:12`, `env NAME`, `file path`, `preset NAME` or `default`. */
   readonly origin: string
 }
-
-/** Settings that are secrets, wherever they stand. */
-const secretPaths = /^admin\.token$|\.(?:clientSecret|bindPassword|password|pushToken|token)$/
 
 /** Every effective setting, one line each; secrets are not shown. */
 export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[] {
@@ -22,7 +20,7 @@ export function explainConfig(loaded: LoadedConfig): readonly ExplainedSetting[]
       return
     }
     const dotted = path.join('.')
-    out.push({ path: dotted, value: secretPaths.test(dotted) ? '[secret]' : value, origin: originOf(loaded, path) })
+    out.push({ path: dotted, value: withoutSecrets(value, path), origin: originOf(loaded, path) })
   }
   walk(loaded.config, [])
   return out

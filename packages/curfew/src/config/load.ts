@@ -12,6 +12,7 @@ import { type PresetOrigins, withPresets } from './presets.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
 import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
+import { shownSetting } from './shown-setting.ts'
 
 /** A configuration that was read, checked and resolved: every path absolute. */
 export interface LoadedConfig {
@@ -46,10 +47,10 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
 export function parseConfig(text: string, file: string, options: LoadOptions): LoadResult {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const context: FindingContext = { file, document, lines, schema: configSchema }
-  const syntax = syntaxFindings(context)
+  const syntax = syntaxFindings({ file, document, lines })
   if (syntax.length > 0) return { ok: false, findings: syntax }
   const { value, origins, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
+  const context: FindingContext = { file, document, lines, schema: configSchema, origins }
   const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
   const preset = withPresets(value ?? {})
   const result = configSchema.safeParse(preset.value)
@@ -78,11 +79,11 @@ export function loadGatewayConfig(file: string, options: LoadOptions): GatewayLo
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const context: FindingContext = { file, document, lines, schema: gatewayFileSchema }
-  const syntax = syntaxFindings(context)
+  const syntax = syntaxFindings({ file, document, lines })
   if (syntax.length > 0) return { ok: false, findings: syntax }
   if (text === '' || document.hasIn(['server'])) return gatewayOfWhole(file, options)
-  const { value, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
+  const { value, origins, problems } = resolveSecrets(document.toJS() as unknown, { environment: options.environment, folder: dirname(resolve(file)) })
+  const context: FindingContext = { file, document, lines, schema: gatewayFileSchema, origins }
   const findings: Finding[] = problems.map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_SECRET', what, fix }))
   const result = gatewayFileSchema.safeParse(value ?? {})
   if (!result.success) findings.push(...result.error.issues.flatMap((issue) => findingsOf(context, value, issue)))
@@ -100,9 +101,9 @@ export function loadGatewayConfig(file: string, options: LoadOptions): GatewayLo
 function gatewayOfWhole(file: string, options: LoadOptions): GatewayLoadResult {
   const whole = loadConfig(file, options)
   if (!whole.ok) return whole
-  const { config, document, lines } = whole.loaded
+  const { config, document, lines, origins } = whole.loaded
   if (config.gateway === undefined) {
-    const place = placeOf({ file, document, lines, schema: configSchema }, ['gateway'])
+    const place = placeOf({ file, document, lines, schema: configSchema, origins }, ['gateway'])
     return { ok: false, findings: [{ ...place, code: 'CURFEW_CONFIG_MISSING', what: missing, fix: 'Describe the gateway here.' }] }
   }
   const { gateway, outbound, brand, logging } = config
@@ -121,9 +122,11 @@ interface FindingContext {
   readonly document: Document
   readonly lines: LineCounter
   readonly schema: unknown
+  /** What came out of the environment or a file is not repeated. */
+  readonly origins: ReadonlyMap<string, SecretOrigin>
 }
 
-function syntaxFindings({ file, document, lines }: FindingContext): readonly Finding[] {
+function syntaxFindings({ file, document, lines }: Pick<FindingContext, 'file' | 'document' | 'lines'>): readonly Finding[] {
   return document.errors.map((error) => {
     const { line, col } = lines.linePos(error.pos[0])
     const what = `this is not well-formed YAML: ${error.message}`
@@ -142,11 +145,20 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
     case 'invalid_type': {
       const wanted = kindWords[issue.expected] ?? `a ${issue.expected}`
       if (got === undefined) return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: `Write ${wanted} here.` }]
-      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_TYPE', what: `${shown(got)} is not ${wanted}.`, fix: `Write ${wanted}.` }]
+      return [
+        {
+          ...placeOf(context, path),
+          code: 'CURFEW_CONFIG_TYPE',
+          what: `${shownSetting(got, path, context.origins)} is not ${wanted}.`,
+          fix: `Write ${wanted}.`
+        }
+      ]
     }
     case 'too_small':
     case 'too_big':
-      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: boundWords(issue) }]
+      return [
+        { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shownSetting(got, path, context.origins)} can not be used.`, fix: boundWords(issue) }
+      ]
     case 'invalid_value':
       return [unknownValue(context, path, got, issue.values.map(String))]
     case 'invalid_union':
@@ -156,12 +168,26 @@ function findingsOf(context: FindingContext, value: unknown, issue: z.core.$ZodI
         const what = 'anybody with a certificate could answer in the place of the provider.'
         return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED', what, fix: `${capital(issue.message)}.` }]
       }
-      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
+      return [
+        {
+          ...placeOf(context, path),
+          code: 'CURFEW_CONFIG_VALUE',
+          what: `${shownSetting(got, path, context.origins)} can not be used.`,
+          fix: `${capital(issue.message)}.`
+        }
+      ]
     case 'invalid_element':
     case 'invalid_format':
     case 'invalid_key':
     case 'not_multiple_of':
-      return [{ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(issue.message)}.` }]
+      return [
+        {
+          ...placeOf(context, path),
+          code: 'CURFEW_CONFIG_VALUE',
+          what: `${shownSetting(got, path, context.origins)} can not be used.`,
+          fix: `${capital(issue.message)}.`
+        }
+      ]
   }
 }
 
@@ -196,7 +222,12 @@ function unionFinding(context: FindingContext, path: Path, got: unknown, issue: 
   }
   if (got === undefined) return { ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: 'Write a value here.' }
   const advice = issue.message === 'Invalid input' ? (issue.errors.flat().at(-1)?.message ?? issue.message) : issue.message
-  return { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what: `${shown(got)} can not be used.`, fix: `${capital(advice)}.` }
+  return {
+    ...placeOf(context, path),
+    code: 'CURFEW_CONFIG_VALUE',
+    what: `${shownSetting(got, path, context.origins)} can not be used.`,
+    fix: `${capital(advice)}.`
+  }
 }
 
 function unknownKey(context: FindingContext, path: Path, key: string, known: readonly string[]): Finding {
@@ -214,7 +245,7 @@ function unknownValue(context: FindingContext, path: Path, got: unknown, choices
   const meant = typeof got === 'string' ? nearest(got, choices) : undefined
   const hint = meant === undefined ? '' : `   (did you mean "${meant}"?)`
   const name = String(path.at(-1) ?? 'value')
-  const what = got === undefined ? missing : `${shown(got)} is not ${article(name)} ${name}.`
+  const what = got === undefined ? missing : `${shownSetting(got, path, context.origins)} is not ${article(name)} ${name}.`
   return {
     ...placeOf(context, path),
     code: got === undefined ? 'CURFEW_CONFIG_MISSING' : 'CURFEW_CONFIG_UNKNOWN_VALUE',
@@ -375,11 +406,6 @@ function at(value: unknown, path: Path): unknown {
     (current, part) => (typeof current === 'object' && current !== null ? (current as Record<string | number, unknown>)[part] : undefined),
     value
   )
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
 function capital(text: string): string {

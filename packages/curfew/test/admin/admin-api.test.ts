@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request, type RequestOptions } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { AdminClients } from '../../src/admin/context.ts'
@@ -51,8 +54,17 @@ async function ask(
   return app.inject({ method, url, headers: { authorization }, ...(body === undefined ? {} : { payload: body }) })
 }
 
+/** By a socket: what is asked for is sent as it is written. */
+async function statusOf(options: RequestOptions): Promise<number | undefined> {
+  const asked = request({ ...options, agent: false }).end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  answer.resume()
+  await once(answer, 'end')
+  return answer.statusCode
+}
+
 suite('the token of the admin API', () => {
-  test('is needed by every route under /v1 and by none other', async () => {
+  test('is needed by every address but that of the metrics', async () => {
     await using app = serve(createEngineKit())
     for (const authorization of ['', 'Bearer wrong', `Basic ${token}`, `Bearer ${token}x`]) {
       const answer = await ask(app, 'GET', '/v1/sessions', { authorization })
@@ -61,6 +73,37 @@ suite('the token of the admin API', () => {
     }
     assert.equal((await ask(app, 'GET', '/v1/nothing-here', { authorization: '' })).statusCode, 401)
     assert.equal((await ask(app, 'GET', '/metrics', { authorization: '' })).statusCode, 200)
+  })
+
+  test('is needed by each route on a socket, however its address is written', async () => {
+    await using app = serve(createEngineKit())
+    const routes: { method: string; url: string }[] = []
+    app.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))))
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const guarded = routes.filter(({ url }) => url !== '/metrics')
+    assert.ok(guarded.length >= 20, String(guarded.length))
+    const { port } = app.server.address() as AddressInfo
+    const spellings = (path: string): readonly string[] => [
+      path,
+      path.replace('/v1', '/%761'),
+      path.replace('/v1', '/v%31'),
+      `http://elsewhere${path}`,
+      `http://elsewhere${path.replace('/v1', '/%76%31')}`,
+      `/${path}`,
+      `${path}/`,
+      path.toUpperCase(),
+      `${path}?/metrics`,
+      `${path}#/metrics`,
+      `/metrics/..${path}`,
+      `/metrics/%2e%2e${path}`
+    ]
+    for (const { method, url } of guarded) {
+      for (const path of spellings(url.replaceAll(/:\w+/g, 'ana'))) {
+        assert.equal(await statusOf({ host: '127.0.0.1', port, method, path }), 401, `${method} ${path}`)
+      }
+    }
+    // The spellings do lead to the routes: with the token the encoded one is answered as the plain one.
+    assert.equal(await statusOf({ host: '127.0.0.1', port, method: 'GET', path: '/%761/sessions', headers: { authorization: `Bearer ${token}` } }), 200)
   })
 })
 

@@ -17,7 +17,6 @@ import type { TokenKey } from '../../src/authority/oidc/settings.ts'
 import { makeBrand } from '../../src/authority/pages/brand.ts'
 import { createOpenChecks } from '../../src/authority/sign-on/open-checks.ts'
 import { createCsrf } from '../../src/authority/pages/csrf.ts'
-import { chooseLanguage, createMessages } from '../../src/authority/pages/messages.ts'
 import { makeConnection, makeIdpConnection } from '../../src/authority/saml/connection.ts'
 import { createArtifactShelf } from '../../src/authority/saml/artifact-shelf.ts'
 import { fixedConnections } from '../../src/authority/saml/connections.ts'
@@ -43,6 +42,7 @@ import type { Outbound } from '../../src/platform/outbound.ts'
 import type { Random } from '../../src/platform/random.ts'
 import { inStore } from '../../src/stores/everywhere.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { createPageContext } from '../../src/cli/pages-setup.ts'
 import type { KitOptions } from './kit.ts'
 import { authorityUrl, type Partner } from './partner.ts'
 
@@ -251,8 +251,6 @@ type Parts = Pick<
 }
 
 function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
-  const messages = createMessages()
-  const brand = makeBrand({ organisation: 'Test' })
   const { tokenKeys, random, ...rest } = parts
   const logout = { confirm: false, targets: [], ...options.logout }
   const signOn: AuthorityContext['signOn'] = {
@@ -299,10 +297,7 @@ function contextOf(options: KitOptions, parts: Parts): AuthorityContext {
       ...options.clientCertificates
     }),
     organisation: 'Test',
-    pageContext: (request, uiLocales) => {
-      const language = chooseLanguage(undefined, request.headers['accept-language'], uiLocales)
-      return { language, t: messages(language), brand, nonce: Buffer.from(random.bytes(16)).toString('base64'), path: request.url.split('?')[0] ?? '/' }
-    },
+    pageContext: createPageContext(makeBrand({ organisation: 'Test' }), random),
     health: { isReady: () => true, monitoring: false, ...options.health },
     trustedProxies: []
   }

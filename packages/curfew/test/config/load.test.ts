@@ -169,6 +169,35 @@ suite('where a setting comes from', () => {
     const loaded = load({ ...smallest, admin: { token: 'a token of enough length' } })
     assert.doesNotMatch(JSON.stringify(explainConfig(loaded)), /enough length/)
   })
+
+  test('shows an address without the password in it', () => {
+    const nodes = ['redis://curfew:s3cr:et/@one.example:6379', 'rediss://two.example:6379']
+    const shown = explainConfig(load({ ...smallest, store: { kind: 'redis', redis: { nodes } } })).filter(({ path }) => path.startsWith('store.redis.nodes'))
+    assert.deepEqual(
+      shown.map(({ value }) => value),
+      ['redis://curfew:[secret]@one.example:6379', 'rediss://two.example:6379']
+    )
+  })
+
+  test('no finding repeats a secret that can not be used, or what came out of the environment', () => {
+    const found = (change: object, environment: Readonly<Record<string, string>> = {}): string => {
+      const result = parseConfig(JSON.stringify({ ...smallest, ...change }), '/etc/curfew/curfew.yaml', { environment })
+      assert.ok(!result.ok)
+      return JSON.stringify(result.findings)
+    }
+    for (const change of [
+      { admin: { token: 'hunter2' } },
+      { connections: [{ id: 'wiki', protocol: 'oidc', clientSecret: 'hunter2', redirectUris: ['https://wiki.example/cb'] }] },
+      { connections: [{ id: 'forms', protocol: 'opentoken', password: 'hunter2', targetUrl: 'https://forms.example/open' }] },
+      { connections: { clientSecret: 'hunter2' } },
+      { oidc: { registration: { initialAccessTokens: [{ name: 'us', token: 'hunter2' }] } } },
+      { store: { kind: 'redis', redis: { nodes: ['http://curfew:hunter2@one.example'] } } }
+    ])
+      assert.doesNotMatch(found(change), /hunter2/, JSON.stringify(change))
+    const misplaced = found({ server: { baseUrl: '${env:TOKEN}' } }, { TOKEN: 'hunter2' })
+    assert.doesNotMatch(misplaced, /hunter2/)
+    assert.match(misplaced, /\$\{env:TOKEN\}/)
+  })
 })
 
 suite('suggestions', () => {

@@ -154,6 +154,6 @@ function checkTag(tag: string, name: string): void {
 
 /** Links may lead elsewhere; pictures come from the authority itself, so that no page tells a third party of a visit. */
 function allowedAddress(attribute: string, value: string): boolean {
-  if (attribute === 'src') return /^\/[a-z0-9_./-]+$/i.test(value) || value.startsWith('data:image/')
-  return /^(https:\/\/|mailto:|\/(?!\/))/i.test(value)
+  if (attribute === 'src') return /^\/(?!\/)[a-z0-9_./-]+$/i.test(value) || value.startsWith('data:image/')
+  return /^(https:\/\/|mailto:|\/(?![/\\]))/i.test(value)
 }

@@ -43,6 +43,12 @@ function translator(language: Language, overrides: Readonly<Record<string, strin
   }
 }
 
+/** The language that an address asks for by `?lang=`, if the pages have it. */
+export function languageOfQuery(query: unknown): Language | undefined {
+  const wish = (query as Readonly<Record<string, unknown>> | undefined)?.['lang']
+  return languages.find((language) => language === wish)
+}
+
 /**
  * Chooses the page language: an explicit wish (`?lang=`, a cookie), else what the application wishes for, else the best
  * of `Accept-Language`, else English.

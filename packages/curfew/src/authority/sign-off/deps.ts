@@ -29,6 +29,8 @@ export interface SignOffDeps {
   hasPassword(session: Session): boolean
   /** Checks the password of the signed-in user again, counting failures as the sign-in page does. */
   reauthenticate(session: Session, password: string): Promise<'ok' | 'failed' | 'locked'>
+  /** For how long too many wrong passwords close a name, as the pages tell it. */
+  readonly lockedMinutes: number
   /** Where a password is changed; absent: nowhere here. */
   readonly passwordUrl?: string
   /** Accounts elsewhere that are linked to the account of the user. */

@@ -25,7 +25,8 @@ async function change(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   const checked = deps.hasPassword(session) ? await deps.reauthenticate(session, form['password'] ?? '') : 'ok'
   const { t } = deps.pageContext(request)
   if (checked === 'failed') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.failed')}</p>`)
-  if (checked === 'locked') return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.locked', { minutes: 15 })}</p>`)
+  if (checked === 'locked')
+    return show(deps, session, request, reply, html`<p class="bad" role="alert">${t('signon.locked', { minutes: deps.lockedMinutes })}</p>`)
   const unlink = form['unlink']
   if (unlink !== undefined) {
     const isDone = await deps.unlinkAccount(session, unlink)

@@ -1,6 +1,7 @@
 import { createHash, createHmac, type KeyObject } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Ids } from '../../platform/ids.ts'
+import type { Language } from '../pages/messages.ts'
 
 /** Cookie names of the replaced product: partners and scripts that know them keep working. */
 export const sessionCookie = 'PF'
@@ -13,12 +14,16 @@ export const resumedCookie = 'PF.RESUMED'
 /** The identity provider that was chosen in this browser last. */
 export const providerCookie = 'PF.PROVIDER'
 
+/** The language that was chosen in this browser last, by a link below a page. */
+export const languageCookie = 'PF.LANGUAGE'
+
 /** Three years, as the replaced product keeps its persistent cookie. */
 export const persistentSeconds = 94_608_000
 /** How long a browser is not sent back to the same run again. */
 const resumedSeconds = 3600
 /** How long a chosen identity provider is offered first. */
 const providerSeconds = 365 * 86_400
+const languageSeconds = 365 * 86_400
 /** As `ids.cookie()` makes it. */
 const sessionValue = /^[\w-]{22}$/
 /** As `ids.persistentCookie()` makes it. */
@@ -121,6 +126,11 @@ export function newFormCookie(ids: Ids): { readonly name: string; readonly value
 /** Remembers a choice for the next visit; a name of the configuration, nothing about the person. */
 export function setProviderCookie(reply: FastifyReply, providerId: string, settings: CookieSettings): void {
   reply.setCookie(providerCookie, providerId, { ...base(settings), maxAge: providerSeconds })
+}
+
+/** Keeps a language over the forms and redirects that follow. */
+export function setLanguageCookie(reply: FastifyReply, language: Language, settings: CookieSettings): void {
+  reply.setCookie(languageCookie, language, { ...base(settings), maxAge: languageSeconds })
 }
 
 export function setResumedCookie(reply: FastifyReply, runId: string, settings: CookieSettings): void {

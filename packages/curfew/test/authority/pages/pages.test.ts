@@ -88,6 +88,8 @@ suite('Brand', () => {
     '<p onclick="x">',
     '<a href="javascript:x">',
     '<img src="https://evil.example/x.png">',
+    '<img src="//evil.example/x.png">',
+    '<a href="/\\evil.example">',
     '<iframe src="/x">',
     '<style>p{}</style>',
     '<p style="x">',
