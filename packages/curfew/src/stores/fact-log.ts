@@ -10,10 +10,11 @@ export interface NumberedFact {
   readonly fact: Fact
 }
 
-/** The last number of a part of the stream, and the last one that is gone. */
+/** The last number of a part of the stream, the last one that is gone, and how many facts there are: numbers may be left out. */
 export interface PartEnds {
   readonly head: number
   readonly floor: number
+  readonly length: number
 }
 
 /** What a store keeps facts in: one stream or several, each numbered upwards, and small named texts beside them. */
@@ -50,24 +51,29 @@ export function factLog(parts: FactParts, store: Pick<Store, 'listSessions' | 'l
     cursorOf: async (source) => (await parts.note(cursorNote(source))) ?? '',
     acknowledge: (group, cursor) => parts.keepNote(`read:${group}`, cursor),
     async backlog(groups) {
-      const { epoch, positions } = await head()
-      const floors = (await parts.ends()).map((part) => part.floor)
+      const epoch = await epochOf()
+      const ends = await parts.ends()
       const open = await Promise.all(
         groups.map(async (group) => {
-          const read = readFactCursor((await reported(group)) ?? '', epoch, parts.parts)?.positions ?? floors
-          return positions.reduce((sum, position, i) => sum + Math.max(0, position - (read[i] ?? 0)), 0)
+          const read = readFactCursor((await reported(group)) ?? '', epoch, parts.parts)?.positions
+          return ends.reduce((sum, part, i) => sum + Math.max(0, Math.min(part.length, part.head - (read?.[i] ?? part.floor))), 0)
         })
       )
       return Math.max(0, ...open)
     },
     async trim(limits) {
-      const { epoch, positions } = await head()
+      const epoch = await epochOf()
+      const ends = await parts.ends()
+      const positions = ends.map((part) => part.head)
       const read = await Promise.all(
         limits.groups.map(async (group) => readFactCursor((await reported(group)) ?? '', epoch, parts.parts)?.positions ?? positions.map(() => 0))
       )
       const aged = await marked(parts, { epoch, positions }, limits)
       await parts.drop(
-        positions.map((position, i) => Math.max(Math.min(position, ...read.map((all) => all[i] ?? 0)), aged[i] ?? 0, position - limits.factsMax))
+        ends.map((part, i) => {
+          const surplus = part.length > limits.factsMax ? part.head - limits.factsMax : 0
+          return Math.max(Math.min(part.head, ...read.map((all) => all[i] ?? 0)), aged[i] ?? 0, surplus)
+        })
       )
     },
     export: (place, max, nowMs) => exportPage(parts, store, replication, { place, max, nowMs })

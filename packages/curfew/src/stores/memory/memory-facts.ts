@@ -3,7 +3,7 @@ import type { Session } from '../../core/session.ts'
 import { applyFacts, type FactRows } from '../apply-facts.ts'
 import { isCleared } from '../cleared.ts'
 import { type Fact, goneFact, type Replication, type ServiceFact } from '../fact.ts'
-import { epochOf, factLog, type FactParts } from '../fact-log.ts'
+import { epochOf, factLog, type FactParts, type PartEnds } from '../fact-log.ts'
 import type { FactStore, LateRunOpening } from '../fact-store.ts'
 import { factsOfSession, noSessionState, type SessionState } from '../session-state.ts'
 import { artifactOf, dropGrant } from './memory-artifacts.ts'
@@ -71,10 +71,10 @@ export function memoryFacts(context: MemoryContext, replication: Replication): F
 function memoryParts({ state }: MemoryContext, artifacts: Replication['artifacts']): FactParts {
   return {
     parts: 1,
-    ends: async () => [{ head: state().replicated.count.last, floor: state().replicated.count.floor }],
+    ends: async () => [endsOf(state())],
     async after([position = 0], max) {
-      const { facts, count } = state().replicated
-      return [{ head: count.last, floor: count.floor, facts: facts.filter(({ number }) => number > position).slice(0, max) }]
+      const { facts } = state().replicated
+      return [{ ...endsOf(state()), facts: facts.filter(({ number }) => number > position).slice(0, max) }]
     },
     async drop([upTo = 0]) {
       const { facts, count } = state().replicated
@@ -89,6 +89,10 @@ function memoryParts({ state }: MemoryContext, artifacts: Replication['artifacts
     },
     services: async () => ({ facts: [...servicesOf(state(), artifacts)] })
   }
+}
+
+function endsOf({ replicated: { count, facts } }: MemoryState): PartEnds {
+  return { head: count.last, floor: count.floor, length: facts.length }
 }
 
 function* servicesOf(state: MemoryState, artifacts: Replication['artifacts']): Generator<ServiceFact> {

@@ -1,8 +1,8 @@
 /** Functions about other regions: what they are told and what they told. Keys of one bucket only. */
 export const factFunctions = String.raw`
--- facts_after P position max -> last number, last one that is gone, number, fact, number, fact ...
+-- facts_after P position max -> last number, last one that is gone, how many there are, number, fact, number, fact ...
 define_read('facts_after', function(P, a)
-  local out = {redis.call('GET', P .. 'on') or '0', redis.call('GET', P .. 'of') or '0'}
+  local out = {redis.call('GET', P .. 'on') or '0', redis.call('GET', P .. 'of') or '0', tostring(redis.call('XLEN', P .. 'ob'))}
   if tonumber(a[2]) == 0 then return out end
   for _, entry in ipairs(redis.call('XRANGE', P .. 'ob', '(' .. a[1] .. '-0', '+', 'COUNT', a[2])) do
     out[#out + 1] = string.sub(entry[1], 1, -3)

@@ -7,6 +7,9 @@ import { runFunctions } from './run-functions.ts'
 import { serviceFunctions } from './service-functions.ts'
 import { sessionFunctions } from './session-functions.ts'
 
+/** Numbers that a server leaves out when it may not know the last ones: more than one bucket gives while a copy is behind. */
+const numbersSkipped = 1_048_576
+
 /**
  * What every function begins with. A function that changes nothing writes all the same (`beat`): WAIT vouches only for
  * writes of its own connection.
@@ -16,9 +19,29 @@ local insert_run
 local function beat(P) redis.call('SET', P .. 'beat', '1') end
 local function greatest(x, y) if tonumber(x) >= tonumber(y) then return x end return y end
 local function least(x, y) if tonumber(x) <= tonumber(y) then return x end return y end
+-- The next number of a list. A server that took over behind lag, or came back without its last second, does not know the
+-- last ones that were given, and others do: it leaves out more than can be missing, so that none is given twice. The same
+-- where it has given more itself than it knows of: then another one had taken over from it and is gone, with what that gave.
+-- The date is only that of a first number, above those that a server gave which is gone with all of them.
+local skipped, life, given = ${numbersSkipped}, nil, {}
+local function next_number(P, name)
+  local k = P .. name
+  life = life or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local n = redis.call('INCR', k)
+  local last = math.max(n - 1, given[k] or 0)
+  if redis.call('HGET', P .. 'lives', name) ~= life then
+    local date = redis.call('TIME')
+    redis.call('HSET', P .. 'lives', name, life)
+    n = redis.call('INCRBY', k, math.max(last + skipped, date[1] * 1000 + math.floor(date[2] / 1000)) - n)
+  elseif last >= n then
+    n = redis.call('INCRBY', k, last - n + 2 * skipped)
+  end
+  given[k] = n
+  return n
+end
 local function tell(P, fact)
   if not fact or fact == '' then return end
-  local n = redis.call('INCR', P .. 'on')
+  local n = next_number(P, 'on')
   redis.call('XADD', P .. 'ob', string.format('%.0f-0', n), 'd', fact)
 end
 local function add_gone(P, name, until_)

@@ -57,10 +57,10 @@ function redisParts(context: RedisContext, replication: Replication, token: stri
   const { shards, keys } = context
   const after = async (index: number, position: number, max: number) => {
     const bucket = keys.buckets[index] ?? keys.common
-    const [head = '0', floor = '0', ...rest] = texts(await shards.readFunction(bucket, 'facts_after', String(position), String(max)))
+    const [head = '0', floor = '0', length = '0', ...rest] = texts(await shards.readFunction(bucket, 'facts_after', String(position), String(max)))
     const facts: NumberedFact[] = []
     for (let i = 0; i + 1 < rest.length; i += 2) facts.push({ number: Number(rest[i]), fact: JSON.parse(rest[i + 1] ?? '') as Fact })
-    return { head: Number(head), floor: Number(floor), facts }
+    return { head: Number(head), floor: Number(floor), length: Number(length), facts }
   }
   const note = async (name: string): Promise<string | undefined> => {
     const text = await shards.read(keys.common, 'HGET', 'notes', name)

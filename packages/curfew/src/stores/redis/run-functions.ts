@@ -14,7 +14,7 @@ local function add_effects(P, run, a, from, buckets, bucket)
   local count = tonumber(a[from])
   for i = 1, count do
     local due, doc = a[from + i * 2 - 1], a[from + i * 2]
-    local n = redis.call('INCR', P .. 'fn') * buckets - (buckets - 1) + bucket
+    local n = next_number(P, 'fn') * buckets - (buckets - 1) + bucket
     local id = string.format('%016.0f', n)
     redis.call('HSET', P .. 'f:' .. id, 'r', run, 'u', due, 'd', doc)
     redis.call('ZADD', P .. 'ready', due, id)

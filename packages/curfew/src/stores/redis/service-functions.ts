@@ -20,7 +20,7 @@ define('feed', true, function(P, a)
   local known = redis.call('HMGET', e, 'c', 'u')
   if known[1] and tonumber(known[2]) >= tonumber(a[2]) then beat(P) return 0 end
   if known[1] then redis.call('ZREM', P .. 'feed', a[1]) end
-  local cursor = redis.call('INCR', P .. 'cursor')
+  local cursor = next_number(P, 'cursor')
   redis.call('ZADD', P .. 'feed', cursor, a[1])
   redis.call('HSET', e, 'c', cursor, 'u', a[2], 'a', a[3])
   return 1
@@ -81,7 +81,7 @@ end)
 
 -- lock_bump P user now until after fact, which the number is added to -> failed sign-ins later than after, up to now
 define('lock_bump', true, function(P, a)
-  local n = redis.call('INCR', P .. 'ln')
+  local n = next_number(P, 'ln')
   local id = string.format('%016.0f', n)
   redis.call('ZADD', P .. 'l:' .. a[1], a[2], id)
   redis.call('ZADD', P .. 'lx', a[3], a[1] .. '\0' .. id)
@@ -169,9 +169,10 @@ end)
 
 -- audit P user max doc: user may be empty, max 0 keeps all
 define('audit', true, function(P, a)
-  local n = redis.call('INCR', P .. 'an')
-  redis.call('XADD', P .. 'audit', n .. '-0', 'd', a[3])
-  if a[1] ~= '' then redis.call('ZADD', P .. 'au:' .. a[1], n, n) end
+  local n = next_number(P, 'an')
+  local id = string.format('%.0f', n)
+  redis.call('XADD', P .. 'audit', id .. '-0', 'd', a[3])
+  if a[1] ~= '' then redis.call('ZADD', P .. 'au:' .. a[1], id, id) end
   if tonumber(a[2]) > 0 then redis.call('XTRIM', P .. 'audit', 'MAXLEN', '~', a[2]) end
   return n
 end)

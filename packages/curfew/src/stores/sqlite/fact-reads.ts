@@ -1,6 +1,6 @@
 import type { SessionId } from '../../core/ids.ts'
 import { type Fact, goneFact, type Replication, type ServiceFact } from '../fact.ts'
-import type { NumberedFact } from '../fact-log.ts'
+import type { NumberedFact, PartEnds } from '../fact-log.ts'
 import type { LateParticipants } from '../fact-store.ts'
 import { factsOfSession } from '../session-state.ts'
 import { type ArtifactRow, artifactColumns, readArtifact } from './artifact-writes.ts'
@@ -8,7 +8,7 @@ import { type Column, type Database, prepare } from './driver.ts'
 import { sessionStates } from './session-states.ts'
 
 export interface FactReads {
-  ends(): { readonly head: number; readonly floor: number }
+  ends(): PartEnds
   after(position: number, max: number): readonly NumberedFact[]
   note(name: string): string | undefined
   ofSession(id: SessionId): readonly Fact[]
@@ -25,7 +25,10 @@ export function factReads(db: Database, artifacts: Replication['artifacts']): Fa
   const states = sessionStates(db)
   const scans = servicesScans(db, artifacts)
   return {
-    ends: () => ({ head: last.get()?.seq ?? 0, floor: Number(noteOf.get('floor')?.text ?? 0) }),
+    ends() {
+      const [head, floor] = [last.get()?.seq ?? 0, Number(noteOf.get('floor')?.text ?? 0)]
+      return { head, floor, length: head - floor }
+    },
     after: (position, max) => after.all(position, max).map(({ number, doc }) => ({ number, fact: JSON.parse(doc) as Fact })),
     note: (name) => noteOf.get(name)?.text,
     ofSession: (id) => factsOfSession(states.stateOf(id)),

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,6 +25,11 @@ export interface Server {
   kill(signal: NodeJS.Signals): void
   /** Starts again on the same port with what is on its disk. */
   restart(): Promise<void>
+  /**
+   * Keeps what the server has now; what is returned starts it with that again. To its clients this is a copy that takes
+   * over behind lag. Needs `appendfsync always`.
+   */
+  remember(): () => Promise<void>
   stop(): Promise<void>
 }
 
@@ -66,6 +71,15 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     }
   }
   const ready = (): Promise<void> => until(async () => (await command('PING')) === 'PONG')
+  const die = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  const start = async (): Promise<void> => {
+    child = launch()
+    await ready()
+  }
   await ready()
   return {
     port,
@@ -77,20 +91,23 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
       child.kill(signal)
     },
     async restart() {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL')
-        await once(child, 'exit')
+      await die()
+      await start()
+    },
+    remember() {
+      const kept = mkdtempSync(join(folder, 'kept-'))
+      cpSync(join(folder, 'appendonlydir'), join(kept, 'appendonlydir'), { recursive: true })
+      return async () => {
+        await die()
+        rmSync(join(folder, 'appendonlydir'), { recursive: true })
+        cpSync(join(kept, 'appendonlydir'), join(folder, 'appendonlydir'), { recursive: true })
+        await start()
       }
-      child = launch()
-      await ready()
     },
     async stop() {
       leftBehind.delete(end)
       child.kill('SIGCONT')
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL')
-        await once(child, 'exit')
-      }
+      await die()
       rmSync(folder, { recursive: true, force: true })
     }
   }
