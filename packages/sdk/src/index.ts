@@ -32,6 +32,8 @@ export {
   type ServiceProviderOptions,
   type ServiceProviderPaths
 } from './saml-service-provider.ts'
+export type { SessionCheckOptions } from './session-check.ts'
+export { sessionEndedMessage } from './session-check-script.ts'
 export { type AppSession, createMemorySessionRegistry, type LogoutSubject, type SessionRegistry, sessionsMax } from './session-registry.ts'
 export {
   createSessionGuard,

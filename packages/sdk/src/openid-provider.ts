@@ -7,6 +7,8 @@ export interface OpenIdProvider {
   readonly tokenEndpoint: string
   readonly jwksUri: string
   readonly endSessionEndpoint?: string
+  /** The frame that says whether the session changed, where the provider has one. */
+  readonly checkSessionIframe?: string
   /** Where the provider is an authority with a revocation feed. */
   readonly revocationFeedEndpoint?: string
 }
@@ -68,6 +70,7 @@ async function readConfiguration(issuer: string, request: Fetch): Promise<OpenId
     throw new CurfewError('CURFEW_OIDC_PROVIDER', { issuer, why: 'its configuration is not that of this issuer' })
   }
   const endSessionEndpoint = text('end_session_endpoint')
+  const checkSessionIframe = text('check_session_iframe')
   const revocationFeedEndpoint = text('curfew_revocation_feed_endpoint')
   return {
     issuer,
@@ -75,6 +78,7 @@ async function readConfiguration(issuer: string, request: Fetch): Promise<OpenId
     tokenEndpoint,
     jwksUri,
     ...(endSessionEndpoint === undefined ? {} : { endSessionEndpoint }),
+    ...(checkSessionIframe === undefined ? {} : { checkSessionIframe }),
     ...(revocationFeedEndpoint === undefined ? {} : { revocationFeedEndpoint })
   }
 }

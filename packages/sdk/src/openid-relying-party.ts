@@ -2,6 +2,16 @@ import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgo
 import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
+import {
+  emptySessionCheckPage,
+  isSessionOver,
+  type SessionCheckOptions,
+  sessionCheckPage,
+  sessionCheckScript,
+  sessionStateCookie,
+  sessionStateOf,
+  sessionVerdictPage
+} from './session-check.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 
 /** Where the guard answers; all under one prefix of the application. */
@@ -15,6 +25,10 @@ export interface RelyingPartyPaths {
   readonly logout: string
   /** Where the provider sends the browser after a sign-out. */
   readonly signedOut: string
+  /** The frame that asks the provider whether the session changed, its script, and where it asks anew without a page. */
+  readonly checkSession: string
+  readonly checkSessionScript: string
+  readonly recheckSession: string
 }
 
 export const relyingPartyPaths: RelyingPartyPaths = {
@@ -23,13 +37,16 @@ export const relyingPartyPaths: RelyingPartyPaths = {
   frontChannelLogout: '/oidc/frontchannel-logout',
   login: '/oidc/login',
   logout: '/oidc/logout',
-  signedOut: '/oidc/signed-out'
+  signedOut: '/oidc/signed-out',
+  checkSession: '/oidc/check-session',
+  checkSessionScript: '/oidc/check-session.js',
+  recheckSession: '/oidc/check-session/again'
 }
 
 /** What became of something the guard did; the application's journal. */
 export type RelyingPartyEvent =
   | { readonly kind: 'signed-in'; readonly session: AppSession }
-  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'back-channel' | 'front-channel' }
+  | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'back-channel' | 'front-channel' | 'session-check' }
   | { readonly kind: 'refused'; readonly code: string; readonly path: string }
 
 export interface RelyingPartyOptions {
@@ -50,6 +67,8 @@ export interface RelyingPartyOptions {
   /** Older providers send logout tokens without `exp`, or untyped. */
   readonly acceptMissingExp?: boolean
   readonly acceptMissingType?: boolean
+  /** Answers for a frame that pages of the application hold to learn of a session that changed. Absent: it does not. */
+  readonly sessionCheck?: SessionCheckOptions
   readonly fetch: Fetch
   readonly nowMs: () => number
   readonly randomBytes: (count: number) => Uint8Array
@@ -73,6 +92,15 @@ interface Pending {
   readonly to: string
   readonly nonce: string
   readonly verifier: string
+  /** It asks anew, in a frame, about a session that is there. */
+  readonly again?: Asked
+}
+
+/** The session that is asked about. */
+interface Asked {
+  readonly sessionId: string
+  readonly subject: string
+  readonly sid?: string
 }
 
 /** Creates a relying party. Pure until called: clock, randomness, network and registry come in by argument. */
@@ -123,7 +151,7 @@ class OpenIdGuard {
   }
 
   #route(method: string, path: string): ((request: GuardRequest, query: URLSearchParams) => Promise<GuardResponse>) | undefined {
-    const { callback, backChannelLogout, frontChannelLogout, login, logout, signedOut } = this.#paths
+    const { callback, backChannelLogout, frontChannelLogout, login, logout, signedOut, checkSession, checkSessionScript, recheckSession } = this.#paths
     const isPost = method === 'POST'
     if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
     if (path === callback && !isPost) return async (request, query) => this.#finishLogin(request, query)
@@ -131,13 +159,22 @@ class OpenIdGuard {
     if (path === frontChannelLogout && !isPost) return async (request, query) => this.#logoutByFrame(request, query)
     if (path === logout && isPost) return async (request) => this.#startLogout(request)
     if (path === signedOut && !isPost) return async (request, query) => this.#finishLogout(request, query)
+    const { sessionCheck } = this.#options
+    if (sessionCheck === undefined || isPost) return undefined
+    if (path === checkSession) return async (request) => this.#sessionCheck(request, sessionCheck)
+    if (path === checkSessionScript) return async () => sessionCheckScript()
+    if (path === recheckSession) return async (request) => this.#startRecheck(request)
     return undefined
   }
 
   async #startLogin(query: URLSearchParams): Promise<GuardResponse> {
+    return this.#authorize(this.#stateCookie, { to: localPath(query.get('to')) })
+  }
+
+  async #authorize(cookie: string, about: Pick<Pending, 'to' | 'again'>, more: Readonly<Record<string, string>> = {}): Promise<GuardResponse> {
     const { authorizationEndpoint } = await this.#provider.configuration()
     const state = this.#random()
-    const pending: Pending = { to: localPath(query.get('to')), nonce: this.#random(), verifier: this.#random(48) }
+    const pending: Pending = { ...about, nonce: this.#random(), verifier: this.#random(48) }
     const nowMs = this.#options.nowMs()
     await this.#options.sessions.remember(`login:${state}`, JSON.stringify(pending), nowMs + pendingMsMax, nowMs)
     const url = new URL(authorizationEndpoint)
@@ -149,36 +186,109 @@ class OpenIdGuard {
       state,
       nonce: pending.nonce,
       code_challenge: codeChallenge(pending.verifier),
-      code_challenge_method: 'S256'
+      code_challenge_method: 'S256',
+      ...more
     }
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-    return redirectTo(url.href, [guardCookie(this.#stateCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+    return redirectTo(url.href, [guardCookie(cookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
   }
 
   get #stateCookie(): string {
     return `${this.#cookieName}_login`
   }
 
+  get #recheckCookie(): string {
+    return `${this.#cookieName}_recheck`
+  }
+
+  get #sessionStateCookie(): string {
+    return `${this.#cookieName}_state`
+  }
+
   /** The browser that began is the one that ends: nobody is signed in by an address that somebody else sent. */
   async #finishLogin(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
     const state = query.get('state') ?? ''
     const nowMs = this.#options.nowMs()
-    if (state === '' || cookieValue(request.cookie, this.#stateCookie) !== state) throw new CurfewError('CURFEW_OIDC_STATE', {})
-    const stored = await this.#options.sessions.take(`login:${state}`, nowMs)
+    const isBegun = [this.#stateCookie, this.#recheckCookie].filter((name) => cookieValue(request.cookie, name) === state)
+    const stored = state === '' || isBegun.length === 0 ? undefined : await this.#options.sessions.take(`login:${state}`, nowMs)
     if (stored === undefined) throw new CurfewError('CURFEW_OIDC_STATE', {})
+    const pending = JSON.parse(stored) as Pending
     const issuer = query.get('iss')
     // RFC 9207: an answer of another provider does not belong here.
     if (issuer !== null && issuer !== this.#options.issuer) throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
-    const code = query.get('code')
-    if (code === null) throw new CurfewError('CURFEW_OIDC_PROVIDER', { error: (query.get('error') ?? 'none').slice(0, 60) })
-    const pending = JSON.parse(stored) as Pending
-    const token = await this.#exchange(code, pending)
+    if (pending.again !== undefined) return this.#finishRecheck(request, query, { ...pending, again: pending.again })
+    const token = await this.#exchange(query, pending)
     const session = await this.#openSession(token.idToken, token.text, nowMs)
     const over = guardCookie(this.#stateCookie, '', this.#options.baseUrl, 0)
-    return redirectTo(pending.to, [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), over])
+    return redirectTo(pending.to, [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), ...this.#sessionState(query), over])
   }
 
-  async #exchange(code: string, pending: Pending): Promise<{ readonly idToken: IdToken; readonly text: string }> {
+  /** The cookie for the script of the frame, where there is one and the provider says a state. */
+  #sessionState(query: URLSearchParams): readonly string[] {
+    const state = this.#options.sessionCheck === undefined ? undefined : sessionStateOf(query.get('session_state'))
+    return state === undefined ? [] : [sessionStateCookie(this.#sessionStateCookie, state, this.#options.baseUrl)]
+  }
+
+  /** Takes the cookies of a session that is over. */
+  #expired(): readonly string[] {
+    const { baseUrl, sessionCheck } = this.#options
+    const expired = guardCookie(this.#cookieName, '', baseUrl, 0)
+    return sessionCheck === undefined ? [expired] : [expired, sessionStateCookie(this.#sessionStateCookie, '', baseUrl)]
+  }
+
+  async #sessionCheck(request: GuardRequest, options: SessionCheckOptions): Promise<GuardResponse> {
+    const isAsked = cookieValue(request.cookie, this.#sessionStateCookie) !== undefined && (await this.session(request.cookie)) !== undefined
+    const { checkSessionIframe, authorizationEndpoint } = isAsked ? await this.#provider.configuration() : {}
+    if (checkSessionIframe === undefined || authorizationEndpoint === undefined) return emptySessionCheckPage()
+    return sessionCheckPage({
+      checkSessionIframe,
+      authorizationEndpoint,
+      clientId: this.#options.clientId,
+      stateCookie: this.#sessionStateCookie,
+      scriptPath: this.#paths.checkSessionScript,
+      recheckPath: this.#paths.recheckSession,
+      options
+    })
+  }
+
+  /** Session Management 1.0 section 3.1: asks with `prompt=none`, in the frame of this application and nowhere else. */
+  async #startRecheck(request: GuardRequest): Promise<GuardResponse> {
+    if (request.fetchSite !== undefined && request.fetchSite !== 'same-origin') return sessionVerdictPage('unknown')
+    const session = await this.session(request.cookie)
+    if (session === undefined) return sessionVerdictPage('ended', this.#expired())
+    const { id: sessionId, nameId, sessionIndex, idToken } = session
+    const again: Asked = { sessionId, subject: nameId.value, ...(sessionIndex === undefined ? {} : { sid: sessionIndex }) }
+    const hint = idToken === undefined ? {} : { id_token_hint: idToken }
+    return this.#authorize(this.#recheckCookie, { to: '/', again }, { prompt: 'none', ...hint })
+  }
+
+  /**
+   * The same person in the same session: only the state is new. The same person in another session: so is the session
+   * here. Anybody else, or nobody: the session here is over. No answer says nothing.
+   */
+  async #finishRecheck(request: GuardRequest, query: URLSearchParams, pending: Pending & { readonly again: Asked }): Promise<GuardResponse> {
+    const { sessionId, subject, sid } = pending.again
+    const { sessions, baseUrl, nowMs } = this.#options
+    const over = guardCookie(this.#recheckCookie, '', baseUrl, 0)
+    const token = isSessionOver(query.get('error')) ? undefined : await this.#exchange(query, pending)
+    // Somebody signed in anew here meanwhile: that session is not what was asked about.
+    if (cookieValue(request.cookie, this.#cookieName) !== sessionId) return sessionVerdictPage('kept', [over])
+    const session = await sessions.get(sessionId, nowMs())
+    if (session === undefined) return sessionVerdictPage('ended', [...this.#expired(), over])
+    const same = token?.idToken.subject === subject ? token : undefined
+    const sidNow = same?.idToken.sid
+    if (same !== undefined && (sid === undefined || sidNow === undefined || sidNow === sid)) {
+      return sessionVerdictPage('kept', [...this.#sessionState(query), over])
+    }
+    if (await sessions.end(sessionId)) this.#options.onEvent?.({ kind: 'signed-out', session, by: 'session-check' })
+    if (same === undefined) return sessionVerdictPage('ended', [...this.#expired(), over])
+    const { id } = await this.#openSession(same.idToken, same.text, nowMs())
+    return sessionVerdictPage('kept', [guardCookie(this.#cookieName, id, baseUrl), ...this.#sessionState(query), over])
+  }
+
+  async #exchange(query: URLSearchParams, pending: Pending): Promise<{ readonly idToken: IdToken; readonly text: string }> {
+    const code = query.get('code')
+    if (code === null) throw new CurfewError('CURFEW_OIDC_PROVIDER', { error: (query.get('error') ?? 'none').slice(0, 60) })
     const { clientId, clientSecret } = this.#options
     const { tokenEndpoint } = await this.#provider.configuration()
     const form = new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: this.#url(this.#paths.callback), code_verifier: pending.verifier })
@@ -269,7 +379,7 @@ class OpenIdGuard {
     const framed = { 'cache-control': 'no-store', 'content-security-policy': `default-src 'none'; frame-ancestors ${new URL(this.#options.issuer).origin}` }
     // A link with any sid must not take the cookie of a session that goes on.
     const isOver = (await this.session(request.cookie)) === undefined
-    const cookies = isOver ? [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)] : []
+    const cookies = isOver ? this.#expired() : []
     const answer = htmlAnswer(200, page('Signed out', 'Signed out of this application.'), cookies)
     return { ...answer, headers: { ...answer.headers, ...framed } }
   }
@@ -292,20 +402,20 @@ class OpenIdGuard {
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
     if (!isOwnForm(request, this.#options.baseUrl)) throw new CurfewError('CURFEW_SESSION_LOGOUT_FOREIGN', {})
     const session = await this.session(request.cookie)
-    const expired = guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)
+    const expired = this.#expired()
     if (session !== undefined) {
       await this.#options.sessions.end(session.id)
       this.#options.onEvent?.({ kind: 'signed-out', session, by: 'application' })
     }
     const { endSessionEndpoint } = await this.#provider.configuration()
-    if (session === undefined || endSessionEndpoint === undefined) return redirectTo(this.#landing(), [expired])
+    if (session === undefined || endSessionEndpoint === undefined) return redirectTo(this.#landing(), expired)
     const url = new URL(endSessionEndpoint)
     url.searchParams.set('client_id', this.#options.clientId)
     url.searchParams.set('post_logout_redirect_uri', this.#url(this.#paths.signedOut))
     if (session.idToken !== undefined) url.searchParams.set('id_token_hint', session.idToken)
     const state = this.#random()
     url.searchParams.set('state', state)
-    return redirectTo(url.href, [expired, guardCookie(this.#logoutCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+    return redirectTo(url.href, [...expired, guardCookie(this.#logoutCookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
   }
 
   get #logoutCookie(): string {

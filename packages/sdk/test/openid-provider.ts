@@ -27,7 +27,7 @@ function newKey(kid: string, namedCurve = 'P-256'): Key {
 }
 
 /** An OpenID provider as the other side of the wire, and a relying party that talks to it. */
-export function setting(options: Partial<RelyingPartyOptions> = {}) {
+export function setting(options: Partial<RelyingPartyOptions> = {}, configuration: Readonly<Record<string, string>> = {}) {
   const clock = { nowMs: Date.parse('2026-03-01T09:00:00Z') }
   const keys: Key[] = [newKey('k1')]
   const issued = new Map<string, { readonly nonce: string; readonly sid: string; readonly sub: string }>()
@@ -48,7 +48,8 @@ export function setting(options: Partial<RelyingPartyOptions> = {}) {
         authorization_endpoint: `${issuer}/auth`,
         token_endpoint: `${issuer}/token`,
         jwks_uri: `${issuer}/keys`,
-        end_session_endpoint: `${issuer}/end`
+        end_session_endpoint: `${issuer}/end`,
+        ...configuration
       })
     }
     if (url.endsWith('/keys')) return json({ keys: keys.map(({ jwk }) => jwk) })
@@ -96,13 +97,20 @@ export function setting(options: Partial<RelyingPartyOptions> = {}) {
         key
       ),
     /** What the provider answers to an authorization address. */
-    authorize(location: string, user: { readonly sub?: string; readonly sid?: string } = {}): string {
+    authorize(location: string, user: User = {}): string {
       const query = new URL(location).searchParams
       const code = `code${(codes += 1)}`
       issued.set(code, { nonce: query.get('nonce') ?? '', sub: user.sub ?? 'ana', sid: user.sid ?? 's1' })
-      return `/oidc/cb?${new URLSearchParams({ code, state: query.get('state') ?? '', iss: issuer }).toString()}`
+      const more = user.sessionState === undefined ? {} : { session_state: user.sessionState }
+      return `/oidc/cb?${new URLSearchParams({ code, state: query.get('state') ?? '', iss: issuer, ...more }).toString()}`
     }
   }
+}
+
+interface User {
+  readonly sub?: string
+  readonly sid?: string
+  readonly sessionState?: string
 }
 
 export type Setting = ReturnType<typeof setting>
@@ -138,11 +146,7 @@ export function browserOf({ party }: Setting) {
 }
 
 /** A whole sign-in. */
-export async function signIn(
-  world: Setting,
-  browser: ReturnType<typeof browserOf>,
-  user?: { readonly sub?: string; readonly sid?: string }
-): Promise<GuardResponse> {
+export async function signIn(world: Setting, browser: ReturnType<typeof browserOf>, user?: User): Promise<GuardResponse> {
   const started = await browser.get('/oidc/login?to=/pages')
   return browser.get(world.authorize(String(started.headers['location']), user))
 }
