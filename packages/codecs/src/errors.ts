@@ -35,6 +35,7 @@ export const codecCatalogue = {
   CURFEW_OPENTOKEN_EXPIRED: { kind: 'peer', http: 400, title: 'The OpenToken is too old.' },
   CURFEW_OPENTOKEN_INVALID: { kind: 'peer', http: 400, title: 'The text is not an OpenToken of this partner.' },
   CURFEW_OPENTOKEN_KEY: { kind: 'config', http: 500, title: 'An OpenToken key or password can not be used.' },
+  CURFEW_OPENTOKEN_SESSION_FOREIGN: { kind: 'peer', http: 400, title: 'The browser holds the session of somebody else.' },
   CURFEW_OPENTOKEN_SUBJECT: { kind: 'peer', http: 400, title: 'The OpenToken does not name exactly one subject.' },
   CURFEW_OPENTOKEN_TEXT: { kind: 'peer', http: 400, title: 'The OpenToken holds text that is not written as it has to be.' },
   CURFEW_OPENTOKEN_TIME: { kind: 'peer', http: 400, title: 'The times of the OpenToken do not allow its use now.' },

@@ -34,6 +34,12 @@ export async function admissionOf(guard: Guard, cookie: string | undefined): Pro
 /** Name of the session cookie where the application gives none. */
 export const sessionCookieDefault = 'app_session'
 
+/**
+ * How far the clocks of two machines of one issuer may differ, in milliseconds: a session that began so shortly after a
+ * logout was written may be one from before it, and ends.
+ */
+export const issuerSkewMs = 5_000
+
 /** A path of this application and nothing else; anything that could lead elsewhere becomes `/`. */
 export function localPath(to: string | null | undefined): string {
   return typeof to === 'string' && /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : '/'

@@ -1,5 +1,5 @@
 import { CurfewError, isCurfewError, type VerifiedOpenToken } from '@curfew/codecs'
-import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
+import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
 import { createOpenTokenAgent, type OpenTokenAgent } from './opentoken-agent.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -156,11 +156,13 @@ class OpenTokenGuard {
     return redirectTo(localPath(to), [...cookies, ...this.#deletedToken()])
   }
 
-  /** Keeps a posted token for the browser's own request. */
+  /** Keeps a posted token for the browser's own request; what is no token of the authority is kept by nobody. */
   async #park(parameters: URLSearchParams): Promise<string> {
+    const text = parameters.get(this.#agent.tokenName) ?? ''
+    const token = this.#agent.read(text)
     const name = this.#random()
     const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`token:${name}`, parameters.get(this.#agent.tokenName) ?? '', nowMs + pendingMsMax, nowMs)
+    await this.#options.sessions.remember(`token:${name}`, text, Math.min(nowMs + pendingMsMax, token.notOnOrAfter.epochMilliseconds), nowMs)
     return name
   }
 
@@ -175,7 +177,8 @@ class OpenTokenGuard {
     const { sessions, authorityUrl } = this.#options
     const endMs = token.notOnOrAfter.epochMilliseconds
     const index = token.attributes[sessionIndexName]?.[0]
-    if (!(await sessions.remember(`mac:${token.mac}`, '1', endMs, nowMs))) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
+    if (await sessions.isRemembered(visitKey(token), nowMs)) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
+    if (!(await sessions.remember(openedKey(token), '1', endMs, nowMs))) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
     const session: AppSession = {
       id: this.#random(),
       identityProvider: authorityUrl,
@@ -205,42 +208,62 @@ class OpenTokenGuard {
     if (parameters.size === 0) return htmlAnswer(400, page('Logout service', 'Browsers are sent here when a session ends.'))
     const resume = parameters.get('resumePath') ?? parameters.get('resume') ?? ''
     if (!resumeShape.test(resume)) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
-    // A form of another site comes without cookies; the same request by GET shows which session is meant.
-    if (request.method === 'POST' && cookieValue(request.cookie, this.#cookieName) === undefined)
-      return redirectTo(`${this.#paths.logoutService}?${new URLSearchParams({ resumePath: resume, parked: await this.#park(parameters) }).toString()}`)
     const back = new URL(resume, this.#options.authorityUrl)
     try {
+      // A form of another site comes without cookies; the same request by GET shows which session is meant.
+      if (request.method === 'POST' && cookieValue(request.cookie, this.#cookieName) === undefined)
+        return redirectTo(`${this.#paths.logoutService}?${new URLSearchParams({ resumePath: resume, parked: await this.#park(parameters) }).toString()}`)
       const token = this.#agent.read(await this.#tokenText(request, parameters))
-      await this.#end(request, token)
-      const answer = this.#agent.write({ subject: token.subject, attributes: { resume: [resume], logout: ['ended'] } })
-      back.searchParams.set(this.#agent.tokenName, answer)
+      const result = (await this.#visit(request, token)) ? 'ended' : 'failed'
+      back.searchParams.set(this.#agent.tokenName, this.#agent.write({ subject: token.subject, attributes: { resume: [resume], logout: [result] } }))
     } catch (error) {
       if (!isCurfewError(error)) throw error
       this.#options.onEvent?.({ kind: 'refused', code: error.code, path: this.#paths.logoutService })
       back.searchParams.set('error', error.code)
       return redirectTo(back.href, this.#deletedToken())
     }
-    return redirectTo(back.href, [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0), ...this.#deletedToken()])
+    // The cookie of a session that goes on is left alone.
+    const isOver = (await this.session(request.cookie)) === undefined
+    return redirectTo(back.href, [...(isOver ? [guardCookie(this.#cookieName, '', this.#options.baseUrl, 0)] : []), ...this.#deletedToken()])
+  }
+
+  /**
+   * One visit with one token, which opens nothing from then on: it stood in an address of this browser. A token that comes
+   * again is answered as the first time, and ends nothing more. False: nothing can be said of the session that was meant.
+   */
+  async #visit(request: GuardRequest, token: VerifiedOpenToken): Promise<boolean> {
+    const { sessions, nowMs } = this.#options
+    const endMs = token.notOnOrAfter.epochMilliseconds
+    if (await sessions.isRemembered(openedKey(token), nowMs())) throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
+    await sessions.remember(visitKey(token), '1', endMs, nowMs())
+    if (await sessions.isRemembered(endedKey(token), nowMs())) return true
+    const isEnded = await this.#end(request, token)
+    if (isEnded) await sessions.remember(endedKey(token), '1', endMs, nowMs())
+    else this.#options.onEvent?.({ kind: 'refused', code: 'CURFEW_OPENTOKEN_SESSION_FOREIGN', path: this.#paths.logoutService })
+    return isEnded
   }
 
   /**
    * The session that the token names by its index; without one the session of this browser. A browser that has lost its
-   * cookie can't say which one that was: every session of the user ends.
+   * cookie, or brings one of no session, can't say which one that was: every session of the user ends, so that no cookie
+   * makes the answer untrue. Sessions that began after the token was written go on. False: the browser holds the session
+   * of somebody else, and nothing ended.
    */
-  async #end(request: GuardRequest, token: VerifiedOpenToken): Promise<void> {
-    const { sessions, authorityUrl, nowMs } = this.#options
+  async #end(request: GuardRequest, token: VerifiedOpenToken): Promise<boolean> {
+    const { sessions, authorityUrl: identityProvider, nowMs } = this.#options
+    const issuedUntilMs = token.notBefore.epochMilliseconds
+    const untilMs = Math.max(nowMs() + tombstoneMs, token.notOnOrAfter.epochMilliseconds)
     const index = token.attributes[sessionIndexName]?.[0]
-    const own = index === undefined ? await this.session(request.cookie) : undefined
-    if (own?.nameId.value === token.subject) {
-      await sessions.end(own.id)
-      this.#options.onEvent?.({ kind: 'signed-out', session: own, by: 'logout-service' })
-      return
-    }
-    if (index === undefined && cookieValue(request.cookie, this.#cookieName) !== undefined) return
-    const sessionIndexes = index === undefined ? [] : [index]
-    const subject = { identityProvider: authorityUrl, nameId: { value: token.subject }, sessionIndexes, issuedUntilMs: token.notBefore.epochMilliseconds }
-    for (const session of await sessions.endBySubject(subject, nowMs() + tombstoneMs))
-      this.#options.onEvent?.({ kind: 'signed-out', session, by: 'logout-service' })
+    const named = { identityProvider, nameId: { value: token.subject }, sessionIndexes: index === undefined ? [] : [index], issuedUntilMs }
+    const held = index === undefined ? await this.session(request.cookie) : undefined
+    const isForeign = held !== undefined && (held.nameId.value !== token.subject || held.identityProvider !== identityProvider)
+    const isMeant = held !== undefined && !isForeign && (held.issuedAtMs ?? held.createdAtMs) <= issuedUntilMs + issuerSkewMs
+    // Other browsers keep the sessions they have: only what was written before the visit opens nothing any more.
+    const sparesIssuedAfterMs = isForeign || isMeant ? 0 : issuedUntilMs + issuerSkewMs
+    const ended = [...(await sessions.endBySubject({ ...named, ...(index === undefined ? { sparesIssuedAfterMs } : {}) }, untilMs))]
+    if (isMeant && (await sessions.end(held.id))) ended.push(held)
+    for (const session of ended) this.#options.onEvent?.({ kind: 'signed-out', session, by: 'logout-service' })
+    return !isForeign
   }
 
   async #startLogout(request: GuardRequest): Promise<GuardResponse> {
@@ -269,6 +292,21 @@ class OpenTokenGuard {
   #random(): string {
     return Buffer.from(this.#options.randomBytes(24)).toString('base64url')
   }
+}
+
+/** Under which a token is remembered that opened a session. */
+function openedKey({ mac }: VerifiedOpenToken): string {
+  return `mac:${mac}`
+}
+
+/** Under which one is that came to the Logout Service. */
+function visitKey({ mac }: VerifiedOpenToken): string {
+  return `visit:${mac}`
+}
+
+/** Under which one is whose visit was answered with `ended`. */
+function endedKey({ mac }: VerifiedOpenToken): string {
+  return `visit-ended:${mac}`
 }
 
 function page(title: string, text: string): string {

@@ -28,6 +28,8 @@ export interface LogoutSubject {
   readonly sessionIndexes: readonly string[]
   /** The tombstone covers sign-ins issued up to then. Absent: every sign-in while it stands. */
   readonly issuedUntilMs?: number
+  /** Live sessions from sign-ins issued after this go on; 0: all do, and there is the tombstone only. Absent: every one ends. */
+  readonly sparesIssuedAfterMs?: number
 }
 
 /**
@@ -110,7 +112,10 @@ export function createMemorySessionRegistry(): SessionRegistry {
     },
     async endBySubject(subject, untilMs) {
       const keys = keysOfSubject(subject)
-      const ended = keys.flatMap((key) => [...(bySubject.get(key) ?? [])].flatMap((id) => sessions.get(id) ?? []))
+      const { sparesIssuedAfterMs = Number.POSITIVE_INFINITY } = subject
+      const ended = keys
+        .flatMap((key) => [...(bySubject.get(key) ?? [])].flatMap((id) => sessions.get(id) ?? []))
+        .filter(({ issuedAtMs, createdAtMs }) => (issuedAtMs ?? createdAtMs) <= sparesIssuedAfterMs)
       const issuedUntilMs = subject.issuedUntilMs ?? Number.POSITIVE_INFINITY
       for (const key of keys) {
         const known = tombstones.get(key) ?? { untilMs: 0, issuedUntilMs: 0 }

@@ -21,12 +21,16 @@ interface Change {
   readonly key?: typeof key
   /** Names the session. */
   readonly index?: string
+  /** How long it lives. */
+  readonly seconds?: number
 }
 
 interface Stage {
   readonly app: OpenTokenApplication
   readonly events: OpenTokenEvent[]
   readonly cookies: Map<string, string>
+  /** Keys of what the application remembered. */
+  readonly remembered: string[]
   clockMs: number
   get(target: string): Promise<GuardResponse>
   post(target: string, fields: Readonly<Record<string, string>>, more?: Partial<GuardRequest>): Promise<GuardResponse>
@@ -41,13 +45,21 @@ function createStage(useCookie = false): Stage {
     count += 1
     return Buffer.alloc(n, count)
   }
-  const stage = { clockMs: startMs, events, cookies }
+  const remembered: string[] = []
+  const sessions = createMemorySessionRegistry()
+  const stage = { clockMs: startMs, events, cookies, remembered }
   const app = createOpenTokenApplication({
     adapterId: 'forms',
     agentConfig: serialiseAgentConfig({ ...agentConfigDefaults, password: Buffer.from(password), useCookie }),
     authorityUrl: 'https://login.example',
     baseUrl: 'https://forms.example',
-    sessions: createMemorySessionRegistry(),
+    sessions: {
+      ...sessions,
+      async remember(key, ...more) {
+        remembered.push(key)
+        return sessions.remember(key, ...more)
+      }
+    },
     nowMs: () => stage.clockMs,
     randomBytes: bytes,
     onEvent: (event) => void events.push(event)
@@ -71,7 +83,12 @@ function createStage(useCookie = false): Stage {
     token: (subject = 'ana', change: Change = {}) => {
       const from = Temporal.Instant.fromEpochMilliseconds(change.fromMs ?? stage.clockMs)
       const index = change.index === undefined ? {} : { 'session-index': [change.index] }
-      const statement = { subject, attributes: { mail: ['ana@example.org'], ...index }, notBefore: from, notOnOrAfter: from.add({ seconds: 300 }) }
+      const statement = {
+        subject,
+        attributes: { mail: ['ana@example.org'], ...index },
+        notBefore: from,
+        notOnOrAfter: from.add({ seconds: change.seconds ?? 300 })
+      }
       return writeOpenToken(statement, change.key ?? key, bytes(16))
     }
   })
@@ -231,6 +248,117 @@ suite('An application by OpenToken: logout', () => {
     for (const [name, value] of kept) stage.cookies.set(name, value)
     assert.equal((await stage.get(`${late}&opentoken=${lateToken}`)).status, 400)
     assert.equal(stage.events.at(-1)?.kind, 'refused')
+  })
+
+  suite('the token of a visit', () => {
+    const visitOf = (stage: Stage, token: string) => `${stage.app.paths.logoutService}?opentoken=${token}&resumePath=${encodeURIComponent(resume)}`
+    const answerOf = (back: GuardResponse, nowMs = startMs): readonly string[] | undefined => {
+      const token = new URL(String(back.headers['location'])).searchParams.get('opentoken')
+      return token === null ? undefined : verifyOpenToken(token, { keys: [key], now: Temporal.Instant.fromEpochMilliseconds(nowMs) }).attributes['logout']
+    }
+
+    for (const [name, change] of [
+      ['that names no session', {}],
+      ['that names its session', { index: 'one' }]
+    ] as const) {
+      test(`${name} opens no session at the same browser, however long it lives`, async () => {
+        const stage = createStage()
+        await stage.get(`${await begun(stage)}&opentoken=${stage.token('ana', change)}`)
+        const token = stage.token('ana', { ...change, seconds: 7_200 })
+        assert.deepEqual(answerOf(await stage.get(visitOf(stage, token))), ['ended'])
+        for (const laterMs of [0, 3_600_000]) {
+          stage.clockMs = startMs + laterMs
+          assert.equal((await stage.get(`${await begun(stage)}&opentoken=${token}`)).status, 400)
+          assert.equal(await who(stage), undefined)
+        }
+      })
+    }
+
+    test('opens no session either when its browser held the session of somebody else, nor after it was posted', async () => {
+      const stage = createStage()
+      await stage.get(`${await begun(stage)}&opentoken=${stage.token('ben')}`)
+      const token = stage.token()
+      await stage.get(visitOf(stage, token))
+      assert.equal((await stage.get(`${await begun(stage)}&opentoken=${token}`)).status, 400)
+      const posted = stage.token()
+      const parked = await stage.post(`${stage.app.paths.logoutService}?resumePath=${encodeURIComponent(resume)}`, { opentoken: posted }, { cookie: undefined })
+      await stage.get(String(parked.headers['location']))
+      assert.equal((await stage.get(`${await begun(stage)}&opentoken=${posted}`)).status, 400)
+    })
+
+    test('leaves nothing behind for a sign-in that was written before it and was never used', async () => {
+      const stage = createStage()
+      await signedIn(stage)
+      const unused = stage.token()
+      stage.clockMs += 2_000
+      await stage.get(visitOf(stage, stage.token()))
+      assert.equal((await stage.get(`${await begun(stage)}&opentoken=${unused}`)).status, 400)
+      stage.clockMs += 2_000
+      await signedIn(stage)
+      assert.equal((await who(stage))?.nameId.value, 'ana', 'a sign-in after the logout')
+    })
+
+    test('is answered the same when it comes again, and ends nothing that began after it', async () => {
+      const stage = createStage()
+      await signedIn(stage)
+      const token = stage.token()
+      await stage.get(visitOf(stage, token))
+      stage.clockMs += 30_000
+      await signedIn(stage)
+      assert.deepEqual(answerOf(await stage.get(visitOf(stage, token)), stage.clockMs), ['ended'])
+      assert.equal((await who(stage))?.nameId.value, 'ana')
+      assert.equal(stage.events.filter(({ kind }) => kind === 'signed-out').length, 1)
+    })
+
+    test('that is late ends no session that began after it was written', async () => {
+      const stage = createStage()
+      const late = stage.token()
+      stage.clockMs += 30_000
+      await signedIn(stage)
+      assert.deepEqual(answerOf(await stage.get(visitOf(stage, late)), stage.clockMs), ['ended'])
+      assert.equal((await who(stage))?.nameId.value, 'ana')
+    })
+
+    test('that opened a session here ends none', async () => {
+      const stage = createStage()
+      const token = stage.token()
+      await stage.get(`${await begun(stage)}&opentoken=${token}`)
+      const back = await stage.get(visitOf(stage, token))
+      assert.equal(new URL(String(back.headers['location'])).searchParams.get('error'), 'CURFEW_OPENTOKEN_INVALID')
+      assert.equal((await who(stage))?.nameId.value, 'ana')
+    })
+
+    test('in a browser that holds the session of somebody else: that one goes on, and the answer does not say ended', async () => {
+      const stage = createStage()
+      await stage.get(`${await begun(stage)}&opentoken=${stage.token('ben')}`)
+      assert.deepEqual(answerOf(await stage.get(visitOf(stage, stage.token()))), ['failed'])
+      assert.equal((await who(stage))?.nameId.value, 'ben')
+      assert.deepEqual(
+        stage.events.map((event) => (event.kind === 'refused' ? event.code : event.kind)),
+        ['signed-in', 'CURFEW_OPENTOKEN_SESSION_FOREIGN']
+      )
+    })
+
+    test('with a cookie of no session: every session of the user from before ends, so that the answer is true whatever cookie was planted', async () => {
+      const stage = createStage()
+      await signedIn(stage)
+      const mine = [...stage.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+      stage.cookies.set('app_session', 'planted')
+      assert.deepEqual(answerOf(await stage.get(visitOf(stage, stage.token()))), ['ended'])
+      assert.equal(await stage.app.session(mine), undefined)
+      assert.equal(stage.cookies.has('app_session'), false)
+    })
+
+    test('that is forged is not kept for the second step of a posted visit or sign-in', async () => {
+      const stage = createStage()
+      const forged = stage.token('ana', { key: openTokenKey(2, 'another') })
+      const target = await begun(stage)
+      const remembered = stage.remembered.length
+      assert.equal((await stage.post(target, { opentoken: forged }, { cookie: undefined })).status, 400)
+      const back = await stage.post(`${stage.app.paths.logoutService}?resumePath=${encodeURIComponent(resume)}`, { opentoken: forged }, { cookie: undefined })
+      assert.match(String(back.headers['location']), /error=CURFEW_OPENTOKEN_INVALID/)
+      assert.equal(stage.remembered.length, remembered)
+    })
   })
 
   test('a look without any parameter is no visit: it is answered and leaves no trace', async () => {
