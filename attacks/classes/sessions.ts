@@ -22,6 +22,8 @@ const looksAhead = edit(
 )
 const refusesDoubles = edit(`${authority}/sign-on/planted-cookies.ts`, 'if (doubled.length === 0) return', 'if (doubled.length < 99) return')
 
+const usesUpOwn = edit(`${authority}/opentoken/token-use.ts`, 'if (isHeard) await', 'if (!isHeard) await')
+
 /** What can be done to the session of a person, and to its end. */
 export const sessionAttacks: readonly AttackClass[] = [
   attack('Logout CSRF by picture', `${tests}/logout-csrf.test.ts`, [
@@ -113,6 +115,45 @@ export const sessionAttacks: readonly AttackClass[] = [
       test: 'AC-077 of another audience, host or gateway, tampered, truncated or doubled: nobody gets in',
       without: 'the refusal of a cookie that comes twice, at the gateway',
       edits: [edit('packages/curfew/src/gateway/session/session-cookies.ts', 'if (more.length > 0) throw', 'if (more.length > 99) throw')]
+    }
+  ]),
+  attack('OpenTokens in the other direction', `${tests}/opentoken-directions.test.ts`, [
+    ...['query', 'form', 'cookie'].map((transport) => ({
+      test: `what the login application is told at a logout signs nobody in again: ${transport}`,
+      without: 'the use of our own tokens before they leave',
+      edits: [usesUpOwn]
+    })),
+    {
+      test: 'what the login application is told at a logout signs nobody in again: reference',
+      without: 'the two places of references, one for each direction',
+      edits: [
+        edit(
+          `${authority}/opentoken/reference-store.ts`,
+          '`reference:${place.for}:${place.adapterId}:${reference}`',
+          '`reference:${place.adapterId}:${reference}`'
+        )
+      ]
+    },
+    {
+      test: 'the token with which an application was opened signs nobody in at a login application of the same password',
+      without: 'the use of our own tokens before they leave',
+      edits: [usesUpOwn]
+    },
+    {
+      test: 'the answer of an application to a logout signs nobody in',
+      without: 'the refusal of answers where a sign-in waits',
+      edits: [
+        edit(
+          `${authority}/opentoken/answer.ts`,
+          'Object.values(answerNames).every((name) => attributes[name] !== undefined)',
+          'Object.values(answerNames).length > 99'
+        )
+      ]
+    },
+    {
+      test: 'the token with which one person opened an application is no account of another',
+      without: 'the use of our own tokens before they leave',
+      edits: [usesUpOwn]
     }
   ]),
   attack('Back button and bfcache after logout', `${tests}/back-button.it.ts`, [

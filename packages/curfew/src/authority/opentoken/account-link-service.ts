@@ -6,9 +6,10 @@ import { byGet, parametersOf, seeOther } from '../request.ts'
 import { currentSession } from '../sign-on/browser-session.ts'
 import { applicationLinkId, findLink, keepLink } from '../upstream/account-link.ts'
 import type { ApplicationAdapter } from './adapter.ts'
-import { readSaid, requireFirst } from './answer.ts'
+import { readSaid } from './answer.ts'
 import { issueToken } from './issue.ts'
 import { resumeRoutes } from './resume-path.ts'
+import { requireFirst } from './token-use.ts'
 
 /** A session that waits until an application says which account there belongs to its user. */
 interface PendingAccount {
@@ -54,7 +55,7 @@ export async function resumeAccountLink(ctx: AuthorityContext, request: FastifyR
   if (session === undefined || session.id !== pending.sessionId) throw notFound()
   if (parameters['error'] !== undefined) throw new CurfewError('CURFEW_LINK_REQUIRED', { connection: adapter.id })
   const said = await readSaid(ctx, adapter, parameters, request)
-  await requireFirst(ctx, adapter, said)
+  await requireFirst(ctx, adapter, said, ctx.clock.nowMs())
   if ((await ctx.store.txTake(pendingKey(nonce), ctx.clock.nowMs())).value === undefined) throw notFound()
   const link = { id: applicationLinkId(adapter.id, session.userKey), providerId: adapter.id, providerUser: said.subject, role: 'application' as const }
   await keepLink(ctx, link, session)

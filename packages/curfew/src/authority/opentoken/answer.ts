@@ -5,6 +5,7 @@ import { type Parameters, parametersOf } from '../request.ts'
 import { instant } from '../saml/endpoints.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
 import { referenceParameter, takeReference } from './reference-store.ts'
+import { answerNames } from './resume-logout.ts'
 
 /** What an application says of somebody: in a token that the browser brings, or in attributes that it left for us. */
 export interface Said {
@@ -29,22 +30,18 @@ export async function readSaid(deps: AnswerDeps, adapter: OpenTokenAdapter, para
   const text = adapter.transport === 'cookie' ? request.cookies[adapter.tokenName] : parameters[adapter.tokenName]
   const token = verifyOpenToken(text ?? '', { keys: [adapter.key], now: instant(nowMs), notBeforeToleranceSeconds: adapter.notBeforeToleranceSeconds })
   const { subject, attributes, authnContext, mac } = token
+  // The word of an application about a logout says nothing of who is here.
+  if (Object.values(answerNames).every((name) => attributes[name] !== undefined))
+    throw new CurfewError('CURFEW_OPENTOKEN_ANSWER_FOREIGN', { connection: adapter.id })
   return { subject, attributes, authnContext, mac, untilMs: token.notOnOrAfter.epochMilliseconds }
 }
 
 async function readReference(deps: AnswerDeps, { id }: OpenTokenAdapter, reference: string, nowMs: number): Promise<Said> {
-  const found = await takeReference(deps.store, id, reference, nowMs)
+  const found = await takeReference(deps.store, { adapterId: id, for: 'authority' }, reference, nowMs)
   if (found === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   const values = (name: string): readonly string[] => [found[name] ?? []].flat()
   const attributes = Object.fromEntries(Object.keys(found).map((name) => [name, values(name)]))
   return { subject: values('subject')[0] ?? '', attributes, authnContext: values('authnCtx')[0], untilMs: nowMs + deps.transactionMs }
-}
-
-/** @throws CURFEW_OPENTOKEN_REPLAYED for a token that was taken before, at any node */
-export async function requireFirst(deps: AnswerDeps, { id }: OpenTokenAdapter, { mac, untilMs }: Pick<Said, 'mac' | 'untilMs'>): Promise<void> {
-  if (mac === undefined) return
-  const { value } = await deps.store.replaySeen(`opentoken:${id}`, mac, untilMs, deps.clock.nowMs())
-  if (value === 'seen') throw new CurfewError('CURFEW_OPENTOKEN_REPLAYED', { connection: id })
 }
 
 /** Parameters of a token by query or form: each only where the adapter says it travels. */

@@ -3,9 +3,10 @@ import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
-import { dropReference, referenceParameter } from './reference-store.ts'
+import { leaveReference, referenceParameter } from './reference-store.ts'
+import { type TokenUseDeps, useUpOwn } from './token-use.ts'
 
-export interface CarryDeps {
+export interface CarryDeps extends TokenUseDeps {
   readonly store: Store
   readonly random: Pick<Random, 'bytes'>
 }
@@ -27,10 +28,12 @@ export async function carry(
   const url = new URL(address)
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   if (adapter.transport === 'reference') {
-    url.searchParams.set(referenceParameter, await dropReference(deps, adapter.id, { ...pickedUp(statement), ...parameters }, nowMs))
+    const left = { ...pickedUp(statement), ...parameters }
+    url.searchParams.set(referenceParameter, await leaveReference(deps, { adapterId: adapter.id, for: 'application' }, left, nowMs))
     return { method: 'redirect', url: url.href }
   }
   const token = writeOpenToken(statement, adapter.key, deps.random.bytes(adapter.key.suite.ivBytes))
+  await useUpOwn(deps, adapter, token, statement.notOnOrAfter.epochMilliseconds, nowMs)
   switch (adapter.transport) {
     case 'query':
       url.searchParams.set(adapter.tokenName, token)

@@ -8,9 +8,10 @@ import type { Identity } from '../sign-on/sign-in.ts'
 import { type Asker, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import type { LoginAdapter } from './adapter.ts'
-import { readSaid, requireFirst, type Said, strictParameters } from './answer.ts'
+import { readSaid, type Said, strictParameters } from './answer.ts'
 import { cookieOf } from './carry.ts'
 import { resumeRoutes } from './resume-path.ts'
+import { requireFirst } from './token-use.ts'
 
 /** Sends the browser of a sign-on transaction to the Authentication Service of an application. */
 export async function askLogin(
@@ -42,7 +43,7 @@ export async function resumeLogin(ctx: AuthorityContext, request: FastifyRequest
   // Only a form of another site comes without cookies.
   if (request.method === 'GET' && asker.formHash !== browserOf(ctx, request).formHash) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const said = await readSaid(ctx, adapter, strictParameters(adapter, request), request)
-  await requireFirst(ctx, adapter, said)
+  await requireFirst(ctx, adapter, said, ctx.clock.nowMs())
   if ((await ctx.store.txTake(pendingKey(nonce), ctx.clock.nowMs())).value === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   if (adapter.transport === 'cookie') reply.header('set-cookie', cookieOf(adapter, ''))
   const nowMs = ctx.clock.nowMs()

@@ -20,7 +20,7 @@ export interface PendingReturn {
 }
 
 export interface OpenTokenSenderDeps extends CarryDeps {
-  readonly adapters: Adapters
+  readonly adapters: Pick<Adapters, 'byId' | 'all'>
   readonly ids: Pick<Ids, 'cookie'>
   readonly locator: Locator
   /** How long the application may take to send the browser back, in milliseconds. */

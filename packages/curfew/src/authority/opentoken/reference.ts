@@ -4,12 +4,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { parametersOf } from '../request.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
-import { dropReference, type ReferenceAttributes, referenceParameter, takeReference } from './reference-store.ts'
+import { leaveReference, type ReferenceAttributes, referenceParameter, takeReference } from './reference-store.ts'
 
 /** `/ext/ref/pickup?REF=`: an application fetches, once, what was left for it (AC-033). */
 export async function pickUp(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const adapter = authenticate(ctx, request)
-  const found = await takeReference(ctx.store, adapter.id, parametersOf(request)[referenceParameter] ?? '', ctx.clock.nowMs())
+  const found = await takeReference(
+    ctx.store,
+    { adapterId: adapter.id, for: 'application' },
+    parametersOf(request)[referenceParameter] ?? '',
+    ctx.clock.nowMs()
+  )
   if (found === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(found))
 }
@@ -18,7 +23,7 @@ export async function pickUp(ctx: AuthorityContext, request: FastifyRequest, rep
 export async function dropOff(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const adapter = authenticate(ctx, request)
   if (adapter.role !== 'idp' && adapter.accountLinkService === undefined) throw new CurfewError('CURFEW_OPENTOKEN_ADAPTER_UNKNOWN', { adapter: adapter.id })
-  const reference = await dropReference(ctx, adapter.id, attributesOf(request), ctx.clock.nowMs())
+  const reference = await leaveReference(ctx, { adapterId: adapter.id, for: 'authority' }, attributesOf(request), ctx.clock.nowMs())
   return reply.type('application/json; charset=utf-8').send(JSON.stringify({ [referenceParameter]: reference }))
 }
 

@@ -1,32 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { openTokenKey, type OpenTokenStatement, writeOpenToken } from '@curfew/codecs'
-import type { LoginSettings } from '../../../src/authority/opentoken/settings.ts'
 import type { Browser } from '../browser.ts'
-import { createKit, type Kit, type KitOptions } from '../kit.ts'
-import { key, outcomes, password, readToken, settingsOf, startLogout, visit } from './application.ts'
-
-const portal: LoginSettings = {
-  id: 'portal',
-  password,
-  authenticationService: 'http://portal.test/login?app=curfew',
-  logoutService: 'http://portal.test/logout',
-  attributes: { mail: 'mail' }
-}
-
-function createPortalKit(login: Partial<LoginSettings> = {}, more: KitOptions = {}): Promise<Kit> {
-  return createKit({ partners: {}, signOn: { hasForm: false }, adapters: { logins: [{ ...portal, ...login }], applications: [settingsOf('forms')] }, ...more })
-}
-
-/** The browser arrives at the login application; returns the path by which it comes back. */
-async function sent(browser: Browser, start = '/sp/startSSO.ping?SpSessionAuthnAdapterId=forms'): Promise<string> {
-  const first = await browser.get(start)
-  const away = await browser.get(String(first.headers.location))
-  const url = new URL(String(away.headers.location))
-  assert.equal(url.host, 'portal.test')
-  assert.equal(url.searchParams.get('resume'), url.searchParams.get('resumePath'))
-  return url.searchParams.get('resumePath') ?? ''
-}
+import type { Kit } from '../kit.ts'
+import { key, outcomes, readToken, startLogout, visit } from './application.ts'
+import { createLoginKit, sent } from './login-application.ts'
 
 let count = 0
 
@@ -39,7 +17,7 @@ function tokenOf(kit: Kit, subject = 'zoe', change: Partial<OpenTokenStatement> 
 
 suite('Sign-in at an application by OpenToken', () => {
   test('the browser goes to the Authentication Service, comes back with a token, and the application it wanted is opened', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const browser = kit.browser()
     const path = await sent(browser)
     const parked = await browser.get(`${path}?opentoken=${tokenOf(kit)}`)
@@ -54,7 +32,7 @@ suite('Sign-in at an application by OpenToken', () => {
 
   test('AC-030 a token by form or cookie counts as well, each only by the transport of the adapter', async () => {
     for (const transport of ['form', 'cookie'] as const) {
-      await using kit = await createPortalKit({ transport })
+      await using kit = await createLoginKit({ transport })
       const browser = kit.browser()
       const path = await sent(browser)
       assert.equal((await browser.get(`${path}?opentoken=${tokenOf(kit)}`)).statusCode, 400)
@@ -67,7 +45,7 @@ suite('Sign-in at an application by OpenToken', () => {
   })
 
   test('AC-032 at the end the applications are visited first, the login application last', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const browser = kit.browser()
     const path = await sent(browser)
     await browser.get(String((await browser.get(`${path}?opentoken=${tokenOf(kit)}`)).headers.location))
@@ -90,7 +68,7 @@ suite('Sign-in at an application by OpenToken', () => {
   })
 
   test('somebody else is signed in: that session is signed out first, then the new one opens', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const browser = kit.browser()
     const first = await sent(browser)
     await browser.get(String((await browser.get(`${first}?opentoken=${tokenOf(kit, 'yan')}`)).headers.location))
@@ -115,7 +93,7 @@ suite('Sign-in at an application by OpenToken', () => {
 
 suite('Attacks on the sign-in by OpenToken', () => {
   test('a token that was used, at any node and for any wish, is refused', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const token = tokenOf(kit)
     const use = async (browser: Browser): Promise<number> => {
       const parked = await browser.get(`${await sent(browser)}?opentoken=${token}`)
@@ -126,7 +104,7 @@ suite('Attacks on the sign-in by OpenToken', () => {
   })
 
   test('a token that is forged, too old, not valid yet or of another adapter signs nobody in', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const browser = kit.browser()
     const now = Temporal.Instant.fromEpochMilliseconds(kit.clock.nowMs())
     const tokens = [
@@ -142,7 +120,7 @@ suite('Attacks on the sign-in by OpenToken', () => {
   })
 
   test('nobody is signed in as somebody else: a token brought to the path of another browser opens no session there', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const [attacker, victim] = [kit.browser(), kit.browser()]
     const parked = String((await attacker.get(`${await sent(attacker)}?opentoken=${tokenOf(kit, 'mallory')}`)).headers.location)
     const path = await sent(attacker)
@@ -153,7 +131,7 @@ suite('Attacks on the sign-in by OpenToken', () => {
   })
 
   test('the same by form, which comes without cookies: the way on belongs to the browser that was sent', async () => {
-    await using kit = await createPortalKit({ transport: 'form' })
+    await using kit = await createLoginKit({ transport: 'form' })
     const [attacker, victim] = [kit.browser(), kit.browser()]
     const parked = String((await kit.browser().post(await sent(attacker), { opentoken: tokenOf(kit, 'mallory') })).headers.location)
     assert.equal((await victim.get(parked)).statusCode, 403)
@@ -162,7 +140,7 @@ suite('Attacks on the sign-in by OpenToken', () => {
   })
 
   test('the parked arrival is taken once, raced 100 times', async () => {
-    await using kit = await createPortalKit()
+    await using kit = await createLoginKit()
     const browser = kit.browser()
     const parked = String((await browser.get(`${await sent(browser)}?opentoken=${tokenOf(kit)}`)).headers.location)
     const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
