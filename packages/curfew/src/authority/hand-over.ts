@@ -3,7 +3,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { CurfewError, decodePost, decodeRedirect, isCurfewError } from '@curfew/codecs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oidcPaths } from './oidc/endpoints.ts'
-import { formPairs, parametersOf, rawQuery } from './request.ts'
+import { oidcRpPaths } from './oidc-rp/endpoints.ts'
+import { formPairs, parametersOf, rawQuery, routeOf } from './request.ts'
 import { formCookie, persistentCookie, sessionCookie } from './sign-on/cookies.ts'
 
 /** A request as it came, for the group that has what it is about. */
@@ -61,14 +62,14 @@ export function addHandOver(app: FastifyInstance, handOver: HandOver, bodyBytesM
     if (typeof mark === 'string' && isSame(mark, handOver.mark)) isHanded.add(request)
   })
   app.addHook('preParsing', async (request, _reply, payload) => {
-    if (isHanded.has(request) || everywhere.test(request.url) || request.headers['content-type'] === undefined) return payload
+    if (isHanded.has(request) || everywhere.test(routeOf(request)) || request.headers['content-type'] === undefined) return payload
     const body = await collect(payload, bodyBytesMax)
     bodies.set(request, body)
     readAgain(request, body)
     return Object.assign(Readable.from([body]), { receivedEncodedLength: body.length })
   })
   app.addHook('preHandler', async (request, reply) => {
-    if (isHanded.has(request) || everywhere.test(request.url)) return undefined
+    if (isHanded.has(request) || everywhere.test(routeOf(request))) return undefined
     const body = bodies.get(request) ?? Buffer.alloc(0)
     const owner = ownerOf(handOver, request, body)
     if (owner === undefined) return undefined
@@ -98,7 +99,7 @@ async function send(
     return reply
   } catch (error) {
     const isAway = isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')
-    if (isAway && owner.by === 'browser' && entrances.has(pathOf(request))) return undefined
+    if (isAway && owner.by === 'browser' && entrances.has(routeOf(request))) return undefined
     throw error
   }
 }
@@ -114,10 +115,6 @@ function present(headers: Readonly<Record<string, string | readonly string[] | u
   )
 }
 
-function pathOf(request: FastifyRequest): string {
-  return request.url.split('?', 1)[0] ?? ''
-}
-
 /** The most certain word counts: what was made for this step, then the browser. */
 function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Owner | undefined {
   for (const id of stepIds(request, body)) {
@@ -125,8 +122,8 @@ function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Own
     // It names this group, or none: nothing else about the request says more.
     if (id !== undefined) return group === undefined ? undefined : { group, by: 'step' }
   }
-  const path = pathOf(request)
-  const inner = innerSteps.some((step) => path.startsWith(step)) ? request.cookies[formCookie] : undefined
+  const route = routeOf(request)
+  const inner = innerSteps.some((step) => route.startsWith(step)) ? request.cookies[formCookie] : undefined
   const browser = request.cookies[sessionCookie] ?? request.cookies[persistentCookie] ?? inner
   const group = browser === undefined ? undefined : handOver.groupOf(browser)
   return group === undefined ? undefined : { group, by: 'browser' }
@@ -145,11 +142,11 @@ function* stepIds(request: FastifyRequest, body: Buffer): Iterable<string | unde
 const tokenPaths: ReadonlySet<string> = new Set([oidcPaths.token, oidcPaths.introspection, oidcPaths.revocation, oidcPaths.userinfo, oidcPaths.logout])
 
 function* tokensIn(request: FastifyRequest, body: Buffer): Iterable<string | undefined> {
-  const path = pathOf(request)
+  const route = routeOf(request)
   const query = new URLSearchParams(rawQuery(request))
-  if (path === oidcPaths.authorization) yield query.get('request_uri')?.replace(/^urn:ietf:params:oauth:request_uri:/, '') ?? undefined
-  if (/^\/sp\/[^/]+\/cb\.openid$/.test(path)) yield query.get('state') ?? undefined
-  if (!tokenPaths.has(path)) return
+  if (route === oidcPaths.authorization) yield query.get('request_uri')?.replace(/^urn:ietf:params:oauth:request_uri:/, '') ?? undefined
+  if (route === oidcRpPaths.callback) yield query.get('state') ?? undefined
+  if (!tokenPaths.has(route)) return
   const form = new URLSearchParams(body.toString('latin1'))
   for (const name of ['code', 'refresh_token', 'token', 'access_token']) yield tokenId(form.get(name))
   yield tokenId(/^(?:Bearer|DPoP) (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null)

@@ -34,6 +34,11 @@ export function pathOf({ url }: FastifyRequest): string {
   return url.split('?')[0] ?? ''
 }
 
+/** The route that answers, with its parameters by name: the one thing about an address that every spelling of it has in common. */
+export function routeOf(request: FastifyRequest): string {
+  return request.routeOptions.url ?? pathOf(request)
+}
+
 /** The same request by GET: the browser sends the cookies that it keeps back from a form of another site. */
 export function byGet(request: FastifyRequest): string {
   const query = new URLSearchParams(Object.entries(parametersOf(request)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))

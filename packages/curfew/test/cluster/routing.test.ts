@@ -161,10 +161,11 @@ suite('requests that land in the wrong group', () => {
     assert.ok(first['access_token'] !== undefined, JSON.stringify(first))
     const second = (await refresh(groups.berlin, 'wiki', first['refresh_token'] ?? '')).json<Record<string, string>>()
     assert.ok(second['access_token'] !== undefined, JSON.stringify(second))
-    const active = async (): Promise<boolean> => {
-      const seen = await post(groups.berlin, '/as/introspect.oauth2', 'wiki', { token: second['access_token'] ?? '' })
+    const active = async (path = '/as/introspect.oauth2'): Promise<boolean> => {
+      const seen = await post(groups.berlin, path, 'wiki', { token: second['access_token'] ?? '' })
       return seen.json<{ active: boolean }>().active
     }
+    assert.equal(await active('/as/%69ntrospect.oauth2'), true, 'in any spelling')
     assert.equal(await active(), true)
     const [session] = await sessionsIn(groups.paris)
     const authorization = { authorization: `Basic ${Buffer.from('wiki:a secret that is long enough').toString('base64')}` }

@@ -6,7 +6,7 @@ import type { AuthorityContext } from '../context.ts'
 import { faultyRun } from '../incomplete-run.ts'
 import { askForConsent, carriedAlong, consentOf, offlineChoiceOf, sayCancelled } from '../logout-consent.ts'
 import { judgeLanding } from '../redirects.ts'
-import { type Parameters, parametersOf, seeOther } from '../request.ts'
+import { type Parameters, parametersOf, routeOf, seeOther } from '../request.ts'
 import { browserToken, currentSession } from '../sign-on/browser-session.ts'
 
 /** One handler: a logout ends the session in both roles, wherever it is started. */
@@ -29,11 +29,15 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
   const parameters = parametersOf(request)
   const landing = landingOf(ctx, parameters, request)
   const session = await currentSession(ctx, request)
-  if (session === undefined || (await isOfOther(ctx, session, parameters))) return nobodyHere(ctx, landing, request, reply)
   const { path, confirm } = sideOf(ctx, request)
+  const fields = carriedAlong(parameters, carried)
+  // A form of another site comes without cookies; the same request by GET has them.
+  if (request.method === 'POST' && session === undefined && parameters['csrfToken'] === undefined)
+    return seeOther(reply, `${path}?${new URLSearchParams(fields).toString()}`)
+  if (session === undefined || (await isOfOther(ctx, session, parameters))) return nobodyHere(ctx, landing, request, reply)
   switch (consentOf(ctx, session, { confirm, parameters }, request)) {
     case 'needed':
-      return askForConsent(ctx, session, { action: path, fields: carriedAlong(parameters, carried), offersOffline: true }, request, reply)
+      return askForConsent(ctx, session, { action: path, fields, offersOffline: true }, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':
@@ -46,7 +50,7 @@ const carried = ['TargetResource', 'InErrorResource', 'Binding', 'SpSessionAuthn
 /** The two sides differ in their default pages and in whether they ask. */
 function sideOf(ctx: AuthorityContext, request: FastifyRequest): { readonly path: string; readonly confirm: boolean; readonly successUrl: string | undefined } {
   const { confirm, successUrl, sp } = ctx.logout
-  if (!request.url.startsWith(startSloPaths.sp)) return { path: startSloPaths.idp, confirm, successUrl }
+  if (routeOf(request) !== startSloPaths.sp) return { path: startSloPaths.idp, confirm, successUrl }
   return { path: startSloPaths.sp, confirm: sp?.confirm ?? confirm, successUrl: sp?.successUrl ?? successUrl }
 }
 

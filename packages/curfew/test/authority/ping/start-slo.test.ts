@@ -20,6 +20,60 @@ suite('/idp/startSLO.ping', () => {
     })
   }
 
+  for (const side of ['idp', 'sp'])
+    test(`AC-132 by POST at /${side}/startSLO.ping lands on TargetResource after success and offers InErrorResource after failure`, async () => {
+      await using kit = await createKit({ partners: { silent: { slo: [] } }, logout: { targets } })
+      const browser = kit.browser()
+      const landings = { TargetResource: bye, InErrorResource: 'http://www.test/oops' }
+      await signIn(browser, '/')
+      const started = await browser.post(`/${side}/startSLO.ping`, landings, sameOrigin)
+      assert.equal((await browser.get(String(started.headers.location))).headers.location, bye)
+      await signInTo(kit, browser, 'silent')
+      const failed = await browser.post(`/${side}/startSLO.ping`, landings, sameOrigin)
+      const run = String((await browser.get(String(failed.headers.location))).headers.location)
+      assert.match((await browser.get(run)).body, /url=http:\/\/www\.test\/oops/)
+    })
+
+  for (const side of ['idp', 'sp'])
+    test(`AC-132 a form of another site to /${side}/startSLO.ping, which comes without cookies, is asked about and then ends the session`, async () => {
+      await using kit = await createKit({ logout: { targets } })
+      const browser = kit.browser()
+      await signIn(browser, '/')
+      const fields = { TargetResource: bye, InErrorResource: 'http://www.test/oops', Binding: 'urn:oasis:names:tc:SAML:2.0:bindings:SOAP' }
+      // What SameSite=Lax keeps back.
+      const posted = await kit.browser().post(`/${side}/startSLO.ping`, fields, crossSite)
+      const again = new URL(String(posted.headers.location), 'http://curfew.test')
+      assert.equal(again.pathname, `/${side}/startSLO.ping`)
+      assert.deepEqual(Object.fromEntries(again.searchParams), fields)
+      const asked = formOf((await browser.get(String(posted.headers.location), crossSite)).body)
+      assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+      const given = await browser.post(asked.action, { ...asked.fields, choice: 'everywhere' }, sameOrigin)
+      assert.match(String(given.headers.location), /^\/signoff\/run_/)
+      assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+    })
+
+  test('a form of a configured application is not asked about', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const fromPayroll = { ...crossSite, referer: 'http://payroll.test/' }
+    const posted = await kit.browser().post('/idp/startSLO.ping', {}, { ...fromPayroll, origin: 'http://payroll.test' })
+    const started = await browser.get(String(posted.headers.location), fromPayroll)
+    assert.match(String(started.headers.location), /^\/signoff\/run_/)
+  })
+
+  test('every spelling of the address of the SP side has the settings of the SP side', async () => {
+    for (const path of ['/sp/startSLO.ping', '/%73p/startSLO.ping', '/s%70/startSLO%2Eping']) {
+      await using kit = await createKit({ logout: { confirm: false, sp: { confirm: true, successUrl: 'http://www.test/sp' } } })
+      const browser = kit.browser()
+      assert.equal((await browser.get(path, sameOrigin)).headers.location, 'http://www.test/sp')
+      await signIn(browser, '/')
+      const asked = await kit.app.inject({ url: path, headers: { ...sameOrigin, cookie: [...browser.cookies].map((pair) => pair.join('=')).join('; ') } })
+      assert.equal(formOf(asked.body).action, '/sp/startSLO.ping')
+      assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+    }
+  })
+
   test('AC-132 reads parameter names case-sensitively', async () => {
     await using kit = await createKit({ logout: { targets } })
     const browser = kit.browser()
