@@ -5,13 +5,14 @@ import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type Run
 import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
 import type { FactBatch, FactStore, LateParticipants, LateRunOpening } from '../fact-store.ts'
 import { factsOfSession, joinFact, noSessionState, type SessionState } from '../session-state.ts'
-import type { Ack, Store } from '../store.ts'
+import type { Ack, Durability, Store } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
-import { maybeTexts, ofAll, type RedisContext, texts } from './redis-context.ts'
+import type { Bucket } from './keys.ts'
+import { maybeTexts, ofAll, type RedisContext, texts, weakest } from './redis-context.ts'
 import type { Feed } from './redis-feed.ts'
 import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
-import { applyServiceFact, servicesPage } from './redis-service-facts.ts'
+import { applyServiceFact, bucketOfServiceFact, servicesPage } from './redis-service-facts.ts'
 import { readParticipants, readStored, sessionDoc } from './session-rows.ts'
 
 /** What the store does for other regions. */
@@ -87,23 +88,50 @@ function redisParts(context: RedisContext, replication: Replication, token: stri
 
 /**
  * Facts first, in whatever order; then, when all are in, the cursor. What a crash leaves half done is done again, and a
- * fact that is known changes nothing.
+ * fact that is known changes nothing. What too few copies have is joined again once they are back: nobody else sends it a
+ * second time. Where that is too much to remember the cursor stays, and the facts come again.
  */
 async function apply(context: RedisContext, feed: Feed, { source, cursor, facts, nowMs }: FactBatch, replication: Replication): Promise<Ack<'applied'>> {
   const { shards, keys } = context
-  const taken = facts.filter((fact) => isTaken(fact, replication))
+  const joins = joinsOf(context, facts, { nowMs, home: replication })
+  const revoked = facts.filter((fact) => fact.kind === 'revoked')
+  const [durabilities, answers] = await Promise.all([
+    Promise.all(joins.map(({ join }) => join())),
+    // Owed by themselves: the list of revocations waits for nothing.
+    Promise.all(revoked.map(({ sri, untilMs, atMs }) => feed.revoke(sri, untilMs, atMs)))
+  ])
+  const owed = joins.filter((_, i) => durabilities[i] === 'degraded')
+  const isRemembered = owed.every(({ bucket, join }) => shards.owe(bucket, join))
+  const durability = weakest([...durabilities, ...answers.map((answer) => answer.durability)])
+  if (cursor === undefined || !isRemembered) return { value: 'applied', durability }
+  const noted = await shards.write(keys.common, 'note', [cursorNote(source), cursor], { isEnding: true })
+  return { value: 'applied', durability: weakest([durability, noted.durability]) }
+}
+
+/** Facts that are joined in one go, and the bucket that says whether copies are there. */
+interface Join {
+  readonly bucket: Bucket
+  readonly join: () => Promise<Durability>
+}
+
+function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home }: Applying & { readonly home: Replication }): readonly Join[] {
+  const { keys } = context
+  const taken = facts.filter((fact) => isTaken(fact, home))
   const sessions = Map.groupBy(
     taken.filter((fact) => sessionOf(fact) !== undefined),
     (fact) => sessionOf(fact) as SessionId
   )
-  await Promise.all([
-    ...[...sessions].map(([id, about]) => applySession(context, id, about as readonly SessionFact[], { nowMs, home: replication })),
-    ...taken.filter((fact) => fact.kind === 'run').map((fact) => applyRun(context, fact)),
-    ...taken.map((fact) => applyServiceFact(context, feed, fact, nowMs))
-  ])
-  if (cursor === undefined) return { value: 'applied', durability: 'local' }
-  const { durability } = await shards.write(keys.common, 'note', [cursorNote(source), cursor], { isEnding: true })
-  return { value: 'applied', durability }
+  return [
+    ...[...sessions].map(([id, about]) => ({
+      bucket: keys.ofSession(id),
+      join: () => applySession(context, id, about as readonly SessionFact[], { nowMs, home })
+    })),
+    ...taken.flatMap((fact): readonly Join[] => {
+      if (fact.kind === 'run') return [{ bucket: keys.ofSession(fact.run.sessionId), join: () => applyRun(context, fact) }]
+      const bucket = bucketOfServiceFact(keys, fact)
+      return bucket === undefined ? [] : [{ bucket, join: () => applyServiceFact(context, fact, nowMs) }]
+    })
+  ]
 }
 
 interface ReadState {
@@ -149,12 +177,13 @@ interface Applying {
   readonly home: Home
 }
 
-async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home }: Applying): Promise<void> {
+async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home }: Applying): Promise<Durability> {
   const { shards, keys } = context
   for (;;) {
     const read = await readState(context, id)
     const next = facts.reduce((state, fact) => joinFact(state, fact, home.group), read.state)
-    if (next === read.state) return
+    // Known already, and perhaps only here.
+    if (next === read.state) return (await shards.write(keys.ofSession(id), 'touch_copies', [], { isEnding: true })).durability
     const { session } = next
     const changed = [...next.participants.values()].filter((one) => read.state.session === undefined || read.state.participants.get(one.id) !== one)
     const before = read.state.session
@@ -163,7 +192,7 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
       await addEntries(context, [...(hasNewCookies ? sessionEntries(context, session) : []), ...changed.flatMap((one) => participantEntries(context, id, one))])
     }
     const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, home })
-    const { reply } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
+    const { reply, durability } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
     if (reply !== 'merged') continue
     if (before !== undefined && session !== undefined && hasNewCookies) {
       const kept = new Set(sessionEntries(context, session).map(({ key }) => key))
@@ -172,7 +201,7 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
         sessionEntries(context, before).filter(({ key }) => !kept.has(key))
       )
     }
-    return
+    return durability
   }
 }
 
@@ -205,15 +234,16 @@ function mergeArguments(
   ]
 }
 
-async function applyRun(context: RedisContext, { run }: RunFact): Promise<void> {
+async function applyRun(context: RedisContext, { run }: RunFact): Promise<Durability> {
   const { shards, keys } = context
   const { id, sessionId, startedAtMs, finishedAtMs, policy, version, username } = run
-  await shards.write(keys.ofText(id), 'first', [`j:${id}`, sessionId], { isEnding: true })
+  const again = { name: 'first', args: [`j:${id}`, sessionId] }
+  await shards.write(keys.ofText(id), again.name, again.args, { isEnding: true, again })
   await addEntries(context, [{ bucket: keys.ofText(username), key: `jn:${username}`, member: placeOf(startedAtMs, id), isList: true }])
   // The run of a region that is gone is never done.
   const doneAtMs = finishedAtMs ?? startedAtMs + policy.deadlineMs
   const args = [id, sessionId, placeOf(startedAtMs, id), String(version), String(doneAtMs), JSON.stringify(run)]
-  await shards.write(keys.ofSession(sessionId), 'merge_run', args, { isEnding: true })
+  return (await shards.write(keys.ofSession(sessionId), 'merge_run', args, { isEnding: true })).durability
 }
 
 async function late(context: RedisContext, max: number): Promise<readonly LateParticipants[]> {

@@ -1,18 +1,14 @@
 import { type Fact, goneFact, grantGone, guardMs, type Replication, transactionGone } from '../fact.ts'
 import { joinArtifact, type VersionedArtifact } from '../join-artifact.ts'
-import type { Artifact } from '../store.ts'
+import type { Artifact, Durability } from '../store.ts'
 import { addEntries } from './index-sets.ts'
-import { type Bucket, pair, unpair } from './keys.ts'
+import { type Bucket, type Keys, pair, unpair } from './keys.ts'
 import { dropUnder, entriesOf } from './redis-artifacts.ts'
 import { maybeTexts, type RedisContext, texts } from './redis-context.ts'
 import type { Reply } from './link.ts'
-import type { Feed } from './redis-feed.ts'
 
-/** Joins a fact that stands by itself; those about sessions and runs are joined elsewhere. */
-export async function applyServiceFact(context: RedisContext, feed: Feed, fact: Fact, nowMs: number): Promise<void> {
-  const { shards, keys, teller } = context
-  const write = async (bucket: Bucket, name: string, args: readonly string[]): Promise<void> =>
-    void (await shards.write(bucket, name, args, { isEnding: true }))
+/** Where a fact that stands by itself is joined; undefined for those about sessions, runs and revocations, which are joined elsewhere. */
+export function bucketOfServiceFact(keys: Keys, fact: Fact): Bucket | undefined {
   switch (fact.kind) {
     case 'opened':
     case 'participant':
@@ -20,10 +16,39 @@ export async function applyServiceFact(context: RedisContext, feed: Feed, fact: 
     case 'renewed':
     case 'ended':
     case 'run':
-      return
     case 'revoked':
-      await feed.revoke(fact.sri, fact.untilMs, fact.atMs)
-      return
+      return undefined
+    case 'replay':
+      return keys.ofText(pair(fact.issuer, fact.id))
+    case 'failed-sign-in':
+    case 'sign-ins-cleared':
+      return keys.ofText(fact.userKey)
+    case 'transaction':
+    case 'transaction-taken':
+      return keys.ofText(fact.key)
+    case 'artifact':
+      return keys.ofText(pair(fact.artifact.kind, fact.artifact.id))
+    case 'artifact-dropped':
+      return keys.ofText(pair(fact.of, fact.id))
+    case 'grant-dropped':
+      return keys.ofText(fact.grantId)
+  }
+}
+
+/** Joins a fact that stands by itself. */
+export async function applyServiceFact(context: RedisContext, fact: Fact, nowMs: number): Promise<Durability> {
+  const { shards, keys, teller } = context
+  const write = async (bucket: Bucket, name: string, args: readonly string[]): Promise<Durability> =>
+    (await shards.write(bucket, name, args, { isEnding: true })).durability
+  switch (fact.kind) {
+    case 'opened':
+    case 'participant':
+    case 'active':
+    case 'renewed':
+    case 'ended':
+    case 'run':
+    case 'revoked':
+      return 'replicated'
     case 'replay': {
       const name = pair(fact.issuer, fact.id)
       return write(keys.ofText(name), 'replay', [name, String(fact.untilMs), '0', ''])
@@ -52,24 +77,27 @@ export async function applyServiceFact(context: RedisContext, feed: Feed, fact: 
       return applyArtifact(context, fact)
     case 'artifact-dropped': {
       const name = pair(fact.of, fact.id)
-      await write(keys.ofText(name), 'gone', [name, String(Math.max(fact.untilMs, nowMs + guardMs)), ''])
-      return dropUnder(context, [name], '')
+      const durability = await write(keys.ofText(name), 'gone', [name, String(Math.max(fact.untilMs, nowMs + guardMs)), ''])
+      await dropUnder(context, [name], '')
+      return durability
     }
     case 'grant-dropped': {
       const name = pair(grantGone, fact.grantId)
       // The mark first: whatever comes under the grant from now on sees it.
-      await write(keys.ofText(fact.grantId), 'gone', [name, String(Math.max(fact.untilMs, nowMs + guardMs)), ''])
+      const durability = await write(keys.ofText(fact.grantId), 'gone', [name, String(Math.max(fact.untilMs, nowMs + guardMs)), ''])
       const under = texts(await shards.read(keys.ofText(fact.grantId), 'SMEMBERS', `ig:${fact.grantId}`))
-      return dropUnder(context, under, fact.grantId)
+      await dropUnder(context, under, fact.grantId)
+      return durability
     }
   }
 }
 
-async function applyArtifact(context: RedisContext, fact: VersionedArtifact): Promise<void> {
+async function applyArtifact(context: RedisContext, fact: VersionedArtifact): Promise<Durability> {
   const { shards, keys } = context
   const { kind, id, grantId } = fact.artifact
   const name = pair(kind, id)
   const bucket = keys.ofText(name)
+  let durability: Durability = 'local'
   for (;;) {
     const known = await readVersioned(context, name, bucket)
     const { artifact, version } = joinArtifact(known?.stored, fact)
@@ -84,12 +112,14 @@ async function applyArtifact(context: RedisContext, fact: VersionedArtifact): Pr
       artifact.grantId ?? '',
       artifact.sessionId ?? ''
     ]
-    const { reply } = await shards.write(bucket, 'merge_artifact', args, { isEnding: true })
-    if (reply !== 'changed') break
+    const written = await shards.write(bucket, 'merge_artifact', args, { isEnding: true })
+    durability = written.durability
+    if (written.reply !== 'changed') break
   }
   // Looked at after writing: a grant that was dropped meanwhile takes this with it.
   if (grantId !== undefined && (await shards.read(keys.ofText(grantId), 'EXISTS', `z:${pair(grantGone, grantId)}`)) === 1)
     await dropUnder(context, [name], grantId)
+  return durability
 }
 
 /** The artifact of a name and the text that tells whether it changed. */

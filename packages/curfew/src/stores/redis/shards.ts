@@ -25,6 +25,11 @@ export interface Shards {
   readFunction(bucket: Bucket, name: string, ...args: readonly string[]): Promise<Reply>
   /** A function that writes. */
   write(bucket: Bucket, name: string, args: readonly string[], promise?: Promised): Promise<Answer>
+  /**
+   * Work that too few copies have and that depends on what is there by then: it is done again once the bucket has its
+   * copies, until they have all of it. False: too much is owed already, and it is not remembered.
+   */
+  owe(bucket: Bucket, work: () => Promise<Durability>): boolean
   /** Facts that too few copies have yet; they are sent again until that is mended. */
   readonly owed: number
   close(): void
@@ -60,6 +65,12 @@ interface Owed {
   readonly args: readonly string[]
 }
 
+/** Work that too few copies have. */
+interface OwedWork {
+  readonly bucket: Bucket
+  readonly work: () => Promise<Durability>
+}
+
 interface Called extends Written {
   /** It may have been carried out twice. */
   readonly isRepeat: boolean
@@ -69,27 +80,45 @@ interface Called extends Written {
 
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
   let owed: Owed[] = []
+  let works: OwedWork[] = []
   /** Owed too, and being sent again. */
   let underWay = 0
   let isPaying = false
   let isClosed = false
 
   const pay = (): void => {
-    if (isPaying || isClosed || owed.length === 0) return
+    if (isPaying || isClosed || owed.length + works.length === 0) return
     isPaying = true
     clock.after(owedPauseMs, () => {
       const batches = [...Map.groupBy(owed, ({ bucket }) => bucket.index).values()]
-      underWay = owed.length
+      const toDo = [...Map.groupBy(works, ({ bucket }) => bucket.index).values()]
+      underWay = owed.length + works.length
       owed = []
-      void Promise.all(batches.map(payInOrder)).then((left) => {
+      works = []
+      void Promise.all([Promise.all(batches.map(payInOrder)), Promise.all(toDo.map(workOff))]).then(([left, undone]) => {
         // Before what came to it meanwhile: that may build on it.
         owed = [...left.flat(), ...owed]
+        works = [...undone.flat(), ...works]
         underWay = 0
         isPaying = false
         pay()
       })
     })
   }
+
+  /** Does the work of one bucket again, when that has its copies; returns what stays owed. */
+  const workOff = async (batch: readonly OwedWork[]): Promise<readonly OwedWork[]> => {
+    const [first] = batch
+    if (first === undefined || !(await hasCopies(first.bucket))) return batch
+    const results = await Promise.allSettled(batch.map(({ work }) => work()))
+    return batch.filter((_, i) => !(results[i]?.status === 'fulfilled' && results[i].value !== 'degraded'))
+  }
+  const hasCopies = (bucket: Bucket): Promise<boolean> =>
+    call(bucket, functionCall(bucket, 'touch_copies', []), 'write').then(
+      (called) => called.copies >= copies,
+      () => false
+    )
+  const isFull = (): boolean => owed.length + works.length + underWay >= owedMax
 
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
@@ -130,7 +159,7 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   const judge = (have: number, promised: Promised, bucket: Bucket): Durability => {
     if (copies === 0) return 'local'
     if (have >= copies) return 'replicated'
-    if (promised.again !== undefined && owed.length + underWay < owedMax) owed.push({ bucket, ...promised.again })
+    if (promised.again !== undefined && !isFull()) owed.push({ bucket, ...promised.again })
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
     return 'degraded'
@@ -147,8 +176,14 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       const { reply, copies: have, isRepeat } = await call(bucket, functionCall(bucket, name, args), 'write')
       return { reply, isRepeat, durability: judge(have, promised, bucket) }
     },
+    owe(bucket, work) {
+      if (isFull()) return false
+      works.push({ bucket, work })
+      pay()
+      return true
+    },
     get owed() {
-      return owed.length + underWay
+      return owed.length + works.length + underWay
     },
     close() {
       isClosed = true

@@ -4,7 +4,7 @@ import { carry, factsOf, sampleReplication } from '../../../src/stores/conforman
 import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import { openOn } from './opened.ts'
-import { type Server, skipReason, startServer } from './servers.ts'
+import { type Server, skipReason, startServer, until } from './servers.ts'
 
 /** One bucket and two applications: what comes in which order is the same each time. */
 const options = { buckets: 1 }
@@ -68,6 +68,30 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     await a.replaySeen('idp', 'new', t0 + hourMs, t0)
     await carry(a, b)
     assert.equal((await b.replaySeen('idp', 'new', t0 + hourMs, t0)).value, 'seen')
+  })
+
+  test('AC-190 what another region told, and too few copies had, is joined again although the cursor is past it', async () => {
+    await using a = await openOn([server], { ...options, replication: sampleReplication('a') })
+    // Nobody confirms anything: there is no copy.
+    await using b = await openOn([server], { ...options, copies: 1, replication: sampleReplication('b') })
+    const goBack = server.remember()
+    await end(a, 3)
+    await a.replaySeen('idp', 'told', t0 + hourMs, t0)
+    await carry(a, b)
+    const cursor = await factsOf(b).cursorOf('a')
+    const { id } = sampleSession(3)
+    assert.ok((await b.getSession(id))?.end !== undefined)
+    await goBack()
+    await factsOf(b).apply({ source: 'a', cursor, facts: [], nowMs: t0 })
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => (await b.getSession(id))?.end !== undefined && b.owed === 0)
+      assert.equal((await b.getParticipants(id)).length, applications.length)
+      assert.equal((await b.listRuns({ limit: 10, sessionId: id })).items.length, 1)
+      assert.equal((await b.replaySeen('idp', 'told', t0 + hourMs, t0)).value, 'seen')
+    } finally {
+      await copy.stop()
+    }
   })
 
   test('AC-190 a revocation afterwards reaches a gateway that had read further', async () => {
