@@ -13,12 +13,19 @@ const resolutionKinds: ReadonlySet<string> = new Set(['ArtifactResolve', 'Artifa
 
 /**
  * A message as it came in, decoded and read but not trusted. Only `claimed` may be looked at, and only to find the
- * partner whose keys judge it; the content comes out of the `verify...` functions alone.
+ * partner whose keys judge it, and the group that has what it is about; the content comes out of the `verify...` functions alone.
  */
 export interface Received {
   readonly binding: Binding
   readonly kind: MessageKind
-  readonly claimed: { readonly issuer?: string; readonly id: string; readonly inResponseTo?: string; readonly destination?: string }
+  readonly claimed: {
+    readonly issuer?: string
+    readonly id: string
+    readonly inResponseTo?: string
+    readonly destination?: string
+    /** What an ArtifactResolve asks for. */
+    readonly artifact?: string
+  }
   readonly relayState?: string
   /** It carries a signature; nothing is said about its worth. */
   readonly isSigned: boolean
@@ -66,6 +73,7 @@ export function receivedFrom(document: XmlDocument, element: XmlElement, parts: 
   const issuer = is(first, ns.saml, 'Issuer') ? text(first).trim().slice(0, 1024) : undefined
   const inResponseTo = attribute(element, 'InResponseTo')
   const destination = attribute(element, 'Destination')
+  const asked = element.name === 'ArtifactResolve' ? childElements(element).find((child) => is(child, ns.samlp, 'Artifact')) : undefined
   return {
     binding: parts.binding,
     kind: element.name as MessageKind,
@@ -73,7 +81,8 @@ export function receivedFrom(document: XmlDocument, element: XmlElement, parts: 
       id,
       ...(issuer === undefined ? {} : { issuer }),
       ...(inResponseTo === undefined ? {} : { inResponseTo }),
-      ...(destination === undefined ? {} : { destination })
+      ...(destination === undefined ? {} : { destination }),
+      ...(asked === undefined ? {} : { artifact: text(asked).trim().slice(0, 1024) })
     },
     // By HTTP Redirect an enveloped signature means nothing: only the one in the query counts.
     isSigned: parts.binding === 'redirect' ? parts.query !== undefined : signatureOf(element) !== undefined || parts.carrier?.signed !== undefined,

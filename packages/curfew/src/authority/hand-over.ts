@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream'
 import { timingSafeEqual } from 'node:crypto'
-import { CurfewError, decodePost, decodeRedirect, isCurfewError } from '@curfew/codecs'
+import { CurfewError, decodePost, decodeRedirect, decodeSoap, isCurfewError } from '@curfew/codecs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oidcPaths } from './oidc/endpoints.ts'
 import { oidcRpPaths } from './oidc-rp/endpoints.ts'
 import { formPairs, parametersOf, rawQuery, routeOf } from './request.ts'
+import { groupOfArtifact } from './saml/artifact-shelf.ts'
+import { samlPaths } from './saml/endpoints.ts'
+import { changePath, resetPath } from './sign-on/password-page.ts'
 import { formCookie, persistentCookie, sessionCookie } from './sign-on/cookies.ts'
 
 /** A request as it came, for the group that has what it is about. */
@@ -134,8 +137,31 @@ function* stepIds(request: FastifyRequest, body: Buffer): Iterable<string | unde
   const { nonce, run } = (request.params ?? {}) as { readonly nonce?: string; readonly run?: string }
   if (run?.startsWith('run_') === true) yield run
   yield nonce
+  yield* passwordStep(request)
   yield* tokensIn(request, body)
+  yield askedArtifact(request, body)
   yield answeredMessage(request)
+}
+
+/** The sign-in that a change of the password is a part of, and the code that was issued for a reset. */
+function* passwordStep(request: FastifyRequest): Iterable<string | undefined> {
+  const route = routeOf(request)
+  if (route === changePath) yield parametersOf(request)['resume']
+  if (route === resetPath) yield parametersOf(request)['code']
+}
+
+const resolutionPaths: ReadonlySet<string> = new Set([samlPaths.idp.artifactResolution, samlPaths.sp.artifactResolution])
+
+/** The group that keeps the message that a partner exchanges an artifact for. */
+function askedArtifact(request: FastifyRequest, body: Buffer): string | undefined {
+  if (!resolutionPaths.has(routeOf(request))) return undefined
+  try {
+    const { artifact } = decodeSoap(body).claimed
+    return artifact === undefined ? undefined : groupOfArtifact(artifact)
+  } catch {
+    // Whoever reads it next says what is wrong with it.
+    return undefined
+  }
 }
 
 /** Where clients show codes and tokens. */

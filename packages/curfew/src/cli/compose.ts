@@ -116,7 +116,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     random,
     metrics
   })
-  const artifacts = createArtifactShelf({ store, clock, random, saml: settings.saml })
+  const artifacts = createArtifactShelf({ store, clock, ids, random, saml: settings.saml })
   const engine = createEngine({
     store,
     ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),

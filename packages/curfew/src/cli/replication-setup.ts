@@ -17,6 +17,7 @@ type Replicate = Config['cluster']['replicate']
 /** Artifacts that other groups are told of. What belongs to one process or one delivery stays where it is. */
 const artifacts: Replication['artifacts'] = {
   UpstreamIdToken: 'sessions',
+  PasswordReset: 'sessions',
   AccessToken: 'referenceTokens',
   RefreshToken: 'referenceTokens',
   ClientCredentials: 'referenceTokens',

@@ -136,7 +136,7 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     options.upstreams ?? []
   )
   const saml = { ...samlSettings(options, ownKeys), ...options.saml }
-  const artifacts = createArtifactShelf({ store, clock, random, saml })
+  const artifacts = createArtifactShelf({ store, clock, ids, random, saml })
   const engine = createEngine({
     store,
     ...(receiversOf({ clients }).length === 0 ? {} : { onSessionEnded: (run) => signals.ended(run) }),

@@ -3,11 +3,15 @@ import { suite, test } from 'node:test'
 import { type NameID, status } from '@curfew/codecs'
 import type { LightMyRequestResponse } from 'fastify'
 import { handedOverHeader } from '../../src/authority/hand-over.ts'
+import { groupOfArtifact } from '../../src/authority/saml/artifact-shelf.ts'
 import { createPasswordEndings } from '../../src/authority/sign-on/password-endings.ts'
+import { issueReset } from '../../src/authority/sign-on/password-reset.ts'
 import { groupOf } from '../../src/core/group.ts'
 import type { Session } from '../../src/core/session.ts'
+import { type ArtifactPeer, carriedTo, createArtifactPeer } from '../authority/artifact-peer.ts'
 import { type Browser, formOf } from '../authority/browser.ts'
-import { createLocalUsers, type Kit, type KitOptions, signInTo, users } from '../authority/kit.ts'
+import { authorityPair, createLocalUsers, type Kit, type KitOptions, signInTo, users } from '../authority/kit.ts'
+import { artifactSettings } from '../authority/saml/artifact-kit.ts'
 import { clientOf, codeFor, exchange, post, refresh } from '../authority/oidc/relying-party.ts'
 import { createTwoGroups, type TwoGroups } from './groups-kit.ts'
 
@@ -111,6 +115,48 @@ suite('requests that land in the wrong group', () => {
     const own = await signInAt(groups.berlin, groups, ['payroll'])
     assert.deepEqual(await soapLogout(groups, groups.berlin, knownOf(own.known, 'payroll').subject, []), status.partialLogout())
     assert.deepEqual(await sessionsIn(groups.berlin), [])
+  })
+
+  test('a SAML artifact is exchanged by whichever group is asked, once, and by the partner it is for', async () => {
+    const forArtifacts = { payroll: artifactSettings('payroll'), intranet: artifactSettings('intranet') }
+    await using groups = await createTwoGroups({ partners: forArtifacts })
+    const { browser } = await signInAt(groups.paris, groups, ['payroll'])
+    const address = await groups.berlin.partner('payroll').ssoRedirect({ assertionConsumerServiceIndex: 1 })
+    const { artifact } = carriedTo(await browser.get(address))
+    assert.equal(groupOfArtifact(artifact), 'b')
+    const [payroll, intranet] = ['payroll', 'intranet'].map((id) => createArtifactPeer(groups.berlin.partner(id), groups.clock, authorityPair))
+    const ask = (peer: ArtifactPeer | undefined) => groups.while((peer ?? assert.fail()).resolve(groups.berlin.app, '/idp/ARS.ssaml2', artifact))
+    await assert.rejects(ask(intranet), { code: 'CURFEW_SAML_ARTIFACT_UNRESOLVED' })
+    assert.equal((await ask(payroll)).kind, 'Response')
+    await assert.rejects(ask(payroll), { code: 'CURFEW_SAML_ARTIFACT_UNRESOLVED' })
+  })
+
+  test('AC-129 a reset code of the other group is good at this one, once, and ends the sessions of both', async () => {
+    const localUsers = createLocalUsers()
+    await using groups = await withPartners({ localUsers })
+    await signInAt(groups.paris, groups, ['payroll'])
+    await signInAt(groups.berlin, groups, ['payroll'])
+    const { url } = await issueReset(groups.paris.ctx, 'ana', { kind: 'admin', id: 'ops' })
+    await groups.clock.advance(1_000)
+    const browser = groups.anywhere()
+    const form = formOf((await browser.get(url)).body)
+    const fields = { ...form.fields, password: 'seven wet umbrellas', repeated: 'seven wet umbrellas' }
+    assert.equal((await groups.while(browser.post(form.action, fields))).statusCode, 200)
+    assert.deepEqual([await sessionsIn(groups.berlin), await sessionsIn(groups.paris)], [[], []])
+    assert.equal((await groups.berlin.browser().get(url)).statusCode, 400)
+  })
+
+  test('a password that is changed in the middle of a sign-in goes back to where that began', async () => {
+    await using groups = await withPartners({ localUsers: createLocalUsers() })
+    const browser = groups.anywhere()
+    const payroll = groups.berlin.partner('payroll')
+    const begun = await browser.get(await payroll.ssoRedirect())
+    const { body } = await browser.get(String(begun.headers.location))
+    const link = /href="(\/ext\/pwdchange\/Identify[^"]*)"/.exec(body)?.[1]?.replaceAll('&amp;', '&') ?? assert.fail(body)
+    const form = formOf((await browser.get(link)).body)
+    const fields = { ...form.fields, username: 'ana', current: 'correct horse', password: 'seven wet umbrellas', repeated: 'seven wet umbrellas' }
+    const answered = await groups.while(browser.post(form.action, fields))
+    assert.ok(payroll.readResponse(answered.body).response.assertion)
   })
 
   test('a forged SessionIndex leads nowhere: no session ends, no group is asked for one of ours', async () => {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { decodeArtifact, encodeArtifact, isCurfewError, messageHandleBytes, sourceIdOf } from '@curfew/codecs'
+import { type GroupLetter, groupOf } from '../../core/group.ts'
 import type { PeerId } from '../../core/ids.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { Ids } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
 import type { SamlSettings } from './settings.ts'
@@ -18,35 +20,31 @@ export interface ArtifactShelf {
 }
 
 export interface ArtifactShelfDeps {
-  readonly store: Pick<Store, 'txCreate' | 'txGet' | 'txTake'>
+  readonly store: Pick<Store, 'txCreate' | 'txTake'>
   readonly clock: Clock
+  readonly ids: Pick<Ids, 'group'>
   readonly random: Pick<Random, 'bytes'>
   readonly saml: Pick<SamlSettings, 'entityId' | 'artifacts'>
 }
 
-interface Shelved {
-  readonly peerId: PeerId
-  readonly xml: string
-}
-
 /**
- * The shelf is the store, so any node hands out what any node put away.
+ * The shelf is the store, so any node hands out what any node put away, and a node of another group finds out from the
+ * artifact where that is.
  * @see saml-core-2.0-os section 3.5.3
  */
-export function createArtifactShelf({ store, clock, random, saml }: ArtifactShelfDeps): ArtifactShelf {
+export function createArtifactShelf({ store, clock, ids, random, saml }: ArtifactShelfDeps): ArtifactShelf {
   const { entityId, artifacts } = saml
   return {
     async put(peerId, xml) {
-      const artifact = encodeArtifact(entityId, artifacts.index, random.bytes(messageHandleBytes))
-      const shelved: Shelved = { peerId, xml }
-      await store.txCreate(keyOf(artifact), shelved, clock.nowMs() + artifacts.lifetimeMs)
+      // 152 bits that nobody can guess, of the 128 that there have to be.
+      const handle = Buffer.concat([Buffer.from(ids.group, 'latin1'), random.bytes(messageHandleBytes - 1)])
+      const artifact = encodeArtifact(entityId, artifacts.index, handle)
+      await store.txCreate(keyOf(ids.group, peerId, artifact), xml, clock.nowMs() + artifacts.lifetimeMs)
       return artifact
     },
     async take(peerId, artifact) {
-      if (!isFrom(entityId, artifact)) return undefined
-      const found = (await store.txGet(keyOf(artifact), clock.nowMs())) as Shelved | undefined
-      if (found?.peerId !== peerId) return undefined
-      return ((await store.txTake(keyOf(artifact), clock.nowMs())).value as Shelved | undefined)?.xml
+      const group = isFrom(entityId, artifact) ? groupOfArtifact(artifact) : undefined
+      return group === undefined ? undefined : ((await store.txTake(keyOf(group, peerId, artifact), clock.nowMs())).value as string | undefined)
     }
   }
 }
@@ -61,7 +59,17 @@ function isFrom(entityId: string, artifact: string): boolean {
   }
 }
 
-/** Who reads the store learns no artifact that is good yet. */
-function keyOf(artifact: string): string {
-  return `saml-artifact:${createHash('sha256').update(artifact).digest('base64url')}`
+/** The letter of the group that keeps the message of an artifact of ours: the first octet of its handle. */
+export function groupOfArtifact(artifact: string): GroupLetter | undefined {
+  try {
+    return groupOf(Buffer.from(decodeArtifact(artifact).messageHandle.slice(0, 2), 'hex').toString('latin1'))
+  } catch (error) {
+    if (isCurfewError(error)) return undefined
+    throw error
+  }
+}
+
+/** Who reads the store learns no artifact that is good yet; under the name of somebody else there is nothing. */
+function keyOf(group: GroupLetter, peerId: PeerId, artifact: string): string {
+  return `saml-artifact:${group}${createHash('sha256').update(artifact).update(peerId).digest('base64url')}`
 }

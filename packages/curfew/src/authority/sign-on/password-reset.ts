@@ -1,5 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { groupOf } from '../../core/group.ts'
 import type { Actor } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { sendPage } from '../reply.ts'
@@ -28,6 +29,9 @@ interface StoredReset {
   readonly untilMs: number
 }
 
+/** Kind under which a code is known in every group; the right to use it is a transaction, which exactly one group has. */
+const kind = 'PasswordReset'
+
 /** As `ids.persistentCookie()` makes it: 192 bits, so that guessing needs no limit. */
 const codeShape = /^[\w-]{32}$/
 
@@ -50,7 +54,8 @@ export async function issueReset(deps: ResetDeps, username: string, by: Actor): 
 
 async function storeCode(deps: Pick<ResetDeps, 'store' | 'ids'>, stored: StoredReset): Promise<string> {
   const code = deps.ids.persistentCookie()
-  await deps.store.txCreate(keyOf(code), stored, stored.untilMs)
+  await deps.store.txCreate(useKey(code), true, stored.untilMs)
+  await deps.store.putArtifact({ kind, id: tokenHash(code), untilMs: stored.untilMs, value: stored })
   return code
 }
 
@@ -69,20 +74,20 @@ export async function reset(deps: ResetPageDeps, request: FastifyRequest, reply:
   const { code = '', password = '', repeated = '' } = form
   const { t } = deps.pageContext(request)
   try {
-    const user = await userOf(deps, code)
-    if (user === undefined) return showForm(deps, { code }, request, reply)
+    const stored = await storedReset(deps, code)
+    const user = stored === undefined ? undefined : await userFor(deps, stored)
+    if (stored === undefined || user === undefined) return showForm(deps, { code }, request, reply)
     const { lengthMin } = deps.signOn.passwords
     const again = (problem: FormProblem): Promise<FastifyReply> => showForm(deps, { code, user, problem }, request, reply.status(400))
     const problem = policyProblem(deps.signOn.passwords, { username: user.username, password, repeated })
     if (problem !== undefined) return again(policyText(t, problem, lengthMin))
-    const { value: taken } = await deps.store.txTake(keyOf(code), deps.clock.nowMs())
-    if (taken === undefined) return showForm(deps, { code }, request, reply)
+    if (!(await useUp(deps, code))) return showForm(deps, { code }, request, reply)
     const atMs = deps.clock.nowMs()
     const { endsSessions } = deps.signOn.passwords
     const result = await setOrExplain(deps, user, { password, atMs, endsSessions })
     if (result !== 'set') {
       // Nothing came of it, so that another code takes the place of the one that is used up.
-      const fresh = await storeCode(deps, taken as StoredReset)
+      const fresh = await storeCode(deps, stored)
       const text = result === 'refused' ? t('password.refused') : t('signon.unavailable')
       return showForm(deps, { code: fresh, user, problem: { at: 'new', text } }, request, reply.status(result === 'refused' ? 400 : 503))
     }
@@ -124,11 +129,26 @@ async function endAll(deps: ResetPageDeps, { userKey, username }: User): Promise
 
 /** Whose password a code is for; undefined: it is none, was used, is too old, or the password was changed since. */
 async function userOf(deps: ResetPageDeps, code: string): Promise<User | undefined> {
+  const stored = await storedReset(deps, code)
+  return stored === undefined ? undefined : userFor(deps, stored)
+}
+
+async function storedReset(deps: ResetPageDeps, code: string): Promise<StoredReset | undefined> {
   if (!codeShape.test(code)) return undefined
-  const stored = (await deps.store.txGet(keyOf(code), deps.clock.nowMs())) as StoredReset | undefined
-  const user = stored === undefined ? undefined : await deps.users.find(stored.username)
-  const isGood = user !== undefined && user.userKey === stored?.userKey && !user.isDisabled && (user.passwordChangedAtMs ?? 0) <= stored.issuedAtMs
+  return (await deps.store.getArtifact(kind, tokenHash(code), deps.clock.nowMs()))?.value as StoredReset | undefined
+}
+
+async function userFor(deps: ResetPageDeps, { username, userKey, issuedAtMs }: StoredReset): Promise<User | undefined> {
+  const user = await deps.users.find(username)
+  const isGood = user !== undefined && user.userKey === userKey && !user.isDisabled && (user.passwordChangedAtMs ?? 0) <= issuedAtMs
   return isGood ? user : undefined
+}
+
+/** Of all uses, in whichever groups, one gets true. */
+async function useUp({ store, clock }: ResetPageDeps, code: string): Promise<boolean> {
+  if ((await store.txTake(useKey(code), clock.nowMs())).value === undefined) return false
+  await store.dropArtifact(kind, tokenHash(code))
+  return true
 }
 
 async function showForm(
@@ -162,6 +182,7 @@ function requireOwnForm(deps: ResetPageDeps, form: Parameters, request: FastifyR
   if (binding === undefined || !deps.csrf.check(boundTo(binding), form['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
 }
 
-function keyOf(code: string): string {
-  return `reset:${tokenHash(code)}`
+/** Says which group has it, and not the code. */
+function useKey(code: string): string {
+  return `reset:${groupOf(code) ?? ''}${tokenHash(code)}`
 }
