@@ -19,6 +19,7 @@ export const codecCatalogue = {
   CURFEW_FEED_SILENT: { kind: 'operation', http: 504, title: 'The revocation feed fell silent.' },
   CURFEW_FEED_STALE: { kind: 'operation', http: 503, title: 'What is known of ended sessions is too old to go by.' },
   CURFEW_FEED_UNREACHABLE: { kind: 'operation', http: 502, title: 'The revocation feed could not be opened.' },
+  CURFEW_HTTP_BODY_LIMIT: { kind: 'peer', http: 413, title: 'The body of the request is larger than an application accepts.' },
   CURFEW_JWT_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a JSON Web Token.' },
   CURFEW_OIDC_LOGOUT_EVENT: { kind: 'peer', http: 400, title: 'The token is not a logout token.', spec: 'openid-backchannel 2.4' },
   CURFEW_OIDC_PROVIDER: { kind: 'operation', http: 502, title: 'The OpenID provider did not give what was asked for.' },

@@ -1,3 +1,5 @@
+import { type CatalogueEntry, codecCatalogue } from '@curfew/codecs'
+
 /** A request as the guard sees it, whatever framework it came through. */
 export interface GuardRequest {
   readonly method: string
@@ -19,6 +21,11 @@ export interface GuardResponse {
 
 /** Largest body the guard accepts on its own paths. */
 export const bodyBytesMax = 200_000
+
+/** Status of an answer that refuses a message: 413 where it is too large, whatever is wrong with it otherwise is 400. */
+export function refusalStatus(code: string): 400 | 413 {
+  return (codecCatalogue as Readonly<Record<string, CatalogueEntry>>)[code]?.http === 413 ? 413 : 400
+}
 
 /** Answers of protocol endpoints are never cached. */
 export const noStore = { 'cache-control': 'no-cache, no-store', pragma: 'no-cache' } as const

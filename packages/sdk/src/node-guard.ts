@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CurfewError } from '@curfew/codecs'
 import { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
 import { admissionOf, type Guard } from './guard.ts'
 import type { AppSession } from './session-registry.ts'
@@ -42,27 +43,67 @@ export function writeNode(response: ServerResponse, answer: GuardResponse): void
   response.end(answer.body)
 }
 
-/** Reads the body, or takes what a body parser of the framework has read already. */
+/** Takes what a body parser of the framework has read already, or reads the body. */
 async function readBody(request: IncomingMessage & { readonly body?: unknown }): Promise<Uint8Array> {
-  if (request.readableEnded || request.body !== undefined) return parsedBody(request.body)
+  // Some parsers leave an empty object where they read nothing.
+  const parsed = parsedBody(request.body)
+  return parsed.length > 0 || request.readableEnded ? parsed : readStream(request, request.headers['content-length'])
+}
+
+/** A body that can be read; what comes after the limit is thrown away, so that the answer can still be sent. */
+interface BodyStream {
+  iterator(options: { readonly destroyOnReturn: false }): AsyncIterable<unknown>
+  resume(): unknown
+}
+
+/**
+ * Reads a body to its end.
+ * @throws CURFEW_HTTP_BODY_LIMIT when it is larger than {@link bodyBytesMax}, before it is read where its length is told
+ */
+export async function readStream(body: unknown, length: string | undefined): Promise<Uint8Array> {
+  if (!isStream(body)) return parsedBody(body)
   const chunks: Buffer[] = []
   let total = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    total += chunk.length
-    if (total > bodyBytesMax) throw new RangeError(`the body is larger than ${bodyBytesMax} bytes`)
-    chunks.push(chunk)
+  try {
+    if (Number(length ?? 0) > bodyBytesMax) throw tooLarge()
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      const octets = chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.from(String(chunk))
+      total += octets.length
+      if (total > bodyBytesMax) throw tooLarge()
+      chunks.push(octets)
+    }
+  } catch (error) {
+    body.resume()
+    throw error
   }
   return Buffer.concat(chunks)
 }
 
-/** Form fields, text or octets, as body parsers leave them. */
-export function parsedBody(body: unknown): Uint8Array {
+function isStream(body: unknown): body is BodyStream {
+  return typeof body === 'object' && body !== null && 'iterator' in body && 'resume' in body
+}
+
+/**
+ * Form fields, text or octets, as body parsers leave them.
+ * @throws CURFEW_HTTP_BODY_LIMIT
+ */
+function parsedBody(body: unknown): Uint8Array {
+  const octets = octetsOf(body)
+  if (octets.length > bodyBytesMax) throw tooLarge()
+  return octets
+}
+
+function octetsOf(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body
   if (typeof body === 'string') return Buffer.from(body)
   if (typeof body !== 'object' || body === null) return new Uint8Array()
   const form = new URLSearchParams()
   for (const [name, value] of Object.entries(body)) for (const one of [value].flat()) form.append(name, String(one))
   return Buffer.from(form.toString())
+}
+
+function tooLarge(): CurfewError {
+  return new CurfewError('CURFEW_HTTP_BODY_LIMIT', { bytesMax: bodyBytesMax })
 }
 
 function single(value: string | readonly string[] | undefined): string | undefined {

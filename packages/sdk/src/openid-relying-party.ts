@@ -1,6 +1,6 @@
 import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
 import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
-import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
 import {
   emptySessionCheckPage,
@@ -136,8 +136,8 @@ class OpenIdGuard {
     } catch (error) {
       if (!isCurfewError(error)) throw error
       this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
-      if (path === this.#paths.backChannelLogout) return refusedToken()
-      return htmlAnswer(400, page('Not accepted', 'This sign-in was not accepted. Start again from the application.'))
+      if (path === this.#paths.backChannelLogout) return refusedToken(refusalStatus(error.code))
+      return htmlAnswer(refusalStatus(error.code), page('Not accepted', 'This sign-in was not accepted. Start again from the application.'))
     }
   }
 
@@ -446,8 +446,8 @@ class OpenIdGuard {
 const tokenAccepted: GuardResponse = { status: 200, headers: { 'cache-control': 'no-store' }, body: '' }
 
 /** A refused logout token, in the words of section 2.8; what was wrong is for the journal. */
-function refusedToken(): GuardResponse {
-  return { status: 400, headers: { 'cache-control': 'no-store', 'content-type': 'application/json' }, body: JSON.stringify({ error: 'invalid_request' }) }
+function refusedToken(status: number): GuardResponse {
+  return { status, headers: { 'cache-control': 'no-store', 'content-type': 'application/json' }, body: JSON.stringify({ error: 'invalid_request' }) }
 }
 
 function page(title: string, text: string): string {

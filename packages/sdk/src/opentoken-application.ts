@@ -1,6 +1,6 @@
 import { CurfewError, isCurfewError, type VerifiedOpenToken } from '@curfew/codecs'
 import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
-import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo } from './http.ts'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
 import { createOpenTokenAgent, type OpenTokenAgent } from './opentoken-agent.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 
@@ -98,7 +98,7 @@ class OpenTokenGuard {
     } catch (error) {
       if (!isCurfewError(error)) throw error
       this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
-      return htmlAnswer(400, page('Not accepted', 'This was not accepted. Start again from the application.'))
+      return htmlAnswer(refusalStatus(error.code), page('Not accepted', 'This was not accepted. Start again from the application.'))
     }
   }
 

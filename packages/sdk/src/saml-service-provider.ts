@@ -31,7 +31,7 @@ import {
   verifyResponse
 } from '@curfew/codecs'
 import { type Guard as ApplicationGuard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
-import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo } from './http.ts'
+import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
 import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -138,7 +138,7 @@ class Guard {
       if (!isCurfewError(error)) throw error
       this.#options.onEvent?.({ kind: 'refused', code: error.code, path })
       return htmlAnswer(
-        400,
+        refusalStatus(error.code),
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not accepted</title><p>This message was not accepted. Start again from the application.</p></html>'
       )
     }

@@ -1,45 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
 import { suite, test } from 'node:test'
 import { agentConfigDefaults, serialiseAgentConfig } from '@curfew/codecs'
-import express from 'express'
-import fastify from 'fastify'
-import {
-  type AppSession,
-  createMemorySessionRegistry,
-  createOpenTokenAgent,
-  createOpenTokenApplication,
-  expressGuard,
-  fastifyGuard,
-  type GuardedRequest,
-  guardNode,
-  type OpenTokenApplication
-} from '../src/index.ts'
-
-const frameworks: Readonly<Record<string, (guard: OpenTokenApplication) => Promise<Server>>> = {
-  'node:http': async (guard) =>
-    createServer((request, response) => {
-      guardNode(guard, request, response).then(
-        (result) => result.kind === 'answered' || response.end(result.kind === 'signed-in' ? result.session.nameId.value : 'nobody'),
-        () => response.writeHead(500).end()
-      )
-    }),
-  Express: async (guard) => {
-    const app = express()
-    app.use(express.urlencoded({ extended: false }))
-    app.use(expressGuard(guard))
-    app.get('/', (request, response) => void response.send((request as unknown as GuardedRequest).appSession?.nameId.value ?? 'nobody'))
-    return createServer(app)
-  },
-  Fastify: async (guard) => {
-    const app = fastify()
-    fastifyGuard(app, guard)
-    app.get('/', async (request) => (request as { appSession?: AppSession | null }).appSession?.nameId.value ?? 'nobody')
-    await app.ready()
-    return createServer((request, response) => app.routing(request, response))
-  }
-}
+import { createMemorySessionRegistry, createOpenTokenAgent, createOpenTokenApplication } from '../src/index.ts'
+import { frameworks, serve } from './frameworks.ts'
 
 const agentConfig = serialiseAgentConfig({ ...agentConfigDefaults, password: Buffer.from('shared secret') })
 const ambient = { agentConfig, nowMs: Date.now, randomBytes }
@@ -55,12 +19,7 @@ for (const [name, create] of Object.entries(frameworks)) {
         baseUrl: 'http://forms.example',
         sessions: createMemorySessionRegistry()
       })
-      const server = await create(guard)
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      t.after(() => server.close().closeAllConnections())
-      const address = server.address()
-      const at = `http://127.0.0.1:${typeof address === 'object' ? (address?.port ?? 0) : 0}`
-      const go = (path: string, init: RequestInit = {}) => fetch(`${at}${path}`, { redirect: 'manual', ...init })
+      const go = await serve(t, create, guard)
       const start = await go('/opentoken/login?to=/')
       const state = start.headers.getSetCookie()[0]?.split(';')[0] ?? ''
       const target = new URL(new URL(start.headers.get('location') ?? '').searchParams.get('TargetResource') ?? '')
