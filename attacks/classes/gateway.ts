@@ -27,6 +27,16 @@ export const gatewayAttacks: readonly AttackClass[] = [
       ]
     }
   ]),
+  attack('Open redirects of the gateway', `${tests}/gateway-redirects.it.ts`, [
+    {
+      test: 'after a sign-in a browser lands on the origin that it asked, whatever the path looks like',
+      without: 'the origin in front of the path',
+      edits: [
+        edit(`${gateway}/route/own-address.ts`, '? (address as OwnAddress)', '? (target as OwnAddress)'),
+        edit(`${gateway}/sign-in/transaction.ts`, 'transaction.target.slice(transaction.origin.length)', 'transaction.target')
+      ]
+    }
+  ]),
   attack('Request smuggling', `${tests}/gateway.it.ts`, [
     {
       test: 'a coding before chunked: refused, and nothing reaches the application',

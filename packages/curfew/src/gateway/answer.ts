@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { type CatalogueEntry, codecCatalogue, type CurfewError } from '@curfew/codecs'
 import { catalogue } from '../errors/catalogue.ts'
+import type { OwnAddress } from './route/own-address.ts'
+import type { ProviderAddress } from './sign-in/provider.ts'
 
 /** Headers of every answer that the gateway gives itself. */
 export const ownHeaders = {
@@ -11,8 +13,8 @@ export const ownHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 } as const
 
-/** Sends a browser on; never kept. */
-export function seeOther(response: ServerResponse, location: string, setCookies: readonly string[] = []): void {
+/** Sends a browser on, to the provider or to a page of its own origin and nowhere else; never kept. */
+export function seeOther(response: ServerResponse, location: OwnAddress | ProviderAddress, setCookies: readonly string[] = []): void {
   response.writeHead(303, { ...ownHeaders, location, 'content-length': 0, ...(setCookies.length === 0 ? {} : { 'set-cookie': [...setCookies] }) }).end()
 }
 

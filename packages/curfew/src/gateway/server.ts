@@ -13,6 +13,7 @@ import { forward } from './proxy/forward.ts'
 import { forwardWebSocket } from './proxy/web-socket.ts'
 import { type Place, reservedRoot } from './route/applications.ts'
 import { isNavigation } from './route/navigation.ts'
+import { ownAddress } from './route/own-address.ts'
 import { liesBelow, requestPath, type RequestPath } from './route/request-path.ts'
 import { cookieValues } from './session/cookies.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
@@ -134,8 +135,7 @@ async function startAt(ctx: GatewayContext, place: Place, url: URL, request: Inc
   const wish = url.searchParams.get('target') ?? ''
   const path = requestPath(wish)
   const found = path === undefined ? undefined : ctx.applications.find(place.host, path)
-  const isLocal = found !== undefined && URL.parse(wish, place.origin)?.origin === place.origin
-  await startSignIn(ctx, found ?? place, request, response, isLocal ? wish : place.application.contextRoot)
+  await startSignIn(ctx, found ?? place, request, response, found === undefined ? undefined : ownAddress(found, wish))
 }
 
 function carryOut(
@@ -205,7 +205,7 @@ async function askToSignIn(
   if (application.type === 'api' || !isNavigation(request)) throw new CurfewError(isRevokedCode, { application: application.id })
   const preserved = await preserve(ctx, place, request)
   const isRepeatable = request.method === 'GET' || request.method === 'HEAD' || preserved !== undefined
-  await startSignIn(ctx, place, request, response, isRepeatable ? (request.url ?? '/') : application.contextRoot, preserved)
+  await startSignIn(ctx, place, request, response, isRepeatable ? ownAddress(place, request.url ?? '/') : undefined, preserved)
 }
 
 async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

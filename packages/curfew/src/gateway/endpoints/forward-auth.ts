@@ -6,7 +6,9 @@ import { type Decision, decide } from '../decide.ts'
 import { openedIdentity } from '../proxy/identity.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { isNavigation } from '../route/navigation.ts'
+import { ownAddress } from '../route/own-address.ts'
 import { requestPath } from '../route/request-path.ts'
+import { targetCharactersMax } from '../sign-in/start.ts'
 
 /** The path below the reserved one; the name of the proxy's way to ask follows it. */
 export const forwardAuthPath = '/auth'
@@ -126,10 +128,11 @@ interface Refused {
 }
 
 function askToSignIn(ctx: GatewayContext, { dialect, place, asked, decision }: Refused, request: IncomingMessage, response: ServerResponse): void {
-  const { application, origin } = place
-  const target = asked.method === 'GET' || asked.method === 'HEAD' ? asked.uri : application.contextRoot
-  const location = `${origin}${reservedRoot(ctx.settings, application)}/oidc/start?${new URLSearchParams({ target }).toString()}`
-  const leadsSomewhere = application.type === 'web' && isNavigation(request)
+  const { application } = place
+  const isRepeatable = (asked.method === 'GET' || asked.method === 'HEAD') && asked.uri.length <= targetCharactersMax
+  const target = isRepeatable ? asked.uri : application.contextRoot
+  const location = ownAddress(place, `${reservedRoot(ctx.settings, application)}/oidc/start?${new URLSearchParams({ target }).toString()}`)
+  const leadsSomewhere = location !== undefined && application.type === 'web' && isNavigation(request)
   if (dialect === 'nginx') {
     response.writeHead(401, { ...ownHeaders, 'content-length': 0, ...(leadsSomewhere ? { location } : {}) }).end()
     return

@@ -28,6 +28,11 @@ export interface SignedIn {
 /** What the UserInfo endpoint says about a user: claims, or that it does not take the token (any more). */
 export type UserClaims = { readonly kind: 'claims'; readonly claims: Readonly<Record<string, unknown>> } | { readonly kind: 'refused' }
 
+declare const published: unique symbol
+
+/** An endpoint of the provider with what is said to it: from its metadata, never from a request. */
+export type ProviderAddress = string & { readonly [published]: true }
+
 export interface AuthorizationWish {
   readonly redirectUri: string
   readonly state: string
@@ -39,13 +44,13 @@ export interface AuthorizationWish {
 export interface Provider {
   readonly issuer: string
   /** @throws CURFEW_GATEWAY_PROVIDER when it can not be reached or used */
-  authorizationUrl(wish: AuthorizationWish): Promise<string>
+  authorizationUrl(wish: AuthorizationWish): Promise<ProviderAddress>
   /** @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when it refused, or its answer does not hold */
   signIn(answer: URL, wish: AuthorizationWish): Promise<SignedIn>
   /** Asks for the claims of a user again. @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when the answer is about somebody else */
   userInfo(accessToken: string, subject: string): Promise<UserClaims>
   /** Where a sign-out at the provider begins; undefined when it has none. */
-  signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<string | undefined>
+  signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<ProviderAddress | undefined>
   /** True when its sign-out wants the ID token back. */
   wantsIdToken(): Promise<boolean>
   /** Its key set; `again` reads it anew, at most every few seconds. */
@@ -91,7 +96,7 @@ export function createProvider(deps: ProviderDeps): Provider {
         nonce: wish.nonce,
         code_challenge: challenge,
         code_challenge_method: 'S256'
-      }).href
+      }).href as ProviderAddress
     },
     signIn: async (answer, wish) => signIn(await configuration(), settings, answer, wish),
     userInfo: async (accessToken, subject) => userInfo(await configuration(), settings, accessToken, subject),
@@ -241,10 +246,10 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message.slice(0, 120) : ''
 }
 
-function withQuery(text: string, parameters: Readonly<Record<string, string>>): string {
+function withQuery(text: string, parameters: Readonly<Record<string, string>>): ProviderAddress {
   const url = new URL(text)
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-  return url.href
+  return url.href as ProviderAddress
 }
 
 /** How long an assertion about ourselves is good for, in seconds. */

@@ -3,23 +3,27 @@ import { CurfewError } from '@curfew/codecs'
 import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
+import { type OwnAddress, ownAddress } from '../route/own-address.ts'
 import { isFormType, readPreservable } from './preserved.ts'
 import { type Transaction, transactionCookies } from './transaction.ts'
 
-/** Longest path that is remembered over a sign-in; a longer one leads to the start of the application. */
-const targetCharactersMax = 1_500
+/** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
+export const targetCharactersMax = 1_500
 
 export function redirectUri(ctx: Pick<GatewayContext, 'settings'>, { application, origin }: Place): string {
   return `${origin}${reservedRoot(ctx.settings, application)}/oidc/cb`
 }
 
-/** Sends the browser to sign in. Where it comes back to is sealed in its own cookie. */
+/**
+ * Sends the browser to sign in. Where it comes back to is sealed in its own cookie.
+ * @param target - absent: the start of the application
+ */
 export async function startSignIn(
   ctx: GatewayContext,
   place: Place,
   request: IncomingMessage,
   response: ServerResponse,
-  target: string,
+  target: OwnAddress | undefined,
   preserved?: string
 ): Promise<void> {
   const text = (bytes: number): string => Buffer.from(ctx.random.bytes(bytes)).toString('base64url')
@@ -27,7 +31,7 @@ export async function startSignIn(
     state: text(18),
     nonce: text(18),
     verifier: text(32),
-    target: target.length <= targetCharactersMax ? target : place.application.contextRoot,
+    target: target !== undefined && target.length <= targetCharactersMax ? target : homeOf(place),
     origin: place.origin,
     applicationId: place.application.id,
     startedAtMs: ctx.clock.nowMs(),
@@ -35,6 +39,13 @@ export async function startSignIn(
   }
   const location = await ctx.provider.authorizationUrl({ redirectUri: redirectUri(ctx, place), ...transaction })
   seeOther(response, location, transactionCookies(ctx.transactions, transaction, request.headers.cookie, place.isSecure))
+}
+
+/** The start of an application. */
+function homeOf(place: Place): OwnAddress {
+  const home = ownAddress(place, place.application.contextRoot)
+  if (home === undefined) throw new TypeError(`no path: ${place.application.contextRoot}`)
+  return home
 }
 
 /**

@@ -1,3 +1,4 @@
+import { type OwnAddress, ownAddress } from '../route/own-address.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
 import type { Sealer } from '../session/sealer.ts'
 
@@ -6,13 +7,20 @@ export interface Transaction {
   readonly state: string
   readonly nonce: string
   readonly verifier: string
-  /** Path that the browser goes back to, on the same origin. */
-  readonly target: string
+  /** Where the browser goes back to. */
+  readonly target: OwnAddress
   readonly origin: string
   readonly applicationId: string
   /** Name of the request that waits for it. */
   readonly preserved?: string
   readonly startedAtMs: number
+}
+
+/** The same as it stands in the cookie: the target is a path there. */
+type SealedTransaction = Omit<Transaction, 'target'> & { readonly target: string }
+
+function sealedOf(transaction: Transaction): SealedTransaction {
+  return { ...transaction, target: transaction.target.slice(transaction.origin.length) }
 }
 
 /** How long a sign-in may take, as in the replaced product. */
@@ -29,7 +37,7 @@ function nameOf(state: string): string {
 /** `Set-Cookie` of a new sign-in, and of those that give way to it. */
 export function transactionCookies(sealer: Sealer, transaction: Transaction, cookieHeader: string | undefined, isSecure: boolean): readonly string[] {
   const secure = isSecure ? '; Secure' : ''
-  const fresh = `${nameOf(transaction.state)}=${sealer.seal(JSON.stringify(transaction), transaction.startedAtMs)}; Path=/; Max-Age=${transactionMsMax / 1000}; HttpOnly; SameSite=Lax${secure}`
+  const fresh = `${nameOf(transaction.state)}=${sealer.seal(JSON.stringify(sealedOf(transaction)), transaction.startedAtMs)}; Path=/; Max-Age=${transactionMsMax / 1000}; HttpOnly; SameSite=Lax${secure}`
   const others = [...new Set(cookieNames(cookieHeader, transactionPrefix))]
   const tooMany = others.slice(0, Math.max(0, others.length - transactionsMax + 1))
   return [fresh, ...tooMany.map((name) => cleared(name, isSecure))]
@@ -48,7 +56,8 @@ export function readTransaction(sealer: Sealer, cookieHeader: string | undefined
   const [value, ...more] = cookieValues(cookieHeader, nameOf(state))
   const text = value === undefined || more.length > 0 ? undefined : sealer.open(value, nowMs)
   if (text === undefined) return undefined
-  const transaction = JSON.parse(text) as Transaction
-  const isGood = transaction.state === state && transaction.origin === origin && nowMs - transaction.startedAtMs < transactionMsMax
-  return isGood ? transaction : undefined
+  const sealed = JSON.parse(text) as SealedTransaction
+  const isGood = sealed.state === state && sealed.origin === origin && nowMs - sealed.startedAtMs < transactionMsMax
+  const target = isGood ? ownAddress(sealed, sealed.target) : undefined
+  return target === undefined ? undefined : { ...sealed, target }
 }
