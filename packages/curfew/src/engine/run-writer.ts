@@ -73,13 +73,14 @@ async function commit(deps: RunWriterDeps, known: LogoutRun, batch: readonly Cha
   let run: LogoutRun | undefined = known
   for (let round = 0; round < roundsMax && run !== undefined; round++) {
     const settled = settledBy(batch, run)
-    const [next, effects] = decided(run, batch)
-    if (next === run && settled.length === 0) return run
-    const stored: LogoutRun = { ...next, version: run.version + 1 }
-    const { value } = await timed(deps.clock, deps.metrics, 'commitRun', () => deps.store.commitRun({ run: stored, effects, settled }))
+    const before = run
+    const [next, effects] = decided(before, batch)
+    if (next === before && settled.length === 0) return before
+    const stored: LogoutRun = { ...next, version: before.version + 1 }
+    const { value } = await timed(deps.clock, deps.metrics, 'commitRun', () => deps.store.commitRun({ run: stored, before, effects, settled }))
     if (value === 'unknown') return undefined
     if (value === 'committed') {
-      if (next !== run) deps.onChanged(run, stored)
+      if (next !== before) deps.onChanged(before, stored)
       if (effects.length > 0) deps.onEffects(Math.min(...effects.map((effect) => effect.dueAtMs)))
       return stored
     }

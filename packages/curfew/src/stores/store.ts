@@ -183,6 +183,11 @@ export type EndResult =
 
 export interface RunCommit {
   readonly run: LogoutRun
+  /**
+   * The run that this was decided on, as it was read or stored. A store whose servers take over from each other may have
+   * gone back since, and have another run of that version by now: then it is `changed`.
+   */
+  readonly before?: LogoutRun
   readonly effects: readonly Effect[]
   /** Ids of executed effects (from {@link ClaimedEffect}) that this commit settles. */
   readonly settled: readonly number[]

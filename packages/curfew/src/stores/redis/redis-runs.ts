@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Effect, LogoutRun } from '../../core/run.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
@@ -44,7 +45,7 @@ async function findByMessage(context: RedisContext, name: string): Promise<{ rea
   return { runId: runId as RunId, deliveryId: deliveryId as DeliveryId }
 }
 
-async function commitRun(context: RedisContext, { run, effects, settled }: RunCommit): Promise<Ack<'committed' | 'changed' | 'unknown'>> {
+async function commitRun(context: RedisContext, { run, before, effects, settled }: RunCommit): Promise<Ack<'committed' | 'changed' | 'unknown'>> {
   const sessionId = await sessionOfRun(context, run.id)
   if (sessionId === undefined) return { value: 'unknown', durability: 'local' }
   const bucket = context.keys.ofSession(sessionId)
@@ -59,6 +60,7 @@ async function commitRun(context: RedisContext, { run, effects, settled }: RunCo
     String(context.keys.buckets.length),
     String(bucket.index),
     run.state === 'done' ? context.teller.fact({ kind: 'run', service: 'sessions', run }) : '',
+    before === undefined ? '' : createHash('sha1').update(JSON.stringify(before)).digest('hex'),
     String(own.length),
     ...own,
     ...effectArguments(effects)

@@ -42,20 +42,24 @@ insert_run = function(P, a, from)
   add_effects(P, id, a, from + 9, tonumber(a[from + 7]), tonumber(a[from + 8]))
 end
 
--- commit_run P id version state finished doc buckets bucket fact settledCount settled.. effects
+-- commit_run P id version state finished doc buckets bucket fact before settledCount settled.. effects
+-- before: SHA-1 of the document that the caller decided on, or empty: after a takeover behind lag the same version may be another run
 -- -> committed | changed + doc | unknown
 define('commit_run', true, function(P, a)
   local id = a[1]
-  local state = redis.call('HMGET', P .. 'r:' .. id, 'v', 'c')
+  local state = redis.call('HMGET', P .. 'r:' .. id, 'v', 'c', 'd')
   local known = state[1]
   if not known or state[2] then beat(P) return {'unknown'} end
-  if tonumber(a[2]) ~= tonumber(known) + 1 then return {'changed', redis.call('HGET', P .. 'r:' .. id, 'd')} end
-  put_run(P, id, a[2], a[3], a[4], a[5])
-  local settled = tonumber(a[9])
-  for i = 1, settled do
-    if redis.call('HGET', P .. 'f:' .. a[9 + i], 'r') == id then drop_effect(P, a[9 + i]) end
+  if tonumber(a[2]) ~= tonumber(known) + 1 or (a[9] ~= '' and redis.sha1hex(state[3]) ~= a[9]) then
+    beat(P)
+    return {'changed', state[3]}
   end
-  add_effects(P, id, a, 10 + settled, tonumber(a[6]), tonumber(a[7]))
+  put_run(P, id, a[2], a[3], a[4], a[5])
+  local settled = tonumber(a[10])
+  for i = 1, settled do
+    if redis.call('HGET', P .. 'f:' .. a[10 + i], 'r') == id then drop_effect(P, a[10 + i]) end
+  end
+  add_effects(P, id, a, 11 + settled, tonumber(a[6]), tonumber(a[7]))
   tell(P, a[8])
   return {'committed'}
 end)

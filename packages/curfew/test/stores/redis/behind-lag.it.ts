@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import type { LogoutRun } from '../../../src/core/run.ts'
 import { carry, factsOf, sampleReplication } from '../../../src/stores/conformance/carry.ts'
 import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
@@ -52,6 +53,24 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
       left.map(({ effect }) => effect),
       commit.effects
     )
+  })
+
+  test('AC-190 a run that another node has carried on since is not overwritten with what was lost, although the versions are the same', async () => {
+    await using store = await openOn([server], options)
+    const { commit, claimed } = await end(store, 1)
+    const before = commit.run
+    const goBack = server.remember()
+    // One node begins with one application, in writes that no copy has.
+    const lost: LogoutRun = { ...before, version: 2, browserSeenAtMs: t0 + 1 }
+    assert.equal((await store.commitRun({ run: lost, before, effects: [], settled: [] })).value, 'committed')
+    await goBack()
+    // Its claim is lost, too: another node does the whole of the other application.
+    const [{ id: settled } = assert.fail('both were claimed')] = claimed
+    const kept: LogoutRun = { ...before, version: 2, browserSeenAtMs: t0 + 2 }
+    assert.equal((await store.commitRun({ run: kept, before, effects: [], settled: [settled] })).value, 'committed')
+    assert.equal((await store.commitRun({ run: { ...lost, version: 3 }, before: lost, effects: [], settled: [] })).value, 'changed')
+    assert.deepEqual(await store.getRun(before.id), kept)
+    assert.equal((await store.commitRun({ run: { ...kept, version: 3 }, before: kept, effects: [], settled: [] })).value, 'committed')
   })
 
   test('AC-190 what is told to other regions afterwards reaches a region that had read further', async () => {
