@@ -10,6 +10,8 @@ import type { SignedIn } from '../sign-on/finish-sign-on.ts'
 import { createTransaction, type SignOnTransaction } from '../sign-on/transaction.ts'
 import { wishedContexts } from './authentication-context.ts'
 import { amrOf } from './authentication-methods.ts'
+import type { OidcClient } from './client.ts'
+import { askedOf } from './consent.ts'
 import { oidcPaths } from './endpoints.ts'
 import { inScope } from './engine.ts'
 
@@ -33,7 +35,7 @@ export async function showInteraction(ctx: AuthorityContext, provider: Provider,
   const waiting = await detailsOf(ctx, provider, request, reply)
   const client = await ctx.clients.find(String(waiting.params['client_id']))
   if (client === undefined) throw new CurfewError('CURFEW_OIDC_CLIENT_UNKNOWN', {})
-  if (waiting.prompt.name === 'consent') return askConsent(ctx, client.name, waiting, uid, request, reply)
+  if (waiting.prompt.name === 'consent') return askConsent(ctx, client, waiting, uid, request, reply)
   const session = await currentSession(ctx, request)
   if (waiting.prompt.name === 'select_account' && session !== undefined)
     return askAccount(ctx, { app: client.name, user: session.username, uid, uiLocales: localesOf(waiting.params) }, request, reply)
@@ -155,20 +157,22 @@ function finishedKey(nonce: string): string {
   return `oidc-signed-in:${nonce}`
 }
 
-function askConsent(ctx: AuthorityContext, app: string, waiting: Waiting, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function askConsent(ctx: AuthorityContext, client: OidcClient, waiting: Waiting, uid: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const context = ctx.pageContext(request, localesOf(waiting.params))
   const { t } = context
-  const { scope: asked } = waiting.params
-  const scopes = (typeof asked === 'string' ? asked : '').split(' ').filter((scope) => scope !== 'openid' && scope !== '')
-  const lines = scopes.map((scope) => html`<li><span class="name">${scopeText(scope, t)}</span></li>`)
-  const body = html`<h1>${t('consent.title', { app })}</h1><p>${t('consent.text', { app })}</p>${lines.length > 0 && html`<ul class="list">${lines}</ul>`}<form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="allow">${t('consent.allow')}</button><button name="choice" value="deny">${t('consent.deny')}</button></div></form>`
+  const { name: app } = client
+  const { scopes, claims } = askedOf(client, waiting.params)
+  const named = [...scopes.filter((scope) => scope !== 'openid'), ...claims].map((one) => textOf(one, t))
+  const lines = (named.length === 0 ? [t('consent.openid')] : named).map((text) => html`<li><span class="name">${text}</span></li>`)
+  const body = html`<h1>${t('consent.title', { app })}</h1><p>${t('consent.text', { app })}</p><ul class="list">${lines}</ul><form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="allow">${t('consent.allow')}</button><button name="choice" value="deny">${t('consent.deny')}</button></div></form>`
   return sendPage(reply, context, t('consent.title', { app }), body, { formsLeave: true })
 }
 
-function scopeText(scope: string, t: ReturnType<AuthorityContext['pageContext']>['t']): string {
-  if (scope === 'profile') return t('consent.profile')
-  if (scope === 'email') return t('consent.email')
-  return scope === 'offline_access' ? t('consent.offline') : scope
+/** A scope or claim as people know it. */
+function textOf(asked: string, t: ReturnType<AuthorityContext['pageContext']>['t']): string {
+  if (asked === 'profile') return t('consent.profile')
+  if (asked === 'email') return t('consent.email')
+  return asked === 'offline_access' ? t('consent.offline') : asked
 }
 
 /** The person's answer. @throws CURFEW_SESSION_FORM_FOREIGN */

@@ -7,6 +7,7 @@ import { artifactAdapter, type OnIssue } from './artifacts.ts'
 import { canBeMet, essentialContexts } from './authentication-context.ts'
 import type { OidcClient } from './client.ts'
 import { isSecretOf } from './client-secret.ts'
+import { agree, claimsOfScopes, ownClaimsOf, passOver } from './consent.ts'
 import { scopesOf } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
 import { grantIdOf } from './grant-name.ts'
@@ -80,8 +81,8 @@ export function createProvider(ctx: AuthorityContext): Provider {
     scopes: [...scopesOf(ctx), ...signalScopes],
     claims: {
       openid: ['sub', 'sid', 'pi.sri', 'acr', 'amr', 'auth_time', 'iss', ...ownClaims(ctx.clients.configured())],
-      profile: ['name', 'family_name', 'given_name', 'preferred_username'],
-      email: ['email', 'email_verified']
+      profile: [...claimsOfScopes.profile],
+      email: [...claimsOfScopes.email]
     },
     conformIdTokenClaims: false,
     responseTypes: ['code'],
@@ -168,8 +169,7 @@ function jwkOf(key: TokenKey): { kid: string; use: string; kty: string } {
 
 /** Claims that single clients map, beside those of the standard scopes. */
 function ownClaims(clients: readonly OidcClient[]): readonly string[] {
-  const standard = new Set(['name', 'family_name', 'given_name', 'preferred_username', 'email', 'email_verified'])
-  return [...new Set(clients.flatMap((client) => Object.keys(client.claims)))].filter((claim) => !standard.has(claim))
+  return [...new Set(clients.flatMap(ownClaimsOf))]
 }
 
 /** The user whom this request was judged by already; whether the session is still live is looked at before tokens leave. */
@@ -209,8 +209,8 @@ async function findAccount(
 }
 
 /**
- * One grant per session and client. Without consent settings every scope of the client is granted; the `sid` of the
- * tokens is ours.
+ * One grant per session and client, with what the person agreed to, or everything where nobody is asked; the `sid` of
+ * the tokens is ours.
  */
 async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promise<Grant | undefined> {
   const { client: asked, session, provider, account, result } = oidc.oidc
@@ -220,12 +220,14 @@ async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promi
   ;(session as unknown as { sidFor(clientId: string, sid: string): void }).sidFor(asked.clientId, sidOf(ctx, client, user))
   const id = grantIdOf(account.accountId, client.clientId)
   const known = await provider.Grant.find(id)
-  const isAgreed = !client.asksConsent || known !== undefined || result?.consent !== undefined
-  if (!isAgreed) return undefined
+  const isAgreed = !client.asksConsent || result?.consent !== undefined
+  if (known === undefined && !isAgreed) return undefined
   const grant = known ?? new provider.Grant({ accountId: account.accountId, clientId: asked.clientId })
   grant.jti = id
-  grant.addOIDCScope([...client.scopes, ...(client.refreshTokens ? ['offline_access'] : [])].join(' '))
-  if (known === undefined) await grant.save()
+  const before = JSON.stringify(grant.openid)
+  if (isAgreed) agree(grant, client, oidc.oidc)
+  if (JSON.stringify(grant.openid) !== before) await grant.save()
+  passOver(grant, client, oidc.oidc)
   return grant
 }
 

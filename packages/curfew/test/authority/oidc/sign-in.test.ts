@@ -131,6 +131,51 @@ suite('OpenID provider: sign-in', () => {
     assert.ok(returned(await follow(browser, await browser.get(authorizationUrl('wiki')))).get('code'))
   })
 
+  test('consent is for what the page shows: asking for more asks again, and nothing else is in the tokens', async () => {
+    await using kit = await createOidcKit({ clients: [clientOf('wiki', { consent: 'ask' })] })
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const shown = async (scope: string, more: Readonly<Record<string, string>> = {}) =>
+      (await follow(browser, await browser.get(authorizationUrl('wiki', { scope, ...more })))).body
+    const allow = async (scope: string, more: Readonly<Record<string, string>> = {}) => {
+      const form = formOf(await shown(scope, more))
+      const code = returned(await follow(browser, await browser.post(form.action, { ...form.fields, choice: 'allow' }))).get('code') ?? ''
+      return (await exchange(kit, 'wiki', code)).json<{ scope: string; access_token: string }>()
+    }
+    const first = await shown('openid')
+    assert.match(first, /Only that it is you/)
+    assert.doesNotMatch(first, /e-mail/)
+    assert.equal((await allow('openid')).scope, 'openid')
+    const silent = await follow(browser, await browser.get(authorizationUrl('wiki', { scope: 'openid email', prompt: 'none' })))
+    assert.equal(returned(silent).get('error'), 'consent_required')
+    assert.match(await shown('openid email'), /Your e-mail address/)
+    assert.equal((await allow('openid email')).scope, 'openid email')
+    assert.ok(returned(await follow(browser, await browser.get(authorizationUrl('wiki', { scope: 'openid email', prompt: 'none' })))).get('code'))
+    assert.match(await shown('openid profile'), /Your name/)
+    // The engine gives offline access where the client asks for the page.
+    assert.match(await shown('openid offline_access', { prompt: 'consent' }), /while you are not here/)
+  })
+
+  test('what a client maps beside the standard claims, and claims that are asked for by name, are on the page', async () => {
+    await using kit = await createOidcKit({
+      clients: [clientOf('wiki', { consent: 'ask', claims: { department: 'mail' } }), clientOf('chat', { scopes: ['openid'] })]
+    })
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    const byName = { scope: 'openid', claims: JSON.stringify({ userinfo: { email: null } }) }
+    const page = (await follow(browser, await browser.get(authorizationUrl('wiki', byName)))).body
+    assert.match(page, /<li><span class="name">department<\/span><\/li><li><span class="name">Your e-mail address<\/span><\/li>/)
+    const form = formOf(page)
+    const code = returned(await follow(browser, await browser.post(form.action, { ...form.fields, choice: 'allow' }))).get('code') ?? ''
+    const { access_token: token } = (await exchange(kit, 'wiki', code)).json<{ access_token: string }>()
+    const userinfo = await kit.app.inject({ url: '/idp/userinfo.openid', headers: { authorization: `Bearer ${token}` } })
+    assert.equal(userinfo.json<Record<string, unknown>>()['email'], 'ana@example.org')
+    // A scope that it may not have gives nothing by the names of its claims either, and nobody is asked for ever.
+    const { access_token: other } = await tokensFor(kit, browser, 'chat', byName)
+    const nothing = await kit.app.inject({ url: '/idp/userinfo.openid', headers: { authorization: `Bearer ${other}` } })
+    assert.equal(nothing.json<Record<string, unknown>>()['email'], undefined)
+  })
+
   test('an authorization by POST, and one that was pushed, end the same', async () => {
     await using kit = await createOidcKit()
     const browser = kit.browser()
