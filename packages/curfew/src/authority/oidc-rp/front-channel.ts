@@ -2,6 +2,7 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { noStore, parametersOf } from '../request.ts'
+import { buryLateTokens } from '../saml/tombstone.ts'
 import { upstreamOf } from './callback.ts'
 import { endUpstreamSessions } from './end-sessions.ts'
 
@@ -23,7 +24,10 @@ export async function receiveFrame(ctx: AuthorityContext, request: FastifyReques
   if (sid === undefined || sid === '' || sid.length > sidCharactersMax)
     throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { connection: upstream.id, claim: 'sid' })
   ctx.metrics.logoutMessages.inc({ peer: upstream.id, binding: 'front-channel', kind: 'FrontChannelLogout' })
-  await endUpstreamSessions(ctx, upstream, { sid, issuedAtMs: ctx.clock.nowMs(), binding: 'front-channel', messageId: sid })
+  const issuedAtMs = ctx.clock.nowMs()
+  // Before the look-up: a sign-in that is on its way meets the tombstone, or this frame meets its session.
+  await buryLateTokens(ctx, upstream.id, { sid, issuedAtMs })
+  await endUpstreamSessions(ctx, upstream, { sid, issuedAtMs, binding: 'front-channel', messageId: sid })
   return reply
     .headers({
       ...noStore,

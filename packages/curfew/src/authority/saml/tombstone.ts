@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
+import { CurfewError, type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
 import type { PeerProtocol } from '../../core/peer.ts'
 import type { AuthorityContext } from '../context.ts'
 
@@ -14,7 +14,7 @@ export interface LateAssertion {
   readonly issuedAtMs: number
 }
 
-/** Most logouts remembered of one subject and session at once; more than that within minutes is no person. */
+/** Most logouts remembered of one subject and session at once; of more the newest, which cover what the older ones did. */
 const perSubjectMax = 16
 
 /**
@@ -29,7 +29,7 @@ export async function buryLateAssertions(ctx: TombstoneDeps, providerId: string,
   for (const index of indexes) await bury(ctx, keyOf(providerId, message.subject.value, index), message.issueInstant.epochMilliseconds, untilMs)
 }
 
-/** The same for a logout token: it names a subject, a session, or both. */
+/** The same for a logout token, or a frame: it names a subject, a session, or both. */
 export async function buryLateTokens(
   ctx: TombstoneDeps,
   providerId: string,
@@ -48,19 +48,39 @@ export async function isBuried(ctx: TombstoneDeps, assertion: LateAssertion): Pr
   return false
 }
 
-/** Keys of the store are written once: each logout of the same subject takes the next number. */
+/** Keys of the store are written once: each logout of the same subject takes the next number, and when none is free that of the oldest. */
 async function bury(ctx: TombstoneDeps, key: string, askedAtMs: number, untilMs: number): Promise<void> {
   for (let n = 0; n < perSubjectMax; n++) {
     const { value } = await ctx.store.txCreate(`${key}:${n}`, askedAtMs, untilMs)
     if (value === 'created') return
   }
+  let newestMs = askedAtMs
+  for (let round = 0; round < perSubjectMax; round++) {
+    const known = (await kept(ctx, key)).map((value) => value ?? 0)
+    const oldestMs = Math.min(...known)
+    // Every one of them covers what this one would.
+    if (oldestMs >= newestMs) return
+    const place = `${key}:${known.indexOf(oldestMs)}`
+    const taken = (await ctx.store.txTake(place, ctx.clock.nowMs())).value
+    // Another node may have put a newer one there meanwhile: that one goes back.
+    if (typeof taken === 'number') newestMs = Math.max(newestMs, taken)
+    if ((await ctx.store.txCreate(place, newestMs, untilMs)).value === 'created') return
+  }
+  throw new CurfewError('CURFEW_STORE_FAILED', { what: 'tombstone' })
+}
+
+async function hasLater(ctx: TombstoneDeps, key: string, issuedAtMs: number): Promise<boolean> {
+  return (await kept(ctx, key)).some((askedAtMs) => askedAtMs !== undefined && askedAtMs >= issuedAtMs)
 }
 
 /** Those that ran out leave gaps, so all numbers are looked at. */
-async function hasLater(ctx: TombstoneDeps, key: string, issuedAtMs: number): Promise<boolean> {
+function kept(ctx: TombstoneDeps, key: string): Promise<readonly (number | undefined)[]> {
   const nowMs = ctx.clock.nowMs()
-  const askedAtMs = await Promise.all(Array.from({ length: perSubjectMax }, (_, n) => ctx.store.txGet(`${key}:${n}`, nowMs)))
-  return askedAtMs.some((value) => typeof value === 'number' && value >= issuedAtMs)
+  const one = async (n: number): Promise<number | undefined> => {
+    const value = await ctx.store.txGet(`${key}:${n}`, nowMs)
+    return typeof value === 'number' ? value : undefined
+  }
+  return Promise.all(Array.from({ length: perSubjectMax }, (_, n) => one(n)))
 }
 
 function keyOf(providerId: string, subject: string, index: string): string {

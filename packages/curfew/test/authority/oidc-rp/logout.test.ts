@@ -231,6 +231,21 @@ suite('Logout across an upstream OpenID provider and applications', () => {
     }
   })
 
+  test('a sign-in that is overtaken by a frame does not live on either; one of another session does', async () => {
+    const hub = await createOidcHub()
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const back = await hub.upstream.grant(await begin(hub, browser))
+    const frame = await kit.app.inject({ url: `/sp/social/frontchannel-logout.openid?iss=${encodeURIComponent(hub.upstream.issuer)}&sid=social-sid-1` })
+    assert.equal(frame.statusCode, 200)
+    let page = await browser.get(back)
+    for (let i = 0; i < 5 && page.statusCode === 303; i++) page = await browser.get(String(page.headers.location))
+    assert.match(page.body, /CURFEW_OIDC_SESSION_OVER/)
+    assert.deepEqual(await liveSessions(kit), [])
+    await signInAt(hub, kit.browser(), { sid: 'social-sid-2' })
+    assert.equal((await liveSessions(kit)).length, 1)
+  })
+
   test('a sign-in after the logout is not touched by it', async () => {
     const hub = await createOidcHub()
     await using kit = hub.kit
