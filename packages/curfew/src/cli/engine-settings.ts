@@ -26,7 +26,8 @@ export function engineSettings(
   }
 }
 
-function runPolicy(logout: Config['logout']): RunPolicy {
+/** Limits of a run, as configured. */
+export function runPolicy(logout: Config['logout']): RunPolicy {
   return {
     attemptsMax: logout.attempts,
     retryBaseMs: logout.retryBaseSeconds * 1000,

@@ -14,4 +14,6 @@ export const behaviours = [
   'answers over another binding'
 ] as const
 
-export type Behaviour = 'well' | (typeof behaviours)[number]
+export type HostileBehaviour = (typeof behaviours)[number]
+
+export type Behaviour = 'well' | HostileBehaviour

@@ -5,6 +5,8 @@ export interface KeptSession {
   /** What the authority calls the session here. */
   readonly index: string
   isLive: boolean
+  /** It has ended here, and not all that hangs on it. */
+  livesBehind?: true
   /** Requests to end it that arrived, by way. */
   readonly heard: string[]
 }

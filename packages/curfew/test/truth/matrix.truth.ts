@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test, type TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { LogoutRun } from '../../src/core/run.ts'
-import { systemClock } from '../../src/platform/clock.ts'
-import type { FakeClock } from '../authority/fake-clock.ts'
 import type { Kit } from '../authority/kit.ts'
 import { authorityUrl } from '../authority/partner.ts'
 import { blockThirdParties, findChromium, launch, noChromium } from '../journeys/chromium.ts'
@@ -11,22 +9,13 @@ import { freeRange } from '../support/ports.ts'
 import { type Doors, openDoors } from './doors.ts'
 import type { KeptSession } from './journal.ts'
 import { type Crowd, createReceivers, crowds, type Receivers, truths } from './receivers.ts'
+import { createShiftedClock } from './shifted-clock.ts'
 import { expiry, type Scene, type Starter, starters } from './starter.ts'
 import { createVisitor, type Visitor } from './visitor.ts'
 import { type Application, createWorld, enter, type World } from './world.ts'
 
 const finalHeading = /^(Signed out|Not signed out everywhere|You are signed out|Bye|Out)$/
 const finalMs = 10_000
-
-/** The clock of this machine, which a test may put forward. */
-function createShiftedClock(): FakeClock {
-  let shiftMs = 0
-  return {
-    nowMs: () => systemClock.nowMs() + shiftMs,
-    after: (delayMs, fn) => systemClock.after(delayMs, fn),
-    advance: (ms) => void (shiftMs += ms)
-  }
-}
 
 /** A user who is signed in everywhere, and the browser in which that is. */
 interface Row {
@@ -96,7 +85,8 @@ for (const mode of ['allowed', 'blocked'] as const) {
       const page = await context.newPage()
       if (mode === 'blocked') await blockThirdParties(page)
       const saml = (id: string) => receivers.saml.find((one) => one.id === id) ?? assert.fail(id)
-      return { scene: { world, user, upstream, sessions, saml }, crowd, starter, applications, context, page }
+      const home = (id: string): string => `http://${[...applications, upstream].find((one) => one.id === id)?.host ?? assert.fail(id)}/`
+      return { scene: { world, user, upstream, sessions, saml, home }, crowd, starter, applications, context, page }
     }
 
     suite('whoever starts', { concurrency: 3 }, () => {

@@ -7,7 +7,7 @@ import { authorityUrl } from '../authority/partner.ts'
 import type { Behaviour } from './behaviour.ts'
 import { appCookie, createJournal, type Journal } from './journal.ts'
 import { slowMs } from './saml-voice.ts'
-import { everywhereCookie, formOfRequest, page, sendTo, type Site, type WebAnswer } from './web.ts'
+import { elsewhereOf, everywhereCookie, formOfRequest, hostOf, page, sendTo, type Site, type WebAnswer } from './web.ts'
 
 /** How a client is told of a logout. `picture`: an application behind PingAccess; `image`: PingFederate's own way. */
 export type ClientWay = 'back-channel' | 'front-channel' | 'image' | 'picture' | 'none'
@@ -21,6 +21,8 @@ export interface OpenIdClient extends Site {
 
 export interface OpenIdClientParts {
   readonly id: string
+  /** Absent: behind the door of everybody. */
+  readonly port?: number | undefined
   readonly clock: Clock
   readonly way: ClientWay
   readonly behaviour?: Behaviour
@@ -29,8 +31,8 @@ export interface OpenIdClientParts {
 
 const picturePath = '/pa/oidc/logout.png'
 
-export function createOpenIdClient({ id, clock, way, behaviour = 'well', kit }: OpenIdClientParts): OpenIdClient {
-  const host = `${id}.localhost`
+export function createOpenIdClient({ id, port, clock, way, behaviour = 'well', kit }: OpenIdClientParts): OpenIdClient {
+  const host = hostOf(`${id}.localhost`, port)
   const origin = `http://${host}`
   const journal = createJournal()
   const tokens = new Map<string, string>()
@@ -39,7 +41,7 @@ export function createOpenIdClient({ id, clock, way, behaviour = 'well', kit }: 
     if (behaviour === 'hangs') return new Promise(() => undefined)
     if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
     if (behaviour === 'wrong status') return { status: 400, headers: { 'content-type': 'application/json' }, body: '{"error":"invalid_request"}' }
-    if (behaviour === 'redirects elsewhere') return sendTo('http://elsewhere.localhost/')
+    if (behaviour === 'redirects elsewhere') return sendTo(elsewhereOf(port))
     if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
     return undefined
   }
@@ -58,7 +60,9 @@ export function createOpenIdClient({ id, clock, way, behaviour = 'well', kit }: 
     if (session === undefined) return { status: 400 }
     session.heard.push('back-channel')
     session.isLive = false
-    return { status: 200, body: '' }
+    if (behaviour !== 'partial logout of its own') return { status: 200, body: '' }
+    session.livesBehind = true
+    return { status: 504, body: '' }
   }
 
   /** In a frame or picture nothing but the cookie says whose session it is. */

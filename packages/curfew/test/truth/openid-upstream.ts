@@ -9,7 +9,7 @@ import type { Behaviour } from './behaviour.ts'
 import { createJournal, type KeptSession } from './journal.ts'
 import { slowMs } from './saml-voice.ts'
 import type { Upstream } from './upstream.ts'
-import { page, sendTo, type WebAnswer } from './web.ts'
+import { elsewhereOf, hostOf, page, sendTo, type WebAnswer } from './web.ts'
 
 /** An OpenID provider upstream with an end-session address; by back channel it says what became of its session. */
 export interface OpenIdUpstream extends Upstream {
@@ -22,6 +22,8 @@ export interface OpenIdUpstream extends Upstream {
 
 export interface OpenIdUpstreamParts {
   readonly id: string
+  /** Absent: behind the door of everybody. */
+  readonly port?: number | undefined
   readonly clock: Clock
   /** It sends a logout token, too, when the browser comes to its end-session address. */
   readonly confirms: boolean
@@ -29,8 +31,8 @@ export interface OpenIdUpstreamParts {
   kit(): Kit
 }
 
-export function createOpenIdUpstream({ id, clock, confirms, behaviour = 'well', kit }: OpenIdUpstreamParts): OpenIdUpstream {
-  const host = `${id}.test`
+export function createOpenIdUpstream({ id, port, clock, confirms, behaviour = 'well', kit }: OpenIdUpstreamParts): OpenIdUpstream {
+  const host = hostOf(`${id}.test`, port)
   const issuer = `http://${host}`
   const journal = createJournal()
   const provider = createOpenIdProvider(id, { issuer }, () => clock.nowMs())
@@ -48,7 +50,7 @@ export function createOpenIdUpstream({ id, clock, confirms, behaviour = 'well', 
   async function endSession(parameters: URLSearchParams): Promise<WebAnswer> {
     if (behaviour === 'hangs') return new Promise(() => undefined)
     if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
-    if (behaviour === 'redirects elsewhere') return sendTo('http://elsewhere.localhost/')
+    if (behaviour === 'redirects elsewhere') return sendTo(elsewhereOf(port))
     if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
     const [, claims = ''] = (parameters.get('id_token_hint') ?? '').split('.')
     const { sid } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly sid?: string }

@@ -59,8 +59,8 @@ export async function createReceivers(clock: Clock, kit: () => Kit): Promise<Rec
     ]),
     openId: [client('oidc-back', 'back-channel'), client('oidc-front', 'front-channel'), client('oidc-image', 'image'), client('oidc-picture', 'picture')],
     openToken: [
-      createOpenTokenApplication({ clock, id: 'opentoken', confirmation: 'return' }),
-      createOpenTokenApplication({ clock, id: 'opentoken-answer', confirmation: 'answer' })
+      createOpenTokenApplication({ ...parts, id: 'opentoken', confirmation: 'return' }),
+      createOpenTokenApplication({ ...parts, id: 'opentoken-answer', confirmation: 'answer' })
     ],
     samlUpstreams: [createSamlUpstream({ ...parts, id: 'campus', slo: ['redirect'] }), createSamlUpstream({ ...parts, id: 'campus-soap', slo: ['soap'] })],
     openIdUpstreams: [createOpenIdUpstream({ ...parts, id: 'social', confirms: true })]

@@ -8,7 +8,7 @@ import { authorityUrl, createPartner, sloSoapUrl, sloUrl } from '../authority/pa
 import type { Behaviour } from './behaviour.ts'
 import { appCookie, createJournal, type Journal, type KeptSession } from './journal.ts'
 import { createSamlVoice, type SamlVoice } from './saml-voice.ts'
-import { everywhereCookie, formOfRequest, page, sendTo, type Site } from './web.ts'
+import { elsewhereOf, everywhereCookie, formOfRequest, hostOf, page, sendTo, type Site } from './web.ts'
 
 /** A service provider that keeps its own sessions and finds them by the SessionIndex of a message, without a cookie. */
 export interface SamlApplication extends Site {
@@ -21,6 +21,8 @@ export interface SamlApplication extends Site {
 
 export interface SamlApplicationParts {
   readonly id: string
+  /** Absent: behind the door of everybody. */
+  readonly port?: number | undefined
   readonly clock: Clock
   readonly slo: readonly ('soap' | FrontBinding)[]
   readonly frames?: boolean
@@ -28,8 +30,8 @@ export interface SamlApplicationParts {
   kit(): Kit
 }
 
-export async function createSamlApplication({ id, clock, slo, frames, behaviour = 'well', kit }: SamlApplicationParts): Promise<SamlApplication> {
-  const host = `${id}.localhost`
+export async function createSamlApplication({ id, port, clock, slo, frames, behaviour = 'well', kit }: SamlApplicationParts): Promise<SamlApplication> {
+  const host = hostOf(`${id}.localhost`, port)
   const origin = `http://${host}`
   const partner = await createPartner(id, clock, authorityPair, {
     entityId: `${origin}/saml`,
@@ -47,6 +49,7 @@ export async function createSamlApplication({ id, clock, slo, frames, behaviour 
     clock,
     journal,
     behaviour,
+    elsewhere: elsewhereOf(port),
     at: { front: sloUrl, soap: sloSoapUrl, artifacts: '/idp/ARS.ssaml2' },
     logoutRequest: (session, destination) => partner.logoutRequest(names.get(session.cookie) ?? assert.fail(id), [session.index], { destination }),
     kit

@@ -10,7 +10,7 @@ import type { Behaviour } from './behaviour.ts'
 import { createJournal } from './journal.ts'
 import { createSamlVoice, type SamlVoice } from './saml-voice.ts'
 import type { Upstream } from './upstream.ts'
-import { formTo, page } from './web.ts'
+import { elsewhereOf, formTo, hostOf, page } from './web.ts'
 
 /** A SAML identity provider upstream. */
 export interface SamlUpstream extends Upstream {
@@ -21,14 +21,16 @@ export interface SamlUpstream extends Upstream {
 
 export interface SamlUpstreamParts {
   readonly id: string
+  /** Absent: behind the door of everybody. */
+  readonly port?: number | undefined
   readonly clock: Clock
   readonly slo: readonly ('soap' | FrontBinding)[]
   readonly behaviour?: Behaviour
   kit(): Kit
 }
 
-export function createSamlUpstream({ id, clock, slo, behaviour = 'well', kit }: SamlUpstreamParts): SamlUpstream {
-  const host = `${id}.test`
+export function createSamlUpstream({ id, port, clock, slo, behaviour = 'well', kit }: SamlUpstreamParts): SamlUpstream {
+  const host = hostOf(`${id}.test`, port)
   const origin = `http://${host}`
   const journal = createJournal()
   const provider = createUpstream(id, clock, authorityPair, {
@@ -42,6 +44,7 @@ export function createSamlUpstream({ id, clock, slo, behaviour = 'well', kit }: 
     clock,
     journal,
     behaviour,
+    elsewhere: elsewhereOf(port),
     at: { front: spSloUrl, soap: spSloSoapUrl, artifacts: '/sp/ARS.ssaml2' },
     logoutRequest: (session, destination) => provider.logoutRequest(nameIdOf(session.user), [session.index], { destination }),
     kit

@@ -54,6 +54,8 @@ export interface VoiceParts {
   readonly clock: Clock
   readonly journal: Journal
   readonly behaviour: Behaviour
+  /** Address of somebody who has nothing to do with it. */
+  readonly elsewhere: string
   /** Where the authority takes logout messages of this role. */
   readonly at: { readonly front: string; readonly soap: string; readonly artifacts: string }
   logoutRequest(session: KeptSession, destination: string): LogoutRequest
@@ -95,7 +97,9 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
     if (behaviour === 'wrong status') return status.responder(statusUri.requestDenied)
     if (session?.isLive !== true) return status.requester(statusUri.unknownPrincipal)
     session.isLive = false
-    return behaviour === 'partial logout of its own' ? status.partialLogout() : status.success()
+    if (behaviour !== 'partial logout of its own') return status.success()
+    session.livesBehind = true
+    return status.partialLogout()
   }
 
   function response(message: LogoutRequest, said: Status, destination: string | undefined): SignableParts {
@@ -117,11 +121,15 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
     if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
   }
 
-  /** What it does with any request before it is a question of SAML. */
-  async function unlike(): Promise<WebAnswer | undefined> {
+  /** What it does with whatever comes. */
+  function broken(): Promise<WebAnswer> | undefined {
     if (behaviour === 'hangs') return new Promise(() => undefined)
-    if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
-    if (behaviour === 'redirects elsewhere') return sendTo('http://elsewhere.localhost/')
+    return behaviour === 'answers 500' ? Promise.resolve({ ...page('It broke'), status: 500 }) : undefined
+  }
+
+  /** What it does with a message before it is a question of SAML. */
+  async function unlike(): Promise<WebAnswer | undefined> {
+    if (behaviour === 'redirects elsewhere') return sendTo(parts.elsewhere)
     if (behaviour === 'never returns the browser') return page('This is where it ends')
     await slowly()
     return undefined
@@ -134,8 +142,16 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
     const said = end(message, received.binding)
     const { binding } = received
     const other: FrontBinding = binding === 'redirect' ? 'post' : 'redirect'
+    if (behaviour === 'answers twice') await sayItself(message, said)
     const chosen = behaviour === 'answers over another binding' ? other : (binding as FrontBinding)
     return say(chosen, parts.at.front, 'SAMLResponse', response(message, said, parts.at.front), key())
+  }
+
+  /** The same answer by its own server, at the address for browsers. */
+  async function sayItself(message: LogoutRequest, said: Status): Promise<void> {
+    const { fields } = encodePost(await signMessage(response(message, said, parts.at.front), key()), { parameter: 'SAMLResponse' })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    await parts.kit().app.inject({ method: 'POST', url: new URL(parts.at.front).pathname, headers, payload: new URLSearchParams(fields).toString() })
   }
 
   function wordOf(message: ReturnType<typeof verifyLogoutResponse>): Said {
@@ -147,6 +163,8 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
     artifacts,
     answers,
     async arrived(request) {
+      const strange = broken()
+      if (strange !== undefined) return strange
       const received = await receivedFrom(request)
       if (received.kind === 'LogoutRequest') return logoutRequested(received)
       const message = verifyLogoutResponse(received, authority)
@@ -154,10 +172,13 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
       return page('Signed out')
     },
     async asked(request) {
-      const strange = await unlike()
+      const strange = await (broken() ?? unlike())
       if (strange !== undefined) return strange
       const message = verifyLogoutRequest(decodeSoap(request.body), authority)
-      const body = encodeSoap(await signMessage(response(message, end(message, 'soap'), undefined), key()))
+      const said = end(message, 'soap')
+      if (behaviour === 'answers twice' || behaviour === 'answers over another binding') await sayItself(message, said)
+      if (behaviour === 'answers over another binding') return { status: 204 }
+      const body = encodeSoap(await signMessage(response(message, said, undefined), key()))
       return { status: 200, headers: { 'content-type': 'text/xml' }, body }
     },
     async startThrough(binding, session, destination) {

@@ -15,6 +15,8 @@ export interface Scene {
   /** What each application keeps of the user, by its id. */
   readonly sessions: ReadonlyMap<string, KeptSession>
   saml(id: string): SamlApplication
+  /** Address of an application's or a provider's first page. */
+  home(id: string): string
 }
 
 /** Where a browser goes to start, and the page it comes from. */
@@ -46,14 +48,12 @@ export interface Starter {
   readonly staysAway?: true
 }
 
-const friend = 'http://opentoken.localhost/'
-
 function samlStarter(name: string, application: string, query: string): Starter {
   return {
     name,
     application,
     isNotTold: true,
-    address: () => ({ url: `http://${application}.localhost/start?${query}` }),
+    address: ({ home }) => ({ url: `${home(application)}start?${query}` }),
     said: (scene) => saidTo(scene, application)
   }
 }
@@ -102,13 +102,13 @@ export const starters: readonly Starter[] = [
     name: 'SAML application that has SOAP only, by Redirect',
     application: 'saml-soap',
     isNotTold: true,
-    address: () => ({ url: 'http://saml-soap.localhost/start?binding=redirect' })
+    address: ({ home }) => ({ url: `${home('saml-soap')}start?binding=redirect` })
   },
   {
     name: 'SAML provider upstream by Redirect',
     upstream: 'campus',
     isNotTold: true,
-    address: ({ user }) => ({ url: `http://campus.test/start?user=${user}` }),
+    address: ({ user, home }) => ({ url: `${home('campus')}start?user=${user}` }),
     said: saidUpstream
   },
   {
@@ -125,30 +125,34 @@ export const starters: readonly Starter[] = [
     upstream: 'social',
     isNotTold: true,
     staysAway: true,
-    address: ({ user }) => ({ url: `http://social.test/out?user=${user}` })
+    address: ({ user, home }) => ({ url: `${home('social')}out?user=${user}` })
   },
   {
     name: 'OpenToken application',
     application: 'opentoken',
-    address: () => ({ url: `${authorityUrl}/sp/startSLO.ping?SpSessionAuthnAdapterId=opentoken`, referer: friend })
+    address: ({ home }) => ({ url: `${authorityUrl}/sp/startSLO.ping?SpSessionAuthnAdapterId=opentoken`, referer: home('opentoken') })
   },
-  { name: 'OpenID client, RP-initiated', application: 'oidc-back', address: () => ({ url: 'http://oidc-back.localhost/start' }) },
+  { name: 'OpenID client, RP-initiated', application: 'oidc-back', address: ({ home }) => ({ url: `${home('oidc-back')}start` }) },
   samlStarter('PingOne /sso/SLO.saml2, application', 'saml-redirect', pingOneDoor),
   {
     name: 'PingOne /sso/SLO.saml2, provider upstream',
     upstream: 'campus',
     isNotTold: true,
-    address: ({ user }) => ({ url: `http://campus.test/start?user=${user}&${pingOneDoor}` }),
+    address: ({ user, home }) => ({ url: `${home('campus')}start?user=${user}&${pingOneDoor}` }),
     said: saidUpstream
   },
-  { name: 'PingOne /sso/initslo/', application: 'opentoken', address: () => ({ url: `${authorityUrl}/sso/initslo/`, referer: friend }) },
+  { name: 'PingOne /sso/initslo/', application: 'opentoken', address: ({ home }) => ({ url: `${authorityUrl}/sso/initslo/`, referer: home('opentoken') }) },
   {
     name: 'PingOne /sso/terminatesession',
     application: 'opentoken',
     isLocal: true,
-    address: () => ({ url: `${authorityUrl}/sso/terminatesession`, referer: friend })
+    address: ({ home }) => ({ url: `${authorityUrl}/sso/terminatesession`, referer: home('opentoken') })
   },
-  { name: 'the person at the authority', application: 'opentoken', address: () => ({ url: `${authorityUrl}/idp/startSLO.ping`, referer: friend }) },
+  {
+    name: 'the person at the authority',
+    application: 'opentoken',
+    address: ({ home }) => ({ url: `${authorityUrl}/idp/startSLO.ping`, referer: home('opentoken') })
+  },
   {
     name: 'administrator',
     act: async (scene) =>

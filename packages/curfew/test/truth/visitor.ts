@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { cookiesOf, type WebAnswer, type WebRequest } from './web.ts'
 
 /** An answer as it comes: pages of the authority grow while they are read. */
@@ -6,7 +7,7 @@ export interface Arriving extends Omit<WebAnswer, 'body'> {
 }
 
 /** All sites there are. Rejects where nobody listens. */
-export type Web = (request: WebRequest, headers: Readonly<Record<string, string>>) => Promise<Arriving>
+export type Web = (request: WebRequest, headers: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<Arriving>
 
 /** Where a browser came to rest. */
 export interface Landed {
@@ -17,12 +18,13 @@ export interface Landed {
 
 /**
  * A browser as far as a logout needs one: cookies with `SameSite`, frames and pictures of a page that is still loading,
- * forms that submit themselves, refreshes. It can be told to keep cookies from frames of other sites.
+ * forms that submit themselves, refreshes, and of scripts the one that goes on after a time if the page is still there. It
+ * can be told to keep cookies from frames of other sites.
  */
 export interface Visitor {
-  /** Goes to an address and wherever that leads; never settles where a site never answers. */
-  visit(url: string): Promise<Landed>
-  /** Leaves whatever page it waits for. */
+  /** Goes to an address and wherever that leads; never settles where a site never answers. `referer`: by a link of that page. */
+  visit(url: string, referer?: string): Promise<Landed>
+  /** Leaves whatever it waits for. */
   abandon(): void
   cookiesFor(host: string): ReadonlyMap<string, string>
   /** Everything it keeps, for another browser to go on with. */
@@ -47,13 +49,28 @@ interface Step {
   readonly from: string | undefined
   /** Host in the address bar, where it is not the target itself. */
   readonly frameOf?: string
+  readonly referer?: string | undefined
+}
+
+/** Where the script of a page goes on, if the page is still there. */
+interface Later {
+  readonly address: URL
+  readonly atMs: number
 }
 
 const stepsMax = 60
 
-export function createVisitor(web: Web, options: { readonly blocksThirdParties: boolean }): Visitor {
+export interface VisitorOptions {
+  readonly blocksThirdParties: boolean
+  /** For scripts of pages. Absent: the clock of this machine. */
+  readonly clock?: Clock
+}
+
+export function createVisitor(web: Web, options: VisitorOptions): Visitor {
+  const { clock = systemClock } = options
   const jars = new Map<string, Map<string, Cookie>>()
   let visits = 0
+  let leaving = new AbortController()
 
   const jarOf = (host: string): Map<string, Cookie> => {
     const jar = jars.get(host) ?? new Map<string, Cookie>()
@@ -68,11 +85,17 @@ export function createVisitor(web: Web, options: { readonly blocksThirdParties: 
     return isEverywhere || from === undefined || from === url.host || (method === 'GET' && frameOf === undefined)
   }
 
-  async function ask(step: Step): Promise<Arriving> {
-    const { method, url, body, from } = step
+  async function ask(step: Step, signal: AbortSignal): Promise<Arriving> {
+    const { method, url, body, from, frameOf, referer } = step
     const cookies = new Map([...jarOf(url.host)].filter(([, cookie]) => maySee(cookie, step)).map(([name, { value }]) => [name, value]))
     const site = from === undefined ? 'none' : from === url.host ? 'same-origin' : 'cross-site'
-    const answer = await web({ method, url, cookies, body: Buffer.from(body) }, { 'sec-fetch-site': site, accept: 'text/html' })
+    const headers = {
+      'sec-fetch-site': site,
+      'sec-fetch-dest': frameOf === undefined ? 'document' : 'iframe',
+      accept: 'text/html',
+      ...(referer === undefined ? {} : { referer })
+    }
+    const answer = await web({ method, url, cookies, body: Buffer.from(body) }, headers, signal)
     for (const text of answer.cookies ?? []) keep(url.host, text)
     return answer
   }
@@ -86,9 +109,16 @@ export function createVisitor(web: Web, options: { readonly blocksThirdParties: 
   /** One document: its frames load while the rest of it comes. */
   async function load(first: Step, isGone: () => boolean): Promise<Landed> {
     let step = first
+    let later: Later | undefined
     for (let i = 0; i < stepsMax; i++) {
-      const answer = await ask(step)
+      const answer = await unlessLater(step, later)
       if (isGone()) return new Promise(() => undefined)
+      if (answer === undefined) {
+        // The page that waits is still shown, and its script goes on elsewhere.
+        step = { method: 'GET', url: later?.address ?? step.url, body: '', from: later?.address.host }
+        later = undefined
+        continue
+      }
       const { url, frameOf } = step
       const top = frameOf === undefined ? {} : { frameOf }
       const location = answer.status >= 300 && answer.status < 400 ? answer.headers?.['location'] : undefined
@@ -107,20 +137,45 @@ export function createVisitor(web: Web, options: { readonly blocksThirdParties: 
       }
       const next = onward(body)
       if (next === undefined) return { url: url.href, body, status: answer.status }
+      later = frameOf === undefined ? laterOf(body, url, clock.nowMs()) : undefined
       step = { method: next.method, url: new URL(next.address, url), body: next.body, from: url.host, ...top }
     }
     throw new Error(`round and round, at last ${step.url.href}`)
   }
 
+  /** Undefined: the script of the page was quicker than the answer. */
+  async function unlessLater(step: Step, later: Later | undefined): Promise<Arriving | undefined> {
+    if (later === undefined) return ask(step, leaving.signal)
+    const late = new AbortController()
+    const timer = clock.after(later.atMs - clock.nowMs(), () => late.abort())
+    try {
+      return await ask(step, AbortSignal.any([leaving.signal, late.signal]))
+    } catch (error) {
+      if (late.signal.aborted && !leaving.signal.aborted) return undefined
+      throw error
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  const leave = (): number => {
+    leaving.abort()
+    leaving = new AbortController()
+    visits += 1
+    return visits
+  }
+
   return {
-    visit(address) {
-      visits += 1
-      const own = visits
-      return load({ method: 'GET', url: new URL(address), body: '', from: undefined }, () => own !== visits)
+    visit(address, referer) {
+      const own = leave()
+      const from = referer === undefined ? undefined : new URL(referer).host
+      const isGone = (): boolean => own !== visits
+      return load({ method: 'GET', url: new URL(address), body: '', from, referer }, isGone).catch((error: unknown) => {
+        if (isGone()) return new Promise<Landed>(() => undefined)
+        throw error
+      })
     },
-    abandon() {
-      visits += 1
-    },
+    abandon: () => void leave(),
     cookies: () => [...jars].flatMap(([host, jar]) => [...jar].map(([name, cookie]) => ({ host, name, ...cookie }))),
     cookiesFor: (host) => new Map([...jarOf(host)].map(([name, { value }]) => [name, value]))
   }
@@ -149,6 +204,13 @@ function onward(html: string): Onward | undefined {
   }
   const refresh = /http-equiv="refresh" content="[01];url=([^"]+)"/.exec(html)
   return refresh === null ? undefined : { method: 'GET', address: plain(refresh[1] ?? ''), body: '' }
+}
+
+/** The last line of a page's scripts that goes on after a time. Those that go on at once do what its refresh does. */
+function laterOf(html: string, url: URL, nowMs: number): Later | undefined {
+  const lines = [...html.matchAll(/setTimeout\(\(\) => location\.replace\("([^"]+)"\), (\d+)\)/g)]
+  const [, address, afterMs] = lines.findLast(([, , ms]) => Number(ms) > 1_000) ?? []
+  return address === undefined ? undefined : { address: new URL(address, url), atMs: nowMs + Number(afterMs) }
 }
 
 function plain(text: string): string {

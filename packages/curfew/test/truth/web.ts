@@ -22,6 +22,16 @@ export interface Site {
   handle(request: WebRequest): Promise<WebAnswer>
 }
 
+/** Name of a host here; without a port all of them are behind one door. */
+export function hostOf(name: string, port: number | undefined): string {
+  return port === undefined ? name : `${name}:${port}`
+}
+
+/** Somebody who has nothing to do with it, behind the same door. */
+export function elsewhereOf(port: number | undefined): string {
+  return `http://${hostOf('elsewhere.localhost', port)}/`
+}
+
 const html = { 'content-type': 'text/html; charset=utf-8' }
 
 export function page(text: string, cookies: readonly string[] = []): WebAnswer {

@@ -1,0 +1,96 @@
+import type { Clock } from '../../src/platform/clock.ts'
+import type { Kit } from '../authority/kit.ts'
+import type { Behaviour, HostileBehaviour } from './behaviour.ts'
+import { createOpenIdClient } from './openid-client.ts'
+import { createOpenTokenApplication } from './opentoken-application.ts'
+import { createSamlApplication } from './saml-application.ts'
+import type { Application } from './world.ts'
+
+export interface ChannelParts {
+  readonly id: string
+  readonly port: number
+  readonly clock: Clock
+  readonly behaviour: Behaviour
+  kit(): Kit
+}
+
+/** One way in which a participant is told of a logout. */
+export interface Channel {
+  readonly name: string
+  /** How it is told: by this server, in a frame or picture of its page, by a visit of the browser. */
+  readonly kind: 'server' | 'frame' | 'hop'
+  /** Behaviours without a meaning here, and why. */
+  readonly impossible: Readonly<Partial<Record<HostileBehaviour, string>>>
+  create(parts: ChannelParts): Promise<Application>
+}
+
+const noBrowser = 'no browser is sent there'
+const bareStatus = 'the answer is an HTTP status, nothing in it is signed or refers to a request'
+const oneStatus = 'an HTTP exchange has one answer, and there is no other way to give it'
+const silent = 'no answer can be given in a frame or a picture'
+const bareReturn = 'a bare return says nothing that could be signed, or wrong, or partial'
+
+const frame: Channel['impossible'] = {
+  'never returns the browser': 'the browser stays at the page of this authority',
+  'wrong signature': silent,
+  'wrong InResponseTo': silent,
+  'partial logout of its own': silent,
+  'answers twice': silent,
+  'answers over another binding': silent
+}
+
+/** Every way to tell a participant. */
+export const channels = {
+  'saml-redirect': {
+    name: 'SAML Redirect',
+    kind: 'hop',
+    impossible: {},
+    create: (parts) => createSamlApplication({ ...parts, slo: ['redirect'] })
+  },
+  'saml-post': { name: 'SAML POST', kind: 'hop', impossible: {}, create: (parts) => createSamlApplication({ ...parts, slo: ['post'] }) },
+  'saml-artifact': { name: 'SAML Artifact', kind: 'hop', impossible: {}, create: (parts) => createSamlApplication({ ...parts, slo: ['artifact'] }) },
+  'saml-soap': {
+    name: 'SAML SOAP',
+    kind: 'server',
+    impossible: { 'never returns the browser': noBrowser },
+    create: (parts) => createSamlApplication({ ...parts, slo: ['soap'] })
+  },
+  'oidc-back': {
+    name: 'OpenID back channel',
+    kind: 'server',
+    impossible: {
+      'never returns the browser': noBrowser,
+      'wrong signature': bareStatus,
+      'wrong InResponseTo': bareStatus,
+      'answers twice': oneStatus,
+      'answers over another binding': oneStatus
+    },
+    create: async (parts) => createOpenIdClient({ ...parts, way: 'back-channel' })
+  },
+  'oidc-front': {
+    name: 'OpenID front channel',
+    kind: 'frame',
+    impossible: frame,
+    create: async (parts) => createOpenIdClient({ ...parts, way: 'front-channel' })
+  },
+  picture: {
+    name: 'gateway logout.png',
+    kind: 'frame',
+    impossible: frame,
+    create: async (parts) => createOpenIdClient({ ...parts, way: 'picture' })
+  },
+  opentoken: {
+    name: 'OpenToken logout service, answer token',
+    kind: 'hop',
+    impossible: {},
+    create: async (parts) => createOpenTokenApplication({ ...parts, confirmation: 'answer' })
+  },
+  'opentoken-bare': {
+    name: 'OpenToken logout service, bare return',
+    kind: 'hop',
+    impossible: { 'wrong signature': bareReturn, 'wrong InResponseTo': bareReturn, 'partial logout of its own': bareReturn },
+    create: async (parts) => createOpenTokenApplication({ ...parts, confirmation: 'return' })
+  }
+} as const satisfies Readonly<Record<string, Channel>>
+
+export type ChannelId = keyof typeof channels
