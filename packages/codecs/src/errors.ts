@@ -109,6 +109,7 @@ export const codecCatalogue = {
   CURFEW_SAML_SUBJECT_CONFIRMATION: { kind: 'peer', http: 400, title: 'The assertion can not be used here and now.', spec: 'saml-profiles 4.1.4.3' },
   CURFEW_SAML_VERSION: { kind: 'peer', http: 400, title: 'The message is not SAML 2.0.', saml: 'VersionMismatch' },
   CURFEW_SESSION_LOGOUT_FOREIGN: { kind: 'peer', http: 403, title: 'A sign-out is started from a page of the application itself.' },
+  CURFEW_SESSION_REGISTRY_FULL: { kind: 'operation', http: 503, title: 'The application has no room for what it would have to remember.' },
   CURFEW_SET_EVENT: { kind: 'peer', http: 400, title: 'The token does not hold exactly one security event.', spec: 'ssf 4.1' },
   CURFEW_SET_SUBJECT: { kind: 'peer', http: 400, title: 'The subject of the security event can not be used.', spec: 'rfc9493 3' },
   CURFEW_XML_CHARACTER: { kind: 'peer', http: 400, title: 'The document holds a character that is not allowed.', saml: 'Requester' },

@@ -40,9 +40,12 @@ export const sessionCookieDefault = 'app_session'
  */
 export const issuerSkewMs = 5_000
 
-/** A path of this application and nothing else; anything that could lead elsewhere becomes `/`. */
+/** Longest address, in characters, that is remembered while somebody signs in. */
+const landingCharsMax = 2_000
+
+/** A path of this application and nothing else; anything that could lead elsewhere, or is too long, becomes `/`. */
 export function localPath(to: string | null | undefined): string {
-  return typeof to === 'string' && /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : '/'
+  return typeof to === 'string' && to.length <= landingCharsMax && /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : '/'
 }
 
 /** Path and query of a request target. */

@@ -22,9 +22,13 @@ export interface GuardResponse {
 /** Largest body the guard accepts on its own paths. */
 export const bodyBytesMax = 200_000
 
-/** Status of an answer that refuses a message: 413 where it is too large, whatever is wrong with it otherwise is 400. */
-export function refusalStatus(code: string): 400 | 413 {
-  return (codecCatalogue as Readonly<Record<string, CatalogueEntry>>)[code]?.http === 413 ? 413 : 400
+/** Where the status of an error is told: the request is too large, or it may be sent again. All else is a message that is refused. */
+const toldStatuses: readonly number[] = [413, 503]
+
+/** Status of an answer that refuses a message. */
+export function refusalStatus(code: string): number {
+  const status = (codecCatalogue as Readonly<Record<string, CatalogueEntry>>)[code]?.http ?? 400
+  return toldStatuses.includes(status) ? status : 400
 }
 
 /** Answers of protocol endpoints are never cached. */

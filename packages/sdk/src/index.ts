@@ -5,6 +5,7 @@ export type { Admission, Guard } from './guard.ts'
 export { type CloseConnection, type CloseReason, sessionOverCode } from './held-connections.ts'
 export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
 export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
+export { createMemorySessionRegistry, type RegistryLimits, registryLimits, sessionsMax } from './memory-session-registry.ts'
 export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
 export { createOpenTokenAgent, type OpenTokenAgent, type OpenTokenAgentOptions, type OpenTokenUser } from './opentoken-agent.ts'
 export {
@@ -34,7 +35,7 @@ export {
 } from './saml-service-provider.ts'
 export type { SessionCheckOptions } from './session-check.ts'
 export { sessionEndedMessage } from './session-check-script.ts'
-export { type AppSession, createMemorySessionRegistry, type LogoutSubject, type SessionRegistry, sessionsMax } from './session-registry.ts'
+export type { AppSession, LogoutSubject, SessionRegistry } from './session-registry.ts'
 export {
   createSessionGuard,
   type EndedSessions,

@@ -1,5 +1,5 @@
 import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
-import { type Guard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
+import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
 import {
@@ -176,7 +176,7 @@ class OpenIdGuard {
     const state = this.#random()
     const pending: Pending = { ...about, nonce: this.#random(), verifier: this.#random(48) }
     const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`login:${state}`, JSON.stringify(pending), nowMs + pendingMsMax, nowMs)
+    await this.#options.sessions.remember(`login:${state}`, JSON.stringify(pending), nowMs + pendingMsMax, nowMs, 'if-room')
     const url = new URL(authorizationEndpoint)
     const parameters = {
       client_id: this.#options.clientId,
@@ -392,7 +392,9 @@ class OpenIdGuard {
     const named = {
       identityProvider,
       issuedUntilMs,
-      sessionIndexes: sid === undefined ? [] : [sid],
+      isUnsigned: by === 'front-channel',
+      // A token that names the user only may be late: who signed in since is not meant.
+      ...(sid === undefined ? { sessionIndexes: [], sparesIssuedAfterMs: issuedUntilMs + issuerSkewMs } : { sessionIndexes: [sid] }),
       ...(subject === undefined ? {} : { nameId: { value: subject } })
     }
     const ended = await sessions.endBySubject(named, nowMs() + tombstoneMs)

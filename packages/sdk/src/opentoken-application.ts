@@ -128,7 +128,7 @@ class OpenTokenGuard {
   async #startLogin(parameters: URLSearchParams): Promise<GuardResponse> {
     const state = this.#random()
     const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`login:${state}`, localPath(parameters.get('to')), nowMs + pendingMsMax, nowMs)
+    await this.#options.sessions.remember(`login:${state}`, localPath(parameters.get('to')), nowMs + pendingMsMax, nowMs, 'if-room')
     const target = new URL(this.#paths.open, this.#options.baseUrl)
     target.searchParams.set('state', state)
     const url = this.#authority('/sp/startSSO.ping')
@@ -162,7 +162,7 @@ class OpenTokenGuard {
     const token = this.#agent.read(text)
     const name = this.#random()
     const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`token:${name}`, text, Math.min(nowMs + pendingMsMax, token.notOnOrAfter.epochMilliseconds), nowMs)
+    await this.#options.sessions.remember(`token:${name}`, text, Math.min(nowMs + pendingMsMax, token.notOnOrAfter.epochMilliseconds), nowMs, 'if-room')
     return name
   }
 

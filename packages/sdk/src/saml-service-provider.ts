@@ -173,7 +173,7 @@ class Guard {
     const to = localPath(new URLSearchParams(query).get('to'))
     const id = this.#newId()
     const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`login:${id}`, to, nowMs + pendingMsMax, nowMs)
+    await this.#options.sessions.remember(`login:${id}`, to, nowMs + pendingMsMax, nowMs, 'if-room')
     const { url } = this.#provider.singleSignOn
     const parts = serialiseAuthnRequest({
       kind: 'AuthnRequest',
@@ -221,6 +221,7 @@ class Guard {
       nameId: assertion.subject.nameId,
       attributes: Object.fromEntries(assertion.attributes.map((a) => [a.name, a.values])),
       createdAtMs: nowMs,
+      issuedAtMs: assertion.issueInstant.epochMilliseconds,
       expiresAtMs: Math.min(assertion.authnStatement?.sessionNotOnOrAfter?.epochMilliseconds ?? Number.POSITIVE_INFINITY, nowMs + sessionMsMax),
       ...(sessionIndex === undefined ? {} : { sessionIndex }),
       ...(sri === undefined ? {} : { sri })

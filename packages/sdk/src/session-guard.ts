@@ -62,7 +62,7 @@ export type EndedSessions =
   | { readonly by: 'sid'; readonly issuer: string; readonly sid: string }
   /** What a LogoutRequest names: no indexes means every session of this name. */
   | { readonly by: 'name-id'; readonly identityProvider: string; readonly nameId: NameID; readonly sessionIndexes: readonly string[] }
-  /** Every session of one user: `sub` of an OpenID provider, or the NameID without a format. */
+  /** Every session of one user: `sub` of an OpenID provider, or the value of a NameID, whatever its format. */
   | { readonly by: 'user'; readonly identityProvider: string; readonly user: string }
 
 /** How well the guard knows what ended. */
@@ -202,7 +202,7 @@ class FeedGuard {
         return sessions.endBySubject({ identityProvider, nameId, sessionIndexes, issuedUntilMs: nowMs }, nowMs + tombstoneMs)
       }
       case 'user': {
-        const subject = { identityProvider: whom.identityProvider, nameId: { value: whom.user }, sessionIndexes: [], issuedUntilMs: nowMs }
+        const subject = { identityProvider: whom.identityProvider, nameId: { value: whom.user }, isAnyFormat: true, sessionIndexes: [], issuedUntilMs: nowMs }
         return sessions.endBySubject(subject, nowMs + tombstoneMs)
       }
     }

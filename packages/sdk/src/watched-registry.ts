@@ -19,7 +19,7 @@ export function watchedRegistry(registry: SessionRegistry, watch: RegistryWatch)
     if (ids.length === 0) return
     watch.onEnded(ids)
     const nowMs = watch.nowMs()
-    await Promise.all(ids.map((id) => registry.remember(endedKey(id), '1', nowMs + rememberedMs, nowMs)))
+    await Promise.all(ids.map((id) => registry.remember(endedKey(id), '1', nowMs + rememberedMs, nowMs, 'if-room')))
   }
   const end = async (id: string): Promise<boolean> => {
     const isEnded = await registry.end(id)
@@ -46,7 +46,7 @@ export function watchedRegistry(registry: SessionRegistry, watch: RegistryWatch)
       return sessions
     },
     isEnded: (subject, nowMs) => registry.isEnded(subject, nowMs),
-    remember: (key, value, untilMs, nowMs) => registry.remember(key, value, untilMs, nowMs),
+    remember: (...parts) => registry.remember(...parts),
     isRemembered: (key, nowMs) => registry.isRemembered(key, nowMs),
     take: (key, nowMs) => registry.take(key, nowMs)
   }

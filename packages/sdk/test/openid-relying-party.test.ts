@@ -99,6 +99,29 @@ suite('OpenID relying party: being signed out', () => {
     assert.equal(world.events.filter(({ kind }) => kind === 'signed-out').length, 1)
   })
 
+  test('a token without sid that is late ends no session that began after it; one with a sid ends that one whenever it began', async () => {
+    const world = setting()
+    const [before, after] = [browserOf(world), browserOf(world)]
+    await signIn(world, before, { sid: 's1' })
+    world.clock.nowMs += 10_000
+    const late = form(await world.logoutToken({ sid: undefined }))
+    world.clock.nowMs += 6_000
+    await signIn(world, after, { sid: 's2' })
+    assert.equal((await browserOf(world).post(back, late)).status, 200)
+    assert.equal(await before.session(), undefined)
+    assert.ok(await after.session(), 'a session of later')
+    await browserOf(world).post(back, form(await world.logoutToken({ sid: 's2', iat: world.clock.nowMs / 1000 - 30 })))
+    assert.equal(await after.session(), undefined)
+  })
+
+  test('a token without sid ends what began a moment after it by the clock of another machine of its issuer', async () => {
+    const world = setting()
+    const browser = browserOf(world)
+    await signIn(world, browser)
+    await browser.post(back, form(await world.logoutToken({ sid: undefined, iat: world.clock.nowMs / 1000 - 5 })))
+    assert.equal(await browser.session(), undefined)
+  })
+
   test('a sign-in that a logout token has overtaken opens nothing', async () => {
     const world = setting()
     const browser = browserOf(world)

@@ -25,6 +25,7 @@ import {
   createServiceProvider,
   type GuardEvent,
   type GuardRequest,
+  type RegistryLimits,
   type ServiceProvider,
   type SessionRegistry
 } from '../src/index.ts'
@@ -47,8 +48,8 @@ export const app = 'https://app.example'
 const idpPair = await createSelfSigned('idp', { fromMs: Date.now(), days: 30 }, systemRandom)
 const appPair = await createSelfSigned('app', { fromMs: Date.now(), days: 30 }, systemRandom)
 
-export function createStage(): Stage {
-  const registry = createMemorySessionRegistry()
+export function createStage(limits: Partial<RegistryLimits> = {}): Stage {
+  const registry = createMemorySessionRegistry(limits)
   const events: GuardEvent[] = []
   const idp: SigningKey = { key: createPrivateKey(idpPair.keyPem), algorithm: 'rsa-sha256' }
   const stage = { nowMs: Date.parse('2026-03-01T09:00:00Z') }

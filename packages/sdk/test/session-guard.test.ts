@@ -14,6 +14,7 @@ import {
   type SessionGuardOptions,
   type StreamFetch
 } from '../src/index.ts'
+import { createStage, idpEntity, signIn as signInBySaml } from './provider.ts'
 import { setting, signIn as signInAt, browserOf, issuer as opIssuer } from './openid-provider.ts'
 
 const issuer = 'https://login.example'
@@ -200,6 +201,40 @@ suite('Session guard: whom it ends', () => {
     assert.deepEqual(await world.live(...all), ['saml-1', 'user-1', 'user-2'])
     assert.deepEqual(ids(await guard.end({ by: 'user', identityProvider: issuer, user: 'ben' })), ['user-1', 'user-2'])
     assert.deepEqual(await world.live(...all), ['saml-1'])
+  })
+
+  for (const [name, format] of [
+    ['persistent', 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent'],
+    ['e-mail address', 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress'],
+    ['none', undefined]
+  ] as const) {
+    test(`by user: a NameID of whatever format (${name}) and qualifiers, and a sign-in from before that arrives late`, async () => {
+      await using world = await stage()
+      const idp = 'https://idp.example'
+      const nameId = { value: 'ana', ...(format === undefined ? {} : { format }), nameQualifier: 'https://elsewhere.example', spNameQualifier: 'app' }
+      const saml = { identityProvider: idp, nameId }
+      await world.open(
+        sessionOf('one', { ...saml, sessionIndex: 'x1' }),
+        sessionOf('two', saml),
+        sessionOf('ben', { ...saml, nameId: { ...nameId, value: 'ben' } })
+      )
+      await world.open(sessionOf('other', { ...saml, identityProvider: 'https://other.example' }))
+      const ended = await world.guard.end({ by: 'user', identityProvider: idp, user: 'ana' })
+      assert.deepEqual(ended.map(({ id }) => id).sort(), ['one', 'two'])
+      assert.deepEqual(await world.live('one', 'two', 'ben', 'other'), ['ben', 'other'])
+      const isEnded = (issuedAtMs: number) => world.guard.sessions.isEnded(sessionOf('late', { ...saml, issuedAtMs }), startMs)
+      assert.deepEqual([await isEnded(startMs - 1_000), await isEnded(startMs + 1_000)], [true, false])
+    })
+  }
+
+  test('by user: one who signs in again by SAML is let in', async () => {
+    const saml = createStage()
+    await using world = await stage({ options: { sessions: saml.registry, nowMs: () => saml.nowMs } })
+    const { cookie } = await signInBySaml(saml)
+    assert.equal((await world.guard.end({ by: 'user', identityProvider: idpEntity, user: 'ana' })).length, 1)
+    assert.equal(await saml.provider.session(cookie), undefined)
+    saml.nowMs += 1_000
+    assert.ok(await saml.provider.session((await signInBySaml(saml)).cookie))
   })
 
   test('a logout token of the provider closes what is open, too', async () => {
