@@ -231,6 +231,7 @@ function remedy(delivery: DeliveryView, run: RunView): string {
   if (delivery.code === 'CURFEW_RUN_LOCAL_ENDING') return 'Only the session here was ended, as /sso/terminatesession does; /sso/initslo/ tells everybody.'
   if (isSurvivor(delivery))
     return `It keeps access. End it: curfew runs retry ${run.id} ${delivery.id}   Always: offlineGrants: end for this client, or curfew logout --end-offline.`
+  if (delivery.code === 'CURFEW_RUN_OPENED_AGAIN') return 'It was opened again meanwhile, and goes on. To end that, sign out of it anew.'
   if (delivery.outcome === 'not-asked') return 'This is what the settings say; profiles.idpInitiatedSlo decides.'
   return `Try again: curfew runs retry ${run.id} ${delivery.id}`
 }

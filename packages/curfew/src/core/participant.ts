@@ -23,7 +23,7 @@ export interface Participant {
    */
   readonly sessionIndex: string
   readonly addedAtMs: number
-  /** Latest assertion or token issued to it, or by it. */
+  /** Latest assertion or code issued to it, or assertion or token by it: when it was last opened. Renewed tokens do not count. */
   readonly lastIssuedAtMs: number
   /** Latest `NotOnOrAfter` of any of them: a LogoutRequest stays valid at least so long. */
   readonly assertionNotOnOrAfterMs: number

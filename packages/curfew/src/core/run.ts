@@ -150,6 +150,8 @@ export type RunEvent = { readonly atMs: number } & (
       readonly jitter: number
     }
   | { readonly kind: 'probe-failed'; readonly deliveryId: DeliveryId; readonly code: string; readonly jitter: number }
+  /** Of a run that left the session alone: the application was opened once more before it was told. */
+  | { readonly kind: 'opened-again'; readonly deliveryId: DeliveryId }
   | { readonly kind: 'browser-seen' }
   | { readonly kind: 'browser-sent'; readonly deliveryId: DeliveryId; readonly messageId: string } // hop or frame begins
   | { readonly kind: 'frames-offered'; readonly deliveryIds: readonly DeliveryId[] } // a page that loads them was sent to the browser

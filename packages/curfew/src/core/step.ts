@@ -1,11 +1,12 @@
 import { frameGraceMs, frameWait } from './frame-wait.ts'
 import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
-import { joinOutcomes, type Outcome } from './outcome.ts'
+import { countsAsSignedOut, joinOutcomes, type Outcome } from './outcome.ts'
 import { isSilent, type LogoutChannel } from './peer.ts'
 import { inOrder } from './planner.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Attempt, Delivery, Effect, LogoutRun, RunEvent } from './run.ts'
+import { isOpenedAgain } from './verdict.ts'
 
 type Stepped = readonly [LogoutRun, readonly Effect[]]
 type DeliveryEvent = Extract<RunEvent, { readonly messageId: string }>
@@ -27,6 +28,8 @@ export function step(run: LogoutRun, event: RunEvent): Stepped {
       return answered(run, event)
     case 'probe-failed':
       return probeFailed(run, event)
+    case 'opened-again':
+      return openedAgain(run, event)
     case 'browser-seen':
       return browserSeen(run, event.atMs)
     case 'frames-offered':
@@ -176,6 +179,14 @@ function probeFailed(run: LogoutRun, event: Extract<RunEvent, { readonly kind: '
   return nextChannelOr(run, delivery, { kind: 'unreachable', code: event.code, attempts: delivery.attempts.length }, event.atMs, event.jitter)
 }
 
+/** Asked now, the application would end the newer sign-in, which this run is not about: what came of it until then stands. */
+function openedAgain(run: LogoutRun, { deliveryId, atMs }: Extract<RunEvent, { readonly kind: 'opened-again' }>): Stepped {
+  const delivery = find(run, deliveryId)
+  if (delivery === undefined || delivery.state === 'final') return [run, []]
+  const kind = delivery.attempts.length === 0 ? 'not-asked' : 'unconfirmed'
+  return finish(run, delivery, { kind, code: 'CURFEW_RUN_OPENED_AGAIN' }, atMs)
+}
+
 /** The browser is on our page: a hop that it was sent to has not brought an answer. */
 function browserSeen(run: LogoutRun, atMs: number): Stepped {
   if (run.state === 'done') return [run, []]
@@ -271,7 +282,7 @@ function atDeadline(delivery: Delivery): Outcome {
 /** A further delivery for the same participant, from its first channel; the old one keeps its outcome. */
 function retryRequested(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'retry-requested' }>): Stepped {
   const old = find(run, event.deliveryId)
-  const isRepeatable = old?.state === 'final' && old.outcome?.kind !== 'ended' && old.outcome?.kind !== 'already-ended' && old.channels.length > 0
+  const isRepeatable = old?.state === 'final' && !countsAsSignedOut(old.outcome) && !isOpenedAgain(old) && old.channels.length > 0
   const isTaken = run.deliveries.some((d) => d.id === event.newDeliveryId || d.retryOf === event.deliveryId)
   if (old === undefined || !isRepeatable || isTaken || run.deliveries.length >= deliveriesPerRunMax) return [run, []]
   const { outcome: _outcome, finalAtMs: _finalAtMs, nextAttemptAtMs: _next, offeredAtMs: _offered, ...kept } = old

@@ -29,6 +29,11 @@ export function isSurvivor({ outcome }: Pick<Delivery, 'outcome'>): boolean {
   return outcome?.kind === 'not-asked' && outcome.code === 'CURFEW_RUN_OFFLINE_GRANT'
 }
 
+/** The person opened the application again before it was told: the newer sign-in goes on. */
+export function isOpenedAgain({ outcome }: Pick<Delivery, 'outcome'>): boolean {
+  return (outcome?.kind === 'unconfirmed' || outcome?.kind === 'not-asked') && outcome.code === 'CURFEW_RUN_OPENED_AGAIN'
+}
+
 export function verdictOf(run: LogoutRun): Verdict {
   const counts: Partial<Record<OutcomeKind | 'open', number>> = {}
   const standing = standingDeliveries(run)

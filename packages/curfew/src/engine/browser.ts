@@ -5,6 +5,7 @@ import { channelOf } from '../core/step.ts'
 import { isSettled } from '../core/verdict.ts'
 import type { EngineDeps } from './deps.ts'
 import type { BrowserStep } from './engine.ts'
+import { isOpenedSince } from './opened-since.ts'
 import { createProbeCache, type ProbeCache, type ProbeTrust } from './probe-cache.ts'
 import { eventOf } from './result-event.ts'
 import type { RunWriter } from './run-writer.ts'
@@ -82,7 +83,9 @@ async function sendBrowser(deps: BrowserDeps, runId: RunId, delivery: Delivery):
   const { clock, writer } = deps
   const sender = senderOf(deps, delivery)
   const messageId = sender.newMessageId()
-  const sent: RunEvent = { kind: 'browser-sent', atMs: clock.nowMs(), deliveryId: delivery.id, messageId }
+  const isNewer = await isOpenedSince(deps.store, await deps.store.getRun(runId), delivery.id)
+  const about = { atMs: clock.nowMs(), deliveryId: delivery.id }
+  const sent: RunEvent = isNewer ? { kind: 'opened-again', ...about } : { kind: 'browser-sent', ...about, messageId }
   const run = await writer.write(runId, (stored) => (mayLeave(stored, delivery) ? [sent] : []))
   const now = run?.deliveries.find((d) => d.id === delivery.id)
   const attempt = now?.attempts.find((a) => a.messageId === messageId)

@@ -4,6 +4,7 @@ import { channelOf } from '../core/step.ts'
 import { type Bulkhead, createBulkhead } from '../platform/bulkhead.ts'
 import type { ClaimedEffect } from '../stores/store.ts'
 import type { EngineDeps, EngineLimits } from './deps.ts'
+import { isOpenedSince } from './opened-since.ts'
 import { eventOf } from './result-event.ts'
 import type { RunWriter } from './run-writer.ts'
 import { senderOf } from './sender-of.ts'
@@ -72,7 +73,7 @@ async function take(queue: Queue, runId: RunId, sends: readonly ClaimedSend[], l
 
 async function queueOne(queue: Queue, runId: RunId, run: LogoutRun | undefined, send: ClaimedSend): Promise<void> {
   const delivery = run?.deliveries.find(({ id }) => id === send.effect.deliveryId)
-  if (delivery === undefined) {
+  if (run === undefined || delivery === undefined) {
     await queue.writer.write(runId, () => [], [send.id])
     return
   }
@@ -85,11 +86,12 @@ async function queueOne(queue: Queue, runId: RunId, run: LogoutRun | undefined, 
     return
   }
   const sender = senderOf(queue, delivery)
-  await queue.peers.run(peerId, () => queue.all.run('', () => sendOne(queue, sender, runId, send)))
+  await queue.peers.run(peerId, () => queue.all.run('', () => sendOne(queue, sender, run, send)))
 }
 
 /** Records the attempt, then sends, then records what came of it together with the removal of the effect. */
-async function sendOne(queue: Queue, sender: Sender, runId: RunId, send: ClaimedSend): Promise<void> {
+async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: ClaimedSend): Promise<void> {
+  const { id: runId } = run
   const { clock, writer, leaseMs, sending } = queue
   const timeLeftMs = (queue.taken.get(send.id) ?? 0) - clock.nowMs()
   // Too late or too long queued: the effect is claimed again when its lease ends, here or by another node.
@@ -100,7 +102,7 @@ async function sendOne(queue: Queue, sender: Sender, runId: RunId, send: Claimed
   if (sending.has(deliveryId)) return
   sending.add(deliveryId)
   try {
-    const request = await startAttempt(queue, sender, runId, send)
+    const request = await startAttempt(queue, sender, run, send)
     if (request === undefined) return
     const result = await exchange(queue, sender, request, send)
     const jitter = queue.random.fraction()
@@ -109,7 +111,7 @@ async function sendOne(queue: Queue, sender: Sender, runId: RunId, send: Claimed
     await writer.write(
       runId,
       () => [event],
-      (run) => (remembers(run, deliveryId, request.messageId) ? [send.id] : [])
+      (stored) => (remembers(stored, deliveryId, request.messageId) ? [send.id] : [])
     )
   } finally {
     sending.delete(deliveryId)
@@ -121,11 +123,15 @@ function remembers(run: LogoutRun, deliveryId: DeliveryId, messageId: string): b
 }
 
 /** The attempt with its message id is stored before anything leaves; undefined when the effect has become void. */
-async function startAttempt(queue: Queue, sender: Sender, runId: RunId, send: ClaimedSend): Promise<SendRequest | undefined> {
+async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send: ClaimedSend): Promise<SendRequest | undefined> {
+  const { id: runId } = asked
   const { deliveryId } = send.effect
   const messageId = sender.newMessageId()
   const startedAtMs = queue.clock.nowMs()
-  const start: RunEvent = { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }
+  const isNewer = await isOpenedSince(queue.store, asked, deliveryId)
+  const start: RunEvent = isNewer
+    ? { kind: 'opened-again', atMs: startedAtMs, deliveryId }
+    : { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }
   const run = await queue.writer.write(runId, (stored) => (isToSend(stored, send.effect) ? [start] : []))
   const delivery = run?.deliveries.find((d) => d.id === deliveryId)
   const attempt = delivery?.attempts.find((a) => a.messageId === messageId)

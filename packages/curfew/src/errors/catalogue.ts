@@ -104,6 +104,7 @@ export const catalogue = {
   CURFEW_RUN_NO_CHANNEL: { kind: 'operation', http: 501, title: 'The application has no way to be signed out.' },
   CURFEW_RUN_NO_ANSWER_POSSIBLE: { kind: 'operation', http: 200, title: 'The application was asked on a way that has no answer.' },
   CURFEW_RUN_OFFLINE_GRANT: { kind: 'operation', http: 200, title: 'An offline grant of the application goes on after the sign-out.' },
+  CURFEW_RUN_OPENED_AGAIN: { kind: 'operation', http: 200, title: 'The application was opened again before it was told of the sign-out.' },
   CURFEW_RUN_PARTICIPANT_TIMEOUT: { kind: 'operation', http: 504, title: 'The application did not answer in time.' },
   CURFEW_RUN_PEER_UNKNOWN: { kind: 'operation', http: 501, title: 'The application is no longer in the configuration.' },
   CURFEW_RUN_PICTURE_FAILED: { kind: 'operation', http: 502, title: 'The browser could not show what the application gave for a picture.' },

@@ -23,6 +23,7 @@ const events = fc.oneof(
   fc.record({ kind: fc.constant('unusable-answer'), code: fc.constant('X'), ...on }),
   fc.record({ kind: fc.constant('failed'), why: fc.constantFrom('unreachable', 'timed-out'), code: fc.constant('X'), retryable: fc.boolean(), jitter, ...on }),
   fc.record({ kind: fc.constant('probe-failed'), code: fc.constant('X'), deliveryId: ids, atMs: at, jitter }),
+  fc.record({ kind: fc.constant('opened-again'), deliveryId: ids, atMs: at }),
   fc.record({ kind: fc.constant('browser-seen'), atMs: at }),
   fc.record({ kind: fc.constant('frames-offered'), deliveryIds: fc.uniqueArray(ids), atMs: at }),
   fc.record({ kind: fc.constant('frames-watched'), atMs: at }),

@@ -69,6 +69,17 @@ suite('step: server-to-server deliveries', () => {
     assert.equal(outcomeOf(play(run([delivery('a', [server])]), started, { ...failed, retryable: false })), 'unreachable')
   })
 
+  test('an application that was opened again is not asked any more, and not called asked where it never was; a proof that is under way still counts', () => {
+    const again: Loose = { kind: 'opened-again' }
+    const untouched = play(run([delivery('a', [server])]), again)
+    assert.deepEqual(untouched.deliveries[0]?.outcome, { kind: 'not-asked', code: 'CURFEW_RUN_OPENED_AGAIN' })
+    const asked = play(run([delivery('a', [server])]), started, failed, again)
+    assert.deepEqual([asked.state, asked.deliveries[0]?.outcome], ['done', { kind: 'unconfirmed', code: 'CURFEW_RUN_OPENED_AGAIN' }])
+    assert.equal(outcomeOf(play(run([delivery('a', [server])]), started, again, confirmed)), 'ended')
+    assert.equal(play(asked, again), asked)
+    assert.equal(play(asked, { kind: 'retry-requested', newDeliveryId: 'dlv_b', by: { kind: 'admin', id: 'x' } }), asked)
+  })
+
   test('a refusal is final and keeps the status code', () => {
     const done = play(run([delivery('a', [server])]), started, { kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' })
     assert.deepEqual(done.deliveries[0]?.outcome, { kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' })

@@ -13,11 +13,18 @@ export function sidOf(ctx: Pick<AuthorityContext, 'locator'>, client: OidcClient
   return ctx.locator.seal(client.clientId, session.id)
 }
 
+/** What is issued to a client. */
+export interface Issue {
+  readonly redirectUri?: string
+  /** By a refresh token: the client goes on with the sign-in that it has. */
+  readonly isRenewal?: boolean
+}
+
 /**
  * Remembers that a client takes part in a session, before a code or token leaves for it.
  * @throws CURFEW_OIDC_SESSION_ENDED when a logout came first, CURFEW_SESSION_PARTICIPANTS_FULL
  */
-export async function recordClient(ctx: AuthorityContext, client: OidcClient, session: Session, redirectUri?: string): Promise<void> {
+export async function recordClient(ctx: AuthorityContext, client: OidcClient, session: Session, { redirectUri, isRenewal = false }: Issue): Promise<void> {
   if (!client.trackSessions) return
   const nowMs = ctx.clock.nowMs()
   const nameId = { value: subjectOf(ctx, client, session) }
@@ -35,7 +42,7 @@ export async function recordClient(ctx: AuthorityContext, client: OidcClient, se
     assertionNotOnOrAfterMs: nowMs + client.idTokenSeconds * 1000,
     ...(redirectUri === undefined ? {} : { consumerUrl: redirectUri })
   }
-  await record(ctx, client, session, participant)
+  await record(ctx, client, session, participant, isRenewal)
 }
 
 /**
@@ -61,8 +68,10 @@ export async function recordOfflineGrant(ctx: AuthorityContext, client: OidcClie
   })
 }
 
-async function record(ctx: AuthorityContext, client: OidcClient, session: Session, participant: Participant): Promise<void> {
+async function record(ctx: AuthorityContext, client: OidcClient, session: Session, issued: Participant, isRenewal = false): Promise<void> {
   const known = await ctx.store.getParticipants(session.id)
+  const before = isRenewal ? known.find(({ id }) => id === issued.id) : undefined
+  const participant = before === undefined ? issued : { ...issued, lastIssuedAtMs: before.lastIssuedAtMs }
   if (known.length >= participantsPerSessionMax && known.every(({ id }) => id !== participant.id)) {
     throw new CurfewError('CURFEW_SESSION_PARTICIPANTS_FULL', { session: session.id, maximum: participantsPerSessionMax })
   }

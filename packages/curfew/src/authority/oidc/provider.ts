@@ -289,7 +289,8 @@ export function onIssue(ctx: AuthorityContext): OnIssue {
     const ended = (error: unknown): never => {
       throw isCurfewError(error) && error.code === 'CURFEW_OIDC_SESSION_ENDED' ? sessionEnded(kind) : error
     }
-    await recordClient(ctx, client, session, payload.redirectUri).catch(ended)
+    const { redirectUri } = payload
+    await recordClient(ctx, client, session, { isRenewal: kind === 'RefreshToken', ...(redirectUri === undefined ? {} : { redirectUri }) }).catch(ended)
     if (kind === 'RefreshToken' && isOffline) await recordOfflineGrant(ctx, client, session).catch(ended)
     if (kind === 'RefreshToken' && isOffline) await keepOfflineAccount(ctx, session, ctx.clock.nowMs() + client.refreshTokenSeconds * 1000)
     if (kind === 'AuthorizationCode') ctx.metrics.assertionsIssued.inc({ peer: client.id })

@@ -1,6 +1,6 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
-import { isLeftOut, isSurvivor } from '../../core/verdict.ts'
+import { isLeftOut, isOpenedAgain, isSurvivor } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { MessageKey, Translate } from '../pages/messages.ts'
 
@@ -17,6 +17,7 @@ export function deliveryState(run: LogoutRun, delivery: Delivery): DeliveryState
   if (run.isPartial === true && isLeftOut(delivery)) return { key: 'state.kept', mark: '–', tone: 'plain' }
   if (isSurvivor(delivery)) return { key: 'state.survives', mark: '!', tone: 'bad' }
   if (delivery.grant !== undefined && countsAsSignedOut(outcome)) return { key: 'state.accessEnded', mark: '✓', tone: 'good' }
+  if (isOpenedAgain(delivery)) return { key: 'state.openedAgain', mark: '–', tone: 'plain' }
   if (outcome !== undefined) {
     const isGood = countsAsSignedOut(outcome)
     return { key: `state.${outcome.kind}`, mark: isGood ? '✓' : '!', tone: isGood ? 'good' : 'bad' }

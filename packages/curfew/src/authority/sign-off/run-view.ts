@@ -1,7 +1,7 @@
 import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
-import { isLeftOut, isSurvivor, standingDeliveries, wantedDeliveries } from '../../core/verdict.ts'
+import { isLeftOut, isOpenedAgain, isSurvivor, standingDeliveries, wantedDeliveries } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import { stateHtml } from './delivery-state.ts'
@@ -105,7 +105,8 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
       ? undefined
       : html`<a class="button" href="${home}" target="_blank" rel="noopener noreferrer">${t('live.open', { app: delivery.peerName })}</a>`
   const survives = isSurvivor(delivery)
-  const canRetry = delivery.outcome !== undefined && delivery.channels.length > 0 && (survives || delivery.outcome.kind !== 'not-asked')
+  const canRetry =
+    delivery.outcome !== undefined && delivery.channels.length > 0 && !isOpenedAgain(delivery) && (survives || delivery.outcome.kind !== 'not-asked')
   const label = survives ? t('live.endAccessOf', { app: delivery.peerName }) : t('live.retryApp', { app: delivery.peerName })
   const retry = canRetry
     ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${label}">${survives ? t('live.endAccess') : t('live.retry')}</button></form>`

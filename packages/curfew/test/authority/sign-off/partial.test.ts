@@ -3,7 +3,10 @@ import { suite, test } from 'node:test'
 import { status, statusUri } from '@curfew/codecs'
 import type { Browser } from '../browser.ts'
 import { formOf } from '../browser.ts'
+import type { RunId } from '../../../src/core/ids.ts'
 import { createKit, type Kit, type KitOptions, signIn } from '../kit.ts'
+import { moving } from '../moving.ts'
+import { createOidcKit, refresh, tokensFor } from '../oidc/relying-party.ts'
 
 /** `ana` is signed in at payroll and intranet. */
 async function inBoth(options: KitOptions = {}): Promise<{ readonly kit: Kit; readonly browser: Browser }> {
@@ -94,5 +97,74 @@ suite('Signing out of one application only', () => {
     const { body } = await browser.get('/signoff')
     assert.match(body, /Only Wiki/)
     assert.doesNotMatch(body, /Only (Payroll|Intranet)/)
+  })
+})
+
+/** `ana` is signed in at the wiki, and signs out of it while it is down. */
+async function leftWhileDown() {
+  const told: string[] = []
+  const wiki = { isDown: true }
+  const kit = await createOidcKit({
+    network: async ({ url }) => {
+      told.push(url)
+      return { status: wiki.isDown ? 503 : 200 }
+    }
+  })
+  const browser = kit.browser()
+  const tokens = await tokensFor(kit, browser, 'wiki')
+  kit.clock.advance(1_000)
+  const path = String((await leave(browser, 'wiki')).headers.location)
+  const id = path.split('/').at(-1) as RunId
+  const delivery = async () => (await kit.store.getRun(id))?.deliveries[0] ?? assert.fail('no delivery')
+  await moving(kit, async () => (await delivery()).state === 'retrying')
+  wiki.isDown = false
+  kit.clock.advance(1)
+  return { kit, browser, told, tokens, path, delivery }
+}
+
+suite('Opening an application again after signing out of it', () => {
+  test('a message that is tried again does not end the newer sign-in: none is sent, and the run says so', async () => {
+    const { kit, browser, told, path, delivery } = await leftWhileDown()
+    await using _kit = kit
+    const before = told.length
+    await tokensFor(kit, browser, 'wiki')
+    await moving(kit, async () => (await delivery()).state === 'final')
+    assert.equal(told.length, before)
+    assert.deepEqual((await delivery()).outcome, { kind: 'unconfirmed', code: 'CURFEW_RUN_OPENED_AGAIN' })
+    const page = (await browser.get(path)).body
+    assert.match(page, /Opened again, not signed out/)
+    assert.doesNotMatch(page, /\/retry"/)
+    // Nor is it by somebody who asks for it: the run is older all the same.
+    const { id } = await delivery()
+    await kit.ctx.engine.retry(path.split('/').at(-1) as RunId, id, { kind: 'admin', id: 'test' })
+    assert.equal((await kit.store.getRun(path.split('/').at(-1) as RunId))?.deliveries.length, 1)
+    // A new one tells it.
+    await leave(browser, 'wiki')
+    await moving(kit, async () => told.length > before)
+  })
+
+  test('tokens that are renewed are no newer sign-in', async () => {
+    const { kit, told, tokens, delivery } = await leftWhileDown()
+    await using _kit = kit
+    const before = told.length
+    assert.equal((await refresh(kit, 'wiki', tokens.refresh_token ?? '')).statusCode, 200)
+    await moving(kit, async () => (await delivery()).state === 'final')
+    assert.deepEqual([told.length, (await delivery()).outcome?.kind], [before + 1, 'ended'])
+  })
+
+  test('a browser that goes on with the sign-out later is not sent there', async () => {
+    const { kit, browser } = await inBoth({ partners: { payroll: {} } })
+    await using _kit = kit
+    const payroll = kit.partner('payroll')
+    const path = String((await leave(browser, 'payroll')).headers.location)
+    kit.clock.advance(1_000)
+    payroll.readResponse((await browser.get(await payroll.ssoRedirect())).body)
+    assert.equal((await browser.get(`${path}/go`)).headers.location, path)
+    const run = await kit.store.getRun(path.split('/').at(-1) as RunId)
+    assert.deepEqual(
+      run?.deliveries.map(({ outcome }) => outcome),
+      [{ kind: 'not-asked', code: 'CURFEW_RUN_OPENED_AGAIN' }]
+    )
+    assert.match((await browser.get(path)).body, /Opened again, not signed out/)
   })
 })
