@@ -4,12 +4,14 @@ import type { LogoutRun, RunPolicy } from '../../src/core/run.ts'
 import type { Session } from '../../src/core/session.ts'
 import type { EngineDeps } from '../../src/engine/deps.ts'
 import { createEngine, type Engine } from '../../src/engine/engine.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 import { createIds } from '../../src/platform/ids.ts'
 import { createLocator } from '../../src/platform/locator.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createMetrics, type Metrics } from '../../src/platform/metrics.ts'
 import type { Random } from '../../src/platform/random.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/stores/memory/memory-store.ts'
+import type { Store } from '../../src/stores/store.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import { createScriptedSender, type ScriptedSender } from './scripted-sender.ts'
 import { createSeededRandom } from './seeded-random.ts'
@@ -101,8 +103,9 @@ export function byAdmin(sessionId: SessionId): Parameters<Engine['endSessions']>
   return { scope: { kind: 'session', sessionId }, reason: 'admin', by: { kind: 'admin', id: 'ops' }, starter: { kind: 'none' }, browser: 'absent' }
 }
 
-async function signIn(
-  deps: { store: MemoryStore; clock: FakeClock; random: Random },
+/** Opens a session in which these peers take part, in any store. */
+export async function signIn(
+  deps: { readonly store: Store; readonly clock: Pick<Clock, 'nowMs'>; readonly random: Random },
   peerIds: readonly PeerId[],
   overrides: Partial<Session> = {}
 ): Promise<Session> {

@@ -18,8 +18,11 @@ export interface Death {
   readonly phase: 'before' | 'after'
 }
 
-/** Wraps what an engine uses, so that the process dies at the call that is named; without one it lives. */
-export function createMortal(deps: EngineDeps, death: Death | undefined): Mortal {
+/**
+ * Wraps what an engine uses, so that the process dies at the call that is named; without one it lives.
+ * @param kill - for a real process: kills it; default: it only falls silent
+ */
+export function createMortal(deps: EngineDeps, death: Death | undefined, kill: () => void = () => undefined): Mortal {
   const calls: string[] = []
   let isDead = false
   const call = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -33,6 +36,7 @@ export function createMortal(deps: EngineDeps, death: Death | undefined): Mortal
   }
   const die = (): Promise<never> => {
     isDead = true
+    kill()
     return never()
   }
   return {
