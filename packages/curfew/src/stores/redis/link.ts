@@ -1,4 +1,4 @@
-import { createClient } from '@redis/client'
+import { RedisClient } from '@redis/client'
 import type { Clock } from '../../platform/clock.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
 
@@ -31,12 +31,15 @@ export interface LinkOptions {
   readonly label: string
 }
 
+/** One class for all connections: `createClient` makes one with its hundreds of commands for each, named by its options and the password in them. */
+const createLinkClient = RedisClient.factory({ RESP: 2 })
+
 /** Connects; a connection that breaks stays broken, its owner makes a new one. */
 export async function openLink({ address, access, clock, label }: LinkOptions): Promise<Link> {
   const name = nameOf(address)
   const { tls, ...credentials } = access
   const where = address.path === undefined ? { host: address.host, port: address.port } : { path: address.path }
-  const client = createClient({
+  const client = createLinkClient({
     RESP: 2,
     socket: {
       ...where,
@@ -47,7 +50,7 @@ export async function openLink({ address, access, clock, label }: LinkOptions): 
     ...credentials,
     name: label,
     disableOfflineQueue: true
-  } as Parameters<typeof createClient>[0])
+  } as Parameters<typeof createLinkClient>[0])
   let isOpen = false
   client.on('error', () => {
     isOpen = false
