@@ -128,9 +128,9 @@ export const sessionAttacks: readonly AttackClass[] = [
       without: 'the two places of references, one for each direction',
       edits: [
         edit(
-          `${authority}/opentoken/reference-store.ts`,
-          '`reference:${place.for}:${place.adapterId}:${reference}`',
-          '`reference:${place.adapterId}:${reference}`'
+          'packages/curfew/src/core/reference-key.ts',
+          '`reference:${place.for}:${reference}:${place.adapterId}`',
+          '`reference:any:${reference}:${place.adapterId}`'
         )
       ]
     },

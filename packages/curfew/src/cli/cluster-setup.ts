@@ -116,6 +116,7 @@ export function joinGroups(
   const mark = Buffer.from(systemRandom.bytes(24)).toString('base64url')
   serveSessions(links, {
     store,
+    clock,
     local,
     endSessions: (request) => engine.endSessions(request),
     apply: (runId, event) => engine.apply(runId, event),

@@ -1,6 +1,7 @@
 import { isCurfewError } from '@curfew/codecs'
 import { type Group, groupOf } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
+import { referenceIn } from '../core/reference-key.ts'
 import type { Everywhere, Found } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
 import type { SessionsThere } from './session-calls.ts'
@@ -52,9 +53,12 @@ function unlessUnreached(error: unknown): undefined {
   throw error
 }
 
-/** The store, with the sessions and runs of other groups read where they are. Everything else stays here. */
+/**
+ * The store, with the sessions and runs of other groups read where they are, and references taken where they were left:
+ * the server of an application calls any group. Everything else stays here.
+ */
 export function withFarReads({ others, there, store }: Pick<AllGroupsDeps, 'others' | 'there' | 'store'>): Store {
-  const reads: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch'> = {
+  const reads: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch' | 'txTake'> = {
     async getSession(id) {
       const group = otherGroupOf(others, id)
       return group === undefined ? store.getSession(id) : (await there.read(group.id, id))?.session
@@ -70,6 +74,11 @@ export function withFarReads({ others, there, store }: Pick<AllGroupsDeps, 'othe
     async touch(id, lastActivityAtMs, idleExpiresAtMs) {
       const group = otherGroupOf(others, id)
       return group === undefined ? store.touch(id, lastActivityAtMs, idleExpiresAtMs) : there.touch(group.id, id, lastActivityAtMs, idleExpiresAtMs)
+    },
+    async txTake(key, nowMs) {
+      const reference = referenceIn(key)
+      const group = reference === undefined ? undefined : otherGroupOf(others, reference)
+      return group === undefined ? store.txTake(key, nowMs) : { value: await there.takeReference(group.id, key), durability: 'local' }
     }
   }
   return new Proxy(store, {

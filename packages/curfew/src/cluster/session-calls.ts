@@ -3,14 +3,17 @@ import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
 import type { DeliveryId, RunId, SessionId } from '../core/ids.ts'
 import type { Participant } from '../core/participant.ts'
 import type { LogoutRun, RunEvent } from '../core/run.ts'
+import { referenceIn } from '../core/reference-key.ts'
 import type { Actor, Session } from '../core/session.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Everywhere, Found, LiveTally, TallyQuery } from '../stores/everywhere.ts'
 import type { Ack, SessionParticipant, SessionSummary, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
 
 /** What a group does for the others with its own sessions and runs. */
 export interface SessionsHere {
-  readonly store: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch'>
+  readonly store: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch' | 'txTake'>
+  readonly clock: Pick<Clock, 'nowMs'>
   /** Looks in the store of this group only. */
   readonly local: Everywhere
   endSessions(request: EndRequest): Promise<EndSummary>
@@ -37,6 +40,8 @@ export interface SessionsThere {
   readRun(group: string, runId: RunId): Promise<LogoutRun | undefined>
   apply(group: string, runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
   retry(group: string, runId: RunId, deliveryId: DeliveryId, by: Actor): Promise<LogoutRun | undefined>
+  /** Attributes that wait under a reference, once; undefined when there are none. */
+  takeReference(group: string, key: string): Promise<unknown>
 }
 
 export type FindQuery =
@@ -70,6 +75,7 @@ const endRequest = z.strictObject({
   endOfflineGrants: z.literal(true).optional(),
   preferredBinding: z.string().optional()
 })
+const waiting = z.strictObject({ isFound: z.boolean(), value: z.unknown().optional() })
 const touched = z.strictObject({ value: z.enum(['touched', 'ended', 'unknown']), durability: z.enum(['replicated', 'degraded', 'local']) })
 const ending = { sessionId, runId }
 const endSummary = z.looseObject({
@@ -103,6 +109,10 @@ export function serveSessions(links: Pick<GroupLinks, 'serve'>, here: SessionsHe
   links.serve('sessions.touch', z.strictObject({ sessionId, lastActivityAtMs: atMs, idleExpiresAtMs: atMs }), (body) =>
     store.touch(body.sessionId, body.lastActivityAtMs, body.idleExpiresAtMs)
   )
+  links.serve('references.take', z.strictObject({ key: z.string().max(512) }), async ({ key }) => {
+    const value = referenceIn(key) === undefined ? undefined : (await store.txTake(key, here.clock.nowMs())).value
+    return value === undefined ? { isFound: false } : { isFound: true, value }
+  })
   links.serve('runs.read', z.strictObject({ runId }), async (body) => (await store.getRun(body.runId)) ?? null, read)
   links.serve(
     'runs.apply',
@@ -138,6 +148,7 @@ export function createSessionsThere(links: Pick<GroupLinks, 'call'>): SessionsTh
     live: (group, query) => links.call(group, 'sessions.live', query, { answer: z.array(summary) }),
     tally: (group, query) => links.call(group, 'sessions.tally', query, { answer: liveTally, timeoutMs: endMs }),
     end: (group, request) => links.call(group, 'sessions.end', request, { answer: endSummary, timeoutMs: endMs }),
+    takeReference: async (group, key) => (await links.call(group, 'references.take', { key }, { answer: waiting })).value,
     readRun: async (group, id) => (await links.call(group, 'runs.read', { runId: id }, { answer: run.nullable() })) ?? undefined,
     apply: async (group, id, event) => (await links.call(group, 'runs.apply', { runId: id, event }, { answer: run.nullable() })) ?? undefined,
     retry: async (group, id, delivery, by) =>

@@ -1,5 +1,6 @@
 import { type OpenTokenStatement, writeOpenToken } from '@curfew/codecs'
 import type { BrowserInstruction } from '../../engine/sender.ts'
+import type { Ids } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
 import type { OpenTokenAdapter } from './adapter.ts'
@@ -9,6 +10,7 @@ import { type TokenUseDeps, useUpOwn } from './token-use.ts'
 export interface CarryDeps extends TokenUseDeps {
   readonly store: Store
   readonly random: Pick<Random, 'bytes'>
+  readonly ids: Pick<Ids, 'group'>
 }
 
 export interface Carried {

@@ -21,7 +21,7 @@ export interface PendingReturn {
 
 export interface OpenTokenSenderDeps extends CarryDeps {
   readonly adapters: Pick<Adapters, 'byId' | 'all'>
-  readonly ids: Pick<Ids, 'cookie'>
+  readonly ids: Pick<Ids, 'cookie' | 'group'>
   readonly locator: Locator
   /** How long the application may take to send the browser back, in milliseconds. */
   readonly transactionMs: number

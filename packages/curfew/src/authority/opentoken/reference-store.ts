@@ -1,3 +1,5 @@
+import { type ReferencePlace, referenceKey } from '../../core/reference-key.ts'
+import type { Ids } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
 
@@ -12,21 +14,15 @@ const referenceShape = /^[\w-]{40}$/
 
 export type ReferenceAttributes = Readonly<Record<string, string | readonly string[]>>
 
-/** Whose attributes wait, and for whom: one side never takes what it left for the other itself. */
-export interface ReferencePlace {
-  readonly adapterId: string
-  readonly for: 'application' | 'authority'
-}
-
-/** Leaves attributes for one pick-up by one adapter instance, or by us. */
+/** Leaves attributes for one pick-up by one adapter instance, or by us. The reference begins with the letter of this group, which has them. */
 export async function leaveReference(
-  deps: { readonly store: Pick<Store, 'txCreate'>; readonly random: Pick<Random, 'bytes'> },
+  deps: { readonly store: Pick<Store, 'txCreate'>; readonly random: Pick<Random, 'bytes'>; readonly ids: Pick<Ids, 'group'> },
   place: ReferencePlace,
   attributes: ReferenceAttributes,
   nowMs: number
 ): Promise<string> {
-  const reference = Buffer.from(deps.random.bytes(referenceBytes)).toString('base64url')
-  await deps.store.txCreate(keyOf(place, reference), attributes, nowMs + referenceMs)
+  const reference = deps.ids.group + Buffer.from(deps.random.bytes(referenceBytes)).toString('base64url').slice(1)
+  await deps.store.txCreate(referenceKey(place, reference), attributes, nowMs + referenceMs)
   return reference
 }
 
@@ -38,9 +34,5 @@ export async function takeReference(
   nowMs: number
 ): Promise<ReferenceAttributes | undefined> {
   if (!referenceShape.test(reference)) return undefined
-  return (await store.txTake(keyOf(place, reference), nowMs)).value as ReferenceAttributes | undefined
-}
-
-function keyOf(place: ReferencePlace, reference: string): string {
-  return `reference:${place.for}:${place.adapterId}:${reference}`
+  return (await store.txTake(referenceKey(place, reference), nowMs)).value as ReferenceAttributes | undefined
 }
