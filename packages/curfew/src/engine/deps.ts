@@ -69,6 +69,8 @@ export interface EngineLimits {
   readonly purgeIntervalMs: number
   readonly purgeBatchMax: number
   readonly gaugeIntervalMs: number
+  /** Mean time between two looks for participants that joined a session whose end did not know them. */
+  readonly lateIntervalMs: number
 }
 
 export const engineLimits: EngineLimits = {
@@ -81,5 +83,6 @@ export const engineLimits: EngineLimits = {
   expiryBatchMax: 50,
   purgeIntervalMs: 60_000,
   purgeBatchMax: 500,
-  gaugeIntervalMs: 5_000
+  gaugeIntervalMs: 5_000,
+  lateIntervalMs: 10_000
 }

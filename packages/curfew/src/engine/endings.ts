@@ -12,7 +12,7 @@ export interface Endings {
   end(request: EndRequest): Promise<EndSummary>
   /** Partial logout; undefined when there is nothing to sign out of. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
-  /** A run for participants that were added while another region ended their session; nothing where that was done. */
+  /** A run for participants that were added while their session ended elsewhere; nothing where that was done. */
   logOutLate(late: LateParticipants): Promise<void>
   /** Ends the oldest live sessions of a user beyond the limit; returns how many. */
   enforceLimit(userKey: UserKey): Promise<number>
@@ -44,14 +44,14 @@ export function createEndings(deps: EndingsDeps): Endings {
     end,
     logOutOf: (request) => logOutOf(port, request),
     async logOutLate({ session, participants }) {
-      const { facts } = deps.store
-      if (facts === undefined || session.end === undefined || participants.length === 0) return
+      const store = deps.store.facts ?? deps.store.late
+      if (store === undefined || session.end === undefined || participants.length === 0) return
       await deps.meetPeers?.(participants.map(({ peerId }) => peerId))
       const { reason, by } = session.end
       const { run, effects } = startingRun(port, session, participants, { reason, by, starter: { kind: 'none' }, browser: 'absent' })
       try {
         const participantIds = participants.map(({ id }) => id)
-        const { value } = await facts.openLateRun({ sessionId: session.id, participantIds, run, effects })
+        const { value } = await store.openLateRun({ sessionId: session.id, participantIds, run, effects })
         if (value === 'opened') deps.observer.started(run)
       } finally {
         deps.onEffects(deps.clock.nowMs())

@@ -32,7 +32,7 @@ export interface Engine {
   endSessions(request: EndRequest): Promise<EndSummary>
   /** Partial logout: tells some applications of a session that goes on. Undefined: none of them takes part in it. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
-  /** A run for participants that were added here while another region ended their session. */
+  /** A run for participants that were added here while their session ended elsewhere. */
   logOutLate(late: LateParticipants): Promise<void>
   /** Feeds one event; retries on a concurrent change. Returns the stored run, undefined when it is unknown. */
   apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
@@ -72,7 +72,12 @@ export function createEngine(deps: EngineDeps): Engine {
   const outbox: Outbox = createOutbox({ ...deps, writer, sends, observer, limits })
   const endings = createEndings({ ...deps, observer, onEffects: wake })
   const browser = createBrowserWork({ ...deps, writer })
-  const housekeeping = createHousekeeping({ ...deps, limits, end: (request) => endings.end(request) })
+  const housekeeping = createHousekeeping({
+    ...deps,
+    limits,
+    end: (request) => endings.end(request),
+    logOutLate: (late) => endings.logOutLate(late)
+  })
   return {
     ...browser,
     async start() {

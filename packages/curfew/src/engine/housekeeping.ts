@@ -1,5 +1,6 @@
 import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
 import { isLive, type Session } from '../core/session.ts'
+import type { LateParticipants, LateStore } from '../stores/fact-store.ts'
 import type { EngineDeps, EngineLimits } from './deps.ts'
 import { createLoop } from './loop.ts'
 
@@ -15,7 +16,10 @@ export interface Housekeeping {
 export type HousekeepingDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'logger' | 'metrics' | 'keepRunsMs'> & {
   readonly limits: EngineLimits
   readonly end: (request: EndRequest) => Promise<EndSummary>
+  readonly logOutLate: (late: LateParticipants) => Promise<void>
 }
+
+const lateMax = 50
 
 export function createHousekeeping(deps: HousekeepingDeps): Housekeeping {
   const { store, clock, random, limits, logger } = deps
@@ -30,7 +34,9 @@ export function createHousekeeping(deps: HousekeepingDeps): Housekeeping {
   const loops = [
     loop(limits.expiryIntervalMs, 'expiry', async () => (await endExpired(deps)) >= limits.expiryBatchMax),
     loop(limits.purgeIntervalMs, 'purge', async () => (await store.purge(clock.nowMs(), deps.keepRunsMs, limits.purgeBatchMax)) >= limits.purgeBatchMax),
-    loop(limits.gaugeIntervalMs, 'figures', () => readFigures(deps))
+    loop(limits.gaugeIntervalMs, 'figures', () => readFigures(deps)),
+    // Where there are other regions, whoever replicates does it.
+    ...(store.late === undefined || store.facts !== undefined ? [] : [loop(limits.lateIntervalMs, 'late participants', () => tellLate(deps, store.late))])
   ]
   return {
     start() {
@@ -68,6 +74,12 @@ async function endOne(deps: HousekeepingDeps, { id }: Session): Promise<boolean>
     browser: 'absent'
   })
   return ended.length > 0
+}
+
+async function tellLate({ logOutLate }: HousekeepingDeps, store: LateStore | undefined): Promise<boolean> {
+  const late = (await store?.late(lateMax)) ?? []
+  for (const one of late) await logOutLate(one)
+  return late.length >= lateMax
 }
 
 async function readFigures({ store, metrics }: HousekeepingDeps): Promise<boolean> {

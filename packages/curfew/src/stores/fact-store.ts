@@ -5,11 +5,19 @@ import type { Session } from '../core/session.ts'
 import type { Fact } from './fact.ts'
 import type { Ack } from './store.ts'
 
+/** Participants that joined a session whose end could not know them: in another region, or on a server that had forgotten the end. */
+export interface LateStore {
+  /** Sessions that have ended, with the participants that only this group can tell; at most `max`. */
+  late(max: number): Promise<readonly LateParticipants[]>
+  /** One transaction: a run for late participants, its effects, and that they are no longer late. */
+  openLateRun(opening: LateRunOpening): Promise<Ack<'opened' | 'nothing'>>
+}
+
 /**
  * What a store does for other regions: it appends a fact with every change, in the step that makes it, and joins the
  * facts of others. Facts that came from others are not appended again.
  */
-export interface FactStore {
+export interface FactStore extends LateStore {
   /** The group this store belongs to. */
   readonly group: string
   /** Facts after a cursor that this store gave, at most about `max`; empty: none yet. */
@@ -35,10 +43,6 @@ export interface FactStore {
    * has missed nothing.
    */
   export(place: string | undefined, max: number, nowMs: number): Promise<{ readonly facts: readonly Fact[]; readonly place?: string }>
-  /** Sessions ended elsewhere, with the participants that only this group can tell; at most `max`. */
-  late(max: number): Promise<readonly LateParticipants[]>
-  /** One transaction: a run for late participants, its effects, and that they are no longer late. */
-  openLateRun(opening: LateRunOpening): Promise<Ack<'opened' | 'nothing'>>
   /** Takes or keeps a lease until `untilMs`; false: somebody else has it. */
   lease(name: string, owner: string, nowMs: number, untilMs: number): Promise<boolean>
 }

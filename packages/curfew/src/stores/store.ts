@@ -2,7 +2,7 @@ import type { ParticipantId, PeerId, RunId, SessionId, UserKey } from '../core/i
 import type { Participant } from '../core/participant.ts'
 import type { Effect, LogoutRun } from '../core/run.ts'
 import type { Actor, EndReason, Session, SessionEnd } from '../core/session.ts'
-import type { FactStore } from './fact-store.ts'
+import type { FactStore, LateStore } from './fact-store.ts'
 
 /**
  * State of the authority in words of the domain. Everything that must survive is a fact that only grows; every call
@@ -131,6 +131,8 @@ export interface Store {
   // --- other regions ---------------------------------------------------------------------------------------------
   /** What other regions are told and what they told; absent where the store was not opened for that. */
   readonly facts?: FactStore
+  /** Absent where an end knows every participant: on a store of one file. */
+  readonly late?: LateStore
 
   /** Name and state for health, metrics and `doctor`. */
   describe(): Promise<StoreDescription>

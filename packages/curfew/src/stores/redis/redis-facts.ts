@@ -3,15 +3,13 @@ import type { Participant } from '../../core/participant.ts'
 import { dueHereAtMs, type Home } from '../activity.ts'
 import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type RunFact, type SessionFact, sessionOf } from '../fact.ts'
 import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
-import type { FactBatch, FactStore, LateParticipants, LateRunOpening } from '../fact-store.ts'
+import type { FactBatch, FactStore, LateStore } from '../fact-store.ts'
 import { factsOfSession, joinFact, noSessionState, type SessionState } from '../session-state.ts'
 import type { Ack, Durability, Store } from '../store.ts'
-import { storeError } from '../store-error.ts'
 import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import type { Bucket } from './keys.ts'
-import { maybeTexts, ofAll, type RedisContext, texts, weakest } from './redis-context.ts'
+import { type RedisContext, texts, weakest } from './redis-context.ts'
 import type { Feed } from './redis-feed.ts'
-import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
 import { applyServiceFact, bucketOfServiceFact, servicesPage } from './redis-service-facts.ts'
 import { readParticipants, readStored, sessionDoc } from './session-rows.ts'
 
@@ -21,9 +19,16 @@ export function redisFacts(
   {
     feed,
     lists,
+    late,
     replication,
     token
-  }: { readonly feed: Feed; readonly lists: Pick<Store, 'listSessions' | 'listRuns'>; readonly replication: Replication; readonly token: string }
+  }: {
+    readonly feed: Feed
+    readonly late: LateStore
+    readonly lists: Pick<Store, 'listSessions' | 'listRuns'>
+    readonly replication: Replication
+    readonly token: string
+  }
 ): FactStore {
   const { shards, keys } = context
   const ofSession: FactStore['ofSession'] = async (id) => factsOfSession((await readState(context, id)).state)
@@ -33,8 +38,7 @@ export function redisFacts(
     group: replication.group,
     ofSession,
     apply: (batch) => apply(context, feed, batch, replication),
-    late: (max) => late(context, max),
-    openLateRun: (opening) => openLateRun(context, opening),
+    ...late,
     async lease(name, owner, nowMs, untilMs) {
       const { reply } = await shards.write(keys.common, 'lease', [name, owner, String(nowMs), String(untilMs)], { isEnding: true })
       return Number(reply) === 1
@@ -244,38 +248,4 @@ async function applyRun(context: RedisContext, { run }: RunFact): Promise<Durabi
   const doneAtMs = finishedAtMs ?? startedAtMs + policy.deadlineMs
   const args = [id, sessionId, placeOf(startedAtMs, id), String(version), String(doneAtMs), JSON.stringify(run)]
   return (await shards.write(keys.ofSession(sessionId), 'merge_run', args, { isEnding: true })).durability
-}
-
-async function late(context: RedisContext, max: number): Promise<readonly LateParticipants[]> {
-  const { shards } = context
-  const ids = await ofAll(context, async (bucket) => texts(await shards.read(bucket, 'SRANDMEMBER', 'late', String(max))))
-  const found = await Promise.all(
-    ids
-      .flat()
-      .slice(0, max)
-      .map(async (text) => {
-        const id = text as SessionId
-        const { session, participants } = (await readState(context, id)).state
-        const owed = new Set(texts(await shards.read(context.keys.ofSession(id), 'SMEMBERS', `late:${id}`)))
-        return session === undefined ? [] : [{ session, participants: [...participants.values()].filter((one) => owed.has(one.id)) }]
-      })
-  )
-  return found.flat()
-}
-
-async function openLateRun(context: RedisContext, { sessionId, participantIds, run, effects }: LateRunOpening): Promise<Ack<'opened' | 'nothing'>> {
-  await claimRunId(context, run)
-  await addEntries(context, runEntriesOf(context, run))
-  const bucket = context.keys.ofSession(sessionId)
-  const fact = context.teller.fact({ kind: 'run', service: 'sessions', run })
-  const args = [sessionId, fact, String(participantIds.length), ...participantIds, ...runArguments(context, bucket, run, effects)]
-  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_late_run', args, { isEnding: true })
-  if (reply === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
-  const isOpened = reply === 'opened' || (isRepeat && (await isThere(context, run.id, sessionId)))
-  if (isOpened) await indexMessages(context, run)
-  return { value: isOpened ? 'opened' : 'nothing', durability }
-}
-
-async function isThere({ shards, keys }: RedisContext, runId: string, sessionId: SessionId): Promise<boolean> {
-  return maybeTexts(await shards.read(keys.ofSession(sessionId), 'HMGET', `r:${runId}`, 'v'))[0] !== undefined
 }

@@ -217,6 +217,7 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     String(end.atMs),
     endFact(context, { sessionId, end, keptUntilMs: keepUntilMs, participants }),
     context.teller.fact({ kind: 'run', service: 'sessions', run }),
+    JSON.stringify(Object.fromEntries(participants.map(({ id, lastIssuedAtMs }) => [id, lastIssuedAtMs]))),
     ...runArguments(context, bucket, run, commit.effects)
   ]
   const { reply, durability, isRepeat } = await context.shards.write(bucket, 'end_session', args, { isEnding: true, again: { name: 'reassert_end', args } })

@@ -15,6 +15,7 @@ import { redisArtifacts } from './redis-artifacts.ts'
 import { type RedisContext, total } from './redis-context.ts'
 import { beginEpoch, redisFacts } from './redis-facts.ts'
 import { createFeed } from './redis-feed.ts'
+import { redisLate } from './redis-late.ts'
 import { purge } from './redis-purge.ts'
 import { redisRuns } from './redis-runs.ts'
 import { redisServices } from './redis-services.ts'
@@ -120,6 +121,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const gate = createGate()
   const runs = redisRuns(context)
   const sessions = redisSessions(context, feed)
+  const late = redisLate(context)
   const { replication, token } = options
   await beginEpoch(context, replication, token)
   clock.start()
@@ -153,7 +155,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     },
     clock,
     nodes,
-    ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, lists: { ...sessions, ...runs }, replication, token })) }),
+    late: gate.guard(late),
+    ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, late, lists: { ...sessions, ...runs }, replication, token })) }),
     whereIs: (sessionId) => placeOf(topology, context, sessionId),
     async [Symbol.asyncDispose]() {
       await gate.close()

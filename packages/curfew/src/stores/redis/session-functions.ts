@@ -31,9 +31,24 @@ define('add_participant', false, function(P, a)
   return {known and 'exists' or 'added'}
 end)
 
--- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt endFact runFact <run>; revokedUntil is empty for none
+-- end_session P id expectedVersion end keepUntil revokedUntil sri endedAt endFact runFact known <run>; revokedUntil is empty for none
+-- known: by participant of the end the time of its last assertion. A server that took over behind lag may have others under
+-- the same version, and may have got others since it forgot the end: they are late.
 -- -> ended | already + end | changed | unknown | taken
+local function add_late(P, id, known_text)
+  local known = cjson.decode(known_text)
+  local fields = redis.call('HGETALL', P .. 'p:' .. id)
+  for i = 1, #fields, 2 do
+    local at = known[fields[i]]
+    if not at or tonumber(cjson.decode(fields[i + 1]).lastIssuedAtMs) > tonumber(at) then
+      redis.call('SADD', P .. 'late:' .. id, fields[i])
+      redis.call('SADD', P .. 'late', id)
+    end
+  end
+end
+
 local function write_end(P, a, is_told)
+  add_late(P, a[1], a[10])
   redis.call('HINCRBY', P .. 's:' .. a[1], 'v', 1)
   redis.call('HSET', P .. 's:' .. a[1], 'e', a[3], 'k', a[4])
   if a[8] ~= '' then redis.call('HSET', P .. 's:' .. a[1], 'ef', a[8]) end
@@ -52,9 +67,9 @@ define('end_session', true, function(P, a)
   if not state[1] then beat(P) return {'unknown'} end
   if state[2] then beat(P) return {'already', state[2]} end
   if state[1] ~= a[2] then return {'changed'} end
-  if redis.call('EXISTS', P .. 'r:' .. a[10]) == 1 then return {'taken'} end
+  if redis.call('EXISTS', P .. 'r:' .. a[11]) == 1 then return {'taken'} end
   write_end(P, a, a[9] ~= '')
-  insert_run(P, a, 10)
+  insert_run(P, a, 11)
   tell(P, a[9])
   return {'ended'}
 end)
@@ -66,7 +81,7 @@ define('reassert_end', true, function(P, a)
   if not state[1] then beat(P) return {'unknown'} end
   if state[2] then beat(P) return {'already', state[2]} end
   write_end(P, a, a[9] ~= '')
-  if redis.call('EXISTS', P .. 'r:' .. a[10]) == 0 then insert_run(P, a, 10) end
+  if redis.call('EXISTS', P .. 'r:' .. a[11]) == 0 then insert_run(P, a, 11) end
   tell(P, a[9])
   return {'ended'}
 end)

@@ -4,6 +4,7 @@ import type { LogoutRun } from '../../../src/core/run.ts'
 import { carry, factsOf, sampleReplication } from '../../../src/stores/conformance/carry.ts'
 import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
+import { startNode } from './engine-node.ts'
 import { openOn } from './opened.ts'
 import { type Server, skipReason, startServer, until } from './servers.ts'
 
@@ -110,6 +111,38 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
       assert.equal((await b.replaySeen('idp', 'told', t0 + hourMs, t0)).value, 'seen')
     } finally {
       await copy.stop()
+    }
+  })
+
+  test('AC-172 an application that joins between the takeover and the end that is sent again is told as well', async () => {
+    const shared = { prefix: 'joined:', buckets: 1 }
+    await using other = await openOn([server], shared)
+    const [payroll = assert.fail('an application'), wiki = assert.fail('an application')] = applications
+    const { id } = sampleSession(1)
+    await other.openSession(sampleSession(1))
+    await other.addParticipant(id, payroll)
+    const backToOne = server.remember()
+    await other.addParticipant(id, wiki)
+    const backToTwo = server.remember()
+    // Nobody confirms anything, so this node owes what it writes.
+    const node = await startNode([server], 'a', { options: { ...shared, copies: 1 }, limits: { lateIntervalMs: 50 } })
+    await backToOne()
+    const session = await node.store.getSession(id)
+    assert.ok(session !== undefined)
+    const commit = sampleEnd(1, session, [payroll])
+    assert.deepEqual(await node.store.endSession(commit), { value: { kind: 'ended' }, durability: 'degraded' })
+    await backToTwo()
+    assert.equal((await other.getParticipants(id)).length, 2)
+    try {
+      await until(async () => (await other.getSession(id))?.end !== undefined)
+      await node.engine.start()
+      await until(async () => node.sender.sent.some(({ delivery }) => delivery.peerId === wiki.peerId))
+      const runs = (await other.listRuns({ limit: 10, sessionId: id })).items
+      assert.deepEqual(runs.map(({ deliveries }) => deliveries.map(({ peerId }) => peerId)).sort(), [[payroll.peerId], [wiki.peerId]])
+      await until(async () => ((await other.late?.late(10)) ?? []).length === 0)
+    } finally {
+      await node.engine.stop()
+      await node.store[Symbol.asyncDispose]()
     }
   })
 

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type Clock, systemClock } from '../../../src/platform/clock.ts'
-import { createIds } from '../../../src/platform/ids.ts'
-import { createMetrics } from '../../../src/platform/metrics.ts'
-import { systemRandom } from '../../../src/platform/random.ts'
-import { silentLogger } from '../../../src/platform/logger.ts'
-import { createEngine, type Engine } from '../../../src/engine/engine.ts'
 import { isLive, type Session } from '../../../src/core/session.ts'
 import { hourMs, sampleParticipant, sampleSession } from '../../../src/stores/conformance/samples.ts'
-import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
-import { byAdmin, policy, soapPeer } from '../../support/engine-kit.ts'
-import { createScriptedSender, hangs, isDown, type ScriptedSender } from '../../support/scripted-sender.ts'
-import { openOn } from './opened.ts'
-import { type Server, skipReason, startServer, until } from './servers.ts'
+import { byAdmin } from '../../support/engine-kit.ts'
+import { hangs, isDown } from '../../support/scripted-sender.ts'
+import { leaseMs, type Node, startNode } from './engine-node.ts'
+import { skipReason, startServer, until } from './servers.ts'
 
 /** A machine whose clock is wrong by so much, and can be set while it runs. */
 function machineAhead(ms: number): Clock & { aheadMs: number } {
@@ -21,50 +15,6 @@ function machineAhead(ms: number): Clock & { aheadMs: number } {
 }
 
 const minutes5 = 300_000
-const leaseMs = 4_000
-
-interface Node {
-  readonly store: RedisStore
-  readonly engine: Engine
-  readonly sender: ScriptedSender
-  /** Its engine does nothing any more, and gives nothing back. */
-  die(): void
-}
-
-async function startNode(servers: readonly Server[], name: string, machine: Clock, prefix: string): Promise<Node> {
-  const store = await openOn(servers, { clock: machine, prefix, buckets: 4 })
-  await store.nodes.join({ id: name, address: name, version: '1', tags: [], startedAtMs: store.clock.nowMs() })
-  const sender = createScriptedSender()
-  let isDead = false
-  const engine = createEngine({
-    store,
-    clock: { nowMs: () => store.clock.nowMs(), after: (ms, fn) => store.clock.after(ms, () => (isDead ? undefined : fn())) },
-    random: systemRandom,
-    ids: createIds(systemRandom),
-    senders: [sender],
-    peer: (id) => soapPeer(id),
-    policy: { ...policy, sendTimeoutMs: leaseMs / 4, retryBaseMs: 200, retryCapMs: 400 },
-    receipts: { sign: async (run) => `receipt of ${run.id}` },
-    probe: async () => ({ reachable: true, durationMs: 1 }),
-    logger: silentLogger,
-    metrics: createMetrics(),
-    owner: name,
-    leaseMs,
-    revocationMs: hourMs,
-    registryMs: hourMs,
-    sessionsPerUserMax: 100,
-    keepRunsMs: hourMs
-  })
-  return {
-    store,
-    engine,
-    sender,
-    die() {
-      isDead = true
-    }
-  }
-}
-
 /** Signed in at this node, by the time that it goes by. */
 async function signIn({ store }: Node, n: number, idleMs = hourMs): Promise<Session> {
   const nowMs = store.clock.nowMs()
@@ -79,8 +29,8 @@ async function signIn({ store }: Node, n: number, idleMs = hourMs): Promise<Sess
 async function withNodes(aheadMs: number, work: (right: Node, skewed: Node, machine: { aheadMs: number }) => Promise<void>): Promise<void> {
   const server = await startServer()
   const machine = machineAhead(aheadMs)
-  const right = await startNode([server], 'right', systemClock, 'skew:')
-  const skewed = await startNode([server], 'skewed', machine, 'skew:')
+  const right = await startNode([server], 'right', { options: { prefix: 'skew:' } })
+  const skewed = await startNode([server], 'skewed', { options: { clock: machine, prefix: 'skew:' } })
   try {
     await work(right, skewed, machine)
   } finally {

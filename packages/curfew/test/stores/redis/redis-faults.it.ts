@@ -279,6 +279,7 @@ suite('redis: what a crash leaves half done', { skip: skipReason }, () => {
         String(end.atMs),
         '',
         '',
+        '{}',
         ...runArgs
       ]
       const name = library.named('end_session')
