@@ -1,7 +1,7 @@
 import { countsAsSignedOut } from '../core/outcome.ts'
 import type { Attempt, Delivery, LogoutRun } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
-import { verdictOf, wantedDeliveries } from '../core/verdict.ts'
+import { standingDeliveries, verdictOf, wantedDeliveries } from '../core/verdict.ts'
 import type { AuditRecord } from '../stores/store.ts'
 import type { EngineDeps } from './deps.ts'
 
@@ -63,7 +63,10 @@ export function createObserver(deps: ObserverDeps): Observer {
         deps.metrics.runsFinished.inc({ reason: run.reason, verdict: kind })
         deps.logger.info({ event: 'run.finished', run: run.id, session: run.sessionId, verdict: kind, durationMs: atMs - run.startedAtMs }, 'A run finished')
       }
-      audit({ ...about(run, atMs, run.receipt === undefined ? 'run.finished' : 'run.improved', engineActor), detail: { verdict: kind, ...counts } })
+      audit({
+        ...about(run, atMs, run.receipt === undefined ? 'run.finished' : 'run.improved', engineActor),
+        detail: { verdict: kind, ...counts, ...whole(run) }
+      })
     },
     retried(run, delivery, by) {
       audit({ ...about(run, deps.clock.nowMs(), 'delivery.retried', by), peerId: delivery.peerId, detail: { delivery: delivery.id } })
@@ -76,6 +79,12 @@ export function createObserver(deps: ObserverDeps): Observer {
       while (writing.size > 0) await Promise.allSettled([...writing])
     }
   }
+}
+
+/** All that the lines of this run before the last one say: a process that died may not have written them. */
+function whole(run: LogoutRun): Readonly<Record<string, string | number>> {
+  const outcomes = standingDeliveries(run).map(({ peerId, outcome }) => `${peerId}=${outcome?.kind ?? 'open'}`)
+  return { reason: run.reason, by: `${run.startedBy.kind}:${run.startedBy.id}`, startedAtMs: run.startedAtMs, outcomes: outcomes.join(' ') }
 }
 
 function about(run: LogoutRun, atMs: number, event: string, actor: Actor): AuditRecord {

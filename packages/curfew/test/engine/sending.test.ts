@@ -200,6 +200,10 @@ suite('engine: what ends is written down', () => {
       ]
     )
     assert.deepEqual(records[0]?.actor, { kind: 'admin', id: 'ops' })
+    // The last line alone says all of it: those before are lost when a process dies between a commit and its line.
+    const { outcomes, ...last } = records.at(-1)?.detail ?? {}
+    assert.deepEqual(last, { verdict: 'partial', ended: 1, refused: 1, reason: 'admin', by: 'admin:ops', startedAtMs: records[0]?.atMs ?? 0 })
+    assert.deepEqual(String(outcomes).split(' ').sort(), ['intranet=refused', 'payroll=ended'])
     assert.equal(
       records.every((record) => record.runId === runId && record.sessionId === session.id && record.userKey === 'local:ana'),
       true

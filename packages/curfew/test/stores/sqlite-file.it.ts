@@ -15,6 +15,7 @@ const capacity = 1000
 
 /** What the third version of the tables added, taken away. */
 const toSecond = [
+  ...['audit_unchanged', 'audit_kept', 'audit_at_end'].map((trigger) => `DROP TRIGGER ${trigger}`),
   'DROP TABLE session_address',
   'ALTER TABLE session DROP COLUMN told_at_ms',
   'ALTER TABLE session DROP COLUMN ending_doc',
@@ -137,7 +138,8 @@ suite('the database file', () => {
   ] as const) {
     test(`is brought forward from version ${version}: nobody is signed out, and a logout that was under way goes on`, async () => {
       const former = await open()
-      const [live, ended] = [sampleSession(1), sampleSession(2)]
+      const attributes = { mail: ['Ana@Example.com'] }
+      const [live, ended] = [sampleSession(1, { attributes }), sampleSession(2, { attributes })]
       const participant = sampleParticipant('payroll', 1)
       for (const session of [live, ended]) await former.openSession(session)
       await former.addParticipant(live.id, participant)
@@ -150,12 +152,32 @@ suite('the database file', () => {
       const store = await open()
       assert.deepEqual(await store.getSession(live.id), { ...live, version: 2 })
       assert.equal((await store.getParticipants(live.id))[0]?.id, participant.id)
+      // What a later version looks sessions up by is there for those from before, too; nobody finds one that ended.
+      assert.deepEqual(
+        (await store.findByAddress('ana@example.com')).map(({ id }) => id),
+        [live.id]
+      )
       assert.equal((await store.getSession(ended.id))?.end?.runId, 'run_1')
       assert.equal((await store.getRun('run_1'))?.state, 'open')
       assert.equal(await store.countLiveSessions(), 1)
-      outside((db) => assert.equal(prepare<{ v: number }>(db, 'SELECT max(version) AS v FROM migration').get()?.v, 4))
+      outside((db) => assert.equal(prepare<{ v: number }>(db, 'SELECT max(version) AS v FROM migration').get()?.v, 5))
     })
   }
+
+  test('lets nobody change or remove a line of the audit log, by whatever program', async () => {
+    const store = await open()
+    await store.appendAudit({ atMs: 1, event: 'session.ended', actor: { kind: 'admin', id: 'ops' } })
+    await store[Symbol.asyncDispose]()
+    outside((db) => {
+      for (const statement of ["UPDATE audit SET doc = '{}'", 'DELETE FROM audit', "INSERT OR REPLACE INTO audit (id, doc) VALUES (1, '{}')"])
+        assert.throws(() => db.exec(statement), /only grows/, statement)
+    })
+    const again = await open()
+    assert.deepEqual(
+      (await again.listAudit({ limit: 10 })).map(({ event }) => event),
+      ['session.ended']
+    )
+  })
 
   test('answers `busy` while another program holds it, and works again after', async () => {
     const store = await open(file, 50)

@@ -224,6 +224,16 @@ const migrations: readonly Migration[] = [
       CREATE INDEX session_address_session ON session_address (session_id);
     `,
     fill: fillAddresses
+  },
+  {
+    version: 5,
+    name: 'an audit log that can only grow',
+    sql: `
+      CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+      CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+      CREATE TRIGGER audit_at_end BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+    `
   }
 ]
 
