@@ -19,6 +19,7 @@ import { createEndedSubjects } from '../gateway/session/ended-subjects.ts'
 import { createSessionCookies } from '../gateway/session/session-cookies.ts'
 import { createSessionStatus } from '../gateway/session/session-status.ts'
 import { createUserRefresh } from '../gateway/session/user-refresh.ts'
+import { sessionName } from '../gateway/session/web-session.ts'
 import type { GatewaySettings } from '../gateway/settings.ts'
 import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
@@ -119,6 +120,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, random })
+  const revocations = createRevocationList((fingerprint) => live.close(fingerprint))
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
     settings,
@@ -134,7 +136,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     headerNames: createHeaderNames(settings.applications),
     cookies: createSessionCookies({ secret, random, webSessions }),
     transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
-    revocations: createRevocationList((fingerprint) => live.close(fingerprint)),
+    revocations,
     endedSubjects: createEndedSubjects(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
     status: createSessionStatus({
       outbound: backChannel,
@@ -148,10 +150,14 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
       settings,
       clock,
       sealer: createEncryptedSealer({ secret, use: 'access token', maxMs: Math.max(...webSessions.map(({ maxMs }) => maxMs)), random }),
-      userInfo: (accessToken, subject) => provider.userInfo(accessToken, subject),
+      provider,
       onAnswer(result, code) {
         metrics.userRefreshes.inc({ result })
         if (code !== undefined) logger.warn({ event: 'gateway.refresh-failed', code }, 'the provider did not say who a user is now')
+      },
+      onEnded(session) {
+        revocations.add(sessionName(session.id), session.expiresAtMs, clock.nowMs())
+        logger.info({ event: 'gateway.refresh-over' }, 'The provider takes the refresh token of a session no more: it is over here')
       }
     }),
     preserved: createPreserved({ clock, random }),

@@ -23,6 +23,7 @@ export function gatewaySettings(config: GatewayConfig, whole: Config | undefined
       authentication: authenticationOf(config, whole),
       scopes: provider.scopes,
       userInfo: provider.userInfo,
+      refreshTokens: provider.refreshTokens,
       useSingleLogout: provider.useSingleLogout,
       ...(provider.logoutRedirectUri === undefined ? {} : { logoutRedirectUri: provider.logoutRedirectUri })
     },

@@ -45,6 +45,10 @@ const provider = z
       .describe('privateKeyJwt: by the key that /pa/oidc/JWKS publishes.'),
     scopes: z.array(z.string().min(1)).default(['profile', 'email']).describe('Beside openid.'),
     userInfo: z.boolean().default(true).describe('Ask for claims at the UserInfo endpoint after a sign-in.'),
+    refreshTokens: z
+      .boolean()
+      .default(true)
+      .describe('Use the refresh token, where the provider gives one: claims are asked for again also after the access token has expired.'),
     useSingleLogout: z.boolean().default(false).describe('A sign-out here goes on at the provider and ends everything.'),
     logoutRedirectUri: url.optional().describe('Where the browser lands after a sign-out by the provider (pa.oidc.logout.redirectURI).'),
     backChannel: backChannel.optional()

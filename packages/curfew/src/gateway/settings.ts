@@ -12,6 +12,8 @@ export interface ProviderSettings {
   readonly scopes: readonly string[]
   /** Ask for claims at the UserInfo endpoint after every sign-in. */
   readonly userInfo: boolean
+  /** Ask for a new access token with the refresh token, where the provider gives one. */
+  readonly refreshTokens: boolean
   /** A sign-out here is one at the provider as well ("Use Single-Logout"). */
   readonly useSingleLogout: boolean
   /** Where the browser lands after a sign-out by the provider (`pa.oidc.logout.redirectURI`). */

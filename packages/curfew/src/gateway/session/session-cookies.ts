@@ -22,9 +22,19 @@ export interface SessionCookies {
   isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
   /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
   write(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): string
+  /** The same, with as much of what refreshes claims as a browser would keep. @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE without any of it, too */
+  writeFitting(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): FittingCookie
   clear(settings: WebSessionSettings, attributes: CookieAttributes): string
   /** The cookie with this moment as last activity, when it is time to write it again, or it says something else now. */
   renewed(settings: WebSessionSettings, opened: OpenedSession, attributes: CookieAttributes, nowMs: number): string | undefined
+}
+
+/** A cookie, and what had no place in it. */
+export interface FittingCookie {
+  readonly cookie: string
+  readonly leftOut?: 'refresh-token' | 'refresh'
+  /** How long the value would have been with it. */
+  readonly characters?: number
 }
 
 /** What signed cookies are sealed for: their public keys are published under it. */
@@ -57,12 +67,26 @@ export function createSessionCookies(deps: {
     opened.set(key, fresh)
     return fresh
   }
-  const write: SessionCookies['write'] = (settings, session, attributes, nowMs) => {
+  const seal = (settings: WebSessionSettings, session: WebSession, nowMs: number): { readonly value: string; readonly isKept: boolean } => {
     const value = sealersFor(settings).write.seal(serialiseWebSession(session), nowMs)
-    const cookie = sessionCookie(settings, value, attributes)
-    if (sessionCookieName(settings).length + 1 + value.length > cookieCharactersMax)
+    return { value, isKept: sessionCookieName(settings).length + 1 + value.length <= cookieCharactersMax }
+  }
+  const write: SessionCookies['write'] = (settings, session, attributes, nowMs) => {
+    const { value, isKept } = seal(settings, session, nowMs)
+    if (!isKept)
       throw new CurfewError('CURFEW_GATEWAY_COOKIE_TOO_LARGE', { audience: settings.audience, characters: value.length, maximum: cookieCharactersMax })
-    return cookie
+    return sessionCookie(settings, value, attributes)
+  }
+  const writeFitting: SessionCookies['writeFitting'] = (settings, session, attributes, nowMs) => {
+    const { refresh, ...without } = session
+    if (refresh === undefined) return { cookie: write(settings, session, attributes, nowMs) }
+    const whole = seal(settings, session, nowMs)
+    if (whole.isKept) return { cookie: sessionCookie(settings, whole.value, attributes) }
+    const { refreshToken, ...accessOnly } = refresh
+    const characters = whole.value.length
+    const less = refreshToken === undefined ? undefined : seal(settings, { ...without, refresh: accessOnly }, nowMs)
+    if (less?.isKept === true) return { cookie: sessionCookie(settings, less.value, attributes), leftOut: 'refresh-token', characters }
+    return { cookie: write(settings, without, attributes, nowMs), leftOut: 'refresh', characters }
   }
   return {
     read(settings, cookieHeader, host, nowMs) {
@@ -73,11 +97,12 @@ export function createSessionCookies(deps: {
     },
     isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
     write,
+    writeFitting,
     clear: (settings, attributes) => clearedSessionCookie(settings, attributes),
     renewed(settings, { session, isChanged }, attributes, nowMs) {
       return isChanged !== true && nowMs - session.activeAtMs < updateWindowMs
         ? undefined
-        : write(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs)
+        : writeFitting(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs).cookie
     }
   }
 }

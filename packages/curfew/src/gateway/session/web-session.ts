@@ -31,6 +31,10 @@ export interface ClaimsRefresh {
   readonly atMs: number
   /** Claims that came from there: one that is not there any more goes. */
   readonly names: readonly string[]
+  /** What a new access token is asked for with, kept as {@link token} is. Absent: the provider gave none. */
+  readonly refreshToken?: string
+  /** When the access token stops being good, where the provider said so. */
+  readonly tokenUntilMs?: number
 }
 
 /** The words of the cookie: short, and those of JWT where there is one. */
@@ -48,8 +52,8 @@ interface Wire {
   readonly exp: number
   /** Last activity, seconds. */
   readonly last: number
-  /** Token, seconds, names. */
-  readonly ui?: readonly [string, number, readonly string[]]
+  /** Token, seconds, names; refresh token or nothing, end of the access token in seconds or 0. */
+  readonly ui?: readonly [string, number, readonly string[], string?, number?]
 }
 
 export function serialiseWebSession(session: WebSession): string {
@@ -66,9 +70,24 @@ export function serialiseWebSession(session: WebSession): string {
     ...(session.sri === undefined ? {} : { 'pi.sri': session.sri }),
     ...(session.sid === undefined ? {} : { sid: session.sid }),
     ...(session.idToken === undefined ? {} : { hint: session.idToken }),
-    ...(session.refresh === undefined ? {} : { ui: [session.refresh.token, Math.floor(session.refresh.atMs / 1000), session.refresh.names] })
+    ...(session.refresh === undefined ? {} : { ui: wireOf(session.refresh) })
   }
   return JSON.stringify(wire)
+}
+
+function wireOf({ token, atMs, names, refreshToken, tokenUntilMs }: ClaimsRefresh): NonNullable<Wire['ui']> {
+  const base = [token, Math.floor(atMs / 1000), names] as const
+  return refreshToken === undefined && tokenUntilMs === undefined ? base : [...base, refreshToken ?? '', Math.floor((tokenUntilMs ?? 0) / 1000)]
+}
+
+function refreshOf([token, seconds, names, refreshToken = '', until = 0]: NonNullable<Wire['ui']>): ClaimsRefresh {
+  return {
+    token,
+    names,
+    atMs: seconds * 1000,
+    ...(refreshToken === '' ? {} : { refreshToken }),
+    ...(until === 0 ? {} : { tokenUntilMs: until * 1000 })
+  }
 }
 
 /** Reads what {@link serialiseWebSession} wrote; only for text that a key of this gateway vouched for. */
@@ -90,7 +109,7 @@ export function parseWebSession(text: string): WebSession | undefined {
     ...(wire['pi.sri'] === undefined ? {} : { sri: wire['pi.sri'] }),
     ...(wire.sid === undefined ? {} : { sid: wire.sid }),
     ...(wire.hint === undefined ? {} : { idToken: wire.hint }),
-    ...(wire.ui === undefined ? {} : { refresh: { token: wire.ui[0], atMs: wire.ui[1] * 1000, names: wire.ui[2] } })
+    ...(wire.ui === undefined ? {} : { refresh: refreshOf(wire.ui) })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { CurfewError } from '@curfew/codecs'
 import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
@@ -58,7 +58,7 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
   return [written(ctx, webSession, session, refresh, attributes)]
 }
 
-/** With what it takes to refresh the claims, where that fits into a cookie. */
+/** With what it takes to refresh the claims, as far as that fits into a cookie. */
 function written(
   ctx: GatewayContext,
   settings: WebSessionSettings,
@@ -66,18 +66,16 @@ function written(
   refresh: ClaimsRefresh | undefined,
   attributes: CookieAttributes
 ): string {
-  const nowMs = ctx.clock.nowMs()
-  if (refresh === undefined) return ctx.cookies.write(settings, session, attributes, nowMs)
-  try {
-    return ctx.cookies.write(settings, { ...session, refresh }, attributes, nowMs)
-  } catch (error) {
-    if (!isCurfewError(error) || error.code !== 'CURFEW_GATEWAY_COOKIE_TOO_LARGE') throw error
+  const whole = refresh === undefined ? session : { ...session, refresh }
+  const { cookie, leftOut, characters } = ctx.cookies.writeFitting(settings, whole, attributes, ctx.clock.nowMs())
+  if (leftOut !== undefined) {
+    const consequence = leftOut === 'refresh' ? 'the claims of this session stay as they are' : 'they stay as they are once the access token has expired'
     ctx.logger.warn(
-      { event: 'gateway.refresh-off', ...error.context },
-      'the access token does not fit into the cookie: the claims of this session stay as they are'
+      { event: 'gateway.refresh-off', audience: settings.audience, leftOut, characters },
+      `what refreshes claims does not fit into the cookie: ${consequence}`
     )
-    return ctx.cookies.write(settings, session, attributes, nowMs)
   }
+  return cookie
 }
 
 function preservedCookies({ preserved }: Transaction, { isSecure }: Place): readonly string[] {

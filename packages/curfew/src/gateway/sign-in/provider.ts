@@ -20,10 +20,21 @@ export interface SignedIn {
   readonly subject: string
   readonly claims: Readonly<Record<string, unknown>>
   readonly idToken: string
-  readonly accessToken: string
+  readonly tokens: Tokens
   /** Those of {@link claims} that the UserInfo endpoint told. */
   readonly userInfo: Readonly<Record<string, unknown>>
 }
+
+/** What the gateway asks the provider with. */
+export interface Tokens {
+  readonly accessToken: string
+  /** How long the access token is good, where the provider says so. */
+  readonly accessTokenMs?: number
+  readonly refreshToken?: string
+}
+
+/** What became of a refresh token: tokens, or that the provider does not take it (any more): `invalid_grant`. */
+export type RefreshedTokens = { readonly kind: 'tokens'; readonly tokens: Tokens } | { readonly kind: 'refused' }
 
 /** What the UserInfo endpoint says about a user: claims, or that it does not take the token (any more). */
 export type UserClaims = { readonly kind: 'claims'; readonly claims: Readonly<Record<string, unknown>> } | { readonly kind: 'refused' }
@@ -49,6 +60,11 @@ export interface Provider {
   signIn(answer: URL, wish: AuthorizationWish): Promise<SignedIn>
   /** Asks for the claims of a user again. @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN when the answer is about somebody else */
   userInfo(accessToken: string, subject: string): Promise<UserClaims>
+  /**
+   * Asks for a new access token. What the answer does not replace of the refresh token goes on.
+   * @throws CURFEW_GATEWAY_PROVIDER, CURFEW_GATEWAY_SIGN_IN for any other refusal, and an answer about somebody else
+   */
+  refresh(refreshToken: string, subject: string): Promise<RefreshedTokens>
   /** Where a sign-out at the provider begins; undefined when it has none. */
   signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<ProviderAddress | undefined>
   /** True when its sign-out wants the ID token back. */
@@ -100,6 +116,7 @@ export function createProvider(deps: ProviderDeps): Provider {
     },
     signIn: async (answer, wish) => signIn(await configuration(), settings, answer, wish),
     userInfo: async (accessToken, subject) => userInfo(await configuration(), settings, accessToken, subject),
+    refresh: async (refreshToken, subject) => refresh(await configuration(), settings, refreshToken, subject),
     async signOutUrl({ landing, idToken }) {
       const published = await metadata()
       const ping = published['ping_end_session_endpoint']
@@ -212,8 +229,25 @@ async function signIn(configuration: openid.Configuration, settings: ProviderSet
     if (claims === undefined || tokens.id_token === undefined) throw new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: 'there is no ID token' })
     const hasMore = settings.userInfo && configuration.serverMetadata().userinfo_endpoint !== undefined
     const more = hasMore ? await openid.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {}
-    return { subject: claims.sub, claims: { ...more, ...claims }, idToken: tokens.id_token, accessToken: tokens.access_token, userInfo: more }
+    return { subject: claims.sub, claims: { ...more, ...claims }, idToken: tokens.id_token, tokens: tokensOf(tokens), userInfo: more }
   } catch (cause) {
+    throw isCurfewError(cause) ? cause : signInFailed(settings, cause)
+  }
+}
+
+function tokensOf({ access_token: accessToken, expires_in: seconds, refresh_token: refreshToken }: openid.TokenEndpointResponse): Tokens {
+  return { accessToken, ...(seconds === undefined ? {} : { accessTokenMs: seconds * 1000 }), ...(refreshToken === undefined ? {} : { refreshToken }) }
+}
+
+async function refresh(configuration: openid.Configuration, settings: ProviderSettings, refreshToken: string, subject: string): Promise<RefreshedTokens> {
+  try {
+    const answer = await openid.refreshTokenGrant(configuration, refreshToken)
+    const claims = answer.claims()
+    // OpenID Connect Core 1.0 section 12.2: an ID token that comes along is about the same person.
+    if (claims !== undefined && claims.sub !== subject) throw new CurfewError('CURFEW_GATEWAY_SIGN_IN', { why: 'the ID token is about somebody else' })
+    return { kind: 'tokens', tokens: { refreshToken, ...tokensOf(answer) } }
+  } catch (cause) {
+    if (cause instanceof openid.ResponseBodyError && cause.error === 'invalid_grant') return { kind: 'refused' }
     throw isCurfewError(cause) ? cause : signInFailed(settings, cause)
   }
 }

@@ -40,6 +40,30 @@ function cookies(more: Partial<WebSessionSettings> = {}) {
 }
 
 suite('The cookie of a web session', () => {
+  for (const [what, tokenCharacters, refreshCharacters, leftOut] of [
+    ['everything, where it fits', 1_000, 1_000, undefined],
+    ['all but the refresh token', 1_000, 3_000, 'refresh-token'],
+    ['nothing of it', 4_000, 1_000, 'refresh']
+  ] as const)
+    test(`keeps of what refreshes claims ${what}`, () => {
+      const { made, settings, read } = cookies()
+      const refresh = {
+        token: 'a'.repeat(tokenCharacters),
+        refreshToken: 'r'.repeat(refreshCharacters),
+        names: ['email'],
+        atMs: nowMs,
+        tokenUntilMs: nowMs + 600_000
+      }
+      const written = made.writeFitting(settings, { ...session, refresh }, { isSecure: true }, nowMs)
+      const { refreshToken, ...accessOnly } = refresh
+      const kept = { none: refresh, 'refresh-token': accessOnly, refresh: undefined }[leftOut ?? 'none']
+      assert.deepEqual([written.leftOut, read(written.cookie.split(';')[0])?.refresh], [leftOut, kept])
+      assert.ok(refreshToken.length > 0 && written.cookie.length < 4_200)
+      // A cookie that is written again has as much.
+      const again = made.renewed(settings, { session: { ...session, refresh }, keys: [], headers: new Map(), isChanged: true }, { isSecure: true }, nowMs)
+      assert.deepEqual(read(again?.split(';')[0])?.refresh, kept)
+    })
+
   test('AC-077 is named PA. and the audience, and one of another audience is refused', () => {
     const { header, read } = cookies()
     assert.match(header(session), /^PA\.ACE_ws=/)
