@@ -117,7 +117,8 @@ class MemoryRegistry implements SessionRegistry {
   }
 
   async remember(key: string, value: string, untilMs: number, nowMs: number, keep?: 'if-room'): Promise<boolean> {
-    if (await this.isRemembered(key, nowMs)) return false
+    // In one turn with what follows: of two that come at once one is first.
+    if (this.#isRemembered(key, nowMs)) return false
     this.#pass(nowMs)
     const { valuesMax, spareValuesMax } = this.#limits
     const [kept, max] = keep === 'if-room' ? [this.#spareValues, spareValuesMax] : [this.#values, valuesMax]
@@ -128,7 +129,7 @@ class MemoryRegistry implements SessionRegistry {
   }
 
   async isRemembered(key: string, nowMs: number): Promise<boolean> {
-    return (this.#valueOf(key)?.untilMs ?? 0) > nowMs
+    return this.#isRemembered(key, nowMs)
   }
 
   async take(key: string, nowMs: number): Promise<string | undefined> {
@@ -136,6 +137,10 @@ class MemoryRegistry implements SessionRegistry {
     this.#values.delete(key)
     this.#spareValues.delete(key)
     return entry !== undefined && entry.untilMs > nowMs ? entry.value : undefined
+  }
+
+  #isRemembered(key: string, nowMs: number): boolean {
+    return (this.#valueOf(key)?.untilMs ?? 0) > nowMs
   }
 
   #valueOf(key: string): Value | undefined {

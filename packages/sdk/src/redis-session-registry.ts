@@ -1,0 +1,202 @@
+import { registryLimits } from './memory-session-registry.ts'
+import { allKeysOf, keysOf, keysOfSubject, listedKey } from './session-keys.ts'
+import type { AppSession, SessionRegistry } from './session-registry.ts'
+
+/** What the registry needs of a client of Redis or Valkey, 6.2 or later, and of the application's own choice. */
+export interface RedisRegistryOptions {
+  /** Sends one command and resolves with its reply: `(args) => client.sendCommand(args)` of node-redis, `client.call(...args)` of ioredis. */
+  readonly send: (args: string[]) => Promise<unknown>
+  /** Begins every key. Applications that share a server need different ones. */
+  readonly prefix?: string
+  /** As in memory; what is not bounded here is bounded by the memory that the server has. */
+  readonly limits?: { readonly spareValuesMax?: number; readonly unsignedTombstonesMax?: number }
+}
+
+/** The server forgets so much later than the application asks for: their clocks differ, and those of the application count. */
+const slackMs = 60_000
+
+/** What every script begins with. `entry` is the name of one key; all of them are in one slot of a cluster. */
+const common = `
+local prefix = ARGV[1]
+local function entry(kind, name) return prefix .. ':' .. kind .. ':' .. name end
+local function drop(id)
+  local record = redis.call('GET', entry('session', id))
+  if not record then return false end
+  for _, key in ipairs(cjson.decode(record).keys) do redis.call('SREM', entry('key', key), id) end
+  redis.call('DEL', entry('session', id))
+  return record
+end
+local function bound(kind, name, atMs, max)
+  local order = prefix .. ':' .. kind .. '-order'
+  redis.call('ZADD', order, atMs, name)
+  local over = redis.call('ZCARD', order) - max
+  if over <= 0 then return end
+  local first = redis.call('ZPOPMIN', order, over)
+  for i = 1, #first, 2 do redis.call('DEL', entry(kind, first[i])) end
+end
+`
+
+/** id, record, when it may be forgotten, keys. */
+const openScript = `${common}
+local id, record, atMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
+drop(id)
+redis.call('SET', entry('session', id), record, 'PXAT', ARGV[4])
+local time = redis.call('TIME')
+local lifeMs = atMs - tonumber(time[1]) * 1000
+for i = 5, #ARGV do
+  local key = entry('key', ARGV[i])
+  redis.call('SADD', key, id)
+  local left = redis.call('PTTL', key)
+  if left < 0 or left < lifeMs then redis.call('PEXPIREAT', key, ARGV[4]) end
+end
+`
+
+/** id. */
+const endScript = `${common}
+return drop(ARGV[2]) and 1 or 0
+`
+
+/** kind and limit of the tombstones, until, when they may be forgotten, issued until, spares issued after ('' for none), keys. */
+const endBySubjectScript = `${common}
+local kind, max, untilMs, atMs, issuedUntilMs, spares = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local ended = {}
+for i = 8, #ARGV do
+  local name = entry(kind, ARGV[i])
+  local known = redis.call('GET', name)
+  local u, at, issued = untilMs, atMs, issuedUntilMs
+  if known then
+    local ku, kat, kissued = string.match(known, '^(%S+) (%S+) (%S+)$')
+    if tonumber(ku) > tonumber(u) then u, at = ku, kat end
+    if tonumber(kissued) > tonumber(issued) then issued = kissued end
+  end
+  redis.call('SET', name, u .. ' ' .. at .. ' ' .. issued, 'PXAT', at)
+  if max > 0 then bound(kind, ARGV[i], at, max) end
+  for _, id in ipairs(redis.call('SMEMBERS', entry('key', ARGV[i]))) do
+    local record = redis.call('GET', entry('session', id))
+    if not record then redis.call('SREM', entry('key', ARGV[i]), id)
+    else
+      local session = cjson.decode(record).session
+      if not spares or (session.issuedAtMs or session.createdAtMs) <= spares then
+        drop(id)
+        ended[#ended + 1] = record
+      end
+    end
+  end
+end
+return ended
+`
+
+/** keys. */
+const endListedScript = `${common}
+local ended = {}
+for i = 2, #ARGV do
+  for _, id in ipairs(redis.call('SMEMBERS', entry('key', ARGV[i]))) do
+    local record = drop(id)
+    if record then ended[#ended + 1] = record end
+  end
+end
+return ended
+`
+
+/** name, value, until, when it may be forgotten, now, limit (0: always kept). */
+const rememberScript = `${common}
+local name, max = ARGV[2], tonumber(ARGV[7])
+for _, kind in ipairs({'value', 'spare'}) do
+  local known = redis.call('GET', entry(kind, name))
+  if known and tonumber(string.match(known, '^(%S+) ')) > tonumber(ARGV[6]) then return 0 end
+end
+local kind = max > 0 and 'spare' or 'value'
+redis.call('SET', entry(kind, name), ARGV[4] .. ' ' .. ARGV[3], 'PXAT', ARGV[5])
+if max > 0 then bound(kind, name, ARGV[5], max) end
+return 1
+`
+
+/** name. */
+const takeScript = `${common}
+local found = {}
+for _, kind in ipairs({'value', 'spare'}) do
+  local known = redis.call('GET', entry(kind, ARGV[2]))
+  if known then found[#found + 1] = known end
+  redis.call('DEL', entry(kind, ARGV[2]))
+end
+redis.call('ZREM', prefix .. ':spare-order', ARGV[2])
+return found
+`
+
+/**
+ * A registry that the processes of one application share, in a Redis or Valkey they have. Every call is one command, so that
+ * processes never see half of another's. The keys of one application are in one slot of a cluster.
+ */
+export function createRedisSessionRegistry({ send, prefix = 'curfew', limits = {} }: RedisRegistryOptions): SessionRegistry {
+  const { spareValuesMax, unsignedTombstonesMax } = { ...registryLimits, ...limits }
+  const tag = `{${prefix}}`
+  const entry = (kind: string, name: string): string => `${tag}:${kind}:${name}`
+  // The one declared key tells a cluster which of its nodes has the rest.
+  const run = (script: string, ...parts: readonly (string | number)[]): Promise<unknown> => send(['EVAL', script, '1', tag, tag, ...parts.map(String)])
+  const read = async (...keys: readonly string[]): Promise<readonly string[]> => texts(await send(['MGET', ...keys]))
+  const valuesOf = async (key: string): Promise<readonly Value[]> => (await read(entry('value', key), entry('spare', key))).map(valueOf)
+  return {
+    async open(session) {
+      const keys = allKeysOf(session)
+      await run(openScript, session.id, JSON.stringify({ session, keys }), forgotten(session.expiresAtMs), ...keys)
+    },
+    async get(id, nowMs) {
+      const [session] = (await read(entry('session', id))).map(sessionOf)
+      return session !== undefined && session.expiresAtMs > nowMs ? session : undefined
+    },
+    async end(id) {
+      return (await run(endScript, id)) === 1
+    },
+    async endBySubject(subject, untilMs) {
+      const { issuedUntilMs = Number.MAX_SAFE_INTEGER, sparesIssuedAfterMs = '', isUnsigned = false } = subject
+      const [kind, max] = isUnsigned ? ['frame', unsignedTombstonesMax] : ['tombstone', 0]
+      const records = await run(endBySubjectScript, kind, max, untilMs, forgotten(untilMs), issuedUntilMs, sparesIssuedAfterMs, ...keysOfSubject(subject))
+      return texts(records).map(sessionOf)
+    },
+    async endListed(fingerprints) {
+      return fingerprints.length === 0 ? [] : texts(await run(endListedScript, ...fingerprints.map(listedKey))).map(sessionOf)
+    },
+    async isEnded(subject, nowMs) {
+      const tombstones = await read(...keysOf(subject).flatMap((key) => [entry('tombstone', key), entry('frame', key)]))
+      return tombstones.some((tombstone) => {
+        const [untilMs = 0, , issuedUntilMs = 0] = tombstone.split(' ').map(Number)
+        return untilMs > nowMs && (subject.issuedAtMs ?? 0) <= issuedUntilMs
+      })
+    },
+    async remember(key, value, untilMs, nowMs, keep) {
+      return (await run(rememberScript, key, value, untilMs, forgotten(untilMs), nowMs, keep === 'if-room' ? spareValuesMax : 0)) === 1
+    },
+    async isRemembered(key, nowMs) {
+      return (await valuesOf(key)).some(({ untilMs }) => untilMs > nowMs)
+    },
+    async take(key, nowMs) {
+      return texts(await run(takeScript, key))
+        .map(valueOf)
+        .find(({ untilMs }) => untilMs > nowMs)?.value
+    }
+  }
+}
+
+interface Value {
+  readonly value: string
+  readonly untilMs: number
+}
+
+function valueOf(text: string): Value {
+  const at = text.indexOf(' ')
+  return { untilMs: Number(text.slice(0, at)), value: text.slice(at + 1) }
+}
+
+function sessionOf(record: string): AppSession {
+  return (JSON.parse(record) as { readonly session: AppSession }).session
+}
+
+/** The texts of a reply that is a list, whether the client gives texts or octets. */
+function texts(reply: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(reply) ? reply : []
+  return list.flatMap((one) => (typeof one === 'string' ? [one] : one instanceof Uint8Array ? [Buffer.from(one).toString('utf8')] : []))
+}
+
+function forgotten(untilMs: number): number {
+  return Math.ceil(untilMs) + slackMs
+}
