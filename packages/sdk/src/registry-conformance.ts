@@ -6,7 +6,7 @@ export interface RegistryCheck {
   /** A sentence of behaviour. */
   readonly name: string
   /** @throws Error that says what was different */
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 export interface ConformanceOptions {
@@ -26,12 +26,12 @@ interface Stage {
   readonly registry: SessionRegistry
   readonly other: SessionRegistry
   readonly nowMs: number
-  session(id: string, more?: Partial<AppSession>): AppSession
+  readonly session: (id: string, more?: Partial<AppSession>) => AppSession
 }
 
 /**
  * What a registry of your own has to do, for the runner of your tests:
- * `for (const { name, run } of registryConformance({ create, nowMs: Date.now() })) test(name, run)`.
+ * `for (const { name, run } of registryConformance({ create, nowMs })) test(name, run)`.
  */
 export function registryConformance({ create, other, nowMs }: ConformanceOptions): readonly RegistryCheck[] {
   const session = (id: string, more: Partial<AppSession> = {}): AppSession => ({

@@ -9,8 +9,9 @@ import { baseUrl, issuer, secret } from './openid-provider.ts'
  * port of Redis, port where the provider is reached, own port. Says `ready` when it listens.
  */
 const [redisPort, providerPort, ownPort] = process.argv.slice(2)
+const say = (line: string): boolean => process.stdout.write(`${line}\n`)
 const client = createClient({ url: `redis://127.0.0.1:${redisPort}` })
-client.on('error', (error: Error) => console.error(error.message))
+client.on('error', (error: Error) => void process.stderr.write(error.message))
 await client.connect()
 const party = createRelyingParty({
   issuer,
@@ -21,11 +22,11 @@ const party = createRelyingParty({
   fetch: ((url, init) => fetch(url.replace(issuer, `http://127.0.0.1:${providerPort}`), init)) as Fetch,
   nowMs: Date.now,
   randomBytes,
-  onEvent: (event) => console.log(JSON.stringify({ kind: event.kind }))
+  onEvent: (event) => void say(JSON.stringify({ kind: event.kind }))
 })
 createServer((request, response) => {
   guardNode(party, request, response).then(
     (result) => result.kind === 'answered' || response.end(result.kind === 'signed-in' ? result.session.nameId.value : 'nobody'),
     (error: unknown) => response.writeHead(500).end(String(error))
   )
-}).listen(Number(ownPort), '127.0.0.1', () => console.log('ready'))
+}).listen(Number(ownPort), '127.0.0.1', () => void say('ready'))
