@@ -68,7 +68,17 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: 'refuses pages in another order and pages that come twice',
       without: 'the comparison of positions',
-      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', "if (page.prev !== known.position) return 'gap'", "if (page.prev < 0) return 'gap'")]
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'if (page.prev !== known.position) return', 'if (page.prev < 0) return')]
+    },
+    {
+      test: 'reads another list from its start, and keeps what it knows of the former one',
+      without: 'the comparison of the names of lists',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'page.list !== known.list || ', '')]
+    },
+    {
+      test: 'is as old as the page it knows, whenever that came: the same page again is no news',
+      without: 'the time of the signature',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'Math.min(nowMs, page.issuedAtMs + feedClockAllowanceMs)', 'nowMs')]
     }
   ]),
   attack('Targets of applications out of reach', `${tests}/gateway.it.ts`, [

@@ -15,6 +15,7 @@ export interface CatalogueEntry {
 /** Every error that reading, writing or checking bytes can end in. */
 export const codecCatalogue = {
   CURFEW_FEED_GAP: { kind: 'operation', http: 502, title: 'A page of the revocation feed does not continue what is known.' },
+  CURFEW_FEED_OTHER_LIST: { kind: 'operation', http: 502, title: 'The revocation list is another one than before.' },
   CURFEW_FEED_REFUSED: { kind: 'operation', http: 502, title: 'The answer is no usable page of the revocation feed.' },
   CURFEW_FEED_SILENT: { kind: 'operation', http: 504, title: 'The revocation feed fell silent.' },
   CURFEW_FEED_STALE: { kind: 'operation', http: 503, title: 'What is known of ended sessions is too old to go by.' },

@@ -67,7 +67,8 @@ const backOffMsMax = 5_000
 
 /**
  * Follows the revocation feed for as long as it runs: by a stream, else page by page. A page that is not signed by the
- * issuer, is old, or does not continue what is known ends the connection, and the next one begins at what is known.
+ * issuer, is old, or does not continue what is known ends the connection, and the next one begins at what is known; at the
+ * start of the list where it is another one than before.
  */
 export function startFeedReader(deps: FeedReaderDeps): FeedReader {
   const control = new AbortController()
@@ -176,7 +177,14 @@ async function takePage(deps: FeedReaderDeps, token: string): Promise<void> {
   const page = await verified(deps, token)
   const nowMs = deps.clock.nowMs()
   if (nowMs - page.issuedAtMs > pageAgeMsMax) throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the page is old' })
-  if (deps.list.take(page, nowMs) === 'gap') throw new CurfewError('CURFEW_FEED_GAP', { position: deps.list.position, prev: page.prev, seq: page.seq })
+  const { position } = deps.list
+  switch (deps.list.take(page, nowMs)) {
+    case 'gap':
+      throw new CurfewError('CURFEW_FEED_GAP', { position, prev: page.prev, seq: page.seq })
+    case 'other':
+      throw new CurfewError('CURFEW_FEED_OTHER_LIST', { position, list: page.list ?? '', end: page.end ?? page.seq })
+    case 'taken':
+  }
   deps.onPage?.(page)
 }
 

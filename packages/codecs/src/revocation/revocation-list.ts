@@ -10,21 +10,29 @@ export interface RevocationList {
   add(sri: string, untilMs: number, nowMs: number): void
   /**
    * Takes a page in when it continues what is known. `gap`: something between is missing, or the page was seen
-   * before; nothing is taken in, and the reader asks again from {@link position}.
+   * before; nothing is taken in, and the reader asks again from {@link position}. `other`: the same, and the page is of
+   * another list than what was taken before, or of one that was set back: {@link position} is its start now. What is
+   * known of the former one stays known.
    */
-  take(page: RevocationPage, nowMs: number): 'taken' | 'gap'
+  take(page: RevocationPage, nowMs: number): 'taken' | 'gap' | 'other'
   /** Where the feed goes on. */
   readonly position: number
-  /** When everything on the list was known for the last time; undefined before the first whole reading. */
+  /**
+   * When everything on the list was known for the last time, as the authority said: a page that was held back tells of
+   * the moment that it was signed at. Undefined before the first whole reading.
+   */
   readonly completeAtMs: number | undefined
   readonly size: number
   readonly bytes: number
 }
 
+/** How far the clock of the authority may be behind ours before what is known of the list counts as older than it is. */
+export const feedClockAllowanceMs = 5_000
+
 /** @param onRevoked - called with the fingerprint of every session that is new on the list */
 export function createRevocationList(onRevoked: (fingerprint: string) => void): RevocationList {
   const revoked = new RevokedSet()
-  const known = { position: 0, completeAtMs: undefined as number | undefined }
+  const known = { position: 0, list: undefined as string | undefined, completeAtMs: undefined as number | undefined }
   const put = (fingerprint: string, untilSeconds: number, nowMs: number): void => {
     revoked.add(fingerprint, untilSeconds, Math.floor(nowMs / 1000))
     onRevoked(fingerprint)
@@ -34,10 +42,13 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void): 
     isRevoked: (sri, nowMs) => revoked.has(revocationKey(revocationFingerprint(sri)), Math.floor(nowMs / 1000)),
     add: (sri, untilMs, nowMs) => put(revocationFingerprint(sri), Math.ceil(untilMs / 1000), nowMs),
     take(page, nowMs) {
-      if (page.prev !== known.position) return 'gap'
+      const isOther = known.position > 0 && (page.list !== known.list || (page.end ?? page.seq) < known.position)
+      if (isOther) known.position = 0
+      if (page.prev !== known.position) return isOther ? 'other' : 'gap'
+      known.list = page.list
       for (const { fingerprint, untilSeconds } of page.entries) put(fingerprint, untilSeconds, nowMs)
       known.position = page.seq
-      if (!page.hasMore) known.completeAtMs = nowMs
+      if (!page.hasMore) known.completeAtMs = Math.max(known.completeAtMs ?? 0, Math.min(nowMs, page.issuedAtMs + feedClockAllowanceMs))
       return 'taken'
     },
     get position() {

@@ -10,6 +10,9 @@ export const revocationPageEntriesMax = 4_000
 /** Longest page that is read, in characters. */
 export const revocationPageCharactersMax = 300_000
 
+/** Longest name of a list. */
+const revocationListNameCharactersMax = 128
+
 /** One session that may not be used any more, until it could not be used anyway. */
 export interface RevokedEntry {
   readonly fingerprint: string
@@ -25,6 +28,10 @@ export interface RevocationPage {
   readonly seq: number
   /** More entries are waiting: the reader does not know everything yet. */
   readonly hasMore: boolean
+  /** Name of the list: positions of one say nothing about another. Absent where the authority is older than that. */
+  readonly list?: string
+  /** The last position that the list gave out. */
+  readonly end?: number
   readonly issuedAtMs: number
   readonly entries: readonly RevokedEntry[]
 }
@@ -36,8 +43,8 @@ export function revocationFingerprint(sri: string): string {
 
 /** The claims of a page, as they are signed. */
 export function revocationPageClaims(page: Omit<RevocationPage, 'issuedAtMs'>): Record<string, unknown> {
-  const { prev, seq, hasMore, entries } = page
-  return { prev, seq, more: hasMore, entries: entries.map(({ fingerprint, untilSeconds }) => [fingerprint, untilSeconds]) }
+  const { prev, seq, list, end, hasMore, entries } = page
+  return { prev, seq, list, end, more: hasMore, entries: entries.map(({ fingerprint, untilSeconds }) => [fingerprint, untilSeconds]) }
 }
 
 /**
@@ -48,7 +55,15 @@ export async function verifyRevocationPage(text: string, expected: Omit<TokenExp
   const claims = await verifyToken(text, { ...expected, audience: revocationPageAudience, charactersMax: revocationPageCharactersMax }, [revocationPageType])
   const { prev, seq } = claims
   if (!isPosition(prev) || !isPosition(seq) || seq < prev) throw wrong('seq')
-  return { prev, seq, hasMore: claims['more'] === true, issuedAtMs: Number(claims['iat']) * 1000, entries: entriesOf(claims) }
+  const base = { prev, seq, hasMore: claims['more'] === true, issuedAtMs: Number(claims['iat']) * 1000, entries: entriesOf(claims) }
+  return { ...base, ...listOf(claims) }
+}
+
+function listOf({ list, end }: Claims): Pick<RevocationPage, 'list' | 'end'> {
+  if (list === undefined && end === undefined) return {}
+  if (typeof list !== 'string' || list === '' || list.length > revocationListNameCharactersMax) throw wrong('list')
+  if (!isPosition(end)) throw wrong('end')
+  return { list, end }
 }
 
 function isPosition(value: unknown): value is number {

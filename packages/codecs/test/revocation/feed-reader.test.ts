@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { type FeedAnswer, type FeedQuestion, startFeedReader } from '../../src/revocation/feed-reader.ts'
-import { createRevocationList, type RevocationList } from '../../src/revocation/revocation-list.ts'
+import { createRevocationList, feedClockAllowanceMs, type RevocationList } from '../../src/revocation/revocation-list.ts'
 import { revocationFingerprint, revocationPageAudience, revocationPageClaims, revocationPageType } from '../../src/revocation/revocation-page.ts'
 
 const systemClock = {
@@ -18,10 +18,22 @@ const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const keySet = { keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'k', kty: 'EC' }] }
 const nowSeconds = () => Math.floor(systemClock.nowMs() / 1000)
 
-/** A page with one session on it for every step from `prev` to `seq`: `s<position>`. */
-function page(prev: number, seq: number, more: { readonly key?: KeyObject; readonly ageSeconds?: number } = {}): Promise<string> {
-  const entries = Array.from({ length: seq - prev }, (_, i) => ({ fingerprint: revocationFingerprint(`s${prev + i + 1}`), untilSeconds: nowSeconds() + 600 }))
-  return new SignJWT(revocationPageClaims({ prev, seq, hasMore: false, entries }))
+interface PageWish {
+  readonly key?: KeyObject
+  readonly ageSeconds?: number
+  readonly list?: string
+  /** Default: where the page ends. */
+  readonly end?: number
+}
+
+/** A page with one session on it for every step from `prev` to `seq`: `s<position>`, behind the name of its list. */
+function page(prev: number, seq: number, more: PageWish = {}): Promise<string> {
+  const { list = '', end = seq } = more
+  const entries = Array.from({ length: seq - prev }, (_, i) => ({
+    fingerprint: revocationFingerprint(`${list}s${prev + i + 1}`),
+    untilSeconds: nowSeconds() + 600
+  }))
+  return new SignJWT(revocationPageClaims({ prev, seq, hasMore: false, entries, ...(list === '' ? {} : { list, end }) }))
     .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: revocationPageType })
     .setIssuer(issuer)
     .setAudience(revocationPageAudience)
@@ -101,6 +113,30 @@ suite('Following the revocation feed', () => {
     const { list, problems } = await play([[await page(0, 7, { key: foreign })], [changed], [await page(0, 7, { ageSeconds: 120 })], [good]], 1)
     assert.deepEqual(problems, ['CURFEW_OIDC_TOKEN_SIGNATURE', 'CURFEW_OIDC_TOKEN_SIGNATURE', 'CURFEW_FEED_REFUSED'])
     assert.deepEqual(revoked(list, 's1', 's2', 's7'), [true, false, false])
+  })
+
+  test('reads another list from its start, and keeps what it knows of the former one', async () => {
+    const moved = await play([[await page(0, 3, { list: 'a' })], [await page(3, 3, { list: 'b', end: 4 })], [await page(0, 4, { list: 'b' })]], 4)
+    assert.deepEqual([moved.problems[0], moved.asked.slice(0, 3)], ['CURFEW_FEED_OTHER_LIST', [0, 3, 0]])
+    assert.deepEqual(revoked(moved.list, 'as3', 'bs1', 'bs4'), [true, true, true])
+  })
+
+  test('reads a list that was set back from its start, also where it has grown past the position meanwhile', async () => {
+    const back = await play([[await page(0, 3, { list: 'a' })], [await page(3, 3, { list: 'a', end: 1 })], [await page(0, 4, { list: 'a' })]], 4)
+    assert.deepEqual([back.problems[0], back.asked.slice(0, 3)], ['CURFEW_FEED_OTHER_LIST', [0, 3, 0]])
+    const grown = await play([[await page(0, 3, { list: 'a' })], [await page(3, 5, { list: 'b' })], [await page(0, 5, { list: 'b' })]], 5)
+    assert.deepEqual([grown.problems[0], revoked(grown.list, 'bs1', 'bs5')], ['CURFEW_FEED_OTHER_LIST', [true, true]])
+  })
+
+  test('is as old as the page it knows, whenever that came: the same page again is no news', () => {
+    const list = createRevocationList(() => undefined)
+    const heartbeat = { prev: 0, seq: 0, hasMore: false, entries: [], issuedAtMs: 100_000 }
+    list.take(heartbeat, 100_200)
+    assert.equal(list.completeAtMs, 100_200)
+    for (const laterMs of [110_000, 150_000, 159_000]) list.take(heartbeat, laterMs)
+    assert.equal(list.completeAtMs, 100_000 + feedClockAllowanceMs)
+    list.take({ ...heartbeat, issuedAtMs: 90_000 }, 159_000)
+    assert.equal(list.completeAtMs, 100_000 + feedClockAllowanceMs)
   })
 
   test('knows when it was complete, and not before the last page of a long list', () => {

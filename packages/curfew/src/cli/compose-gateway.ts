@@ -46,7 +46,7 @@ export interface GatewayParts {
   readonly logger: Logger
   readonly registry: Registry
   /** The store of the authority, where the gateway runs in its process: the list is read there and not by the feed. */
-  readonly store?: Pick<Store, 'revocationFeed'>
+  readonly store?: Pick<Store, 'revocationFeed' | 'revocationList'>
   /** The time that the store goes by, where it is one that several machines share. Absent: that of this machine. */
   readonly clock?: Clock
 }

@@ -30,7 +30,8 @@ export async function openStore(config: Config, logger: Logger): Promise<OpenedS
   const { kind, file, capacity, redis } = config.store
   const replication = replicationOf(config)
   const options = { capacity, ...(replication === undefined ? {} : { replication }) }
-  if (kind === 'memory') return { store: createMemoryStore(options), clock: systemClock }
+  if (kind === 'memory')
+    return { store: createMemoryStore({ ...options, listId: Buffer.from(systemRandom.bytes(16)).toString('base64url') }), clock: systemClock }
   if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, ...options }), clock: systemClock }
   const shared = await openShared(config, redis, logger)
   return { store: shared, shared, clock: shared.clock }

@@ -93,6 +93,8 @@ export interface Store {
   isRevoked(sri: string, nowMs: number): Promise<boolean>
   /** Entries after `cursor` (0: from the start) in order; the cursor of the last one continues. */
   revocationFeed(cursor: number, max: number): Promise<readonly RevocationEntry[]>
+  /** Which list the feed is of, and where it ends. */
+  revocationList(): Promise<RevocationListMark>
   /** First writer wins until `untilMs`. */
   replaySeen(issuer: string, id: string, untilMs: number, nowMs: number): Promise<Ack<'fresh' | 'seen'>>
   /** Failed sign-ins of a user in `(nowMs - windowMs, nowMs]`; returns the count with this one. */
@@ -226,6 +228,14 @@ export interface RevocationEntry {
   readonly sri: string
   readonly untilMs: number
   readonly atMs: number
+}
+
+/** Cursors of one list say nothing about another. */
+export interface RevocationListMark {
+  /** Tells this list from that of any other store, and from one that was begun anew or brought back from a copy. */
+  readonly id: string
+  /** The last cursor that it gave out. A reader who stands behind it read something that this list does not have. */
+  readonly end: number
 }
 
 export interface SessionQuery {

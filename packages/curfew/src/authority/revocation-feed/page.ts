@@ -1,6 +1,6 @@
 import { revocationFingerprint, revocationPageAudience, revocationPageClaims, revocationPageEntriesMax, revocationPageType } from '@curfew/codecs'
 import { SignJWT } from 'jose'
-import type { RevocationEntry } from '../../stores/store.ts'
+import type { RevocationEntry, RevocationListMark } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { TokenAlgorithm, TokenKey } from '../oidc/settings.ts'
 
@@ -22,10 +22,12 @@ export function createPages(ctx: Pick<AuthorityContext, 'store' | 'clock' | 'oid
   const signer = signerOf(ctx.oidc.keys)
   return async (position) => {
     const entries = await ctx.store.revocationFeed(position, revocationPageEntriesMax)
+    // Read after the entries: its end is not before theirs.
+    const list = await ctx.store.revocationList()
     const seq = entries.at(-1)?.cursor ?? position
     const second = Math.floor(ctx.clock.nowMs() / 1000)
-    const key = `${position} ${seq} ${second}`
-    const page = kept.get(key) ?? signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries })
+    const key = `${position} ${seq} ${second} ${list.end} ${list.id}`
+    const page = kept.get(key) ?? signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries, list })
     if (kept.size >= keptMax) kept.clear()
     kept.set(key, page)
     return page
@@ -49,12 +51,13 @@ interface PageParts {
   readonly seq: number
   readonly second: number
   readonly entries: readonly RevocationEntry[]
+  readonly list: RevocationListMark
 }
 
-async function signPage(issuer: string, { key, kid, algorithm }: Signer, { prev, seq, second, entries }: PageParts): Promise<SignedPage> {
+async function signPage(issuer: string, { key, kid, algorithm }: Signer, { prev, seq, second, entries, list }: PageParts): Promise<SignedPage> {
   const hasMore = entries.length === revocationPageEntriesMax
   const listed = entries.map(({ sri, untilMs }) => ({ fingerprint: revocationFingerprint(sri), untilSeconds: Math.ceil(untilMs / 1000) }))
-  const token = await new SignJWT(revocationPageClaims({ prev, seq, hasMore, entries: listed }))
+  const token = await new SignJWT(revocationPageClaims({ prev, seq, hasMore, entries: listed, list: list.id, end: list.end }))
     .setProtectedHeader({ alg: algorithm, kid, typ: revocationPageType })
     .setIssuer(issuer)
     .setAudience(revocationPageAudience)

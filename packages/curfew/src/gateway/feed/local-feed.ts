@@ -7,7 +7,7 @@ const lookMs = 50
 
 /** Follows the revocation list in the store itself, for a gateway in the process of the authority. */
 export function startLocalFeed(deps: {
-  readonly store: Pick<Store, 'revocationFeed'>
+  readonly store: Pick<Store, 'revocationFeed' | 'revocationList'>
   readonly list: RevocationList
   readonly clock: Clock
   onProblem(error: unknown): void
@@ -17,10 +17,13 @@ export function startLocalFeed(deps: {
   const look = async (): Promise<void> => {
     for (let hasMore = true; hasMore && !state.isStopped; ) {
       const found = await store.revocationFeed(list.position, revocationPageEntriesMax)
+      const { id, end } = await store.revocationList()
       const entries = found.map(({ sri, untilMs }) => ({ fingerprint: revocationFingerprint(sri), untilSeconds: Math.ceil(untilMs / 1000) }))
       const nowMs = clock.nowMs()
       hasMore = found.length === revocationPageEntriesMax
-      list.take({ prev: list.position, seq: found.at(-1)?.cursor ?? list.position, hasMore, issuedAtMs: nowMs, entries }, nowMs)
+      const { position } = list
+      const page = { prev: position, seq: found.at(-1)?.cursor ?? position, list: id, end, hasMore, issuedAtMs: nowMs, entries }
+      if (list.take(page, nowMs) === 'other') hasMore = true
     }
   }
   const turn = (): void => {

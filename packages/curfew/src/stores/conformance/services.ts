@@ -43,6 +43,18 @@ function revocationTests(test: StoreTest): void {
       assert.deepEqual(await store.revocationFeed(last, 3), [])
     })
 
+    test('names its list, apart from that of any other store, and says where it ends', async (store, { reopen }) => {
+      const before = await store.revocationList()
+      assert.ok(before.id.length > 0)
+      await store.revoke('sri-a', t0 + 100, t0)
+      await store.revoke('sri-b', t0 + 100, t0)
+      const [last] = (await store.revocationFeed(0, 10)).slice(-1)
+      assert.deepEqual(await store.revocationList(), { id: before.id, end: last?.cursor })
+      await store.purge(t0 + 200, 0, 10)
+      assert.deepEqual(await store.revocationList(), { id: before.id, end: last?.cursor })
+      if (reopen !== undefined) assert.deepEqual(await (await reopen()).revocationList(), { id: before.id, end: last?.cursor })
+    })
+
     test('never shortens a revocation, and feeds it again when it is to last longer', async (store) => {
       await store.revoke('sri-a', t0 + 100, t0 + 1)
       await store.revoke('sri-b', t0 + 100, t0 + 2)

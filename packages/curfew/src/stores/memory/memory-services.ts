@@ -12,6 +12,7 @@ type ServiceCalls = Pick<
   | 'revoke'
   | 'isRevoked'
   | 'revocationFeed'
+  | 'revocationList'
   | 'replaySeen'
   | 'lockBump'
   | 'lockRead'
@@ -30,6 +31,7 @@ export function memoryServices(context: MemoryContext): ServiceCalls {
     revoke: (sri, untilMs, atMs) => write('revoke', (all) => ({ value: addRevocation(all, sri, untilMs, atMs), durability })),
     isRevoked: async (sri, nowMs) => (state().revocations.get(sri)?.untilMs ?? nowMs) > nowMs,
     revocationFeed: async (cursor, max) => [...state().revocations.values()].filter((entry) => entry.cursor > cursor).slice(0, max),
+    revocationList: async () => ({ id: state().listId, end: state().count.cursor }),
     replaySeen: (issuer, id, untilMs, nowMs) =>
       write('replaySeen', (all) => {
         const key = pairKey(issuer, id)

@@ -66,6 +66,8 @@ export interface MemoryState {
   readonly runs: Map<RunId, LogoutRun>
   readonly messages: Map<string, { readonly runId: RunId; readonly deliveryId: string }>
   readonly effects: Map<number, StoredEffect>
+  /** Name of the revocation list. */
+  readonly listId: string
   /** By SRI, in the order of their cursors. */
   readonly revocations: Map<string, RevocationEntry>
   readonly replays: Map<string, number>
@@ -79,8 +81,9 @@ export interface MemoryState {
   readonly count: { effectId: number; cursor: number; liveSessions: number }
 }
 
-export function emptyState(): MemoryState {
+export function emptyState(listId: string): MemoryState {
   return {
+    listId,
     sessions: new Map(),
     runs: new Map(),
     messages: new Map(),
@@ -108,6 +111,7 @@ export function emptyState(): MemoryState {
 
 export function copyState(state: MemoryState): MemoryState {
   return {
+    listId: state.listId,
     sessions: new Map(state.sessions),
     runs: new Map(state.runs),
     messages: new Map(state.messages),

@@ -15,6 +15,8 @@ export interface MemoryStoreOptions {
   readonly capacity: number
   /** Absent: nothing is told to other regions. */
   readonly replication?: Replication
+  /** Name of its revocation list, for a store that somebody outside of this process reads. Absent: one of this process. */
+  readonly listId?: string
   /**
    * Asked around every write. An error returned `before` keeps the write from happening; one returned `after` loses only
    * the acknowledgement. The call rejects with it.
@@ -35,9 +37,13 @@ export interface MemoryStore extends Store {
   restore(snapshot: MemorySnapshot): void
 }
 
+/** Stores of this process. */
+let opened = 0
+
 /** Every call takes effect before it returns its promise, in the order of the calls; there are no timers. */
 export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
-  let current = emptyState()
+  opened += 1
+  let current = emptyState(options.listId ?? `memory-${opened}`)
   let closed = false
   const state = (): MemoryState => {
     if (closed) throw storeError('CURFEW_STORE_CLOSED')

@@ -1,5 +1,5 @@
 import type { SessionId } from '../../core/ids.ts'
-import type { RevocationEntry } from '../store.ts'
+import type { RevocationEntry, RevocationListMark } from '../store.ts'
 import { ofAll, type RedisContext, texts } from './redis-context.ts'
 import type { Answer } from './shards.ts'
 
@@ -21,12 +21,16 @@ export interface Feed {
   revoke(sri: string, untilMs: number, atMs: number): Promise<Answer>
   /** Publishes what endings left behind, then reads. */
   read(cursor: number, max: number): Promise<readonly RevocationEntry[]>
+  /** Which list it is; one that has no name gets one. */
+  mark(): Promise<RevocationListMark>
   /** Publishes what endings left behind. */
   settle(): Promise<void>
 }
 
-export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>): Feed {
+/** @param token - tells this process from every other */
+export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token: string): Feed {
   const { shards, keys } = context
+  let named = 0
   const revoke = async (sri: string, untilMs: number, atMs: number): Promise<Answer> => {
     const args = [sri, String(untilMs), String(atMs)]
     const answer = await shards.write(keys.ofText(sri), 'revoke', args, { isEnding: true, again: { name: 'revoke', args } })
@@ -52,6 +56,13 @@ export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>): Feed
     publish,
     revoke,
     settle,
+    async mark() {
+      const [known, end] = await Promise.all([shards.read(keys.common, 'HGET', 'notes', 'list'), shards.read(keys.common, 'GET', 'cursor')])
+      if (known !== null) return { id: String(known), end: Number(end ?? 0) }
+      named += 1
+      await shards.write(keys.common, 'note', ['list', `${token}-${named}`], { isEnding: true })
+      return this.mark()
+    },
     async read(cursor, max) {
       await settle()
       const found = texts(await shards.readFunction(keys.common, 'feed_read', String(cursor), String(max)))

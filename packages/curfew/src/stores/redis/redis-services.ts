@@ -13,6 +13,7 @@ type ServiceCalls = Pick<
   | 'revoke'
   | 'isRevoked'
   | 'revocationFeed'
+  | 'revocationList'
   | 'replaySeen'
   | 'lockBump'
   | 'lockRead'
@@ -33,6 +34,7 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     },
     isRevoked: (sri, nowMs) => isRevoked(context, sri, nowMs),
     revocationFeed: (cursor, max) => feed.read(cursor, max),
+    revocationList: () => feed.mark(),
     async replaySeen(issuer, id, untilMs, nowMs) {
       const name = pair(issuer, id)
       const args = [name, String(untilMs), String(nowMs), teller.fact({ kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })]

@@ -117,7 +117,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     auditMax: options.auditMax,
     runSessions: new LRUCache({ max: runSessionsMax })
   }
-  const feed = createFeed(context)
+  const feed = createFeed(context, options.token)
   const gate = createGate()
   const runs = redisRuns(context)
   const sessions = redisSessions(context, feed)

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path'
 import { storeError } from '../store-error.ts'
 import { copyDatabase, openDatabase } from './driver.ts'
+import { forgetRevocationList } from './schema.ts'
 import { toStoreError } from './sqlite-error.ts'
 
 /** One step for the whole file: between steps a write of the owner would start the copy anew. */
@@ -19,6 +20,12 @@ export async function backupDatabase(file: string, target: string, busyTimeoutMs
     closeSync(openSync(partial, 'w', 0o600))
     const source = openDatabase(file, { readOnly: true, timeout: busyTimeoutMs })
     const pages = await copyDatabase(source, partial, { rate: pagesPerStep }).finally(() => source.close())
+    const copy = openDatabase(partial, { timeout: busyTimeoutMs })
+    try {
+      forgetRevocationList(copy)
+    } finally {
+      copy.close()
+    }
     syncPath(partial, 'r+')
     renameSync(partial, target)
     syncPath(dirname(target), 'r')

@@ -6,6 +6,16 @@ import { type Database, prepare } from './driver.ts'
 /** Marks the file as ours: `Curf` in ASCII. */
 const applicationId = 0x43757266
 
+/** Names the revocation list of a file that has none: a new one, or one brought back from a backup. */
+export function nameRevocationList(db: Database): void {
+  db.exec("INSERT OR IGNORE INTO fact_note (name, text) VALUES ('list', lower(hex(randomblob(16))))")
+}
+
+/** What is read from a copy may have gone on elsewhere: its list is another one. */
+export function forgetRevocationList(db: Database): void {
+  db.exec("DELETE FROM fact_note WHERE name = 'list'")
+}
+
 interface Migration {
   readonly version: number
   readonly name: string

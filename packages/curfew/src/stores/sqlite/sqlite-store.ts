@@ -189,6 +189,7 @@ function serviceCalls({ ask, read }: Access, reads: ServiceReads) {
     revoke: (sri, untilMs, atMs) => ask('revoke', { sri, untilMs, atMs }),
     isRevoked: (sri, nowMs) => read(() => reads.isRevoked(sri, nowMs)),
     revocationFeed: (cursor, max) => read(() => reads.revocationFeed(cursor, max)),
+    revocationList: () => read(() => reads.revocationList()),
     replaySeen: (issuer, id, untilMs, nowMs) => ask('replaySeen', { issuer, id, untilMs, nowMs }),
     lockBump: (userKey, nowMs, windowMs) => ask('lockBump', { userKey, nowMs, windowMs }),
     lockRead: (userKey, nowMs, windowMs) => read(() => reads.lockRead(userKey, nowMs, windowMs)),

@@ -8,7 +8,7 @@ import { openGroupCommit } from './group-commit.ts'
 import { openHandlers } from './handlers.ts'
 import { takeLock } from './lock.ts'
 import { openReserve } from './reserve.ts'
-import { migrate, prepareFile } from './schema.ts'
+import { migrate, nameRevocationList, prepareFile } from './schema.ts'
 import { toStoreError } from './sqlite-error.ts'
 import { checkFileSystem, checkSqliteVersion } from './start-checks.ts'
 import { openTally } from './tally.ts'
@@ -42,6 +42,7 @@ export function openWriterCore(options: WriterOptions): WriterCore {
     migrate(opened, file)
     opened.exec('UPDATE effect SET owner = NULL, ready_at_ms = due_at_ms WHERE owner IS NOT NULL')
     beginEpoch(opened, options.replication)
+    nameRevocationList(opened)
     const tally = openTally(opened)
     const reserve = openReserve(`${file}.reserve`)
     const carryOut = openHandlers(opened, options.capacity, tally, options.replication)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { revocationFingerprint, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
+import { createRevocationList, revocationFingerprint, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
 import type { JSONWebKeySet } from 'jose'
 import { revocationFeedPath } from '../../../src/authority/session-management/paths.ts'
 import type { Kit } from '../kit.ts'
@@ -24,7 +24,8 @@ suite('The revocation feed of the authority', () => {
     await using kit = await createOidcKit({ clients, network: async () => ({ status: 200 }) })
     const { claims } = await tokensFor(kit, kit.browser(), 'wiki')
     const before = await read(kit, (await ask(kit)).body)
-    assert.deepEqual({ ...before, issuedAtMs: 0 }, { prev: 0, seq: 0, hasMore: false, issuedAtMs: 0, entries: [] })
+    const { id: list } = await kit.store.revocationList()
+    assert.deepEqual({ ...before, issuedAtMs: 0 }, { prev: 0, seq: 0, list, end: 0, hasMore: false, issuedAtMs: 0, entries: [] })
     const [session] = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items
     await kit.ctx.engine.endSessions({
       scope: { kind: 'session', sessionId: session?.session.id ?? assert.fail() },
@@ -50,6 +51,25 @@ suite('The revocation feed of the authority', () => {
     assert.equal((await ask(kit, { headers: {} })).statusCode, 403)
     assert.equal((await ask(kit, { query: '?after=-1' })).statusCode, 400)
     assert.equal((await ask(kit)).statusCode, 200)
+  })
+
+  test('a reader that is moved to another region, or whose store was set back, misses nothing of the list there', async () => {
+    await using first = await createOidcKit({ clients })
+    await using second = await createOidcKit({ clients })
+    const nowMs = first.clock.nowMs()
+    for (let i = 0; i < 12; i++) await first.store.revoke(`first-${i}`, nowMs + 60_000, nowMs)
+    for (let i = 0; i < 9; i++) await second.store.revoke(`second-${i}`, nowMs + 60_000, nowMs)
+    const list = createRevocationList(() => undefined)
+    const takeFrom = async (kit: Kit) => list.take(await read(kit, (await ask(kit, { query: `?after=${list.position}` })).body), nowMs)
+    const isKnown = (...sris: readonly string[]) => sris.map((sri) => list.isRevoked(sri, nowMs))
+    assert.deepEqual([await takeFrom(first), list.position], ['taken', 12])
+    assert.deepEqual([await takeFrom(second), list.position, await takeFrom(second), list.position], ['other', 0, 'taken', 9])
+    assert.deepEqual(isKnown('first-11', 'second-0', 'second-8'), [true, true, true])
+    // The same again after the second list has grown past the position of the first.
+    assert.deepEqual([await takeFrom(first), await takeFrom(first)], ['other', 'taken'])
+    for (let i = 9; i < 20; i++) await second.store.revoke(`second-${i}`, nowMs + 60_000, nowMs)
+    assert.deepEqual([await takeFrom(second), await takeFrom(second), list.position], ['other', 'taken', 20])
+    assert.deepEqual(isKnown('second-9', 'second-11', 'second-19'), [true, true, true])
   })
 
   test('says that more is waiting when the list is longer than a page', async () => {
