@@ -72,6 +72,7 @@ const endRequest = z.strictObject({
   browser: z.enum(['present', 'absent']),
   onlyPeers: z.array(z.string()).optional(),
   isLocal: z.literal(true).optional(),
+  isPartial: z.literal(true).optional(),
   endOfflineGrants: z.literal(true).optional(),
   preferredBinding: z.string().optional()
 })

@@ -23,6 +23,8 @@ export interface EndRequest {
   readonly onlyPeers?: readonly PeerId[]
   /** The ending is local by its nature: nobody is told, and everybody is recorded as not asked. */
   readonly isLocal?: true
+  /** The ending is one application's (partial logout): those that follow the revocation list are not told either, and go on. */
+  readonly isPartial?: true
   /** Offline grants end with the session. Absent: they survive, unless their peer says otherwise. */
   readonly endOfflineGrants?: true
   /** Peers that have this binding are asked by it first. */
@@ -142,7 +144,9 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     sessionId: session.id,
     expectedVersion: session.version,
     end: { atMs, reason: request.reason, by: request.by, runId: run.id },
-    ...(port.revokesOnLogout === false ? {} : { revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)) }),
+    ...(port.revokesOnLogout === false || request.isPartial === true
+      ? {}
+      : { revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)) }),
     keptUntilMs: atMs + port.registryMs,
     run,
     effects: port.hasSignals === true ? [...effects, { kind: 'signal', dueAtMs: atMs }] : effects

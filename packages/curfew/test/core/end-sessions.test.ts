@@ -62,6 +62,18 @@ suite('The one ending', () => {
     )
   })
 
+  test('AC-070 keeps a partial logout off the revocation list, and no other ending', async () => {
+    for (const [more, isListed] of [
+      [{ isLocal: true, isPartial: true }, false],
+      [{ isLocal: true }, true],
+      [{ onlyPeers: ['b'] }, true]
+    ] as const) {
+      const p = port()
+      await endSessions(p, { ...request, ...more })
+      assert.equal(p.committed[0]?.revokedUntilMs !== undefined, isListed, JSON.stringify(more))
+    }
+  })
+
   test('plans again when the session changed meanwhile', async () => {
     let round = 0
     const p = port({ commit: async () => ((round += 1) < 3 ? { kind: 'changed' } : { kind: 'ended' }) })

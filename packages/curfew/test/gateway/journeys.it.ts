@@ -58,6 +58,28 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         await context.close()
       })
 
+      test(`AC-070 a logout of the adapter signs out of one host and leaves the others signed in (${mode})`, async () => {
+        const adapterLogout = { path: '/logout', redirectUrl: 'WIKI/pa/oidc/logout' }
+        await using kit = await createGatewayKit({
+          isSameSite,
+          upstream,
+          configuration: (config) => ({ ...config, signOn: { ...config.signOn, adapterLogout } })
+        })
+        const context = await browser.newContext({ javaScriptEnabled })
+        const page = await signedIn(kit, context)
+        await page.goto(`${kit.issuer}/ext/logout`)
+        await page.locator('h1', { hasText: 'signed out here' }).waitFor()
+        assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, true])
+        // The gateway has read all that there is on the list since then.
+        const endedAtMs = (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.startedAtMs ?? assert.fail('the session did not end')
+        await until(async () => (kit.gateway.context.revocations.completeAtMs ?? 0) > endedAtMs + 1_000)
+        await page.goto(`${kit.shop}/`)
+        assert.ok(await isSignedIn(page))
+        await page.goto(`${kit.wiki}/`)
+        assert.equal(await page.locator('input[name=password]').count(), 1)
+        await context.close()
+      })
+
       test(`global logout ends every host, and "back" shows nothing private (${mode})`, async () => {
         await using kit = await createGatewayKit({ isSameSite, upstream, provider: { useSingleLogout: true } })
         const context = await browser.newContext({ javaScriptEnabled })

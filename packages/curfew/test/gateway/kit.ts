@@ -83,7 +83,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     issuer,
     port: authorityPort,
     usernames: ['ana', 'ben'],
-    configuration: options.configuration,
+    configuration: (config) => withAddresses(options.configuration?.(config) ?? config, addresses),
     connections: [
       {
         id: 'gate',

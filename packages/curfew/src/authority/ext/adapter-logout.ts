@@ -19,8 +19,8 @@ export interface AdapterLogout {
 }
 
 /**
- * A logout of the adapter, which is no single logout: sessions of this source end here and are revoked, nobody is told,
- * and the record shows every participant as not asked. A stranger's link is asked about, as everywhere.
+ * A logout of the adapter, which is no single logout: sessions of this source end here, nobody is told, by the revocation
+ * list neither, and the record shows every participant as not asked: they go on. A stranger's link is asked about, as everywhere.
  */
 export async function startAdapterLogout(ctx: AuthorityContext, logout: AdapterLogout, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const parameters = parametersOf(request)
@@ -48,7 +48,8 @@ async function endHere(ctx: AuthorityContext, session: Session, reply: FastifyRe
     by: { kind: 'user', id: session.username },
     starter: { kind: 'user' },
     browser: 'present',
-    isLocal: true
+    isLocal: true,
+    isPartial: true
   })
   clearSessionCookies(reply, { isSecure: isSecure(ctx) })
   return (summary.ended[0] ?? summary.already[0])?.runId

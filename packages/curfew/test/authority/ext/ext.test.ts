@@ -46,6 +46,7 @@ suite('Logout Path of an adapter', () => {
     assert.equal(run.state, 'done')
     assert.equal((await kit.store.listSessions({ state: 'live', limit: 1, nowMs: kit.clock.nowMs() })).items.length, 0)
     assert.equal(browser.cookies.get('PF'), undefined)
+    assert.deepEqual(await kit.store.revocationFeed(0, 1), [], 'who follows the list goes on, too')
     assert.doesNotMatch((await browser.get(`/signoff/${run.id}`)).body, /safe to leave/)
   })
 
