@@ -25,7 +25,8 @@ const { values } = parseArgs({
   }
 })
 
-if (isInside()) process.exitCode = await run()
+// Whatever a round that failed has left running goes with the namespaces.
+if (isInside()) process.exit(await run())
 else {
   const prefix = namespaces()
   if (prefix === undefined) {

@@ -8,7 +8,7 @@ import { counted, longestWait, missing, settled, type Verdict } from './judge.ts
 import type { Host, Net } from './net.ts'
 import { type StoreServer, startServer } from './redis.ts'
 import { outboundTo, type Setup } from './setup.ts'
-import { buckets, lanes, openForJudge, pauseMs, watch } from './world.ts'
+import { buckets, lanes, openForJudge, patiently, pauseMs, watch } from './world.ts'
 
 /**
  * How long two regions have to be joined until one refuses what the other has ended. A call that was under way when the
@@ -59,7 +59,7 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
       outbound: outboundTo(addresses),
       store: { kind: 'redis', redis: { copies: 0, nodes: [server.url], buckets } }
     })
-    const node = await startNode({ name, config, prefix: host.prefix })
+    const node = await patiently(() => startNode({ name, config, prefix: host.prefix }))
     return { name, host, server, config, node, store: await openForJudge(config) }
   }
   const [berlin, paris] = await Promise.all([make(machines[0] as (typeof machines)[number]), make(machines[1] as (typeof machines)[number])])
@@ -94,7 +94,7 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
       region.host.heal()
       region.server.host.heal()
       await region.server.restart('kept')
-      region.node = await startNode({ name: region.name, config: region.config, prefix: region.host.prefix })
+      region.node = await patiently(() => startNode({ name: region.name, config: region.config, prefix: region.host.prefix }))
       seen.set(region.node, { region, from: 0 })
       await region.node.order({ what: 'load', lanes, pauseMs })
       over()

@@ -51,8 +51,22 @@ export function readCells(line: string): { readonly verdict: Verdict; readonly r
   const [acknowledged = 0, lost = 0] = numbersOf(facts)
   const [degraded = 0, degradedLost = 0] = numbersOf(weak)
   const [accepted = 0, degradedAccepted = 0] = numbersOf(ends)
-  const verdict = { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns: Number(openRuns), refused: {} }
-  return { verdict: { ...verdict, waitMs: Number.parseFloat(wait) * 1000 }, rounds: Number(rounds) }
+  const [open = 0] = numbersOf(openRuns)
+  const told = openRuns.includes(';') ? { told: readTold(openRuns) } : {}
+  const verdict = { acknowledged, lost, degraded, degradedLost, accepted, degradedAccepted, openRuns: open, refused: {}, ...told }
+  return { verdict: { ...verdict, waitMs: Math.round(Number.parseFloat(wait) * 1000) }, rounds: Number(rounds) }
+}
+
+/** What {@link wordsOf} wrote. */
+function readTold(text: string): Told {
+  const before = (words: string): number => Number(new RegExp(`(\\d+) ${words}`).exec(text)?.[1] ?? 0)
+  return {
+    outcomes: before('outcomes'),
+    tooGood: before('better'),
+    unlike: before('worse'),
+    afterOutcome: before('asked after'),
+    repeats: before('asked twice')
+  }
 }
 
 function numbersOf(cell: string): readonly number[] {

@@ -68,7 +68,8 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
       store: { kind: 'redis', redis: { topology, copies, nodes: urls, buckets } }
     })
   const start = async (name: string, more: Partial<NodeStart> = {}): Promise<Node> => {
-    const node = await startNode({ name, config: configFor(name), prefix: hostOf(name).prefix, ...more })
+    const config = configFor(name)
+    const node = await patiently(() => startNode({ name, config, prefix: hostOf(name).prefix, ...more }))
     nodes.set(name, node)
     seen.set(node, 0)
     if (isLoaded) await node.order({ what: 'load', lanes, pauseMs })
@@ -119,7 +120,12 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
 export async function openForJudge(config: string): Promise<Store> {
   const result = loadConfig(config, { environment: {} })
   if (!result.ok) throw new Error(result.findings.map(({ path, what }) => `${path}: ${what}`).join('\n'))
-  return (await openStore(result.loaded.config, silentLogger)).store
+  return patiently(async () => (await openStore(result.loaded.config, silentLogger)).store)
+}
+
+/** On a machine that has much to do a server may need more than one try; the fault has not begun. */
+export async function patiently<T>(work: () => Promise<T>, tries = 5): Promise<T> {
+  return tries === 1 ? work() : work().catch(() => patiently(work, tries - 1))
 }
 
 /** Asks every node, again and again, whether it lets in who was signed out by any of them just now. */

@@ -36,7 +36,7 @@ export function runTests(selection: Selection): readonly TestResult[] {
 
 /** Runs one tier; a runner that died without results, or silently, counts as one failure. */
 function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[] {
-  const files = globSync([`packages/*/test/**/${tier.pattern}`, `{attacks,demo,sim,tools,interop}/**/test/**/${tier.pattern}`], { cwd: root }).filter(
+  const files = globSync([`packages/*/test/**/${tier.pattern}`, `{attacks,demo,faults,sim,tools,interop}/**/test/**/${tier.pattern}`], { cwd: root }).filter(
     (file) => filters.length === 0 || filters.some((filter) => file.includes(filter))
   )
   if (files.length === 0) return []

@@ -30,10 +30,17 @@ export const openIdPeer = 'openid'
 const runMsMax = 60_000
 const none: Told = { outcomes: 0, tooGood: 0, afterOutcome: 0, repeats: 0, unlike: 0 }
 
-/** Holds what was answered against what the authority says now, and what it says against the applications' own records. */
-export async function judgeVisits(parts: JudgeParts, visits: readonly Visit[]): Promise<Finding> {
+/** What was counted of each visit so far: one that goes on is looked at in every round, and its facts count once. */
+export type Counted = Map<Visit, Pick<Finding, 'facts' | 'lost'>>
+
+/**
+ * Holds what was answered against what the authority says now, and what it says against the applications' own records.
+ * @param counted - is brought forward; facts in it are not counted again
+ */
+export async function judgeVisits(parts: JudgeParts, visits: readonly Visit[], counted: Counted = new Map()): Promise<Finding> {
   const findings: Finding[] = []
-  for (const visit of visits) findings.push(visit.end === 'not-asked' ? await judgeOpen(parts, visit) : await judgeEnded(parts, visit))
+  for (const visit of visits)
+    findings.push(countOnce(counted, visit, visit.end === 'not-asked' ? await judgeOpen(parts, visit) : await judgeEnded(parts, visit)))
   const sum = (of: (one: Finding) => number): number => findings.reduce((total, one) => total + of(one), 0)
   return {
     facts: sum((one) => one.facts),
@@ -43,6 +50,13 @@ export async function judgeVisits(parts: JudgeParts, visits: readonly Visit[]): 
     told: findings.map(({ told }) => told).reduce(addTold, none),
     faults: findings.flatMap(({ faults }) => faults)
   }
+}
+
+export function countOnce(counted: Counted, visit: Visit, found: Finding): Finding {
+  const before = counted.get(visit) ?? { facts: 0, lost: 0 }
+  const now = { facts: Math.max(before.facts, found.facts), lost: Math.max(before.lost, found.lost) }
+  counted.set(visit, now)
+  return { ...found, facts: now.facts - before.facts, lost: now.lost - before.lost }
 }
 
 /** The applications whose answer the browser has. */

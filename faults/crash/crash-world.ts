@@ -12,7 +12,7 @@ import { type StoreServer, startServer } from '../redis.ts'
 import type { Setup } from '../setup.ts'
 import { backChannelPath, soapPath, startApplications } from './applications.ts'
 import type { Places } from './browser.ts'
-import { type Finding, judgeVisits, openIdPeer, samlPeer } from './crash-judge.ts'
+import { type Counted, type Finding, judgeVisits, openIdPeer, samlPeer } from './crash-judge.ts'
 import { createPeople, password, type People, peoplePerLane, userOf } from './people.ts'
 import { type Authority, createAuthority } from './server.ts'
 import type { Visit } from './visit.ts'
@@ -56,6 +56,7 @@ export async function createCrashWorld({ net, setup, store: kind, seed }: CrashW
   const people = createPeople({ authority, applications, places, random, lanes })
   const parts = { authority, applications, places }
   const judged = new Set<Visit>()
+  const counted: Counted = new Map()
   await authority.start()
 
   return {
@@ -73,7 +74,8 @@ export async function createCrashWorld({ net, setup, store: kind, seed }: CrashW
       await people.askAgain()
       const found = await judgeVisits(
         parts,
-        people.visits.filter((visit) => !judged.has(visit))
+        people.visits.filter((visit) => !judged.has(visit)),
+        counted
       )
       for (const visit of people.visits) if (visit.end !== 'not-asked') judged.add(visit)
       for (const fault of found.faults) console.log(`  ${fault}`)

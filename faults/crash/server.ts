@@ -18,6 +18,8 @@ export interface Authority {
 
 const bin = fileURLToPath(new URL('../../packages/curfew/bin/curfew.js', import.meta.url))
 const startMsMax = 60_000
+/** How long one answer may take. */
+const answerMsMax = 10_000
 
 export function createAuthority(config: string, baseUrl: string, adminUrl: string): Authority {
   let child: ChildProcess | undefined
@@ -44,7 +46,8 @@ export function createAuthority(config: string, baseUrl: string, adminUrl: strin
     },
     async ask<T>(path: string, body?: object) {
       const headers = { authorization: `Bearer ${token()}`, 'content-type': 'application/json' }
-      const answer = await fetch(adminUrl + path, body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) })
+      const signal = AbortSignal.timeout(answerMsMax)
+      const answer = await fetch(adminUrl + path, body === undefined ? { headers, signal } : { method: 'POST', headers, signal, body: JSON.stringify(body) })
       const text = await answer.text()
       if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${text.slice(0, 300)}`)
       return JSON.parse(text) as T
@@ -53,7 +56,8 @@ export function createAuthority(config: string, baseUrl: string, adminUrl: strin
 }
 
 async function isUp(baseUrl: string): Promise<boolean> {
-  const answer = await fetch(`${baseUrl}/pf/heartbeat.ping`)
+  // One that took the connection and says nothing is asked again.
+  const answer = await fetch(`${baseUrl}/pf/heartbeat.ping`, { signal: AbortSignal.timeout(answerMsMax) })
   await answer.body?.cancel()
   return answer.ok
 }
