@@ -139,6 +139,7 @@ async function resume(ctx: AuthorityContext, done: SignedIn, request: FastifyReq
 function signOffDeps(ctx: AuthorityContext): SignOffDeps {
   return {
     store: ctx.store,
+    everywhere: ctx.everywhere,
     engine: ctx.engine,
     clock: ctx.clock,
     csrf: ctx.csrf,

@@ -146,6 +146,22 @@ suite('requests that land in the wrong group', () => {
     assert.equal((await groups.berlin.browser().get(url)).statusCode, 400)
   })
 
+  test('the page of the own sessions shows those of every group and ends one of them, and says when a group is away', async () => {
+    await using groups = await withPartners()
+    await signInAt(groups.paris, groups, ['payroll'])
+    const { browser } = await signInAt(groups.berlin, groups, ['intranet'])
+    const [there] = await sessionsIn(groups.paris)
+    const { body } = await browser.get('/signoff/sessions')
+    assert.equal(body.match(/<button name="end" value="ses_/g)?.length, 2)
+    assert.match(body, /Applications: Payroll/i)
+    const fields = { ...formOf(body).fields, end: there?.id ?? '', password: 'correct horse' }
+    assert.match((await groups.while(browser.post('/signoff/sessions', fields))).body, /One session was ended/)
+    assert.deepEqual([(await sessionsIn(groups.berlin)).length, (await sessionsIn(groups.paris)).length], [1, 0])
+    assert.doesNotMatch((await browser.get('/signoff/sessions')).body, /may be more sessions/)
+    groups.cutParis()
+    assert.match((await browser.get('/signoff/sessions')).body, /may be more sessions/)
+  })
+
   test('a password that is changed in the middle of a sign-in goes back to where that began', async () => {
     await using groups = await withPartners({ localUsers: createLocalUsers() })
     const browser = groups.anywhere()

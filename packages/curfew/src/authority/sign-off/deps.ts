@@ -6,6 +6,7 @@ import type { Session } from '../../core/session.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { Everywhere } from '../../stores/everywhere.ts'
 import type { Store } from '../../stores/store.ts'
 import type { Csrf } from '../pages/csrf.ts'
 import type { PageContext } from '../pages/page.ts'
@@ -13,6 +14,8 @@ import type { PageContext } from '../pages/page.ts'
 /** What the sign-off pages need of the rest of the authority. */
 export interface SignOffDeps {
   readonly store: Store
+  /** Sessions of a person in every group. */
+  readonly everywhere: Pick<Everywhere, 'byUser'>
   readonly engine: Engine
   readonly clock: Clock
   readonly csrf: Csrf

@@ -51,8 +51,8 @@ async function change(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
 /** A person can end own sessions only: the wish is looked up among them. */
 async function wishedScope(deps: SignOffDeps, session: Session, wish: string): Promise<EndScope | undefined> {
   if (wish === 'others') return { kind: 'user', userKey: session.userKey, except: session.id }
-  const own = await deps.store.findByUser(session.userKey)
-  const found = own.find((candidate) => candidate.id === wish)
+  const own = await deps.everywhere.byUser(session.userKey)
+  const found = own.found.find((candidate) => candidate.id === wish)
   return found === undefined ? undefined : { kind: 'session', sessionId: found.id as SessionId }
 }
 
@@ -60,16 +60,19 @@ async function show(deps: SignOffDeps, session: Session, request: FastifyRequest
   const context = deps.pageContext(request)
   const { t } = context
   const nowMs = deps.clock.nowMs()
-  const sessions = (await deps.store.findByUser(session.userKey)).filter((s) => isLive(s, nowMs))
+  const { found, unreached } = await deps.everywhere.byUser(session.userKey)
+  const sessions = found.filter((s) => isLive(s, nowMs)).sort((a, b) => a.createdAtMs - b.createdAtMs)
   const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
-  const others = sessions.length > 1 && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
+  const more = unreached.length > 0 && html`<p class="muted" role="status">${t('sessions.someAway')}</p>`
+  const others =
+    (sessions.length > 1 || unreached.length > 0) && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
   const links = await deps.accountLinks(session)
   const password = html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
   const change =
     deps.hasPassword(session) &&
     deps.passwordUrl !== undefined &&
     html`<ul class="links"><li><a href="${deps.passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
-  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${others}${linkList(deps, context, links)}</form>${change}`
+  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${more}${others}${linkList(deps, context, links)}</form>${change}`
   return sendPage(reply, context, t('sessions.title'), body)
 }
 
