@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { modes, type Mode } from '../../packages/curfew/test/support/modes.ts'
 import type { TestResult } from '../reporter.ts'
 import { type ModeResults, matrixPage } from './page.ts'
 import { type ModeServers, startModeServers } from '../../packages/curfew/test/support/mode-servers.ts'
+import { serverProgram } from '../../packages/curfew/test/stores/redis/servers.ts'
 import { suiteOf } from './suites.ts'
 import { whyLeftOut } from './left-out.ts'
 
@@ -20,9 +21,12 @@ const shards = 2
 /**
  * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
  * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`.
- * What each file gave is kept in test-results, and the page shows every mode of which all files were run.
+ * What each file gave is kept in test-results; with `--write` the page shows every mode of which all files were run.
  */
-const { values, positionals } = parseArgs({ options: { mode: { type: 'string' }, shard: { type: 'string', default: '1/1' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { mode: { type: 'string' }, shard: { type: 'string', default: '1/1' }, write: { type: 'boolean', default: false } },
+  allowPositionals: true
+})
 const [shard = 1, shardCount = 1] = values.shard.split('/').map(Number)
 const wanted = values.mode === undefined ? modes : modes.filter((mode) => values.mode?.split(',').includes(mode))
 mkdirSync(folder, { recursive: true })
@@ -38,8 +42,7 @@ for (const mode of wanted) {
 }
 const failures = results.flatMap(({ mode, counted }) => counted.filter(({ outcome }) => outcome === 'failed').map((test) => ({ mode, ...test })))
 for (const { mode, name, file } of failures) console.log(`FAILED   in ${mode}: ${name}  ${file}`)
-const whole = modes.flatMap((mode) => kept(mode) ?? []).filter(({ files }) => suiteFiles().every((file) => files.includes(file)))
-if (whole.length > 0) writeFileSync(join(root, page), matrixPage(whole))
+if (values.write) writeFileSync(join(root, page), matrixPage(modes.flatMap((mode) => kept(mode) ?? []).filter(isWhole)))
 const passed = results.reduce((sum, { counted }) => sum + counted.filter(({ outcome }) => outcome === 'passed').length, 0)
 console.log(`${passed} passed, ${failures.length} failed`)
 process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1
@@ -48,17 +51,24 @@ function keptFile(mode: Mode): string {
   return join(folder, `${mode}.kept.json`)
 }
 
+function isWhole({ files }: ModeResults): boolean {
+  return suiteFiles().every((file) => files.includes(file))
+}
+
 function kept(mode: Mode): ModeResults | undefined {
   return existsSync(keptFile(mode)) ? (JSON.parse(readFileSync(keptFile(mode), 'utf8')) as ModeResults) : undefined
 }
 
 /** What files gave now takes the place of what they gave before. */
-function keep({ mode, files, counted, left }: ModeResults): void {
+function keep({ mode, files, since, versions, counted, left }: ModeResults): void {
   const before = kept(mode)
+  const stays = before?.files.some((file) => !files.includes(file)) ?? false
   const isOld = ({ file }: TestResult): boolean => file !== '' && !files.includes(file)
   const merged: ModeResults = {
     mode,
     files: [...new Set([...(before?.files ?? []), ...files])],
+    since: stays ? (before?.since ?? since) : since,
+    versions,
     counted: [...(before?.counted ?? []).filter(isOld), ...counted],
     left: [...(before?.left ?? []).filter(isOld), ...left]
   }
@@ -90,7 +100,20 @@ async function runMode(mode: Mode): Promise<ModeResults> {
   const count = (outcome: TestResult['outcome']): number => counted.filter((test) => test.outcome === outcome).length
   console.log(`${mode}: ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`)
   // Of files whose process died nobody knows what they give.
-  return { mode, files: counted.some(({ file }) => file === '') ? [] : files, counted, left }
+  const since = Temporal.Now.plainDateISO('UTC').toString()
+  return { mode, files: counted.some(({ file }) => file === '') ? [] : files, since, versions: versionsOf(mode), counted, left }
+}
+
+function versionsOf(mode: Mode): string {
+  const { node, sqlite = '' } = process.versions
+  const store = mode === 'sqlite' ? `SQLite ${sqlite}` : serverVersion()
+  return `Node.js ${node}, ${store}`
+}
+
+/** As `Redis 8.2.1` or `Valkey 8.1.0`. */
+function serverVersion(): string {
+  const [, name = '', version = ''] = /^(\w+) server v=([\d.]+)/.exec(execFileSync(serverProgram ?? 'redis-server', ['--version'], { encoding: 'utf8' })) ?? []
+  return `${name} ${version}`
 }
 
 interface FilesRun {

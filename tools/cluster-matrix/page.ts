@@ -7,6 +7,10 @@ export interface ModeResults {
   readonly mode: Mode
   /** Test files that were run. */
   readonly files: readonly string[]
+  /** The day on which the first of them was run, as `2026-11-27`. */
+  readonly since: string
+  /** What they were run with. */
+  readonly versions: string
   readonly counted: readonly TestResult[]
   /** Not counted, with the reason. */
   readonly left: readonly (TestResult & { readonly why: string })[]
@@ -51,13 +55,13 @@ export function matrixPage(results: readonly ModeResults[]): string {
   return [
     '# Clustering matrix',
     '',
-    'Written by `npm run cluster-matrix`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that count.',
+    'Written by `npm run cluster-matrix -- --write`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that count.',
     '',
     '## Modes',
     '',
-    '| mode | what the tests ran on |',
-    '| --- | --- |',
-    ...modes.map((mode) => `| ${titles[mode]} | ${descriptions[mode]} |`),
+    '| mode | what the tests ran on | run on | with |',
+    '| --- | --- | --- | --- |',
+    ...results.map(({ mode, since, versions }) => `| ${titles[mode]} | ${descriptions[mode]} | ${since} | ${versions} |`),
     '',
     ...missing(modes),
     '## Feature limits',

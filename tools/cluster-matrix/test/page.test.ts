@@ -11,7 +11,7 @@ function result(name: string, outcome: TestResult['outcome'] = 'passed', file = 
 }
 
 function ran(mode: ModeResults['mode'], counted: readonly TestResult[], left: ModeResults['left'] = []): ModeResults {
-  return { mode, files: [slo], counted, left }
+  return { mode, files: [slo], since: '2026-11-27', versions: 'Node.js 26.10.0, Redis 8.2.1', counted, left }
 }
 
 suite('the page of the clustering matrix', () => {
@@ -25,6 +25,10 @@ suite('the page of the clustering matrix', () => {
     const page = matrixPage([ran('shared', [result('one'), result('two', 'failed')]), ran('subclusters', [result('one')])])
     assert.match(page, /\| SAML identity provider \| \*\*1 of 2\*\* \| 1 of 1 \|/)
     assert.match(page, /not in the tables: one node, SQLite; state servers; adaptive; adaptive, two regions\./)
+  })
+
+  test('says when the tests of a mode ran, and with what', () => {
+    assert.match(matrixPage([ran('shared', [])]), /^\| sharing all nodes \| .* \| 2026-11-27 \| Node\.js 26\.10\.0, Redis 8\.2\.1 \|$/m)
   })
 
   test('gives the reason of what is left out, with the modes', () => {
