@@ -29,6 +29,8 @@ export const leftOut: readonly LeftOut[] = [
     modes: ['regions'],
     why: 'the step of a browser comes without any cookie, so that the test sends it as a partner, to the other region; a browser stays in one region for one transaction'
   },
+  { file: 'authority/sign-on/ldap-directory.it.ts', test: /a locked account is not asked about/, modes: ['subclusters'], why: ownGroup },
+  { file: 'authority/sign-on/password-change.test.ts', test: /counts wrong present passwords/, modes: ['subclusters'], why: ownGroup },
   { file: 'authority/sign-on/sign-on.test.ts', test: /locks a user after|lets parallel guesses|AC-015|AC-016/, modes: ['subclusters'], why: ownGroup }
 ]
 
