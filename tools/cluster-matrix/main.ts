@@ -15,19 +15,25 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test-results/cluster-matrix')
 const page = 'docs/clustering-matrix.md'
 const runMsMax = 3_600_000
-/** Processes that run tests at once, beside those of servers. */
-const shards = 2
 
 /**
  * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
- * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`.
+ * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`;
+ * `--jobs=1` runs one test at a time.
  * What each file gave is kept in test-results; with `--write` the page shows every mode of which all files were run.
  */
 const { values, positionals } = parseArgs({
-  options: { mode: { type: 'string' }, shard: { type: 'string', default: '1/1' }, write: { type: 'boolean', default: false } },
+  options: {
+    mode: { type: 'string' },
+    shard: { type: 'string', default: '1/1' },
+    jobs: { type: 'string', default: '2' },
+    write: { type: 'boolean', default: false }
+  },
   allowPositionals: true
 })
 const [shard = 1, shardCount = 1] = values.shard.split('/').map(Number)
+/** Processes that run tests at once, beside those of servers. */
+const jobs = Number(values.jobs)
 const wanted = values.mode === undefined ? modes : modes.filter((mode) => values.mode?.split(',').includes(mode))
 mkdirSync(folder, { recursive: true })
 // What tests and servers write is not worth a disk: SQLite waits for it at every commit.
@@ -89,9 +95,9 @@ async function runMode(mode: Mode): Promise<ModeResults> {
     .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
   const together = files.filter((file) => file.endsWith('.test.ts'))
   const alone = files.filter((file) => file.endsWith('.it.ts'))
-  const parts = Array.from({ length: shards }, (_, i) => together.filter((_file, at) => at % shards === i))
+  const parts = Array.from({ length: jobs }, (_, i) => together.filter((_file, at) => at % jobs === i))
   const runs = await Promise.all(parts.map((part, i) => runFiles(mode, servers, `${mode}-${i}`, part, ['--test-isolation=none'])))
-  runs.push(await runFiles(mode, servers, `${mode}-alone`, alone, [`--test-concurrency=${shards}`]))
+  runs.push(await runFiles(mode, servers, `${mode}-alone`, alone, [`--test-concurrency=${jobs}`]))
   const started = new Set(runs.flatMap((run) => run.started))
   const all = runs.flatMap((run) => run.results)
   const judged = all.filter(({ file }) => file === '' || started.has(file)).map((test) => ({ ...test, why: whyLeftOut(test.file, test.name, mode) }))
