@@ -15,6 +15,14 @@ const looksAtToken = edit(
   'return received.length === expected.length && timingSafeEqual(received, expected)',
   'return received.length !== 1_000_000 || timingSafeEqual(received, expected)'
 )
+const answers = `${authority}/logout-answer.ts`
+const looksAtAnswer = edit(
+  answers,
+  "if (once === undefined || !csrf.check(boundTo(binding, once), token)) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})",
+  "if (once === undefined || !csrf.check(boundTo(binding, once), token)) return 'first'"
+)
+const usesAnswerOnce = edit(answers, "(await store.replaySeen('logout answer', once, untilMs, nowMs)).value === 'fresh' ? 'first' : 'again'", "'first'")
+const timesAnswer = edit(answers, 'if (nowMs >= untilMs) return', 'if (untilMs === 0) return')
 const looksAhead = edit(
   request,
   String.raw`/\b(prefetch|prerender|preview)\b/i.test(String(value))`,
@@ -55,14 +63,32 @@ export const sessionAttacks: readonly AttackClass[] = [
     {
       test: 'a form of another site to /signoff with {"choice":"everywhere","csrfToken":"x"} ends nothing',
       without: 'the token that binds a form to its browser',
-      edits: [looksAtToken]
+      edits: [looksAtAnswer]
     },
     {
       test: 'a form of another site to /idp/startSLO.ping with {"consentGiven":"true"} ends nothing',
       without: 'the token that binds a form to its browser',
-      edits: [looksAtToken]
+      edits: [looksAtAnswer]
     },
-    { test: 'the answer of one browser does not count in another', without: 'the token that binds a form to its browser', edits: [looksAtToken] }
+    { test: 'the answer of one browser does not count in another', without: 'the token that binds a form to its browser', edits: [looksAtAnswer] }
+  ]),
+  attack('The answer to a logout, used again', `${tests}/logout-answer.test.ts`, [
+    ...['/signoff', '/idp/startSLO.ping', '/sp/startSLO.ping', '/idp/init_logout.openid', '/sso/initslo/', '/sso/terminatesession', '/ext/logout'].flatMap(
+      (door) => [
+        {
+          test: `${door}: an answer counts once; the second use ends nothing, and the page asks again`,
+          without: 'the use of each value once',
+          edits: [usesAnswerOnce]
+        },
+        { test: `${door}: an answer after half an hour ends nothing, and the page asks again`, without: 'the time of each value', edits: [timesAnswer] }
+      ]
+    ),
+    { test: 'used 100 times at once, exactly one counts', without: 'the use of each value once', edits: [usesAnswerOnce] },
+    {
+      test: 'values of other forms of this browser, of another browser, or changed, answer nothing',
+      without: 'what each value is bound to',
+      edits: [edit(answers, 'return `logout answer\\0${binding}\\0${once}`', 'return binding')]
+    }
   ]),
   attack('Logout CSRF by prefetch', `${tests}/logout-csrf.test.ts`, [
     { test: 'a prefetch on our own page to /idp/startSLO.ping ends nothing', without: 'the look at what is loaded ahead', edits: [looksAhead] },

@@ -1,28 +1,30 @@
-import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../core/session.ts'
 import type { AuthorityContext } from './context.ts'
+import { createLogoutAnswers } from './logout-answer.ts'
 import { html } from './pages/html.ts'
 import { pageHeaders, renderPage } from './pages/page.ts'
 import { sendPage } from './reply.ts'
 import { isFromFriend, type Parameters } from './request.ts'
 import { askBody, askedApps, offlineChoice, survivingApps } from './sign-off/ask-page.ts'
 
+type Consent = 'needed' | 'again' | 'given' | 'declined'
+
 /**
  * Consent to a logout without a signature is the answer to our own form, or evidence that no page of a stranger made
- * this request.
+ * this request. `again`: the form was answered before, or is too old, and the person has to be asked anew.
  * @throws CURFEW_SESSION_FORM_FOREIGN when the answer comes from a form that was not made for this browser (AC-147)
  */
-export function consentOf(
+export async function consentOf(
   ctx: AuthorityContext,
   session: Session,
   wish: { readonly confirm: boolean; readonly parameters: Parameters },
   request: FastifyRequest
-): 'needed' | 'given' | 'declined' {
+): Promise<Consent> {
   const { confirm, parameters } = wish
   const answer = parameters['consentGiven'] ?? wordOf(parameters['choice'])
   if (answer !== undefined && request.method === 'POST') {
-    if (!ctx.csrf.check(session.tokenHash, parameters['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+    if ((await createLogoutAnswers(ctx).take(session.tokenHash, parameters['csrfToken'])) === 'again') return 'again'
     if (answer === 'true') return 'given'
     if (answer === 'false') return 'declined'
     return 'needed'
@@ -60,6 +62,7 @@ export async function askForConsent(
     readonly fields: Readonly<Record<string, string>>
     /** The ending heeds what the person says of offline grants. */
     readonly offersOffline?: boolean
+    readonly isAgain?: boolean
   },
   request: FastifyRequest,
   reply: FastifyReply
@@ -71,12 +74,16 @@ export async function askForConsent(
     username: session.username,
     apps: askedApps(participants, (id) => ctx.peer(id)),
     survivors: form.offersOffline === true ? survivingApps(participants, (id) => ctx.peer(id)) : [],
-    csrfToken: ctx.csrf.token(session.tokenHash),
+    csrfToken: createLogoutAnswers(ctx).value(session.tokenHash),
+    isAgain: form.isAgain === true,
     action: form.action,
     fields: form.fields
   })
   // The answer may lead to the landing page at once: a stricter form policy would stop the browser there.
-  return reply.headers(pageHeaders(context.nonce, { formsLeave: true })).send(renderPage(context, { title: context.t('ask.title'), body }).toString())
+  return reply
+    .status(form.isAgain === true ? 409 : 200)
+    .headers(pageHeaders(context.nonce, { formsLeave: true }))
+    .send(renderPage(context, { title: context.t('ask.title'), body }).toString())
 }
 
 /** Nothing ended; the session goes on. */

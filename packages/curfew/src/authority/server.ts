@@ -6,6 +6,7 @@ import { catalogue } from '../errors/catalogue.ts'
 import type { AuthorityContext } from './context.ts'
 import { languageOfQuery, type MessageKey } from './pages/messages.ts'
 import { problemPage } from './pages/problem-page.ts'
+import { createLogoutAnswers } from './logout-answer.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { addHandOver } from './hand-over.ts'
 import { oidcPlugin } from './oidc/plugin.ts'
@@ -143,6 +144,7 @@ function signOffDeps(ctx: AuthorityContext): SignOffDeps {
     engine: ctx.engine,
     clock: ctx.clock,
     csrf: ctx.csrf,
+    answers: createLogoutAnswers(ctx),
     organisation: ctx.organisation,
     peer: (id) => ctx.peer(id),
     pageContext: (request) => ctx.pageContext(request),

@@ -31,9 +31,11 @@ export async function startAdapterLogout(ctx: AuthorityContext, logout: AdapterL
   if (session === undefined) return land(ctx, logout, undefined, request, reply)
   // Whoever signed in elsewhere must not read that they are signed out.
   if (session.sourceId !== logout.sourceId) return sayCancelled(ctx, request, reply)
-  switch (consentOf(ctx, session, { confirm: ctx.logout.confirm, parameters }, request)) {
+  const consent = await consentOf(ctx, session, { confirm: ctx.logout.confirm, parameters }, request)
+  switch (consent) {
     case 'needed':
-      return askForConsent(ctx, session, { action, fields: {} }, request, reply)
+    case 'again':
+      return askForConsent(ctx, session, { action, fields: {}, isAgain: consent === 'again' }, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':

@@ -1,7 +1,7 @@
-import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { createLogoutAnswers } from '../logout-answer.ts'
 import { type Html, html } from '../pages/html.ts'
 import { languageOfLocales } from '../pages/messages.ts'
 import type { PageContext } from '../pages/page.ts'
@@ -41,12 +41,28 @@ export async function endSession(ctx: AuthorityContext, request: FastifyRequest,
   const wish = await wishOf(ctx, parameters, request)
   const session = own ?? (await sessionOfHint(ctx, wish))
   if (session === undefined) return seeOther(reply, wish.target ?? `/signoff/done${wish.language}`)
-  if (isAnswer) return answered(ctx, session, own !== undefined, wish, parameters, request, reply)
+  if (isAnswer) return answered(ctx, { session, isHere: own !== undefined, wish, parameters }, request, reply)
   const isMeant = own !== undefined && wish.hint !== undefined && (await sessionOfHint(ctx, wish))?.id === own.id
   if (isMeant && !ctx.logout.confirm && !isAhead(request)) return end(ctx, session, true, wish, reply)
-  const body = own === undefined ? askStranger(ctx, session, wish, parameters, request, reply) : await askOwner(ctx, own, parameters, request, reply)
+  return ask(ctx, { session, isHere: own !== undefined, wish, parameters }, request, reply)
+}
+
+/** A logout that is asked about, and whether its session is the one of this browser. */
+interface Asked {
+  readonly session: Session
+  readonly isHere: boolean
+  readonly wish: Wish
+  readonly parameters: Parameters
+  /** The last answer did not count. */
+  readonly isAgain?: boolean
+}
+
+async function ask(ctx: AuthorityContext, asked: Asked, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { session, isHere, wish, parameters, isAgain = false } = asked
+  const form = { ...formOf(ctx, session, parameters, request, reply), isAgain }
+  const body = isHere ? await askOwner(ctx, session, form) : askStranger(wish, form)
   const context = ctx.pageContext(request, parameters['ui_locales'])
-  return sendPage(reply, context, context.t('ask.title'), body(context), { formsLeave: true })
+  return sendPage(isAgain ? reply.status(409) : reply, context, context.t('ask.title'), body(context), { formsLeave: true })
 }
 
 const carried = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales', 'logout_hint'] as const
@@ -87,47 +103,34 @@ function bindingOf(ctx: AuthorityContext, session: Session, request: FastifyRequ
 }
 
 type AskBody = (context: PageContext) => Html
+type AskForm = Pick<AskParts, 'csrfToken' | 'action' | 'fields' | 'isAgain'>
 
 /** The session is in this browser: who it is, and what takes part. */
-async function askOwner(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): Promise<AskBody> {
+async function askOwner(ctx: AuthorityContext, session: Session, form: AskForm): Promise<AskBody> {
   const participants = await ctx.store.getParticipants(session.id)
   const apps = askedApps(participants, (id) => ctx.peer(id)).map((app) => ({ ...app, canLeave: false }))
-  const form = formOf(ctx, session, parameters, request, reply)
   const survivors = survivingApps(participants, (id) => ctx.peer(id))
   return (context) => askBody({ context, username: session.username, apps, survivors, ...form })
 }
 
 /** It is not: whoever holds a hint does not learn from us who that was, nor what else is used. */
-function askStranger(ctx: AuthorityContext, session: Session, { client }: Wish, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): AskBody {
-  const form = formOf(ctx, session, parameters, request, reply)
+function askStranger({ client }: Wish, form: AskForm): AskBody {
   return (context) => askBody({ context, text: context.t('ask.asked', { app: client?.name ?? '' }), apps: [], ...form })
 }
 
-function formOf(
-  ctx: AuthorityContext,
-  session: Session,
-  parameters: Parameters,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Pick<AskParts, 'csrfToken' | 'action' | 'fields'> {
+function formOf(ctx: AuthorityContext, session: Session, parameters: Parameters, request: FastifyRequest, reply: FastifyReply): AskForm {
   return {
-    csrfToken: ctx.csrf.token(bindingOf(ctx, session, request, reply)),
+    csrfToken: createLogoutAnswers(ctx).value(bindingOf(ctx, session, request, reply)),
     action: oidcPaths.endSession,
     fields: Object.fromEntries(carried.flatMap((name) => (parameters[name] === undefined ? [] : [[name, parameters[name]]])))
   }
 }
 
 /** @throws CURFEW_SESSION_FORM_FOREIGN when the answer was not given on our page in this browser */
-async function answered(
-  ctx: AuthorityContext,
-  session: Session,
-  isHere: boolean,
-  wish: Wish,
-  parameters: Parameters,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  if (!ctx.csrf.check(bindingOf(ctx, session, request, reply), parameters['csrfToken'])) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
+async function answered(ctx: AuthorityContext, asked: Asked, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { session, isHere, wish, parameters } = asked
+  const taken = await createLogoutAnswers(ctx).take(bindingOf(ctx, session, request, reply), parameters['csrfToken'])
+  if (taken === 'again') return ask(ctx, { ...asked, isAgain: true }, request, reply)
   const isGiven = parameters['choice'] === 'everywhere' || parameters['consentGiven'] === 'true'
   if (isGiven) return end(ctx, session, isHere, { ...wish, ...offlineChoice(parameters) }, reply)
   const context = ctx.pageContext(request, parameters['ui_locales'])

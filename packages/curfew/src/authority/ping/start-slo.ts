@@ -35,9 +35,11 @@ export async function startSingleLogout(ctx: AuthorityContext, request: FastifyR
   if (request.method === 'POST' && session === undefined && parameters['csrfToken'] === undefined)
     return seeOther(reply, `${path}?${new URLSearchParams(fields).toString()}`)
   if (session === undefined || (await isOfOther(ctx, session, parameters))) return nobodyHere(ctx, landing, request, reply)
-  switch (consentOf(ctx, session, { confirm, parameters }, request)) {
+  const consent = await consentOf(ctx, session, { confirm, parameters }, request)
+  switch (consent) {
     case 'needed':
-      return askForConsent(ctx, session, { action: path, fields, offersOffline: true }, request, reply)
+    case 'again':
+      return askForConsent(ctx, session, { action: path, fields, offersOffline: true, isAgain: consent === 'again' }, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':

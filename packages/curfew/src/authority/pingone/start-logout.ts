@@ -32,9 +32,12 @@ export async function startPingOneLogout(ctx: AuthorityContext, ending: PingOneE
   const session = present !== undefined && carriesIdpid(ctx, present, parameters['idpid']) ? present : undefined
   const landing = await judgePage(ctx, session, parameters, request)
   if (session === undefined) return nothingToEnd(ctx, present !== undefined, landing, request, reply)
-  switch (consentOf(ctx, session, { confirm: ctx.logout.confirm, parameters }, request)) {
+  const consent = await consentOf(ctx, session, { confirm: ctx.logout.confirm, parameters }, request)
+  const form = { action: `${ctx.pingOne.prefix}${ending}`, fields, offersOffline: ending === 'initslo', isAgain: consent === 'again' }
+  switch (consent) {
     case 'needed':
-      return askForConsent(ctx, session, { action: `${ctx.pingOne.prefix}${ending}`, fields, offersOffline: ending === 'initslo' }, request, reply)
+    case 'again':
+      return askForConsent(ctx, session, form, request, reply)
     case 'declined':
       return sayCancelled(ctx, request, reply)
     case 'given':

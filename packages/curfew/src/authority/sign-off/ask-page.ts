@@ -49,7 +49,10 @@ export interface AskParts {
   readonly apps: readonly AskedApp[]
   /** Names of applications that would keep access by an offline grant; the person may end that, too. */
   readonly survivors?: readonly string[]
+  /** Of `LogoutAnswers`. */
   readonly csrfToken: string
+  /** The last answer did not count: it had been given before, or came too late. */
+  readonly isAgain?: boolean
   /** Where the form goes; the sign-off page by default. */
   readonly action?: string
   /** Fields that the form carries along, such as a landing page. */
@@ -70,5 +73,6 @@ export function askBody(parts: AskParts): Html {
     survivors.length > 0 &&
     html`<label class="check"><input type="checkbox" name="${endOfflineField}" value="yes">${t('ask.endOffline', { apps: survivors.join(', ') })}</label>`
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
-  return html`<h1>${t('ask.title')}</h1><p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
+  const notice = parts.isAgain === true && html`<p role="alert">${t('ask.again')}</p>`
+  return html`<h1>${t('ask.title')}</h1>${notice}<p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
 }

@@ -8,6 +8,7 @@ import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Everywhere } from '../../stores/everywhere.ts'
 import type { Store } from '../../stores/store.ts'
+import type { LogoutAnswers } from '../logout-answer.ts'
 import type { Csrf } from '../pages/csrf.ts'
 import type { PageContext } from '../pages/page.ts'
 
@@ -19,6 +20,7 @@ export interface SignOffDeps {
   readonly engine: Engine
   readonly clock: Clock
   readonly csrf: Csrf
+  readonly answers: LogoutAnswers
   readonly organisation: string
   peer(id: PeerId): Peer | undefined
   /** Language, texts, brand and a fresh nonce for one response. */

@@ -43,13 +43,16 @@ export function signOffPlugin(deps: SignOffDeps): FastifyPluginAsync {
 
 async function showAsk(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const session = await deps.currentSession(request)
-  if (session === undefined) return resumeOrDone(deps, request, reply)
+  return session === undefined ? resumeOrDone(deps, request, reply) : sendAsk(deps, session, request, reply)
+}
+
+async function sendAsk(deps: SignOffDeps, session: Session, request: FastifyRequest, reply: FastifyReply, isAgain = false): Promise<FastifyReply> {
   const participants = await deps.store.getParticipants(session.id)
   const context = deps.pageContext(request)
   const apps = askedApps(participants, (id) => deps.peer(id))
   const survivors = survivingApps(participants, (id) => deps.peer(id))
-  const body = askBody({ context, username: session.username, apps, survivors, csrfToken: deps.csrf.token(session.tokenHash) })
-  return sendPage(reply, context, context.t('ask.title'), body)
+  const body = askBody({ context, username: session.username, apps, survivors, csrfToken: deps.answers.value(session.tokenHash), isAgain })
+  return sendPage(isAgain ? reply.status(409) : reply, context, context.t('ask.title'), body)
 }
 
 /** A browser without a live session may still owe hops of a run that it was lost from, or has to hear who did not confirm. */
@@ -63,8 +66,8 @@ async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   const session = await deps.currentSession(request)
   if (session === undefined) return resumeOrDone(deps, request, reply)
   const form = formOf(request)
-  requireCsrf(deps.csrf, session.tokenHash, form)
   const choice = form['choice'] ?? ''
+  if ((await deps.answers.take(session.tokenHash, form['csrfToken'])) === 'again') return askAgain(deps, session, choice, request, reply)
   if (choice.startsWith(onlyChoice)) return leaveOne(deps, session, choice.slice(onlyChoice.length), reply)
   if (choice !== 'everywhere') return reply.redirect('/', 303)
   const summary = await deps.engine.endSessions({
@@ -77,6 +80,12 @@ async function answerAsk(deps: SignOffDeps, request: FastifyRequest, reply: Fast
   })
   const run = summary.ended[0] ?? summary.already[0]
   return reply.redirect(run === undefined ? '/signoff/done' : `/signoff/${run.runId}`, 303)
+}
+
+/** The answer had been given. Of a button that was pressed twice the sign-out is under way, and waits for this browser. */
+async function askAgain(deps: SignOffDeps, session: Session, choice: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const open = choice.startsWith(onlyChoice) ? await deps.store.findOpenRunByToken(session.tokenHash) : undefined
+  return open === undefined ? sendAsk(deps, session, request, reply, true) : reply.redirect(`/signoff/${open.id}`, 303)
 }
 
 /** Signs out of one application; the session and the others go on. */
