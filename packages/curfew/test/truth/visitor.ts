@@ -93,6 +93,7 @@ export function createVisitor(web: Web, options: VisitorOptions): Visitor {
       'sec-fetch-site': site,
       'sec-fetch-dest': frameOf === undefined ? 'document' : 'iframe',
       accept: 'text/html',
+      ...(method === 'POST' && from !== undefined ? { origin: `http://${from}` } : {}),
       ...(referer === undefined ? {} : { referer })
     }
     const answer = await web({ method, url, cookies, body: Buffer.from(body) }, headers, signal)

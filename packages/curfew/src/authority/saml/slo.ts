@@ -4,6 +4,7 @@ import type { RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
 import { isFrontBinding, starterAnswer } from '../../core/verdict.ts'
 import type { BrowserAnswer, BrowserInstruction } from '../../engine/sender.ts'
+import { everyCode } from '../../errors/render.ts'
 import type { AuthorityContext } from '../context.ts'
 import { html } from '../pages/html.ts'
 import { pageHeaders, renderPage } from '../pages/page.ts'
@@ -22,7 +23,8 @@ import type { SamlRole } from './settings.ts'
 
 /**
  * `/idp/SLO.saml2` and `/sp/SLO.saml2`: a partner's wish to end sessions, or its answer to ours, through the browser. A browser that comes
- * back from a partner with an answer nobody can read, fetch or believe is not left standing: its own run goes on.
+ * back from a partner with an answer nobody can read, fetch or believe is not left standing: its own run goes on, also
+ * where the answer came in a form of another site, without cookies.
  */
 export function receiveLogoutMessage(ctx: AuthorityContext, own: SamlRole, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   return receiveLogoutMessageAt(ctx, roleDoor(ctx, own, request.method === 'POST' ? 'post' : 'redirect'), request, reply)
@@ -38,15 +40,43 @@ export async function receiveLogoutMessageAt(ctx: AuthorityContext, door: Logout
   // Looked up before: to read an answer may take until the browser is at the next application.
   const visit = await visitOf(ctx, request)
   try {
+    const refused = refusedBefore(request)
+    if (refused !== undefined) throw new CurfewError(refused, {})
     return await handleLogoutMessage(ctx, door, request, reply)
   } catch (error) {
-    if (!isCurfewError(error) || visit === undefined) throw error
+    if (!isCurfewError(error)) throw error
+    if (visit === undefined && isFormWithoutCookies(ctx, request) && isPeerCode(error.code)) {
+      ctx.logger.warn({ event: 'logout.answer-refused', code: error.code, reference: request.id, ...error.context }, error.message)
+      return seeOther(reply, `${samlPaths.idp.singleLogout}?${refusedName}=${error.code}`)
+    }
+    if (visit === undefined) throw error
     const { run } = visit
     await countAsUnusable(ctx, visit, error.code)
     ctx.logger.warn({ event: 'logout.answer-refused', code: error.code, run: run.id, reference: request.id, ...error.context }, error.message)
     ctx.metrics.requestsRefused.inc({ code: error.code })
     return seeOther(reply, `/signoff/${run.id}`)
   }
+}
+
+/** Why the answer was refused that this browser brought: a parameter of the address at which its cookies show. */
+const refusedName = 'refused'
+
+/**
+ * A form of another site comes without cookies. A browser says where a form is from; whoever is none is answered at once.
+ */
+function isFormWithoutCookies(ctx: AuthorityContext, request: FastifyRequest): boolean {
+  const isForm = request.method === 'POST' && request.headers.origin !== undefined && isTopLevel(request)
+  return isForm && browserToken(ctx, request) === undefined && parametersOf(request)['SAMLResponse'] !== undefined
+}
+
+/** Worth no more than a message that can not be read: it makes an outcome no better, and only of a browser that is out for an answer. */
+function refusedBefore(request: FastifyRequest): `CURFEW_${string}` | undefined {
+  const { [refusedName]: code, ...others } = parametersOf(request)
+  return request.method === 'GET' && isPeerCode(code) && Object.keys(others).length === 0 ? code : undefined
+}
+
+function isPeerCode(code: string | undefined): code is `CURFEW_${string}` {
+  return code !== undefined && Object.hasOwn(everyCode, code) && everyCode[code]?.kind === 'peer'
 }
 
 /** What a browser is out for when it brings something that may be the answer: its run, and what the application was asked. */
@@ -59,7 +89,8 @@ interface Visit {
 /** Undefined where the browser is sent nowhere, or where this is no visit of its own: a picture or a frame answers for nobody. */
 async function visitOf(ctx: AuthorityContext, request: FastifyRequest): Promise<Visit | undefined> {
   const token = browserToken(ctx, request)
-  if (token === undefined || !mayBeAnswer(parametersOf(request)) || !isTopLevel(request)) return undefined
+  const isAnswer = mayBeAnswer(parametersOf(request)) || refusedBefore(request) !== undefined
+  if (token === undefined || !isAnswer || !isTopLevel(request)) return undefined
   const run = await ctx.store.findOpenRunByToken(token)
   const out = run?.deliveries.find((d) => d.state === 'sent' && d.channels[d.channelIndex]?.kind === 'hop')
   const messageId = out?.attempts.at(-1)?.messageId
