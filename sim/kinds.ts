@@ -1,3 +1,4 @@
+import { failovers } from './failover/failovers.ts'
 import { race } from './race.ts'
 import { simulateRegions } from './regions.ts'
 import { simulate } from './simulate.ts'
@@ -19,6 +20,7 @@ export interface Kind {
 export const kinds: readonly Kind[] = [
   { option: 'seeds', what: 'seeds', play: (seed) => simulate({ seed }) },
   { option: 'race', what: 'races', play: (seed) => judged(race({ seed })) },
+  { option: 'failovers', what: 'failovers', play: (seed) => failovers({ seed }) },
   { option: 'regions', what: 'schedules', play: (seed) => judged(simulateRegions({ seed })) }
 ]
 

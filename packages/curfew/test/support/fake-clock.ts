@@ -11,10 +11,10 @@ export interface FakeClock extends Clock {
   pendingTimers(): number
 }
 
-/** Turns of the event loop after which work on the memory store has come to rest. */
-const settleTurns = 4
+/** Turns of the event loop after which work on the memory store has come to rest. Where only promises wait for each other, one is enough. */
+const settleTurnsMax = 4
 
-export function createFakeClock(startMs = Date.parse('2026-03-01T09:00:00Z')): FakeClock {
+export function createFakeClock(startMs = Date.parse('2026-03-01T09:00:00Z'), settleTurns = settleTurnsMax): FakeClock {
   const timers = new Map<number, { readonly atMs: number; readonly fn: () => void }>()
   let nowMs = startMs
   let lastId = 0

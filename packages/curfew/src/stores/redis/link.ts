@@ -23,20 +23,32 @@ export class LinkLost extends Error {
 const answerMsMax = 1_500
 const connectMsMax = 1_000
 
+/** What carries the commands of one link. */
+export interface Wire {
+  connect(): Promise<unknown>
+  /** Rejects with the error of the server, whose message begins with its word in capitals, or with what broke the wire. */
+  sendCommand(args: readonly string[]): Promise<Reply>
+  onBroken(listener: () => void): void
+  destroy(): void
+}
+
 export interface LinkOptions {
   readonly address: NodeAddress
   readonly access: NodeAccess
   readonly clock: Clock
   /** What the server lists the connection as. */
   readonly label: string
+  /** Another way to the server than a socket. */
+  readonly dial?: Dial
 }
 
 /** One class for all connections: `createClient` makes one with its hundreds of commands for each, named by its options and the password in them. */
 const createLinkClient = RedisClient.factory({ RESP: 2 })
 
-/** Connects; a connection that breaks stays broken, its owner makes a new one. */
-export async function openLink({ address, access, clock, label }: LinkOptions): Promise<Link> {
-  const name = nameOf(address)
+export type Dial = (options: Pick<LinkOptions, 'address' | 'access' | 'label'>) => Wire
+
+/** A socket, by TCP, TLS or a file. */
+const dialSocket: Dial = ({ address, access, label }) => {
   const { tls, ...credentials } = access
   const where = address.path === undefined ? { host: address.host, port: address.port } : { path: address.path }
   const client = createLinkClient({
@@ -51,26 +63,38 @@ export async function openLink({ address, access, clock, label }: LinkOptions): 
     name: label,
     disableOfflineQueue: true
   } as Parameters<typeof createLinkClient>[0])
+  return {
+    connect: () => client.connect(),
+    sendCommand: (args) => client.sendCommand<Reply>([...args]),
+    onBroken: (listener) => void client.on('error', listener).on('end', listener),
+    destroy() {
+      try {
+        client.destroy()
+      } catch {
+        // It was closed already.
+      }
+    }
+  }
+}
+
+/** Connects; a connection that breaks stays broken, its owner makes a new one. */
+export async function openLink(options: LinkOptions): Promise<Link> {
+  const { address, clock, dial = dialSocket } = options
+  const name = nameOf(address)
+  const wire = dial(options)
   let isOpen = false
-  client.on('error', () => {
-    isOpen = false
-  })
-  client.on('end', () => {
+  wire.onBroken(() => {
     isOpen = false
   })
   const destroy = (): void => {
     isOpen = false
-    try {
-      client.destroy()
-    } catch {
-      // It was closed already.
-    }
+    wire.destroy()
   }
   // A machine that hangs takes the connection and says nothing.
   const { promise: silent, reject: giveUp } = Promise.withResolvers<never>()
   const patience = clock.after(connectMsMax, () => giveUp(new LinkLost(`${name} says nothing`)))
   try {
-    await Promise.race([client.connect(), silent])
+    await Promise.race([wire.connect(), silent])
     isOpen = true
   } catch (cause) {
     destroy()
@@ -90,7 +114,7 @@ export async function openLink({ address, access, clock, label }: LinkOptions): 
         reject(new LinkLost(`${name} gave no answer for ${answerMsMax} ms`))
       })
       try {
-        return await Promise.race([client.sendCommand<Reply>([...args]), silent])
+        return await Promise.race([wire.sendCommand(args), silent])
       } catch (error) {
         if (error instanceof LinkLost || isAnswer(error)) throw error
         destroy()

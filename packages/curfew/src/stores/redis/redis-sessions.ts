@@ -1,6 +1,7 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { ParticipantId, PeerId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
+import type { LogoutRun } from '../../core/run.ts'
 import type { Session, SessionEnd } from '../../core/session.ts'
 import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { dueAtMs } from '../activity.ts'
@@ -11,6 +12,7 @@ import type { Ack, Durability, EndCommit, EndResult, Page, Renewal, RunOpening, 
 import { isWantedSession } from '../wanted.ts'
 import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
+import type { Reply } from './link.ts'
 import { byAddress } from './session-addresses.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts, total, weakest } from './redis-context.ts'
@@ -220,17 +222,28 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     JSON.stringify(Object.fromEntries(participants.map(({ id, lastIssuedAtMs }) => [id, lastIssuedAtMs]))),
     ...runArguments(context, bucket, run, commit.effects)
   ]
-  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'end_session', args, { isEnding: true, again: { name: 'reassert_end', args } })
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'end_session', args, {
+    isEnding: true,
+    again: { name: 'reassert_end', args },
+    // A plan that came too late is made again: sent once more, it would end the session without those that joined meanwhile.
+    isDone: (answer) => isEndOf(run, answer)
+  })
   const [word, known] = texts(reply)
   if (word === 'unknown' || word === 'changed') return { value: { kind: word }, durability }
   if (word === 'taken') throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
   if (word === 'already') {
     const { runId } = JSON.parse(known ?? '{}') as Session['end'] & object
-    return { value: isRepeat && runId === run.id ? { kind: 'ended' } : { kind: 'already', runId }, durability }
+    return { value: isRepeat && isEndOf(run, reply) ? { kind: 'ended' } : { kind: 'already', runId }, durability }
   }
   await indexMessages(context, run)
   if (revokedUntilMs !== undefined) await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
   return { value: { kind: 'ended' }, durability: weakest([entries, durability]) }
+}
+
+/** Whether the session has ended by this run, as far as the answer says. */
+function isEndOf({ id }: LogoutRun, reply: Reply): boolean {
+  const [word, known] = texts(reply)
+  return word === 'ended' || (word === 'already' && (JSON.parse(known ?? '{}') as Partial<SessionEnd>).runId === id)
 }
 
 interface Ending {

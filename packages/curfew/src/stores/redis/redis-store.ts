@@ -8,7 +8,7 @@ import type { EffectClaim, Store, StoreDescription } from '../store.ts'
 import { type CopiesWatch, type MissingCopies, watchCopies } from './copies-watch.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createKeys } from './keys.ts'
-import { LinkLost } from './link.ts'
+import { type Dial, LinkLost } from './link.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import { nameOf, type NodeAccess, type NodeAddress } from './node-address.ts'
 import { redisArtifacts } from './redis-artifacts.ts'
@@ -31,6 +31,8 @@ export interface RedisStoreOptions {
   readonly topology: TopologyKind
   readonly nodes: readonly NodeAddress[]
   readonly access: NodeAccess
+  /** Another way to the servers than sockets. */
+  readonly dial?: Dial
   /** The clock of this machine. */
   readonly clock: Clock
   /** Milliseconds that pass evenly, whatever is done to the date of this machine. */

@@ -39,6 +39,8 @@ export interface Shards {
 export interface Promised {
   /** The call itself, or what says the same later: it is sent until copies have it. */
   readonly again?: { readonly name: string; readonly args: readonly string[] }
+  /** Whether the call did what `again` says; where it only found that it may not, nothing is owed. Absent: it did. */
+  readonly isDone?: (reply: Reply) => boolean
   /** Under `strict` an error instead of `degraded`. Endings never fail for want of copies. */
   readonly isEnding?: boolean
 }
@@ -156,10 +158,10 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     }
   }
 
-  const judge = (have: number, promised: Promised, bucket: Bucket): Durability => {
+  const judge = ({ reply, copies: have }: Written, promised: Promised, bucket: Bucket): Durability => {
     if (copies === 0) return 'local'
     if (have >= copies) return 'replicated'
-    if (promised.again !== undefined && !isFull()) owed.push({ bucket, ...promised.again })
+    if (promised.again !== undefined && promised.isDone?.(reply) !== false && !isFull()) owed.push({ bucket, ...promised.again })
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
     return 'degraded'
@@ -173,8 +175,8 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       return (await call(bucket, functionCall(bucket, name, args, 'FCALL_RO'), 'read')).reply
     },
     async write(bucket, name, args, promised = {}) {
-      const { reply, copies: have, isRepeat } = await call(bucket, functionCall(bucket, name, args), 'write')
-      return { reply, isRepeat, durability: judge(have, promised, bucket) }
+      const called = await call(bucket, functionCall(bucket, name, args), 'write')
+      return { reply: called.reply, isRepeat: called.isRepeat, durability: judge(called, promised, bucket) }
     },
     owe(bucket, work) {
       if (isFull()) return false

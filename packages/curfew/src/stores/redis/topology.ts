@@ -1,5 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
-import { type Link, LinkLost, openLink, type Reply } from './link.ts'
+import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
 import { createPrimary, type Primary } from './primary.ts'
 import { slotsTotal } from './slots.ts'
@@ -16,6 +16,7 @@ export interface TopologyOptions {
   /** The server; sentinels; or some nodes of the cluster, of which one has to answer. */
   readonly nodes: readonly NodeAddress[]
   readonly access: NodeAccess
+  readonly dial?: Dial
   readonly clock: Clock
   readonly label: string
   readonly copies: number
@@ -42,6 +43,8 @@ export interface Topology {
 export async function openTopology(options: TopologyOptions): Promise<Topology> {
   const known = new Map<string, Primary>()
   const slots: (Primary | undefined)[] = []
+  /** Those that have slots: the slots are too many to be looked through for every question. */
+  let used: readonly Primary[] = []
   let refreshing: Promise<void> | undefined
 
   const primaryAt = (address: NodeAddress): Primary => {
@@ -52,12 +55,15 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
   }
   const take = (ranges: readonly Range[]): void => {
     for (const { from, to, address } of ranges) slots.fill(primaryAt(address), from, to + 1)
-    const used = new Set(slots)
+    count()
     for (const [name, primary] of known) {
-      if (used.has(primary)) continue
+      if (used.includes(primary)) continue
       known.delete(name)
       primary.close()
     }
+  }
+  const count = (): void => {
+    used = [...new Set(slots)].filter((primary) => primary !== undefined)
   }
   slots.length = slotsTotal
   const topology: Topology = {
@@ -80,8 +86,9 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
     },
     moved(slot, address) {
       slots[slot] = primaryAt(address)
+      count()
     },
-    primaries: () => [...new Set(slots.filter((primary) => primary !== undefined))],
+    primaries: () => used,
     close() {
       for (const primary of known.values()) primary.close()
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createKeys } from '../../../src/stores/redis/keys.ts'
-import { LinkLost } from '../../../src/stores/redis/link.ts'
+import { LinkLost, type Reply } from '../../../src/stores/redis/link.ts'
 import type { Primary } from '../../../src/stores/redis/primary.ts'
 import { createShards } from '../../../src/stores/redis/shards.ts'
 import { until } from './servers.ts'
@@ -43,6 +43,32 @@ suite('redis: what copies are owed', () => {
     done.length = 0
     await until(async () => done.length >= 6 && shards.owed === 0)
     assert.deepEqual(done.slice(-3), ['session', 'application', 'end'])
+    shards.close()
+  })
+
+  test('is not what a call found that it may not do: a plan to end that came too late is not carried out later', async () => {
+    const primary: Primary = {
+      name: 'server',
+      read: async () => null,
+      write: async (args) => ({ reply: [args.at(-1) ?? ''], copies: 0 }),
+      ask: async () => null,
+      close: () => undefined
+    }
+    const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
+    const shards = createShards({
+      topology: { ...topology, primaries: () => [primary], close: () => undefined },
+      clock: systemClock,
+      copies: 1,
+      isStrict: false
+    })
+    const { common } = createKeys('t:', 1)
+    const owedAfter = async (word: string): Promise<number> => {
+      const isDone = (reply: Reply): boolean => Array.isArray(reply) && reply[0] === 'ended'
+      await shards.write(common, 'end_session', [word], { isEnding: true, again: { name: 'reassert_end', args: [word] }, isDone })
+      return shards.owed
+    }
+    assert.equal(await owedAfter('changed'), 0)
+    assert.equal(await owedAfter('ended'), 1)
     shards.close()
   })
 })

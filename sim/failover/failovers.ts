@@ -1,0 +1,417 @@
+import type { ParticipantId, SessionId } from '../../packages/curfew/src/core/ids.ts'
+import type { RunPolicy } from '../../packages/curfew/src/core/run.ts'
+import type { EngineDeps } from '../../packages/curfew/src/engine/deps.ts'
+import type { Sender } from '../../packages/curfew/src/engine/sender.ts'
+import { createIds } from '../../packages/curfew/src/platform/ids.ts'
+import { createLocator } from '../../packages/curfew/src/platform/locator.ts'
+import { silentLogger } from '../../packages/curfew/src/platform/logger.ts'
+import { createMetrics } from '../../packages/curfew/src/platform/metrics.ts'
+import type { Random } from '../../packages/curfew/src/platform/random.ts'
+import type { Durability, Store } from '../../packages/curfew/src/stores/store.ts'
+import { createFakeClock, type FakeClock } from '../../packages/curfew/test/support/fake-clock.ts'
+import { createSeededRandom } from '../../packages/curfew/test/support/seeded-random.ts'
+import { Broken, checkAtRest } from '../invariants.ts'
+import type { Played } from '../kinds.ts'
+import { SimCluster } from '../redis/cluster.ts'
+import type { Spoil } from '../redis/server.ts'
+import { createNetwork, type Network } from '../redis/network.ts'
+import { createTrace, type Trace } from '../trace.ts'
+import { mend, strike } from './faults.ts'
+import { type Node, startNode } from './node.ts'
+import { createPartners, type Partners } from './partners.ts'
+
+const policy: RunPolicy = {
+  attemptsMax: 3,
+  retryBaseMs: 1_000,
+  retryCapMs: 4_000,
+  sendTimeoutMs: 1_000,
+  hopTimeoutMs: 2_000,
+  frameTimeoutMs: 1_000,
+  patienceMs: 3_000,
+  deadlineMs: 40_000
+}
+const leaseMs = 5_000
+const startMs = Date.parse('2026-03-01T09:00:00Z')
+const buckets = 4
+
+export interface FailoversOptions {
+  readonly seed: number
+  /** Puts a fault into the servers: a rule that this breaks has to be found. */
+  readonly spoil?: Spoil
+}
+
+/** A session, and what was promised about it. */
+interface Known {
+  readonly id: SessionId
+  readonly tokenHash: string
+  readonly sri: string
+  /** Whoever asked for its end, asked after that. */
+  endAskedAtMs?: number
+  /** Something about it was confirmed by fewer copies than asked for, or by nobody: it may be gone. */
+  isDoubtful: boolean
+  /** Its end is on every copy since then. */
+  endedAtMs?: number
+}
+
+/**
+ * Whole logouts from one seed on the store that the product ships for many nodes: its code and its functions in Lua, on
+ * simulated servers that stand still, die, are cut off, lag behind, and of which copies take over.
+ */
+export async function failovers({ seed, spoil }: FailoversOptions): Promise<Played> {
+  const world = new World(createSeededRandom(seed), spoil)
+  try {
+    await world.live()
+    return { broken: undefined, trace: world.trace.lines() }
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error
+    return { broken: error.message, trace: world.trace.lines() }
+  }
+}
+
+class World {
+  readonly trace: Trace = createTrace(startMs)
+  readonly #random: Random
+  readonly #clock: FakeClock = createFakeClock(startMs, 1)
+  readonly #network: Network
+  readonly #cluster: SimCluster
+  readonly #partners: Partners
+  readonly #locator: ReturnType<typeof createLocator>
+  readonly #metrics = createMetrics()
+  readonly #copies: number
+  readonly #sessions: Known[] = []
+  readonly #acknowledged = new Map<string, Set<string>>()
+  readonly #final = new Set<string>()
+  readonly #messages = new Set<string>()
+  /** By their index: sessions of applications that were asked to end. */
+  readonly #asked = new Set<string>()
+  readonly #nodes = new Map<string, Node>()
+  #broken: Broken | undefined
+  #started = 0
+
+  constructor(random: Random, spoil: FailoversOptions['spoil']) {
+    this.#random = random
+    const fraction = (): number => random.fraction()
+    this.#network = createNetwork({ clock: this.#clock, fraction })
+    this.#copies = fraction() < 0.5 ? 1 : 2
+    this.#cluster = new SimCluster({
+      clock: this.#clock,
+      network: this.#network,
+      fraction,
+      shards: fraction() < 0.5 ? 1 : 2,
+      copies: this.#copies,
+      name: 'store',
+      tell: (what) => this.#tell(what),
+      ...(spoil === undefined ? {} : { spoil })
+    })
+    this.#locator = createLocator([Buffer.alloc(32, 1)], random)
+    const bad = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'down'] as const
+    this.#partners = createPartners({ clock: this.#clock, fraction, trace: this.trace, bad })
+  }
+
+  async live(): Promise<void> {
+    await this.#clock.advance(1_000)
+    await this.#until(Promise.all(['node1', 'node2'].map((host) => this.#boot(host, host))), 5_000)
+    const steps = 20 + Math.floor(this.#fraction() * 20)
+    for (let i = 0; i < steps; i++) {
+      this.#act()
+      await this.#pass(this.#fraction() < 0.7 ? this.#fraction() * 80 : this.#fraction() * 1_500)
+    }
+    await this.#pass(4_000)
+    mend({ network: this.#network, cluster: this.#cluster })
+    await this.#rest()
+  }
+
+  #fraction(): number {
+    return this.#random.fraction()
+  }
+
+  #any<T>(list: readonly T[]): T {
+    const chosen = list[Math.floor(this.#fraction() * list.length)]
+    if (chosen === undefined) throw new RangeError('nothing to choose from')
+    return chosen
+  }
+
+  #tell(what: string): void {
+    this.trace.add(this.#clock.nowMs(), what)
+  }
+
+  #fail(what: string): void {
+    this.#broken ??= new Broken(what)
+  }
+
+  async #pass(ms: number): Promise<void> {
+    await this.#clock.advance(ms)
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
+  /** Lets time pass until something is there. @throws Broken when it takes longer than that */
+  async #until<T>(work: Promise<T>, withinMs: number): Promise<T> {
+    let result: { readonly value: T } | undefined
+    let failure: unknown
+    work.then(
+      (value) => (result = { value }),
+      (error: unknown) => (failure = error)
+    )
+    for (let waited = 0; result === undefined && failure === undefined; waited += 20) {
+      if (waited > withinMs) throw new Broken(`nothing came of a call within ${withinMs} ms, although nothing is broken`)
+      await this.#pass(20)
+    }
+    if (result === undefined) throw failure instanceof Broken ? failure : new Broken(`a call failed although nothing is broken: ${String(failure)}`)
+    return result.value
+  }
+
+  async #boot(host: string, name: string): Promise<void> {
+    this.#started += 1
+    const token = `process ${this.#started}`
+    const node = await startNode({
+      host,
+      name,
+      token,
+      clock: this.#clock,
+      cluster: this.#cluster,
+      copies: this.#copies,
+      buckets,
+      deps: ({ isAlive }) => this.#deps(isAlive),
+      watched: (store) => this.#watched(store)
+    })
+    this.#nodes.set(host, node)
+    this.#tell(`${host} is there as ${name}`)
+  }
+
+  #killNode(): void {
+    const node = this.#any([...this.#nodes.values()])
+    if (!node.isAlive()) return
+    node.kill()
+    this.#tell(`${node.host} is killed`)
+    // What it owed the copies nobody sends again.
+    if (node.store.owed > 0) for (const session of this.#sessions) session.isDoubtful = true
+    const name = this.#fraction() < 0.5 ? node.host : `${node.host} again ${this.#started}`
+    this.#clock.after(200 + this.#fraction() * 3_000, () => this.#start(node.host, name))
+  }
+
+  /** A process that finds no store is started again, as a service is. */
+  #start(host: string, name: string): void {
+    this.#boot(host, name).catch(() => void this.#clock.after(1_000, () => this.#start(host, name)))
+  }
+
+  #act(): void {
+    const dice = this.#fraction()
+    const node = this.#any([...this.#nodes.values()])
+    if (dice < 0.2)
+      return strike({
+        clock: this.#clock,
+        network: this.#network,
+        cluster: this.#cluster,
+        fraction: () => this.#fraction(),
+        tell: (what) => this.#tell(what),
+        hosts: () => [...this.#nodes.keys()],
+        killNode: () => this.#killNode()
+      })
+    if (!node.isAlive()) return
+    if (dice < 0.5 || this.#sessions.length === 0) return this.#begin(this.#signIn(node))
+    const session = this.#any(this.#sessions)
+    if (dice < 0.65) return this.#begin(this.#issue(node, session))
+    if (dice < 0.85) return this.#begin(this.#logout(node, session))
+    this.#begin(this.#check(node, session))
+  }
+
+  /** What fails while the store can not be reached is seen by the one who asked, and no matter of the rules. */
+  #begin(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (error instanceof Broken) this.#fail(error.message)
+      else this.#tell(`a call failed: ${String(error)}`)
+    })
+  }
+
+  async #signIn(node: Node): Promise<void> {
+    const id = this.#locator.newSessionId()
+    const nowMs = node.store.clock.nowMs()
+    const user = this.#any(['ana', 'ben'])
+    const known: Known = { id, tokenHash: `token of ${id}`, sri: `sri of ${id}`, isDoubtful: false }
+    const { durability } = await node.store.openSession({
+      id,
+      version: 1,
+      userKey: `local:${user}`,
+      username: user,
+      sourceId: 'form',
+      attributes: {},
+      authnContext: 'password',
+      createdAtMs: nowMs,
+      authenticatedAtMs: nowMs,
+      lastActivityAtMs: nowMs,
+      idleExpiresAtMs: nowMs + 86_400_000,
+      expiresAtMs: nowMs + 86_400_000,
+      idleTimeoutMs: 86_400_000,
+      persistent: false,
+      tokenHash: known.tokenHash,
+      sri: known.sri
+    })
+    if (!node.isAlive()) return
+    this.#tell(`${node.host}: ${user} signs in, ${id}: ${durability}`)
+    known.isDoubtful = durability !== 'replicated'
+    this.#sessions.push(known)
+    this.#acknowledged.set(id, new Set())
+    for (let i = 0; i < 1 + this.#fraction() * 2; i++) await this.#issue(node, known)
+  }
+
+  async #issue(node: Node, session: Known): Promise<void> {
+    const partner = this.#any([...this.#partners.all.values()])
+    const sessionIndex = this.#locator.seal(partner.id, session.id)
+    const nowMs = node.store.clock.nowMs()
+    const participantId: ParticipantId = `${partner.id}:1`
+    const { value, durability } = await node.store.addParticipant(session.id, {
+      id: participantId,
+      peerId: partner.id,
+      role: 'application',
+      protocol: partner.protocol,
+      nameId: { value: `name at ${partner.id}` },
+      sessionIndex,
+      addedAtMs: nowMs,
+      lastIssuedAtMs: nowMs,
+      assertionNotOnOrAfterMs: nowMs + 60_000
+    })
+    if (!node.isAlive()) return
+    this.#tell(`${node.host}: ${partner.id} asks for an assertion for ${session.id}: ${value}, ${durability}`)
+    if (value === 'unknown' && !session.isDoubtful) throw new Broken(`${session.id} was acknowledged and is not known`)
+    if (value === 'ended' && session.endAskedAtMs === undefined) throw new Broken(`${session.id} took no participant although nobody ended it`)
+    if (value !== 'added' && value !== 'exists') return
+    if (session.endedAtMs !== undefined && session.endedAtMs < nowMs) throw new Broken(`${session.id} had ended and took ${partner.id}`)
+    // The logout was faster than the answer that takes the assertion along: an application of the SDK remembers it.
+    if (!this.#asked.has(sessionIndex)) partner.live.add(sessionIndex)
+    if (durability === 'replicated') this.#acknowledged.get(session.id)?.add(participantId)
+  }
+
+  async #logout(node: Node, session: Known): Promise<void> {
+    session.endAskedAtMs ??= this.#clock.nowMs()
+    this.#tell(`${node.host}: logout of ${session.id}`)
+    const { ended, already } = await node.engine.endSessions({
+      scope: { kind: 'session', sessionId: session.id },
+      reason: 'user',
+      by: { kind: 'user', id: 'ana' },
+      starter: { kind: 'user' },
+      browser: 'absent'
+    })
+    if (!node.isAlive()) return
+    const isDegraded = ended[0]?.isDegraded === true
+    this.#tell(
+      `${node.host}: ${session.id} ${ended.length > 0 ? `has ended${isDegraded ? ', degraded' : ''}` : already.length > 0 ? 'had ended' : 'is not known'}`
+    )
+    if (ended.length === 0) return
+    if (isDegraded) session.isDoubtful = true
+    else session.endedAtMs = this.#clock.nowMs()
+  }
+
+  async #check(node: Node, session: Known): Promise<void> {
+    const askedAtMs = this.#clock.nowMs()
+    const found = await node.store.getSession(session.id)
+    const isRevoked = await node.store.isRevoked(session.sri, node.store.clock.nowMs())
+    if (!node.isAlive()) return
+    const hadEnded = session.endedAtMs !== undefined && session.endedAtMs < askedAtMs
+    this.#tell(
+      `${node.host}: is ${session.id} good? ${found === undefined ? 'unknown' : found.end === undefined ? 'yes' : 'no'}${isRevoked ? ', revoked' : ''}`
+    )
+    if (found === undefined && !session.isDoubtful) throw new Broken(`${session.id} was acknowledged and is not known`)
+    if (hadEnded && found !== undefined && found.end === undefined) throw new Broken(`${session.id} had ended and is accepted by ${node.host}`)
+    if (hadEnded && !isRevoked && !session.isDoubtful) throw new Broken(`${session.id} had ended and is not on the list of revocations at ${node.host}`)
+    if (session.endAskedAtMs === undefined && (found?.end !== undefined || isRevoked)) throw new Broken(`${session.id} was ended although nobody asked for it`)
+  }
+
+  /** Everybody gets the time to finish; then all that was promised has to be there. */
+  async #rest(): Promise<void> {
+    await this.#pass(12_000)
+    const node = [...this.#nodes.values()].find((one) => one.isAlive())
+    if (node === undefined) throw new Broken('no node came back')
+    const untilMs = this.#clock.nowMs() + policy.deadlineMs + 3 * leaseMs
+    let isAtRest = false
+    while (!isAtRest && this.#clock.nowMs() < untilMs) {
+      await this.#pass(3_000)
+      const { openRuns, pendingEffects } = await this.#until(node.store.describe(), 5_000)
+      isAtRest = openRuns === 0 && pendingEffects === 0
+    }
+    const sure = this.#sessions.filter(({ isDoubtful }) => !isDoubtful)
+    const ids = (wanted: (session: Known) => boolean): ReadonlySet<string> => new Set(this.#sessions.filter(wanted).map(({ id }) => id))
+    await this.#until(
+      checkAtRest({
+        store: node.store,
+        partners: this.#partners.all,
+        known: {
+          ended: ids(({ endedAtMs }) => endedAtMs !== undefined),
+          untouched: ids(({ endAskedAtMs }) => endAskedAtMs === undefined),
+          acknowledged: new Map([...this.#acknowledged].filter(([id]) => sure.some((session) => session.id === id)))
+        }
+      }),
+      60_000
+    )
+    for (const session of sure) await this.#until(this.#checkKept(node.store, session), 10_000)
+    // A message is late now and then: then something is owed for half a second.
+    for (let waited = 0; [...this.#nodes.values()].some(({ store }) => store.owed > 0); waited += 500) {
+      if (waited > 10_000) throw new Broken('the copies are owed something although nothing is broken')
+      await this.#pass(500)
+    }
+  }
+
+  /** What leads to a session is there as well. */
+  async #checkKept(store: Store, session: Known): Promise<void> {
+    const found = await store.findSessionByToken(session.tokenHash)
+    if (found?.id !== session.id) throw new Broken(`${session.id} is not found by its cookie`)
+    const participants = await store.getParticipants(session.id)
+    for (const id of this.#acknowledged.get(session.id) ?? []) {
+      if (!participants.some((one) => one.id === id)) throw new Broken(`${id} was acknowledged in ${session.id} and is not there`)
+    }
+    if (session.endedAtMs !== undefined && !(await store.isRevoked(session.sri, this.#clock.nowMs()))) throw new Broken(`${session.id} is not revoked`)
+  }
+
+  /** Remembers which outcomes were final on every copy. */
+  #watched(store: Store): Store {
+    const commitRun: Store['commitRun'] = async (commit) => {
+      const answer = await store.commitRun(commit)
+      this.#noteFinal(commit.run.deliveries, answer)
+      return answer
+    }
+    return new Proxy(store, { get: (target, name) => (name === 'commitRun' ? commitRun : (Reflect.get(target, name) as unknown)) })
+  }
+
+  #noteFinal(
+    deliveries: readonly { readonly id: string; readonly outcome?: object | undefined }[],
+    { value, durability }: { readonly value: string; readonly durability: Durability }
+  ): void {
+    if (value !== 'committed' || durability !== 'replicated') return
+    for (const { id, outcome } of deliveries) if (outcome !== undefined) this.#final.add(id)
+  }
+
+  #deps(isAlive: () => boolean): Omit<EngineDeps, 'store' | 'clock' | 'owner'> {
+    const ids = createIds(this.#random)
+    const sender = (protocol: Sender['protocol']): Sender => ({
+      protocol,
+      newMessageId: () => ids.message().slice(0, 9),
+      send: async ({ run, delivery, messageId }, signal) => {
+        if (!isAlive()) return new Promise(() => {})
+        if (this.#final.has(delivery.id)) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
+        if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
+        this.#messages.add(messageId)
+        this.#asked.add(delivery.sessionIndex)
+        const partner = this.#partners.all.get(delivery.peerId)
+        if (partner === undefined) throw new RangeError(`there is no ${delivery.peerId}`)
+        return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
+      },
+      prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
+    })
+    return {
+      random: this.#random,
+      ids,
+      senders: [sender('saml'), sender('oidc')],
+      peer: (id) => this.#partners.peers.get(id),
+      policy,
+      receipts: { sign: async (run) => `receipt of ${run.id}` },
+      probe: async () => ({ reachable: true, durationMs: 1 }),
+      logger: silentLogger,
+      metrics: this.#metrics,
+      leaseMs,
+      revocationMs: 3_600_000,
+      registryMs: 3_600_000,
+      sessionsPerUserMax: 100,
+      keepRunsMs: 86_400_000,
+      limits: { outboxPollMs: 2_000, expiryIntervalMs: 20_000, purgeIntervalMs: 60_000, gaugeIntervalMs: 60_000 }
+    }
+  }
+}
