@@ -1,3 +1,4 @@
+import type { CurfewError } from '@curfew/codecs'
 import type { FastifyInstance } from 'fastify'
 import { createAdminServer } from '../admin/server.ts'
 import { createUpstreamSender } from '../authority/oidc-rp/upstream-sender.ts'
@@ -62,6 +63,11 @@ export interface Composition {
   start(): Promise<void>
   /** Stops taking requests, finishes what is under way, closes the store. */
   stop(): Promise<void>
+  /**
+   * Resolves when this process has stopped by itself, because it may not serve any more: newer programs have written the
+   * store, or another process has its name.
+   */
+  readonly unfit: Promise<CurfewError>
   /** Reads the files of `server.tls` again now. */
   reloadCertificates(): void
 }
@@ -213,7 +219,12 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   worker?.serve({ metrics: () => metrics.registry.metrics(), status: () => status.now })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []
-  const stop = async (): Promise<void> => {
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping ??= stopAll()
+    return stopping
+  }
+  const stopAll = async (): Promise<void> => {
     status.now = 'stopping'
     await draining.stop()
     await gateway?.stop()
@@ -229,10 +240,16 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     await engine.stop()
     await parts.disposeAsync()
   }
+  const unfit = (openedStore.unfit ?? new Promise<never>(() => undefined)).then(async (error) => {
+    logger.error({ event: 'server.unfit', code: error.code }, `${error.message} This process stops: what it wrote from now on, others would not find`)
+    await stop().catch((why: unknown) => logger.error({ event: 'server.stop-failed', err: why }, 'It could not stop in order'))
+    return error
+  })
   return {
     authority,
     admin,
     store,
+    unfit,
     clock,
     engine,
     connections,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { AdminCluster } from '../admin/context.ts'
 import { copiesOf } from '../config/redis-schema.ts'
 import type { Config } from '../config/schema.ts'
@@ -21,6 +21,8 @@ export interface OpenedStore {
   readonly store: Store
   /** The same, where several processes share it. */
   readonly shared?: RedisStore
+  /** Resolves when this process may not serve any more: newer programs have written the store, or another process has its name. */
+  readonly unfit?: Promise<CurfewError>
   /** The time that everything in the store goes by: that of the store where several machines share it. */
   readonly clock: Clock
 }
@@ -33,12 +35,23 @@ export async function openStore(config: Config, logger: Logger): Promise<OpenedS
   if (kind === 'memory')
     return { store: createMemoryStore({ ...options, listId: Buffer.from(systemRandom.bytes(16)).toString('base64url') }), clock: systemClock }
   if (kind === 'sqlite' || redis === undefined) return { store: await openSqliteStore({ file, ...options }), clock: systemClock }
-  const shared = await openShared(config, redis, logger)
-  return { store: shared, shared, clock: shared.clock }
+  const { promise: unfit, resolve } = Promise.withResolvers<CurfewError>()
+  const shared = await openShared(config, redis, logger, (error) => {
+    if (isCurfewError(error) && unfitCodes.includes(error.code)) resolve(error)
+  })
+  return { store: shared, shared, unfit, clock: shared.clock }
 }
 
+/** Else the store did not answer, and the name is renewed when it does. */
+const unfitCodes: readonly string[] = ['CURFEW_STORE_SCHEMA_NEWER', 'CURFEW_STORE_NODE_TAKEN']
+
 /** Loaded only where it is used: the client of the servers takes its time. */
-async function openShared(config: Config, redis: NonNullable<Config['store']['redis']>, logger: Logger): Promise<RedisStore> {
+async function openShared(
+  config: Config,
+  redis: NonNullable<Config['store']['redis']>,
+  logger: Logger,
+  onNameLost: (error: unknown) => void
+): Promise<RedisStore> {
   const { openRedisStore } = await import('../stores/redis/redis-store.ts')
   const { parseNodeUrl } = await import('../stores/redis/node-address.ts')
   const nodes = redis.nodes.map(parseNodeUrl)
@@ -74,7 +87,10 @@ async function openShared(config: Config, redis: NonNullable<Config['store']['re
     onCopiesBack: (server) => logger.info({ event: 'store.copies-back', server }, `${server} has its copies again`),
     onClockApart: (aheadMs) => logger.warn({ event: 'store.clock-apart', code: 'CURFEW_STORE_CLOCK_APART', aheadMs }, `${clockText(aheadMs)}; set both by NTP`),
     onClockTogether: () => logger.info({ event: 'store.clock-together' }, 'the clock of this machine and the time of the store are together again'),
-    onNameLost: (error) => logger.error({ event: 'cluster.name-lost', err: error }, 'this node could not keep its name')
+    onNameLost(error) {
+      logger.error({ event: 'cluster.name-lost', err: error }, 'this node could not keep its name')
+      onNameLost(error)
+    }
   })
 }
 

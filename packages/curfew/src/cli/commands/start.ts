@@ -80,8 +80,9 @@ async function startOne(context: CommandContext, loaded: LoadedConfig, worker: W
       terminal.note(line)
     }
   } else logger.info({ event: 'server.ready', version, baseUrl: config.server.baseUrl, connections: count }, 'ready')
-  await untilStopped(readsFiles(context, config) ? () => server.reloadCertificates() : undefined)
+  const unfit = await Promise.race([untilStopped(readsFiles(context, config) ? () => server.reloadCertificates() : undefined), server.unfit])
   await server.stop()
   logger.info({ event: 'server.stopped' }, 'stopped')
-  return exitCode.done
+  if (unfit === undefined) return exitCode.done
+  return unfit.code === 'CURFEW_STORE_SCHEMA_NEWER' ? exitCode.configuration : exitCode.failed
 }

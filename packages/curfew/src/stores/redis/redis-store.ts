@@ -1,3 +1,4 @@
+import { isCurfewError } from '@curfew/codecs'
 import { LRUCache } from 'lru-cache'
 import type { SessionId } from '../../core/ids.ts'
 import type { Clock } from '../../platform/clock.ts'
@@ -129,10 +130,16 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   clock.start()
   await copiesWatch.look()
   if (options.copies > 0) copiesWatch.start()
+  /** Another process has the name of this one, and with it whatever is held under it. */
+  let hasLostName = false
+  const releaseEffects: typeof runs.releaseEffects = async (owner) => (hasLostName ? { value: 0, durability: 'local' } : runs.releaseEffects(owner))
   const nodes = createNodes(context, {
     clock,
     token: options.token,
-    onLost: options.onNameLost ?? (() => undefined),
+    onLost(error) {
+      hasLostName ||= isCurfewError(error) && error.code === 'CURFEW_STORE_NODE_TAKEN'
+      options.onNameLost?.(error)
+    },
     release: (node) => runs.releaseEffects(node)
   })
   const owners = new Set<string>()
@@ -146,6 +153,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
         owners.add(claim.owner)
         return runs.claimEffects(claim)
       },
+      releaseEffects,
       purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
       describe: () => describe(context, options, { shards, copiesWatch, clock })
     }),
@@ -163,7 +171,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     async [Symbol.asyncDispose]() {
       await gate.close()
       // What this process held goes on elsewhere at once; a crash leaves it until its leases end.
-      await Promise.allSettled([...owners].map((owner) => runs.releaseEffects(owner)))
+      await Promise.allSettled([...owners].map((owner) => releaseEffects(owner)))
       owners.clear()
       await nodes.leave().catch(() => undefined)
       await copiesWatch.stop()
