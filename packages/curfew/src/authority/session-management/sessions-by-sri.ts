@@ -29,8 +29,17 @@ export async function extendSessions(ctx: AuthorityContext, request: FastifyRequ
 export async function revokeSessions(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const client = await requireCaller(ctx, request, 'sessionManagement')
   const session = await asked(ctx, request)
-  if (session !== undefined) await endFor(ctx, client, { kind: 'session', sessionId: session.id })
+  if (session !== undefined) {
+    await endFor(ctx, client, { kind: 'session', sessionId: session.id })
+    await list(ctx, session.sri)
+  }
   return answer(ctx, request, reply)
+}
+
+/** Where another group has the session it is on the list there, and comes here a moment later: whoever asks now hears of it now. */
+async function list({ store, clock, sriRevocationMs }: AuthorityContext, sri: string): Promise<void> {
+  const nowMs = clock.nowMs()
+  if (!(await store.isRevoked(sri, nowMs))) await store.revoke(sri, nowMs + sriRevocationMs, nowMs)
 }
 
 async function answer(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
