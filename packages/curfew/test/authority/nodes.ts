@@ -3,6 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import type { PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
 import { headerBytesMax } from '../../src/authority/server.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -90,7 +91,15 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
     const region = nextRegion('')
     return balanced(all, { settle, route: () => region })
   }
-  return { ctx: { ...first.ctx, store }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...ending }
+  const engine: Engine = { ...first.ctx.engine, endExpired: () => endExpired(all) }
+  return { ctx: { ...first.ctx, store, engine }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...ending }
+}
+
+/** Each node ends those that it can see. */
+async function endExpired(nodes: readonly AuthorityNode[]): Promise<number> {
+  let ended = 0
+  for (const { ctx } of nodes) ended += await ctx.engine.endExpired()
+  return ended
 }
 
 /** What is looked at again and again in the store of others, because they say nothing by themselves, is looked at in real time. */

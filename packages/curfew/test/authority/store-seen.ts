@@ -14,7 +14,7 @@ export interface Seen {
 export function storeSeen(stores: readonly Store[], { groups, settle }: Seen): Store {
   const [first] = stores
   if (first === undefined) throw new Error('there is no store')
-  const together: Partial<Store> = groups === 'subclusters' ? listedTogether(stores) : {}
+  const together: Partial<Store> = groups === 'subclusters' ? listedTogether(stores) : groups === 'regions' ? { listAudit: auditOf(stores) } : {}
   return new Proxy(first, {
     get(store, name) {
       const value: unknown = Reflect.get(together, name) ?? Reflect.get(store, name, store)
@@ -28,8 +28,17 @@ export function storeSeen(stores: readonly Store[], { groups, settle }: Seen): S
   })
 }
 
+async function ofEach<T>(stores: readonly Store[], ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> {
+  return (await Promise.all(stores.map(ask))).flat()
+}
+
+/** What happened in a group stands in its own log. */
+function auditOf(stores: readonly Store[]): Store['listAudit'] {
+  return async (query) => (await ofEach(stores, (store) => store.listAudit(query))).sort((a, b) => a.atMs - b.atMs)
+}
+
 function listedTogether(stores: readonly Store[]): Partial<Store> {
-  const each = async <T>(ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> => (await Promise.all(stores.map(ask))).flat()
+  const each = <T>(ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> => ofEach(stores, ask)
   return {
     findByUser: async (userKey) => (await each((store) => store.findByUser(userKey))).sort((a, b) => a.createdAtMs - b.createdAtMs),
     findByAddress: async (address) => (await each((store) => store.findByAddress(address))).sort((a, b) => a.createdAtMs - b.createdAtMs),
@@ -42,7 +51,7 @@ function listedTogether(stores: readonly Store[]): Partial<Store> {
       return { items: items.sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, query.limit) }
     },
     countLiveSessions: async () => (await Promise.all(stores.map((store) => store.countLiveSessions()))).reduce((sum, count) => sum + count, 0),
-    listAudit: async (query) => (await each((store) => store.listAudit(query))).sort((a, b) => a.atMs - b.atMs),
+    listAudit: auditOf(stores),
     artifactsOf: (sessionId, kind, nowMs, max) => each((store) => store.artifactsOf(sessionId, kind, nowMs, max)),
     artifactsOfGrant: (grantId, kind, nowMs, max) => each((store) => store.artifactsOfGrant(grantId, kind, nowMs, max))
   }
