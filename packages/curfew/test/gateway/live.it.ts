@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
@@ -83,6 +83,55 @@ suite('Connections that are open when their session ends', () => {
     await ended
     const octets = Buffer.concat(got)
     assert.ok(octets.includes(Buffer.from([0x0f, 0xa1])), 'the application is told by a close frame, too')
+  })
+
+  test('one that the application has not accepted yet when the session ends is refused, whatever the application says then', async () => {
+    await using kit = await createGatewayKit()
+    const asked = Promise.withResolvers<() => void>()
+    const ended = Promise.withResolvers<undefined>()
+    kit.upstream.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      for (const event of ['end', 'close', 'error']) socket.on(event, () => ended.resolve(undefined))
+      socket.resume()
+      asked.resolve(() => acceptWebSocket(request, socket))
+    })
+    const { cookie } = await signedIn(kit)
+    const answer = rawWebSocket(kit, cookie).then(
+      () => '101',
+      (error: Error) => error.message
+    )
+    const accept = await asked.promise
+    await kit.endAll()
+    while (kit.gateway.context.revocations.size === 0) await new Promise((resolve) => setImmediate(resolve))
+    accept()
+    assert.match(await answer, /^HTTP\/1\.1 401 /)
+    await ended.promise
+    assert.equal(kit.gateway.context.live.count, 0)
+  })
+
+  test('a request whose connection to the application is still being made is answered without it', async () => {
+    const reached = Promise.withResolvers<Socket>()
+    const octets: Buffer[] = []
+    // Takes the connection and never answers the handshake of TLS.
+    const silent = createServer((socket) => {
+      socket.on('error', () => undefined).on('data', (chunk: Buffer) => octets.push(chunk))
+      reached.resolve(socket)
+    })
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const target = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    await using kit = await createGatewayKit({
+      applications: [
+        { id: 'wiki', urls: ['WIKI'] },
+        { id: 'silent', urls: ['WIKI'], contextRoot: '/silent', target }
+      ]
+    })
+    const { visitor } = await signedIn(kit)
+    const answer = visitor.ask(`${kit.wiki}/silent/x`, { headers: { accept: 'application/json' } })
+    const socket = await reached.promise
+    await kit.endAll()
+    assert.equal((await answer).status, 401)
+    assert.ok(!Buffer.concat(octets).includes('GET '), 'nothing of the request left')
+    socket.destroy()
+    silent.close()
   })
 
   test('one that is in the middle of a frame is cut, and nothing is put into the frame', async () => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { CurfewError } from '@curfew/codecs'
+import { CurfewError } from '@curfew/codecs'
+import type { UpstreamController } from '../../platform/upstreams.ts'
 import type { GatewayContext } from '../context.ts'
 import type { CloseReason } from '../live-connections.ts'
 import type { Place } from '../route/applications.ts'
@@ -23,15 +24,28 @@ const frameMsMax = 250
 /** How long the other side gets to close after it was told. */
 const closeMsMax = 500
 
-/** Opens a WebSocket at the application and passes octets both ways until either side, or the session, ends. */
+/**
+ * Opens a WebSocket at the application and passes octets both ways until either side, or the session, ends: it belongs to
+ * the session from before the application is asked.
+ */
 export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwarding, onError: (error: CurfewError) => void): void {
   const { place, request, socket, opened } = forwarding
   const { application } = place
+  const state = { controller: undefined as UpstreamController | undefined, joined: undefined as Joined | undefined }
   let isAnswered = false
   const refuse = (error: CurfewError): void => {
     if (isAnswered) return
     isAnswered = true
     onError(error)
+  }
+  if (opened !== undefined) {
+    const forget = ctx.live.add(opened, (reason) => {
+      ctx.metrics.ended.inc()
+      if (state.joined !== undefined) return endBoth(ctx, state.joined, reason)
+      refuse(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application: application.id }))
+      state.controller?.abort(new Error(reason))
+    })
+    socket.once('close', forget)
   }
   const dispatched = {
     origin: application.target,
@@ -44,15 +58,18 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
   try {
     ctx.upstreams.dispatch(dispatched, {
       onRequestStart(controller) {
+        state.controller = controller
+        // It may have been answered while the connection to the application was made.
+        if (isAnswered || socket.destroyed) return controller.abort(new Error('nobody waits for it'))
         socket.once('close', () => controller.abort(new Error('the client went away')))
       },
       onRequestUpgrade(_controller, _status, headers, upstream) {
+        if (isAnswered || socket.destroyed) return upstream.destroy()
         isAnswered = true
-        if (socket.destroyed) return upstream.destroy()
         const lines = Object.entries(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
         const text = lines.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}\r\n`)).join('')
         socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${text}\r\n`)
-        join(ctx, forwarding, upstream)
+        state.joined = join(forwarding, upstream)
       },
       onResponseStart(controller, status) {
         if (status < 200) return
@@ -68,22 +85,19 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
 }
 
 /** Joins both connections. A close frame is put in between frames only: inside of one it would be read as payload. */
-function join(ctx: GatewayContext, { socket, head, opened }: WebSocketForwarding, upstream: Duplex): void {
+function join({ socket, head }: WebSocketForwarding, upstream: Duplex): Joined {
   const down = pass(upstream, socket)
   const up = pass(socket, upstream)
   if (head.length > 0) up.write(head)
-  const forget = opened === undefined ? undefined : ctx.live.add(opened, (reason) => endBoth(ctx, { down, up, socket, upstream }, reason))
   for (const [one, other] of [
     [socket, upstream],
     [upstream, socket]
   ] as const) {
     one.on('error', () => other.destroy())
-    one.once('close', () => {
-      forget?.()
-      other.destroy()
-    })
+    one.once('close', () => other.destroy())
     one.once('end', () => other.end())
   }
+  return { down, up, socket, upstream }
 }
 
 interface Direction {
@@ -134,7 +148,6 @@ interface Joined {
 }
 
 function endBoth(ctx: GatewayContext, { down, up, socket, upstream }: Joined, reason: CloseReason): void {
-  ctx.metrics.ended.inc()
   const cut = ctx.clock.after(frameMsMax, () => {
     socket.destroy()
     upstream.destroy()

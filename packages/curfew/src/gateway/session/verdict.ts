@@ -12,14 +12,23 @@ export function verdictOf(deps: VerdictDeps, opened: OpenedSession): Status | Pr
   const { feed, status, staleMs } = deps.settings.sessionCheck
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
-  if (opened.keys.some((key) => deps.revocations.isListed(key, nowMs))) return 'revoked'
+  if (isListed(deps, opened)) return 'revoked'
   if (sri === undefined || (!feed && !status)) return 'live'
   const { completeAtMs } = deps.revocations
   const isFeedYoung = feed && completeAtMs !== undefined && nowMs - completeAtMs <= staleMs
   if (isFeedYoung) return 'live'
   if (!status) return withPolicy(deps, 'unknown')
   const answer = deps.status.of(sri)
-  return typeof answer === 'string' ? withPolicy(deps, answer) : answer.then((later) => withPolicy(deps, later))
+  return typeof answer === 'string'
+    ? withPolicy(deps, answer)
+    : answer.then((later) => {
+        // It may have been revoked while the authority was asked.
+        return isListed(deps, opened) ? 'revoked' : withPolicy(deps, later)
+      })
+}
+
+function isListed({ revocations, clock }: VerdictDeps, { keys }: OpenedSession): boolean {
+  return keys.some((key) => revocations.isListed(key, clock.nowMs()))
 }
 
 function withPolicy({ settings }: VerdictDeps, status: Status): Status {

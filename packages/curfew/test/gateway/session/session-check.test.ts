@@ -44,7 +44,7 @@ function installation(check: Partial<SessionCheckSettings>) {
   const revocations = createRevocationList(() => undefined)
   const feed = (entries: readonly string[] = []) => {
     for (const one of entries) revocations.add(one, clock.nowMs() + 3_600_000, clock.nowMs())
-    revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: 0, entries: [] }, clock.nowMs())
+    revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
   const verdict = async () => verdictOf({ settings: { sessionCheck } as GatewaySettings, revocations, status, clock }, opened)
   return { clock, asked, authority, feed, verdict }
