@@ -41,7 +41,7 @@ type SessionCalls = Pick<
   | 'dueSessions'
 >
 
-export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
+export function redisSessions(context: RedisContext, feed: Feed, nowMs: () => number): SessionCalls {
   const capacity = createCapacity(context)
   return {
     openSession: (session) => capacity.hold(() => openSession(context, session, () => capacity.isReached())),
@@ -74,7 +74,7 @@ export function redisSessions(context: RedisContext, feed: Feed): SessionCalls {
       (await readSessions(context, await membersOf(context, 'iu', userKey)))
         .filter((session) => session.userKey === userKey && session.end === undefined)
         .sort(oldestFirst),
-    findByAddress: byAddress(context),
+    findByAddress: byAddress(context, nowMs),
     listSessions: (query) => listSessions(context, query),
     countLiveSessions: () => total(context, 'ZCARD', 'due'),
     dueSessions: (nowMs, max) => dueSessions(context, nowMs, max)

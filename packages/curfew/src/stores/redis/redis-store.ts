@@ -123,7 +123,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const feed = createFeed(context, options.token)
   const gate = createGate()
   const runs = redisRuns(context)
-  const sessions = redisSessions(context, feed)
+  const sessions = redisSessions(context, feed, () => clock.nowMs())
   const late = redisLate(context)
   const { replication, token } = options
   await beginEpoch(context, replication, token)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
+import { steadyMs } from '../../../src/platform/clock.ts'
 import { storeFormat } from '../../../src/stores/redis/format.ts'
 import type { NodeFacts } from '../../../src/stores/redis/nodes.ts'
 import { openOn } from './opened.ts'
@@ -14,6 +15,8 @@ redis.register_function('former_claim', function(keys, a)
   redis.call('SADD', P .. 'nodes', a[1])
   return {'claimed'}
 end)`
+
+const dayMs = 86_400_000
 
 const facts = (id: string): NodeFacts => ({ id, address: '127.0.0.1:1', version: '1', tags: [], startedAtMs: t0 })
 
@@ -34,6 +37,18 @@ suite('The format of what is stored', { skip: skipReason }, () => {
     const [, keys] = (await server.command('SCAN', '0', 'MATCH', `${start}*}nodes`, 'COUNT', '10000')) as [string, readonly string[]]
     return String(keys[0] ?? assert.fail('no node was there')).replace(/nodes$/, '')
   }
+
+  const entryOf = async (start: string): Promise<string> => {
+    const [, keys] = (await server.command('SCAN', '0', 'MATCH', `${start}*ia:ana@example.org*`, 'COUNT', '10000')) as [string, readonly string[]]
+    return keys[0] ?? assert.fail('no entry')
+  }
+  /** As a former node leaves a session. */
+  const dropEntry = async (start: string): Promise<unknown> => server.command('DEL', await entryOf(start))
+  /** When the first and the last pass over sessions without entries began. */
+  const passes = async (prefix: string): Promise<readonly number[]> =>
+    String(await server.command('HGET', `${prefix}notes`, 'addresses'))
+      .split(' ')
+      .map(Number)
 
   test('while a former node lives the former format is written, then the new one; no session is lost, and what needs the new one is refused until then', async () => {
     const first = await openOn([server], { prefix: 'roll:' })
@@ -79,9 +94,50 @@ suite('The format of what is stored', { skip: skipReason }, () => {
     await server.command('DEL', entry)
     await server.command('SET', `${prefix}format`, String(storeFormat))
     assert.deepEqual(await found(), [old.id])
-    assert.equal(await server.command('HGET', `${prefix}notes`, 'addresses'), 'all')
+    const [first = 0, last = 0] = await passes(prefix)
+    assert.ok(first > t0 && last === first)
     await server.command('DEL', entry)
-    assert.deepEqual(await found(), [], 'from then on the entries alone are asked')
+    assert.deepEqual(await found(), [], 'from then on those that came since are looked at, and the entries of the others')
+  })
+
+  test('a session that a former node writes later, because it was away and nobody counts it, is found as well, for a day', async () => {
+    let aheadMs = 0
+    await using store = await openOn([server], { prefix: 'away:', steadyMs: () => steadyMs() + aheadMs })
+    await store.nodes.join(facts('new'))
+    const prefix = await prefixOf('away:')
+    const found = async () => (await store.findByAddress('ana@example.org')).map(({ id }) => id)
+    assert.deepEqual(await found(), [])
+    const late = sampleSession(1, { createdAtMs: Date.now() })
+    await store.openSession(late)
+    const drop = (): Promise<unknown> => dropEntry('away:')
+    await drop()
+    assert.deepEqual(await found(), [late.id])
+    // The time of the store is that of its servers again within two seconds.
+    await until(async () => {
+      aheadMs += 2 * dayMs
+      await found()
+      const [first = 0, last = 0] = await passes(prefix)
+      return last - first >= dayMs
+    })
+    await drop()
+    assert.deepEqual(await found(), [], 'the last pass was made')
+  })
+
+  test('an entry of an address that a former node left behind when it forgot the session goes, and not at once', async () => {
+    let aheadMs = 0
+    await using store = await openOn([server], { prefix: 'left:', steadyMs: () => steadyMs() + aheadMs })
+    await store.openSession(sampleSession(1))
+    const entry = await entryOf('left:')
+    await server.command('SADD', entry, 'ses_forgotten')
+    const isThere = async (): Promise<boolean> => Number(await server.command('SISMEMBER', entry, 'ses_forgotten')) === 1
+    const found = async () => (await store.findByAddress('ana@example.org')).map(({ id }) => id)
+    assert.deepEqual([await found(), await found(), await isThere()], [[sampleSession(1).id], [sampleSession(1).id], true])
+    await until(async () => {
+      aheadMs += dayMs
+      await found()
+      return !(await isThere())
+    })
+    assert.deepEqual(await found(), [sampleSession(1).id])
   })
 
   test('a new store has the newest format at once', async () => {
