@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { freeRange } from '../../packages/curfew/test/support/ports.ts'
+import { createSelfSigned } from '../../packages/curfew/src/platform/certificate.ts'
+import { systemRandom } from '../../packages/curfew/src/platform/random.ts'
 import { build } from '../build.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -85,17 +87,20 @@ console.log(verifyLogoutRequest(received, { entityId: 'https://a.example', keys:
     assert.match(typeErrors(codecs.at, program('string')), /TS2322/)
   })
 
-  test('the SDK alone makes a service provider', () => {
+  test('the SDK alone guards an application: nobody gets in without a session, and a logout token and a LogoutRequest by SOAP end one', async () => {
     const { at, status, text } = install('sdk', ['@curfew/codecs', '@curfew/sdk'])
     assert.equal(status, 0, text)
-    writeFileSync(
-      join(at, 'use.js'),
-      `import * as sdk from '@curfew/sdk'\nconsole.log(typeof sdk.createServiceProvider, typeof sdk.expressGuard, typeof sdk.fastifyGuard, typeof sdk.guardNode)`
-    )
-    assert.equal(run(process.execPath, ['use.js'], at).trim(), 'function function function function')
-    const program = (argument: string): string => `import { createServiceProvider } from '@curfew/sdk'\ncreateServiceProvider(${argument})\n`
-    assert.equal(typeErrors(at, program('{} as Parameters<typeof createServiceProvider>[0]')), '')
-    assert.match(typeErrors(at, program('7')), /TS2345/)
+    assert.equal(existsSync(join(at, 'node_modules/curfew')), false)
+    const { keyPem, certificatePem } = await createSelfSigned('payroll', { fromMs: Date.now(), days: 1 }, systemRandom)
+    writeFileSync(join(at, 'key.pem'), keyPem)
+    writeFileSync(join(at, 'certificate.pem'), certificatePem)
+    const program = readFileSync(fileURLToPath(new URL('sdk-application.ts', import.meta.url)), 'utf8')
+    assert.equal(typeErrors(at, program), '')
+    assert.deepEqual(run(process.execPath, ['use.ts'], at).trim().split('\n'), [
+      '401 nobody, 200 ana, 400, 200 ana, 200, 401 nobody',
+      '401 nobody, 200 ana, 400, 200 ana, 200 Success, 401 nobody'
+    ])
+    assert.match(typeErrors(at, program.replace(/guardNode\(guard, /, 'guardNode(7, ')), /TS2345/)
   })
 
   test('the product alone has its program, its types and its demo', async () => {
