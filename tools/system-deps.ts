@@ -22,6 +22,7 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['xmlsec1'], package: 'xmlsec1' },
     { names: ['xmllint'], package: 'libxml2-utils' },
     { names: ['nginx'], package: 'nginx-light' },
+    { names: ['caddy'], package: 'caddy' },
     { names: ['tinyproxy'], package: 'tinyproxy-bin' },
     { names: ['slapd'], package: 'slapd' },
     { names: ['ldapadd'], package: 'ldap-utils' },

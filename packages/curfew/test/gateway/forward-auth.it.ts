@@ -1,100 +1,165 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
 import { type Answer, Visitor } from './visitor.ts'
+import { type Addresses, snippetOf, withAddresses } from './forward-auth-snippets.ts'
+import { startEnvoyStandIn, startTraefikStandIn } from './proxy-stand-ins.ts'
+import { startCaddy } from '../support/caddy.ts'
 import { startNginx } from '../support/nginx.ts'
 import { freeRange } from '../support/ports.ts'
 
 const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
-const guide = fileURLToPath(new URL('../../../../docs/how-to/forward-auth.md', import.meta.url))
 
-/** The configuration that the guide shows, with the addresses of this test. */
-async function guideConfiguration(addresses: { readonly listen: number; readonly gateway: string; readonly application: string }): Promise<string> {
-  const server = /```nginx\n([\s\S]*?)```/.exec(await readFile(guide, 'utf8'))?.[1] ?? assert.fail('the guide has no nginx configuration')
-  return server
-    .replace('listen 443 ssl;', `listen 127.0.0.1:${addresses.listen};`)
-    .replace('wiki.example.com', 'wiki.localhost')
-    .replaceAll('http://127.0.0.1:3000', addresses.gateway)
-    .replaceAll('http://10.0.0.5:8080', addresses.application)
+interface Proxy {
+  /** Starts it as the guide says, with the addresses of this test. */
+  readonly start: (addresses: Addresses, site: string) => Promise<AsyncDisposable>
+  /** How it sends somebody to the sign-in. */
+  readonly redirect: 302 | 303
+  /** What a question that somebody asks from outside is answered with: nobody is told anything. */
+  readonly question: number
+  /** What a header name with an underscore is worth: the request itself, or only the header. */
+  readonly refusesUnderscores?: true
+  /** A header that brings the gateway's cookie to the browser, and that a browser must not bring. */
+  readonly carrier?: string
 }
 
-/** nginx as the guide says, asking a gateway. */
-async function withNginx(run: (site: string, kit: GatewayKit) => Promise<void>): Promise<void> {
-  const listen = await freeRange(1)
-  const site = `http://wiki.localhost:${listen}`
-  await using kit = await createGatewayKit({
-    applications: [{ id: 'wiki', urls: [site], anonymous: ['/public'] }],
-    client: { redirectUris: [`${site}/pa/oidc/cb`] }
-  })
-  const application = `http://127.0.0.1:${(kit.upstream.address() as { port: number }).port}`
-  const gateway = `http://127.0.0.1:${new URL(kit.wiki).port}`
-  await using _nginx = await startNginx(await guideConfiguration({ listen, gateway, application }), listen)
-  await run(site, kit)
-}
-
-suite('nginx that asks the gateway, configured as the guide says', () => {
-  test('sends people to sign in and back, and tells the application who they are', () =>
-    withNginx(async (site) => {
-      const ana = new Visitor()
-      const page = await ana.open(`${site}/notes?a=b`)
-      const { url, headers } = mirrored(page)
-      assert.deepEqual([url, headers['x-user'], headers['x-mail']], ['/notes?a=b', 'ana', 'ana@example.org'])
-      const part = await new Visitor().ask(`${site}/data`, { headers: { 'sec-fetch-mode': 'cors' } })
-      assert.deepEqual([part.status, part.headers.location], [401, undefined])
-    }))
-
-  test('refuses a session that was ended, and clears its cookie at the sign-out of this host', () =>
-    withNginx(async (site, kit) => {
-      const ana = new Visitor()
-      await ana.open(`${site}/`)
-      assert.equal((await ana.ask(`${site}/pa/oidc/logout`)).status, 200)
-      assert.equal((await ana.ask(`${site}/`)).status, 302)
-      await ana.open(`${site}/`)
-      await kit.endAll()
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      assert.equal((await ana.ask(`${site}/`)).status, 302)
-    }))
-
-  test('lets no forged identity header and no forged question through', () =>
-    withNginx(async (site) => {
-      const forged = {
-        'x-user': 'mallory',
-        x_user: 'mallory',
-        'X-Mail': 'mallory',
-        'x-original-url': `${site}/public/x`,
-        'x-forwarded-uri': '/public/x',
-        'x-original-method': 'OPTIONS'
-      }
-      const open = await new Visitor().ask(`${site}/public/x`, { headers: forged })
-      const { raw } = mirrored(open)
-      assert.ok(!raw.includes('mallory'), raw.join())
-      assert.equal((await new Visitor().ask(`${site}/secret`, { headers: forged })).status, 302)
-      // The question itself can not be asked from outside.
-      assert.equal((await new Visitor().ask(`${site}/pa/auth/nginx`, { headers: forged })).status, 404)
-    }))
-
-  for (const path of [
-    '/public/..%2fsecret',
-    '/public%2f..%2fsecret',
-    '/public/%2e%2e%2fsecret',
-    '/public/..;/secret',
-    '/public/%252e%252e/secret',
-    '/public//../secret',
-    '/public/%2e%2e/secret'
-  ]) {
-    test(`the path ${path} does not lead around the question`, () =>
-      withNginx(async (site, kit) => {
-        const { port, host } = new URL(site)
-        const from = kit.seen.length
-        const status = await rawStatus(Number(port), `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-        assert.ok(status === 403 || status === 400 || status === 302, String(status))
-        assert.equal(kit.seen.length, from)
-      }))
+const proxies: Readonly<Record<string, Proxy>> = {
+  nginx: {
+    start: (addresses) =>
+      startNginx(
+        withAddresses(snippetOf('nginx'), addresses)
+          .replace('listen 443 ssl;', `listen 127.0.0.1:${addresses.listen};`)
+          .replace('wiki.example.com', 'wiki.localhost'),
+        addresses.listen
+      ),
+    redirect: 302,
+    question: 404
+  },
+  Caddy: {
+    carrier: 'X-Curfew-Cookie',
+    start: (addresses, site) => startCaddy(withAddresses(snippetOf('Caddy'), addresses).replace('wiki.example.com', site), addresses.listen),
+    redirect: 303,
+    question: 404
+  },
+  'Traefik (a stand-in that does what its documentation says)': {
+    start: (addresses) => startTraefikStandIn(addresses, 'ACE_ws'),
+    redirect: 303,
+    question: 303
+  },
+  'Envoy (a stand-in that does what its documentation says)': {
+    start: (addresses) => startEnvoyStandIn(addresses),
+    redirect: 303,
+    question: 404,
+    refusesUnderscores: true
   }
-})
+}
+
+for (const [name, proxy] of Object.entries(proxies)) {
+  /** The proxy as the guide says, asking a gateway. */
+  const run = async (act: (site: string, kit: GatewayKit) => Promise<void>): Promise<void> => {
+    const listen = await freeRange(1)
+    const site = `http://wiki.localhost:${listen}`
+    await using kit = await createGatewayKit({
+      webSession: { refreshUserSeconds: 1 },
+      applications: [{ id: 'wiki', urls: [site], anonymous: ['/public'] }],
+      client: { redirectUris: [`${site}/pa/oidc/cb`] }
+    })
+    const application = `127.0.0.1:${(kit.upstream.address() as { port: number }).port}`
+    const gateway = `127.0.0.1:${new URL(kit.wiki).port}`
+    await using _proxy = await proxy.start({ listen, gateway, application }, site)
+    await act(site, kit)
+  }
+
+  suite(`${name}, asking the gateway as the guide says`, () => {
+    test('sends people to sign in and back, and tells the application who they are', () =>
+      run(async (site) => {
+        const ana = new Visitor()
+        const page = await ana.open(`${site}/notes?a=b`)
+        assert.equal(page.status, 200, page.body.slice(0, 300))
+        const { url, headers } = mirrored(page)
+        assert.deepEqual([url, headers['x-user'], headers['x-mail']], ['/notes?a=b', 'ana', 'ana@example.org'])
+        const sent = await ana.ask(`${site}/notes`, { method: 'POST', body: 'text=hello', headers: { 'content-type': 'application/x-www-form-urlencoded' } })
+        assert.deepEqual([mirrored(sent).method, mirrored(sent).body, mirrored(sent).headers['x-user']], ['POST', 'text=hello', 'ana'])
+        const part = await new Visitor().ask(`${site}/data`, { headers: { 'sec-fetch-mode': 'cors' } })
+        assert.deepEqual([part.status, part.headers.location], [401, undefined])
+      }))
+
+    test('refuses a session that was ended, and clears its cookie at the sign-out of this host', () =>
+      run(async (site, kit) => {
+        const ana = new Visitor()
+        await ana.open(`${site}/`)
+        assert.equal((await ana.ask(`${site}/pa/oidc/logout`)).status, 200)
+        assert.equal((await ana.ask(`${site}/`)).status, proxy.redirect)
+        await ana.open(`${site}/`)
+        await kit.endAll()
+        await until(async () => (await ana.ask(`${site}/`)).status === proxy.redirect)
+      }))
+
+    test('gives the browser the cookie that the gateway writes again', () =>
+      run(async (site, kit) => {
+        const ana = new Visitor()
+        await ana.open(`${site}/`)
+        const before = ana.jar(site).get('PA.ACE_ws')
+        await kit.changeMail('ana@example.com')
+        await until(async () => mirrored(await ana.ask(`${site}/`)).headers['x-mail'] === 'ana@example.com')
+        const after = ana.jar(site).get('PA.ACE_ws')
+        assert.ok(after !== undefined && after !== before)
+        assert.ok(!mirrored(await ana.ask(`${site}/`)).raw.some((text) => /curfew/i.test(text)), 'what carries it stays between the two')
+      }))
+
+    test('lets no forged identity header and no forged question through', () =>
+      run(async (site) => {
+        const question = {
+          'x-original-url': `${site}/public/x`,
+          'x-forwarded-uri': '/public/x',
+          'x-forwarded-host': 'shop.localhost',
+          'x-original-method': 'OPTIONS',
+          'x-forwarded-method': 'OPTIONS'
+        }
+        const dashes = { 'x-user': 'mallory', 'X-Mail': 'mallory', ...(proxy.carrier === undefined ? {} : { [proxy.carrier]: 'PA.ACE_ws=mallory' }) }
+        const forged = { ...question, ...dashes, x_user: 'mallory', X_MAIL: 'mallory', ...(proxy.refusesUnderscores === true ? {} : { 'x.user': 'mallory' }) }
+        const open = await new Visitor().ask(`${site}/public/x`, { headers: forged })
+        if (proxy.refusesUnderscores === true) assert.equal(open.status, 400)
+        const clean =
+          proxy.refusesUnderscores === true
+            ? await new Visitor().ask(`${site}/public/x`, { headers: { ...question, 'x-user': 'mallory', 'X-Mail': 'mallory' } })
+            : open
+        const { raw } = mirrored(clean)
+        assert.ok(!raw.some((text) => text.includes('mallory')), raw.join())
+        assert.equal(clean.headers['set-cookie'], undefined)
+        assert.equal((await new Visitor().ask(`${site}/secret`, { headers: { ...question, ...dashes } })).status, proxy.redirect)
+        const asked = await new Visitor().ask(`${site}/pa/auth/${name === 'nginx' ? 'nginx' : 'forwarded'}`, { headers: question })
+        assert.equal(asked.status, proxy.question)
+      }))
+
+    test('no spelling of a path leads around the question', () =>
+      run(async (site, kit) => {
+        const { port, host } = new URL(site)
+        for (const path of [
+          '/public/..%2fsecret',
+          '/public%2f..%2fsecret',
+          '/public/%2e%2e%2fsecret',
+          '/public/..;/secret',
+          '/public/%252e%252e/secret',
+          '/public//../secret',
+          '/public/%2e%2e/secret'
+        ]) {
+          const status = await rawStatus(Number(port), `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+          assert.ok(status === 403 || status === 400 || status === proxy.redirect, `${path}: ${status}`)
+        }
+        assert.equal(kit.seen.length, 0)
+      }))
+  })
+}
+
+async function until(isDone: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 10_000
+  while (!(await isDone())) {
+    assert.ok(performance.now() < endMs)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
 
 function rawStatus(port: number, text: string): Promise<number> {
   return new Promise((resolve) => {

@@ -6,17 +6,31 @@ export interface ListeningProgram extends AsyncDisposable {
   readonly pid: number
 }
 
+interface Wish {
+  readonly port: number
+  /** The Debian package that brings it. */
+  readonly from: string
+  /** It says much on standard error while all is well: heard of only where it does not start. */
+  readonly isQuiet?: true
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Starts a program that stays in the foreground, and waits until it listens. */
-export async function startProgram(name: string, args: readonly string[], wish: { readonly port: number; readonly from: string }): Promise<ListeningProgram> {
-  const child = spawn(name, args, { stdio: 'inherit' })
+export async function startProgram(name: string, args: readonly string[], wish: Wish): Promise<ListeningProgram> {
+  const { isQuiet = false, env = {} } = wish
+  const child = spawn(name, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', isQuiet ? 'pipe' : 'inherit'] })
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)))
   const failed = new Promise<never>((_, reject) => child.once('error', () => reject(new Error(`${name} (Debian: ${wish.from}) must be on the path`))))
-  await Promise.race([failed, untilListening(name, wish.port)])
+  const ended = new Promise<never>((_, reject) => child.once('close', () => reject(new Error(`${name} ended at once. ${said}`))))
+  ended.catch(() => undefined)
+  await Promise.race([failed, ended, untilListening(name, wish.port)])
   return {
     pid: child.pid ?? 0,
     async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
+      const isOver = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
-      await ended
+      await isOver
     }
   }
 }

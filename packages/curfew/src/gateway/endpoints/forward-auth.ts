@@ -50,13 +50,14 @@ const dialects: Readonly<Record<Dialect, (request: IncomingMessage, below: strin
 export function forwardAuth(ctx: GatewayContext, rest: string, request: IncomingMessage, response: ServerResponse, fail: (error: unknown) => void): void {
   const address = request.socket.remoteAddress
   if (!ctx.isTrustedProxy(address)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: address ?? '' })
-  const end = rest.indexOf('/', 1)
-  const name = rest.slice(1, end < 0 ? undefined : end)
+  // Caddy sends the query of the browser along with the question; it is in the header of the question, too.
+  const end = rest.slice(1).search(/[/?]/) + 1
+  const name = rest.slice(1, end === 0 ? undefined : end)
   if (!Object.hasOwn(dialects, name)) throw new CurfewError('CURFEW_API_NOT_FOUND')
   const dialect = name as Dialect
   const refuse = dialect === 'nginx' ? (error: unknown) => refuseNginx(ctx, error, response, fail) : fail
   try {
-    answer(ctx, dialect, dialects[dialect](request, end < 0 ? '' : rest.slice(end)), request, response, refuse)
+    answer(ctx, dialect, dialects[dialect](request, end === 0 ? '' : rest.slice(end)), request, response, refuse)
   } catch (error) {
     refuse(error)
   }
