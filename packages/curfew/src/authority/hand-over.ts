@@ -29,6 +29,8 @@ export interface HandedAnswer {
 export interface HandOver {
   /** Id of the other group that an identifier belongs to; undefined: this one, or none there is. */
   groupOf(id: string): string | undefined
+  /** An identifier that this group made. */
+  isOwn(id: string): boolean
   /** @throws CURFEW_GROUP_UNREACHABLE and other codes of groups */
   carry(group: string, request: HandedRequest): Promise<HandedAnswer>
   /** Known to this process only: a request that carries it was handed over to here, and stays here. */
@@ -122,8 +124,9 @@ function present(headers: Readonly<Record<string, string | readonly string[] | u
 function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Owner | undefined {
   for (const id of stepIds(request, body)) {
     const group = id === undefined ? undefined : handOver.groupOf(id)
-    // It names this group, or none: nothing else about the request says more.
-    if (id !== undefined) return group === undefined ? undefined : { group, by: 'step' }
+    if (group !== undefined) return { group, by: 'step' }
+    // Nothing else about the request says more; what no group made says nothing.
+    if (id !== undefined && handOver.isOwn(id)) return undefined
   }
   const route = routeOf(request)
   const inner = innerSteps.some((step) => route.startsWith(step)) ? request.cookies[formCookie] : undefined

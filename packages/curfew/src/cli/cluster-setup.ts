@@ -11,6 +11,7 @@ import { createProver } from '../cluster/proof.ts'
 import { createSessionsThere, serveSessions } from '../cluster/session-calls.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfiguredGroups, groupsOf } from '../config/groups.ts'
+import { groupOf as letterOf } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
 import { createGroupedEngine } from '../engine/grouped-engine.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -137,7 +138,7 @@ export function joinGroups(
       clock
     ),
     everywhere: createEverywhere({ ...deps, others, there, local }),
-    handOver: { mark, groupOf, carry: (group, request) => carry(links, group, request) }
+    handOver: { mark, groupOf, isOwn: (id) => letterOf(id) === links.self.letter, carry: (group, request) => carry(links, group, request) }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { FactStore } from '../stores/fact-store.ts'
 import type { Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
+import { forgetHanded, handedMs, handedTo } from './handed-transactions.ts'
 import { factsSession, factsSessionAnswer, transactionsTake, transactionsTakeAnswer } from './replication-calls.ts'
 
 export interface ForeignStateDeps {
@@ -68,14 +69,25 @@ export function withForeignState<S extends Store>(store: S, deps: ForeignStateDe
 type Ask = (key: string, letter: string | undefined, question: (group: string) => Promise<boolean>) => Promise<boolean>
 
 function foreignTransactions(store: Store, { links, clock }: ForeignStateDeps, ask: Ask): Pick<Store, 'txGet' | 'txTake'> {
-  /** Moves a transaction here; it is gone where it was, so that exactly one group has it. */
-  const move = (key: string): Promise<boolean> =>
-    ask(key, letterOfKey(key), async (group) => {
-      const { isFound, value } = await links.call(group, transactionsTake, { key }, { answer: transactionsTakeAnswer, timeoutMs: transactionMs })
-      if (!isFound) return false
-      await store.txCreate(key, value, clock.nowMs() + keptMs)
-      return true
-    })
+  /**
+   * Moves a transaction here; it is gone where it was, so that exactly one group has it. The group in its key made it; from
+   * there on each says where it went.
+   */
+  const move = async (key: string): Promise<boolean> => {
+    const takeFrom = async (group: string, asked: readonly string[]): Promise<boolean> => {
+      const answer = await links.call(group, transactionsTake, { key }, { answer: transactionsTakeAnswer, timeoutMs: transactionMs })
+      const nowMs = clock.nowMs()
+      if (answer.isFound) {
+        await forgetHanded(store, key, nowMs)
+        await store.txCreate(key, answer.value, nowMs + handedMs)
+        return true
+      }
+      const next = links.others.find(({ letter }) => letter === answer.at)?.id
+      return next !== undefined && !asked.includes(next) && takeFrom(next, [...asked, next])
+    }
+    const { at = letterOfKey(key) } = await handedTo(store, key, clock.nowMs())
+    return ask(key, at, (group) => takeFrom(group, [group]))
+  }
   return {
     async txGet(key, nowMs) {
       const known = await store.txGet(key, nowMs)
@@ -87,9 +99,6 @@ function foreignTransactions(store: Store, { links, clock }: ForeignStateDeps, a
     }
   }
 }
-
-/** As long as a sign-in page may stay open. */
-const keptMs = 30 * 60_000
 
 /** A key is words with colons between them; the first that is long enough to be made at random tells the group. */
 function letterOfKey(key: string): string | undefined {

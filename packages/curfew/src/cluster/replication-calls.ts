@@ -69,4 +69,5 @@ export const revocationsReadAnswer: z.ZodType<{ readonly store: string; readonly
 /** Hands a transaction over: it is gone where it was. */
 export const transactionsTake = 'transactions.take'
 export const transactionsTakeBody = z.strictObject({ key: z.string().max(512) })
-export const transactionsTakeAnswer = z.strictObject({ isFound: z.boolean(), value: z.unknown().optional() })
+/** `at`: the letter of the group that it was handed to. */
+export const transactionsTakeAnswer = z.strictObject({ isFound: z.boolean(), value: z.unknown().optional(), at: z.string().max(1).optional() })

@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { FactPage, FactStore } from '../stores/fact-store.ts'
 import type { RevocationEntry, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
+import { handedTo, noteHanded } from './handed-transactions.ts'
 import {
   type ExportAnswer,
   factsExport,
@@ -69,10 +70,13 @@ export function serveReplication({ links, store, facts, clock, handsOver }: Serv
     }),
     { isRead: true }
   )
-  links.serve(transactionsTake, transactionsTakeBody, async ({ key }) => {
+  links.serve(transactionsTake, transactionsTakeBody, async ({ key }, { group }) => {
     if (!handsOver) return { isFound: false }
-    const { value } = await store.txTake(key, clock.nowMs())
-    return value === undefined ? { isFound: false } : { isFound: true, value }
+    const nowMs = clock.nowMs()
+    const { value } = await store.txTake(key, nowMs)
+    if (value === undefined) return { isFound: false, ...(await handedTo(store, key, nowMs)) }
+    await noteHanded(store, key, group.letter, nowMs)
+    return { isFound: true, value }
   })
 }
 

@@ -36,6 +36,19 @@ suite('what has not arrived yet', () => {
       assert.equal((await a.store.txTake(key, Date.now())).value, undefined, 'exactly one group has it')
     }))
 
+  test('a transaction goes back to a region that it came from, as often as the browser does, and is used up once', () =>
+    regions(async (a, b) => {
+      const key = `signon:a${'m'.repeat(21)}`
+      await a.store.txCreate(key, 1, Date.now() + hourMs)
+      for (let n = 0; n < 3; n += 1) {
+        assert.equal(await b.store.txGet(key, Date.now()), 1)
+        assert.equal(await a.store.txGet(key, Date.now()), 1)
+      }
+      assert.equal((await b.store.txTake(key, Date.now())).value, 1)
+      assert.equal((await a.store.txTake(key, Date.now())).value, undefined)
+      assert.equal((await b.store.txTake(key, Date.now())).value, undefined)
+    }))
+
   test('AC-176 with that turned off it is not known in the other region, and stays where it was', () =>
     regions(
       async (a, b, wire) => {
