@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import type { PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
@@ -83,7 +83,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   )
   const { settle } = joined
   const { groups } = stores
-  const app = balanced(all, { settle, route: groups === 'regions' ? inTurnButCodes(all) : inTurn(all) })
+  const app = balanced(all, { settle, route: groups === 'regions' ? inTurnButCodes(all) : inTurn(all), sticks: groups === 'regions' })
   // A browser stays in one region, another one comes to the next.
   const nextRegion = inTurn(all)
   const appOfBrowser = (): FastifyInstance => {
@@ -152,15 +152,24 @@ function inTurnButCodes(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Ro
 /** The nodes as if they were one: each request when what the one before has changed is known everywhere. */
 function balanced(
   nodes: readonly [AuthorityNode, ...AuthorityNode[]],
-  { route, settle }: { readonly route: Route; readonly settle: () => Promise<void> }
+  { route, settle, sticks = false }: { readonly route: Route; readonly settle: () => Promise<void>; readonly sticks?: boolean }
 ): FastifyInstance {
   const [first] = nodes
   const next = async (request: InjectOptions | string): Promise<FastifyInstance> => {
     await settle()
     return route(request).app
   }
+  // Who listens has a real browser before it, which stays in one region.
+  let stays: FastifyInstance | undefined
+  const appFor = async (request: IncomingMessage): Promise<FastifyInstance> => {
+    const isBrowser = request.headers.cookie !== undefined || request.headers.accept?.includes('text/html') === true
+    if (!sticks || !isBrowser) return next('')
+    await settle()
+    stays ??= route('').app
+    return stays
+  }
   const front = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => {
-    next('').then(
+    appFor(request).then(
       (app) => app.routing(request, response),
       (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error)))
     )
