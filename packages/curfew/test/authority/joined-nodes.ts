@@ -44,12 +44,26 @@ export function joinNodeStores({ nodes, groups }: NodeStores, clock: Clock): Joi
     async start() {
       for (const { links } of members) await links.start()
     },
-    async settle() {
+    settle: oneAfterTheOther(async () => {
       while ((await Promise.all(members.map((member) => member.read()))).some((joined) => joined > 0));
-    },
+    }),
     async [Symbol.asyncDispose]() {
       for (const { links } of members) await links.stop()
     }
+  }
+}
+
+/** Whoever asks while a round is under way gets the next one, together with all others who do. */
+function oneAfterTheOther(round: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
+  return () => {
+    next ??= last.then(() => {
+      next = undefined
+      last = round()
+      return last
+    })
+    return next
   }
 }
 
