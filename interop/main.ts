@@ -47,7 +47,7 @@ const ways: readonly Way[] = [
     id: 'no-cookies',
     title: 'Everything through a browser that refuses third-party cookies',
     browser: 'no-third-party-cookies',
-    hasExpiry: false,
+    hasExpiry: true,
     bindings: { ...byBrowser, ...front },
     disturbs: []
   },
@@ -55,14 +55,14 @@ const ways: readonly Way[] = [
     id: 'no-scripts',
     title: 'Everything through a browser without scripts',
     browser: 'no-scripts',
-    hasExpiry: false,
+    hasExpiry: true,
     bindings: { mellon: ['redirect'], simplesamlphp: ['post'], ...front },
     disturbs: []
   }
 ]
 
 /** The whole run is given up after this. */
-const totalMsMax = 600_000
+const totalMsMax = 900_000
 const usersPerRun = 120
 /** Journeys that walk at the same time, where none takes a peer away. */
 const togetherMax = 3

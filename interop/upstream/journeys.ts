@@ -177,15 +177,22 @@ async function expectPlaces(
 
 /** Applications that can be told without the browser are; the identity provider waits for it and is not called signed out. */
 async function fromCommandLine(stage: HubStage): Promise<void> {
-  const { authority, user, check, upstream, visitor, note } = stage
+  const { authority, user, check, upstream, peers, visitor, note } = stage
   await signInEverywhere(stage)
   const { code, out, err } = await authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const run = await runWhen(stage, (it) => it.deliveries.every(({ peer, outcome }) => peer === upstream.id || outcome !== undefined))
-  const waiting = run.deliveries.find(({ peer }) => peer === upstream.id)
-  const truth = await visitor.truthAt(upstream)
-  note(upstream.id, `${truth}, open: ${waiting?.state}`)
-  check(`${upstream.name} waits for the browser: ${JSON.stringify(waiting)}`, waiting?.state === 'waiting-for-browser' && truth === 'signed in')
+  const run = await runWhen(stage, (it) => it.deliveries.every(({ outcome, state }) => state === 'waiting-for-browser' || outcome !== undefined))
+  const waiting = run.deliveries.filter(({ state }) => state === 'waiting-for-browser')
+  check(
+    `${upstream.name} waits for the browser: ${JSON.stringify(waiting)}`,
+    waiting.some(({ peer }) => peer === upstream.id)
+  )
+  for (const place of [upstream, ...peers]) {
+    if (waiting.every(({ peer }) => peer !== place.id)) continue
+    const truth = await visitor.truthAt(place)
+    note(place.id, `${truth}, open: waiting-for-browser`)
+    check(`${place.name} is not called signed out and is not: ${truth}`, truth === 'signed in')
+  }
   await visitor.open(`${authority.baseUrl}/`, 'Reference run_')
   await expectEnded(stage)
 }

@@ -13,7 +13,7 @@ import { openidClient } from '../openid-client/openid-client.ts'
 import type { PeerKind, RealPeer } from '../peer.ts'
 import { simplesamlphpIdp } from '../simplesamlphp-idp/simplesamlphp-idp.ts'
 import { hubJourneysOf } from './journeys.ts'
-import { hubPage, type HubPageInput, type HubResult } from './page.ts'
+import { hubPage, type HubPageInput, type HubResult, wayTitles } from './page.ts'
 import type { RealUpstream, UpstreamKind } from './upstream.ts'
 
 /** The second half of `npm run interop`: identity providers of others upstream, applications of others downstream. */
@@ -47,16 +47,22 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
       if (metadata !== undefined && 'text' in metadata) writeFileSync(join(authority.folder, 'peers', `${id}.xml`), metadata.text)
     const results: HubResult[] = []
     const ups: RealUpstream[] = []
+    const walk = async (upstream: RealUpstream, users: readonly string[], way: HubResult['way']): Promise<void> => {
+      const connections = peers.map((peer) => connectionOf(peer, way))
+      await authority.restartWith(connections, [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }])
+      console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream, ${wayTitles[way]}`)
+      results.push(...(await walkAll({ authority, browser, upstream, peers, users, way })))
+    }
     for (const [i, kind] of upstreams.entries()) {
       if (only !== undefined && kind.id !== only) continue
       const at = place(kind.id, applications.length + i)
       mkdirSync(at.folder, { recursive: true })
-      const users = Array.from({ length: usersPerUpstream }, (_, n) => `${kind.id}${n + 1}`)
+      const users = Array.from({ length: 2 * usersPerUpstream }, (_, n) => `${kind.id}${n + 1}`)
       const upstream = await kind.launch({ ...at, authorityUrl: authority.baseUrl, users })
       ups.push(upstream)
-      await authority.restartWith(peers.map(connectionOf), [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }])
-      console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream`)
-      results.push(...(await walkAll({ authority, browser, upstream, peers, users })))
+      await walk(upstream, users, 'published')
+      // Both ends of the chain through the browser, where the identity provider takes part in a logout itself.
+      if (kind === simplesamlphpIdp) await walk(upstream, users.slice(usersPerUpstream), 'redirect')
     }
     if (only === undefined) writePage({ upstreams: ups, peers, results, browser: browser.version() })
     const failed = results.filter((result) => !result.isGood).length
@@ -72,10 +78,11 @@ function writePage(input: Omit<HubPageInput, 'version'>): void {
   writeFileSync(new URL('../../docs/interop-upstream.md', import.meta.url), hubPage({ ...input, version }))
 }
 
-function connectionOf({ id, name, client, protectedUrl }: RealPeer): object {
+function connectionOf({ id, name, client, protectedUrl, logoutUrl }: RealPeer, way: HubResult['way']): object {
   const shown = { id, name, homeUrl: protectedUrl }
+  const slo = way === 'redirect' ? { slo: [{ binding: 'redirect', url: logoutUrl }] } : {}
   if (client !== undefined) return { ...shown, protocol: 'oidc', ...client.settings, logout: client.logout['back-channel'] }
-  return { ...shown, protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' }, attributes: { mail: 'mail' } }
+  return { ...shown, protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' }, attributes: { mail: 'mail' }, ...slo }
 }
 
 interface Walk {
@@ -84,9 +91,10 @@ interface Walk {
   readonly upstream: RealUpstream
   readonly peers: readonly RealPeer[]
   readonly users: readonly string[]
+  readonly way: HubResult['way']
 }
 
-async function walkAll({ authority, browser, upstream, peers, users }: Walk): Promise<readonly HubResult[]> {
+async function walkAll({ authority, browser, upstream, peers, users, way }: Walk): Promise<readonly HubResult[]> {
   const results: HubResult[] = []
   for (const [i, journey] of hubJourneysOf(upstream).entries()) {
     const visitor = await createVisitor(browser, 'usual')
@@ -103,7 +111,7 @@ async function walkAll({ authority, browser, upstream, peers, users }: Walk): Pr
     }
     console.log(`  ${failures.length === 0 ? 'ok  ' : 'FAIL'}  ${journey.title}`)
     for (const failure of failures) console.log(`        ${failure}`)
-    results.push({ journey, upstream, isGood: failures.length === 0, seen })
+    results.push({ journey, upstream, way, isGood: failures.length === 0, seen })
   }
   return results
 }

@@ -6,6 +6,8 @@ import type { RealUpstream } from './upstream.ts'
 export interface HubResult {
   readonly journey: HubJourney
   readonly upstream: RealUpstream
+  /** How the SAML application is told: as its metadata says, which is from server to server where that is there, or through the browser only. */
+  readonly way: 'published' | 'redirect'
   readonly isGood: boolean
   /** Per place: what was seen there, one text per look. */
   readonly seen: ReadonlyMap<string, readonly string[]>
@@ -18,6 +20,8 @@ export interface HubPageInput {
   readonly version: string
   readonly browser: string
 }
+
+export const wayTitles: Readonly<Record<HubResult['way'], string>> = { published: 'as their metadata says', redirect: 'SAML through the browser only' }
 
 /** The page `docs/interop-upstream.md`: the same results give the same text. */
 export function hubPage({ upstreams, peers, results, version, browser }: HubPageInput): string {
@@ -34,21 +38,29 @@ export function hubPage({ upstreams, peers, results, version, browser }: HubPage
     `| browser | Chromium | ${browser} |`,
     ''
   ]
-  for (const upstream of upstreams) {
+  for (const { upstream, way } of upstreams.flatMap((one) => waysOf(one, results).map((each) => ({ upstream: one, way: each })))) {
     const columns = [upstream, ...peers]
     lines.push(
-      `## ${upstream.name} upstream`,
+      way === 'published' ? `## ${upstream.name} upstream` : `## ${upstream.name} upstream, ${wayTitles[way]}`,
       '',
       `| journey | result | ${columns.map(({ name }) => name).join(' | ')} |`,
       `| --- | --- |${' --- |'.repeat(columns.length)}`
     )
-    for (const { journey, isGood, seen } of results.filter((result) => result.upstream === upstream)) {
+    for (const { journey, isGood, seen } of results.filter((result) => result.upstream === upstream && result.way === way)) {
       const cells = columns.map(({ id }) => (seen.get(id) ?? []).join(' → '))
       lines.push(`| ${journey.title} | ${isGood ? 'passed' : '**failed**'} | ${cells.join(' | ')} |`)
     }
     lines.push('')
   }
+  lines.push(
+    'A logout between Curfew and SimpleSAMLphp as identity provider goes through the browser always: its sessions belong to the cookie of a browser, which a message from server to server does not bring, and its metadata offers no SOAP.',
+    ''
+  )
   const failed = results.filter((result) => !result.isGood).length
   lines.push(`${results.length - failed} of ${results.length} journeys passed.`, '')
   return lines.join('\n')
+}
+
+function waysOf(upstream: RealUpstream, results: readonly HubResult[]): readonly HubResult['way'][] {
+  return [...new Set(results.filter((result) => result.upstream === upstream).map(({ way }) => way))]
 }
