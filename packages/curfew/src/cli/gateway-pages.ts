@@ -33,10 +33,10 @@ export function createGatewayPages(brand: Config['brand'], random: Random): Gate
     return { html: renderPage(context, make(context)).toString(), headers: pageHeaders(context.nonce) }
   }
   return {
-    loggedOut: (request) =>
+    loggedOut: (request, { isProviderAway }) =>
       pageOf(request, ({ t }) => ({
         title: t('gateway.loggedOutTitle'),
-        body: html`<h1>${t('gateway.loggedOutTitle')}</h1><p>${t('gateway.loggedOutText', { host: request.headers.host ?? '' })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+        body: html`<h1>${t('gateway.loggedOutTitle')}</h1><p>${t('gateway.loggedOutText', { host: request.headers.host ?? '' })}</p>${isProviderAway ? html`<p role="alert">${t('gateway.providerKeeps')}</p>` : undefined}<p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
       })),
     problem: (request, { code, reference }) =>
       pageOf(request, ({ t }) => ({

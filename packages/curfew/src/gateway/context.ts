@@ -24,7 +24,8 @@ export interface GatewayPage {
 }
 
 export interface GatewayPages {
-  loggedOut(request: IncomingMessage): GatewayPage
+  /** @param facts - `isProviderAway`: the session there should have ended as well, and could not be */
+  loggedOut(request: IncomingMessage, facts: { readonly isProviderAway: boolean }): GatewayPage
   problem(request: IncomingMessage, problem: { readonly code: string; readonly reference: string }): GatewayPage
 }
 

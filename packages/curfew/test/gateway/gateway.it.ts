@@ -119,6 +119,34 @@ suite('A gateway in front of applications', () => {
     assert.equal((await visitor.ask(`${kit.wiki}/pa/other`)).status, 404)
   })
 
+  test('a sign-out takes the cookie and says what goes on when the provider is away', async () => {
+    await using kit = await createGatewayKit({ gateway: { sessionCheck: { feed: false } }, provider: { useSingleLogout: true } })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const copy = ana.copy()
+    await kit.stopAuthority()
+    // It has never read what the provider publishes.
+    await kit.restartGateway()
+    const page = await ana.ask(`${kit.wiki}/pa/oidc/logout`)
+    assert.equal(page.status, 200)
+    assert.match(page.body, /your session there goes on/)
+    assert.equal(ana.jar(kit.wiki).get('PA.ACE_ws'), undefined)
+    assert.notEqual((await copy.ask(`${kit.wiki}/`)).status, 200, 'a copy of the cookie is worth nothing')
+  })
+
+  test('begins no session that nobody could end: without pi.sri there is none, unless nothing asks for it', async () => {
+    const client = { sessionValidation: { includeSessionId: false } }
+    for (const sessionCheck of [{ feed: true }, { feed: false, status: true }]) {
+      await using kit = await createGatewayKit({ client, gateway: { sessionCheck } })
+      const ana = new Visitor()
+      const page = await ana.open(`${kit.wiki}/`)
+      assert.deepEqual([page.status, page.body.includes('CURFEW_GATEWAY_SESSION_UNNAMED')], [500, true])
+      assert.equal(ana.jar(kit.wiki).get('PA.ACE_ws'), undefined)
+    }
+    await using other = await createGatewayKit({ client, gateway: { sessionCheck: { feed: false } } })
+    assert.equal((await new Visitor().open(`${other.wiki}/`)).status, 200)
+  })
+
   test('signs people in as a client that proves itself by a key, too', async () => {
     const jwksUri = { url: '' }
     await using kit = await createGatewayKit({

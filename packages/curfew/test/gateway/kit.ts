@@ -44,6 +44,8 @@ export interface GatewayKit extends AsyncDisposable {
   /** Ends every session of ana, as an administrator does. */
   endAll(): Promise<void>
   stopAuthority(): Promise<void>
+  /** Another process with the same configuration takes its place. */
+  restartGateway(): Promise<void>
 }
 
 export const gatewaySecret = Buffer.alloc(32, 9)
@@ -124,25 +126,34 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       ...options.gateway
     }
   })
-  const gateway = composeGateway({
-    config: file.gateway,
-    settings: gatewaySettings(file.gateway, undefined),
-    secret: gatewaySecret,
-    outbound: file.outbound,
-    brand: file.brand,
-    logger: silentLogger,
-    registry: new Registry()
-  })
+  const compose = () =>
+    composeGateway({
+      config: file.gateway,
+      settings: gatewaySettings(file.gateway, undefined),
+      secret: gatewaySecret,
+      outbound: file.outbound,
+      brand: file.brand,
+      logger: silentLogger,
+      registry: new Registry()
+    })
+  let gateway = compose()
   await gateway.start()
   return {
     authority: started.composition,
-    gateway,
+    get gateway() {
+      return gateway
+    },
     issuer,
     wiki,
     shop,
     upstream,
     seen,
     stopAuthority: () => started.stop(),
+    async restartGateway() {
+      await gateway.stop()
+      gateway = compose()
+      await gateway.start()
+    },
     changeMail: (mail) => started.changeMail(mail),
     endAll: () => started.endAll(),
     async [Symbol.asyncDispose]() {

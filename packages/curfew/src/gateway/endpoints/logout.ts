@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import { ownHeaders, seeOther, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
+import type { ProviderAddress } from '../sign-in/provider.ts'
 import { type OpenedSession, sessionName } from '../session/web-session.ts'
 
 /** What a sign-out found and took away. */
@@ -37,11 +38,26 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   const goesOn = useSingleLogout && sessions.length > 0 && !isFromProvider(ctx, request)
   const idToken = sessions[0]?.session.idToken
   const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
-  const location = goesOn ? await ctx.provider.signOutUrl(parts) : undefined
-  if (location !== undefined) return seeOther(response, location, setCookies)
-  const page = ctx.pages.loggedOut(request)
+  // What ended here has ended, whatever the provider does: its cookies go in any case.
+  const onward = goesOn ? await beginningAt(ctx, parts) : 'none'
+  if (onward !== 'none' && onward !== 'away') return seeOther(response, onward, setCookies)
+  const page = ctx.pages.loggedOut(request, { isProviderAway: onward === 'away' })
   const headers = { ...ownHeaders, ...page.headers, 'clear-site-data': '"cache"' }
   send(response, 'text/html; charset=utf-8', page.html, { headers, setCookies })
+}
+
+/** Where the sign-out of the provider begins; `none`: it has none. `away`: that can not be found out now. */
+async function beginningAt(ctx: GatewayContext, parts: Parameters<GatewayContext['provider']['signOutUrl']>[0]): Promise<ProviderAddress | 'none' | 'away'> {
+  try {
+    return (await ctx.provider.signOutUrl(parts)) ?? 'none'
+  } catch (error) {
+    const code = isCurfewError(error) ? error.code : 'CURFEW_GATEWAY_PROVIDER'
+    ctx.logger.warn(
+      { event: 'gateway.sign-out-here-only', code, err: error },
+      'the provider can not be reached: a sign-out ended the session of this gateway only'
+    )
+    return 'away'
+  }
 }
 
 /** Loop guard: a picture or frame of a sign-out page is the sign-out, and must not begin another. */

@@ -4,7 +4,7 @@ import type { Random } from '../../platform/random.ts'
 import type { WebSessionSettings } from '../settings.ts'
 import { clearedSessionCookie, type CookieAttributes, cookieValues, sessionCookie, sessionCookieName } from './cookies.ts'
 import { cookieCharactersMax, createEncryptedSealer, createSignedSealer, type Sealer } from './sealer.ts'
-import { type OpenedSession, openedSession, parseWebSession, serialiseWebSession, type WebSession } from './web-session.ts'
+import { type ClaimsRefresh, type OpenedSession, openedSession, parseWebSession, serialiseWebSession, type WebSession } from './web-session.ts'
 
 /** A cookie is written again when the last activity in it is older than this. */
 export const updateWindowMs = 60_000
@@ -22,7 +22,7 @@ export interface SessionCookies {
   isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
   /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
   write(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): string
-  /** The same, with as much of what refreshes claims as a browser would keep. @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE without any of it, too */
+  /** The same, with as much of what it can do without as a browser would keep. @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE without any of it, too */
   writeFitting(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): FittingCookie
   clear(settings: WebSessionSettings, attributes: CookieAttributes): string
   /** The cookie with this moment as last activity, when it is time to write it again, or it says something else now. */
@@ -33,6 +33,8 @@ export interface SessionCookies {
 export interface FittingCookie {
   readonly cookie: string
   readonly leftOut?: 'refresh-token' | 'refresh'
+  /** The ID token: the provider asks before it signs somebody out without it. */
+  readonly isHintLeftOut?: true
   /** How long the value would have been with it. */
   readonly characters?: number
 }
@@ -78,15 +80,15 @@ export function createSessionCookies(deps: {
     return sessionCookie(settings, value, attributes)
   }
   const writeFitting: SessionCookies['writeFitting'] = (settings, session, attributes, nowMs) => {
-    const { refresh, ...without } = session
-    if (refresh === undefined) return { cookie: write(settings, session, attributes, nowMs) }
-    const whole = seal(settings, session, nowMs)
-    if (whole.isKept) return { cookie: sessionCookie(settings, whole.value, attributes) }
-    const { refreshToken, ...accessOnly } = refresh
-    const characters = whole.value.length
-    const less = refreshToken === undefined ? undefined : seal(settings, { ...without, refresh: accessOnly }, nowMs)
-    if (less?.isKept === true) return { cookie: sessionCookie(settings, less.value, attributes), leftOut: 'refresh-token', characters }
-    return { cookie: write(settings, without, attributes, nowMs), leftOut: 'refresh', characters }
+    let characters: number | undefined
+    for (const { fitting, ...left } of lessAndLess(session)) {
+      const { value, isKept } = seal(settings, fitting, nowMs)
+      characters ??= value.length
+      const isWhole = left.leftOut === undefined && left.isHintLeftOut === undefined
+      if (isKept) return { cookie: sessionCookie(settings, value, attributes), ...left, ...(isWhole ? {} : { characters }) }
+    }
+    const { refresh: _refresh, idToken: _idToken, ...bare } = session
+    return { cookie: write(settings, bare, attributes, nowMs) }
   }
   return {
     read(settings, cookieHeader, host, nowMs) {
@@ -104,6 +106,23 @@ export function createSessionCookies(deps: {
         ? undefined
         : writeFitting(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs).cookie
     }
+  }
+}
+
+type Left = Omit<FittingCookie, 'cookie' | 'characters'>
+
+/** A session with less and less of what it can do without; the smaller loss first. */
+function* lessAndLess(session: WebSession): Generator<Left & { readonly fitting: WebSession }> {
+  const { refresh, idToken, ...bare } = session
+  const { refreshToken, ...accessOnly } = refresh ?? {}
+  const steps: readonly (Left & { readonly kept: Partial<Pick<WebSession, 'refresh'>> })[] = [
+    { kept: refresh === undefined ? {} : { refresh } },
+    ...(refresh === undefined || refreshToken === undefined ? [] : [{ kept: { refresh: accessOnly as ClaimsRefresh }, leftOut: 'refresh-token' } as const]),
+    ...(refresh === undefined ? [] : [{ kept: {}, leftOut: 'refresh' } as const])
+  ]
+  for (const { kept, ...left } of steps) {
+    if (idToken !== undefined) yield { fitting: { ...bare, ...kept, idToken }, ...left }
+    yield { fitting: { ...bare, ...kept }, ...left, ...(idToken === undefined ? {} : { isHintLeftOut: true }) }
   }
 }
 

@@ -13,7 +13,9 @@ export function verdictOf(deps: VerdictDeps, opened: OpenedSession): Status | Pr
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
   if (isListed(deps, opened)) return 'revoked'
-  if (sri === undefined || (!feed && !status)) return 'live'
+  if (!feed && !status) return 'live'
+  // Nobody can say that it ended: it is from before it was to be asked about, and its user signs in again.
+  if (sri === undefined) return 'revoked'
   const { completeAtMs } = deps.revocations
   const isFeedYoung = feed && completeAtMs !== undefined && nowMs - completeAtMs <= staleMs
   if (isFeedYoung) return 'live'

@@ -5,7 +5,7 @@ import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { CookieAttributes } from '../session/cookies.ts'
 import { wantedClaims } from '../session/wanted-claims.ts'
-import { type ClaimsRefresh, openedSession, type WebSession } from '../session/web-session.ts'
+import { openedSession, type WebSession } from '../session/web-session.ts'
 import type { WebSessionSettings } from '../settings.ts'
 import { redirectUri } from './start.ts'
 import type { SignedIn } from './provider.ts'
@@ -36,6 +36,8 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
   const nowMs = ctx.clock.nowMs()
   const { claims } = signedIn
   const sri = textOf(claims['pi.sri'])
+  const { feed, status } = ctx.settings.sessionCheck
+  if (sri === undefined && (feed || status)) throw new CurfewError('CURFEW_GATEWAY_SESSION_UNNAMED', { issuer: ctx.provider.issuer })
   const sid = textOf(claims['sid'])
   const session: WebSession = {
     id: Buffer.from(ctx.random.bytes(16)).toString('base64url'),
@@ -55,25 +57,18 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
   const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs))
   if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
-  return [written(ctx, webSession, session, refresh, attributes)]
+  return [written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)]
 }
 
-/** With what it takes to refresh the claims, as far as that fits into a cookie. */
-function written(
-  ctx: GatewayContext,
-  settings: WebSessionSettings,
-  session: WebSession,
-  refresh: ClaimsRefresh | undefined,
-  attributes: CookieAttributes
-): string {
-  const whole = refresh === undefined ? session : { ...session, refresh }
-  const { cookie, leftOut, characters } = ctx.cookies.writeFitting(settings, whole, attributes, ctx.clock.nowMs())
+/** With all that fits into a cookie. */
+function written(ctx: GatewayContext, settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes): string {
+  const { cookie, leftOut, isHintLeftOut, characters } = ctx.cookies.writeFitting(settings, session, attributes, ctx.clock.nowMs())
+  const fields = { audience: settings.audience, characters }
+  if (isHintLeftOut === true)
+    ctx.logger.warn({ event: 'gateway.hint-off', ...fields }, 'the ID token does not fit into the cookie: the provider is not given it at the sign-out')
   if (leftOut !== undefined) {
     const consequence = leftOut === 'refresh' ? 'the claims of this session stay as they are' : 'they stay as they are once the access token has expired'
-    ctx.logger.warn(
-      { event: 'gateway.refresh-off', audience: settings.audience, leftOut, characters },
-      `what refreshes claims does not fit into the cookie: ${consequence}`
-    )
+    ctx.logger.warn({ event: 'gateway.refresh-off', leftOut, ...fields }, `what refreshes claims does not fit into the cookie: ${consequence}`)
   }
   return cookie
 }

@@ -153,18 +153,26 @@ async function publicJwk(key: KeyObject): Promise<JWK & { readonly kid: string }
   return { ...jwk, kid: await calculateJwkThumbprint(jwk) }
 }
 
-/** Remembers what a load brought for a while, and never a failure. */
+/** Remembers what a load brought for a while, and never a failure; what it brought last counts on while it fails. */
 function kept<T>(clock: Clock, load: () => Promise<T>): () => Promise<T> {
   const last = { atMs: 0, value: undefined as Promise<T> | undefined }
+  let good: { readonly value: T } | undefined
   return () => {
     const nowMs = clock.nowMs()
     if (last.value !== undefined && nowMs - last.atMs < metadataMsMax) return last.value
-    const value = load()
+    const value = load().then(
+      (loaded) => {
+        good = { value: loaded }
+        return loaded
+      },
+      (error: unknown) => {
+        if (last.value === value) last.value = undefined
+        if (good === undefined) throw error
+        return good.value
+      }
+    )
     last.atMs = nowMs
     last.value = value
-    value.catch(() => {
-      if (last.value === value) last.value = undefined
-    })
     return value
   }
 }

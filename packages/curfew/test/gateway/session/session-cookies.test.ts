@@ -149,6 +149,21 @@ suite('The cookie of a web session', () => {
     assert.equal(read(`${whole.slice(0, 60)}; PA.ACE_ws.1=${whole.slice(60)}`), undefined)
   })
 
+  test('leaves out the ID token where it does not fit, before and beside what refreshes claims', () => {
+    const { settings, made, header, read } = cookies()
+    const large = 'x'.repeat(2_900)
+    const refreshWith = (token: string) => ({ token, atMs: nowMs, names: ['email'], tokenUntilMs: nowMs + 600_000 })
+    const written = (more: Partial<WebSession>) => made.writeFitting(settings, { ...session, ...more }, { isSecure: true }, nowMs)
+    const left = (more: Partial<WebSession>) => [written(more).isHintLeftOut, written(more).leftOut]
+    assert.deepEqual(left({ idToken: 'short', refresh: refreshWith('t') }), [undefined, undefined])
+    assert.deepEqual(left({ idToken: large }), [true, undefined])
+    assert.deepEqual(left({ idToken: large, refresh: refreshWith('t') }), [true, undefined])
+    assert.deepEqual(left({ idToken: 'short', refresh: refreshWith(large) }), [undefined, 'refresh'])
+    const both = written({ idToken: large, refresh: refreshWith(large) })
+    assert.deepEqual([both.isHintLeftOut, both.leftOut, read(both.cookie.split(';')[0])], [true, 'refresh', read(header(session))])
+    assert.throws(() => written({ idToken: large, claims: { groups: large } }), { code: 'CURFEW_GATEWAY_COOKIE_TOO_LARGE' })
+  })
+
   test('never reaches an application', () => {
     assert.equal(withoutGatewayCookies('a=1; PA.ACE_ws=x; b=2; PA.nonce.abc=y; c=PA.x'), 'a=1; b=2; c=PA.x')
     assert.equal(withoutGatewayCookies('PA.ACE_ws=x'), '')
