@@ -24,6 +24,12 @@ function problemsOf(adapter: Adapter): readonly AdapterProblem[] {
   const problems: AdapterProblem[] = []
   if (transport === 'reference' && reference === undefined)
     problems.push({ path: ['transport'], what: 'nobody could pick anything up: no reference is given.', fix: 'Add reference.username and reference.password.' })
+  if (adapter.cookie?.sameSite === 'none' && adapter.cookie.secure === false)
+    problems.push({
+      path: ['cookie', 'sameSite'],
+      what: 'browsers drop a cookie with SameSite=None that is not Secure.',
+      fix: 'Leave secure out, or choose lax.'
+    })
   if ('authenticationService' in adapter) return problems
   const { subject, accountLinkService, subjectParameter } = adapter
   if (subject !== undefined && accountLinkService !== undefined)

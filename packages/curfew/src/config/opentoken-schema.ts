@@ -21,10 +21,16 @@ const openTokenAdapter = {
   sessionSeconds: seconds(1, 259_200).optional().describe('Gives renew-until. Default: 43200.'),
   notBeforeToleranceSeconds: seconds(0, 3_600).optional().describe('How far not-before may lie ahead. Default: 0.'),
   cookie: z
-    .strictObject({ domain: z.string(), path: z.string().startsWith('/'), secure: z.boolean(), httpOnly: z.boolean() })
+    .strictObject({
+      domain: z.string(),
+      path: z.string().startsWith('/'),
+      secure: z.boolean(),
+      httpOnly: z.boolean(),
+      sameSite: z.enum(['lax', 'strict', 'none'])
+    })
     .partial()
     .optional()
-    .describe('The transport cookie. secure and httpOnly are on by default.'),
+    .describe('The transport cookie. secure and httpOnly are on by default, sameSite is lax; none needs secure.'),
   logoutService: url.optional().describe('Where browsers are sent to end the session of the application. Absent: it can not be asked.'),
   resumeParameter: z.enum(['both', 'resumePath', 'resume']).optional().describe('Name of the parameter with the resume path. Default: both.'),
   confirmation: z

@@ -29,11 +29,15 @@ interface Adapter {
   readonly peer: Peer
 }
 
+/** As a `Set-Cookie` header spells it. */
+const sameSiteOf = { lax: 'Lax', strict: 'Strict', none: 'None' } as const
+
 export interface TransportCookie {
   readonly domain?: string
   readonly path: string
   readonly isSecure: boolean
   readonly isHttpOnly: boolean
+  readonly sameSite: 'Lax' | 'Strict' | 'None'
 }
 
 /** An SP adapter instance, ready to work with. */
@@ -104,6 +108,7 @@ function makeAdapter(settings: AdapterSettings, transport: OpenTokenTransport, a
       path: cookie.path ?? agentConfigDefaults.cookiePath,
       isSecure: cookie.secure ?? true,
       isHttpOnly: cookie.httpOnly ?? true,
+      sameSite: sameSiteOf[cookie.sameSite ?? 'lax'],
       ...(cookie.domain === undefined ? {} : { domain: cookie.domain })
     },
     resumeNames: resumeParameter === 'both' ? ['resumePath', 'resume'] : [resumeParameter],

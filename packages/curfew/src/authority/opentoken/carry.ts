@@ -55,11 +55,11 @@ function pickedUp({ subject, attributes, authnContext }: OpenTokenStatement): Re
 
 /** `Set-Cookie` for the transport cookie. */
 export function cookieOf({ tokenName, cookie }: OpenTokenAdapter, token: string): string {
-  const { domain, path, isSecure, isHttpOnly } = cookie
+  const { domain, path, isSecure, isHttpOnly, sameSite } = cookie
   const parts = [
     `${tokenName}=${token}`,
     `Path=${path}`,
-    'SameSite=Lax',
+    `SameSite=${sameSite}`,
     ...(domain === undefined ? [] : [`Domain=${domain}`]),
     ...(isSecure ? ['Secure'] : []),
     ...(isHttpOnly ? ['HttpOnly'] : []),

@@ -24,6 +24,7 @@ export interface AdapterSettings {
         readonly path?: string | undefined
         readonly secure?: boolean | undefined
         readonly httpOnly?: boolean | undefined
+        readonly sameSite?: 'lax' | 'strict' | 'none' | undefined
       }
     | undefined
   readonly logoutService?: string | undefined

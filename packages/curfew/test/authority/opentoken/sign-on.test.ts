@@ -75,6 +75,23 @@ suite('Opening an application by OpenToken', () => {
     assert.equal(readToken(kit, cookie?.value ?? '').subject, 'ana')
   })
 
+  test('AC-030 the cookie says what the adapter says of it', async () => {
+    const settings = (['lax', 'strict', 'none'] as const).map((sameSite) =>
+      settingsOf(sameSite, { transport: 'cookie', tokenName: sameSite, cookie: { sameSite } })
+    )
+    await using kit = await createAdapterKit(settings)
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    for (const [name, said] of [
+      ['lax', 'Lax'],
+      ['strict', 'Strict'],
+      ['none', 'None']
+    ] as const) {
+      const answer = await browser.get(`/sp/startSSO.ping?SpSessionAuthnAdapterId=${name}`)
+      assert.equal(answer.cookies.find((cookie) => cookie.name === name)?.sameSite, said)
+    }
+  })
+
   test('an adapter that is not there, and a user without the attribute of the subject, are told apart', async () => {
     await using kit = await createAdapterKit([settingsOf('forms', { subject: 'mail' }), settingsOf('staff', { subject: 'number' })])
     const browser = kit.browser()
