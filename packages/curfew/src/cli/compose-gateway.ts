@@ -15,7 +15,7 @@ import { createHeaderNames } from '../gateway/proxy/request-headers.ts'
 import { createApplications } from '../gateway/route/applications.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createEncryptedSealer } from '../gateway/session/sealer.ts'
-import { createEndedSubjects } from '../gateway/session/ended-subjects.ts'
+import { createEndedByProvider } from '../gateway/session/ended-by-provider.ts'
 import { createSessionCookies } from '../gateway/session/session-cookies.ts'
 import { createSessionStatus } from '../gateway/session/session-status.ts'
 import { createUserRefresh } from '../gateway/session/user-refresh.ts'
@@ -137,7 +137,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     cookies: createSessionCookies({ secret, random, webSessions }),
     transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
     revocations,
-    endedSubjects: createEndedSubjects(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
+    endedByProvider: createEndedByProvider(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
     status: createSessionStatus({
       outbound: backChannel,
       clock,

@@ -50,6 +50,7 @@ export const catalogue = {
   CURFEW_GATEWAY_PRESERVATION: { kind: 'peer', http: 415, title: 'A request of this kind can not wait for a sign-in.' },
   CURFEW_GATEWAY_PROVIDER: { kind: 'operation', http: 503, title: 'The sign-in is not available now.' },
   CURFEW_GATEWAY_REQUEST_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The request can be read in more than one way.' },
+  CURFEW_GATEWAY_REQUEST_TIMEOUT: { kind: 'peer', http: 408, title: 'The body of the request did not come in time.' },
   CURFEW_GATEWAY_SESSION_ENDED: { kind: 'peer', http: 401, title: 'The session has ended.' },
   CURFEW_GATEWAY_SESSION_NEEDED: { kind: 'peer', http: 401, title: 'A session is needed here.' },
   CURFEW_GATEWAY_SESSION_UNCHECKED: { kind: 'operation', http: 503, title: 'Whether the session is still good can not be found out now.' },

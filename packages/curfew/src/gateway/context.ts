@@ -10,7 +10,7 @@ import type { HeaderNames } from './proxy/request-headers.ts'
 import type { Preserved } from './sign-in/preserved.ts'
 import type { Provider } from './sign-in/provider.ts'
 import type { Applications } from './route/applications.ts'
-import type { EndedSubjects } from './session/ended-subjects.ts'
+import type { EndedByProvider } from './session/ended-by-provider.ts'
 import type { SessionCookies } from './session/session-cookies.ts'
 import type { SessionStatus } from './session/session-status.ts'
 import type { Sealer } from './session/sealer.ts'
@@ -48,7 +48,7 @@ export interface GatewayContext {
   readonly transactions: Sealer
   readonly revocations: RevocationList
   readonly status: SessionStatus
-  readonly endedSubjects: EndedSubjects
+  readonly endedByProvider: EndedByProvider
   readonly userRefresh: UserRefresh
   /** What becomes of the headers of clients, by name. */
   readonly headerNames: HeaderNames

@@ -34,7 +34,7 @@ function withUser(ctx: GatewayContext, { application }: Place, path: RequestPath
   if (!(fresh instanceof Promise)) return { kind: 'pass', opened: fresh }
   return fresh.then((later) => {
     // It may have been revoked while the provider was asked.
-    const isRevoked = later.keys.some((key) => ctx.revocations.isListed(key, ctx.clock.nowMs())) || ctx.endedSubjects.isEnded(later.session)
+    const isRevoked = later.keys.some((key) => ctx.revocations.isListed(key, ctx.clock.nowMs())) || ctx.endedByProvider.isEnded(later.session)
     return isRevoked ? decisionOf('revoked', later, needsNone(application, path)) : { kind: 'pass', opened: later }
   })
 }
@@ -44,7 +44,7 @@ function judge(ctx: GatewayContext, place: Place, path: RequestPath, request: In
   const isAnonymous = needsNone(application, path)
   const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
   if (opened === undefined) return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: false }
-  const verdict = ctx.endedSubjects.isEnded(opened.session) ? 'revoked' : verdictOf(ctx, opened)
+  const verdict = ctx.endedByProvider.isEnded(opened.session) ? 'revoked' : verdictOf(ctx, opened)
   return typeof verdict === 'string' ? decisionOf(verdict, opened, isAnonymous) : verdict.then((status) => decisionOf(status, opened, isAnonymous))
 }
 

@@ -15,6 +15,7 @@ import { type Place, reservedRoot } from './route/applications.ts'
 import { isNavigation } from './route/navigation.ts'
 import { ownAddress } from './route/own-address.ts'
 import { liesBelow, requestPath, type RequestPath } from './route/request-path.ts'
+import { boundRest, hasBody } from './request-body.ts'
 import { cookieValues } from './session/cookies.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
@@ -30,6 +31,7 @@ export function createGatewayServer(ctx: GatewayContext): GatewayServer {
   return {
     request(request, response) {
       request.on('error', () => response.destroy())
+      if (hasBody(request)) response.once('finish', () => boundRest(request, ctx.clock))
       handle(ctx, providerLogout, request, response)
     },
     upgrade(request, socket, head) {

@@ -58,6 +58,22 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
   })
 
+  test('frames with any sid fill no list, and where the feed is followed they are not needed', async () => {
+    for (const feed of [true, false]) {
+      await using kit = await createGatewayKit({ gateway: { sessionCheck: { feed } } })
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      const { revocations } = kit.gateway.context
+      const before = [revocations.size, revocations.bytes]
+      for (let i = 0; i < 50; i++) {
+        const parameters = new URLSearchParams({ iss: kit.issuer, sid: `any-${i}` })
+        assert.equal((await new Visitor().ask(`${kit.wiki}/pa/oidc/frontchannel?${parameters.toString()}`)).status, 200)
+      }
+      assert.deepEqual([revocations.size, revocations.bytes], before)
+      assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
+    }
+  })
+
   test('a frame with issuer and sid ends the session without any cookie; with another issuer or none it ends nothing', async () => {
     await using kit = await withoutFeed({ modes: ['frontChannel'], frontChannelUris: ['WIKI/pa/oidc/frontchannel'] })
     const ana = new Visitor()

@@ -3,6 +3,7 @@ import { CurfewError, verifyLogoutToken } from '@curfew/codecs'
 import { LRUCache } from 'lru-cache'
 import { ownHeaders, problemDocument, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
+import { readBody } from '../request-body.ts'
 import { sidName } from '../session/web-session.ts'
 
 /** Longest body of a back-channel logout. */
@@ -20,7 +21,7 @@ export function createProviderLogout(): ProviderLogout {
   const seen = new LRUCache<string, true>({ max: 10_000 })
   return {
     async backChannel(ctx, request, response) {
-      const token = new URLSearchParams(await bodyOf(request)).get('logout_token') ?? ''
+      const token = new URLSearchParams((await readBody(request, { clock: ctx.clock, bytesMax: bodyBytesMax })).toString('utf8')).get('logout_token') ?? ''
       const nowMs = ctx.clock.nowMs()
       const { issuer, clientId } = ctx.settings.provider
       const keys = await ctx.provider.keys(false)
@@ -43,13 +44,18 @@ export function createProviderLogout(): ProviderLogout {
         const error = new CurfewError('CURFEW_API_VALIDATION', { parameter: 'sid' })
         return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
       }
-      endBySid(ctx, sid)
+      // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
+      if (!ctx.settings.sessionCheck.feed) {
+        ctx.endedByProvider.endSid(sid)
+        ctx.live.closeWhere(({ session }) => ctx.endedByProvider.isEnded(session))
+      }
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
       send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy } })
     }
   }
 }
 
+/** By a token that the provider signed. */
 function endBySid(ctx: GatewayContext, sid: string): void {
   const nowMs = ctx.clock.nowMs()
   const longestMs = Math.max(...ctx.settings.applications.map(({ webSession }) => webSession.maxMs))
@@ -57,17 +63,6 @@ function endBySid(ctx: GatewayContext, sid: string): void {
 }
 
 function endSubject(ctx: GatewayContext, subject: string, nowMs: number): void {
-  ctx.endedSubjects.end(subject, nowMs)
-  ctx.live.closeWhere(({ session }) => ctx.endedSubjects.isEnded(session))
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > bodyBytesMax) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: bodyBytesMax })
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  ctx.endedByProvider.endSubject(subject, nowMs)
+  ctx.live.closeWhere(({ session }) => ctx.endedByProvider.isEnded(session))
 }

@@ -54,7 +54,7 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
     ...((await ctx.provider.wantsIdToken()) ? { idToken: signedIn.idToken } : {})
   }
   const refresh = ctx.userRefresh.keep(webSession, signedIn)
-  const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs))
+  const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs)) || ctx.endedByProvider.isEnded(session)
   if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   return [written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)]

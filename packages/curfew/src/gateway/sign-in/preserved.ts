@@ -1,5 +1,3 @@
-import { CurfewError } from '@curfew/codecs'
-import type { IncomingMessage } from 'node:http'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
@@ -51,16 +49,4 @@ export function createPreserved({ clock, random }: { readonly clock: Clock; read
       return found !== undefined && clock.nowMs() < found.untilMs ? found.request : undefined
     }
   }
-}
-
-/** Reads a body that is to wait. @throws CURFEW_API_TOO_LARGE */
-export async function readPreservable(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > preservedBytesMax) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: preservedBytesMax })
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }

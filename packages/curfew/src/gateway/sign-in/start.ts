@@ -4,7 +4,8 @@ import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { type OwnAddress, ownAddress } from '../route/own-address.ts'
-import { isFormType, readPreservable } from './preserved.ts'
+import { readBody } from '../request-body.ts'
+import { isFormType, preservedBytesMax } from './preserved.ts'
 import { type Transaction, transactionCookies } from './transaction.ts'
 
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
@@ -51,7 +52,7 @@ function homeOf(place: Place): OwnAddress {
 /**
  * Keeps a request with a body until its sender has signed in.
  * @returns the name that it is kept by; undefined when it is not kept and the sender starts anew
- * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept, CURFEW_API_TOO_LARGE
+ * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept; those of {@link readBody}
  */
 export async function preserve(ctx: GatewayContext, { application, origin }: Place, request: IncomingMessage): Promise<string | undefined> {
   const { method = 'GET' } = request
@@ -59,7 +60,13 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
   const contentType = request.headers['content-type'] ?? ''
   const isKept = application.preservation === 'all' || (method === 'POST' && isFormType(contentType))
   if (!isKept) throw new CurfewError('CURFEW_GATEWAY_PRESERVATION', { method, type: contentType.slice(0, 60) })
-  return ctx.preserved.keep({ origin, path: request.url ?? '/', method, contentType, body: await readPreservable(request) })
+  return ctx.preserved.keep({
+    origin,
+    path: request.url ?? '/',
+    method,
+    contentType,
+    body: await readBody(request, { clock: ctx.clock, bytesMax: preservedBytesMax })
+  })
 }
 
 /**
