@@ -21,6 +21,7 @@ import { createSessionStatus } from '../gateway/session/session-status.ts'
 import { createUserRefresh } from '../gateway/session/user-refresh.ts'
 import { sessionName } from '../gateway/session/web-session.ts'
 import type { GatewaySettings } from '../gateway/settings.ts'
+import { createSweep } from '../gateway/sweep.ts'
 import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
 import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
@@ -73,12 +74,14 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   const status = { isReady: false }
   const context = contextOf(parts, backChannel, status)
   const gateway = createGatewayServer(context)
+  const sweep = createSweep(context)
   const servers: Listener[] = []
   let feed: FeedReader | undefined
   let timer: { cancel(): void } | undefined
   const watch = (): void => {
     timer = systemClock.after(expiryMs, () => {
       context.live.expire(context.clock.nowMs())
+      sweep.look()
       note(context)
       watch()
     })

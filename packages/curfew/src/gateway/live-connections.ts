@@ -1,7 +1,7 @@
 import type { OpenedSession } from './session/web-session.ts'
 
-/** Why a connection is closed: the session ended, or its time is over. */
-export type CloseReason = 'session ended' | 'session expired'
+/** Why a connection is closed: the session ended, its time is over, or nobody can say whether it goes on. */
+export type CloseReason = 'session ended' | 'session expired' | 'session unchecked'
 
 /** Everything that is open under some session, so that it ends with it. */
 export interface LiveConnections {
@@ -11,6 +11,10 @@ export interface LiveConnections {
   close(fingerprint: string): number
   /** Closes every connection that the test names. */
   closeWhere(test: (opened: OpenedSession) => boolean): number
+  /** Closes what belongs to one session as it was opened; returns how many. */
+  closeSession(opened: OpenedSession, reason: CloseReason): number
+  /** Sessions that something is open under now. */
+  sessions(): readonly OpenedSession[]
   /** Closes what has outlived its session at `nowMs`, and forgets sessions that nothing is open under. */
   expire(nowMs: number): number
   readonly count: number
@@ -66,6 +70,11 @@ export function createLiveConnections(): LiveConnections {
     },
     close: (fingerprint) => end([...(byFingerprint.get(fingerprint) ?? [])], 'session ended'),
     closeWhere: (test) => end(where(test), 'session ended'),
+    closeSession(opened, reason) {
+      const group = groups.get(opened)
+      return group === undefined ? 0 : end([group], reason)
+    },
+    sessions: () => [...groups.values()].filter(({ closes }) => closes.size > 0).map(({ opened }) => opened),
     expire(nowMs) {
       for (const group of [...groups.values()]) if (group.closes.size === 0) forget(group)
       return end(

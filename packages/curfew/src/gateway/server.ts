@@ -177,8 +177,9 @@ function pass(
   const base = { place, request, response, opened, setCookies }
   forward(ctx, preserved === undefined ? base : { ...base, preserved }, {
     onError: fail,
-    onEnded() {
+    onEnded(reason) {
       const application = place.application.id
+      if (reason === 'session unchecked') return fail(new CurfewError('CURFEW_GATEWAY_SESSION_UNCHECKED', { application }))
       // Nothing is asked of a person for what can not be done again: its body went to the application.
       const isRepeatable = preserved === undefined && (request.method === 'GET' || request.method === 'HEAD')
       if (!isRepeatable) return fail(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application }))

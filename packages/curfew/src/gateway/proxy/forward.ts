@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CurfewError } from '@curfew/codecs'
 import type { UpstreamController, UpstreamHandler, UpstreamRequest } from '../../platform/upstreams.ts'
 import type { GatewayContext } from '../context.ts'
+import type { CloseReason } from '../live-connections.ts'
 import type { Place } from '../route/applications.ts'
 import type { PreservedRequest } from '../sign-in/preserved.ts'
 import type { OpenedSession } from '../session/web-session.ts'
@@ -26,7 +27,7 @@ export interface Otherwise {
   /** The application failed. */
   readonly onError: (error: CurfewError) => void
   /** The session ended while the request was on its way. */
-  readonly onEnded: () => void
+  readonly onEnded: (reason: CloseReason) => void
 }
 
 /**
@@ -47,7 +48,7 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
           abort(reason)
           // A request that is not read to its end leaves the connection of no use.
           if (response.headersSent || response.destroyed || !request.complete) response.destroy()
-          else onEnded()
+          else onEnded(reason)
         })
   response.once('close', () => {
     forget?.()

@@ -42,7 +42,8 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
     const forget = ctx.live.add(opened, (reason) => {
       ctx.metrics.ended.inc()
       if (state.joined !== undefined) return endBoth(ctx, state.joined, reason)
-      refuse(new CurfewError('CURFEW_GATEWAY_SESSION_ENDED', { application: application.id }))
+      const code = reason === 'session unchecked' ? 'CURFEW_GATEWAY_SESSION_UNCHECKED' : 'CURFEW_GATEWAY_SESSION_ENDED'
+      refuse(new CurfewError(code, { application: application.id }))
       state.controller?.abort(new Error(reason))
     })
     socket.once('close', forget)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createRevocationList, CurfewError } from '@curfew/codecs'
+import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
 import { createSessionStatus } from '../../../src/gateway/session/session-status.ts'
 import { verdictOf } from '../../../src/gateway/session/verdict.ts'
 import { openedSession } from '../../../src/gateway/session/web-session.ts'
 import type { GatewaySettings, SessionCheckSettings } from '../../../src/gateway/settings.ts'
+import { createSweep } from '../../../src/gateway/sweep.ts'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
 import { createFakeClock } from '../../authority/fake-clock.ts'
 
@@ -46,8 +48,10 @@ function installation(check: Partial<SessionCheckSettings>) {
     for (const one of entries) revocations.add(one, clock.nowMs() + 3_600_000, clock.nowMs())
     revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
-  const verdict = async () => verdictOf({ settings: { sessionCheck } as GatewaySettings, revocations, status, clock }, opened)
-  return { clock, asked, authority, feed, verdict }
+  const live = createLiveConnections()
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, live }
+  const verdict = async () => verdictOf(deps, opened)
+  return { clock, asked, authority, feed, verdict, live, sweep: createSweep(deps) }
 }
 
 suite('Asking the authority about single sessions', () => {
@@ -136,5 +140,66 @@ suite('Knowing by the revocation feed', () => {
     assert.equal(await verdict(), 'unknown')
     feed([sri])
     assert.equal(await verdict(), 'revoked')
+  })
+})
+
+suite('What is open under a session', () => {
+  /** Opens a connection and tells why it was closed. */
+  function open({ live }: ReturnType<typeof installation>): { readonly reason: () => string | undefined } {
+    let closed: string | undefined
+    live.add(opened, (reason) => {
+      closed = reason
+    })
+    return { reason: () => closed }
+  }
+
+  test('is closed when the feed is older than the bound, unless the policy lets it be', async () => {
+    const strict = installation({ feed: true })
+    const lenient = installation({ feed: true, whenUnknown: 'allow' })
+    for (const one of [strict, lenient]) {
+      one.feed()
+      const connection = open(one)
+      one.clock.advance(10_000)
+      one.sweep.look()
+      assert.equal(connection.reason(), undefined)
+      one.clock.advance(1)
+      one.sweep.look()
+      assert.equal(connection.reason(), one === strict ? 'session unchecked' : undefined)
+    }
+  })
+
+  test('is asked about twice in the time that an answer counts, and closed when the session ended or nobody answers', async () => {
+    for (const [status, reason] of [
+      [200, 'session ended'],
+      ['unreachable', 'session unchecked']
+    ] as const) {
+      const one = installation({ status: true })
+      const connection = open(one)
+      one.sweep.look()
+      await one.verdict()
+      assert.deepEqual([connection.reason(), one.asked.length], [undefined, 1])
+      one.authority.status = status
+      for (let seconds = 0; seconds < 60; seconds++) {
+        one.sweep.look()
+        one.clock.advance(1_000)
+      }
+      assert.deepEqual([connection.reason(), one.asked.length], [undefined, 1], 'the answer counts')
+      one.sweep.look()
+      await one.verdict()
+      assert.equal(connection.reason(), reason)
+      assert.equal(one.live.count, 0)
+    }
+  })
+
+  test('is asked about only while the feed says nothing', async () => {
+    const one = installation({ feed: true, status: true })
+    one.feed()
+    open(one)
+    one.sweep.look()
+    assert.equal(one.asked.length, 0)
+    one.clock.advance(10_001)
+    one.sweep.look()
+    await one.verdict()
+    assert.equal(one.asked.length, 1)
   })
 })
