@@ -4,6 +4,8 @@ export interface ChannelTruth {
   readonly name: string
   /** Behaviours without a meaning on this channel, and why. */
   readonly impossible: Readonly<Record<string, string>>
+  /** Those that there are. */
+  readonly starters: readonly string[]
   readonly records: readonly TruthRecord[]
 }
 
@@ -45,19 +47,21 @@ const behaviours = [
 ] as const
 
 /** The section of one channel, between its marks. */
-export function truthSection({ id, name, impossible, records }: ChannelTruth): string {
+export function truthSection({ id, name, impossible, starters: there, records }: ChannelTruth): string {
   const head = ['it', 'outcome', 'its own session', 'browser', ...starters]
-  const rows = behaviours.filter((behaviour) => impossible[behaviour] === undefined).map((behaviour) => rowOf(behaviour, records))
+  const rows = behaviours.filter((behaviour) => impossible[behaviour] === undefined).map((behaviour) => rowOf(behaviour, there, records))
+  const absent = starters.filter((starter) => !there.includes(starter)).map((starter) => `- ${starter}: not possible, the one that misbehaves is the upstream.`)
   const none = behaviours.flatMap((behaviour) => (impossible[behaviour] === undefined ? [] : [`- ${behaviour}: not possible, ${impossible[behaviour]}.`]))
   const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
-  return [start(id), `## ${name}`, '', ...table, ...(none.length === 0 ? [] : ['', ...none]), end(id)].join('\n')
+  return [start(id), `## ${name}`, '', ...table, ...(none.length + absent.length === 0 ? [] : ['', ...none, ...absent]), end(id)].join('\n')
 }
 
-function rowOf(behaviour: string, records: readonly TruthRecord[]): readonly string[] {
+function rowOf(behaviour: string, there: readonly string[], records: readonly TruthRecord[]): readonly string[] {
   const own = records.filter((record) => record.behaviour === behaviour)
   const told = starters.map((starter) => {
     const record = own.find((one) => one.starter === starter)
-    return record === undefined ? 'not run' : toldWord(record.told)
+    if (record !== undefined) return toldWord(record.told)
+    return there.includes(starter) ? 'not run' : '–'
   })
   return [behaviour, byStarter(own, outcomeWord), byStarter(own, ({ session }) => session), byStarter(own, ({ browser }) => browser), ...told]
 }

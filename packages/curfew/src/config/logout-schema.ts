@@ -19,12 +19,14 @@ export const logout = z
     hopTimeoutSeconds: positive
       .max(60)
       .default(8)
-      .describe('How long the browser may stay away at one application; if that does not answer at all, a script brings the browser back for the others.'),
+      .describe(
+        'How long the browser may stay away at one application; if that does not answer at all, a script brings the browser back for the others. What a hidden frame of it took without an answer comes off, down to 3.'
+      ),
     frameTimeoutSeconds: positive
       .max(30)
       .default(5)
       .describe(
-        'How long the sign-off page waits for hidden frames and pictures, and 2 at least; where an application started it, 3 at most and 1 at least. No longer than 2 while an application waits for a visit of the browser itself.'
+        'How long the sign-off page waits for hidden frames and pictures, and 2 at least; where an application started it, 3 at most and 1 at least. No longer than 2 while an application waits for a visit of the browser itself, or will if its frame brings nothing.'
       ),
     patienceSeconds: positive.max(60).default(8).describe('How long whoever started waits before hearing what is known.')
   })

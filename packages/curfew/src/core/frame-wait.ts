@@ -1,4 +1,4 @@
-import type { LogoutRun } from './run.ts'
+import type { Delivery, LogoutRun } from './run.ts'
 
 /** How long the sign-off page stays for its hidden frames and pictures. In milliseconds from its opening. */
 export interface FrameWait {
@@ -29,11 +29,21 @@ export function frameWait({ starter, policy }: Pick<LogoutRun, 'starter' | 'poli
 }
 
 /**
- * The same for one page: where an application waits for a visit of the browser itself, a frame that hangs holds it up no
- * longer than the page stays anyway.
+ * The same for one page: where an application waits for a visit of the browser itself, or will if its frame brings nothing,
+ * a frame that hangs holds it up no longer than the page stays anyway.
  */
 export function pageWait(run: Pick<LogoutRun, 'starter' | 'policy' | 'deliveries'>): FrameWait {
   const wait = frameWait(run)
-  const isAwaited = run.deliveries.some((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
+  const isAwaited = run.deliveries.some((d) => d.state === 'waiting-for-browser' && d.channels.slice(d.channelIndex).some(({ kind }) => kind === 'hop'))
   return isAwaited ? { ...wait, maxMs: Math.min(wait.maxMs, shownMinMs) } : wait
+}
+
+/** An application whose frame took long has this much for a visit, unless the policy gives less to every visit. */
+const visitMinMs = 3_000
+
+/** How long the browser may stay away at an application: what its frame has taken without an answer comes off. */
+export function visitMs({ policy }: Pick<LogoutRun, 'policy'>, { attempts }: Pick<Delivery, 'attempts'>): number {
+  const frames = attempts.filter(({ channel, endedAtMs }) => channel.kind === 'frame' && endedAtMs !== undefined)
+  const takenMs = frames.reduce((sum, { startedAtMs, endedAtMs = startedAtMs }) => sum + endedAtMs - startedAtMs, 0)
+  return Math.min(policy.hopTimeoutMs, Math.max(visitMinMs, policy.hopTimeoutMs - takenMs))
 }

@@ -1,4 +1,4 @@
-import { frameGraceMs, frameWait } from './frame-wait.ts'
+import { frameGraceMs, frameWait, visitMs } from './frame-wait.ts'
 import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
 import { countsAsSignedOut, joinOutcomes, type Outcome } from './outcome.ts'
@@ -62,15 +62,15 @@ function start(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'attemp
   if (delivery.attempts.some((attempt) => attempt.messageId === event.messageId)) return [run, []]
   const attempt: Attempt = { number: delivery.attempts.length + 1, channel, messageId: event.messageId, startedAtMs: event.atMs }
   const attempts = [...delivery.attempts, attempt].slice(-attemptsKeptMax)
-  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : browserTimeoutMs(run, channel)
+  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : browserTimeoutMs(run, delivery, channel)
   const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
   // A server channel is timed by its sender; the wake catches the node that died in between.
   const wakeAtMs = event.atMs + timeoutMs * (isServer ? 2 : 1)
   return replace(run, { ...rest, state: 'sent', attempts }, event.atMs, [{ kind: 'wake', dueAtMs: wakeAtMs }])
 }
 
-function browserTimeoutMs(run: LogoutRun, channel: LogoutChannel): number {
-  return channel.kind === 'frame' ? frameWait(run).maxMs + frameGraceMs : run.policy.hopTimeoutMs
+function browserTimeoutMs(run: LogoutRun, delivery: Delivery, channel: LogoutChannel): number {
+  return channel.kind === 'frame' ? frameWait(run).maxMs + frameGraceMs : visitMs(run, delivery)
 }
 
 function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind: 'confirmed' | 'refused' | 'unusable-answer' | 'failed' }>): Stepped {
@@ -269,7 +269,7 @@ function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: 
     const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
     return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code, true), { atMs, why: 'timed-out', code, retryable: true, jitter })
   }
-  return atMs < last.startedAtMs + browserTimeoutMs(run, channel) ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
+  return atMs < last.startedAtMs + browserTimeoutMs(run, delivery, channel) ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
 }
 
 function atDeadline(delivery: Delivery): Outcome {

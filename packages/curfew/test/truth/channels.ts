@@ -2,9 +2,11 @@ import type { Clock } from '../../src/platform/clock.ts'
 import type { Kit } from '../authority/kit.ts'
 import type { Behaviour, HostileBehaviour } from './behaviour.ts'
 import { createOpenIdClient } from './openid-client.ts'
+import { createOpenIdUpstream } from './openid-upstream.ts'
 import { createOpenTokenApplication } from './opentoken-application.ts'
 import { createSamlApplication } from './saml-application.ts'
-import type { Application } from './world.ts'
+import { createSamlUpstream } from './saml-upstream.ts'
+import type { Participant } from './hostile-world.ts'
 
 export interface ChannelParts {
   readonly id: string
@@ -19,9 +21,11 @@ export interface Channel {
   readonly name: string
   /** How it is told: by this server, in a frame or picture of its page, by a visit of the browser. */
   readonly kind: 'server' | 'frame' | 'hop'
+  /** It signs people in for the authority. Absent: an application. */
+  readonly role?: 'upstream'
   /** Behaviours without a meaning here, and why. */
   readonly impossible: Readonly<Partial<Record<HostileBehaviour, string>>>
-  create(parts: ChannelParts): Promise<Application>
+  create(parts: ChannelParts): Promise<Participant>
 }
 
 const noBrowser = 'no browser is sent there'
@@ -29,6 +33,8 @@ const bareStatus = 'the answer is an HTTP status, nothing in it is signed or ref
 const oneStatus = 'an HTTP exchange has one answer, and there is no other way to give it'
 const silent = 'no answer can be given in a frame or a picture'
 const bareReturn = 'a bare return says nothing that could be signed, or wrong, or partial'
+
+const tokenOnly = 'a logout token says that the session has ended, or does not come'
 
 const frame: Channel['impossible'] = {
   'never returns the browser': 'the browser stays at the page of this authority',
@@ -49,6 +55,12 @@ export const channels = {
   },
   'saml-post': { name: 'SAML POST', kind: 'hop', impossible: {}, create: (parts) => createSamlApplication({ ...parts, slo: ['post'] }) },
   'saml-artifact': { name: 'SAML Artifact', kind: 'hop', impossible: {}, create: (parts) => createSamlApplication({ ...parts, slo: ['artifact'] }) },
+  'saml-frame': {
+    name: 'SAML Redirect in a frame',
+    kind: 'frame',
+    impossible: {},
+    create: (parts) => createSamlApplication({ ...parts, slo: ['redirect'], frames: true })
+  },
   'saml-soap': {
     name: 'SAML SOAP',
     kind: 'server',
@@ -90,6 +102,27 @@ export const channels = {
     kind: 'hop',
     impossible: { 'wrong signature': bareReturn, 'wrong InResponseTo': bareReturn, 'partial logout of its own': bareReturn },
     create: async (parts) => createOpenTokenApplication({ ...parts, confirmation: 'return' })
+  },
+  'upstream-saml': {
+    name: 'SAML Redirect, identity provider upstream',
+    kind: 'hop',
+    role: 'upstream',
+    impossible: {},
+    create: async (parts) => createSamlUpstream({ ...parts, slo: ['redirect'] })
+  },
+  'upstream-soap': {
+    name: 'SAML SOAP, identity provider upstream',
+    kind: 'server',
+    role: 'upstream',
+    impossible: { 'never returns the browser': noBrowser },
+    create: async (parts) => createSamlUpstream({ ...parts, slo: ['soap'] })
+  },
+  'upstream-oidc': {
+    name: 'OpenID end session, provider upstream that confirms by a logout token',
+    kind: 'hop',
+    role: 'upstream',
+    impossible: { 'partial logout of its own': tokenOnly, 'answers over another binding': tokenOnly },
+    create: async (parts) => createOpenIdUpstream({ ...parts, confirms: true })
   }
 } as const satisfies Readonly<Record<string, Channel>>
 

@@ -4,7 +4,7 @@ import { logout } from '../../src/config/logout-schema.ts'
 import { outbound as outboundSchema } from '../../src/config/server-schema.ts'
 import { probeTimeoutMs } from '../../src/engine/probe-cache.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { createOutbound, type Outbound, type ProbeResult } from '../../src/platform/outbound.ts'
+import { createOutbound, type Outbound, type OutboundRequest, type OutboundResponse, type ProbeResult } from '../../src/platform/outbound.ts'
 import type { FakeClock } from '../authority/fake-clock.ts'
 import type { Kit } from '../authority/kit.ts'
 import { freeRange } from '../support/ports.ts'
@@ -19,21 +19,35 @@ import { createSamlUpstream, type SamlUpstream } from './saml-upstream.ts'
 import type { Web } from './visitor.ts'
 import { type Application, createWorld, type World } from './world.ts'
 
+type Upstream = SamlUpstream | OpenIdUpstream
+
+/** Whoever can be told of a logout. */
+export type Participant = Application | Upstream
+
 /** One authority, a hostile participant per behaviour on one channel, and well-behaved ones; each is a server at a port of its own. */
 export interface HostileWorld extends AsyncDisposable {
   readonly world: World
   /** What a browser of these sites reaches. */
   readonly web: Web
-  readonly hostile: ReadonlyMap<HostileBehaviour, Application>
+  readonly authorityPort: number
+  readonly hostile: ReadonlyMap<HostileBehaviour, Participant>
   application(id: string): Application
   saml(id: string): SamlApplication
-  upstream(id: string): SamlUpstream | OpenIdUpstream
+  upstream(id: string): Upstream
   /** From now on nobody listens at the one that is down: people had to sign in there before. */
   goDown(): Promise<void>
 }
 
 /** Longer than any limit of the product: limits count by the clock of the world. */
 const patientMs = 120_000
+
+async function served(upstreams: readonly OpenIdUpstream[], request: OutboundRequest): Promise<Partial<OutboundResponse> | undefined> {
+  for (const upstream of upstreams) {
+    const answer = await upstream.serve(request)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
 
 function probedWithin(clock: FakeClock, outbound: Pick<Outbound, 'probe'>, url: string): Promise<ProbeResult> {
   const { promise, resolve } = Promise.withResolvers<ProbeResult>()
@@ -51,10 +65,10 @@ export async function createHostileWorld(channel: Channel, clock: FakeClock): Pr
   const own = { clock, kit: (): Kit => holder.kit ?? assert.fail('not yet') }
   const at = (id: string) => ({ ...own, id, port: (port += 1) })
   const possible = behaviours.filter((behaviour) => channel.impossible[behaviour] === undefined)
-  const hostile = new Map<HostileBehaviour, Application>()
+  const hostile = new Map<HostileBehaviour, Participant>()
   for (const behaviour of possible) hostile.set(behaviour, await channel.create({ ...at(behaviour.toLowerCase().replaceAll(' ', '-')), behaviour }))
   const applications: readonly Application[] = [
-    ...hostile.values(),
+    ...[...hostile.values()].filter((one): one is Application => !('entry' in one)),
     await createSamlApplication({ ...at('other-soap'), slo: ['soap'] }),
     createOpenIdClient({ ...at('other-back'), way: 'back-channel' }),
     await createSamlApplication({ ...at('other-hop'), slo: ['redirect'] }),
@@ -62,8 +76,16 @@ export async function createHostileWorld(channel: Channel, clock: FakeClock): Pr
     await createSamlApplication({ ...at('saml-soap'), slo: ['soap'] }),
     createOpenTokenApplication({ ...at('opentoken'), confirmation: 'return' })
   ]
-  const samlUpstreams = [createSamlUpstream({ ...at('campus'), slo: ['redirect'] }), createSamlUpstream({ ...at('campus-soap'), slo: ['soap'] })]
-  const openIdUpstreams = [createOpenIdUpstream({ ...at('social'), confirms: true })]
+  const hostileUpstreams = [...hostile.values()].filter((one): one is Upstream => 'entry' in one)
+  const samlUpstreams = [
+    ...hostileUpstreams.filter((one): one is SamlUpstream => 'voice' in one),
+    createSamlUpstream({ ...at('campus'), slo: ['redirect'] }),
+    createSamlUpstream({ ...at('campus-soap'), slo: ['soap'] })
+  ]
+  const openIdUpstreams = [
+    ...hostileUpstreams.filter((one): one is OpenIdUpstream => 'serve' in one),
+    createOpenIdUpstream({ ...at('social'), confirms: true })
+  ]
   const sites = [...applications, ...samlUpstreams, ...openIdUpstreams]
   const servers = new Map<string, SiteServer>()
   for (const site of sites) servers.set(site.id, opened.use(await openSite(site)))
@@ -86,7 +108,7 @@ export async function createHostileWorld(channel: Channel, clock: FakeClock): Pr
         signOn: { hasForm: false },
         policy: runPolicy(logout.parse(undefined)),
         // The provider's own server is that of its sign-ins. The engine breaks an exchange off by its own clock.
-        network: async (request) => (await openIdUpstreams[0]?.serve(request)) ?? outbound.request({ ...request, timeoutMs: patientMs }),
+        network: async (request) => (await served(openIdUpstreams, request)) ?? outbound.request({ ...request, timeoutMs: patientMs }),
         probe: (url) => probedWithin(clock, outbound, url)
       }
     )
@@ -97,6 +119,7 @@ export async function createHostileWorld(channel: Channel, clock: FakeClock): Pr
   return {
     world,
     web: webOf(authorityPort),
+    authorityPort,
     hostile,
     application,
     saml(id) {

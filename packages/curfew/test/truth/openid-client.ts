@@ -6,7 +6,7 @@ import { authorizationUrl, exchange, secret } from '../authority/oidc/relying-pa
 import { authorityUrl } from '../authority/partner.ts'
 import type { Behaviour } from './behaviour.ts'
 import { appCookie, createJournal, type Journal } from './journal.ts'
-import { slowMs } from './saml-voice.ts'
+import { beSlow } from './slowness.ts'
 import { elsewhereOf, everywhereCookie, formOfRequest, hostOf, page, sendTo, type Site, type WebAnswer } from './web.ts'
 
 /** How a client is told of a logout. `picture`: an application behind PingAccess; `image`: PingFederate's own way. */
@@ -42,7 +42,7 @@ export function createOpenIdClient({ id, port, clock, way, behaviour = 'well', k
     if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
     if (behaviour === 'wrong status') return { status: 400, headers: { 'content-type': 'application/json' }, body: '{"error":"invalid_request"}' }
     if (behaviour === 'redirects elsewhere') return sendTo(elsewhereOf(port))
-    if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
+    if (behaviour === 'too slow') await beSlow(clock)
     return undefined
   }
 

@@ -7,7 +7,7 @@ import { authorityUrl } from '../authority/partner.ts'
 import type { OutboundRequest, OutboundResponse } from '../../src/platform/outbound.ts'
 import type { Behaviour } from './behaviour.ts'
 import { createJournal, type KeptSession } from './journal.ts'
-import { slowMs } from './saml-voice.ts'
+import { beSlow } from './slowness.ts'
 import type { Upstream } from './upstream.ts'
 import { elsewhereOf, hostOf, page, sendTo, type WebAnswer } from './web.ts'
 
@@ -51,7 +51,7 @@ export function createOpenIdUpstream({ id, port, clock, confirms, behaviour = 'w
     if (behaviour === 'hangs') return new Promise(() => undefined)
     if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
     if (behaviour === 'redirects elsewhere') return sendTo(elsewhereOf(port))
-    if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
+    if (behaviour === 'too slow' && parameters.has('id_token_hint')) await beSlow(clock)
     const [, claims = ''] = (parameters.get('id_token_hint') ?? '').split('.')
     const { sid } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly sid?: string }
     const session = journal.byIndex(sid ?? '') ?? assert.fail('an ID token of nobody')

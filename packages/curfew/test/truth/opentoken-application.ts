@@ -5,7 +5,7 @@ import type { Kit } from '../authority/kit.ts'
 import { authorityUrl } from '../authority/partner.ts'
 import type { Behaviour } from './behaviour.ts'
 import { appCookie, createJournal, type Journal } from './journal.ts'
-import { slowMs } from './saml-voice.ts'
+import { beSlow } from './slowness.ts'
 import { elsewhereOf, everywhereCookie, formTo, hostOf, page, sendTo, type Site, type WebAnswer } from './web.ts'
 
 /** An application by OpenToken with a Logout Service. `confirmation`: it comes back bare, or with a token that says what became of it. */
@@ -40,7 +40,7 @@ export function createOpenTokenApplication({ id, port, clock, confirmation, beha
     if (behaviour === 'answers 500') return { ...page('It broke'), status: 500 }
     if (behaviour === 'redirects elsewhere') return sendTo(elsewhereOf(port))
     if (behaviour === 'never returns the browser') return page('This is where it ends')
-    if (behaviour === 'too slow' && parameters.has('opentoken')) await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
+    if (behaviour === 'too slow' && parameters.has('opentoken')) await beSlow(clock)
     const { subject } = verifyOpenToken(parameters.get('opentoken') ?? '', { keys: [key], now: now() })
     const path = parameters.get('resumePath') ?? ''
     const session = journal.byCookie(cookies)

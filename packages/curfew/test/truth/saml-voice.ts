@@ -28,6 +28,7 @@ import { authorityPair, type Kit } from '../authority/kit.ts'
 import { authorityUrl } from '../authority/partner.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { Journal, KeptSession } from './journal.ts'
+import { beSlow } from './slowness.ts'
 import { formOfRequest, formTo, page, sendTo, type WebAnswer, type WebRequest } from './web.ts'
 
 /** Status of a LogoutResponse in one word. */
@@ -64,9 +65,6 @@ export interface VoiceParts {
 
 const authority: PeerKeys = { entityId: authorityUrl, keys: [verificationKeyFromCertificate(authorityPair.certificate)] }
 const stranger: SigningKey = { key: makeKeyPair('stranger').key, algorithm: 'ecdsa-sha256' }
-
-/** How long one that is too slow takes: longer than anybody waits. */
-export const slowMs = 20_000
 
 let serial = 0
 
@@ -118,7 +116,7 @@ export function createSamlVoice(parts: VoiceParts): SamlVoice {
   const key = (): SigningKey => (behaviour === 'wrong signature' ? stranger : signing)
 
   async function slowly(): Promise<void> {
-    if (behaviour === 'too slow') await new Promise<void>((resolve) => void clock.after(slowMs, resolve))
+    if (behaviour === 'too slow') await beSlow(clock)
   }
 
   /** What it does with whatever comes. */

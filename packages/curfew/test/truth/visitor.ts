@@ -108,11 +108,12 @@ export function createVisitor(web: Web, options: VisitorOptions): Visitor {
   }
 
   /** One document: its frames load while the rest of it comes. */
-  async function load(first: Step, isGone: () => boolean): Promise<Landed> {
+  async function load(first: Step, isGone: () => boolean, ofPage: readonly AbortSignal[] = []): Promise<Landed> {
     let step = first
     let later: Later | undefined
+    let shown = new AbortController()
     for (let i = 0; i < stepsMax; i++) {
-      const answer = await unlessLater(step, later)
+      const answer = await unlessLater(step, later, ofPage)
       if (isGone()) return new Promise(() => undefined)
       if (answer === undefined) {
         // The page that waits is still shown, and its script goes on elsewhere.
@@ -127,6 +128,9 @@ export function createVisitor(web: Web, options: VisitorOptions): Visitor {
         step = { method: 'GET', url: new URL(location, url), body: '', from: step.from === undefined && i === 0 ? undefined : url.host, ...top }
         continue
       }
+      // Another document: the frames of the one before are gone.
+      shown.abort()
+      shown = new AbortController()
       let body = ''
       let seen = 0
       for await (const chunk of answer.chunks) {
@@ -134,7 +138,7 @@ export function createVisitor(web: Web, options: VisitorOptions): Visitor {
         const fresh = body.slice(seen)
         seen = body.length
         for (const source of frameOf === undefined ? inside(fresh) : [])
-          void load({ method: 'GET', url: new URL(source, url), body: '', from: url.host, frameOf: url.host }, isGone).catch(() => undefined)
+          void load({ method: 'GET', url: new URL(source, url), body: '', from: url.host, frameOf: url.host }, isGone, [shown.signal]).catch(() => undefined)
       }
       const next = onward(body)
       if (next === undefined) return { url: url.href, body, status: answer.status }
@@ -145,8 +149,8 @@ export function createVisitor(web: Web, options: VisitorOptions): Visitor {
   }
 
   /** Undefined: the script of the page was quicker than the answer. */
-  async function unlessLater(step: Step, later: Later | undefined): Promise<Arriving | undefined> {
-    if (later === undefined) return ask(step, leaving.signal)
+  async function unlessLater(step: Step, later: Later | undefined, ofPage: readonly AbortSignal[]): Promise<Arriving | undefined> {
+    if (later === undefined) return ask(step, AbortSignal.any([leaving.signal, ...ofPage]))
     const late = new AbortController()
     const timer = clock.after(later.atMs - clock.nowMs(), () => late.abort())
     try {

@@ -1,4 +1,4 @@
-import { frameGraceMs, pageWait } from '../../core/frame-wait.ts'
+import { frameGraceMs, pageWait, visitMs } from '../../core/frame-wait.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../../core/run.ts'
 import { isSettled, standingDeliveries } from '../../core/verdict.ts'
 import { lookingMsMax } from '../../engine/browser.ts'
@@ -106,15 +106,15 @@ function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs
 function goOnBy({ path, seconds }: Onward, hasFrames: boolean, { run, context }: RunView): Html {
   const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
   const goes = hasFrames ? [goAfter({ path, afterMs: seconds * 1000 })] : []
-  const comeBack = comeBackOf(run)
+  const comeBack = comeBackOf(run, waitingHop(run.deliveries))
   // Before the browser leaves, the authority may look whether the application is there at all.
   const lines = path.endsWith('/go') ? [...goes, goAfter({ ...comeBack, afterMs: Math.max(comeBack.afterMs, lookingMsMax + probeTimeoutMs) })] : goes
   return lines.length === 0 ? refresh : html`${refresh}<script nonce="${context.nonce}">${trusted(lines.join('\n'))}</script>`
 }
 
 /** A browser at an application that does not answer goes on with the others. */
-export function comeBackOf({ id, policy }: LogoutRun): ComeBack {
-  return { path: `/signoff/${id}`, afterMs: policy.hopTimeoutMs }
+export function comeBackOf(run: LogoutRun, hop: Delivery | undefined): ComeBack {
+  return { path: `/signoff/${run.id}`, afterMs: hop === undefined ? run.policy.hopTimeoutMs : visitMs(run, hop) }
 }
 
 /** Frames and pictures that this page loads. */
