@@ -103,8 +103,8 @@ function ask(port: number, cookie: string): Promise<number> {
   })
 }
 
-/** An authority on SQLite with one client that may follow the feed. */
-export async function startAuthority(folder: string, port: number) {
+/** An authority with one client that may follow the feed; on SQLite, or on the Redis server of this socket. */
+export async function startAuthority(folder: string, port: number, redisSocket?: string) {
   const own = await createSelfSigned('bench', { fromMs: Date.now(), days: 1 }, systemRandom)
   await writeFile(join(folder, 'key.pem'), own.keyPem)
   await writeFile(join(folder, 'cert.pem'), own.certificatePem)
@@ -114,7 +114,10 @@ export async function startAuthority(folder: string, port: number) {
     {
       server: { baseUrl: `http://127.0.0.1:${port}`, listen: [`127.0.0.1:${port}`] },
       admin: { listen: ['127.0.0.1:0'], token: '0123456789abcdef' },
-      store: { kind: 'sqlite', file: join(folder, 'curfew.db') },
+      store:
+        redisSocket === undefined
+          ? { kind: 'sqlite', file: join(folder, 'curfew.db') }
+          : { kind: 'redis', redis: { nodes: [`unix:${redisSocket}`], copies: 0 } },
       saml: { keys: [{ key: 'key.pem', certificate: 'cert.pem' }] },
       sessions: { secretFile: 'secret' },
       signOn: { users: 'users.yaml' },

@@ -5,42 +5,92 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
-import type { AuthorityChildOptions } from './authority-child.ts'
+import { revocationPageEntriesMax } from '@curfew/codecs'
+import type { AuthorityChildOptions, AuthorityQuestion } from './authority-child.ts'
 import { clientSecret, startAuthority } from './gateway-feed.ts'
 import type { FollowerOptions } from './gateway-follower.ts'
 import { freePort } from './oidc/ports.ts'
+import { startRedisServer } from './redis-server.ts'
+import { revokedSri } from './revoked-sri.ts'
 
 const entriesDefault = 1_000_000
 const pauseMs = 50
 
 /**
  * The whole list at the authority: what a long one costs it, and how soon a new gateway has all of it by the feed, page
- * by signed page. `node bench/revocation-list.ts 10000000` does the same with another number of entries.
+ * by signed page. `node bench/revocation-list.ts 10000000` does the same with another number of entries; `sqlite` or
+ * `redis` behind it, with one store only.
  */
-export async function benchRevocationList(entries = entriesDefault): Promise<readonly string[]> {
+export async function benchRevocationList(entries = entriesDefault, kind?: string): Promise<readonly string[]> {
+  return [...(kind === 'redis' ? [] : await onSqlite(entries)), ...(kind === 'sqlite' ? [] : await onRedis(entries))]
+}
+
+async function onSqlite(entries: number): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'curfew-bench-list-'))
   const port = await freePort()
   try {
     await (await startAuthority(folder, port)).stop()
-    await using empty = await startAuthorityChild({ folder, port })
-    const before = await empty.ask('memory')
-    await empty.stop()
+    const before = await memoryOf({ folder, port })
     fill(join(folder, 'curfew.db'), entries)
     const { size } = await stat(join(folder, 'curfew.db'))
-    await using authority = await startAuthorityChild({ folder, port })
-    const idle = await authority.ask('memory')
-    const lookUpUs = await authority.ask('look-ups')
-    const startMs = performance.now()
-    const peak = await follow(entries, authority, { issuer: `http://127.0.0.1:${port}`, clientSecret, port: await freePort(), target: 'http://127.0.0.1:1' })
-    const seconds = (performance.now() - startMs) / 1_000
     return [
       `The revocation list of the authority, ${entries.toLocaleString('en')} entries, SQLite`,
-      `  ${megabytes(size)} MB on the disk; ${megabytes(idle - before)} MB more in memory than without, ${megabytes(peak - before)} MB at the most while a gateway reads all of it`,
-      `  look-up of one: ${lookUpUs.toFixed(0)} us; a new gateway has the whole list after ${seconds.toFixed(1)} s (${Math.round(entries / seconds).toLocaleString('en')} entries/s)`
+      `  ${megabytes(size)} MB on the disk`,
+      ...(await readWhole(entries, before, { folder, port }))
     ]
   } finally {
     await rm(folder, { recursive: true })
   }
+}
+
+/** Filled as every revocation fills it, through the store of the product. */
+async function onRedis(entries: number): Promise<readonly string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'curfew-bench-list-'))
+  const port = await freePort()
+  await using server = await startRedisServer()
+  const options = { folder, port, redisSocket: server.socket }
+  try {
+    const before = await memoryOf(options)
+    const empty = await server.memory()
+    await using filling = await startAuthorityChild(options)
+    const fillMs = await filling.ask({ fill: entries })
+    await filling.stop()
+    const [full, appended] = [await server.memory(), await server.disk()]
+    await server.rewrite()
+    const used = full.used - empty.used
+    return [
+      `The revocation list of the authority, ${entries.toLocaleString('en')} entries, Redis (one server, unix socket, appendfsync everysec)`,
+      `  ${megabytes(used)} MB in memory of the server (${Math.round(used / entries)} octets each), ${megabytes(full.resident)} MB resident; ${megabytes(appended)} MB on its disk as appended, ${megabytes(await server.disk())} MB written anew`,
+      `  revoked through the store: ${Math.round((entries * 1_000) / fillMs).toLocaleString('en')} entries/s`,
+      ...(await readWhole(entries, before, options))
+    ]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function memoryOf(options: AuthorityChildOptions): Promise<number> {
+  await using child = await startAuthorityChild(options)
+  return await child.ask('memory')
+}
+
+/** @param before - memory of the same authority with an empty list */
+async function readWhole(entries: number, before: number, options: AuthorityChildOptions): Promise<readonly string[]> {
+  await using authority = await startAuthorityChild(options)
+  const idle = await authority.ask('memory')
+  const lookUpUs = await authority.ask('look-ups')
+  const startMs = performance.now()
+  const peak = await follow(entries, authority, {
+    issuer: `http://127.0.0.1:${options.port}`,
+    clientSecret,
+    port: await freePort(),
+    target: 'http://127.0.0.1:1'
+  })
+  const seconds = (performance.now() - startMs) / 1_000
+  return [
+    `  the authority: ${megabytes(idle - before)} MB more in memory than without, ${megabytes(peak - before)} MB at the most while a gateway reads all of it`,
+    `  look-up of one: ${lookUpUs.toFixed(0)} us; a new gateway has the whole list after ${seconds.toFixed(1)} s (${Math.round(entries / seconds).toLocaleString('en')} entries/s, ${Math.round(entries / seconds / revocationPageEntriesMax).toLocaleString('en')} pages/s)`
+  ]
 }
 
 /** As purge and feed find them: in order, with the times that logouts give them. */
@@ -50,13 +100,12 @@ function fill(file: string, entries: number): void {
   const nowMs = Date.now()
   db.exec('PRAGMA synchronous = OFF')
   db.exec('BEGIN')
-  // As long as a real one.
-  for (let i = 0; i < entries; i++) insert.run(i < 10_000 ? `revoked ${i}` : `sri_${i}_${'x'.repeat(40)}`, nowMs + 3_600_000 + i, nowMs)
+  for (let i = 0; i < entries; i++) insert.run(revokedSri(i), nowMs + 3_600_000 + i, nowMs)
   db.exec('COMMIT')
 }
 
 interface AuthorityChild extends AsyncDisposable {
-  ask(question: 'memory' | 'look-ups'): Promise<number>
+  ask(question: AuthorityQuestion): Promise<number>
   stop(): Promise<void>
 }
 
@@ -107,4 +156,4 @@ function megabytes(bytes: number): number {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  for (const text of await benchRevocationList(Number(process.argv[2] ?? entriesDefault))) console.log(text)
+  for (const text of await benchRevocationList(Number(process.argv[2] ?? entriesDefault), process.argv[3])) console.log(text)
