@@ -12,7 +12,7 @@ import { carriedTo, createArtifactPeer } from '../authority/artifact-peer.ts'
 import { createFakeClock } from '../authority/fake-clock.ts'
 import { authorityPair, createKit, type Kit, type KitOptions, signIn } from '../authority/kit.ts'
 import { clientOf, codeFor, exchange } from '../authority/oidc/relying-party.ts'
-import { settingsOf } from '../authority/opentoken/application.ts'
+import { open as openApplication, outcomes, settingsOf, startLogout, visit } from '../authority/opentoken/application.ts'
 import { artifactSettings } from '../authority/saml/artifact-kit.ts'
 
 /** Two nodes of one authority, each with its own way to the store where the store has several. */
@@ -29,7 +29,7 @@ async function createNodes(stores: readonly [Store, Store]): Promise<Nodes> {
   const options: KitOptions = {
     clock,
     clients: [clientOf('wiki')],
-    adapters: { applications: [settingsOf('forms', { transport: 'reference', reference })] }
+    adapters: { applications: [settingsOf('forms', { transport: 'reference', reference }), settingsOf('old')] }
   }
   const a = await createKit({ ...options, store: stores[0], partners: { payroll: artifactSettings('payroll') } })
   const { settings, pair } = a.partner('payroll')
@@ -83,6 +83,18 @@ function oneTimeValues(open: () => Promise<readonly [Store, Store]>): void {
     const pickedUp = async (kit: Kit): Promise<boolean> =>
       (await kit.app.inject({ method: 'GET', url: `/ext/ref/pickup?REF=${ref}`, headers: { accept: 'application/json', ...as } })).statusCode === 200
     assert.equal(await winners(nodes, pickedUp), 1)
+  })
+
+  test('AC-023 of a hundred returns by a resume path at two nodes exactly one goes on', async () => {
+    await using nodes = await createNodes(await open())
+    const browser = nodes.a.browser()
+    await openApplication(browser, 'old')
+    const run = await startLogout(browser)
+    const { path } = (await visit(browser, run)) ?? assert.fail('no visit')
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const returned = async (kit: Kit): Promise<boolean> => (await kit.app.inject({ method: 'GET', url: path, headers: { cookie } })).statusCode === 303
+    assert.equal(await winners(nodes, returned), 1)
+    assert.deepEqual(await outcomes(nodes.b, run), [['old', 'ended']])
   })
 }
 

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Decryption } from '@curfew/codecs'
+import type { Decryption, EntityDescriptor } from '@curfew/codecs'
 import { withHashedKeys } from '../../src/authority/sign-on/hashed-keys.ts'
 import { type KeyPair, makeKeyPair } from './key-pairs.ts'
 import type { FastifyInstance } from 'fastify'
@@ -65,7 +65,11 @@ export interface KitOptions {
   /** Connections beside those of `partners`. */
   readonly connections?: readonly { readonly settings: ConnectionSettings; readonly certificatePem: string }[]
   /** Identity providers that people may sign in at. */
-  readonly identityProviders?: readonly { readonly settings: IdentityProviderSettings; readonly certificatePem: string }[]
+  readonly identityProviders?: readonly {
+    readonly settings: IdentityProviderSettings
+    readonly certificatePem: string
+    readonly descriptor?: EntityDescriptor
+  }[]
   /** OpenID providers that people may sign in at; read over `network`. */
   readonly upstreams?: readonly OpenIdUpstreamSettings[]
   /** OpenID clients. */

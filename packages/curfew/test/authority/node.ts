@@ -104,7 +104,9 @@ export async function createNode(options: KitOptions, around: Surroundings, node
   })
   const connections = fixedConnections([
     ...peers.map(({ settings, certificatePem }) => makeConnection({ settings, ...parts(settings.id, certificatePem) })),
-    ...(options.identityProviders ?? []).map(({ settings, certificatePem }) => makeIdpConnection({ settings, ...parts(settings.id, certificatePem) }))
+    ...(options.identityProviders ?? []).map(({ settings, certificatePem, descriptor }) =>
+      makeIdpConnection({ settings, ...parts(settings.id, certificatePem), ...(descriptor === undefined ? {} : { descriptor }) })
+    )
   ])
   const tokenKeys = await Promise.all((options.tokenKeys ?? ownKeys.map(({ key }) => key).slice(0, 1)).map((key) => makeTokenKey(key, 'kit')))
   const configured = fixedClients((options.clients ?? []).map((settings) => makeClient(settings, tokenKeys)))

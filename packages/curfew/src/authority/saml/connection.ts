@@ -158,7 +158,9 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
   if (validUntilMs !== undefined && validUntilMs <= parts.nowMs) throw unusable(settings, 'its metadata is past its validUntil')
   const logoutServices = logoutServicesOf(settings, role)
   const profiles = { ...profileDefaults[kind], ...defined(settings.profiles) }
-  const logoUrl = settings.logoUrl ?? role?.ui?.logos[0]?.url
+  const logos = role?.ui?.logos ?? []
+  // Pages load nothing from elsewhere: a picture that stands in the metadata itself is the one that can be shown.
+  const logoUrl = settings.logoUrl ?? (logos.find(({ url }) => url.startsWith('data:image/')) ?? logos[0])?.url
   const shown = {
     id: settings.id,
     name: settings.name ?? displayName(role) ?? settings.id,

@@ -72,7 +72,7 @@ function partialVerdict(view: RunView, settled: boolean, list: (all: readonly st
 
 /** Picture or first letter of an application; pictures come from us or from a `data:` address only. */
 export function badge(name: string, logoUrl: string | undefined): Html {
-  const isOwn = logoUrl !== undefined && (logoUrl.startsWith('data:image/') || /^\/(?!\/)/.test(logoUrl))
+  const isOwn = logoUrl !== undefined && (logoUrl.startsWith('data:image/') || /^\/(?![/\\])/.test(logoUrl))
   if (isOwn) return html`<img class="badge" src="${logoUrl}" alt="">`
   return html`<span class="badge" aria-hidden="true">${[...name][0]?.toUpperCase() ?? '?'}</span>`
 }

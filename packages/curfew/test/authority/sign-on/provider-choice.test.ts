@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { bindingUri, type IDPRole, parseMetadata, serialiseMetadata } from '@curfew/codecs'
 import { chooseFrom, providersShownMax } from '../../../src/authority/sign-on/provider-choice.ts'
 import { createUpstream } from '../identity-provider.ts'
 import { createFakeClock } from '../fake-clock.ts'
@@ -55,6 +56,37 @@ suite('Choosing an identity provider', () => {
     assert.match(none.body, /Nothing found for “&lt;b&gt;nobody”/)
     const away = await browser.get(`${action}?identityProvider=p0`)
     assert.match(String(away.headers.location), /^http:\/\/p0\.test\/sso/)
+  })
+
+  test('a provider is shown by the name and the picture of its metadata, and nothing is loaded from elsewhere', async () => {
+    const clock = createFakeClock()
+    const picture = 'data:image/svg+xml;base64,PHN2Zy8+'
+    const described = [
+      { id: 'campus', name: 'Campus <North>', logos: ['https://campus.test/logo.png', picture] },
+      { id: 'museum', name: 'Museum', logos: ['https://museum.test/logo.png'] }
+    ].map(({ id, name, logos }) => {
+      const upstream = createUpstream(id, clock, authorityPair)
+      const idp: IDPRole = {
+        keys: [{ use: 'signing', certificates: [upstream.pair.certificate] }],
+        nameIdFormats: [],
+        artifactResolutionServices: [],
+        singleLogoutServices: [],
+        singleSignOnServices: [{ binding: bindingUri('redirect'), location: `http://${id}.test/sso` }],
+        wantAuthnRequestsSigned: false,
+        ui: { displayNames: { en: name }, logos: logos.map((url) => ({ url, width: 40, height: 40 })) }
+      }
+      const { head, tail } = serialiseMetadata({ id: `_${id}`, entityId: upstream.entityId, idp })
+      const [descriptor] = parseMetadata(Buffer.from(head + tail))
+      const { name: _name, ...settings } = upstream.settings
+      return { settings, certificatePem: upstream.pair.certificatePem, ...(descriptor === undefined ? {} : { descriptor }) }
+    })
+    await using kit = await createKit({ clock, partners: {}, identityProviders: described, signOn: { hasForm: false } })
+    const browser = kit.browser()
+    const { body } = await follow(browser, await browser.get('/'))
+    assert.match(body, /Campus &lt;North&gt;/)
+    assert.ok(body.includes(`<img class="badge" src="${picture}" alt="">`), body)
+    assert.match(body, /<span class="badge" aria-hidden="true">M<\/span>/)
+    assert.doesNotMatch(body, /logo\.png/)
   })
 
   test('what a person chose is offered first at the next visit, and can be changed', async () => {
