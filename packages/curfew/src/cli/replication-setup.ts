@@ -18,6 +18,8 @@ type Replicate = Config['cluster']['replicate']
 const artifacts: Replication['artifacts'] = {
   UpstreamIdToken: 'sessions',
   PasswordReset: 'sessions',
+  UpstreamLogout: 'assertionReplay',
+  ReceivedSignal: 'assertionReplay',
   AccessToken: 'referenceTokens',
   RefreshToken: 'referenceTokens',
   ClientCredentials: 'referenceTokens',

@@ -35,7 +35,12 @@ const replicate = z
       .boolean()
       .optional()
       .describe('Sessions, participants and runs (inter.group.replicate.sessions). Default: on between regions; has no effect between subclusters.'),
-    assertionReplay: z.boolean().default(true).describe('Assertions that were used (inter.group.replicate.assertion.replay). Also between subclusters.'),
+    assertionReplay: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Assertions that were used or that their logout overtook, shared signals that were received (inter.group.replicate.assertion.replay). Also between subclusters.'
+      ),
     accountLocking: z
       .boolean()
       .optional()

@@ -86,7 +86,7 @@ export type ServiceFact =
   | { readonly kind: 'transaction'; readonly service: 'transactions'; readonly key: string; readonly value: unknown; readonly untilMs: number }
   | { readonly kind: 'transaction-taken'; readonly service: 'transactions'; readonly key: string; readonly untilMs: number }
 
-export type ArtifactService = 'sessions' | 'referenceTokens' | 'transactions' | 'registeredClients'
+export type ArtifactService = 'sessions' | 'assertionReplay' | 'referenceTokens' | 'transactions' | 'registeredClients'
 
 /** Something that happened in one region and is true in all, in whatever order and however often it is told. */
 export type Fact = SessionFact | RunFact | ServiceFact

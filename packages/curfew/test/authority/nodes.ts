@@ -91,7 +91,14 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
     const region = nextRegion('')
     return balanced(all, { settle, route: () => region })
   }
-  const engine: Engine = { ...first.ctx.engine, endExpired: () => endExpired(all) }
+  const engine: Engine = {
+    ...first.ctx.engine,
+    endExpired: () => endExpired(all),
+    async endSessions(request) {
+      await settle()
+      return first.ctx.engine.endSessions(request)
+    }
+  }
   return { ctx: { ...first.ctx, store, engine }, store, pollReceiver: first.pollReceiver, app, appOfBrowser, ...ending }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CurfewError, type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
+import { type LogoutRequest, messageAgeSecondsMax, type NameID } from '@curfew/codecs'
 import type { PeerProtocol } from '../../core/peer.ts'
 import type { AuthorityContext } from '../context.ts'
 
@@ -14,6 +14,8 @@ export interface LateAssertion {
   readonly issuedAtMs: number
 }
 
+/** Kind of what is remembered of one logout. */
+const kind = 'UpstreamLogout'
 /** Most logouts remembered of one subject and session at once; of more the newest, which cover what the older ones did. */
 const perSubjectMax = 16
 
@@ -48,39 +50,21 @@ export async function isBuried(ctx: TombstoneDeps, assertion: LateAssertion): Pr
   return false
 }
 
-/** Keys of the store are written once: each logout of the same subject takes the next number, and when none is free that of the oldest. */
-async function bury(ctx: TombstoneDeps, key: string, askedAtMs: number, untilMs: number): Promise<void> {
-  for (let n = 0; n < perSubjectMax; n++) {
-    const { value } = await ctx.store.txCreate(`${key}:${n}`, askedAtMs, untilMs)
-    if (value === 'created') return
-  }
-  let newestMs = askedAtMs
-  for (let round = 0; round < perSubjectMax; round++) {
-    const known = (await kept(ctx, key)).map((value) => value ?? 0)
-    const oldestMs = Math.min(...known)
-    // Every one of them covers what this one would.
-    if (oldestMs >= newestMs) return
-    const place = `${key}:${known.indexOf(oldestMs)}`
-    const taken = (await ctx.store.txTake(place, ctx.clock.nowMs())).value
-    // Another node may have put a newer one there meanwhile: that one goes back.
-    if (typeof taken === 'number') newestMs = Math.max(newestMs, taken)
-    if ((await ctx.store.txCreate(place, newestMs, untilMs)).value === 'created') return
-  }
-  throw new CurfewError('CURFEW_STORE_FAILED', { what: 'tombstone' })
+/** Every group hears of it, as of an assertion that was used. Beyond the most that are remembered the oldest go. */
+async function bury({ store, clock }: TombstoneDeps, key: string, askedAtMs: number, untilMs: number): Promise<void> {
+  await store.putArtifact({ kind, id: idOf(key, askedAtMs), grantId: key, untilMs, value: askedAtMs })
+  const known = await store.artifactsOfGrant(key, kind, clock.nowMs(), 2 * perSubjectMax)
+  for (const { id } of known.slice(perSubjectMax)) await store.dropArtifact(kind, id)
 }
 
-async function hasLater(ctx: TombstoneDeps, key: string, issuedAtMs: number): Promise<boolean> {
-  return (await kept(ctx, key)).some((askedAtMs) => askedAtMs !== undefined && askedAtMs >= issuedAtMs)
+async function hasLater({ store, clock }: TombstoneDeps, key: string, issuedAtMs: number): Promise<boolean> {
+  const [newest] = await store.artifactsOfGrant(key, kind, clock.nowMs(), 1)
+  return typeof newest?.value === 'number' && newest.value >= issuedAtMs
 }
 
-/** Those that ran out leave gaps, so all numbers are looked at. */
-function kept(ctx: TombstoneDeps, key: string): Promise<readonly (number | undefined)[]> {
-  const nowMs = ctx.clock.nowMs()
-  const one = async (n: number): Promise<number | undefined> => {
-    const value = await ctx.store.txGet(`${key}:${n}`, nowMs)
-    return typeof value === 'number' ? value : undefined
-  }
-  return Promise.all(Array.from({ length: perSubjectMax }, (_, n) => one(n)))
+/** The store gives artifacts in the order of their ids: here the newest first. */
+function idOf(key: string, askedAtMs: number): string {
+  return `${key}:${String(Number.MAX_SAFE_INTEGER - askedAtMs).padStart(16, '0')}`
 }
 
 function keyOf(providerId: string, subject: string, index: string): string {
