@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findChromium, launch, noChromium } from '../journeys/chromium.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
 
-const upstream: GatewayKitOptions['upstream'] = (request, response) => {
+const upstream: NonNullable<GatewayKitOptions['upstream']> = (request, response) => {
   const host = (request.headers.host ?? '').split('.')[0]
   response
     .writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' })
@@ -105,6 +105,42 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       })
     }
   }
+
+  test('what was private does not come out of the cache after the end of the session; what was public does', async () => {
+    const bodies: Readonly<Record<string, readonly [string, string]>> = {
+      '/data.json': ['application/json', 'max-age=600'],
+      '/report.pdf': ['application/pdf', 'private, max-age=600'],
+      '/photo.svg': ['image/svg+xml', 'max-age=600'],
+      '/logo.svg': ['image/svg+xml', 'public, max-age=600'],
+      '/app.css': ['text/css', 'max-age=600']
+    }
+    await using kit = await createGatewayKit({
+      isSameSite: true,
+      applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }],
+      upstream(request, response) {
+        const found = bodies[request.url ?? '']
+        if (found === undefined) return upstream(request, response)
+        response.writeHead(200, { 'content-type': found[0], 'cache-control': found[1] }).end('private data of ana')
+      }
+    })
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.goto(`${kit.wiki}/`)
+    await page.fill('input[name=username]', 'ana')
+    await page.fill('input[name=password]', 'correct horse')
+    await page.click('button.primary')
+    await page.locator('h1', { hasText: 'Private notes of ana' }).waitFor()
+    // From the cache where the browser has it, whatever its age.
+    const read = (path: string) =>
+      page.evaluate(async (url) => (await fetch(url, { cache: 'force-cache', headers: { accept: 'application/json' } })).text(), path)
+    for (const path of Object.keys(bodies)) assert.equal(await read(path), 'private data of ana')
+    await kit.endAll()
+    await until(async () => (await page.evaluate(async () => (await fetch('/x', { headers: { accept: 'application/json' } })).status)) === 401)
+    await page.goto(`${kit.wiki}/public`)
+    const known = await Promise.all(Object.keys(bodies).map(async (path) => ((await read(path)).includes('private data') ? [path] : [])))
+    assert.deepEqual(known.flat(), ['/logo.svg', '/app.css'])
+    await context.close()
+  })
 
   test('AC-058 AC-059 a picture that fails leaves the cookie, and the application does not send the person to sign in', async () => {
     await using kit = await createGatewayKit({ isSameSite: false, upstream, gateway: { sessionCheck: { feed: false } } })

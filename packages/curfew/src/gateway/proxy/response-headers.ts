@@ -19,7 +19,7 @@ export interface ResponseHeaderOptions {
   /** Origin of the application, and the one that browsers have for it: a redirect to the first becomes the second. */
   readonly target: string
   readonly origin: string
-  /** Somebody is signed in: documents are not kept by the browser, so that "back" shows nothing after the sign-out. */
+  /** Somebody is signed in: what may be about them is not kept by the browser, so that nothing shows after the sign-out. */
   readonly isPrivate: boolean
 }
 
@@ -32,6 +32,18 @@ export function responseHeaders(headers: IncomingHttpHeaders, options: ResponseH
   if (theirs.length + options.setCookies.length > 0) out['set-cookie'] = [...theirs, ...options.setCookies]
   const { location } = headers
   if (location?.startsWith(`${options.target}/`) === true) out['location'] = options.origin + location.slice(options.target.length)
-  if (options.isPrivate && (headers['content-type'] ?? '').startsWith('text/html')) out['cache-control'] = 'no-store'
+  if (options.isPrivate && !mayBeKept(headers)) out['cache-control'] = 'no-store'
   return out
+}
+
+/** What a page is made of, and says nothing about anybody: code, style, fonts. */
+const partType = /^(?:text\/(?:css|javascript)|application\/(?:javascript|wasm)|font\/)/
+
+/**
+ * True for what a browser may keep past a sign-out, as the application says: parts of pages, and what the application
+ * calls public or unchangeable. A page is neither, whatever it is called.
+ */
+function mayBeKept({ 'content-type': type = '', 'cache-control': control = '' }: IncomingHttpHeaders): boolean {
+  if (type.startsWith('text/html')) return false
+  return partType.test(type) || /(?:^|[\s,])(?:public|immutable)(?:$|[\s,])/i.test(control)
 }

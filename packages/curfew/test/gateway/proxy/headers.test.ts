@@ -95,10 +95,16 @@ suite('Headers of an answer', () => {
     assert.equal(responseHeaders({ location: '/a' }, options)['location'], '/a')
   })
 
-  test('a document of somebody who is signed in is not kept by the browser; anything else is as the application says', () => {
-    const kept = { 'cache-control': 'max-age=60' }
-    assert.equal(responseHeaders({ ...kept, 'content-type': 'text/html; charset=utf-8' }, options)['cache-control'], 'no-store')
-    assert.equal(responseHeaders({ ...kept, 'content-type': 'text/css' }, options)['cache-control'], 'max-age=60')
-    assert.equal(responseHeaders({ ...kept, 'content-type': 'text/html' }, { ...options, isPrivate: false })['cache-control'], 'max-age=60')
+  test('what may be about somebody who is signed in is not kept by the browser; the rest is as the application says', () => {
+    const control = (type: string, said: string | undefined, isPrivate = true) =>
+      responseHeaders({ 'content-type': type, ...(said === undefined ? {} : { 'cache-control': said }) }, { ...options, isPrivate })['cache-control']
+    for (const type of ['text/html; charset=utf-8', 'application/pdf', 'application/json', 'image/png', 'text/plain', ''])
+      for (const said of ['max-age=60', 'private, max-age=60', 'x-public, max-age=60', undefined])
+        assert.equal(control(type, said), 'no-store', `${type} ${said}`)
+    for (const type of ['text/css', 'text/javascript; charset=utf-8', 'application/javascript', 'font/woff2'])
+      assert.equal(control(type, 'max-age=60'), 'max-age=60')
+    for (const said of ['public, max-age=60', 'max-age=60, immutable', 'Public']) assert.equal(control('image/png', said), said)
+    assert.equal(control('text/html', 'public, max-age=60'), 'no-store')
+    assert.equal(control('text/html', 'max-age=60', false), 'max-age=60')
   })
 })
