@@ -16,7 +16,7 @@ export function sidOf(ctx: Pick<AuthorityContext, 'locator'>, client: OidcClient
 /** What is issued to a client. */
 export interface Issue {
   readonly redirectUri?: string
-  /** By a refresh token: the client goes on with the sign-in that it has. */
+  /** By a refresh token or `prompt=none`: the client goes on with the sign-in that it has, if it has one. */
   readonly isRenewal?: boolean
 }
 

@@ -290,11 +290,18 @@ export function onIssue(ctx: AuthorityContext): OnIssue {
       throw isCurfewError(error) && error.code === 'CURFEW_OIDC_SESSION_ENDED' ? sessionEnded(kind) : error
     }
     const { redirectUri } = payload
-    await recordClient(ctx, client, session, { isRenewal: kind === 'RefreshToken', ...(redirectUri === undefined ? {} : { redirectUri }) }).catch(ended)
+    const isRenewal = kind === 'RefreshToken' || isSilent()
+    await recordClient(ctx, client, session, { isRenewal, ...(redirectUri === undefined ? {} : { redirectUri }) }).catch(ended)
     if (kind === 'RefreshToken' && isOffline) await recordOfflineGrant(ctx, client, session).catch(ended)
     if (kind === 'RefreshToken' && isOffline) await keepOfflineAccount(ctx, session, ctx.clock.nowMs() + client.refreshTokenSeconds * 1000)
     if (kind === 'AuthorizationCode') ctx.metrics.assertionsIssued.inc({ peer: client.id })
   }
+}
+
+/** The request in hand is one of `prompt=none`: an application asks in the background, and nobody opened anything. */
+function isSilent(): boolean {
+  const prompt = Provider.ctx?.oidc.params?.['prompt']
+  return typeof prompt === 'string' && prompt.split(' ').includes('none')
 }
 
 /** A browser is sent back to sign in again; a program hears that what it holds is worth nothing. */

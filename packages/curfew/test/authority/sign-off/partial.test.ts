@@ -152,6 +152,15 @@ suite('Opening an application again after signing out of it', () => {
     assert.deepEqual([told.length, (await delivery()).outcome?.kind], [before + 1, 'ended'])
   })
 
+  test('nor is a code that a page fetches in the background: nobody opened anything', async () => {
+    const { kit, browser, told, delivery } = await leftWhileDown()
+    await using _kit = kit
+    const before = told.length
+    await tokensFor(kit, browser, 'wiki', { prompt: 'none' })
+    await moving(kit, async () => (await delivery()).state === 'final')
+    assert.deepEqual([told.length, (await delivery()).outcome?.kind], [before + 1, 'ended'])
+  })
+
   test('a browser that goes on with the sign-out later is not sent there', async () => {
     const { kit, browser } = await inBoth({ partners: { payroll: {} } })
     await using _kit = kit
