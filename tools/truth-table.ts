@@ -6,6 +6,8 @@ export interface ChannelTruth {
   readonly impossible: Readonly<Record<string, string>>
   /** Those that there are. */
   readonly starters: readonly string[]
+  /** Columns of the table. Absent: every starter. */
+  readonly columns?: readonly string[]
   readonly records: readonly TruthRecord[]
 }
 
@@ -47,18 +49,22 @@ const behaviours = [
 ] as const
 
 /** The section of one channel, between its marks. */
-export function truthSection({ id, name, impossible, starters: there, records }: ChannelTruth): string {
-  const head = ['it', 'outcome', 'its own session', 'browser', ...starters]
-  const rows = behaviours.filter((behaviour) => impossible[behaviour] === undefined).map((behaviour) => rowOf(behaviour, there, records))
-  const absent = starters.filter((starter) => !there.includes(starter)).map((starter) => `- ${starter}: not possible, the one that misbehaves is the upstream.`)
+export function truthSection({ id, name, impossible, starters: there, columns = starters, records }: ChannelTruth): string {
+  const head = ['it', 'outcome', 'its own session', 'browser', ...columns]
+  const rows = behaviours.filter((behaviour) => impossible[behaviour] === undefined).map((behaviour) => rowOf(behaviour, { columns, there }, records))
+  const absent = columns.filter((starter) => !there.includes(starter)).map((starter) => `- ${starter}: not possible, the one that misbehaves is the upstream.`)
   const none = behaviours.flatMap((behaviour) => (impossible[behaviour] === undefined ? [] : [`- ${behaviour}: not possible, ${impossible[behaviour]}.`]))
   const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
   return [start(id), `## ${name}`, '', ...table, ...(none.length + absent.length === 0 ? [] : ['', ...none, ...absent]), end(id)].join('\n')
 }
 
-function rowOf(behaviour: string, there: readonly string[], records: readonly TruthRecord[]): readonly string[] {
+function rowOf(
+  behaviour: string,
+  { columns, there }: { readonly columns: readonly string[]; readonly there: readonly string[] },
+  records: readonly TruthRecord[]
+): readonly string[] {
   const own = records.filter((record) => record.behaviour === behaviour)
-  const told = starters.map((starter) => {
+  const told = columns.map((starter) => {
     const record = own.find((one) => one.starter === starter)
     if (record !== undefined) return toldWord(record.told)
     return there.includes(starter) ? 'not run' : '–'
@@ -87,6 +93,11 @@ function byStarter(records: readonly TruthRecord[], word: (record: TruthRecord) 
   const groups = [...Map.groupBy(records, word)].sort(([, a], [, b]) => b.length - a.length)
   const inOrder = (group: readonly TruthRecord[]): string => starters.filter((starter) => group.some((record) => record.starter === starter)).join('; ')
   return groups.map(([said, group], i) => (i === 0 ? said : `${said} (${inOrder(group)})`)).join(', ')
+}
+
+/** Every cell was carried out. */
+export function isWhole(truth: ChannelTruth): boolean {
+  return !truthSection(truth).includes('not run')
 }
 
 /** The sections of a page by channel. */
