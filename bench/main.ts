@@ -1,3 +1,4 @@
+import { benchClosing } from './gateway-closing.ts'
 import { benchFeed } from './gateway-feed.ts'
 import { benchGateway } from './gateway.ts'
 import { benchGatewayPeers } from './gateway-peers.ts'
@@ -21,6 +22,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['simplesamlphp', benchSimplesamlphp],
   ['oidc', benchOidc],
   ['gateway', benchGateway],
+  ['closing', benchClosing],
   ['peers', benchGatewayPeers],
   ['feed', benchFeed],
   ['list', () => benchRevocationList()],

@@ -196,6 +196,11 @@ suite('An authority that can not be reached', () => {
       const ana = new Visitor()
       await ana.open(`${kit.wiki}/`)
       const health = async () => JSON.parse((await ana.ask(`${kit.wiki}/pa/heartbeat.ping`)).body) as { status: string; feedAgeSeconds: number }
+      const feedAge = async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return Number(/^curfew_gateway_feed_age_seconds (\S+)$/m.exec(await kit.metrics())?.[1])
+      }
+      await within(4_000, async () => (await feedAge()) < 2)
       assert.equal((await health()).status, 'ok')
       await kit.stopAuthority()
       assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
@@ -203,6 +208,7 @@ suite('An authority that can not be reached', () => {
       const answer = await ana.ask(`${kit.wiki}/`)
       assert.deepEqual([answer.status, answer.headers['retry-after']], [status, status === 503 ? '5' : undefined])
       assert.ok((await health()).feedAgeSeconds >= 2)
+      await within(4_000, async () => (await feedAge()) >= 2)
     })
   }
 })

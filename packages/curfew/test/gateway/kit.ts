@@ -44,6 +44,8 @@ export interface GatewayKit extends AsyncDisposable {
   /** Ends every session of ana, as an administrator does. */
   endAll(): Promise<void>
   stopAuthority(): Promise<void>
+  /** What `/metrics` of the gateway says. */
+  metrics(): Promise<string>
   /** Another process with the same configuration takes its place. */
   restartGateway(): Promise<void>
 }
@@ -126,6 +128,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       ...options.gateway
     }
   })
+  let registry = new Registry()
   const compose = () =>
     composeGateway({
       config: file.gateway,
@@ -134,7 +137,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       outbound: file.outbound,
       brand: file.brand,
       logger: silentLogger,
-      registry: new Registry()
+      registry
     })
   let gateway = compose()
   await gateway.start()
@@ -149,8 +152,10 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     upstream,
     seen,
     stopAuthority: () => started.stop(),
+    metrics: async () => registry.metrics(),
     async restartGateway() {
       await gateway.stop()
+      registry = new Registry()
       gateway = compose()
       await gateway.start()
     },
