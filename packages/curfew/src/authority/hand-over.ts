@@ -47,7 +47,7 @@ interface Owner {
 }
 
 /** Belongs to no session: answered where it arrives. `/pf-ws` looks sessions up by itself. */
-const everywhere = /^\/(pf\/|pf-ws\/|\.well-known\/|favicon)/
+const everywhere = /^\/(pf\/(?!adapter2adapter)|pf-ws\/|\.well-known\/|favicon)/
 /** A sign-in begins here: a group that is away does not keep anybody from signing in at this one. */
 const entrances: ReadonlySet<string> = new Set(['/', '/idp/SSO.saml2', '/idp/startSSO.ping', '/sp/startSSO.ping', oidcPaths.authorization])
 
