@@ -45,8 +45,12 @@ const replacedMode: Readonly<Record<Mode, keyof Feature['replaced']>> = {
   regions: 'adaptive'
 }
 
-/** The page `docs/clustering-matrix.md`: the same results give the same text. */
-export function matrixPage(results: readonly ModeResults[]): string {
+/**
+ * The page `docs/clustering-matrix.md`: the same results give the same text. A suite of which a file was not run in a mode has no
+ * figure there.
+ * @param all - every test file of the functional suite
+ */
+export function matrixPage(results: readonly ModeResults[], all: readonly string[]): string {
   const modes = results.map(({ mode }) => mode)
   const header = (first: string): readonly string[] => [
     `| ${first} | ${modes.map((mode) => titles[mode]).join(' | ')} |`,
@@ -55,13 +59,13 @@ export function matrixPage(results: readonly ModeResults[]): string {
   return [
     '# Clustering matrix',
     '',
-    'Written by `npm run cluster-matrix -- --write`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that count.',
+    'Written by `npm run cluster-matrix -- --write`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that were run and count.',
     '',
     '## Modes',
     '',
-    '| mode | what the tests ran on | run on | with |',
-    '| --- | --- | --- | --- |',
-    ...results.map(({ mode, since, versions }) => `| ${titles[mode]} | ${descriptions[mode]} | ${since} | ${versions} |`),
+    '| mode | what the tests ran on | run on | with | test files |',
+    '| --- | --- | --- | --- | --- |',
+    ...results.map(({ mode, since, versions, files }) => `| ${titles[mode]} | ${descriptions[mode]} | ${since} | ${versions} | ${ranOf(files, all)} |`),
     '',
     ...missing(modes),
     '## Feature limits',
@@ -74,8 +78,8 @@ export function matrixPage(results: readonly ModeResults[]): string {
     '## The whole functional suite',
     '',
     ...header('suite'),
-    ...suites.map((suite) => `| ${suite.title} | ${results.map((result) => suiteCell(suite, result)).join(' | ')} |`),
-    `| **all** | ${results.map(({ counted }) => figure(counted)).join(' | ')} |`,
+    ...suites.map((suite) => `| ${suite.title} | ${results.map((result) => suiteCell(suite, result, all)).join(' | ')} |`),
+    `| **all that were run** | ${results.map(({ counted }) => figure(counted)).join(' | ')} |`,
     '',
     '## Left out',
     '',
@@ -89,14 +93,19 @@ export function matrixPage(results: readonly ModeResults[]): string {
 /** Says which modes are not in the tables. */
 function missing(shown: readonly Mode[]): readonly string[] {
   const others = (Object.keys(titles) as Mode[]).filter((mode) => !shown.includes(mode))
-  return others.length === 0 ? [] : [`Not run whole at the last writing, and so not in the tables: ${others.map((mode) => titles[mode]).join('; ')}.`, '']
+  return others.length === 0 ? [] : [`Not run, and so not in the tables: ${others.map((mode) => titles[mode]).join('; ')}.`, '']
 }
 
 function featureCell({ replaced, isShownBy }: Feature, { mode, counted }: ModeResults): string {
   return `${replaced[replacedMode[mode]]} / ${figure(counted.filter(({ file, name }) => isShownBy(file, name)))}`
 }
 
-function suiteCell(suite: Suite, { counted }: ModeResults): string {
+function ranOf(files: readonly string[], all: readonly string[]): string {
+  return `${all.filter((file) => files.includes(file)).length} of ${all.length}`
+}
+
+function suiteCell(suite: Suite, { counted, files }: ModeResults, all: readonly string[]): string {
+  if (all.some((file) => suiteOf(file) === suite && !files.includes(file))) return 'not run'
   return figure(counted.filter(({ file }) => suiteOf(file) === suite))
 }
 

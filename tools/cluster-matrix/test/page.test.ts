@@ -16,23 +16,29 @@ function ran(mode: ModeResults['mode'], counted: readonly TestResult[], left: Mo
 
 suite('the page of the clustering matrix', () => {
   test('says for each feature what the replaced product does in the mode, and how many tests passed here', () => {
-    const page = matrixPage([ran('adaptive', [result('answers a SOAP LogoutRequest'), result('goes through the browser')])])
+    const page = matrixPage([ran('adaptive', [result('answers a SOAP LogoutRequest'), result('goes through the browser')])], [slo])
     assert.match(page, /\| SAML single logout by SOAP \| \*\*no\*\* \/ 1 of 1 \|/)
     assert.match(page, /\| SAML single logout, front channel \| yes \/ 1 of 1 \|/)
   })
 
   test('shows a suite that did not pass whole, and modes that were not run', () => {
-    const page = matrixPage([ran('shared', [result('one'), result('two', 'failed')]), ran('subclusters', [result('one')])])
+    const page = matrixPage([ran('shared', [result('one'), result('two', 'failed')]), ran('subclusters', [result('one')])], [slo])
     assert.match(page, /\| SAML identity provider \| \*\*1 of 2\*\* \| 1 of 1 \|/)
     assert.match(page, /not in the tables: one node, SQLite; state servers; adaptive; adaptive, two regions\./)
   })
 
   test('says when the tests of a mode ran, and with what', () => {
-    assert.match(matrixPage([ran('shared', [])]), /^\| sharing all nodes \| .* \| 2026-11-27 \| Node\.js 26\.10\.0, Redis 8\.2\.1 \|$/m)
+    assert.match(matrixPage([ran('shared', [])], [slo]), /^\| sharing all nodes \| .* \| 2026-11-27 \| Node\.js 26\.10\.0, Redis 8\.2\.1 \| 1 of 1 \|$/m)
+  })
+
+  test('gives no figure of a suite that was not run whole', () => {
+    const page = matrixPage([ran('shared', [result('one')])], [slo, 'packages/curfew/test/authority/saml-idp/sso.test.ts'])
+    assert.match(page, /\| SAML identity provider \| not run \|/)
+    assert.match(page, /\| 1 of 2 \|$/m)
   })
 
   test('gives the reason of what is left out, with the modes', () => {
-    const page = matrixPage([ran('shared', []), ran('regions', [], [{ ...result('an odd one'), why: 'it can not be' }])])
+    const page = matrixPage([ran('shared', []), ran('regions', [], [{ ...result('an odd one'), why: 'it can not be' }])], [slo])
     assert.match(page, /^- "an odd one" \(adaptive, two regions\): it can not be$/m)
   })
 
