@@ -1,6 +1,7 @@
 import { failovers } from './failover/failovers.ts'
 import { race } from './race.ts'
 import { simulateRegions } from './regions.ts'
+import { schedules } from './schedule/schedules.ts'
 import { simulate } from './simulate.ts'
 
 /** What one seed came to. */
@@ -21,6 +22,7 @@ export const kinds: readonly Kind[] = [
   { option: 'seeds', what: 'seeds', play: (seed) => simulate({ seed }) },
   { option: 'race', what: 'races', play: (seed) => judged(race({ seed })) },
   { option: 'failovers', what: 'failovers', play: (seed) => failovers({ seed }) },
+  { option: 'schedules', what: 'schedules of cuts', play: (seed) => schedules({ seed }) },
   { option: 'regions', what: 'schedules', play: (seed) => judged(simulateRegions({ seed })) }
 ]
 

@@ -5,6 +5,7 @@ import { playAll } from './pool.ts'
  * `npm run sim -- --seed=N` replays one seed with its trace; `--seeds=K` runs K seeds from `--seed` on, on every core.
  * `--race=K` runs K sign-ins that race a logout, from `--seed` on.
  * `--failovers=K` runs K schedules of the store for many nodes on servers that fail, from `--seed` on.
+ * `--schedules=K` runs K schedules of cuts between two regions, and judges what every call was answered.
  * `--regions=K` runs K schedules of three regions whose facts are late, lost and repeated, from `--seed` on.
  */
 function numberOption(name: string): number | undefined {

@@ -1,11 +1,6 @@
 import type { ParticipantId, SessionId } from '../../packages/curfew/src/core/ids.ts'
-import type { RunPolicy } from '../../packages/curfew/src/core/run.ts'
-import type { EngineDeps } from '../../packages/curfew/src/engine/deps.ts'
-import type { Sender } from '../../packages/curfew/src/engine/sender.ts'
-import { createIds } from '../../packages/curfew/src/platform/ids.ts'
+import type { Delivery, LogoutRun } from '../../packages/curfew/src/core/run.ts'
 import { createLocator } from '../../packages/curfew/src/platform/locator.ts'
-import { silentLogger } from '../../packages/curfew/src/platform/logger.ts'
-import { createMetrics } from '../../packages/curfew/src/platform/metrics.ts'
 import type { Random } from '../../packages/curfew/src/platform/random.ts'
 import type { Durability, Store } from '../../packages/curfew/src/stores/store.ts'
 import { createFakeClock, type FakeClock } from '../../packages/curfew/test/support/fake-clock.ts'
@@ -16,21 +11,11 @@ import { SimCluster } from '../redis/cluster.ts'
 import type { Spoil } from '../redis/server.ts'
 import { createNetwork, type Network } from '../redis/network.ts'
 import { createTrace, type Trace } from '../trace.ts'
+import { engineParts, leaseMs, policy } from './engine-parts.ts'
 import { mend, strike } from './faults.ts'
 import { type Node, startNode } from './node.ts'
 import { createPartners, type Partners } from './partners.ts'
 
-const policy: RunPolicy = {
-  attemptsMax: 3,
-  retryBaseMs: 1_000,
-  retryCapMs: 4_000,
-  sendTimeoutMs: 1_000,
-  hopTimeoutMs: 2_000,
-  frameTimeoutMs: 1_000,
-  patienceMs: 3_000,
-  deadlineMs: 40_000
-}
-const leaseMs = 5_000
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 const buckets = 4
 
@@ -76,7 +61,6 @@ class World {
   readonly #cluster: SimCluster
   readonly #partners: Partners
   readonly #locator: ReturnType<typeof createLocator>
-  readonly #metrics = createMetrics()
   readonly #copies: number
   readonly #sessions: Known[] = []
   readonly #acknowledged = new Map<string, Set<string>>()
@@ -171,7 +155,7 @@ class World {
       cluster: this.#cluster,
       copies: this.#copies,
       buckets,
-      deps: ({ isAlive }) => this.#deps(isAlive),
+      deps: ({ isAlive }) => engineParts({ random: this.#random, partners: this.#partners, onSend: (asked) => this.#onSend(asked) }, isAlive),
       watched: (store) => this.#watched(store)
     })
     this.#nodes.set(host, node)
@@ -227,7 +211,7 @@ class World {
     const id = this.#locator.newSessionId()
     const nowMs = node.store.clock.nowMs()
     const user = this.#any(['ana', 'ben'])
-    const known: Known = { id, tokenHash: `token of ${id}`, sri: `sri of ${id}`, isDoubtful: false }
+    const known: Known = { id, tokenHash: `token-${id}`, sri: `sri-${id}`, isDoubtful: false }
     const { durability } = await node.store.openSession({
       id,
       version: 1,
@@ -379,39 +363,10 @@ class World {
     for (const { id, outcome } of deliveries) if (outcome !== undefined) this.#final.add(id)
   }
 
-  #deps(isAlive: () => boolean): Omit<EngineDeps, 'store' | 'clock' | 'owner'> {
-    const ids = createIds(this.#random)
-    const sender = (protocol: Sender['protocol']): Sender => ({
-      protocol,
-      newMessageId: () => ids.message().slice(0, 9),
-      send: async ({ run, delivery, messageId }, signal) => {
-        if (!isAlive()) return new Promise(() => {})
-        if (this.#final.has(delivery.id)) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
-        if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
-        this.#messages.add(messageId)
-        this.#asked.add(delivery.sessionIndex)
-        const partner = this.#partners.all.get(delivery.peerId)
-        if (partner === undefined) throw new RangeError(`there is no ${delivery.peerId}`)
-        return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
-      },
-      prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
-    })
-    return {
-      random: this.#random,
-      ids,
-      senders: [sender('saml'), sender('oidc')],
-      peer: (id) => this.#partners.peers.get(id),
-      policy,
-      receipts: { sign: async (run) => `receipt of ${run.id}` },
-      probe: async () => ({ reachable: true, durationMs: 1 }),
-      logger: silentLogger,
-      metrics: this.#metrics,
-      leaseMs,
-      revocationMs: 3_600_000,
-      registryMs: 3_600_000,
-      sessionsPerUserMax: 100,
-      keepRunsMs: 86_400_000,
-      limits: { outboxPollMs: 2_000, expiryIntervalMs: 20_000, purgeIntervalMs: 60_000, gaugeIntervalMs: 60_000 }
-    }
+  #onSend({ run, delivery, messageId }: { readonly run: LogoutRun; readonly delivery: Delivery; readonly messageId: string }): void {
+    if (this.#final.has(delivery.id)) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
+    if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
+    this.#messages.add(messageId)
+    this.#asked.add(delivery.sessionIndex)
   }
 }

@@ -63,15 +63,15 @@ const faults: readonly Fault[] = [
     })
   },
   function isolate(world) {
-    const { clock, network, fraction, tell } = world
+    const { clock, network, cluster, fraction, tell } = world
     const server = serverOf(world).name
     const host = any(world.hosts(), fraction)
     const cut = any([[server], [server, host], [host]], fraction)
     tell(`${cut.join(' and ')} can not reach anybody else`)
-    network.isolate(cut)
+    network.isolate(cluster.name, cut)
     clock.after(awhile(world), () => {
       tell('everybody can reach everybody')
-      network.isolate([])
+      network.isolate(cluster.name, [])
     })
   },
   function lagBehind(world) {
@@ -96,7 +96,7 @@ export function strike(world: Breakable): void {
 
 /** Everything works again. */
 export function mend({ network, cluster }: Pick<Breakable, 'network' | 'cluster'>): void {
-  network.isolate([])
+  network.isolate(cluster.name, [])
   for (const server of cluster.servers) {
     server.copyLagMs = 0
     if (server.isUp) continue

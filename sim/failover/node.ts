@@ -18,6 +18,9 @@ export interface Node {
   kill(): void
 }
 
+/** What an engine works with, beside the store, its clock and the name of the node. */
+export type NodeParts = Omit<EngineDeps, 'store' | 'clock' | 'owner'>
+
 export interface NodeOptions {
   readonly host: string
   /** Its name among the nodes: another process may have had it. */
@@ -29,7 +32,7 @@ export interface NodeOptions {
   readonly buckets: number
   readonly replication?: Replication
   /** What the engine works with, beside the store and its clock. */
-  readonly deps: (node: Pick<Node, 'isAlive'>) => Omit<EngineDeps, 'store' | 'clock' | 'owner'>
+  readonly deps: (node: Pick<Node, 'isAlive'>) => NodeParts
   /** Looks at what the engine commits. */
   readonly watched: (store: Store) => Store
 }

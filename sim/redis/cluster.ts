@@ -32,10 +32,15 @@ export class SimCluster {
   #shards: readonly Shard[]
   readonly #silentSince = new Map<SimServer, number>()
   #isClosed = false
+  readonly name: string
+  /** Stands for the servers that nobody isolates. */
+  readonly majority: string
 
   constructor(options: SimClusterOptions) {
     const { clock, network, shards, copies, name, spoil } = options
     this.#options = options
+    this.name = name
+    this.majority = `most of ${name}`
     this.servers = Array.from({ length: shards * (1 + copies) }, (_, i) => {
       const shard = i % shards
       return new SimServer({ name: `${name}${i + 1}:6379`, shard, shards, clock, network, ...(spoil === undefined ? {} : { spoil }) })
@@ -84,7 +89,7 @@ export class SimCluster {
   }
 
   #isSilent(server: SimServer): boolean {
-    return !server.isUp || !this.#options.network.isJoined(server.name, majority)
+    return !server.isUp || !this.#options.network.isJoined(server.name, this.majority)
   }
 
   #look(server: SimServer): void {
@@ -92,7 +97,7 @@ export class SimCluster {
     const since = this.#silentSince.get(server)
     if (!this.#isSilent(server)) {
       this.#silentSince.delete(server)
-      if (server.isCutOff) clock.after(rejoinMs, () => void (server.isCutOff = !network.isJoined(server.name, majority)))
+      if (server.isCutOff) clock.after(rejoinMs, () => void (server.isCutOff = !network.isJoined(server.name, this.majority)))
       return
     }
     if (since === undefined) this.#silentSince.set(server, clock.nowMs())
@@ -116,6 +121,3 @@ export class SimCluster {
     for (const server of this.servers) if (server !== best) this.#say(next, server)
   }
 }
-
-/** Stands for those that nobody isolates. */
-const majority = 'majority'

@@ -37,7 +37,8 @@ export class Data {
   run(args: readonly string[]): Reply {
     const [name = '', ...rest] = args
     const command = writes[name] ?? reads[name]
-    if (command === undefined) throw new ServerError(`ERR unknown command '${name}'`)
+    // Not an answer: the store would go on without it, and the simulation would show nothing.
+    if (command === undefined) throw new RangeError(`simulated servers do not know ${name}`)
     return command(this, rest)
   }
 
@@ -294,6 +295,7 @@ const reads: Readonly<Record<string, Command>> = {
   ZRANGEBYSCORE: (data, [key = '', from = '', to = '', ...more]) => range(data, [key, from, to, 'BYSCORE', ...more]),
   /** Small ones come whole. */
   ZSCAN: (data, [key = '']) => ['0', listed(ordered(data, key), true)],
+  XLEN: (data, args) => data.find(text(args, 0), 'stream')?.entries.length ?? 0,
   XRANGE(data, [key = '', from = '', to = '', ...more]) {
     const count = more[0] === 'COUNT' ? integer(text(more, 1)) : Number.POSITIVE_INFINITY
     const low = from.startsWith('(') ? streamId(from.slice(1)) + 1 : from === '-' ? 0 : streamId(from)

@@ -7,6 +7,7 @@ import { LuaError, type LuaFunction, LuaTable, type LuaValue, piece } from './lu
 
 /** One function of a library, as the server keeps it. */
 interface Registered {
+  readonly name: string
   readonly isReadOnly: boolean
   readonly callback: LuaFunction
 }
@@ -56,7 +57,7 @@ function register([given]: readonly LuaValue[]): readonly LuaValue[] {
   if (!(given instanceof LuaTable)) throw new LuaError('register_function takes a table')
   const [name, callback, flags] = ['function_name', 'callback', 'flags'].map((key) => given.get(key))
   if (typeof name !== 'string' || typeof callback !== 'function') throw new LuaError('a function has a name and a callback')
-  loading.set(name, { callback, isReadOnly: flags instanceof LuaTable && flags.list.includes('no-writes') })
+  loading.set(name, { name, callback, isReadOnly: flags instanceof LuaTable && flags.list.includes('no-writes') })
   return []
 }
 
@@ -64,11 +65,11 @@ function register([given]: readonly LuaValue[]): readonly LuaValue[] {
  * Runs a function on the data of a server, alone and to its end.
  *
  * @returns its answer, and the commands that a copy has to carry out
- * @throws ServerError
+ * @throws LuaError for a fault of the function, which is one of the product or of the simulation: neither is an answer
  */
 export function callFunction(
   data: Data,
-  { callback, isReadOnly }: Registered,
+  { name, callback, isReadOnly }: Registered,
   {
     keys,
     args,
@@ -83,7 +84,7 @@ export function callFunction(
     const [answer] = callback([LuaTable.of(keys), LuaTable.of(args)])
     return { reply: toReply(answer), written }
   } catch (error) {
-    if (error instanceof LuaError || error instanceof ServerError) throw new ServerError(`ERR ${error.message} script: on @user_function`, { cause: error })
+    if (error instanceof LuaError) throw new LuaError(`${name} ${args.join(' ')}: ${error.message}`, { cause: error })
     throw error
   } finally {
     running = undefined

@@ -9,8 +9,8 @@ export interface Channel {
 /** Machines and what goes between them: late, in an order of its own on every connection, not at all while it is cut. */
 export interface Network {
   channel(from: string, to: string): Channel
-  /** Nothing goes between these machines and all others; what was sent arrives once they are joined again. */
-  isolate(hosts: readonly string[]): void
+  /** Nothing goes between these machines and all others; what was sent arrives once they are joined again. None: that is over. */
+  isolate(cut: string, hosts: readonly string[]): void
   isJoined(one: string, other: string): boolean
   /** A machine that stands still: what reaches it waits. */
   stop(host: string): void
@@ -27,10 +27,10 @@ const lateOnceIn = 400
 const lateMsMax = 700
 
 export function createNetwork({ clock, fraction }: NetworkOptions): Network {
-  let isolated = new Set<string>()
+  const cuts = new Map<string, ReadonlySet<string>>()
   const stopped = new Set<string>()
   const waiting = new Set<() => void>()
-  const isJoined = (one: string, other: string): boolean => one === other || isolated.has(one) === isolated.has(other)
+  const isJoined = (one: string, other: string): boolean => [...cuts.values()].every((isolated) => isolated.has(one) === isolated.has(other))
   const latencyMs = (): number => (fraction() < 1 / lateOnceIn ? fraction() * lateMsMax : 0.1 + fraction())
   const again = (): void => {
     // Whose turn it is first is nobody's choice.
@@ -59,8 +59,8 @@ export function createNetwork({ clock, fraction }: NetworkOptions): Network {
         }
       }
     },
-    isolate(hosts) {
-      isolated = new Set(hosts)
+    isolate(cut, hosts) {
+      cuts.set(cut, new Set(hosts))
       again()
     },
     isJoined,
