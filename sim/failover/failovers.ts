@@ -146,7 +146,7 @@ class World {
 
   async #boot(host: string, name: string): Promise<void> {
     this.#started += 1
-    const token = `process ${this.#started}`
+    const token = `process-${this.#started}`
     const node = await startNode({
       host,
       name,

@@ -84,7 +84,7 @@ export class Region {
     const node = await startNode({
       host,
       name,
-      token: `${group.id} ${this.#started}`,
+      token: `${group.id}-${this.#started}`,
       clock,
       cluster: this.cluster,
       copies,
