@@ -11,7 +11,8 @@ export interface SiteServer extends AsyncDisposable {
 
 /** Listens for a site. A request that it can make nothing of is answered 400, as by any server that expects a message. */
 export async function openSite(site: Site): Promise<SiteServer> {
-  const server = createServer((request, response) => void answerAs(site, request, response))
+  // Whoever keeps a connection closes it: no request meets one that is just being closed here.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => void answerAs(site, request, response))
   await once(server.listen(Number(new URL(`http://${site.host}`).port), '127.0.0.1'), 'listening')
   let isUp = true
   const goDown = async (): Promise<void> => {
@@ -42,6 +43,8 @@ function refused(error: unknown): WebAnswer {
 export function webOf(authorityPort: number): Web {
   return async ({ method, url, cookies, body }, headers, signal) => {
     const request = httpRequest({
+      // A browser repeats what met a connection that was just being closed; here every request has its own.
+      agent: false,
       host: '127.0.0.1',
       port: url.port === '' ? authorityPort : Number(url.port),
       method,
