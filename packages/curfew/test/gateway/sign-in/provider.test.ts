@@ -52,6 +52,17 @@ suite('What a provider publishes', () => {
     assert.deepEqual([pathOf(await provider.signOutUrl({})), state.asked], ['/new', 3])
   })
 
+  test('a standard end_session_endpoint gets the ID token and the landing address, and the ID token is kept for it', async () => {
+    const { provider } = installation()
+    assert.equal(await provider.wantsIdToken(), true)
+    const { searchParams } = new URL((await provider.signOutUrl({ idToken: 'the.id.token', landing: 'https://www.example.com/bye' })) ?? '')
+    assert.deepEqual(Object.fromEntries(searchParams), {
+      client_id: 'gate',
+      id_token_hint: 'the.id.token',
+      post_logout_redirect_uri: 'https://www.example.com/bye'
+    })
+  })
+
   test('is not known while it was never read', async () => {
     const { state, provider } = installation()
     state.isAway = true
