@@ -23,12 +23,14 @@ export interface NodeStart {
   /** What the process is started with, such as a network namespace to be in. */
   readonly prefix?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  /** Absent: the node of this version. */
+  readonly script?: string
 }
 
-const script = fileURLToPath(new URL('node.ts', import.meta.url))
+const ownScript = fileURLToPath(new URL('node.ts', import.meta.url))
 
 /** Starts a node; resolves when it serves. @throws what it said when it does not start */
-export async function startNode({ name, config, prefix = [], environment = {} }: NodeStart): Promise<Node> {
+export async function startNode({ name, config, prefix = [], environment = {}, script = ownScript }: NodeStart): Promise<Node> {
   const [program = process.execPath, ...args] = [...prefix, process.execPath, script, config] as readonly (string | undefined)[] as string[]
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment } })
   const events: Event[] = []

@@ -7,6 +7,7 @@ import { together, type Verdict } from './judge.ts'
 import { createNet } from './net.ts'
 import { createSetup } from './setup.ts'
 import { writeRow } from './document.ts'
+import { upgradeCases } from './upgrade-case.ts'
 import { isGood, lineOf } from './table.ts'
 
 const { values } = parseArgs({
@@ -37,7 +38,7 @@ else {
 
 async function run(): Promise<number> {
   hideNamespaces()
-  const all = [...storeCases, ...crashCases, ...regionCases]
+  const all = [...storeCases, ...upgradeCases, ...crashCases, ...regionCases]
   const chosen = values.only === undefined ? all : all.filter(({ id }) => values.only?.split(',').includes(id))
   const net = createNet()
   let passed = 0
