@@ -111,7 +111,7 @@ interface AuthorityChild extends AsyncDisposable {
 
 async function startAuthorityChild(options: AuthorityChildOptions): Promise<AuthorityChild> {
   const child = start('authority-child.ts', options)
-  await once(child, 'message')
+  await heard(child)
   const stop = async (): Promise<void> => {
     if (!child.connected) return
     const ended = once(child, 'exit')
@@ -121,8 +121,7 @@ async function startAuthorityChild(options: AuthorityChildOptions): Promise<Auth
   return {
     async ask(question) {
       child.send(question)
-      const [value] = (await once(child, 'message')) as [number]
-      return value
+      return heard(child)
     },
     stop,
     [Symbol.asyncDispose]: stop
@@ -134,16 +133,32 @@ async function follow(entries: number, authority: AuthorityChild, options: Follo
   const child = start('gateway-follower.ts', options)
   let peak = 0
   try {
-    await once(child, 'message')
+    await heard(child)
     for (;;) {
       child.send('size')
-      const [size] = (await once(child, 'message')) as [number]
+      const size = await heard(child)
       peak = Math.max(peak, await authority.ask('memory'))
       if (size >= entries) return peak
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   } finally {
     child.kill()
+  }
+}
+
+/** What a child says next; one that ends says nothing any more. */
+async function heard(child: ChildProcess): Promise<number> {
+  const stop = new AbortController()
+  const { signal } = stop
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a process of the measurement ended with ${String(code)}`)
+  })
+  try {
+    const [value] = (await Promise.race([once(child, 'message', { signal }), ended])) as [number]
+    return value
+  } finally {
+    stop.abort()
+    ended.catch(() => undefined)
   }
 }
 
