@@ -26,7 +26,7 @@ export interface ReplicatorDeps extends PullDeps, ServeDeps {
   readonly fraction: () => number
   readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>
   /** Opens the run that tells late participants of the end of their session. */
-  readonly logOutLate: (late: LateParticipants) => Promise<void>
+  readonly logOutLate: (late: LateParticipants) => Promise<unknown>
   readonly limits: ReplicationLimits
 }
 
@@ -126,7 +126,10 @@ function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, ever
 }
 
 async function logOutLate(deps: ReplicatorDeps): Promise<void> {
-  for (const late of await deps.facts.late(lateMax)) await deps.logOutLate(late)
+  const late = await deps.facts.late(lateMax)
+  // One that fails keeps no other back.
+  const failed = (await Promise.allSettled(late.map((one) => deps.logOutLate(one)))).find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
 }
 
 async function shorten(deps: ReplicatorDeps): Promise<void> {

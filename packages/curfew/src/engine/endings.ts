@@ -13,7 +13,8 @@ export interface Endings {
   /** Partial logout; undefined when there is nothing to sign out of. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
   /** A run for participants that were added while their session ended elsewhere; nothing where that was done. */
-  logOutLate(late: LateParticipants): Promise<void>
+  /** False: nobody was left to tell. */
+  logOutLate(late: LateParticipants): Promise<boolean>
   /** Ends the oldest live sessions of a user beyond the limit; returns how many. */
   enforceLimit(userKey: UserKey): Promise<number>
 }
@@ -45,7 +46,7 @@ export function createEndings(deps: EndingsDeps): Endings {
     logOutOf: (request) => logOutOf(port, request),
     async logOutLate({ session, participants }) {
       const store = deps.store.facts ?? deps.store.late
-      if (store === undefined || session.end === undefined || participants.length === 0) return
+      if (store === undefined || session.end === undefined || participants.length === 0) return false
       await deps.meetPeers?.(participants.map(({ peerId }) => peerId))
       const { reason, by } = session.end
       const { run, effects } = startingRun(port, session, participants, { reason, by, starter: { kind: 'none' }, browser: 'absent' })
@@ -53,6 +54,7 @@ export function createEndings(deps: EndingsDeps): Endings {
         const participantIds = participants.map(({ id }) => id)
         const { value } = await store.openLateRun({ sessionId: session.id, participantIds, run, effects })
         if (value === 'opened') deps.observer.started(run)
+        return value === 'opened'
       } finally {
         deps.onEffects(deps.clock.nowMs())
       }

@@ -33,7 +33,7 @@ export interface Engine {
   /** Partial logout: tells some applications of a session that goes on. Undefined: none of them takes part in it. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
   /** A run for participants that were added here while their session ended elsewhere. */
-  logOutLate(late: LateParticipants): Promise<void>
+  logOutLate(late: LateParticipants): Promise<boolean>
   /** Feeds one event; retries on a concurrent change. Returns the stored run, undefined when it is unknown. */
   apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
   /** Resolves when `until` holds for the stored run or at `deadlineMs` (then with the run as it is). */

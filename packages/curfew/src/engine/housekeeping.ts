@@ -16,7 +16,7 @@ export interface Housekeeping {
 export type HousekeepingDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'logger' | 'metrics' | 'keepRunsMs'> & {
   readonly limits: EngineLimits
   readonly end: (request: EndRequest) => Promise<EndSummary>
-  readonly logOutLate: (late: LateParticipants) => Promise<void>
+  readonly logOutLate: (late: LateParticipants) => Promise<boolean>
 }
 
 const lateMax = 50
@@ -76,10 +76,21 @@ async function endOne(deps: HousekeepingDeps, { id }: Session): Promise<boolean>
   return ended.length > 0
 }
 
-async function tellLate({ logOutLate }: HousekeepingDeps, store: LateStore | undefined): Promise<boolean> {
+/** True when there may be more at once: what came to nothing, or failed, waits for the next round and holds up nobody. */
+async function tellLate({ logOutLate, logger }: HousekeepingDeps, store: LateStore | undefined): Promise<boolean> {
   const late = (await store?.late(lateMax)) ?? []
-  for (const one of late) await logOutLate(one)
-  return late.length >= lateMax
+  let opened = 0
+  for (const one of late) {
+    try {
+      if (await logOutLate(one)) opened += 1
+    } catch (error) {
+      logger.error(
+        { event: 'session.late-failed', session: one.session.id, err: error },
+        'An application that joined too late could not be told; it is tried again'
+      )
+    }
+  }
+  return opened >= lateMax
 }
 
 async function readFigures({ store, metrics }: HousekeepingDeps): Promise<boolean> {

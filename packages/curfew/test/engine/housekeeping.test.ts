@@ -56,6 +56,42 @@ suite('engine: sessions end by themselves', () => {
     await other.stop()
   })
 
+  test('late applications that nobody is left to tell of, or that fail, hold nobody up and are not read over and over', async () => {
+    const sample = createEngineKit()
+    const gone = await sample.signIn([])
+    const owed = await sample.signIn(['payroll'])
+    await sample.end(owed.id)
+    const ended = await sample.store.getSession(owed.id)
+    const participants = await sample.store.getParticipants(owed.id)
+    assert.ok(ended)
+    let reads = 0
+    const opened: string[] = []
+    const late = {
+      late: async () => {
+        reads += 1
+        return [...Array.from({ length: 49 }, () => ({ session: gone, participants: [] })), ...[ended, ended].map((session) => ({ session, participants }))]
+      },
+      openLateRun: async ({ run }: { readonly run: { readonly id: string } }) => {
+        opened.push(run.id)
+        if (opened.length === 1) throw new Error('the store is away')
+        return { value: 'opened', durability: 'local' } as const
+      }
+    }
+    const store = new Proxy(sample.store, {
+      get(target, name) {
+        if (name === 'late') return late
+        if (name === 'facts') return undefined
+        return Reflect.get(target, name) as unknown
+      }
+    })
+    const kit = createEngineKit({ store, clock: sample.clock })
+    await kit.engine.start()
+    await kit.clock.advance(5 * minuteMs)
+    assert.ok(opened.length >= 2, 'the one after the failure was told')
+    assert.ok(reads <= 60, `${reads} looks in five minutes`)
+    await kit.engine.stop()
+  })
+
   test('a session that can not be ended now keeps no other one back', async () => {
     let blocked: string | undefined
     const store = createMemoryStore({ capacity: 100 })

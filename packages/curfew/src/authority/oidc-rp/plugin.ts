@@ -4,7 +4,7 @@ import { resumePaths } from '../upstream/waiting.ts'
 import { receiveLogoutToken } from './back-channel.ts'
 import { receiveCode } from './callback.ts'
 import { oidcRpPaths } from './endpoints.ts'
-import { receiveFrame } from './front-channel.ts'
+import { createFrameMemory, receiveFrame } from './front-channel.ts'
 import { initiateLogin } from './init-login.ts'
 import { returnFromLogout } from './logged-out.ts'
 
@@ -16,7 +16,8 @@ export function oidcRpPlugin(deps: ArriveDeps): FastifyPluginAsync {
     app.get(resumePaths.oidc, (request, reply) => resumeArrival(deps, request, reply))
     app.get(oidcRpPaths.loggedOut, (request, reply) => returnFromLogout(deps, request, reply))
     app.post(oidcRpPaths.backChannelLogout, (request, reply) => receiveLogoutToken(deps, request, reply))
-    app.get(oidcRpPaths.frontChannelLogout, (request, reply) => receiveFrame(deps, request, reply))
+    const memory = createFrameMemory()
+    app.get(oidcRpPaths.frontChannelLogout, (request, reply) => receiveFrame(deps, memory, request, reply))
     app.route({ method: ['GET', 'POST'], url: oidcRpPaths.initiateLogin, handler: (request, reply) => initiateLogin(deps, request, reply) })
   }
 }

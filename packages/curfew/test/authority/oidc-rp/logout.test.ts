@@ -236,6 +236,8 @@ suite('Logout across an upstream OpenID provider and applications', () => {
     await using kit = hub.kit
     const browser = kit.browser()
     const back = await hub.upstream.grant(await begin(hub, browser))
+    // The provider gives its token by the clock of the machine, a moment from now: the frame has to be the later one.
+    kit.clock.advance(30_000)
     const frame = await kit.app.inject({ url: `/sp/social/frontchannel-logout.openid?iss=${encodeURIComponent(hub.upstream.issuer)}&sid=social-sid-1` })
     assert.equal(frame.statusCode, 200)
     let page = await browser.get(back)
@@ -244,6 +246,23 @@ suite('Logout across an upstream OpenID provider and applications', () => {
     assert.deepEqual(await liveSessions(kit), [])
     await signInAt(hub, kit.browser(), { sid: 'social-sid-2' })
     assert.equal((await liveSessions(kit)).length, 1)
+  })
+
+  test('frames of strangers make it remember so much and no more, and end the session that is there all the same', async () => {
+    const hub = await createOidcHub()
+    await using kit = hub.kit
+    await signInAt(hub, kit.browser(), { sid: 'social-sid-9' })
+    const frame = (sid: string) => kit.app.inject({ url: `/sp/social/frontchannel-logout.openid?iss=${encodeURIComponent(hub.upstream.issuer)}&sid=${sid}` })
+    let kept = 0
+    const { putArtifact } = kit.store
+    kit.store.putArtifact = async (artifact) => {
+      if (artifact.kind === 'UpstreamLogout') kept += 1
+      return putArtifact(artifact)
+    }
+    for (let i = 0; i < 200; i++) assert.equal((await frame(`made-up-${i}`)).statusCode, 200)
+    assert.equal(kept, 60)
+    assert.equal((await frame('social-sid-9')).statusCode, 200)
+    assert.deepEqual(await liveSessions(kit), [])
   })
 
   test('a sign-in after the logout is not touched by it', async () => {
