@@ -124,7 +124,9 @@ export class SimServer {
     this.#following = following
     this.#followers = []
     const up = network.channel(name, primary.name)
-    up.send(() =>
+    up.send(() => {
+      // It has begun anew meanwhile: what it asked for before comes over a connection that is gone.
+      if (this.#following !== following) return
       primary.#attach(this, {
         take: (data, sources, offset) => {
           if (this.#following !== following || !this.isRunning) return
@@ -143,7 +145,7 @@ export class SimServer {
           if (this.#following === following && this.isRunning) up.send(() => heard(offset))
         }
       })
-    )
+    })
   }
 
   #attach(server: SimServer, copy: Copy): void {
