@@ -8,6 +8,7 @@ import {
   type GuardedRequest,
   type RelyingParty,
   type RelyingPartyEvent,
+  relyingPartyPaths,
   sessionEndedMessage
 } from '@curfew/sdk'
 import express from 'express'
@@ -48,7 +49,7 @@ export function checkSessionExample(options: Options): { readonly server: Server
   app.get('/', (request, response) => {
     const session = (request as unknown as GuardedRequest).appSession
     if (session === undefined) return response.redirect(303, party.loginPath('/'))
-    const page = `<p>Hello ${session.nameId.value}</p><iframe src="${party.paths.checkSession}" hidden></iframe><script src="/app.js"></script>`
+    const page = `<p>Hello ${session.nameId.value}</p><iframe src="${relyingPartyPaths.checkSession}" hidden></iframe><script src="/app.js"></script>`
     response
       .set('cache-control', 'no-store')
       .type('html')

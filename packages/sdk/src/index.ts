@@ -37,7 +37,7 @@ export type { SessionCheckOptions } from './session-check.ts'
 export { sessionEndedMessage } from './session-check-script.ts'
 export { createRedisSessionRegistry, type RedisRegistryOptions } from './redis-session-registry.ts'
 export { type ConformanceOptions, type RegistryCheck, registryConformance } from './registry-conformance.ts'
-export type { AppSession, LogoutSubject, SessionRegistry } from './session-registry.ts'
+export type { AppSession, LogoutSubject, SessionRegistry, SpareKind } from './session-registry.ts'
 export {
   createSessionGuard,
   type EndedSessions,

@@ -1,7 +1,7 @@
 import { CurfewError } from '@curfew/codecs'
 import { createExpiringMap, type ExpiringMap } from './expiring-map.ts'
 import { allKeysOf, keysOf, keysOfSubject, listedKey } from './session-keys.ts'
-import type { AppSession, LogoutSubject, SessionRegistry } from './session-registry.ts'
+import type { AppSession, LogoutSubject, SessionRegistry, SpareKind } from './session-registry.ts'
 
 /**
  * Most entries of each kind that one process keeps. What strangers can cause has limits of its own, where the oldest gives
@@ -18,6 +18,8 @@ export interface RegistryLimits {
   readonly valuesMax: number
   /** Values that are remembered if there is room, as the sign-ins that anybody can begin; the oldest give way. */
   readonly spareValuesMax: number
+  /** Marks of sessions that ended, for browsers that have not heard of it; the oldest give way. */
+  readonly endedMarksMax: number
 }
 
 /** Most sessions one process keeps; a new sign-in is refused rather than an old one forgotten. */
@@ -28,7 +30,8 @@ export const registryLimits: RegistryLimits = {
   tombstonesMax: 200_000,
   unsignedTombstonesMax: 10_000,
   valuesMax: 500_000,
-  spareValuesMax: 50_000
+  spareValuesMax: 50_000,
+  endedMarksMax: 50_000
 }
 
 interface Tombstone {
@@ -64,7 +67,7 @@ class MemoryRegistry implements SessionRegistry {
   readonly #tombstones: ExpiringMap<Tombstone> = createExpiringMap()
   readonly #unsignedTombstones: ExpiringMap<Tombstone> = createExpiringMap()
   readonly #values: ExpiringMap<Value> = createExpiringMap()
-  readonly #spareValues: ExpiringMap<Value> = createExpiringMap()
+  readonly #spares: Readonly<Record<SpareKind, ExpiringMap<Value>>> = { 'if-room': createExpiringMap(), 'mark-if-room': createExpiringMap() }
   /** The latest time that was told with a call. */
   #latestMs = 0
 
@@ -116,13 +119,14 @@ class MemoryRegistry implements SessionRegistry {
     )
   }
 
-  async remember(key: string, value: string, untilMs: number, nowMs: number, keep?: 'if-room'): Promise<boolean> {
+  async remember(key: string, value: string, untilMs: number, nowMs: number, keep?: SpareKind): Promise<boolean> {
     // In one turn with what follows: of two that come at once one is first.
     if (this.#isRemembered(key, nowMs)) return false
     this.#pass(nowMs)
-    const { valuesMax, spareValuesMax } = this.#limits
-    const [kept, max] = keep === 'if-room' ? [this.#spareValues, spareValuesMax] : [this.#values, valuesMax]
-    if (kept.size >= max && keep === 'if-room') kept.dropFirst()
+    const { valuesMax, spareValuesMax, endedMarksMax } = this.#limits
+    const max = keep === undefined ? valuesMax : keep === 'if-room' ? spareValuesMax : endedMarksMax
+    const kept = keep === undefined ? this.#values : this.#spares[keep]
+    if (kept.size >= max && keep !== undefined) kept.dropFirst()
     if (kept.size >= max) throw full('values', max)
     kept.set(key, { value, untilMs }, untilMs)
     return true
@@ -134,8 +138,7 @@ class MemoryRegistry implements SessionRegistry {
 
   async take(key: string, nowMs: number): Promise<string | undefined> {
     const entry = this.#valueOf(key)
-    this.#values.delete(key)
-    this.#spareValues.delete(key)
+    for (const map of this.#valueMaps()) map.delete(key)
     return entry !== undefined && entry.untilMs > nowMs ? entry.value : undefined
   }
 
@@ -144,7 +147,15 @@ class MemoryRegistry implements SessionRegistry {
   }
 
   #valueOf(key: string): Value | undefined {
-    return this.#values.get(key) ?? this.#spareValues.get(key)
+    for (const map of this.#valueMaps()) {
+      const value = map.get(key)
+      if (value !== undefined) return value
+    }
+    return undefined
+  }
+
+  #valueMaps(): readonly ExpiringMap<Value>[] {
+    return [this.#values, this.#spares['if-room'], this.#spares['mark-if-room']]
   }
 
   #leaveTombstones(keys: readonly string[], untilMs: number, { issuedUntilMs = Number.POSITIVE_INFINITY, isUnsigned = false }: LogoutSubject): void {
@@ -183,7 +194,7 @@ class MemoryRegistry implements SessionRegistry {
   /** Time goes on: what is over leaves. */
   #pass(nowMs: number): void {
     this.#latestMs = Math.max(this.#latestMs, nowMs)
-    for (const map of [this.#sessions, this.#tombstones, this.#unsignedTombstones, this.#values, this.#spareValues]) map.expire(this.#latestMs)
+    for (const map of [this.#sessions, this.#tombstones, this.#unsignedTombstones, ...this.#valueMaps()]) map.expire(this.#latestMs)
   }
 }
 

@@ -77,8 +77,11 @@ export interface RelyingPartyOptions {
 
 /** An OpenID relying party in front of one application: sign-in, sessions, and every way to be signed out. */
 export interface RelyingParty extends Guard {
-  readonly paths: RelyingPartyPaths
+  /** Where it answers: those of the session check only where that is set. */
+  readonly paths: Omit<RelyingPartyPaths, CheckPath> & Partial<Pick<RelyingPartyPaths, CheckPath>>
 }
+
+type CheckPath = 'checkSession' | 'checkSessionScript' | 'recheckSession'
 
 const skewSeconds = 60
 /** How long a sign-in or sign-out may take from start to answer. */
@@ -107,12 +110,13 @@ interface Asked {
 export function createRelyingParty(options: RelyingPartyOptions): RelyingParty {
   const paths = options.paths ?? relyingPartyPaths
   const guard = new OpenIdGuard(options, paths)
+  const { checkSession: _, checkSessionScript: __, recheckSession: ___, ...usual } = paths
   return {
     handle: (request) => guard.handle(request),
     session: (cookie) => guard.session(cookie),
     sessionCookie: options.cookieName ?? sessionCookieDefault,
     loginPath: (to) => `${paths.login}?to=${encodeURIComponent(to)}`,
-    paths
+    paths: options.sessionCheck === undefined ? usual : paths
   }
 }
 

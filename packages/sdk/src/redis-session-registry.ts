@@ -1,6 +1,6 @@
 import { registryLimits } from './memory-session-registry.ts'
 import { allKeysOf, keysOf, keysOfSubject, listedKey } from './session-keys.ts'
-import type { AppSession, SessionRegistry } from './session-registry.ts'
+import type { AppSession, SessionRegistry, SpareKind } from './session-registry.ts'
 
 /** What the registry needs of a client of Redis or Valkey, 6.2 or later, and of the application's own choice. */
 export interface RedisRegistryOptions {
@@ -9,13 +9,19 @@ export interface RedisRegistryOptions {
   /** Begins every key. Applications that share a server need different ones. */
   readonly prefix?: string
   /** As in memory; what is not bounded here is bounded by the memory that the server has. */
-  readonly limits?: { readonly spareValuesMax?: number; readonly unsignedTombstonesMax?: number }
+  readonly limits?: { readonly spareValuesMax?: number; readonly endedMarksMax?: number; readonly unsignedTombstonesMax?: number }
 }
 
 /** The server forgets so much later than the application asks for: their clocks differ, and those of the application count. */
 const slackMs = 60_000
 
-/** What every script begins with. `entry` is the name of one key; all of them are in one slot of a cluster. */
+/** Kinds that hold values: such as always stay, and two that give way. */
+const valueKinds = `'value', 'spare', 'mark'`
+
+/**
+ * What every script begins with. `entry` is the name of one key; all of them are in one slot of a cluster. `bound` lets what
+ * was written first give way: the order is that of writing, by no clock and by no end.
+ */
 const common = `
 local prefix = ARGV[1]
 local function entry(kind, name) return prefix .. ':' .. kind .. ':' .. name end
@@ -26,9 +32,10 @@ local function drop(id)
   redis.call('DEL', entry('session', id))
   return record
 end
-local function bound(kind, name, atMs, max)
+local function bound(kind, name, max)
   local order = prefix .. ':' .. kind .. '-order'
-  redis.call('ZADD', order, atMs, name)
+  local last = redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')
+  redis.call('ZADD', order, (tonumber(last[2]) or 0) + 1, name)
   local over = redis.call('ZCARD', order) - max
   if over <= 0 then return end
   local first = redis.call('ZPOPMIN', order, over)
@@ -70,7 +77,7 @@ for i = 8, #ARGV do
     if tonumber(kissued) > tonumber(issued) then issued = kissued end
   end
   redis.call('SET', name, u .. ' ' .. at .. ' ' .. issued, 'PXAT', at)
-  if max > 0 then bound(kind, ARGV[i], at, max) end
+  if max > 0 then bound(kind, ARGV[i], max) end
   for _, id in ipairs(redis.call('SMEMBERS', entry('key', ARGV[i]))) do
     local record = redis.call('GET', entry('session', id))
     if not record then redis.call('SREM', entry('key', ARGV[i]), id)
@@ -98,28 +105,27 @@ end
 return ended
 `
 
-/** name, value, until, when it may be forgotten, now, limit (0: always kept). */
+/** name, value, until, when it may be forgotten, now, kind, its limit (0: always kept). */
 const rememberScript = `${common}
-local name, max = ARGV[2], tonumber(ARGV[7])
-for _, kind in ipairs({'value', 'spare'}) do
-  local known = redis.call('GET', entry(kind, name))
+local name, kind, max = ARGV[2], ARGV[7], tonumber(ARGV[8])
+for _, one in ipairs({${valueKinds}}) do
+  local known = redis.call('GET', entry(one, name))
   if known and tonumber(string.match(known, '^(%S+) ')) > tonumber(ARGV[6]) then return 0 end
 end
-local kind = max > 0 and 'spare' or 'value'
 redis.call('SET', entry(kind, name), ARGV[4] .. ' ' .. ARGV[3], 'PXAT', ARGV[5])
-if max > 0 then bound(kind, name, ARGV[5], max) end
+if kind ~= 'value' then bound(kind, name, max) end
 return 1
 `
 
 /** name. */
 const takeScript = `${common}
 local found = {}
-for _, kind in ipairs({'value', 'spare'}) do
+for _, kind in ipairs({${valueKinds}}) do
   local known = redis.call('GET', entry(kind, ARGV[2]))
   if known then found[#found + 1] = known end
   redis.call('DEL', entry(kind, ARGV[2]))
+  redis.call('ZREM', prefix .. ':' .. kind .. '-order', ARGV[2])
 end
-redis.call('ZREM', prefix .. ':spare-order', ARGV[2])
 return found
 `
 
@@ -128,13 +134,15 @@ return found
  * processes never see half of another's. The keys of one application are in one slot of a cluster.
  */
 export function createRedisSessionRegistry({ send, prefix = 'curfew', limits = {} }: RedisRegistryOptions): SessionRegistry {
-  const { spareValuesMax, unsignedTombstonesMax } = { ...registryLimits, ...limits }
+  const { spareValuesMax, endedMarksMax, unsignedTombstonesMax } = { ...registryLimits, ...limits }
   const tag = `{${prefix}}`
+  const room = (keep: SpareKind | undefined): readonly [string, number] =>
+    keep === undefined ? ['value', 0] : keep === 'if-room' ? ['spare', spareValuesMax] : ['mark', endedMarksMax]
   const entry = (kind: string, name: string): string => `${tag}:${kind}:${name}`
   // The one declared key tells a cluster which of its nodes has the rest.
   const run = (script: string, ...parts: readonly (string | number)[]): Promise<unknown> => send(['EVAL', script, '1', tag, tag, ...parts.map(String)])
   const read = async (...keys: readonly string[]): Promise<readonly string[]> => texts(await send(['MGET', ...keys]))
-  const valuesOf = async (key: string): Promise<readonly Value[]> => (await read(entry('value', key), entry('spare', key))).map(valueOf)
+  const valuesOf = async (key: string): Promise<readonly Value[]> => (await read(entry('value', key), entry('spare', key), entry('mark', key))).map(valueOf)
   return {
     async open(session) {
       const keys = allKeysOf(session)
@@ -164,7 +172,7 @@ export function createRedisSessionRegistry({ send, prefix = 'curfew', limits = {
       })
     },
     async remember(key, value, untilMs, nowMs, keep) {
-      return (await run(rememberScript, key, value, untilMs, forgotten(untilMs), nowMs, keep === 'if-room' ? spareValuesMax : 0)) === 1
+      return (await run(rememberScript, key, value, untilMs, forgotten(untilMs), nowMs, ...room(keep))) === 1
     },
     async isRemembered(key, nowMs) {
       return (await valuesOf(key)).some(({ untilMs }) => untilMs > nowMs)

@@ -14,6 +14,11 @@ export interface ConformanceOptions {
   readonly create: () => SessionRegistry | Promise<SessionRegistry>
   /** A second process's view of the same sessions as the registry that was created last. Absent: that registry itself. */
   readonly other?: () => SessionRegistry | Promise<SessionRegistry>
+  /**
+   * An empty registry with room for so many values of each kind that may give way. Absent: what gives way there is not
+   * looked at.
+   */
+  readonly createSmall?: (room: number) => SessionRegistry | Promise<SessionRegistry>
   /** About the time now, where the registry has a clock of its own. */
   readonly nowMs: number
 }
@@ -21,6 +26,7 @@ export interface ConformanceOptions {
 const idp = 'https://idp.example'
 const minuteMs = 60_000
 const attemptsAtOnce = 20
+const smallRoom = 32
 
 interface Stage {
   readonly registry: SessionRegistry
@@ -33,7 +39,7 @@ interface Stage {
  * What a registry of your own has to do, for the runner of your tests:
  * `for (const { name, run } of registryConformance({ create, nowMs })) test(name, run)`.
  */
-export function registryConformance({ create, other, nowMs }: ConformanceOptions): readonly RegistryCheck[] {
+export function registryConformance({ create, createSmall, other, nowMs }: ConformanceOptions): readonly RegistryCheck[] {
   const session = (id: string, more: Partial<AppSession> = {}): AppSession => ({
     id,
     identityProvider: idp,
@@ -44,13 +50,40 @@ export function registryConformance({ create, other, nowMs }: ConformanceOptions
     issuedAtMs: nowMs,
     ...more
   })
-  return Object.entries(checks).map(([name, check]) => ({
+  const whole = Object.entries(checks).map(([name, check]) => ({
     name,
     async run() {
       const registry = await create()
       await check({ registry, other: (await other?.()) ?? registry, nowMs, session })
     }
   }))
+  if (createSmall === undefined) return whole
+  const small = Object.entries(smallChecks).map(([name, check]) => ({ name, run: async () => check(await createSmall(smallRoom), nowMs) }))
+  return [...whole, ...small]
+}
+
+const smallChecks: Readonly<Record<string, (registry: SessionRegistry, nowMs: number) => Promise<void>>> = {
+  async 'lets what came first give way, however long each is kept'(registry, nowMs) {
+    for (const keep of ['if-room', 'mark-if-room'] as const) {
+      const untilMs = (i: number): number => nowMs + (i % 2 === 0 ? 24 * 60 : 15) * minuteMs
+      for (let i = 0; i < 3 * smallRoom; i++) {
+        await registry.remember(`${keep} ${i}`, '1', untilMs(i), nowMs, keep)
+        same(await registry.isRemembered(`${keep} ${i}`, nowMs), true, `whether value ${i} is remembered that was written just now`)
+      }
+      const known = await Promise.all(Array.from({ length: 3 * smallRoom }, (_, i) => registry.isRemembered(`${keep} ${i}`, nowMs)))
+      same(known.lastIndexOf(false) + 1, known.indexOf(true), 'where those begin that are kept')
+      same(known.filter(Boolean).length <= smallRoom, true, 'whether there are no more than there is room for')
+    }
+  },
+
+  async 'has a room for sign-ins under way and one for marks, and neither takes from the other'(registry, nowMs) {
+    const [short, long] = [nowMs + 15 * minuteMs, nowMs + 24 * 60 * minuteMs]
+    await registry.remember('a sign-in', '1', short, nowMs, 'if-room')
+    for (let i = 0; i < 3 * smallRoom; i++) await registry.remember(`mark ${i}`, '1', long, nowMs, 'mark-if-room')
+    same(await registry.take('a sign-in', nowMs), '1', 'the sign-in that many marks came after')
+    for (let i = 0; i < 3 * smallRoom; i++) await registry.remember(`sign-in ${i}`, '1', short, nowMs, 'if-room')
+    same(await registry.take(`mark ${3 * smallRoom - 1}`, nowMs), '1', 'the mark that many sign-ins came after')
+  }
 }
 
 const checks: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
@@ -141,7 +174,7 @@ const checks: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   },
 
   async 'remembers a value once, whoever comes first, until its time or until it is taken'({ registry, other, nowMs }) {
-    for (const keep of [undefined, 'if-room'] as const) {
+    for (const keep of [undefined, 'if-room', 'mark-if-room'] as const) {
       const key = `key ${keep ?? ''}`
       const at = (i: number): SessionRegistry => (i % 2 === 0 ? registry : other)
       const firsts = await Promise.all(Array.from({ length: attemptsAtOnce }, (_, i) => at(i).remember(key, 'a value', nowMs + minuteMs, nowMs, keep)))

@@ -11,7 +11,7 @@ import {
 import { applicationFeed, type StreamFetch } from './application-feed.ts'
 import { createHeldConnections, type HeldConnections } from './held-connections.ts'
 import { createProviderSource, type Fetch } from './openid-provider.ts'
-import type { Guard } from './guard.ts'
+import { type Guard, issuerSkewMs } from './guard.ts'
 import { protectedGuard, type SiteData } from './protected-guard.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 import { watchedRegistry } from './watched-registry.ts'
@@ -190,19 +190,21 @@ class FeedGuard {
 
   #endBy(whom: EndedSessions): Promise<readonly AppSession[]> {
     const nowMs = this.#options.nowMs()
+    // A sign-in from before the end carries the time of another clock, which may be ahead.
+    const issuedUntilMs = nowMs + issuerSkewMs
     const { sessions } = this
     switch (whom.by) {
       case 'sri':
         this.#list.add(whom.sri, nowMs + sessionMsMax, nowMs)
         return sessions.endListed([revocationFingerprint(whom.sri)])
       case 'sid':
-        return sessions.endBySubject({ identityProvider: whom.issuer, sessionIndexes: [whom.sid], issuedUntilMs: nowMs }, nowMs + tombstoneMs)
+        return sessions.endBySubject({ identityProvider: whom.issuer, sessionIndexes: [whom.sid], issuedUntilMs }, nowMs + tombstoneMs)
       case 'name-id': {
         const { identityProvider, nameId, sessionIndexes } = whom
-        return sessions.endBySubject({ identityProvider, nameId, sessionIndexes, issuedUntilMs: nowMs }, nowMs + tombstoneMs)
+        return sessions.endBySubject({ identityProvider, nameId, sessionIndexes, issuedUntilMs }, nowMs + tombstoneMs)
       }
       case 'user': {
-        const subject = { identityProvider: whom.identityProvider, nameId: { value: whom.user }, isAnyFormat: true, sessionIndexes: [], issuedUntilMs: nowMs }
+        const subject = { identityProvider: whom.identityProvider, nameId: { value: whom.user }, isAnyFormat: true, sessionIndexes: [], issuedUntilMs }
         return sessions.endBySubject(subject, nowMs + tombstoneMs)
       }
     }

@@ -62,14 +62,17 @@ export interface SessionRegistry {
   isEnded(subject: Named, nowMs: number): Promise<boolean>
   /**
    * Remembers a one-time value (assertion id, own request id). False: it was there before. `if-room`: anybody can cause it,
-   * and the oldest of its kind may give way.
+   * and those that came first may give way. `mark-if-room`: the same for marks of sessions that ended, in a room of their own.
    */
-  remember(key: string, value: string, untilMs: number, nowMs: number, keep?: 'if-room'): Promise<boolean>
+  remember(key: string, value: string, untilMs: number, nowMs: number, keep?: SpareKind): Promise<boolean>
   /** True while a value is remembered under this key; it stays there. */
   isRemembered(key: string, nowMs: number): Promise<boolean>
   /** Reads and removes a remembered value. */
   take(key: string, nowMs: number): Promise<string | undefined>
 }
+
+/** What may give way, by what takes its place: sign-ins under way to such, marks of ended sessions to such. */
+export type SpareKind = 'if-room' | 'mark-if-room'
 
 /** What tells one sign-in from another. */
 export type Named = Pick<AppSession, 'identityProvider' | 'nameId' | 'sessionIndex' | 'issuedAtMs'>

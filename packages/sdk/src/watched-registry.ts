@@ -19,7 +19,7 @@ export function watchedRegistry(registry: SessionRegistry, watch: RegistryWatch)
     if (ids.length === 0) return
     watch.onEnded(ids)
     const nowMs = watch.nowMs()
-    await Promise.all(ids.map((id) => registry.remember(endedKey(id), '1', nowMs + rememberedMs, nowMs, 'if-room')))
+    await Promise.all(ids.map((id) => registry.remember(endedKey(id), '1', nowMs + rememberedMs, nowMs, 'mark-if-room')))
   }
   const end = async (id: string): Promise<boolean> => {
     const isEnded = await registry.end(id)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { GuardResponse } from '../src/index.ts'
+import fastify from 'fastify'
+import { fastifyGuard, type GuardResponse, relyingPartyPaths } from '../src/index.ts'
 import { baseUrl, browserOf, issuer, setting, type Setting, signIn } from './openid-provider.ts'
 
 const frame = 'https://frames.op.example/check'
@@ -32,6 +33,16 @@ const failing =
     `/oidc/cb?${new URLSearchParams({ error, state: new URL(location).searchParams.get('state') ?? '', iss: issuer }).toString()}`
 
 suite('OpenID Connect Session Management 1.0 section 3: relying party', () => {
+  test('its paths are taken where it is configured, and the application has them where it is not', async () => {
+    assert.deepEqual(setting({ sessionCheck: {} }).party.paths, relyingPartyPaths)
+    const app = fastify()
+    fastifyGuard(app, setting().party)
+    for (const url of [page, again, script]) app.get(url, async () => 'of the application')
+    const answers = await Promise.all([page, again, script].map((url) => app.inject(url)))
+    assert.deepEqual(new Set(answers.map(({ body }) => body)), new Set(['of the application']))
+    await app.close()
+  })
+
   test('the frame holds that of the provider and one script, under a policy that allows nothing else', async () => {
     const { browser } = await world()
     const answer = await browser.get(page)

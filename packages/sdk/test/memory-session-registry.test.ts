@@ -69,7 +69,7 @@ suite('Memory registry: what has no room', () => {
   })
 
   test('limits are named and can be changed one by one', () => {
-    assert.deepEqual(Object.keys(registryLimits), ['sessionsMax', 'tombstonesMax', 'unsignedTombstonesMax', 'valuesMax', 'spareValuesMax'])
+    assert.deepEqual(Object.keys(registryLimits), ['sessionsMax', 'tombstonesMax', 'unsignedTombstonesMax', 'valuesMax', 'spareValuesMax', 'endedMarksMax'])
   })
 })
 

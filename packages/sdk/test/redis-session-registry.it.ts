@@ -36,15 +36,19 @@ suite('Redis registry', { skip: skipReason }, async () => {
     prefixes += 1
     return createRedisSessionRegistry({ send: await connect(redis?.port ?? 0), prefix: prefix() })
   }
+  const createSmall = async (room: number) => {
+    prefixes += 1
+    return createRedisSessionRegistry({ send: await connect(redis?.port ?? 0), prefix: prefix(), limits: { spareValuesMax: room, endedMarksMax: room } })
+  }
   const other = async () => createRedisSessionRegistry({ send: await connect(redis?.port ?? 0), prefix: prefix() })
 
   suite('what every registry does, seen by two processes', () => {
-    for (const check of registryConformance({ create, other, nowMs: Date.now() })) test(check.name, check.run)
+    for (const check of registryConformance({ create, createSmall, other, nowMs: Date.now() })) test(check.name, check.run)
   })
 
   test('what strangers cause is bounded and takes nothing else; every key goes away by itself', async () => {
     const send = await connect(redis?.port ?? 0)
-    const registry = createRedisSessionRegistry({ send, prefix: 'bounded', limits: { spareValuesMax: 10, unsignedTombstonesMax: 10 } })
+    const registry = createRedisSessionRegistry({ send, prefix: 'bounded', limits: { spareValuesMax: 10, endedMarksMax: 10, unsignedTombstonesMax: 10 } })
     const nowMs = Date.now()
     const untilMs = nowMs + 60_000
     const subject = { identityProvider: issuer, nameId: { value: 'ana' }, attributes: {} }
@@ -52,21 +56,23 @@ suite('Redis registry', { skip: skipReason }, async () => {
     await registry.endBySubject({ identityProvider: issuer, sessionIndexes: ['verified'] }, untilMs)
     await registry.remember('kept', '1', untilMs, nowMs)
     for (let i = 0; i < 50; i++) {
-      await registry.remember(`login ${i}`, '/', untilMs + i, nowMs, 'if-room')
-      await registry.endBySubject({ identityProvider: issuer, sessionIndexes: [`frame ${i}`], isUnsigned: true }, untilMs + i)
+      await registry.remember(`login ${i}`, '/', untilMs - i, nowMs, 'if-room')
+      await registry.remember(`ended ${i}`, '1', untilMs - i, nowMs, 'mark-if-room')
+      await registry.endBySubject({ identityProvider: issuer, sessionIndexes: [`frame ${i}`], isUnsigned: true }, untilMs - i)
     }
     const known = await Promise.all(Array.from({ length: 50 }, (_, i) => registry.isRemembered(`login ${i}`, nowMs)))
+    const marked = await Promise.all(Array.from({ length: 50 }, (_, i) => registry.isRemembered(`ended ${i}`, nowMs)))
     const standing = await Promise.all(Array.from({ length: 50 }, (_, i) => registry.isEnded({ ...subject, sessionIndex: `frame ${i}` }, nowMs)))
     const last = Array.from({ length: 50 }, (_, i) => i >= 40)
-    assert.deepEqual([known, standing], [last, last])
+    assert.deepEqual([known, marked, standing], [last, last, last])
     assert.deepEqual([await registry.isRemembered('kept', nowMs), await registry.isEnded({ ...subject, sessionIndex: 'verified' }, nowMs)], [true, true])
     assert.equal((await registry.get('a', nowMs))?.sri, 's')
     const keys = (await send(['KEYS', '{bounded}:*'])) as string[]
     const lives = await Promise.all(keys.map(async (key) => [key, await send(['PTTL', key])] as const))
     assert.deepEqual(
       lives.flatMap(([key, life]) => (Number(life) > 0 ? [] : [key])).sort(),
-      ['{bounded}:frame-order', '{bounded}:spare-order'],
-      'the two lists hold ten names each'
+      ['{bounded}:frame-order', '{bounded}:mark-order', '{bounded}:spare-order'],
+      'the three lists hold ten names each'
     )
     await registry.end('a')
     assert.equal(await send(['EXISTS', '{bounded}:session:a']), 0)

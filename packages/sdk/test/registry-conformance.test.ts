@@ -4,23 +4,27 @@ import { createMemorySessionRegistry, createSessionGuard, registryConformance, t
 
 const nowMs = Date.parse('2026-03-01T09:00:00Z')
 
-function guarded(): SessionRegistry {
+const memory = (room?: number): SessionRegistry => createMemorySessionRegistry(room === undefined ? {} : { spareValuesMax: room, endedMarksMax: room })
+
+function guarded(room?: number): SessionRegistry {
   const timer = { cancel: () => undefined }
   return createSessionGuard({
-    sessions: createMemorySessionRegistry(),
+    sessions: memory(room),
     nowMs: () => nowMs,
     randomBytes: (count) => Buffer.alloc(count),
     after: () => timer
   }).sessions
 }
 
-for (const [name, create] of Object.entries({ 'Memory registry': createMemorySessionRegistry, 'Registry of a session guard': guarded })) {
+for (const [name, create] of Object.entries({ 'Memory registry': memory, 'Registry of a session guard': guarded })) {
   suite(`${name}: what every registry does`, () => {
-    for (const check of registryConformance({ create: () => create(), nowMs })) test(check.name, check.run)
+    for (const check of registryConformance({ create: () => create(), createSmall: create, nowMs })) test(check.name, check.run)
   })
 }
 
 type Spoil = (registry: SessionRegistry) => Partial<SessionRegistry>
+
+const roomOfFaulty = 32
 
 /** Registries with one fault each, as one of somebody's own may have. */
 const faults: Readonly<Record<string, Spoil>> = {
@@ -55,6 +59,22 @@ const faults: Readonly<Record<string, Spoil>> = {
       return value
     }
   }),
+  'lets what ends last give way, not what came first': (registry) => {
+    const kept: { readonly key: string; readonly untilMs: number }[] = []
+    return {
+      async remember(key, value, untilMs, ...more) {
+        const isFirst = await registry.remember(key, value, untilMs, ...more)
+        if (isFirst && more[1] !== undefined) kept.push({ key, untilMs })
+        kept.sort((a, b) => b.untilMs - a.untilMs)
+        const [over] = kept.splice(roomOfFaulty)
+        if (over !== undefined) await registry.take(over.key, 0)
+        return isFirst
+      }
+    }
+  },
+  'keeps marks where it keeps sign-ins': (registry) => ({
+    remember: (key, value, untilMs, atMs, keep) => registry.remember(key, value, untilMs, atMs, keep === undefined ? undefined : 'if-room')
+  }),
   'leaves the tombstone after the answer': (registry) => ({
     async endBySubject(subject, untilMs) {
       const ended = await registry.endBySubject(subject, 0)
@@ -72,11 +92,11 @@ const faults: Readonly<Record<string, Spoil>> = {
 suite('Registry conformance', () => {
   for (const [name, spoil] of Object.entries(faults)) {
     test(`finds a registry that ${name}`, async () => {
-      const create = (): SessionRegistry => {
-        const registry = createMemorySessionRegistry()
+      const create = (room?: number): SessionRegistry => {
+        const registry = memory(room)
         return { ...registry, ...spoil(registry) }
       }
-      const results = await Promise.allSettled(registryConformance({ create, nowMs }).map(({ run }) => run()))
+      const results = await Promise.allSettled(registryConformance({ create, createSmall: create, nowMs }).map(({ run }) => run()))
       assert.ok(results.some(({ status }) => status === 'rejected'))
     })
   }

@@ -223,7 +223,7 @@ suite('Session guard: whom it ends', () => {
       assert.deepEqual(ended.map(({ id }) => id).sort(), ['one', 'two'])
       assert.deepEqual(await world.live('one', 'two', 'ben', 'other'), ['ben', 'other'])
       const isEnded = (issuedAtMs: number) => world.guard.sessions.isEnded(sessionOf('late', { ...saml, issuedAtMs }), startMs)
-      assert.deepEqual([await isEnded(startMs - 1_000), await isEnded(startMs + 1_000)], [true, false])
+      assert.deepEqual([await isEnded(startMs - 1_000), await isEnded(startMs + 2_000), await isEnded(startMs + 6_000)], [true, true, false])
     })
   }
 
@@ -233,9 +233,24 @@ suite('Session guard: whom it ends', () => {
     const { cookie } = await signInBySaml(saml)
     assert.equal((await world.guard.end({ by: 'user', identityProvider: idpEntity, user: 'ana' })).length, 1)
     assert.equal(await saml.provider.session(cookie), undefined)
-    saml.nowMs += 1_000
+    saml.nowMs += 6_000
     assert.ok(await saml.provider.session((await signInBySaml(saml)).cookie))
   })
+
+  for (const by of ['user', 'name-id'] as const) {
+    test(`by ${by}: an assertion of a provider whose clock is ahead, issued before the end, opens nothing after it`, async () => {
+      const saml = createStage()
+      await using world = await stage({ options: { sessions: saml.registry, nowMs: () => saml.nowMs } })
+      await signInBySaml(saml)
+      const [live] = await world.guard.end({ by: 'user', identityProvider: idpEntity, user: 'ana' })
+      const nameId = live?.nameId ?? assert.fail()
+      saml.nowMs += 60_000
+      await world.guard.end(by === 'user' ? { by, identityProvider: idpEntity, user: 'ana' } : { by, identityProvider: idpEntity, nameId, sessionIndexes: [] })
+      // One second before the end, by a clock that is two seconds ahead.
+      saml.nowMs += 1_000
+      assert.equal((await signInBySaml(saml)).cookie, '')
+    })
+  }
 
   test('a logout token of the provider closes what is open, too', async () => {
     await using world = await stage({ options: { nowMs: () => startMs } })
