@@ -73,7 +73,7 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: 'reads another list from its start, and keeps what it knows of the former one',
       without: 'the comparison of the names of lists',
-      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'page.list !== known.list || ', '')]
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'isNamedOtherwise || ', '')]
     },
     {
       test: 'is as old as the page it knows, whenever that came: the same page again is no news',

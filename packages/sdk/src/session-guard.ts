@@ -218,6 +218,7 @@ class FeedGuard {
       random: { fraction: () => Buffer.from(this.#options.randomBytes(4)).readUInt32BE() / 2 ** 32 },
       list: this.#list,
       issuer: feed.issuer,
+      staleMs: feed.staleMs ?? staleMsDefault,
       open: applicationFeed({
         fetch: feed.open,
         clock: this.#clock,

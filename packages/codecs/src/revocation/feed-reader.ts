@@ -1,6 +1,6 @@
 import type { JSONWebKeySet } from 'jose'
 import { CurfewError, isCurfewError } from '../errors.ts'
-import type { RevocationList } from './revocation-list.ts'
+import { feedClockAllowanceMs, type RevocationList } from './revocation-list.ts'
 import { type RevocationPage, revocationPageCharactersMax, verifyRevocationPage } from './revocation-page.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -40,11 +40,16 @@ export interface FeedReaderDeps {
   }
   readonly list: RevocationList
   readonly issuer: string
+  /** For how long, in milliseconds, what is known of the list counts with who asks it. */
+  readonly staleMs: number
   /** The key set of the issuer; `again` when a page is signed with a key that it does not hold. */
   keys(again: boolean): Promise<JSONWebKeySet>
   /** Every page that was taken in. */
   onPage?(page: RevocationPage): void
-  /** Every page that was refused and every connection that failed, by code. */
+  /**
+   * Every page that was refused and every connection that failed, by code; and once `CURFEW_FEED_STALE` when pages are taken
+   * in, but too old already to count, until one counts again.
+   */
   onProblem(error: CurfewError): void
 }
 
@@ -72,7 +77,7 @@ const backOffMsMax = 5_000
  */
 export function startFeedReader(deps: FeedReaderDeps): FeedReader {
   const control = new AbortController()
-  const done = follow(deps, control.signal)
+  const done = follow({ ...deps, last: { isTooOld: false } }, control.signal)
   return {
     async stop() {
       control.abort()
@@ -81,7 +86,11 @@ export function startFeedReader(deps: FeedReaderDeps): FeedReader {
   }
 }
 
-async function follow(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> {
+interface Following extends FeedReaderDeps {
+  readonly last: { isTooOld: boolean }
+}
+
+async function follow(deps: Following, signal: AbortSignal): Promise<void> {
   let failures = 0
   let silent = 0
   while (!signal.aborted) {
@@ -103,7 +112,7 @@ async function follow(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> 
   }
 }
 
-async function readStream(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> {
+async function readStream(deps: Following, signal: AbortSignal): Promise<void> {
   const answer = await ask(deps, 'text/event-stream', {}, signal)
   const forget = onAbort(signal, () => answer.close())
   try {
@@ -116,7 +125,7 @@ async function readStream(deps: FeedReaderDeps, signal: AbortSignal): Promise<vo
   }
 }
 
-async function readByPages(deps: FeedReaderDeps, signal: AbortSignal): Promise<void> {
+async function readByPages(deps: Following, signal: AbortSignal): Promise<void> {
   for (let i = 0; i < pollsMax && !signal.aborted; i++) {
     const answer = await ask(deps, 'application/jwt', { wait: String(pollWaitSeconds) }, signal)
     const forget = onAbort(signal, () => answer.close())
@@ -173,10 +182,11 @@ async function* watched(deps: FeedReaderDeps, answer: FeedAnswer): AsyncGenerato
   if (isSilent) throw new CurfewError('CURFEW_FEED_SILENT', { milliseconds: silenceMsMax })
 }
 
-async function takePage(deps: FeedReaderDeps, token: string): Promise<void> {
+async function takePage(deps: Following, token: string): Promise<void> {
   const page = await verified(deps, token)
   const nowMs = deps.clock.nowMs()
-  if (nowMs - page.issuedAtMs > pageAgeMsMax) throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the page is old' })
+  const ageMs = nowMs - page.issuedAtMs
+  if (ageMs > pageAgeMsMax) throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the page is old', clockAheadMs: ageMs })
   const { position } = deps.list
   switch (deps.list.take(page, nowMs)) {
     case 'gap':
@@ -186,6 +196,15 @@ async function takePage(deps: FeedReaderDeps, token: string): Promise<void> {
     case 'taken':
   }
   deps.onPage?.(page)
+  if (!page.hasMore) tellAge(deps, ageMs)
+}
+
+/** Without a word of it, a clock that is apart looks like a feed that works and a list that nobody has. */
+function tellAge(deps: Following, ageMs: number): void {
+  const { last, staleMs } = deps
+  const isTooOld = ageMs > feedClockAllowanceMs + staleMs
+  if (isTooOld && !last.isTooOld) deps.onProblem(new CurfewError('CURFEW_FEED_STALE', { clockAheadMs: ageMs, staleMs }))
+  last.isTooOld = isTooOld
 }
 
 async function verified(deps: FeedReaderDeps, token: string): Promise<RevocationPage> {

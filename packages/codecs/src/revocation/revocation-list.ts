@@ -26,7 +26,10 @@ export interface RevocationList {
   readonly bytes: number
 }
 
-/** How far the clock of the authority may be behind ours before what is known of the list counts as older than it is. */
+/**
+ * How far the clock of the authority may be behind ours before what is known of the list counts as older than it is. Behind
+ * by this and what the list counts for with who asks, nothing that comes ever counts.
+ */
 export const feedClockAllowanceMs = 5_000
 
 /** @param onRevoked - called with the fingerprint of every session that is new on the list */
@@ -42,10 +45,12 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void): 
     isRevoked: (sri, nowMs) => revoked.has(revocationKey(revocationFingerprint(sri)), Math.floor(nowMs / 1000)),
     add: (sri, untilMs, nowMs) => put(revocationFingerprint(sri), Math.ceil(untilMs / 1000), nowMs),
     take(page, nowMs) {
-      const isOther = known.position > 0 && (page.list !== known.list || (page.end ?? page.seq) < known.position)
-      if (isOther) known.position = 0
+      // A page without a name is one of an older node: it says nothing of which list it is, only how far that goes.
+      const isNamedOtherwise = page.list !== undefined && known.list !== undefined && page.list !== known.list
+      const isOther = known.position > 0 && (isNamedOtherwise || (page.end ?? page.seq) < known.position)
+      if (isOther) Object.assign(known, { position: 0, list: undefined })
       if (page.prev !== known.position) return isOther ? 'other' : 'gap'
-      known.list = page.list
+      known.list = page.list ?? known.list
       for (const { fingerprint, untilSeconds } of page.entries) put(fingerprint, untilSeconds, nowMs)
       known.position = page.seq
       if (!page.hasMore) known.completeAtMs = Math.max(known.completeAtMs ?? 0, Math.min(nowMs, page.issuedAtMs + feedClockAllowanceMs))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
+import type { CurfewError } from '../../src/errors.ts'
 import { type FeedAnswer, type FeedQuestion, startFeedReader } from '../../src/revocation/feed-reader.ts'
 import { createRevocationList, feedClockAllowanceMs, type RevocationList } from '../../src/revocation/revocation-list.ts'
 import { revocationFingerprint, revocationPageAudience, revocationPageClaims, revocationPageType } from '../../src/revocation/revocation-page.ts'
@@ -14,6 +15,8 @@ const systemClock = {
   }
 }
 const issuer = 'https://login.example.com'
+/** What is known counts for so long. */
+const staleMs = 10_000
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const keySet = { keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'k', kty: 'EC' }] }
 const nowSeconds = () => Math.floor(systemClock.nowMs() / 1000)
@@ -46,12 +49,14 @@ interface Played {
   /** Position that each connection asked for. */
   readonly asked: readonly number[]
   readonly problems: readonly string[]
+  /** What the problems said. */
+  readonly errors: readonly CurfewError[]
 }
 
 /** Plays one list of pages per connection; the last connection stays open until the list is complete up to `until`. */
 async function play(connections: readonly (readonly string[])[], until: number): Promise<Played> {
   const asked: number[] = []
-  const problems: string[] = []
+  const errors: CurfewError[] = []
   const list = createRevocationList(() => undefined)
   const reached = Promise.withResolvers<undefined>()
   const open = async ({ query }: FeedQuestion): Promise<FeedAnswer> => {
@@ -68,17 +73,18 @@ async function play(connections: readonly (readonly string[])[], until: number):
     random: { fraction: () => 0 },
     list,
     issuer,
+    staleMs,
     keys: async () => {
       if (list.position >= until || asked.length > connections.length) reached.resolve(undefined)
       return keySet
     },
-    onProblem: ({ code }) => problems.push(code)
+    onProblem: (error) => errors.push(error)
   })
   const timer = setInterval(() => list.position >= until && reached.resolve(undefined), 5)
   await reached.promise
   clearInterval(timer)
   await reader.stop()
-  return { list, asked, problems }
+  return { list, asked, problems: errors.map(({ code }) => code), errors }
 }
 
 const revoked = (list: RevocationList, ...names: readonly string[]) => names.map((name) => list.isRevoked(name, systemClock.nowMs()))
@@ -128,6 +134,34 @@ suite('Following the revocation feed', () => {
     assert.deepEqual([grown.problems[0], revoked(grown.list, 'bs1', 'bs5')], ['CURFEW_FEED_OTHER_LIST', [true, true]])
   })
 
+  test('says once by how much the clock of the authority is behind when every page is too old to count, and again after one that did', async () => {
+    const late = { ageSeconds: 20 }
+    const apart = await play([[await page(0, 1, late), await page(1, 2, late), await page(2, 2, late), await page(2, 3), await page(3, 4, late)]], 4)
+    assert.deepEqual(apart.problems, ['CURFEW_FEED_STALE', 'CURFEW_FEED_STALE'])
+    const behindMs = Number(apart.errors[0]?.context['clockAheadMs'])
+    assert.ok(behindMs >= 20_000 && behindMs < 30_000, String(behindMs))
+    assert.deepEqual(revoked(apart.list, 's1', 's4'), [true, true], 'what stands on such pages counts all the same')
+    const refused = await play([[await page(0, 1, { ageSeconds: 90 })], [await page(0, 1)]], 1)
+    assert.equal(refused.problems[0], 'CURFEW_FEED_REFUSED')
+    assert.ok(Number(refused.errors[0]?.context['clockAheadMs']) >= 90_000)
+    assert.deepEqual((await play([[await page(0, 1, { ageSeconds: 12 })]], 1)).problems, [], 'five seconds and what the list counts for')
+  })
+
+  test('a list that gets a name, or is told of without it by an older node, is the same list while it reaches as far', () => {
+    const list = createRevocationList(() => undefined)
+    const take = (prev: number, seq: number, more: { readonly list?: string; readonly end?: number } = {}) =>
+      list.take({ prev, seq, hasMore: false, entries: [], issuedAtMs: 0, ...more }, 0)
+    const named = (seq: number) => ({ list: 'a', end: seq })
+    assert.deepEqual(
+      [take(0, 3), take(3, 4, named(4)), take(4, 5), take(5, 6, named(6)), take(6, 6)],
+      Array.from({ length: 5 }, () => 'taken')
+    )
+    assert.deepEqual([take(6, 9, { list: 'b', end: 9 }), list.position], ['other', 0], 'a page without a name does not make it forget the name')
+    assert.deepEqual([take(0, 9, { list: 'b', end: 9 }), take(2, 2), list.position], ['taken', 'other', 0], 'one that ends before the position')
+    take(0, 3)
+    assert.deepEqual([take(3, 3, { list: 'a', end: 2 }), list.position], ['other', 0], 'a name whose list ends before the position')
+  })
+
   test('is as old as the page it knows, whenever that came: the same page again is no news', () => {
     const list = createRevocationList(() => undefined)
     const heartbeat = { prev: 0, seq: 0, hasMore: false, entries: [], issuedAtMs: 100_000 }
@@ -159,6 +193,7 @@ suite('Following the revocation feed', () => {
       clock,
       list,
       issuer,
+      staleMs,
       random: { fraction: () => 0 },
       keys: async () => keySet,
       onProblem: ({ code }) => void problems.push(code),
@@ -217,6 +252,7 @@ async function firstProblems(answers: readonly (() => Promise<FeedAnswer>)[]): P
   const reader = startFeedReader({
     clock,
     issuer,
+    staleMs,
     list: createRevocationList(() => undefined),
     random: { fraction: () => 0 },
     keys: async () => keySet,

@@ -175,7 +175,10 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
   const { provider, revocations: list, metrics, clock } = context
   const problem = (code: string, error: unknown): void => {
     metrics.feedProblems.inc({ code })
-    logger.warn({ event: 'gateway.feed-failed', code, err: error }, 'the revocation feed was interrupted')
+    logger.warn(
+      { event: 'gateway.feed-failed', code, err: error },
+      code === 'CURFEW_FEED_STALE' ? 'pages of the revocation feed are too old to count' : 'the revocation feed was interrupted'
+    )
   }
   if (store !== undefined) return startLocalFeed({ store, list, clock, onProblem: (error) => problem('CURFEW_FEED_UNREACHABLE', error) })
   return startFeedReader({
@@ -188,6 +191,7 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
     random: systemRandom,
     list,
     issuer: settings.provider.issuer,
+    staleMs: settings.sessionCheck.staleMs,
     keys: (again) => provider.keys(again),
     onProblem: (error) => problem(error.code, error)
   })
