@@ -135,8 +135,7 @@ function rawBelow(target: string, path: string): string {
 /** `/pa/oidc/start?target=`: signs in and comes back to a path of the same host; anything else leads to the start. */
 async function startAt(ctx: GatewayContext, place: Place, url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const wish = url.searchParams.get('target') ?? ''
-  // `//host` is a wish for another host, whatever a path of that spelling would lead to here.
-  const path = wish.startsWith('//') ? undefined : requestPath(wish)
+  const path = requestPath(wish)
   const found = path === undefined ? undefined : ctx.applications.find(place.host, path)
   await startSignIn(ctx, found ?? place, request, response, found === undefined ? undefined : ownAddress(found, wish))
 }
