@@ -13,6 +13,8 @@ import type { Said } from './crash-child.ts'
 
 const child = fileURLToPath(new URL('crash-child.ts', import.meta.url))
 const peers = ['payroll', 'intranet', 'legacy']
+/** Moments between the end of the session and the receipt, evenly over all calls that change something; the first is that end. */
+const pointsCount = 12
 
 interface Place {
   readonly file: string
@@ -53,12 +55,14 @@ suite('kill -9 of a process on a SQLite file, at each of its calls', { concurren
     assert.ok(points.length >= 20, String(points.length))
   })
 
-  // The two sides of the end of the session, the first delivery, and ten and more calls after them.
-  for (const [number, phase] of pointsToDie())
-    test(`killed ${phase} call ${number}: no delivery is lost`, async () => {
+  for (let i = 0; i < pointsCount; i++)
+    test(`killed after ${i + 1} of ${pointsCount} calls that change something: no delivery is lost`, async () => {
       const where = place()
-      const first = await live(where, { call: number, phase })
-      assert.ok(first.wasKilled || number > points.length - 4, `call ${number} of ${points.length} came`)
+      const changes = points.flatMap((name, at) => (/^(?:endSession|claimEffects|commitRun|appendAudit|send to|sign receipt)/.test(name) ? [at + 1] : []))
+      assert.ok(changes.length >= pointsCount, String(changes.length))
+      const call = changes[Math.floor((i * changes.length) / pointsCount)] ?? assert.fail('a call')
+      const first = await live(where, { call, phase: 'after' })
+      assert.ok(first.wasKilled || call > points.length - 6, `call ${call} of ${points.length} came`)
       const { said } = await run(where, { session: first.session })
       assert.ok(said !== undefined)
       const told = existsSync(where.answered) ? readFileSync(where.answered, 'utf8') : undefined
@@ -73,12 +77,6 @@ suite('kill -9 of a process on a SQLite file, at each of its calls', { concurren
         assert.equal(new Set(messages).size, messages.length, 'every message has its own id')
       }
     })
-
-  /** After a call is before the next one, but for the first. */
-  function* pointsToDie(): Iterable<readonly [number: number, phase: 'before' | 'after']> {
-    yield [1, 'before']
-    for (let number = 1; number <= 18; number++) yield [number, 'after']
-  }
 
   function place(): Place {
     places += 1

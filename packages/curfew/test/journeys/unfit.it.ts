@@ -38,12 +38,12 @@ suite('A process that may not serve any more', { skip: skipReason }, () => {
   })
 
   /** Starts a node; it has a store of its own by the prefix. */
-  const start = async (file: string, at: number, prefix: string): Promise<Started> => {
+  const start = async (file: string, at: number, prefix: string, ...more: readonly string[]): Promise<Started> => {
     const config = installation.configFor(file, at, {
       cluster: { node: 'one' },
       store: { kind: 'redis', redis: { copies: 0, prefix, buckets: 16, nodes: [`redis://127.0.0.1:${redis.port}`] } }
     })
-    const child = startCurfew(folder, ['start', '--config', config])
+    const child = startCurfew(folder, ['start', '--config', config, ...more])
     all.push(child)
     let log = ''
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
@@ -56,16 +56,18 @@ suite('A process that may not serve any more', { skip: skipReason }, () => {
       () => false
     )
 
-  test('AC-190 when newer programs write the store it stops serving, and is not to be started again', async () => {
-    const one = await start('newer', port, 'newer:')
-    assert.equal(await serves(one.port), true)
-    const ended = once(one.process, 'exit')
-    const [, keys] = (await redis.command('SCAN', '0', 'MATCH', 'newer:*}format', 'COUNT', '10000')) as [string, readonly string[]]
-    await redis.command('SET', keys[0] ?? assert.fail('no format'), String(storeFormat + 1))
-    assert.deepEqual(await ended, [78, null])
-    assert.match(one.log(), /"event":"server.unfit","code":"CURFEW_STORE_SCHEMA_NEWER"/)
-    assert.equal(await serves(one.port), false)
-  })
+  for (const [i, workers] of ['1', '2'].entries())
+    test(`AC-190 when newer programs write the store it stops serving, and is not to be started again (workers: ${workers})`, async () => {
+      const prefix = `newer${workers}:`
+      const one = await start(`newer${workers}`, port + 12 * i, prefix, '--workers', workers)
+      await until(async () => serves(one.port), 30_000)
+      const ended = once(one.process, 'exit')
+      const [, keys] = (await redis.command('SCAN', '0', 'MATCH', `${prefix}*}format`, 'COUNT', '10000')) as [string, readonly string[]]
+      await redis.command('SET', keys[0] ?? assert.fail('no format'), String(storeFormat + 1))
+      assert.deepEqual(await ended, [78, null])
+      assert.match(one.log(), /"event":"server.unfit","code":"CURFEW_STORE_SCHEMA_NEWER"/)
+      assert.equal(await serves(one.port), false)
+    })
 
   test('when another process has taken its name, because it was away, it stops serving', async () => {
     const one = await start('away', port + 4, 'away:')

@@ -8,6 +8,7 @@ import type { Effect } from '../../src/core/run.ts'
 import { hourMs, sampleAttempt, sampleDelivery, sampleEnd, sampleParticipant, sampleRun, sampleSession, t0 } from '../../src/stores/conformance/samples.ts'
 import { steadyMs, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import { createKeys } from '../../src/stores/redis/keys.ts'
 import { openRedisStore } from '../../src/stores/redis/redis-store.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -226,9 +227,14 @@ agreement('sqlite', false, async () => {
 
 agreement('redis', skipReason, async () => {
   const server = await startServer()
+  const life = /run_id:([0-9a-f]+)/.exec(String(await server.command('INFO', 'server')))?.[1] ?? assert.fail('no run_id')
+  const [bucket] = createKeys('', 1).buckets
   return {
-    open: (round) =>
-      openRedisStore({
+    async open(round) {
+      // A server that has given numbers before: a first number is a date otherwise, and the others begin with 1.
+      const lives = `m${round}:${bucket?.prefix}lives`
+      await server.command('HSET', lives, ...['on', 'fn', 'cursor', 'ln', 'an'].flatMap((name) => [name, life]))
+      return openRedisStore({
         topology: { kind: 'standalone' },
         nodes: [{ host: '127.0.0.1', port: server.port }],
         access: {},
@@ -242,7 +248,8 @@ agreement('redis', skipReason, async () => {
         auditMax: 0,
         label: 'model',
         token: `token ${round}`
-      }),
+      })
+    },
     forget() {},
     close: () => server.stop()
   }

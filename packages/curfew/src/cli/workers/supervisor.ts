@@ -63,7 +63,8 @@ export async function superviseWorkers({ count, logger, untilStopped, onReady }:
       slot.worker = undefined
       slot.isReady = false
       if (isStopping) return
-      if (!slot.hasServed) fail((code === 0 ? exitCode.failed : code) as ExitCode)
+      // One that may not serve any more, whatever it did before: the next one would not either.
+      if (!slot.hasServed || code === exitCode.configuration) fail((code === 0 ? exitCode.failed : code) as ExitCode)
       else startAgain(slot, signal ?? String(code))
     })
   }
