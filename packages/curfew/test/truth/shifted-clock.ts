@@ -21,7 +21,9 @@ export interface FairClock extends FakeClock {
 export function createFairClock(): FairClock {
   const shifted = createShiftedClock()
   let waitedBeforeMs: number | undefined
-  const nowMs = (): number => shifted.nowMs() - (waitedBeforeMs === undefined ? 0 : waitedMs() - waitedBeforeMs)
+  let latestMs = 0
+  // Both readings are cut to milliseconds: their difference alone would go back by one now and then.
+  const nowMs = (): number => (latestMs = Math.max(latestMs, shifted.nowMs() - (waitedBeforeMs === undefined ? 0 : waitedMs() - waitedBeforeMs)))
   return {
     nowMs,
     after(delayMs, fn) {
