@@ -1,15 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { dirname, isAbsolute, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { extPathProblem } from '../core/ext-path.ts'
 import { adapterProblems } from './adapter-problems.ts'
 import { type Finding, sortedFindings } from './finding.ts'
+import { absolutePaths, brandPaths, fullPath, gatewayPaths } from './full-paths.ts'
 import { nearest } from './nearest.ts'
 import { shippedKey } from './pingfederate/shipped-keys.ts'
 import { type PresetOrigins, withPresets } from './presets.ts'
-import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema, type SamlConnectionConfig } from './schema.ts'
+import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema } from './schema.ts'
 import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 import { shownSetting } from './shown-setting.ts'
@@ -411,96 +412,4 @@ function at(value: unknown, path: Path): unknown {
 function capital(text: string): string {
   const isName = /^[a-z]+[A-Z]/.test(text)
   return (isName ? text.slice(0, 1) : text.slice(0, 1).toUpperCase()) + text.slice(1).replace(/\.$/, '')
-}
-
-/** Paths in the file are relative to the file. */
-function absolutePaths(config: Config, folder: string): Config {
-  const full = fullPath(folder)
-  return {
-    ...config,
-    server: serverPaths(config.server, full),
-    admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
-    cluster: clusterPaths(config.cluster, full),
-    store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
-    saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
-    sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
-    signOn: {
-      ...config.signOn,
-      users: full(config.signOn.users),
-      directories: config.signOn.directories.map((one) => ({ ...one, ca: full(one.ca) })),
-      adapterLogout: withFullTemplate(config.signOn.adapterLogout, full)
-    },
-    brand: brandPaths(config.brand, full),
-    gateway: config.gateway === undefined ? undefined : gatewayPaths(config.gateway, full),
-    connections: config.connections.map((connection) => (connection.protocol === 'saml' ? withFullPaths(connection, full) : connection)),
-    oidc: { ...config.oidc, keys: config.oidc.keys?.map(({ key }) => ({ key: full(key) })) },
-    identityProviders: config.identityProviders.map((provider) => {
-      if (provider.protocol === 'oidc') return provider
-      return provider.protocol === 'saml' ? withFullPaths(provider, full) : { ...provider, adapterLogout: withFullTemplate(provider.adapterLogout, full) }
-    })
-  }
-}
-
-function clusterPaths(cluster: Config['cluster'], full: <T extends string | undefined>(path: T) => T): Config['cluster'] {
-  const { tls, ca, secretFiles } = cluster
-  return {
-    ...cluster,
-    ca: full(ca),
-    tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) },
-    secretFiles: secretFiles?.map((file) => full(file))
-  }
-}
-
-function redisPaths(redis: Config['store']['redis'], full: <T extends string | undefined>(path: T) => T): Pick<Config['store'], 'redis'> {
-  return redis === undefined ? {} : { redis: { ...redis, ca: full(redis.ca), certificate: full(redis.certificate), key: full(redis.key) } }
-}
-
-type FullPath = <T extends string | undefined>(path: T) => T
-
-function fullPath(folder: string): FullPath {
-  return <T extends string | undefined>(path: T): T => (path === undefined || isAbsolute(path) ? path : (resolve(folder, path) as T))
-}
-
-function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
-  return { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) }
-}
-
-function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
-  const { tls, secretFile, provider } = gateway
-  const { backChannel: back } = provider
-  return {
-    ...gateway,
-    secretFile: full(secretFile),
-    provider: { ...provider, backChannel: back === undefined ? undefined : { ...back, trustedCertificates: full(back.trustedCertificates) } },
-    tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) }
-  }
-}
-
-function serverPaths(server: Config['server'], full: FullPath): Config['server'] {
-  const { tls, clientCertificates: asked } = server
-  return {
-    ...server,
-    ...(tls === undefined ? {} : { tls: { key: full(tls.key), certificate: full(tls.certificate) } }),
-    ...(asked === undefined ? {} : { clientCertificates: { ...asked, authorities: full(asked.authorities) } })
-  }
-}
-
-function withFullTemplate(logout: Config['signOn']['adapterLogout'], full: <T extends string | undefined>(path: T) => T): Config['signOn']['adapterLogout'] {
-  return logout === undefined ? undefined : { ...logout, template: full(logout.template) }
-}
-
-function pairs<K extends { readonly key: string; readonly certificate: string }>(keys: readonly K[], full: FullPath): K[] {
-  return keys.map((key) => ({ ...key, key: full(key.key), certificate: full(key.certificate) }))
-}
-
-type FilesOfPartner = Pick<SamlConnectionConfig, 'certificates' | 'encryption' | 'metadata'>
-
-function withFullPaths<P extends FilesOfPartner>(partner: P, full: <T extends string | undefined>(path: T) => T): P {
-  const { metadata, certificates, encryption } = partner
-  return {
-    ...partner,
-    certificates: certificates?.map((certificate) => full(certificate)),
-    encryption: encryption === undefined ? undefined : { ...encryption, certificate: full(encryption.certificate) },
-    metadata: metadata === undefined ? undefined : { ...metadata, file: full(metadata.file), certificate: full(metadata.certificate) }
-  }
 }
