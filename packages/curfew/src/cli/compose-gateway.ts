@@ -27,7 +27,7 @@ import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
 import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
 import { createAddressList } from '../platform/addresses.ts'
-import { type Clock, systemClock } from '../platform/clock.ts'
+import { type Clock, steadyMs, systemClock } from '../platform/clock.ts'
 import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -123,7 +123,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const clock = parts.clock ?? systemClock
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
-  const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, random })
+  const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
   const revocations = createRevocationList((fingerprint) => live.close(fingerprint))
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
