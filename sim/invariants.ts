@@ -1,5 +1,5 @@
 import { countsAsSignedOut } from '../packages/curfew/src/core/outcome.ts'
-import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
+import type { Delivery, LogoutRun } from '../packages/curfew/src/core/run.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import type { Partner } from './partner.ts'
 
@@ -27,7 +27,12 @@ export interface Checked {
 /** Rules that hold at every moment. @throws Broken */
 export async function checkAlways({ store, partners, known }: Checked): Promise<readonly LogoutRun[]> {
   const { items: runs } = await store.listRuns({ limit: 500 })
-  for (const run of runs) for (const delivery of run.deliveries) checkDelivery(run, delivery, partners)
+  for (const run of runs) {
+    for (const delivery of run.deliveries) {
+      const broken = checkDelivery(run, delivery, partners)
+      if (broken !== undefined) throw new Broken(broken)
+    }
+  }
   for (const id of known.ended) {
     const session = await store.getSession(id as `ses_${string}`)
     if (session !== undefined && session.end === undefined) throw new Broken(`${id} had ended and is live again`)
@@ -39,16 +44,16 @@ export async function checkAlways({ store, partners, known }: Checked): Promise<
   return runs
 }
 
-function checkDelivery(run: LogoutRun, delivery: LogoutRun['deliveries'][number], partners: ReadonlyMap<string, Partner>): void {
+/** The rule that this delivery breaks. */
+export function checkDelivery(run: LogoutRun, delivery: Delivery, partners: ReadonlyMap<string, Partner>): string | undefined {
   const what = `${run.id} ${delivery.peerId}`
-  if ((delivery.state === 'final') !== (delivery.outcome !== undefined)) throw new Broken(`${what}: a final delivery has exactly one outcome, an open one none`)
-  const isLiveThere = partners.get(delivery.peerId)?.live.has(delivery.sessionIndex) === true
-  if (countsAsSignedOut(delivery.outcome) && isLiveThere) throw new Broken(`${what} is called signed out, its own journal says it is not`)
-  if (countsAsSignedOut(delivery.outcome) && (delivery.outcome === undefined || !('proof' in delivery.outcome) || delivery.outcome.proof.kind === 'none')) {
-    throw new Broken(`${what} is called signed out without a proof`)
-  }
+  const { outcome } = delivery
+  if ((delivery.state === 'final') !== (outcome !== undefined)) return `${what}: a final delivery has exactly one outcome, an open one none`
+  if (!countsAsSignedOut(outcome)) return undefined
+  if (partners.get(delivery.peerId)?.live.has(delivery.sessionIndex) === true) return `${what} is called signed out, its own journal says it is not`
+  if (outcome === undefined || !('proof' in outcome) || outcome.proof.kind === 'none') return `${what} is called signed out without a proof`
   const isByAnswer = delivery.channels.some(({ kind, binding }) => kind === 'server' || (binding !== 'front-channel' && binding !== 'image'))
-  if (countsAsSignedOut(delivery.outcome) && !isByAnswer) throw new Broken(`${what} is called signed out, and was only asked by a frame or a picture`)
+  return isByAnswer ? undefined : `${what} is called signed out, and was only asked by a frame or a picture`
 }
 
 /** Rules that hold once everything has had its time. @throws Broken */

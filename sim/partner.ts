@@ -1,6 +1,8 @@
 import type { PeerProtocol } from '../packages/curfew/src/core/peer.ts'
 import type { BrowserAnswer, SendResult } from '../packages/curfew/src/engine/sender.ts'
 import type { Clock } from '../packages/curfew/src/platform/clock.ts'
+import { createMemorySessionRegistry } from '../packages/sdk/src/memory-session-registry.ts'
+import type { SessionRegistry } from '../packages/sdk/src/session-registry.ts'
 import type { Trace } from './trace.ts'
 
 /** What a partner does with one message. */
@@ -13,12 +15,15 @@ export type Behaviour =
   | 'error' // HTTP 500, nothing done
   | 'garbage' // session ended, answer unusable
   | 'down'
+  | 'hangs' // takes the message and does nothing; whoever asked is not let go either
 
 /** What an application knows of its own sessions: the truth that outcomes are compared with. */
 export interface Partner {
   readonly id: string
   readonly protocol: PeerProtocol
   readonly live: Set<string>
+  /** An assertion arrives, perhaps after the logout of its sign-in: then it opens nothing, as an application of the SDK has it. */
+  present(assertion: { readonly sessionIndex: string; readonly issuedAtMs: number }): Promise<void>
   /** Takes a LogoutRequest by SOAP, or a logout token. */
   receive(message: PartnerMessage, signal: AbortSignal): Promise<SendResult>
   /** Takes one through the browser; undefined: the browser does not come back. */
@@ -30,6 +35,10 @@ export interface PartnerMessage {
   readonly messageId: string
 }
 
+/** How long an assertion can be presented. */
+export const assertionMs = 60_000
+const identityProvider = 'https://curfew.example'
+
 export interface PartnerOptions {
   readonly id: string
   readonly protocol: PeerProtocol
@@ -37,13 +46,21 @@ export interface PartnerOptions {
   readonly fraction: () => number
   readonly trace: Trace
   readonly behaviours: readonly Behaviour[]
+  /** Replaces where it keeps its sessions by something faulty. */
+  readonly spoil?: ((registry: SessionRegistry) => SessionRegistry) | undefined
 }
 
 export function createPartner(options: PartnerOptions): Partner {
   const { id, protocol, clock, fraction, trace } = options
   const live = new Set<string>()
+  const own = createMemorySessionRegistry()
+  const registry = options.spoil?.(own) ?? own
+  const nameId = { value: `name at ${id}` }
   const choose = (): Behaviour => options.behaviours[Math.floor(fraction() * options.behaviours.length)] ?? 'answers'
   const end = (sessionIndex: string): 'ended' | 'already-ended' => {
+    const nowMs = clock.nowMs()
+    // Done when it returns: nothing of this registry waits for anything.
+    void registry.endBySubject({ identityProvider, nameId, sessionIndexes: [sessionIndex], issuedUntilMs: nowMs }, nowMs + assertionMs)
     const wasLive = live.delete(sessionIndex)
     trace.add(clock.nowMs(), `${id} ${wasLive ? 'ends its session' : 'had no session left'}`)
     return wasLive ? 'ended' : 'already-ended'
@@ -52,7 +69,9 @@ export function createPartner(options: PartnerOptions): Partner {
     kind: 'confirmed',
     result: end(sessionIndex),
     proof:
-      protocol === 'oidc' ? { kind: 'authenticated-2xx', hash: 'h' } : { kind: 'signed-answer', messageId: `answer to ${messageId}`, hash: 'h', signedBy: id }
+      protocol === 'oidc'
+        ? { kind: 'authenticated-2xx', hash: `answer to ${messageId}` }
+        : { kind: 'signed-answer', messageId: `answer to ${messageId}`, hash: 'h', signedBy: id }
   })
   const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
   const untilAborted = (signal: AbortSignal): Promise<SendResult> =>
@@ -65,9 +84,30 @@ export function createPartner(options: PartnerOptions): Partner {
     id,
     protocol,
     live,
+    async present({ sessionIndex, issuedAtMs }) {
+      const nowMs = clock.nowMs()
+      const session = {
+        id: sessionIndex,
+        identityProvider,
+        nameId,
+        sessionIndex,
+        attributes: {},
+        createdAtMs: nowMs,
+        expiresAtMs: nowMs + 86_400_000,
+        issuedAtMs
+      }
+      await registry.open(session)
+      if (await registry.isEnded(session, nowMs)) {
+        await registry.end(sessionIndex)
+        trace.add(nowMs, `${id} refuses an assertion that comes after its logout`)
+        return
+      }
+      live.add(sessionIndex)
+    },
     async receive({ sessionIndex, messageId }, signal) {
       const behaviour = choose()
       trace.add(clock.nowMs(), `${id} gets ${messageId} and ${behaviour}`)
+      if (behaviour === 'hangs') return new Promise(() => undefined)
       if (behaviour === 'loses-request') return untilAborted(signal)
       if (behaviour === 'down') return { kind: 'failed', why: 'unreachable', code: 'CURFEW_OUTBOUND_UNREACHABLE', retryable: true }
       if (behaviour === 'error') return { kind: 'failed', why: 'unreachable', code: 'CURFEW_SAML_PEER_HTTP', retryable: true }
@@ -94,6 +134,7 @@ export function createPartner(options: PartnerOptions): Partner {
           end(sessionIndex)
           return undefined
         case 'loses-request':
+        case 'hangs':
         case 'error':
         case 'down':
           return undefined

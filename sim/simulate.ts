@@ -1,8 +1,12 @@
 import type { ParticipantId, RunId, SessionId } from '../packages/curfew/src/core/ids.ts'
-import { isSilent, type LogoutChannel, type Peer } from '../packages/curfew/src/core/peer.ts'
-import type { RunEvent, RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
+import { countsAsSignedOut } from '../packages/curfew/src/core/outcome.ts'
+import { isSilent, type Peer } from '../packages/curfew/src/core/peer.ts'
+import type { LogoutRun, RunEvent, RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
+import { isLive } from '../packages/curfew/src/core/session.ts'
+import { isFrontBinding, starterAnswer } from '../packages/curfew/src/core/verdict.ts'
 import type { EngineDeps } from '../packages/curfew/src/engine/deps.ts'
 import { createEngine, type Engine } from '../packages/curfew/src/engine/engine.ts'
+import { receiptOf } from '../packages/curfew/src/engine/receipt.ts'
 import type { Sender } from '../packages/curfew/src/engine/sender.ts'
 import { createIds } from '../packages/curfew/src/platform/ids.ts'
 import { createLocator } from '../packages/curfew/src/platform/locator.ts'
@@ -11,11 +15,14 @@ import { createMetrics } from '../packages/curfew/src/platform/metrics.ts'
 import { createMemoryStore } from '../packages/curfew/src/stores/memory/memory-store.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { createFakeClock, type FakeClock } from '../packages/curfew/test/support/fake-clock.ts'
-import { createMortal } from '../packages/curfew/test/support/mortal.ts'
+import { createMortal, type Death, type Mortal } from '../packages/curfew/test/support/mortal.ts'
 import { createSeededRandom } from '../packages/curfew/test/support/seeded-random.ts'
+import type { SessionRegistry } from '../packages/sdk/src/session-registry.ts'
 import { Broken, checkAlways, checkAtRest } from './invariants.ts'
-import { type Behaviour, createPartner, type Partner } from './partner.ts'
+import { assertionMs } from './partner.ts'
+import { createPeers, type Peers } from './peers.ts'
 import { createTrace, type Trace } from './trace.ts'
+import { createWatch, type Watch, type WatchedTimes } from './watch.ts'
 
 /** Short limits: a whole life fits into minutes of fake time. */
 const policy: RunPolicy = {
@@ -26,11 +33,15 @@ const policy: RunPolicy = {
   hopTimeoutMs: 4_000,
   frameTimeoutMs: 2_000,
   patienceMs: 5_000,
-  deadlineMs: 90_000
+  deadlineMs: 60_000
 }
-const leaseMs = 8_000
+const times: WatchedTimes = { policy, leaseMs: 8_000, outboxPollMs: 3_000, expiryIntervalMs: 5_000, revocationMs: 30_000 }
+/** Longest life of a session, and until it has ended, and until its run has. */
+const expiresMs = 60_000
+const restMs = expiresMs + 2 * policy.deadlineMs + 3 * times.leaseMs
 const whatPagesSay: readonly Extract<RunEvent, { readonly kind: 'frame-over' }>['how'][] = ['loaded', 'failed', 'not-loaded', 'unknown']
 const startMs = Date.parse('2026-03-01T09:00:00Z')
+const metrics = createMetrics()
 
 export interface SimulationResult {
   readonly seed: number
@@ -38,13 +49,24 @@ export interface SimulationResult {
   readonly trace: readonly string[]
 }
 
-export interface SimulationOptions {
-  readonly seed: number
-  /** Replaces the store by a faulty one: shows that the simulation finds the fault. */
-  readonly spoil?: (store: Store) => Store
+/** Puts something faulty in the place of a part: shows that the simulation finds the fault. */
+export interface Spoil {
+  readonly store?: (store: Store) => Store
+  readonly deps?: (deps: EngineDeps) => EngineDeps
+  readonly engine?: (engine: Engine) => Engine
+  /** Of every application. */
+  readonly registry?: (registry: SessionRegistry) => SessionRegistry
 }
 
-/** Whole logouts from one seed: sign-ins, endings, crashes, lost and late messages, a browser that comes and goes. */
+export interface SimulationOptions {
+  readonly seed: number
+  readonly spoil?: Spoil
+}
+
+/**
+ * Whole logouts from one seed: sign-ins, endings, limits that pass, crashes, lost and late messages, a browser that comes
+ * and goes, administrators who try again.
+ */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const world = new World(options)
   try {
@@ -58,80 +80,143 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 interface OpenSession {
   readonly id: SessionId
-  readonly tokenHash: string
-  readonly userKey: string
+  readonly idleMs: number
+  readonly expiresAtMs: number
+}
+
+/** A place where one process runs at a time. */
+interface Node {
+  readonly name: string
+  engine: Engine
+  mortal: Mortal
+  bornAtMs: number
 }
 
 class World {
   readonly trace: Trace
+  readonly #spoil: Spoil
   readonly #clock: FakeClock
   readonly #fraction: () => number
   readonly #random: ReturnType<typeof createSeededRandom>
   readonly #truth: Store
+  readonly #watch: Watch
   readonly #store: Store
-  readonly #partners = new Map<string, Partner>()
-  readonly #peers = new Map<string, Peer>()
+  readonly #peers: Peers
   readonly #locator: ReturnType<typeof createLocator>
+  readonly #nodes: Node[]
   readonly #sessions: OpenSession[] = []
   readonly #ended = new Set<string>()
   readonly #untouched = new Set<string>()
   readonly #acknowledged = new Map<string, Set<string>>()
   readonly #browsers = new Set<RunId>()
   readonly #messages = new Set<string>()
-  #engine: Engine
-  #isDead: () => boolean = () => false
-  #node = 0
+  readonly #answered = new Set<RunId>()
+  readonly #retried: { readonly runId: RunId; readonly deliveryId: string }[] = []
+  #broken: Broken | undefined
+  #lastDeathMs = 0
+  #isResting = false
+  #booted = 0
 
-  constructor({ seed, spoil }: SimulationOptions) {
+  constructor({ seed, spoil = {} }: SimulationOptions) {
+    this.#spoil = spoil
     this.#random = createSeededRandom(seed)
     this.#fraction = () => this.#random.fraction()
-    this.#clock = createFakeClock(startMs)
+    // Nothing here waits for more than promises.
+    this.#clock = createFakeClock(startMs, 1)
     this.trace = createTrace(startMs)
     this.#truth = createMemoryStore({ capacity: 1_000 })
-    this.#store = spoil?.(this.#truth) ?? this.#truth
+    this.#peers = createPeers({ clock: this.#clock, fraction: this.#fraction, trace: this.trace, spoil: spoil.registry })
     this.#locator = createLocator([Buffer.alloc(32, 1)], this.#random)
-    this.#makePartners()
-    this.#engine = this.#boot()
+    this.#watch = createWatch({
+      truth: this.#truth,
+      clock: this.#clock,
+      partners: this.#peers.partners,
+      known: this.#known(),
+      calm: () => {
+        const births = this.#nodes.filter(({ mortal }) => !mortal.isDead()).map(({ bornAtMs }) => bornAtMs)
+        return { aliveSinceMs: births.length === 0 ? undefined : Math.min(...births), lastDeathMs: this.#lastDeathMs }
+      },
+      times,
+      fail: (what) => this.#fail(what)
+    })
+    this.#store = spoil.store?.(this.#watch.store) ?? this.#watch.store
+    this.#nodes = (this.#fraction() < 0.7 ? ['node'] : ['node', 'other node']).map((name) => ({ name, ...this.#boot(name) }))
   }
 
   async live(): Promise<void> {
-    await this.#within(this.#engine.start(), nothing)
-    const actions = 6 + Math.floor(this.#fraction() * 10)
+    for (const { engine } of this.#nodes) await this.#within(engine.start(), nothing)
+    const actions = 6 + Math.floor(this.#fraction() * 12)
     for (let i = 0; i < actions; i++) {
       await this.#act()
       await this.#pass(this.#fraction() * 3_000)
     }
-    // Everybody gets the time to finish: retries, leases of dead nodes, the deadline of every run.
-    for (let passed = 0; passed < policy.deadlineMs + 3 * leaseMs; passed += 5_000) await this.#pass(5_000)
+    await this.#rest()
+    for (const { engine } of this.#nodes) await this.#within(engine.stop(), nothing)
+  }
+
+  /** Everybody gets the time to finish: limits of sessions, retries, leases of dead nodes, the deadline of every run. */
+  async #rest(): Promise<void> {
+    this.#isResting = true
+    for (let passed = 0; passed < restMs && !(await this.#isQuiet()); passed += 5_000) await this.#pass(5_000)
+    await this.#pass(5_000)
+    await checkAlways(this.#checked())
     await checkAtRest(this.#checked())
-    await this.#within(this.#engine.stop(), nothing)
+    this.#watch.lookAtRest()
+    for (const { runId, deliveryId } of this.#retried) {
+      const repeats = this.#watch.runs.get(runId)?.deliveries.filter(({ retryOf }) => retryOf === deliveryId)
+      if (repeats?.length !== 1) this.#fail(`${deliveryId} was to be tried again and has ${repeats?.length ?? 0} repeats`)
+    }
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
+  async #isQuiet(): Promise<boolean> {
+    const { liveSessions, openRuns, pendingEffects } = await this.#truth.describe()
+    return liveSessions + openRuns + pendingEffects === 0
+  }
+
+  #known() {
+    return { ended: this.#ended, untouched: this.#untouched, acknowledged: this.#acknowledged }
   }
 
   #checked() {
-    return { store: this.#truth, partners: this.#partners, known: { ended: this.#ended, untouched: this.#untouched, acknowledged: this.#acknowledged } }
+    // Whom a limit ended nobody had asked to end: the watch has judged that.
+    const untouched = new Set([...this.#untouched].filter((id) => !this.#watch.ends.has(id as SessionId)))
+    return { store: this.#truth, partners: this.#peers.partners, known: { ...this.#known(), untouched } }
+  }
+
+  /** A rule did not hold: said at once, thrown where no engine catches it. */
+  #fail(what: string): void {
+    if (this.#broken === undefined) this.trace.add(this.#clock.nowMs(), `BROKEN: ${what}`)
+    this.#broken ??= new Broken(what)
   }
 
   /** Lets time pass; a node that died meanwhile is replaced, and the rules are looked at. */
   async #pass(ms: number): Promise<void> {
     await this.#clock.advance(ms)
-    if (this.#isDead()) await this.#restart()
+    for (const node of this.#nodes) if (node.mortal.isDead()) await this.#restart(node)
     for (const runId of this.#browsers) if (this.#fraction() < 0.3) await this.#browse(runId)
-    await checkAlways(this.#checked())
+    await this.#watch.look()
+    if (this.#broken !== undefined) throw this.#broken
   }
 
   async #act(): Promise<void> {
     const dice = this.#fraction()
-    if (dice < 0.4 || this.#sessions.length === 0) return this.#signIn()
-    if (dice < 0.55) return this.#issue(this.#any(this.#sessions))
-    if (dice < 0.9) return this.#logout(this.#any(this.#sessions))
-    return this.#crash()
+    if (dice < 0.35 || this.#sessions.length === 0) return this.#signIn()
+    if (dice < 0.48) return this.#issue(this.#any(this.#sessions))
+    if (dice < 0.53) return this.#touch(this.#any(this.#sessions))
+    if (dice < 0.8) return this.#logout(this.#any(this.#sessions))
+    if (dice < 0.88) return this.#retry()
+    this.#kill()
   }
 
   async #signIn(): Promise<void> {
     const id = this.#locator.newSessionId()
     const nowMs = this.#clock.nowMs()
     const userKey = `local:${this.#any(['ana', 'ben'])}`
-    const session = { id, tokenHash: `token of ${id}`, userKey }
+    const idleMs = 3_000 + Math.floor(this.#fraction() * 40_000)
+    const session: OpenSession = { id, idleMs, expiresAtMs: nowMs + 5_000 + Math.floor(this.#fraction() * (expiresMs - 5_000)) }
+    this.#untouched.add(id)
+    this.#acknowledged.set(id, new Set())
     await this.#truth.openSession({
       id,
       version: 1,
@@ -143,23 +228,30 @@ class World {
       createdAtMs: nowMs,
       authenticatedAtMs: nowMs,
       lastActivityAtMs: nowMs,
-      idleExpiresAtMs: nowMs + 86_400_000,
-      expiresAtMs: nowMs + 86_400_000,
-      idleTimeoutMs: 86_400_000,
+      idleExpiresAtMs: Math.min(nowMs + idleMs, session.expiresAtMs),
+      expiresAtMs: session.expiresAtMs,
+      idleTimeoutMs: idleMs,
       persistent: false,
-      tokenHash: session.tokenHash,
+      tokenHash: `token of ${id}`,
       sri: `sri of ${id}`
     })
     this.trace.add(nowMs, `${userKey} signs in: ${id}`)
     this.#sessions.push(session)
-    this.#untouched.add(id)
-    this.#acknowledged.set(id, new Set())
     for (let i = 0; i < 1 + Math.floor(this.#fraction() * 4); i++) await this.#issue(session)
   }
 
-  /** An assertion leaves only when the participant was acknowledged: that is when the application has a session. */
+  /** The person does something: the authority moves the idle limit of a session that is live. */
+  async #touch({ id, idleMs, expiresAtMs }: OpenSession): Promise<void> {
+    const session = await this.#truth.getSession(id)
+    const nowMs = this.#clock.nowMs()
+    if (session === undefined || !isLive(session, nowMs)) return
+    await this.#truth.touch(id, nowMs, Math.min(nowMs + idleMs, expiresAtMs))
+    this.trace.add(nowMs, `${id} is active`)
+  }
+
+  /** An assertion leaves only when the participant was acknowledged; it arrives at once or late, perhaps after a logout. */
   async #issue(session: OpenSession): Promise<void> {
-    const partner = this.#any([...this.#partners.values()])
+    const partner = this.#any([...this.#peers.partners.values()])
     const sessionIndex = this.#locator.seal(partner.id, session.id)
     const nowMs = this.#clock.nowMs()
     const participantId: ParticipantId = `${partner.id}:1`
@@ -172,82 +264,145 @@ class World {
       sessionIndex,
       addedAtMs: nowMs,
       lastIssuedAtMs: nowMs,
-      assertionNotOnOrAfterMs: nowMs + 60_000
+      assertionNotOnOrAfterMs: nowMs + assertionMs
     })
     this.trace.add(nowMs, `${partner.id} asks for an assertion for ${session.id}: ${value}`)
-    if (value === 'ended' && !this.#ended.has(session.id) && this.#untouched.has(session.id))
-      throw new Broken(`${session.id} took no participant although nobody ended it`)
-    if ((value === 'added' || value === 'exists') && this.#ended.has(session.id)) throw new Broken(`${session.id} had ended and took ${partner.id}`)
+    const hasEnded = this.#watch.ends.has(session.id)
+    if (value === 'ended' && !hasEnded) this.#fail(`${session.id} took no participant although nobody ended it`)
     if (value !== 'added' && value !== 'exists') return
-    partner.live.add(sessionIndex)
+    if (hasEnded) this.#fail(`${session.id} had ended and took ${partner.id}`)
     this.#acknowledged.get(session.id)?.add(participantId)
+    const arrive = (): void => void partner.present({ sessionIndex, issuedAtMs: nowMs })
+    if (this.#fraction() < 0.7) arrive()
+    else this.#clock.after(this.#fraction() * 6_000, arrive)
   }
 
   async #logout(session: OpenSession): Promise<void> {
+    const node = this.#alive()
+    if (node === undefined) return
     this.#untouched.delete(session.id)
-    const participants = [...(this.#acknowledged.get(session.id) ?? [])]
-    // A client of OpenID that starts a logout does so as the user's page: it is told like any other.
-    const starters = participants.filter((id) => this.#peers.get(id.split(':')[0] ?? '')?.protocol === 'saml')
-    const byPartner = this.#fraction() < 0.4 && starters.length > 0
-    const isBrowser = byPartner || this.#fraction() < 0.6
-    const starterId = byPartner ? (this.#any(starters) as ParticipantId) : undefined
-    const peerId = starterId?.split(':')[0] ?? ''
-    const starter: Starter =
-      starterId === undefined
-        ? { kind: isBrowser ? 'user' : 'none' }
-        : { kind: 'participant', participantId: starterId, peerId, binding: 'redirect', requestId: '_r', wantsResponse: true }
-    if (starterId !== undefined) this.#partners.get(peerId)?.live.delete(this.#locator.seal(peerId, session.id))
+    const starter = this.#starter(session)
+    const peerId = starter.kind === 'participant' ? starter.peerId : ''
+    const isFront = starter.kind === 'participant' ? isFrontBinding(starter.binding) : starter.kind === 'user'
+    if (starter.kind === 'participant') this.#peers.partners.get(peerId)?.live.delete(this.#locator.seal(peerId, session.id))
     this.trace.add(this.#clock.nowMs(), `logout of ${session.id}, started by ${starter.kind} ${peerId}`)
-    const ending = this.#engine.endSessions({
+    const ending = node.engine.endSessions({
       scope: { kind: 'session', sessionId: session.id },
       reason: 'user',
       by: { kind: 'user', id: 'ana' },
       starter,
-      browser: isBrowser ? 'present' : 'absent'
+      browser: isFront ? 'present' : 'absent'
     })
     const summary = await Promise.race([ending, this.#clock.advance(50).then(() => undefined)])
     // A node that died in between never answers: then the session has ended or it has not, both are fine.
     if (summary === undefined) return
-    this.#ended.add(session.id)
+    if (summary.unknown.length === 0) this.#ended.add(session.id)
     const runId = summary.ended[0]?.runId
-    if (runId !== undefined && isBrowser) this.#browsers.add(runId)
+    if (runId === undefined) return
+    if (isFront) this.#browsers.add(runId)
+    else if (starter.kind === 'participant') void this.#answerDirectly(node, node.engine, runId)
+  }
+
+  #starter(session: OpenSession): Starter {
+    const participants = [...(this.#acknowledged.get(session.id) ?? [])]
+    // A client of OpenID that starts a logout does so as the user's page: it is told like any other.
+    const starters = participants.filter((id) => this.#peers.peers.get(id.split(':')[0] ?? '')?.protocol === 'saml')
+    if (this.#fraction() >= 0.45 || starters.length === 0) return { kind: this.#fraction() < 0.6 ? 'user' : 'none' }
+    const participantId = this.#any(starters) as ParticipantId
+    const binding = this.#fraction() < 0.5 ? 'redirect' : 'soap'
+    return { kind: 'participant', participantId, peerId: participantId.split(':')[0] ?? '', binding, requestId: '_r', wantsResponse: true }
+  }
+
+  /** As the SOAP endpoint does: waits as long as the starter's patience, answers, and remembers that it did. */
+  async #answerDirectly({ mortal }: Node, engine: Engine, runId: RunId): Promise<void> {
+    const askedAtMs = this.#clock.nowMs()
+    this.#clock.after(policy.patienceMs + 1_000, () => {
+      if (!mortal.isDead() && !this.#answered.has(runId)) this.#fail(`${runId} keeps its starter waiting`)
+    })
+    const run = await engine.waitFor(runId, (now) => starterAnswer(now, this.#clock.nowMs()) !== undefined, askedAtMs + policy.patienceMs)
+    if (run === undefined) return
+    await engine.apply(runId, { kind: 'starter-answered', atMs: this.#clock.nowMs() })
+    this.#answerStarter(run)
+  }
+
+  /** The starter gets its LogoutResponse. */
+  #answerStarter(run: LogoutRun): void {
+    const nowMs = this.#clock.nowMs()
+    const known = starterAnswer(run, nowMs)
+    const status = known === 'success' ? 'Success' : 'PartialLogout'
+    this.trace.add(nowMs, `the starter of ${run.id} is answered ${status}`)
+    if (this.#answered.has(run.id)) this.#fail(`${run.id} answers its starter twice`)
+    this.#answered.add(run.id)
+    if (run.starter.kind !== 'participant') this.#fail(`${run.id} answers somebody, and no application started it`)
+    if (known === undefined && nowMs < run.startedAtMs + policy.patienceMs) this.#fail(`${run.id} answers its starter before it knows anything`)
+    const isLeft = run.deliveries.some((d) => this.#peers.partners.get(d.peerId)?.live.has(d.sessionIndex))
+    if (status === 'Success' && isLeft) this.#fail(`${run.id} answers Success, and a session is left`)
+  }
+
+  /** An administrator tries an application again that was not reached, or did not confirm. */
+  async #retry(): Promise<void> {
+    const node = this.#alive()
+    const letters = [...this.#watch.runs.values()].flatMap((run) =>
+      run.deliveries.filter((d) => d.state === 'final' && !countsAsSignedOut(d.outcome) && d.channels.length > 0).map((d) => ({ run, deliveryId: d.id }))
+    )
+    if (node === undefined || letters.length === 0) return
+    const { run, deliveryId } = this.#any(letters)
+    this.trace.add(this.#clock.nowMs(), `an administrator tries ${deliveryId} of ${run.id} again`)
+    await this.#within(node.engine.retry(run.id, deliveryId, { kind: 'admin', id: 'root' }), async () => {
+      this.#retried.push({ runId: run.id, deliveryId })
+      if (this.#fraction() < 0.5) this.#browsers.add(run.id)
+    })
   }
 
   /** The browser is on the sign-off page: frames, then the next hop; it may get lost anywhere and return later. */
   async #browse(runId: RunId): Promise<void> {
     const run = await this.#truth.getRun(runId)
-    if (run === undefined || run.state === 'done' || this.#isDead()) return
-    const frames = run.deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'frame')
-    if (frames.length > 0) await this.#say(runId, { kind: 'frames-offered', deliveryIds: frames.map(({ id }) => id), atMs: this.#clock.nowMs() })
-    for (const delivery of frames) {
-      // Something in the browser blocks it: it is never asked for.
-      if (this.#fraction() < 0.1) continue
-      await this.#within(this.#engine.prepareFrame(runId, delivery.id), async () => this.#visit(runId, delivery.id))
-      // The page is closed before it can say what it saw, or says it, true or not.
-      if (this.#fraction() < 0.5)
-        await this.#say(runId, { kind: 'frame-over', deliveryId: delivery.id, how: this.#any(whatPagesSay), atMs: this.#clock.nowMs() })
-    }
-    await this.#within(this.#engine.nextBrowserStep(runId), async (step) => {
-      if (step.kind === 'hop') await this.#visit(runId, step.delivery.id)
+    const node = this.#alive()
+    if (run === undefined || node === undefined) return
+    if (run.state === 'open') await this.#showFrames(node.engine, run)
+    await this.#within(node.engine.nextBrowserStep(runId), async (step) => {
+      if (step.kind === 'hop') await this.#visit(node.engine, runId, step.delivery.id)
+      if (step.kind === 'finished') await this.#takeAnswer(node.engine, runId)
     })
   }
 
-  async #say(runId: RunId, event: RunEvent): Promise<void> {
-    await this.#within(this.#engine.apply(runId, event), nothing)
+  async #showFrames(engine: Engine, { id, deliveries }: LogoutRun): Promise<void> {
+    const frames = deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'frame')
+    if (frames.length > 0) await this.#say(engine, id, { kind: 'frames-offered', deliveryIds: frames.map((frame) => frame.id), atMs: this.#clock.nowMs() })
+    for (const delivery of frames) {
+      // Something in the browser blocks it: it is never asked for.
+      if (this.#fraction() < 0.1) continue
+      await this.#within(engine.prepareFrame(id, delivery.id), async () => this.#visit(engine, id, delivery.id))
+      // The page is closed before it can say what it saw, or says it, true or not.
+      if (this.#fraction() < 0.5)
+        await this.#say(engine, id, { kind: 'frame-over', deliveryId: delivery.id, how: this.#any(whatPagesSay), atMs: this.#clock.nowMs() })
+    }
   }
 
-  async #visit(runId: RunId, deliveryId: string): Promise<void> {
-    const delivery = (await this.#truth.getRun(runId))?.deliveries.find((d) => d.id === deliveryId)
+  /** As the sign-off page does once nobody has to wait any more: the browser takes the answer to who started. */
+  async #takeAnswer(engine: Engine, runId: RunId): Promise<void> {
+    const run = await this.#truth.getRun(runId)
+    if (run?.starter.kind !== 'participant' || run.starterAnsweredAtMs !== undefined) return
+    await this.#within(engine.apply(runId, { kind: 'starter-answered', atMs: this.#clock.nowMs() }), async () => this.#answerStarter(run))
+  }
+
+  async #say(engine: Engine, runId: RunId, event: RunEvent): Promise<void> {
+    await this.#within(engine.apply(runId, event), nothing)
+  }
+
+  async #visit(engine: Engine, runId: RunId, deliveryId: string): Promise<void> {
+    const run = await this.#truth.getRun(runId)
+    const delivery = run?.deliveries.find((d) => d.id === deliveryId)
     const attempt = delivery?.attempts.at(-1)
-    if (delivery === undefined || attempt === undefined || attempt.channel.kind === 'server') return
-    const answer = this.#partners.get(delivery.peerId)?.visit({ sessionIndex: delivery.sessionIndex, messageId: attempt.messageId })
+    if (run === undefined || delivery === undefined || attempt === undefined || attempt.channel.kind === 'server') return
+    const answer = this.#peers.partners.get(delivery.peerId)?.visit({ sessionIndex: delivery.sessionIndex, messageId: attempt.messageId })
     // A frame or a picture of OpenID never brings an answer, whatever became of the session.
     if (isSilent(attempt.channel)) return
     if (answer === undefined || this.#fraction() < 0.1) return
     if (this.#fraction() < 0.2) await this.#clock.advance(this.#fraction() * 6_000)
-    await this.#within(this.#engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
+    await this.#within(engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
     // The same answer again, as a reloaded page sends it.
-    if (this.#fraction() < 0.2) await this.#within(this.#engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
+    if (this.#fraction() < 0.2) await this.#within(engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
   }
 
   /** Waits for a node that may die while it works. */
@@ -256,30 +411,45 @@ class World {
     if (result?.value !== undefined) await then(result.value)
   }
 
-  async #crash(): Promise<void> {
-    this.trace.add(this.#clock.nowMs(), 'the node is killed')
-    await this.#restart()
+  /** A node is killed from outside, now or in the middle of what comes next. */
+  #kill(): void {
+    const node = this.#alive()
+    if (node === undefined) return
+    const { mortal } = node
+    if (this.#fraction() < 0.5) mortal.kill()
+    else this.#clock.after(this.#fraction() * 2_000, () => mortal.kill())
   }
 
-  async #restart(): Promise<void> {
-    this.#node += 1
-    this.#engine = this.#boot()
-    this.trace.add(this.#clock.nowMs(), `node ${this.#node} starts`)
-    await this.#within(this.#engine.start(), nothing)
+  #alive(): Node | undefined {
+    const living = this.#nodes.filter(({ mortal }) => !mortal.isDead())
+    return living.length === 0 ? undefined : this.#any(living)
+  }
+
+  async #restart(node: Node): Promise<void> {
+    Object.assign(node, this.#boot(node.name))
+    this.trace.add(this.#clock.nowMs(), `${node.name} starts again`)
+    await this.#within(node.engine.start(), nothing)
   }
 
   /** A node that dies at one of its next calls to the outside, before or after it took effect, or lives on. */
-  #boot(): Engine {
-    const willDie = this.#fraction() < 0.7
-    const death = willDie
-      ? { atCall: 1 + Math.floor(this.#fraction() * 60), phase: this.#fraction() < 0.5 ? ('before' as const) : ('after' as const) }
-      : undefined
-    const mortal = createMortal(this.#deps(), death)
-    this.#isDead = mortal.isDead
-    return createEngine(mortal.deps)
+  #boot(name: string): Omit<Node, 'name'> {
+    this.#booted += 1
+    const deps = this.#deps(name)
+    const mortal = createMortal(this.#spoil.deps?.(deps) ?? deps, this.#death(), () => {
+      this.#lastDeathMs = this.#clock.nowMs()
+      this.trace.add(this.#lastDeathMs, `${name} dies`)
+    })
+    const engine = createEngine(mortal.deps)
+    return { mortal, engine: this.#spoil.engine?.(engine) ?? engine, bornAtMs: this.#clock.nowMs() }
   }
 
-  #deps(): EngineDeps {
+  #death(): Death | undefined {
+    if (this.#isResting || this.#fraction() >= 0.7) return undefined
+    const callsMax = this.#fraction() < 0.7 ? 60 : 300
+    return { atCall: 1 + Math.floor(this.#fraction() * callsMax), phase: this.#fraction() < 0.5 ? 'before' : 'after' }
+  }
+
+  #deps(name: string): EngineDeps {
     const ids = createIds(this.#random)
     return {
       store: this.#store,
@@ -287,20 +457,20 @@ class World {
       random: this.#random,
       ids,
       senders: [this.#sender('saml', ids), this.#sender('oidc', ids)],
-      peer: (id) => this.#peers.get(id),
+      peer: (id) => this.#peers.peers.get(id),
       policy,
-      receipts: { sign: async (run) => `receipt of ${run.id}` },
+      receipts: { sign: async (run) => JSON.stringify(receiptOf('https://curfew.example', run)) },
       probe: async () => (this.#fraction() < 0.85 ? { reachable: true, durationMs: 1 } : { reachable: false, code: 'CURFEW_OUTBOUND_UNREACHABLE' }),
       logger: silentLogger,
-      metrics: createMetrics(),
+      metrics,
       // Half of the restarts come back under the same name, half are another node that has to wait for the lease.
-      owner: this.#fraction() < 0.5 ? 'node' : `node ${this.#node}`,
-      leaseMs,
-      revocationMs: 3_600_000,
-      registryMs: 3_600_000,
+      owner: this.#fraction() < 0.5 ? name : `${name} ${this.#booted}`,
+      leaseMs: times.leaseMs,
+      revocationMs: times.revocationMs,
+      registryMs: 30_000,
       sessionsPerUserMax: 100,
       keepRunsMs: 86_400_000,
-      limits: { outboxPollMs: 3_000, expiryIntervalMs: 20_000, purgeIntervalMs: 60_000, gaugeIntervalMs: 60_000 }
+      limits: { outboxPollMs: times.outboxPollMs, expiryIntervalMs: times.expiryIntervalMs, purgeIntervalMs: 10_000, gaugeIntervalMs: 60_000 }
     }
   }
 
@@ -309,53 +479,18 @@ class World {
       protocol,
       newMessageId: () => ids.message().slice(0, 9),
       send: async ({ run, delivery, messageId }, signal) => {
-        const stored = (await this.#truth.getRun(run.id))?.deliveries.find((d) => d.id === delivery.id)
-        if (stored?.state === 'final') throw new Broken(`${run.id} asks ${delivery.peerId} although its outcome is final`)
-        const partner = this.#partners.get(delivery.peerId)
-        if (partner === undefined || partner.protocol !== protocol) throw new Broken(`${delivery.peerId} is no partner of ${protocol}`)
+        const stored = this.#watch.runs.get(run.id)?.deliveries.find((d) => d.id === delivery.id)
+        const { finalAtMs = Number.POSITIVE_INFINITY } = stored ?? {}
+        if (finalAtMs < this.#clock.nowMs()) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
         // The jti of a logout token: a client that saw it takes the second one for a replay, and does nothing.
-        if (this.#messages.has(messageId)) throw new Broken(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
+        if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
         this.#messages.add(messageId)
+        const partner = this.#peers.partners.get(delivery.peerId)
+        if (partner === undefined || partner.protocol !== protocol) throw new RangeError(`${delivery.peerId} is no partner of ${protocol}`)
         return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
       },
       prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
     }
-  }
-
-  #makePartners(): void {
-    const bad: readonly Behaviour[] = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'garbage', 'down']
-    for (const id of ['payroll', 'intranet', 'legacy', 'wiki', 'chat']) {
-      const protocol = id === 'wiki' || id === 'chat' ? 'oidc' : 'saml'
-      const isGood = this.#fraction() < 0.5
-      const behaviours: readonly Behaviour[] = isGood ? ['answers'] : ['answers', this.#any(bad), this.#any(bad)]
-      this.#partners.set(id, createPartner({ id, protocol, clock: this.#clock, fraction: this.#fraction, trace: this.trace, behaviours }))
-      const peer: Peer = {
-        id,
-        name: id,
-        protocol,
-        role: 'application',
-        entityId: `https://${id}.example`,
-        channels: protocol === 'saml' ? this.#channels(id) : this.#openIdChannels(id),
-        mayBeAsked: this.#fraction() > 0.05,
-        returnsBrowser: this.#fraction() > 0.2
-      }
-      this.#peers.set(id, peer)
-      this.trace.add(startMs, `${id}: ${peer.channels.map((c) => c.kind).join(' ') || 'no channel'}, ${behaviours.join(' or ')}`)
-    }
-  }
-
-  #channels(id: string): readonly LogoutChannel[] {
-    const server: LogoutChannel = { kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }
-    const frame: LogoutChannel = { kind: 'frame', binding: 'redirect', url: `https://${id}.example/slo` }
-    const hop: LogoutChannel = { kind: 'hop', binding: 'redirect', url: `https://${id}.example/slo` }
-    return this.#any([[server], [hop], [frame, hop], [server, hop], [server, frame, hop], []])
-  }
-
-  #openIdChannels(id: string): readonly LogoutChannel[] {
-    const back: LogoutChannel = { kind: 'server', binding: 'back-channel', url: `https://${id}.example/back` }
-    const front: LogoutChannel = { kind: 'frame', binding: 'front-channel', url: `https://${id}.example/front` }
-    const image: LogoutChannel = { kind: 'frame', binding: 'image', url: `https://${id}.example/front` }
-    return this.#any([[back], [front], [image], [back, front], [back, front, image], []])
   }
 
   #any<T>(list: readonly T[]): T {

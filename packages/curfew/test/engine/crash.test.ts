@@ -77,6 +77,28 @@ suite('engine: a crash at any point loses no delivery', () => {
     }
   }
 
+  test('a node that is killed between two of its calls does nothing more, and another one goes on', async () => {
+    const kit = createEngineKit()
+    kit.sender.script('legacy', (request, nth) => (nth === 1 ? isDown() : confirms(request)))
+    const session = await kit.signIn(peerIds)
+    const mortal = createMortal(kit.deps, undefined)
+    const engine = createEngine(mortal.deps)
+    await engine.start()
+    const { ended } = await engine.endSessions(byAdmin(session.id))
+    await kit.clock.settle()
+    mortal.kill()
+    const sent = kit.sender.sent.length
+    // Whatever it had set out to do is due by now: the second attempt at legacy, the look at the outbox, housekeeping.
+    await kit.clock.advance(policy.retryBaseMs + leaseMs)
+    assert.equal(kit.sender.sent.length, sent)
+    assert.equal((await kit.run(ended[0]?.runId ?? 'run_')).state, 'open')
+    const other = createEngine({ ...kit.deps, owner: 'node-2' })
+    await other.start()
+    await kit.clock.advance(policy.retryBaseMs * 2 + 2 * policy.sendTimeoutMs)
+    await checkNothingLost(kit, session.id)
+    await other.stop()
+  })
+
   test('a node that dies while it sends the last attempt allowed makes another one', async () => {
     const kit = createEngineKit({ deps: { policy: { ...policy, attemptsMax: 1 } } })
     const session = await kit.signIn(['payroll'])

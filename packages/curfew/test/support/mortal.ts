@@ -9,39 +9,52 @@ export interface Mortal {
   /** Every call so far, with its number. */
   readonly calls: readonly string[]
   readonly isDead: () => boolean
+  /** As `kill -9` from outside, between two of its calls. */
+  kill(): void
 }
 
-export interface Death {
-  /** 1: the first call. */
-  readonly atCall: number
-  /** `before`: the call has no effect. `after`: it took effect, nobody learns of it. */
-  readonly phase: 'before' | 'after'
-}
+/** `before`: the call has no effect. `after`: it took effect, nobody learns of it. */
+export type Death = { readonly phase: 'before' | 'after' } & (
+  | {
+      /** 1: the first call. */
+      readonly atCall: number
+    }
+  | {
+      /** Name of a call, and which one of those from the end of a session on. */
+      readonly call: string
+      readonly nth: number
+    }
+)
 
 /**
  * Wraps what an engine uses, so that the process dies at the call that is named; without one it lives.
- * @param kill - for a real process: kills it; default: it only falls silent
+ * @param onDeath - for a real process: kills it; default: it only falls silent
  */
-export function createMortal(deps: EngineDeps, death: Death | undefined, kill: () => void = () => undefined): Mortal {
+export function createMortal(deps: EngineDeps, death: Death | undefined, onDeath: () => void = () => undefined): Mortal {
   const calls: string[] = []
   let isDead = false
   const call = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     if (isDead) return never()
     calls.push(name)
-    const isLast = calls.length === death?.atCall
+    const isLast = death !== undefined && isPoint(death, calls)
     if (isLast && death?.phase === 'before') return die()
     const result = await work()
     if (isLast) return die()
     return isDead ? never() : result
   }
-  const die = (): Promise<never> => {
+  const fall = (): void => {
+    if (isDead) return
     isDead = true
-    kill()
+    onDeath()
+  }
+  const die = (): Promise<never> => {
+    fall()
     return never()
   }
   return {
     calls,
     isDead: () => isDead,
+    kill: fall,
     deps: {
       ...deps,
       store: mortalStore(deps.store, call),
@@ -50,6 +63,13 @@ export function createMortal(deps: EngineDeps, death: Death | undefined, kill: (
       clock: mortalClock(deps.clock, () => isDead)
     }
   }
+}
+
+/** The last of these calls is the one to die at. */
+function isPoint(death: Death, calls: readonly string[]): boolean {
+  if ('atCall' in death) return calls.length === death.atCall
+  const from = calls.indexOf('endSession')
+  return calls.at(-1) === death.call && from !== -1 && calls.slice(from).filter((name) => name === death.call).length === death.nth
 }
 
 type Call = <T>(name: string, work: () => Promise<T>) => Promise<T>
