@@ -11,17 +11,36 @@ import type { DemoApplications } from '../../../../demo/start.ts'
 import type { EndedView, RunView } from '../../src/admin/schemas.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { install, type Installation } from './installation.ts'
+import type { Death } from '../support/mortal.ts'
 import { freeRange } from '../support/ports.ts'
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+const dies = new URL('../support/dies.ts', import.meta.url).href
 const port = await freeRange(60)
 const baseUrl = `http://curfew.localhost:${port}`
 const folder = mkdtempSync(join(tmpdir(), 'curfew-kill-'))
 const admin = `http://127.0.0.1:${port + 1}`
-/** Milliseconds after the logout was asked for at which the server is killed; 0: with the request itself. crash-process.it.ts has every point. */
-const moments = [0, 2, 5, 10, 20, 40]
+/** Those that are told from server to server: the run comes to its end without a browser. */
+const peers = ['intranet', 'legacy', 'wiki']
+/** Points of one logout, in its order. `after` a message was sent: the application has ended its session, its answer is lost. */
+const points: readonly Extract<Death, { readonly call: string }>[] = [
+  // Between the end of the session and the first delivery.
+  { phase: 'after', call: 'endSession', nth: 1 },
+  { phase: 'after', call: 'claimEffects', nth: 1 },
+  { phase: 'after', call: 'commitRun', nth: 1 },
+  { phase: 'before', call: 'send to intranet', nth: 1 },
+  { phase: 'after', call: 'send to intranet', nth: 1 },
+  { phase: 'before', call: 'send to wiki', nth: 1 },
+  { phase: 'after', call: 'send to wiki', nth: 1 },
+  { phase: 'after', call: 'send to legacy', nth: 1 },
+  { phase: 'before', call: 'commitRun', nth: 3 },
+  { phase: 'before', call: 'sign receipt', nth: 1 },
+  { phase: 'after', call: 'sign receipt', nth: 1 },
+  // Nothing has happened, and nobody was told that it had.
+  { phase: 'before', call: 'endSession', nth: 1 }
+]
 
-suite('kill -9 of the server in the middle of a logout', () => {
+suite('kill -9 of `curfew start` at points of a logout', () => {
   let installation: Installation
   let applications: DemoApplications
   let config: string
@@ -31,7 +50,7 @@ suite('kill -9 of the server in the middle of a logout', () => {
     installation = await install(folder, baseUrl, port + 20)
     applications = installation.applications
     config = installation.configFor('curfew', port)
-    server = await start()
+    server = await start(points[0])
   })
   after(async () => {
     server.kill('SIGKILL')
@@ -39,53 +58,54 @@ suite('kill -9 of the server in the middle of a logout', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  for (const afterMs of moments) {
-    test(`${afterMs} ms after it was asked for: no delivery is lost`, async () => {
-      await signInEverywhere()
+  for (const [i, death] of points.entries()) {
+    test(`${death.phase} ${death.call} ${death.nth}: no delivery is lost`, async () => {
+      const said = await signIn()
+      const died = once(server, 'exit')
       const asked = askForLogout().catch(() => undefined)
-      await sleep(afterMs)
-      server.kill('SIGKILL')
-      await once(server, 'exit')
+      assert.deepEqual(await died, [null, 'SIGKILL'])
       const [told] = (await asked)?.ended ?? []
-      server = await start()
-      // Killed before the transaction nothing has happened, and whoever asked knows that it was not answered: asks again.
-      await askForLogout()
-      const run = await latestRun((r) =>
-        r.deliveries.filter((d) => d.channels.some((channel) => channel.startsWith('server/'))).every((d) => d.state === 'final')
-      )
+      // What is left goes on at once; the process dies at the next point of the next logout.
+      server = await start(points[i + 1])
+      if (death.phase === 'before' && death.call === 'endSession') {
+        assert.equal(told, undefined)
+        for (const id of peers) assert.equal(lastEvent(id), 'signed-in', `${id} was told of an ending that did not happen`)
+        await askForLogout()
+      }
+      const run = await latestRun((r) => r.state === 'done' && r.hasReceipt)
       // An ending that was answered is the one that is there.
       if (told !== undefined) assert.equal(run.id, told.run)
-      assert.deepEqual(run.deliveries.map((d) => d.peer).sort(), applications.applications.map(({ id }) => id).sort())
-      assert.equal(run.deliveries.find((d) => d.peer === 'device')?.code, 'CURFEW_RUN_OFFLINE_GRANT')
-      for (const id of ['intranet', 'legacy', 'wiki']) {
-        const outcome = run.deliveries.find((d) => d.peer === id)?.outcome
-        assert.ok(outcome === 'ended' || outcome === 'already-ended', `${id}: ${outcome ?? 'open'}`)
-        assert.equal(
-          applications.applications
-            .find((app) => app.id === id)
-            ?.journal.entries()
-            .at(-1)?.event,
-          'signed-out',
+      assert.deepEqual(run.deliveries.map((d) => d.peer).sort(), [...peers].sort())
+      assert.equal(run.verdict, 'all-ended')
+      for (const id of peers) {
+        const news = application(id).journal.entries().slice(said.get(id))
+        assert.deepEqual(
+          news.map(({ event }) => event),
+          ['signed-out'],
           id
         )
       }
     })
   }
 
-  async function signInEverywhere(): Promise<void> {
+  function application(id: string): DemoApplications['applications'][number] {
+    return applications.applications.find((app) => app.id === id) ?? assert.fail(id)
+  }
+
+  function lastEvent(id: string): string | undefined {
+    return application(id).journal.entries().at(-1)?.event
+  }
+
+  /** Signs in to all that are told; returns how long their journals are by then. */
+  async function signIn(): Promise<ReadonlyMap<string, number>> {
     const browser = new PlainBrowser()
-    const sites = applications.applications.filter(({ keepsAccess }) => keepsAccess !== true)
-    for (const [i, app] of sites.entries()) {
-      const page = await browser.open(`${app.url}/`)
+    for (const [i, id] of peers.entries()) {
+      const page = await browser.open(`${application(id).url}/`)
       if (i === 0) await browser.submit(page, { username: 'ana', password: 'ana' })
-    }
-    for (const { id, url, keepsAccess } of applications.applications) {
-      if (keepsAccess !== true) continue
-      const connected = await browser.submit(await browser.open(`${url}/connect`), { choice: 'allow' })
-      assert.match(connected.body, /Connected as/, id)
+      assert.equal(lastEvent(id), 'signed-in', id)
     }
     await browser.close()
-    for (const app of sites) assert.equal(app.journal.entries().at(-1)?.event, 'signed-in', app.id)
+    return new Map(peers.map((id) => [id, application(id).journal.entries().length]))
   }
 
   async function askForLogout(): Promise<EndedView> {
@@ -105,8 +125,14 @@ suite('kill -9 of the server in the middle of a logout', () => {
     return installation.ask(admin, path, body)
   }
 
-  async function start(): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [bin, 'start', '--config', config], { stdio: 'ignore' })
+  async function start(death: Death | undefined): Promise<ChildProcess> {
+    const env = {
+      ...process.env,
+      NODE_TEST_CONTEXT: undefined,
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
+      ...(death === undefined ? {} : { CURFEW_TEST_DEATH: JSON.stringify(death) })
+    }
+    const child = spawn(process.execPath, ['--import', dies, bin, 'start', '--config', config], { stdio: 'ignore', env })
     // Only a server that gave up is no server: a loaded machine may take its time.
     while (child.exitCode === null && child.signalCode === null) {
       const isUp = await fetch(`${admin}/metrics`).then(
