@@ -60,7 +60,8 @@ export interface Application {
   readonly servers: readonly Server[]
   /** It has no session of its own and keeps access after a sign-out. */
   readonly keepsAccess?: true
-  /** Only the application that misbehaves on demand has one. */
+  /** How it can be made to misbehave; absent: in no way. */
+  readonly faults?: readonly Fault[]
   setFault?(fault: Fault): void
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Application } from './application.ts'
-import { faults, faultWords, isFault } from './legacy/fault.ts'
+import { faultWords } from './legacy/fault.ts'
 
 /**
  * The control desk of the demo, on 127.0.0.1 only: `GET /` lists the applications, `GET /<id>/journal` shows what an
@@ -14,8 +14,7 @@ export function createControl(applications: readonly Application[]): Server {
 
 async function answer(applications: readonly Application[], request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, id = '', what = ''] = (request.url ?? '/').split('?')[0]?.split('/') ?? []
-  if (id === '')
-    return send(response, 200, { applications: applications.map((app) => ({ id: app.id, url: app.url, takesFaults: app.setFault !== undefined })) })
+  if (id === '') return send(response, 200, { applications: applications.map((app) => ({ id: app.id, url: app.url, faults: app.faults ?? [] })) })
   const app = applications.find((candidate) => candidate.id === id)
   if (app === undefined) return send(response, 404, { error: `there is no application ${id}`, applications: applications.map((a) => a.id) })
   if (what === 'journal') return send(response, 200, { entries: app.journal.entries() })
@@ -24,9 +23,10 @@ async function answer(applications: readonly Application[], request: IncomingMes
   if (request.headers['content-type'] !== 'application/json') return send(response, 415, { error: 'send application/json' })
   const { fault } = JSON.parse(await readAll(request)) as { fault?: unknown }
   if (app.setFault === undefined) return send(response, 409, { error: `${id} takes no faults` })
-  if (!isFault(fault)) return send(response, 400, { error: 'no such fault', faults })
-  app.setFault(fault)
-  return send(response, 200, { fault, words: faultWords[fault] })
+  const known = app.faults?.find((one) => one === fault)
+  if (known === undefined) return send(response, 400, { error: `no such fault of ${id}`, faults: app.faults })
+  app.setFault(known)
+  return send(response, 200, { fault: known, words: faultWords[known] })
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

@@ -5,7 +5,7 @@ import { createMemorySessionRegistry, createServiceProvider, nodeRequest, readId
 import { type Application, type ApplicationOptions, journalEvent } from '../application.ts'
 import { listenOnLoopback } from '../listen.ts'
 import { applicationPage } from '../page.ts'
-import type { Fault } from './fault.ts'
+import { type Fault, serverFaults } from './fault.ts'
 import { misbehave } from './misbehave.ts'
 
 /** How long `slow` takes to answer. */
@@ -49,8 +49,8 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
     if (isLogoutMessage) {
       const body = request.method === 'POST' ? await guarded.readBody() : new Uint8Array()
       if (fault === 'slow') await sleep(slowMs)
-      // Two faults end the session all the same: only the answer is wrong.
-      if (fault === 'no-return' || fault === 'wrong-binding') await provider.handle({ ...guarded, readBody: async () => body })
+      // The session ends all the same: only the answer is wrong.
+      if (fault === 'wrong-binding') await provider.handle({ ...guarded, readBody: async () => body })
       if (await misbehave(fault, { request, response, body }, wrongly)) return
       const answer = await provider.handle({ ...guarded, readBody: async () => body })
       if (answer === undefined) response.writeHead(405).end()
@@ -91,6 +91,7 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
     connection: { protocol: 'saml', metadata: provider.metadata },
     journal,
     servers,
+    faults: serverFaults,
     setFault: (next) => {
       fault = next
     }

@@ -49,7 +49,7 @@ export async function misbehave(fault: Fault, exchange: LogoutExchange, options:
       return true
     case 'no-return':
     case 'wrong-binding':
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Bye</title><p>You are signed out of the legacy application.</p>')
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Bye</title><p>You are signed out of this application.</p>')
       return true
     case 'bad-signature':
       await answer(exchange, options, status.success(), options.foreignKey)

@@ -1,7 +1,8 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { createMemorySessionRegistry, createServiceProvider, guardNode } from '@curfew/sdk'
+import { createMemorySessionRegistry, createServiceProvider, guardNode, nodeRequest } from '@curfew/sdk'
 import { type Application, type ApplicationOptions, journalEvent } from '../application.ts'
+import { browserFaults, type Fault } from '../legacy/fault.ts'
 import { listenOnLoopback } from '../listen.ts'
 import { applicationPage } from '../page.ts'
 
@@ -11,6 +12,7 @@ import { applicationPage } from '../page.ts'
  */
 export async function startPayroll(options: ApplicationOptions): Promise<Application> {
   const { baseUrl, journal } = options
+  let fault: Fault = 'none'
   const provider = createServiceProvider({
     entityId: `${baseUrl}/saml/metadata`,
     baseUrl,
@@ -26,9 +28,15 @@ export async function startPayroll(options: ApplicationOptions): Promise<Applica
   })
 
   const handle = async (...[request, response]: Parameters<Parameters<typeof createServer>[1] & object>): Promise<void> => {
+    const url = new URL(request.url ?? '/', baseUrl)
+    if (fault === 'no-return' && url.pathname === provider.paths.singleLogout && url.searchParams.has('SAMLRequest')) {
+      // The session ends; the answer that the browser would take along is left out.
+      await provider.handle(nodeRequest(request))
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<!doctype html><title>Bye</title><p>You are signed out of Payroll.</p>')
+      return
+    }
     const result = await guardNode(provider, request, response)
     if (result.kind === 'answered') return
-    const url = new URL(request.url ?? '/', baseUrl)
     // The page asks for a sign-in at once, except right after signing out.
     if (result.kind === 'signed-out' && !url.searchParams.has('signout')) {
       response.writeHead(303, { location: provider.loginPath('/') }).end()
@@ -53,5 +61,17 @@ export async function startPayroll(options: ApplicationOptions): Promise<Applica
       handle(request, response).catch(() => response.writeHead(500).end())
     })
   )
-  return { id: 'payroll', name: 'Payroll', url: baseUrl, note: 'SAML 2.0', connection: { protocol: 'saml', metadata: provider.metadata }, journal, servers }
+  return {
+    id: 'payroll',
+    name: 'Payroll',
+    url: baseUrl,
+    note: 'SAML 2.0',
+    connection: { protocol: 'saml', metadata: provider.metadata },
+    journal,
+    servers,
+    faults: browserFaults,
+    setFault: (next) => {
+      fault = next
+    }
+  }
 }

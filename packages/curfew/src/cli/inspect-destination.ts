@@ -75,9 +75,7 @@ export function partnerAddresses({ kind, binding }: Pick<Addressed, 'kind' | 'bi
     case 'LogoutRequest':
       return partner.logoutServices.filter((service) => service.binding === binding).map(({ url }) => url)
     case 'LogoutResponse':
-      return (binding === 'soap' ? partner.logoutServices : partner.answerServices)
-        .filter((service) => service.binding === binding)
-        .map(({ url, responseUrl }) => responseUrl ?? url)
+      return partner.logoutServices.filter((service) => service.binding === binding).map(({ url, responseUrl }) => responseUrl ?? url)
     case 'ArtifactResolve':
       return partner.artifactResolution.map(({ url }) => url)
     case 'ArtifactResponse':

@@ -290,11 +290,11 @@ function addToolCommands(program: Command, on: On): void {
   const trigger = program.command('trigger').description('Make a demo partner misbehave')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')
-      .requiredOption('--partner <id>', 'demo application, such as legacy')
+      .requiredOption('--partner <id>', 'demo application: legacy, which is asked by its server, or payroll, which the browser is sent to')
       .addOption(
         new Option(
           '--fault <fault>',
-          'how it misbehaves: none, slow, no-response, down, error-500, no-return, bad-signature, wrong-binding, wrong-session-index, partial'
+          'how it misbehaves; legacy: none, slow, no-response, down, error-500, bad-signature, wrong-binding, wrong-session-index, partial; payroll: none, no-return'
         ).default('none')
       )
       .option('--user <name>', 'who signs out', 'ana'),

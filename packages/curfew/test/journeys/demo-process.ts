@@ -14,7 +14,8 @@ export interface DemoProcess {
   app(id: 'payroll' | 'intranet' | 'legacy' | 'forms'): string
   /** What an application knows of its own sessions, latest last. */
   journal(id: string): Promise<readonly { readonly event: string; readonly sessionIndex?: string }[]>
-  fault(fault: string): Promise<void>
+  /** Makes an application misbehave; legacy unless another one is named. */
+  fault(fault: string, id?: string): Promise<void>
   run(id: string): Promise<RunView>
   logout(user: string): Promise<void>
   stop(): Promise<void>
@@ -33,8 +34,8 @@ export async function startDemoProcess(port: number): Promise<DemoProcess> {
     authority: `http://curfew.localhost:${port}`,
     app: (id) => `http://${id}.localhost:${port + offsets[id]}`,
     journal: async (id) => ((await (await fetch(`${control}/${id}/journal`)).json()) as { entries: { event: string }[] }).entries,
-    async fault(fault) {
-      await fetch(`${control}/legacy/fault`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ fault }) })
+    async fault(fault, id = 'legacy') {
+      await fetch(`${control}/${id}/fault`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ fault }) })
     },
     run: async (id) => (await (await fetch(`${admin}/runs/${id}`, { headers: { authorization } })).json()) as RunView,
     async logout(user) {

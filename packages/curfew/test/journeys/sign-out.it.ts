@@ -89,6 +89,40 @@ suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined 
     })
   }
 
+  test('payroll never sends the browser back: the others end, whoever comes back reads that payroll did not confirm', async () => {
+    await demo.fault('none')
+    await demo.fault('no-return', 'payroll')
+    const { context, page } = await inAllApplications({})
+    await page.goto(`${demo.authority}/signoff`)
+    await page.locator('button.primary').click({ noWaitAfter: true })
+    const run = await page.waitForURL(/signoff\/run_/, { timeout: 10_000, waitUntil: 'commit' }).then(() => /run_[0-9A-Za-z]+/.exec(page.url())?.[0] ?? '')
+    await page.waitForURL(/\/\/payroll\./, { timeout: 20_000 })
+    assert.equal(await page.getByText('You are signed out of Payroll.').count(), 1, 'the browser is left at the application')
+    for (const id of ['intranet', 'legacy']) assert.equal(await lastEvent(id), 'signed-out', id)
+    await page.goto(`${demo.authority}/signoff/${run}`)
+    await page.getByText('Not everything is signed out: Payroll did not confirm').waitFor({ timeout: 10_000 })
+    const payroll = (await demo.run(run)).deliveries.find((d) => d.peer === 'payroll')
+    assert.deepEqual([payroll?.outcome, payroll?.code], ['timed-out', 'CURFEW_RUN_BROWSER_NO_ANSWER'])
+    await context.close()
+    await demo.fault('none', 'payroll')
+  })
+
+  test('legacy lies with its own signature: no authority can find that out, and the outcome is what it signed for', async () => {
+    await demo.fault('wrong-session-index')
+    const { context, page } = await inAllApplications({})
+    await open(page, `${demo.app('payroll')}/`)
+    await page.click('button', { noWaitAfter: true })
+    const run = await page.waitForURL(/signoff\/run_/, { timeout: 10_000, waitUntil: 'commit' }).then(() => /run_[0-9A-Za-z]+/.exec(page.url())?.[0] ?? '')
+    await page.waitForURL(/signout=complete/, { timeout: 10_000 })
+    const legacy = (await demo.run(run)).deliveries.find((d) => d.peer === 'legacy')
+    assert.equal(legacy?.outcome, 'already-ended')
+    assert.match(legacy.proof ?? '', /^signed-answer sha256:/)
+    assert.equal(await lastEvent('legacy'), 'signed-in', 'its own journal knows better')
+    await context.close()
+    await demo.fault('none')
+    await demo.logout('ana')
+  })
+
   test('an ending by an administrator is heard by a browser that was not there: it carries on at its next visit', async () => {
     await demo.fault('none')
     const { context, page } = await inAllApplications({})

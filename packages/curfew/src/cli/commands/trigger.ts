@@ -19,6 +19,10 @@ export interface TriggerOptions {
 export async function triggerLogout(context: CommandContext, options: TriggerOptions): Promise<ExitCode> {
   const words = await setFault(options)
   context.terminal.note(`${options.partner} now ${words}.`)
+  if (options.fault === 'no-return')
+    context.terminal.note(
+      `Then open ${options.partner} in the browser that is signed in: it carries the sign-out on and is left there; go back, and see what is said of it.`
+    )
   const request: LogoutOptions = { user: options.user ?? 'ana', watch: true, yes: true }
   const code = await logout(context, request)
   if (code === exitCode.notFound) context.terminal.note('Sign in first: open the demo applications in a browser, then run this again.')
