@@ -11,7 +11,8 @@ const tiers = [
   {
     name: 'integration',
     pattern: '*.it.ts',
-    flags: [`--test-concurrency=${Math.max(2, availableParallelism())}`, '--test-timeout=240000', '--test-force-exit'],
+    // They wait for timers and for each other's processes: one more than there are cores.
+    flags: [`--test-concurrency=${availableParallelism() + 1}`, '--test-timeout=240000', '--test-force-exit'],
     msMax: 3_600_000
   },
   // Only when it is asked for: every combination of who ends a session and who hears it takes minutes. Most of them wait.
@@ -48,8 +49,15 @@ function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: tier.msMax,
-    // Inside a test of this runner the variable would turn the inner one into a part of the outer one.
-    env: { ...process.env, CURFEW_TEST_RESULTS: target, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', NODE_TEST_CONTEXT: undefined }
+    env: {
+      ...process.env,
+      CURFEW_TEST_RESULTS: target,
+      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+      // Hundreds of processes load the same modules: the first one strips and compiles them for all.
+      NODE_COMPILE_CACHE: join(root, 'test-results/compiled'),
+      // Inside a test of this runner the variable would turn the inner one into a part of the outer one.
+      NODE_TEST_CONTEXT: undefined
+    }
   })
   const failure = (what: string): TestResult => ({ name: `the ${tier.name} tier ${what}`, file: '', outcome: 'failed', ms: 0 })
   if (!existsSync(target))

@@ -91,12 +91,14 @@ export {
   type IndexedEndpoint,
   isSignedMetadata,
   type KeyDescriptor,
+  lifetimeOf,
   parseMetadata,
   type SPRole,
   serialiseMetadata,
   type UIInfo,
   verifyMetadata
 } from './saml/metadata.ts'
+export { cacheDurationMs, type Lifetime } from './saml/metadata-lifetime.ts'
 export { type NameID, sameNameId } from './saml/name-id.ts'
 export { type Binding, bearerMethod, bindingFromUri, bindingUri, logoutReason, nameIdFormat, relayStateBytesMax, sessionIndexesMax } from './saml/names.ts'
 export { decodePost, encodePost } from './saml/post-binding.ts'

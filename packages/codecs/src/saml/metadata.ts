@@ -6,7 +6,8 @@ import { CurfewError } from '../errors.ts'
 import { attribute, childElements, is, text, type XmlElement } from '../xml/element.ts'
 import { parseXml } from '../xml/reader.ts'
 import { node, writeAround, type XmlNode } from '../xml/writer.ts'
-import { booleanAttribute, instantText, readInstant } from './message.ts'
+import { booleanAttribute, instantText } from './message.ts'
+import { type Lifetime, readLifetime, within } from './metadata-lifetime.ts'
 import { ns } from './names.ts'
 
 /** One endpoint; `binding` is the identifier as written, known here or not (Metadata 2.2.2). */
@@ -37,7 +38,8 @@ export interface UIInfo {
   readonly logos: readonly { readonly url: string; readonly width?: number; readonly height?: number; readonly lang?: string }[]
 }
 
-interface Role {
+/** Its lifetime is what the descriptor of the role says itself; that of its entity counts, too. */
+interface Role extends Lifetime {
   readonly keys: readonly KeyDescriptor[]
   readonly nameIdFormats: readonly string[]
   /** Where artifacts of this role are exchanged for messages; absent: nowhere. */
@@ -57,13 +59,11 @@ export interface IDPRole extends Role {
   readonly wantAuthnRequestsSigned: boolean
 }
 
-export interface EntityDescriptor {
+/** As read, its lifetime is the shortest of its own and of all that enclose it: an aggregate speaks for its entities. */
+export interface EntityDescriptor extends Lifetime {
   readonly entityId: string
   /** `ID` of the element, needed to sign it. */
   readonly id?: string
-  readonly validUntil?: Temporal.Instant
-  /** ISO 8601 duration as written. */
-  readonly cacheDuration?: string
   readonly sp?: SPRole
   readonly idp?: IDPRole
 }
@@ -81,18 +81,21 @@ export function serialiseMetadata(entity: EntityDescriptor): SignableParts {
     {
       ID: entity.id,
       entityID: entity.entityId,
-      validUntil: entity.validUntil === undefined ? undefined : instantText(entity.validUntil),
-      cacheDuration: entity.cacheDuration
+      ...lifetimeAttributes(entity)
     },
     [entity.idp === undefined ? undefined : idpNode(entity.idp), entity.sp === undefined ? undefined : spNode(entity.sp)]
   )
   return { ...writeAround(root, writing, 0), id: entity.id }
 }
 
+function lifetimeAttributes({ validUntil, cacheDuration }: Lifetime): Readonly<Record<string, string | undefined>> {
+  return { validUntil: validUntil === undefined ? undefined : instantText(validUntil), cacheDuration }
+}
+
 function idpNode(role: IDPRole): XmlNode {
   return node(
     'md:IDPSSODescriptor',
-    { protocolSupportEnumeration: protocolSupport, WantAuthnRequestsSigned: role.wantAuthnRequestsSigned ? 'true' : 'false' },
+    { ...lifetimeAttributes(role), protocolSupportEnumeration: protocolSupport, WantAuthnRequestsSigned: role.wantAuthnRequestsSigned ? 'true' : 'false' },
     [...commonNodes(role), ...role.singleSignOnServices.map((service) => endpointNode('md:SingleSignOnService', service))]
   )
 }
@@ -101,6 +104,7 @@ function spNode(role: SPRole): XmlNode {
   return node(
     'md:SPSSODescriptor',
     {
+      ...lifetimeAttributes(role),
       protocolSupportEnumeration: protocolSupport,
       AuthnRequestsSigned: role.authnRequestsSigned ? 'true' : 'false',
       WantAssertionsSigned: role.wantAssertionsSigned ? 'true' : 'false'
@@ -150,8 +154,13 @@ function uiNode(ui: UIInfo): XmlNode {
 export function parseMetadata(bytes: Uint8Array): readonly EntityDescriptor[] {
   const { root } = parseXml(stripByteOrderMark(bytes), 'metadata')
   const found: EntityDescriptor[] = []
-  collect(root, found)
+  collect(root, {}, found)
   return found
+}
+
+/** How long the metadata of one role of an entity may be used, and how soon it is to be read again. */
+export function lifetimeOf(entity: EntityDescriptor, role: 'sp' | 'idp'): Lifetime {
+  return within(entity, entity[role] ?? {})
 }
 
 /**
@@ -168,29 +177,28 @@ export function isSignedMetadata(bytes: Uint8Array): boolean {
   return signatureOf(parseXml(stripByteOrderMark(bytes), 'metadata').root) !== undefined
 }
 
-function collect(element: XmlElement, found: EntityDescriptor[]): void {
+function collect(element: XmlElement, enclosing: Lifetime, found: EntityDescriptor[]): void {
   const name = element.namespace === ns.md ? element.name : 'foreign element'
-  if (name === 'EntityDescriptor') found.push(readEntity(element))
-  else if (name === 'EntitiesDescriptor') {
-    for (const child of childElements(element)) if (child.namespace === ns.md && child.name !== 'Extensions') collect(child, found)
+  const isList = name === 'EntitiesDescriptor'
+  const lifetime = isList || name === 'EntityDescriptor' ? within(enclosing, readLifetime(element)) : enclosing
+  if (name === 'EntityDescriptor') found.push(readEntity(element, lifetime))
+  else if (isList) {
+    for (const child of childElements(element)) if (child.namespace === ns.md && child.name !== 'Extensions') collect(child, lifetime, found)
   } else throw new CurfewError('CURFEW_SAML_METADATA', { why: `${name} is no entity descriptor` })
   if (found.length > entitiesMax) throw new CurfewError('CURFEW_SAML_METADATA', { why: 'too many entities', maximum: entitiesMax })
 }
 
-function readEntity(element: XmlElement): EntityDescriptor {
+function readEntity(element: XmlElement, lifetime: Lifetime): EntityDescriptor {
   const entityId = attribute(element, 'entityID')
   if (entityId === undefined || entityId === '' || entityId.length > 1024) throw new CurfewError('CURFEW_SAML_METADATA', { why: 'no entityID' })
   const id = attribute(element, 'ID')
-  const validUntil = attribute(element, 'validUntil')
-  const cacheDuration = attribute(element, 'cacheDuration')
   const roles = childElements(element).filter((child) => supportsSaml2(child))
   const sp = roles.find((role) => is(role, ns.md, 'SPSSODescriptor'))
   const idp = roles.find((role) => is(role, ns.md, 'IDPSSODescriptor'))
   return {
     entityId,
     ...(id === undefined ? {} : { id }),
-    ...(validUntil === undefined ? {} : { validUntil: readInstant(validUntil, 'validUntil') }),
-    ...(cacheDuration === undefined ? {} : { cacheDuration }),
+    ...lifetime,
     ...(sp === undefined ? {} : { sp: readSp(sp) }),
     ...(idp === undefined ? {} : { idp: readIdp(idp) })
   }
@@ -222,6 +230,7 @@ function readRole(element: XmlElement): Role {
   const extensions = childElements(element).find((child) => is(child, ns.md, 'Extensions'))
   const ui = extensions === undefined ? undefined : childElements(extensions).find((child) => is(child, ns.mdui, 'UIInfo'))
   return {
+    ...readLifetime(element),
     keys: services(element, 'KeyDescriptor').map(readKey),
     nameIdFormats: services(element, 'NameIDFormat').map((format) => text(format).trim()),
     ...(resolution.length === 0 ? {} : { artifactResolutionServices: resolution.map(readIndexed) }),

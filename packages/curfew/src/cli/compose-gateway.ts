@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.ts'
 import type { GatewayContext } from '../gateway/context.ts'
 import { outboundFeed } from '../gateway/feed/outbound-feed.ts'
 import { startLocalFeed } from '../gateway/feed/local-feed.ts'
+import { lastAnswer } from '../gateway/last-answer.ts'
 import { createLiveConnections } from '../gateway/live-connections.ts'
 import { createHeaderNames } from '../gateway/proxy/request-headers.ts'
 import { createApplications } from '../gateway/route/applications.ts'
@@ -26,7 +27,7 @@ import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
 import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
 import { createAddressList } from '../platform/addresses.ts'
-import { type Clock, systemClock } from '../platform/clock.ts'
+import { type Clock, steadyMs, systemClock } from '../platform/clock.ts'
 import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -122,7 +123,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const clock = parts.clock ?? systemClock
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
-  const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, random })
+  const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
   const revocations = createRevocationList((fingerprint) => live.close(fingerprint))
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
@@ -243,7 +244,7 @@ async function listen(config: GatewayConfig, address: string, gateway: ReturnTyp
   })
   server.on('request', (request, response) => gateway.request(request, response))
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head))
-  server.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
+  server.on('connect', (_request, socket: Socket) => lastAnswer(socket, emptyAnswer('405 Method Not Allowed'), systemClock))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new CurfewError('CURFEW_CLI_ADDRESS_IN_USE', { address, why: cause.message }, { cause })))
@@ -254,15 +255,17 @@ async function listen(config: GatewayConfig, address: string, gateway: ReturnTyp
 
 /** What the parser refuses gets an answer without a word about why; the connection is not used again. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.destroyed || !socket.writable) return void socket.destroy()
   const status =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? '431 Request Header Fields Too Large'
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? '408 Request Timeout'
         : '400 Bad Request'
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-  systemClock.after(1_000, () => socket.destroy())
+  lastAnswer(socket, emptyAnswer(status), systemClock)
+}
+
+function emptyAnswer(status: string): string {
+  return `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`
 }
 
 function readFile(path: string): Buffer {

@@ -1,8 +1,10 @@
 import {
   bindingFromUri,
+  cacheDurationMs,
   CurfewError,
-  type EntityDescriptor,
   isSignedMetadata,
+  type Lifetime,
+  lifetimeOf,
   parseMetadata,
   verificationKeyFromCertificate,
   verifyMetadata
@@ -31,13 +33,15 @@ export function metadataChecks(id: string, copy: MetadataCopy, settings: Metadat
   try {
     const entities = parseMetadata(copy.bytes)
     const entity = entities.find(({ entityId }) => entityId === settings.entityId) ?? entities[0]
-    return [judgeSignature(id, copy, settings.readSigner), ...(entity === undefined ? [] : [judgeAge(what, copy, entity, nowMs)])]
+    return [judgeSignature(id, copy, settings.readSigner), ...(entity === undefined ? [] : [judgeAge(what, copy, lifetimeOf(entity, settings.role), nowMs)])]
   } catch (error) {
     return [failedBy(what, error, 'Ask the partner for its metadata anew.')]
   }
 }
 
 export interface MetadataDemand {
+  /** The role of the partner. */
+  readonly role: SamlRole
   readonly entityId: string | undefined
   /** Reads the PEM of `metadata.certificate`; absent: no signature is demanded. */
   readonly readSigner: (() => string) | undefined
@@ -64,7 +68,7 @@ function judgeSignature(id: string, copy: MetadataCopy, readSigner: MetadataDema
 }
 
 /** @see saml-metadata-2.0-os section 2.3.2 */
-function judgeAge(what: string, copy: MetadataCopy, { validUntil, cacheDuration }: EntityDescriptor, nowMs: number): Check {
+function judgeAge(what: string, copy: MetadataCopy, { validUntil, cacheDuration }: Lifetime, nowMs: number): Check {
   const days = daysBetween(copy.copiedAtMs, nowMs)
   const age = copy.from === 'url' ? 'read now' : days === 0 ? 'a copy of today' : `a copy of ${days} ${days === 1 ? 'day' : 'days'} ago`
   const untilMs = validUntil?.epochMilliseconds
@@ -74,7 +78,7 @@ function judgeAge(what: string, copy: MetadataCopy, { validUntil, cacheDuration 
   const until = untilMs === undefined ? '' : `, valid to ${dayText(untilMs)}`
   const isSoon = untilMs !== undefined && untilMs - nowMs < validityWarnDays * dayMs
   if (copy.from === 'file' && isSoon) return { what, verdict: 'warn', why: `${age}${until}: from then on the connection is not used`, fix }
-  const keepMs = durationMs(cacheDuration)
+  const keepMs = cacheDurationMs(cacheDuration)
   if (copy.from === 'file' && keepMs !== undefined && nowMs - copy.copiedAtMs > keepMs)
     return {
       what,
@@ -83,16 +87,6 @@ function judgeAge(what: string, copy: MetadataCopy, { validUntil, cacheDuration 
       fix: 'Give metadata.url, or copy it anew.'
     }
   return { what, verdict: 'ok', why: `${age}${until}` }
-}
-
-/** Months and years count from a fixed day: exact to some days, which is enough for a hint. */
-function durationMs(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  try {
-    return Temporal.Duration.from(text).total({ unit: 'milliseconds', relativeTo: Temporal.PlainDate.from('2026-01-01') })
-  } catch {
-    return undefined
-  }
 }
 
 /** What a logout depends on: where messages go and which keys judge the answers. */

@@ -93,9 +93,9 @@ function fetchFrom({ outbound }: PartnerDeps, url: string): Promise<Uint8Array> 
   )
 }
 
-function demandOf({ settings }: PartnerConfig): Parameters<typeof metadataChecks>[2] {
+function demandOf({ role, settings }: PartnerConfig): Parameters<typeof metadataChecks>[2] {
   const signer = settings.metadata?.certificate
-  return { entityId: settings.entityId, readSigner: signer === undefined ? undefined : () => readFileSync(signer, 'utf8') }
+  return { role, entityId: settings.entityId, readSigner: signer === undefined ? undefined : () => readFileSync(signer, 'utf8') }
 }
 
 /** Compares what is configured, what was copied, what a server works with, and what the partner publishes now. */
@@ -157,8 +157,8 @@ function keyChecks({ id, verification }: SamlPartner, nowMs: number): readonly C
  * out, but its LogoutResponse has nowhere to go, and the browser ends at the authority's own page. Undefined: not so.
  * @see saml-bindings-2.0-os section 3.2.2: SOAP answers in the same exchange only
  */
-export function answerCheck({ id, role, profiles, logoutServices, incomingBindings }: AnsweredPartner): Check | undefined {
-  const isSoapOnly = logoutServices.length > 0 && logoutServices.every(({ binding }) => binding === 'soap')
+export function answerCheck({ id, role, profiles, logoutServices, answerServices, incomingBindings }: AnsweredPartner): Check | undefined {
+  const isSoapOnly = logoutServices.length > 0 && answerServices.length === 0
   const mayStart = role === 'sp' ? profiles.spInitiatedSlo : profiles.idpInitiatedSlo
   const ways = [...incomingBindings].filter((binding) => binding !== 'soap')
   if (!isSoapOnly || !mayStart || ways.length === 0) return undefined
@@ -170,7 +170,7 @@ export function answerCheck({ id, role, profiles, logoutServices, incomingBindin
   }
 }
 
-type AnsweredPartner = Pick<SamlPartner, 'id' | 'role' | 'profiles' | 'logoutServices' | 'incomingBindings'>
+type AnsweredPartner = Pick<SamlPartner, 'id' | 'role' | 'profiles' | 'logoutServices' | 'answerServices' | 'incomingBindings'>
 
 async function endpointChecks(deps: PartnerDeps, partner: SamlPartner, usesFrames: boolean): Promise<readonly Check[]> {
   const { id, role, logoutServices } = partner

@@ -75,7 +75,9 @@ export function partnerAddresses({ kind, binding }: Pick<Addressed, 'kind' | 'bi
     case 'LogoutRequest':
       return partner.logoutServices.filter((service) => service.binding === binding).map(({ url }) => url)
     case 'LogoutResponse':
-      return partner.logoutServices.filter((service) => service.binding === binding).map(({ url, responseUrl }) => responseUrl ?? url)
+      return (binding === 'soap' ? partner.logoutServices : partner.answerServices)
+        .filter((service) => service.binding === binding)
+        .map(({ url, responseUrl }) => responseUrl ?? url)
     case 'ArtifactResolve':
       return partner.artifactResolution.map(({ url }) => url)
     case 'ArtifactResponse':

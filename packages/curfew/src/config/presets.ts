@@ -155,7 +155,11 @@ export function withPresets(config: unknown): { readonly value: unknown; readonl
 function filledBy(connection: unknown, role: 'application' | 'identityProvider', path: string, origins: Map<string, PresetName>): unknown {
   if (!isParts(connection) || connection['protocol'] !== 'saml') return connection
   const name = presetNames.find((one) => one === connection['preset'])
-  return name === undefined ? connection : filled(connection, presetSettings(name, role), path, (at) => origins.set(at, name))
+  if (name === undefined) return connection
+  const { outgoingBindings, ...others } = presetSettings(name, role)
+  // Endpoints that are written stand in an order that somebody chose.
+  const chosen = connection['slo'] === undefined && outgoingBindings !== undefined ? { outgoingBindings, ...others } : others
+  return filled(connection, chosen, path, (at) => origins.set(at, name))
 }
 
 function filled(own: Parts, preset: Parts, path: string, note: (path: string) => void): Parts {

@@ -58,7 +58,9 @@ const samlPartner = {
     .array(binding)
     .min(1)
     .optional()
-    .describe('Of the logout endpoints in its metadata only these are used, in this order. Default: all, server-to-server first.'),
+    .describe(
+      'LogoutRequests go to its endpoints of these bindings only, in this order. Answers to its own, through the browser, go where its metadata or slo says, whatever stands here. Default: slo as written, or all of its metadata, server-to-server first.'
+    ),
   incomingBindings: z.array(binding).optional().describe('Bindings that messages of the partner may come by.'),
   profiles: z
     .strictObject({ idpInitiatedSso: z.boolean(), spInitiatedSso: z.boolean(), idpInitiatedSlo: z.boolean(), spInitiatedSlo: z.boolean() })

@@ -9,6 +9,7 @@ import { heartbeat } from './endpoints/heartbeat.ts'
 import { sendClientKeys, sendCookieKeys } from './endpoints/keys.ts'
 import { logout, logoutPicture } from './endpoints/logout.ts'
 import { createProviderLogout, type ProviderLogout } from './endpoints/provider-logout.ts'
+import { lastAnswer } from './last-answer.ts'
 import { forward } from './proxy/forward.ts'
 import { forwardWebSocket } from './proxy/web-socket.ts'
 import { type Place, reservedRoot } from './route/applications.ts'
@@ -240,9 +241,8 @@ function refuseUpgrade(ctx: GatewayContext, error: CurfewError, socket: Duplex):
   const reference = ctx.ids.reference()
   logError(ctx, error, reference, undefined)
   const body = problemDocument(error, reference)
-  socket.end(
-    `HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  )
+  const head = `HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`
+  lastAnswer(socket, head + body, ctx.clock)
 }
 
 function asCurfewError(error: unknown): CurfewError {

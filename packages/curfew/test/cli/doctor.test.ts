@@ -193,7 +193,7 @@ suite('doctor: metadata', () => {
     ...change
   })
   const judge = (copy: MetadataCopy, readSigner?: () => string): Readonly<Record<string, { verdict: string; why: string }>> =>
-    Object.fromEntries(metadataChecks('payroll', copy, { entityId: undefined, readSigner }, nowMs).map((check) => [check.what, check]))
+    Object.fromEntries(metadataChecks('payroll', copy, { role: 'sp', entityId: undefined, readSigner }, nowMs).map((check) => [check.what, check]))
 
   test('a copy of today without an end is good', () => {
     const { 'payroll: metadata': age, 'payroll: metadata signature': signature } = judge(copyOf(unsigned()))
@@ -234,7 +234,7 @@ suite('doctor: metadata', () => {
   })
 
   test('what can not be read is one failure with its code', () => {
-    const checks = metadataChecks('payroll', copyOf(Buffer.from('<html>')), { entityId: undefined, readSigner: undefined }, nowMs)
+    const checks = metadataChecks('payroll', copyOf(Buffer.from('<html>')), { role: 'sp', entityId: undefined, readSigner: undefined }, nowMs)
     assert.deepEqual(
       checks.map(({ verdict }) => verdict),
       ['fail']
@@ -273,11 +273,11 @@ suite('curfew doctor on answers to a partner that starts a logout', () => {
   const profiles = { idpInitiatedSso: true, spInitiatedSso: true, idpInitiatedSlo: true, spInitiatedSlo: true }
   type Partner = Parameters<typeof answerCheck>[0]
   const soap = { binding: 'soap', url: 'https://payroll.example.com/soap' } as const
-  const partner: Partner = { id: 'payroll', role: 'sp', profiles, logoutServices: [soap], incomingBindings: new Set(['soap', 'redirect']) }
+  const partner: Partner = { id: 'payroll', role: 'sp', profiles, logoutServices: [soap], answerServices: [], incomingBindings: new Set(['soap', 'redirect']) }
   const cases: readonly (readonly [string, Partial<Partner>, boolean])[] = [
     ['SOAP only, and it may come through the browser', {}, true],
     ['an identity provider, the same', { role: 'idp' }, true],
-    ['an address by redirect, too', { logoutServices: [soap, { binding: 'redirect', url: 'https://payroll.example.com/slo' }] }, false],
+    ['an address by redirect, too', { answerServices: [{ binding: 'redirect', url: 'https://payroll.example.com/slo' }] }, false],
     ['it may come by SOAP only', { incomingBindings: new Set(['soap']) }, false],
     ['it may start none', { profiles: { ...profiles, spInitiatedSlo: false } }, false],
     ['no logout at all', { logoutServices: [] }, false]

@@ -12,6 +12,11 @@ export interface TcpRelay extends AsyncDisposable {
   sent(): Buffer
   /** Breaks every connection there is. */
   cut(): void
+  /**
+   * The answer to the next thing that holds these octets is lost, and its connection with it.
+   * @param andGo - from then on nobody is let in
+   */
+  loseAnswerTo(octets: Buffer, andGo?: boolean): void
 }
 
 /** @param target - absent: whatever comes is kept, and nothing is ever answered */
@@ -19,18 +24,31 @@ export async function startRelay(target?: number): Promise<TcpRelay> {
   const chunks: Buffer[] = []
   const open = new Set<Socket>()
   const count = { connections: 0, atOnceMax: 0 }
+  let losing: { readonly octets: Buffer; readonly andGo: boolean } | undefined
+  let isGone = false
   const server = createServer((socket) => {
+    if (isGone) return void socket.destroy()
+    let isLost = false
     count.connections += 1
     open.add(socket)
     count.atOnceMax = Math.max(count.atOnceMax, open.size)
     socket.on('error', () => undefined).on('close', () => open.delete(socket))
-    socket.on('data', (chunk) => chunks.push(Buffer.from(chunk)))
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(Buffer.from(chunk))
+      if (losing === undefined || !chunk.includes(losing.octets)) return
+      isLost = true
+      isGone = losing.andGo
+      losing = undefined
+    })
     if (target === undefined) return
     const onward = createConnection(target, '127.0.0.1')
     onward.on('error', () => socket.destroy()).on('close', () => socket.destroy())
     socket.on('close', () => onward.destroy())
     socket.pipe(onward)
-    onward.pipe(socket)
+    onward.on('data', (chunk) => {
+      if (isLost) socket.destroy()
+      else socket.write(chunk)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -43,6 +61,9 @@ export async function startRelay(target?: number): Promise<TcpRelay> {
       return count.atOnceMax
     },
     sent: () => Buffer.concat(chunks),
+    loseAnswerTo(octets, andGo = false) {
+      losing = { octets, andGo }
+    },
     cut() {
       for (const socket of open) socket.destroy()
     },

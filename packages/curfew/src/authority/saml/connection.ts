@@ -5,6 +5,7 @@ import {
   type Decryption,
   type EntityDescriptor,
   type IDPRole,
+  lifetimeOf,
   type PeerKeys,
   type SigningKey,
   type SPRole,
@@ -50,7 +51,13 @@ interface Partner {
   /** What planning and pages see. */
   readonly peer: Peer
   readonly verification: PeerKeys
+  /** Where LogoutRequests to it go. */
   readonly logoutServices: readonly LogoutService[]
+  /**
+   * Where the answer to a LogoutRequest goes that it sent through the browser. Which bindings requests go by says
+   * nothing of answers: whoever asks that way waits there.
+   */
+  readonly answerServices: readonly LogoutService[]
   readonly incomingBindings: ReadonlySet<Binding>
   readonly profiles: Profiles
   /** SAML attribute name to attribute of the user. */
@@ -154,9 +161,10 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
   const { settings, descriptor } = parts
   const entityId = settings.entityId ?? descriptor?.entityId
   if (entityId === undefined) throw unusable(settings, 'it has neither an entityId nor metadata')
-  const validUntilMs = descriptor?.validUntil?.epochMilliseconds
+  const validUntilMs = descriptor === undefined ? undefined : lifetimeOf(descriptor, kind).validUntil?.epochMilliseconds
   if (validUntilMs !== undefined && validUntilMs <= parts.nowMs) throw unusable(settings, 'its metadata is past its validUntil')
-  const logoutServices = logoutServicesOf(settings, role)
+  const logout = knownLogout(settings, role)
+  const logoutServices = logoutServicesOf(settings, logout)
   const profiles = { ...profileDefaults[kind], ...defined(settings.profiles) }
   const logos = role?.ui?.logos ?? []
   // Pages load nothing from elsewhere: a picture that stands in the metadata itself is the one that can be shown.
@@ -185,6 +193,7 @@ function makePartner(parts: ConnectionParts<PartnerSettings>, role: SPRole | IDP
     peer,
     verification: { entityId, keys: verificationKeys(parts, role), ...decryptionOf(parts) },
     logoutServices,
+    answerServices: [...(logout.configured ?? []), ...logout.published].filter(({ binding }) => binding !== 'soap'),
     incomingBindings: new Set(settings.incomingBindings ?? allBindings),
     profiles,
     attributes: settings.attributes ?? {},
@@ -247,20 +256,28 @@ function singleSignOnOf(settings: IdentityProviderSettings, role: IDPRole | unde
   return { binding: chosen.binding, url: absolute(settings, chosen.url) }
 }
 
-/**
- * Configured order, or that of the metadata with server-to-server first: it needs no browser and proves most. Artifacts
- * come last then: both servers have to reach each other for them.
- */
-function logoutServicesOf(settings: PartnerSettings, role: SPRole | IDPRole | undefined): readonly LogoutService[] {
-  const configured = settings.slo?.map((slo) => service(settings, slo.binding, slo.url, slo.responseUrl))
-  if (configured !== undefined) return configured
+/** What the configuration says, or the metadata. */
+interface KnownLogout {
+  readonly configured: readonly LogoutService[] | undefined
+  readonly published: readonly LogoutService[]
+}
+
+function knownLogout(settings: PartnerSettings, role: SPRole | IDPRole | undefined): KnownLogout {
   const published = (role?.singleLogoutServices ?? []).flatMap((slo) => {
     const binding = bindingFromUri(slo.binding)
     return binding === undefined ? [] : [service(settings, binding, slo.location, slo.responseLocation)]
   })
-  const wanted = settings.outgoingBindings
-  if (wanted !== undefined) return wanted.flatMap((binding) => published.filter((slo) => slo.binding === binding))
-  return published.toSorted((a, b) => publishedRank[a.binding] - publishedRank[b.binding])
+  return { configured: settings.slo?.map((slo) => service(settings, slo.binding, slo.url, slo.responseUrl)), published }
+}
+
+/**
+ * Where requests go: in configured order, or in that of the metadata with server-to-server first: it needs no browser
+ * and proves most. Artifacts come last then: both servers have to reach each other for them.
+ */
+function logoutServicesOf({ outgoingBindings }: PartnerSettings, { configured, published }: KnownLogout): readonly LogoutService[] {
+  const all = configured ?? published
+  if (outgoingBindings !== undefined) return outgoingBindings.flatMap((binding) => all.filter((slo) => slo.binding === binding))
+  return configured ?? published.toSorted((a, b) => publishedRank[a.binding] - publishedRank[b.binding])
 }
 
 const publishedRank: Readonly<Record<Binding, number>> = { soap: 0, redirect: 1, post: 1, artifact: 2 }

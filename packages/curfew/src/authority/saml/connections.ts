@@ -1,4 +1,13 @@
-import { CurfewError, type Decryption, type EntityDescriptor, parseMetadata, verificationKeyFromCertificate, verifyMetadata } from '@curfew/codecs'
+import {
+  cacheDurationMs,
+  CurfewError,
+  type Decryption,
+  type EntityDescriptor,
+  lifetimeOf,
+  parseMetadata,
+  verificationKeyFromCertificate,
+  verifyMetadata
+} from '@curfew/codecs'
 import type { PeerId } from '../../core/ids.ts'
 import type { Peer } from '../../core/peer.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
@@ -49,6 +58,8 @@ export interface ConnectionsDeps {
 }
 
 const refreshMinutesDefault = 60
+/** A partner may ask to be read more often than configured, but not more often than this. */
+export const cacheMinutesMin = 5
 /** Until the first reading succeeded. */
 const retryMinutes = 1
 /** A timer runs for no longer than this; what ends later is looked at again. */
@@ -91,12 +102,15 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
   const timers = new Map<PeerId, Timer>()
   const journal = createMetadataJournal()
   const inOrder = (): readonly SamlPartner[] => sources.flatMap((one) => loaded.get(one.id)?.partner ?? [])
-  const load = async (one: Source): Promise<void> => {
-    const read = await one.load()
+  let current = fixedConnections([])
+  /** Nothing has changed when it throws. */
+  const take = (one: Source, read: Loaded): void => {
     const before = loaded.get(one.id)?.partner
     if (before !== undefined) requireSameEntity(before, read.partner)
+    requireOwnEntity(read.partner, inOrder())
     const changes = before === undefined ? [] : changesBetween(before, read.partner, deps.clock.nowMs())
     loaded.set(one.id, read)
+    current = fixedConnections(inOrder())
     const { validUntilMs } = read
     if (one.metadata !== undefined) journal.succeeded(one.id, { atMs: deps.clock.nowMs(), changes, ...(validUntilMs === undefined ? {} : { validUntilMs }) })
     if (changes.length > 0) deps.onChange?.(one.id, changes)
@@ -105,13 +119,21 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
     journal.failed(id, deps.clock.nowMs(), error)
     deps.onProblem(id, error)
   }
-  await Promise.all(sources.map((one) => (one.metadata?.url === undefined ? load(one) : load(one).catch((error: unknown) => failed(one.id, error)))))
-  let current = fixedConnections(inOrder())
+  // Read at once and taken in order: of two that turn out to be one entity it is always the later that is left out.
+  const readings = sources.toSorted((a, b) => Number(isRemote(a)) - Number(isRemote(b))).map((one) => ({ one, reading: one.load() }))
+  await Promise.allSettled(readings.map(({ reading }) => reading))
+  for (const { one, reading } of readings) {
+    try {
+      take(one, await reading)
+    } catch (error) {
+      if (!isRemote(one)) throw error
+      failed(one.id, error)
+    }
+  }
   const refresh = async (id: PeerId): Promise<void> => {
     const own = sources.find((one) => one.id === id)
     if (own === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: id })
-    await load(own)
-    current = fixedConnections(inOrder())
+    take(own, await own.load())
   }
   /** Metadata past its end is not used, whoever fails to give newer one. */
   const dropEnded = (one: Source): void => {
@@ -123,14 +145,17 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
   const schedule = (one: Source): void => {
     const delayMs = nextReadingMs(one, loaded.get(one.id), deps.clock.nowMs())
     if (delayMs === undefined) return
-    const run = (): void =>
-      void refresh(one.id)
-        .catch((error: unknown) => {
-          failed(one.id, error)
-          dropEnded(one)
-        })
-        .then(() => schedule(one))
-    timers.set(one.id, deps.clock.after(Math.min(delayMs, timerMsMax), delayMs > timerMsMax ? () => schedule(one) : run))
+    timers.set(one.id, deps.clock.after(Math.min(delayMs, timerMsMax), delayMs > timerMsMax ? () => schedule(one) : () => void readAgain(one)))
+  }
+  const readAgain = async (one: Source): Promise<void> => {
+    try {
+      await refresh(one.id)
+    } catch (error) {
+      failed(one.id, error)
+      dropEnded(one)
+    } finally {
+      schedule(one)
+    }
   }
   for (const one of sources) schedule(one)
   return {
@@ -150,14 +175,21 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
   }
 }
 
-/** In what time metadata is read again: after its interval, and when it ends. Undefined: never. */
+function isRemote({ metadata }: Source): boolean {
+  return metadata?.url !== undefined
+}
+
+/** In what time metadata is read again: after its interval or that of the partner, and when it ends. Undefined: never. */
 function nextReadingMs({ metadata }: Source, loaded: Loaded | undefined, nowMs: number): number | undefined {
   if (metadata === undefined) return undefined
-  const isFile = metadata.url === undefined
-  const minutes = loaded === undefined ? retryMinutes : isFile ? undefined : (metadata.refreshMinutes ?? refreshMinutesDefault)
-  const endMs = loaded?.validUntilMs === undefined ? undefined : Math.max(0, loaded.validUntilMs - nowMs)
-  const intervalMs = minutes === undefined ? undefined : minutes * 60_000
-  return intervalMs === undefined || endMs === undefined ? (intervalMs ?? endMs) : Math.min(intervalMs, endMs)
+  if (loaded === undefined) return retryMinutes * 60_000
+  const ends = loaded.validUntilMs === undefined ? [] : [Math.max(0, loaded.validUntilMs - nowMs)]
+  const soonest = Math.min(...ends, ...(metadata.url === undefined ? [] : intervalsMs(metadata, loaded)))
+  return Number.isFinite(soonest) ? soonest : undefined
+}
+
+function intervalsMs({ refreshMinutes = refreshMinutesDefault }: NonNullable<PartnerSettings['metadata']>, { cacheMs }: Loaded): readonly number[] {
+  return [refreshMinutes * 60_000, ...(cacheMs === undefined ? [] : [Math.max(cacheMs, cacheMinutesMin * 60_000)])]
 }
 
 /** Sessions are remembered by entity ID: another one under the same connection is another partner. */
@@ -165,6 +197,13 @@ function requireSameEntity(before: SamlPartner, after: SamlPartner): void {
   if (before.entityId === after.entityId) return
   const reason = `its metadata now names another entity ID, ${after.entityId}; give entityId in the connection and start again if that is right`
   throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: before.id, reason })
+}
+
+/** A message names its sender by entity ID: it must lead to one connection. */
+function requireOwnEntity({ id, role, entityId }: SamlPartner, known: readonly SamlPartner[]): void {
+  const holder = known.find((one) => one.id !== id && one.role === role && one.entityId === entityId)
+  if (holder !== undefined)
+    throw new CurfewError('CURFEW_CONFIG_CONNECTION', { connection: id, reason: `its entity ID ${entityId} belongs to the connection ${holder.id}` })
 }
 
 /** One partner as it is read again and again. */
@@ -178,6 +217,8 @@ interface Loaded {
   readonly partner: SamlPartner
   /** Its metadata may not be used from then on. */
   readonly validUntilMs?: number
+  /** After so long the partner asks for its metadata to be read again. */
+  readonly cacheMs?: number
 }
 
 function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | IdentityProviderSettings, role: SamlRole): Source {
@@ -187,8 +228,9 @@ function sourceOf(deps: ConnectionsDeps, settings: ConnectionSettings | Identity
     async load() {
       const parts = { ...(await loadParts(deps, settings, role)), settings }
       const partner = role === 'sp' ? makeConnection(parts) : makeIdpConnection(parts)
-      const validUntilMs = parts.descriptor?.validUntil?.epochMilliseconds
-      return { partner, ...(validUntilMs === undefined ? {} : { validUntilMs }) }
+      const { validUntil, cacheDuration } = parts.descriptor === undefined ? {} : lifetimeOf(parts.descriptor, role)
+      const cacheMs = cacheDurationMs(cacheDuration)
+      return { partner, ...(validUntil === undefined ? {} : { validUntilMs: validUntil.epochMilliseconds }), ...(cacheMs === undefined ? {} : { cacheMs }) }
     }
   }
 }

@@ -98,7 +98,7 @@ export function logoutResponseParts(answer: Answer): SignableParts {
 
 /** Where answers to this partner go through the browser: its response address where it has one (AC-141). */
 export function answerService(connection: SamlPartner, binding: FrontBinding): { readonly binding: FrontBinding; readonly url: string } | undefined {
-  const found = connection.logoutServices.find((slo) => slo.binding === binding) ?? connection.logoutServices.find(isFrontChannel)
+  const found = connection.answerServices.find((slo) => slo.binding === binding) ?? connection.answerServices.find(isFrontChannel)
   return found === undefined || !isFrontChannel(found) ? undefined : { binding: found.binding, url: found.responseUrl ?? found.url }
 }
 

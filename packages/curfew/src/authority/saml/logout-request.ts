@@ -60,22 +60,31 @@ export async function acceptLogoutRequest(ctx: AuthorityContext, door: LogoutDoo
 type Sender = Pick<AcceptedLogout, 'connection' | 'message'>
 
 /**
- * The partner whose keys prove the message. Of an entity that is a partner in both roles it is the one that takes part
- * in a session that the message names; without any the identity provider, whose late assertions are refused then.
+ * The partner whose keys prove the message, by whose rules it may come. Of an entity that is a partner in both roles it
+ * is the one that takes part in a session that the message names; without any the identity provider, whose late
+ * assertions are refused then. What one of the two connections forbids does not bind the other.
  */
 async function senderOf(ctx: AuthorityContext, door: LogoutDoor, received: Received): Promise<Sender> {
-  const partners = door.partnersOf(received)
-  const read = (connection: SamlPartner): Sender => {
-    requireBinding(connection, received)
-    return { connection, message: verifyLogoutRequest(received, connection.verification) }
+  const senders: Sender[] = []
+  const refusals: unknown[] = []
+  for (const connection of door.partnersOf(received)) {
+    try {
+      requireBinding(connection, received)
+      senders.push({ connection, message: verifyLogoutRequest(received, connection.verification) })
+    } catch (error) {
+      refusals.push(error)
+    }
   }
-  const [only] = partners
-  if (only !== undefined && partners.length === 1) return read(only)
-  const senders = partners.map(read)
-  for (const one of senders) if ((await findSessions(ctx, one.connection, one.message)).found.length > 0) return one
-  const fallback = senders.find(({ connection }) => connection.role === 'idp') ?? senders[0]
-  if (fallback === undefined) throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', {})
-  return fallback
+  const [first, ...others] = senders.toSorted((a, b) => rankOf(a) - rankOf(b))
+  if (first === undefined) throw refusals[0] ?? new CurfewError('CURFEW_SAML_PEER_UNKNOWN', {})
+  if (others.length === 0) return first
+  for (const one of [first, ...others]) if ((await findSessions(ctx, one.connection, one.message)).found.length > 0) return one
+  return first
+}
+
+/** Who may ask at all comes first, and of those the identity provider. */
+function rankOf({ connection }: Sender): number {
+  return (mayAsk(connection) ? 0 : 2) + (connection.role === 'idp' ? 0 : 1)
 }
 
 /**

@@ -5,9 +5,9 @@ import type { SamlPartner } from './connection.ts'
 /** One thing that differs between the metadata that was known and the one that was read. */
 export interface MetadataChange {
   readonly atMs: number
-  readonly what: 'signing key' | 'encryption key' | 'logout' | 'assertion consumer' | 'single sign-on'
+  readonly what: 'signing key' | 'encryption key' | 'logout' | 'artifact resolution' | 'assertion consumer' | 'single sign-on'
   readonly change: 'added' | 'removed'
-  /** Fingerprint, or binding and address. */
+  /** Fingerprint, or binding, address and what else counts of it. */
   readonly value: string
   /** What was agreed before stops to work by it: messages signed with this key, the only way to log out. */
   readonly breaks: boolean
@@ -35,7 +35,7 @@ interface Facts {
 
 /** What a partner is worked with that can come from its metadata. */
 function factsOf(partner: SamlPartner): readonly Facts[] {
-  const { verification, encryption, logoutServices } = partner
+  const { verification, encryption, logoutServices, artifactResolution } = partner
   return [
     { what: 'signing key', values: verification.keys.map((key) => key.fingerprint) },
     { what: 'encryption key', values: encryption === undefined ? [] : [encryption.fingerprint] },
@@ -43,8 +43,12 @@ function factsOf(partner: SamlPartner): readonly Facts[] {
       what: 'logout',
       values: logoutServices.map(({ binding, url, responseUrl }) => `${binding} ${url}${responseUrl === undefined ? '' : ` (answers to ${responseUrl})`}`)
     },
+    { what: 'artifact resolution', values: artifactResolution.map(({ url, index }) => `${url} (index ${index})`) },
     partner.role === 'sp'
-      ? { what: 'assertion consumer', values: partner.consumers.map(({ url }) => url) }
+      ? {
+          what: 'assertion consumer',
+          values: partner.consumers.map(({ binding, url, index, isDefault }) => `${binding} ${url} (index ${index}${isDefault ? ', default' : ''})`)
+        }
       : { what: 'single sign-on', values: [`${partner.singleSignOn.binding} ${partner.singleSignOn.url}`] }
   ]
 }

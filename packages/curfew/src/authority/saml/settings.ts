@@ -86,7 +86,7 @@ export interface PartnerSettings extends EncryptionSettings {
   readonly baseUrl?: string | undefined
   readonly slo?: readonly LogoutServiceSettings[] | undefined
   readonly artifactResolution?: readonly ArtifactResolutionSettings[] | undefined
-  /** Of the published logout endpoints only these, in this order; absent: all. */
+  /** LogoutRequests go by these only, in this order; absent: by all. Answers are not meant. */
   readonly outgoingBindings?: readonly Binding[] | undefined
   readonly incomingBindings?: readonly Binding[] | undefined
   readonly profiles?: { readonly [P in keyof Profiles]?: boolean | undefined } | undefined

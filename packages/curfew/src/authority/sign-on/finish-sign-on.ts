@@ -4,6 +4,7 @@ import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
 import { browserOf, recordActivity } from './browser-session.ts'
+import { noteOf } from './password-note.ts'
 import { endReplaced, identityOf, type SessionWish, sessionToReplace, signIn } from './sign-in.ts'
 import { createTransaction, readTransaction, type SignOnTransaction, takeTransaction } from './transaction.ts'
 import type { User } from './user-directory.ts'
@@ -84,7 +85,7 @@ export async function finishReplacing(deps: SignOnDeps, nonce: string, request: 
   const user = verified === undefined ? undefined : await deps.users.find(verified.username)
   const isSameBrowser = verified?.formHash === browserOf(deps, request).formHash
   if (verified === undefined || user === undefined || !isSameBrowser) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const isOutdated = (user.sessionsValidFromMs ?? 0) > verified.checkedAtMs
+  const isOutdated = (user.sessionsValidFromMs ?? (await noteOf(deps, user.userKey))?.validFromMs ?? 0) > verified.checkedAtMs
   const identity = identityOf(deps, user, verified.checkedAtMs)
   const isUsable = !user.isDisabled && !isOutdated && (await sessionToReplace(deps, identity, verified, request)) === undefined
   if (!isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})

@@ -3,6 +3,7 @@ import type { UserKey } from '../../core/ids.ts'
 import type { Attributes } from '../../core/session.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { betweenFilter, namedFilter } from '../../platform/ldap/filter.ts'
+import type { LdapLink, Refused } from '../../platform/ldap/ldap-link.ts'
 import type { LdapPool } from '../../platform/ldap/ldap-pool.ts'
 import { readTime, type TimeSyntax, writeTime } from '../../platform/ldap/time-value.ts'
 import type { Random } from '../../platform/random.ts'
@@ -80,7 +81,8 @@ export function createLdapDirectory(settings: LdapDirectorySettings, deps: LdapD
       const { entry } = user
       if (entry === undefined || settings.passwordChange === 'none')
         throw new CurfewError('CURFEW_USERS_UNWRITABLE', { directory: id, why: 'passwords are not changed here' })
-      const result = await ask(() => modify(pool, entry, change))
+      const result = await modifySurely(pool, entry, change, ask)
+      if (result === 'unanswered') return result
       if (result === 'not-allowed') throw new CurfewError('CURFEW_USERS_UNWRITABLE', { directory: id, why: 'it does not allow the change' })
       return result === 'policy' ? 'refused' : 'set'
     },
@@ -101,10 +103,31 @@ function userKeyIn(id: string, username: string): UserKey {
   return `${id}:${canonicalName(username)}`
 }
 
-/** Whoever knows the password changes it; in a reset the service account does. */
-function modify(pool: LdapPool, dn: string, { current, password }: NewPassword): Promise<'set' | 'policy' | 'not-allowed'> {
-  if (current === undefined) return pool.asService((link) => link.modifyPassword({ dn, password }))
-  return pool.asUser(async (link) => ((await link.bind(dn, current)) ? link.modifyPassword({ current, password }) : 'not-allowed'))
+type Modified = 'set' | Refused
+
+/** Changes a password. Where the answer to that was lost, the new password says whether it is set. */
+async function modifySurely(pool: LdapPool, dn: string, change: NewPassword, ask: <T>(work: () => Promise<T>) => Promise<T>): Promise<Modified | 'unanswered'> {
+  let tries = 0
+  let isAsked = false
+  const modify = async (link: LdapLink): Promise<Modified> => {
+    const { current, password } = change
+    tries += 1
+    // Whoever knows the password changes it; in a reset the service account does.
+    if (current !== undefined && !(await link.bind(dn, current))) return 'not-allowed'
+    isAsked = true
+    return link.modifyPassword(current === undefined ? { dn, password } : { current, password })
+  }
+  const hasNow = (): Promise<boolean> => pool.asUser((link) => link.bind(dn, change.password))
+  try {
+    const result = await ask(() => (change.current === undefined ? pool.asService(modify) : pool.asUser(modify)))
+    return result !== 'set' && isAsked && tries > 1 && (await hasNow()) ? 'set' : result
+  } catch (error) {
+    if (!isAsked) throw error
+    return hasNow().then(
+      (isSet) => (isSet ? 'set' : 'unanswered'),
+      () => 'unanswered'
+    )
+  }
 }
 
 function userOf(settings: LdapDirectorySettings, entry: Entry): User | undefined {

@@ -10,10 +10,12 @@ import { formBinding } from './cookies.ts'
 import { isUnavailable } from './directory-problem.ts'
 import { accept, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
 import { changeBody, doneBody, type FormProblem, policyText } from './password-page.ts'
+import { noteChange } from './password-note.ts'
 import { policyProblem } from './password-policy.ts'
+import { readAfter, setOrWithdraw } from './password-set.ts'
 import { sessionWishOf } from './session-wish.ts'
 import { renewCookies, type SessionWish } from './sign-in.ts'
-import { sessionsValidFrom, type User } from './user-directory.ts'
+import type { User } from './user-directory.ts'
 
 /**
  * `/ext/pwdchange/Identify`: somebody who knows the password chooses another one. With `resume` it is a part of that
@@ -57,7 +59,8 @@ export async function change(deps: SignOnDeps, request: FastifyRequest, reply: F
     if (!user.canChangePassword) return again({ at: 'whole', text: t('password.elsewhere') }, 403)
     const endsOthers = wantsEnd(deps, form)
     const changed = await put(deps, { user, own, current, password, endsOthers }, reply)
-    if (changed.kind === 'refused') return again({ at: 'new', text: t('password.refused') }, 400)
+    if (changed === 'refused') return again({ at: 'new', text: t('password.refused') }, 400)
+    if (changed === 'unanswered') return again({ at: 'whole', text: t('password.unanswered') }, 503)
     const { kept, ended } = changed
     if (resume === undefined) return showDone(deps, { ended, isSignedIn: kept !== undefined }, request, reply)
     if (kept !== undefined) return finishSignOn(deps, resume, kept, deps.clock.nowMs(), request, reply)
@@ -78,42 +81,42 @@ interface Wish {
   readonly endsOthers: boolean
 }
 
-type Changed =
-  | { readonly kind: 'refused' }
-  | {
-      readonly kind: 'set'
-      readonly user: User
-      /** From then on sessions count. */
-      readonly atMs: number
-      /** The session of this browser, which goes on. */
-      readonly kept: Session | undefined
-      /** How many others ended; undefined: none was asked to. */
-      readonly ended: number | undefined
-    }
+interface Changed {
+  readonly user: User
+  /** From then on sessions count. */
+  readonly atMs: number
+  /** The session of this browser, which goes on. */
+  readonly kept: Session | undefined
+  /** How many others ended; undefined: none was asked to. */
+  readonly ended: number | undefined
+}
 
 /**
  * The session of this browser gets new cookies first, so that it counts as opened with the new password: whoever holds
  * a copy of the former cookie is out, and so is everybody in another session, once the password is stored.
  */
-async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed> {
+async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed | 'refused' | 'unanswered'> {
   const kept = own?.userKey === user.userKey ? own : undefined
-  let atMs = deps.clock.nowMs()
-  const cookies = kept === undefined ? undefined : await renewCookies(deps, kept, { authenticatedAtMs: provedAtMs(kept, atMs) }, reply)
-  if ((await deps.users.setPassword(user, { password, current, atMs, endsSessions: endsOthers })) === 'refused') return { kind: 'refused' }
-  const known = await deps.users.find(user.username)
-  // The clock of the directory may be ahead of ours.
-  if (endsOthers && known !== undefined) atMs = Math.max(atMs, sessionsValidFrom(known))
-  if (kept !== undefined && cookies !== undefined) await deps.store.renewSession(kept.id, { ...cookies, authenticatedAtMs: provedAtMs(kept, atMs) })
-  const ended = endsOthers ? await endOthers(deps, user, kept) : undefined
-  await deps.store.appendAudit({
+  const atMs = deps.clock.nowMs()
+  if (kept !== undefined) await renewCookies(deps, kept, { authenticatedAtMs: provedAtMs(kept, atMs) }, reply)
+  const note = await noteChange(deps, user, { atMs, endsSessions: endsOthers })
+  const result = await setOrWithdraw(deps, note, user, { password, current, atMs, endsSessions: endsOthers })
+  if (result === 'refused') return result
+  const known = await readAfter(deps, user)
+  if (known !== undefined) await note.settle(known)
+  const record = {
     atMs: deps.clock.nowMs(),
-    event: 'password.changed',
     actor: { kind: 'user', id: user.username },
     userKey: user.userKey,
-    ...(kept === undefined ? {} : { sessionId: kept.id }),
-    detail: { endedSessions: ended ?? 0 }
-  })
-  return { kind: 'set', user: known ?? user, atMs, kept, ended }
+    ...(kept === undefined ? {} : { sessionId: kept.id })
+  } as const
+  if (result === 'unanswered') {
+    await deps.store.appendAudit({ ...record, event: 'password.change-unanswered' })
+    return result
+  }
+  const ended = endsOthers ? await endOthers(deps, user, kept) : undefined
+  await deps.store.appendAudit({ ...record, event: 'password.changed', detail: { endedSessions: ended ?? 0 } })
+  return { user: known ?? user, atMs, kept, ended }
 }
 
 /** Of two proofs the later one has the cookies that count, and the clock of the node that took the one before may be ahead. */

@@ -1,12 +1,15 @@
 import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { validFrom } from './password-note.ts'
 import { sessionsValidFrom, type User } from './user-directory.ts'
 
-export type PasswordEndingDeps = Pick<AuthorityContext, 'everywhere' | 'engine' | 'users'> & { readonly signOn: Pick<AuthorityContext['signOn'], 'sourceId'> }
+export type PasswordEndingDeps = Pick<AuthorityContext, 'everywhere' | 'engine' | 'users' | 'store' | 'clock'> & {
+  readonly signOn: Pick<AuthorityContext['signOn'], 'sourceId'>
+}
 
 /**
  * Ends the sessions of a user that were opened before the password was changed or reset. One opened with the new
- * password goes on. Sessions of all groups are meant. Works from what the people's source says, so a change while the server is down counts, too.
+ * password goes on, and so do all of them where the password was changed here by somebody who wanted that. Sessions of all groups are meant. Works from what the people's source says, so a change while the server is down counts, too.
  * @returns how many sessions a round ended; each change is acted on once by each process, and again where that failed
  */
 export function createPasswordEndings(deps: PasswordEndingDeps): () => Promise<number> {
@@ -14,12 +17,12 @@ export function createPasswordEndings(deps: PasswordEndingDeps): () => Promise<n
   return async () => {
     let count = 0
     for (const user of await deps.users.changed()) {
-      const validFromMs = sessionsValidFrom(user)
-      if (done.get(user.userKey) === validFromMs) continue
-      const { ended, isAll } = await endBefore(deps, user, validFromMs)
+      const saidMs = sessionsValidFrom(user)
+      if (done.get(user.userKey) === saidMs) continue
+      const { ended, isAll } = await endBefore(deps, user, await validFrom(deps, user))
       count += ended
       // A group that is away is asked again in the next round.
-      if (isAll) done.set(user.userKey, validFromMs)
+      if (isAll) done.set(user.userKey, saidMs)
     }
     return count
   }

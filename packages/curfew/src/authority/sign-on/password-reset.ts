@@ -9,7 +9,9 @@ import { browserOf, isSecure } from './browser-session.ts'
 import { formBinding, tokenHash } from './cookies.ts'
 import { isUnavailable } from './directory-problem.ts'
 import { doneBody, type FormProblem, policyText, resetBody, resetPath } from './password-page.ts'
+import { noteChange, type NotedChange, noteOf } from './password-note.ts'
 import { policyProblem } from './password-policy.ts'
+import { readAfter, setOrWithdraw } from './password-set.ts'
 import type { NewPassword, User } from './user-directory.ts'
 
 export type ResetDeps = Pick<AuthorityContext, 'store' | 'clock' | 'ids' | 'users' | 'signOn' | 'baseUrl'>
@@ -84,13 +86,18 @@ export async function reset(deps: ResetPageDeps, request: FastifyRequest, reply:
     if (!(await useUp(deps, code))) return showForm(deps, { code }, request, reply)
     const atMs = deps.clock.nowMs()
     const { endsSessions } = deps.signOn.passwords
-    const result = await setOrExplain(deps, user, { password, atMs, endsSessions })
+    const note = await noteChange(deps, user, { atMs, endsSessions })
+    const result = await setOrExplain(deps, note, user, { password, atMs, endsSessions })
+    if (result === 'unanswered')
+      await deps.store.appendAudit({ atMs, event: 'password.reset-unanswered', actor: { kind: 'user', id: user.username }, userKey: user.userKey })
     if (result !== 'set') {
-      // Nothing came of it, so that another code takes the place of the one that is used up.
-      const fresh = await storeCode(deps, stored)
-      const text = result === 'refused' ? t('password.refused') : t('signon.unavailable')
+      // Nothing came of it, as far as is known, so that another code takes the place of the one that is used up.
+      const fresh = await storeCode(deps, result === 'unanswered' ? { ...stored, issuedAtMs: deps.clock.nowMs() } : stored)
+      const text = t(result === 'refused' ? 'password.refused' : result === 'unanswered' ? 'password.unanswered' : 'signon.unavailable')
       return showForm(deps, { code: fresh, user, problem: { at: 'new', text } }, request, reply.status(result === 'refused' ? 400 : 503))
     }
+    const known = await readAfter(deps, user)
+    if (known !== undefined) await note.settle(known)
     await deps.store.lockClear(user.userKey)
     const ended = endsSessions ? await endAll(deps, user) : undefined
     const detail = { endedSessions: ended ?? 0 }
@@ -105,9 +112,14 @@ export async function reset(deps: ResetPageDeps, request: FastifyRequest, reply:
   }
 }
 
-async function setOrExplain(deps: ResetPageDeps, user: User, change: NewPassword): Promise<'set' | 'refused' | 'unavailable'> {
+async function setOrExplain(
+  deps: ResetPageDeps,
+  note: NotedChange,
+  user: User,
+  change: NewPassword
+): Promise<'set' | 'refused' | 'unanswered' | 'unavailable'> {
   try {
-    return await deps.users.setPassword(user, change)
+    return await setOrWithdraw(deps, note, user, change)
   } catch (error) {
     if (!isUnavailable(error)) throw error
     deps.logger.error({ event: 'users.unavailable', err: error }, 'The directory of users does not answer')
@@ -140,8 +152,9 @@ async function storedReset(deps: ResetPageDeps, code: string): Promise<StoredRes
 
 async function userFor(deps: ResetPageDeps, { username, userKey, issuedAtMs }: StoredReset): Promise<User | undefined> {
   const user = await deps.users.find(username)
-  const isGood = user !== undefined && user.userKey === userKey && !user.isDisabled && (user.passwordChangedAtMs ?? 0) <= issuedAtMs
-  return isGood ? user : undefined
+  if (user === undefined || user.userKey !== userKey || user.isDisabled) return undefined
+  const changedAtMs = Math.max(user.passwordChangedAtMs ?? 0, (await noteOf(deps, userKey))?.atMs ?? 0)
+  return changedAtMs <= issuedAtMs ? user : undefined
 }
 
 /** Of all uses, in whichever groups, one gets true. */

@@ -45,10 +45,11 @@ export interface UserDirectory {
   /** People whose password was changed or reset, as the directory knows them now. */
   changed(): Promise<readonly User[]>
   /**
-   * Puts a new password in the place of the former one. `refused`: the directory has rules of its own.
-   * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer, CURFEW_USERS_UNWRITABLE when it takes no changes
+   * Puts a new password in the place of the former one. `refused`: the directory has rules of its own. `unanswered`: it
+   * was asked, and went away before it said whether it did so.
+   * @throws CURFEW_USERS_UNAVAILABLE when the directory could not be asked, CURFEW_USERS_UNWRITABLE when it takes no changes
    */
-  setPassword(user: User, change: NewPassword): Promise<'set' | 'refused'>
+  setPassword(user: User, change: NewPassword): Promise<'set' | 'refused' | 'unanswered'>
   /** What keys of people here begin with, before the colon. */
   readonly sources: readonly string[]
   /** Under which keys sessions of this name may be found. */

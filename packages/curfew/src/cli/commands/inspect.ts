@@ -1,4 +1,4 @@
-import { type CarriedArtifact, isSignedMetadata, parseMetadata, verificationKeyFromCertificate } from '@curfew/codecs'
+import { type CarriedArtifact, type EntityDescriptor, isSignedMetadata, lifetimeOf, parseMetadata, verificationKeyFromCertificate } from '@curfew/codecs'
 import { systemClock } from '../../platform/clock.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
@@ -72,9 +72,15 @@ function linesOf(name: string, value: string | readonly string[]): readonly (rea
   return [value].flat().map((one, i) => [i === 0 ? name : '', one])
 }
 
+/** When the roles of an entity end, each only once. */
+function endsOf(entity: EntityDescriptor): readonly Temporal.Instant[] {
+  const ends = (['idp', 'sp'] as const).flatMap((role) => (entity[role] === undefined ? [] : (lifetimeOf(entity, role).validUntil ?? [])))
+  return ends.filter((end, i) => ends.findIndex((one) => one.equals(end)) === i)
+}
+
 function inspectMetadata(context: CommandContext, bytes: Uint8Array): ExitCode {
   const entities = parseMetadata(bytes)
-  const isOver = entities.some(({ validUntil }) => validUntil !== undefined && validUntil.epochMilliseconds <= systemClock.nowMs())
+  const isOver = entities.some((entity) => endsOf(entity).some(({ epochMilliseconds }) => epochMilliseconds <= systemClock.nowMs()))
   const code = isOver ? exitCode.partial : exitCode.done
   if (printJson(context, entities)) return code
   const { terminal } = context
@@ -88,7 +94,7 @@ function inspectMetadata(context: CommandContext, bytes: Uint8Array): ExitCode {
     for (const line of aligned([
       ['Entity ID', entity.entityId],
       ['Roles', roles.join(', ')],
-      ...(entity.validUntil === undefined ? [] : [['Valid until', entity.validUntil.toString()] as const]),
+      ...endsOf(entity).map((end) => ['Valid until', end.toString()] as const),
       ...logout.map((service): readonly [string, string] => ['Logout', `${service.binding.split(':').at(-1) ?? ''} ${service.location}`]),
       ...keys.map((certificate): readonly [string, string] => ['Certificate', certificateWords(certificate)])
     ])) {

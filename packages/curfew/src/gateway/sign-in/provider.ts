@@ -83,13 +83,16 @@ export interface ProviderDeps {
   readonly secret: Uint8Array
   readonly outbound: Pick<Outbound, 'request'>
   readonly clock: Clock
+  readonly steadyMs: () => number
   readonly random: Random
 }
 
 /** What the provider publishes counts for so long. */
 const metadataMsMax = 3_600_000
-/** A key set is not read again sooner than this after the last time. */
-const keysAgainMs = 5_000
+/** It is not read again sooner than this after the last time, whether that succeeded or not. */
+const againMs = 5_000
+/** Who asks for what is known waits so long for it to be read anew. */
+const anewMsMax = 1_000
 const answerBytesMax = 512 * 1024
 const timeoutMs = 10_000
 
@@ -97,8 +100,8 @@ export function createProvider(deps: ProviderDeps): Provider {
   const { settings } = deps
   const own = deriveKeyPair(deps.secret, 'client key')
   const fetchOver = overOutbound(deps.outbound)
-  const configuration = kept(deps.clock, () => discover(settings, own.privateKey, fetchOver))
-  const keySet = { atMs: 0, keys: undefined as JSONWebKeySet | undefined }
+  const configuration = remembered(deps, () => discover(settings, own.privateKey, fetchOver))
+  const keySet = remembered(deps, async () => readKeys(settings, fetchOver, String((await metadata())['jwks_uri'])))
   const metadata = async (): Promise<Readonly<Record<string, unknown>>> =>
     (await configuration()).serverMetadata() as unknown as Readonly<Record<string, unknown>>
   return {
@@ -130,15 +133,7 @@ export function createProvider(deps: ProviderDeps): Provider {
       })
     },
     wantsIdToken: async () => settings.useSingleLogout && (await metadata())['ping_end_session_endpoint'] === undefined,
-    async keys(again) {
-      const nowMs = deps.clock.nowMs()
-      const isOld = keySet.keys === undefined || nowMs - keySet.atMs > (again ? keysAgainMs : metadataMsMax)
-      if (!isOld) return keySet.keys ?? { keys: [] }
-      const url = (await metadata())['jwks_uri']
-      keySet.keys = (await (await fetchOver(String(url), { method: 'GET', headers: {}, body: undefined, redirect: 'manual' })).json()) as JSONWebKeySet
-      keySet.atMs = nowMs
-      return keySet.keys
-    },
+    keys: (again) => keySet(again ? { ageMsMax: againMs, waitMs: timeoutMs } : {}),
     async address(name, path) {
       const published = (await metadata())[name]
       return typeof published === 'string' ? published : new URL(settings.issuer).origin + path
@@ -153,28 +148,62 @@ async function publicJwk(key: KeyObject): Promise<JWK & { readonly kid: string }
   return { ...jwk, kid: await calculateJwkThumbprint(jwk) }
 }
 
-/** Remembers what a load brought for a while, and never a failure; what it brought last counts on while it fails. */
-function kept<T>(clock: Clock, load: () => Promise<T>): () => Promise<T> {
-  const last = { atMs: 0, value: undefined as Promise<T> | undefined }
-  let good: { readonly value: T } | undefined
-  return () => {
-    const nowMs = clock.nowMs()
-    if (last.value !== undefined && nowMs - last.atMs < metadataMsMax) return last.value
-    const value = load().then(
-      (loaded) => {
-        good = { value: loaded }
-        return loaded
-      },
-      (error: unknown) => {
-        if (last.value === value) last.value = undefined
-        if (good === undefined) throw error
-        return good.value
-      }
-    )
-    last.atMs = nowMs
-    last.value = value
-    return value
+/** What was read: at once while it is young enough. */
+type Remembered<T> = (wish?: { readonly ageMsMax?: number; readonly waitMs?: number }) => Promise<T>
+
+/**
+ * What was read counts for a while; then it is read again, and while that fails or takes long, what was read last goes on.
+ * One reading is under way at a time.
+ */
+function remembered<T>({ clock, steadyMs }: Pick<ProviderDeps, 'clock' | 'steadyMs'>, load: () => Promise<T>): Remembered<T> {
+  const state = { good: undefined as { readonly value: T } | undefined, goodAtMs: 0, triedAtMs: 0, reading: undefined as Promise<T> | undefined }
+  const read = (nowMs: number): Promise<T> => {
+    state.triedAtMs = nowMs
+    return load()
+      .then((value) => {
+        state.good = { value }
+        state.goodAtMs = nowMs
+        return value
+      })
+      .finally(() => {
+        state.reading = undefined
+      })
   }
+  return async ({ ageMsMax = metadataMsMax, waitMs = anewMsMax } = {}) => {
+    const { good, goodAtMs, triedAtMs } = state
+    const nowMs = steadyMs()
+    if (good === undefined) return (state.reading ??= read(nowMs))
+    const isYoung = nowMs - goodAtMs <= ageMsMax
+    const wasTried = state.reading === undefined && nowMs - triedAtMs < againMs
+    if (isYoung || wasTried) return good.value
+    return orKnown(clock, (state.reading ??= read(nowMs)), waitMs, good.value)
+  }
+}
+
+/** What comes in time, else what is known. */
+function orKnown<T>(clock: Clock, coming: Promise<T>, waitMs: number, known: T): Promise<T> {
+  return new Promise((resolve) => {
+    const timer = clock.after(waitMs, () => resolve(known))
+    coming.then(resolve, () => resolve(known)).finally(() => timer.cancel())
+  })
+}
+
+/** @throws CURFEW_GATEWAY_PROVIDER for any answer that is no key set: one with another status, or a document about a problem */
+async function readKeys(settings: ProviderSettings, fetchOver: openid.CustomFetch, url: string): Promise<JSONWebKeySet> {
+  try {
+    const answer = await fetchOver(url, { method: 'GET', headers: {}, body: undefined, redirect: 'manual' })
+    if (answer.status !== 200) throw new Error(`its key set was answered with ${answer.status}`)
+    const read: unknown = await answer.json()
+    if (!isKeySet(read)) throw new Error('its key set is none')
+    return read
+  } catch (cause) {
+    throw providerFailed(settings, cause)
+  }
+}
+
+function isKeySet(value: unknown): value is JSONWebKeySet {
+  const keys: unknown = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
+  return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)
 }
 
 async function discover(settings: ProviderSettings, key: KeyObject, fetchOver: openid.CustomFetch): Promise<openid.Configuration> {

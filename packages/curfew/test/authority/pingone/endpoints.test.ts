@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { status, statusUri } from '@curfew/codecs'
+import type { IdentityProviderSettings } from '../../../src/authority/saml/settings.ts'
 import { formOf } from '../browser.ts'
-import { nameIdOf } from '../identity-provider.ts'
-import { createKit, signIn } from '../kit.ts'
+import { createFakeClock } from '../fake-clock.ts'
+import { createUpstream, nameIdOf } from '../identity-provider.ts'
+import { authorityPair, createKit, signIn } from '../kit.ts'
 import { clientOf, tokensFor } from '../oidc/relying-party.ts'
 import { carry, deliver, type Hub, hubWithApps, begin, lastRun, liveSessions } from '../saml-sp/hub.ts'
 
@@ -63,6 +65,45 @@ suite('PingOne: /sso/SLO.saml2', () => {
     // Addressed to /idp/SLO.saml2: here it is somebody else's.
     assert.equal((await browser.get(wrong)).headers.location, `/signoff/${run.id}`)
     assert.equal((await lastRun(hub)).deliveries.find((d) => d.peerId === 'payroll')?.outcome?.kind, 'unconfirmed')
+  })
+
+  suite('one entity that is an application and an identity provider, with other keys and other rules in each role', () => {
+    const twice = (settings: Partial<IdentityProviderSettings>) => {
+      const asProvider = createUpstream('payroll-idp', createFakeClock(), authorityPair, { entityId: 'http://payroll.test/saml', ...settings })
+      return hubWithApps({}, ['payroll', 'intranet'], {}, [asProvider])
+    }
+    const rules: readonly (readonly [string, Partial<IdentityProviderSettings>])[] = [
+      ['other keys', {}],
+      ['another binding', { incomingBindings: ['soap'] }],
+      ['no right to start', { profiles: { idpInitiatedSlo: false } }]
+    ]
+    for (const [what, settings] of rules) {
+      test(`${what} of the provider's connection do not bind the application's`, async () => {
+        const { hub, browser } = await twice(settings)
+        await using kit = hub.kit
+        const own = await payrollIn(hub)
+        const payroll = kit.partner('payroll')
+        const request = payroll.logoutRequest(own.nameId, [own.sessionIndex], { destination: sloUrl })
+        const answered = await browser.get(at(await payroll.logoutRedirect(request), sloUrl))
+        assert.equal(answered.statusCode, 303, answered.body)
+        assert.deepEqual(await liveSessions(kit), [])
+        // Nothing of the kind is known: still an answer of the application's connection, no refusal.
+        const unknown = await browser.get(at(await payroll.logoutRedirect(payroll.logoutRequest(own.nameId, ['none'], { destination: sloUrl })), sloUrl))
+        assert.ok(status.isUnknownPrincipal(payroll.readLogoutResponse(String(unknown.headers.location)).status))
+      })
+    }
+
+    test('a message that neither key proves is refused', async () => {
+      const { hub, browser } = await twice({})
+      await using kit = hub.kit
+      const own = await payrollIn(hub)
+      const request = kit.partner('payroll').logoutRequest(own.nameId, [own.sessionIndex], { destination: sloUrl })
+      const foreign = await kit.partner('intranet').logoutRedirect(request)
+      const answered = await browser.get(at(foreign, sloUrl))
+      assert.equal(answered.statusCode, 400)
+      assert.match(answered.body, /CURFEW_SAML_SIGNATURE_INVALID/)
+      assert.equal((await liveSessions(kit)).length, 1)
+    })
   })
 
   test('AC-201 refuses whatever is not SAML, ends nothing and names the address that would', async () => {

@@ -92,6 +92,26 @@ suite('SAML connections from metadata and settings', () => {
     assert.equal(connection?.requireSignedAuthnRequests, false)
   })
 
+  test('AC-143 outgoingBindings chooses among written endpoints as among published ones, and answers are not meant', async () => {
+    const slo = [
+      { binding: 'redirect' as const, url: 'http://other.test/slo' },
+      { binding: 'post' as const, url: 'http://other.test/post' },
+      { binding: 'soap' as const, url: 'http://other.test/soap' }
+    ]
+    const of = async (settings: Partial<ConnectionSettings>) => {
+      const { connections } = await open([settings])
+      const { logoutServices = [], answerServices = [] } = connections.byId('c0') ?? {}
+      return [logoutServices, answerServices].map((all) => all.map(({ binding, url }) => `${binding} ${url.slice('http://'.length)}`))
+    }
+    const published = ['artifact payroll.test/artifact', 'redirect payroll.test/slo']
+    assert.deepEqual(await of({ slo, outgoingBindings: ['soap', 'post'] }), [
+      ['soap other.test/soap', 'post other.test/post'],
+      ['redirect other.test/slo', 'post other.test/post', ...published]
+    ])
+    assert.deepEqual(await of({ outgoingBindings: ['soap'] }), [['soap payroll.test/soap'], published])
+    assert.deepEqual(await of({ slo: slo.slice(2) }), [['soap other.test/soap'], published], 'the metadata says where the browser is waited for')
+  })
+
   test('AC-142 resolves relative addresses, and refuses them without a base address', async () => {
     const relative = {
       metadata: undefined,

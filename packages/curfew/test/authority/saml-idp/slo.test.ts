@@ -141,6 +141,30 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     assert.equal((await kit.store.findByUser('local:ana')).length, 1)
   })
 
+  test('AC-143 answers through the browser a partner that requests go to by SOAP only: the two are not the same', async () => {
+    const way = {
+      slo: [
+        { binding: 'soap', url: 'http://payroll.test/soap' },
+        { binding: 'redirect', url: 'http://payroll.test/slo' }
+      ],
+      outgoingBindings: ['soap']
+    } as const
+    await using kit = await createKit({ partners: { payroll: way } })
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    assert.deepEqual(
+      kit.ctx.connections.byId('payroll')?.peer.channels.map(({ kind, binding }) => `${kind} ${binding}`),
+      ['server soap']
+    )
+    const payroll = kit.partner('payroll')
+    const request = payroll.logoutRequest(known('payroll').subject, [known('payroll').index])
+    const home = await follow(browser, await payroll.logoutRedirect(request))
+    assert.ok(home.url.startsWith('http://payroll.test/slo?'), home.url)
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.success())
+    // The same where the session is long gone and the answer is known at once.
+    const again = await follow(browser, await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, ['another'])))
+    assert.ok(status.isUnknownPrincipal(payroll.readLogoutResponse(again.url).status))
+  })
+
   test('AC-141 answers at the response address where the partner has one', async () => {
     await using kit = await createKit({
       partners: { payroll: { slo: [{ binding: 'redirect', url: 'http://payroll.test/slo', responseUrl: 'http://payroll.test/slo-done' }] } }

@@ -15,14 +15,18 @@ export interface Hub {
 }
 
 /** Two identity providers, `campus` and `guests`; no form and no applications unless asked for. */
-export async function createHub(options: KitOptions = {}, settings: Parameters<typeof createUpstream>[3] = {}): Promise<Hub> {
+export async function createHub(
+  options: KitOptions = {},
+  settings: Parameters<typeof createUpstream>[3] = {},
+  more: readonly UpstreamProvider[] = []
+): Promise<Hub> {
   const clock = createFakeClock()
   const upstream = createUpstream('campus', clock, authorityPair, settings)
   const other = createUpstream('guests', clock, authorityPair)
   const kit = await createKit({
     partners: {},
     clock,
-    identityProviders: [upstream, other].map(({ settings: own, pair }) => ({ settings: own, certificatePem: pair.certificatePem })),
+    identityProviders: [upstream, other, ...more].map(({ settings: own, pair }) => ({ settings: own, certificatePem: pair.certificatePem })),
     ...options,
     signOn: { hasForm: false, ...options.signOn }
   })
@@ -75,9 +79,10 @@ export async function liveSessions(kit: Kit): Promise<readonly Session[]> {
 export async function hubWithApps(
   options: KitOptions = {},
   names = ['payroll', 'intranet'],
-  settings: Parameters<typeof createHub>[1] = {}
+  settings: Parameters<typeof createHub>[1] = {},
+  more: Parameters<typeof createHub>[2] = []
 ): Promise<{ readonly hub: Hub; readonly browser: Browser }> {
-  const hub = await createHub({ partners: Object.fromEntries(names.map((name) => [name, {}])), ...options }, settings)
+  const hub = await createHub({ partners: Object.fromEntries(names.map((name) => [name, {}])), ...options }, settings, more)
   const browser = hub.kit.browser()
   await signInAt(hub, browser)
   for (const name of names) {

@@ -121,6 +121,45 @@ suite('Metadata that changes is reported', () => {
     assert.deepEqual(watched.changes.slice(2).map(words), ['logout removed redirect http://payroll.test/slo2 (answers to http://payroll.test/done) !'])
   })
 
+  test('an endpoint that stays where it is and means something else: another binding, another index, another default', async () => {
+    const acs = (binding: 'post' | 'artifact', index: number, isDefault: boolean) => ({
+      binding: bindingUri(binding),
+      location: 'http://payroll.test/acs',
+      index,
+      isDefault
+    })
+    await using watched = await watch()
+    await watched.publish(payroll({}, { assertionConsumerServices: [acs('artifact', 0, true)] }))
+    await watched.publish(payroll({}, { assertionConsumerServices: [acs('artifact', 1, true)] }))
+    await watched.publish(payroll({}, { assertionConsumerServices: [acs('artifact', 1, false), acs('post', 0, true)] }))
+    assert.deepEqual(watched.changes.map(words), [
+      'assertion consumer added artifact http://payroll.test/acs (index 0, default)',
+      'assertion consumer removed post http://payroll.test/acs (index 0, default)',
+      'assertion consumer added artifact http://payroll.test/acs (index 1, default)',
+      'assertion consumer removed artifact http://payroll.test/acs (index 0, default)',
+      'assertion consumer added artifact http://payroll.test/acs (index 1)',
+      'assertion consumer added post http://payroll.test/acs (index 0, default)',
+      'assertion consumer removed artifact http://payroll.test/acs (index 1, default)'
+    ])
+  })
+
+  test('where artifacts are exchanged: another index, another address, none', async () => {
+    const ars = (index: number, location: string) => ({ artifactResolutionServices: [{ binding: bindingUri('soap'), location, index, isDefault: true }] })
+    await using watched = await watch(payroll({}, ars(0, 'http://payroll.test/ars')))
+    await watched.publish(payroll({}, ars(1, 'http://payroll.test/ars')))
+    await watched.publish(payroll({}, ars(1, 'http://payroll.test/ars2')))
+    await watched.publish(payroll())
+    assert.deepEqual(watched.changes.map(words), [
+      'artifact resolution added http://payroll.test/ars (index 1)',
+      'artifact resolution removed http://payroll.test/ars (index 0)',
+      'artifact resolution added http://payroll.test/ars2 (index 1)',
+      'artifact resolution removed http://payroll.test/ars (index 1)',
+      'artifact resolution removed http://payroll.test/ars2 (index 1) !'
+    ])
+    const checks = readingChecks('payroll', viewOf(watched), watched.clock.nowMs())
+    assert.equal(checks.filter(({ verdict }) => verdict === 'warn').length, 1)
+  })
+
   test('another entity ID is not followed: sessions are remembered by it', async () => {
     await using watched = await watch()
     await watched.publish(payroll({ entityId: 'urn:evil' }))

@@ -12,6 +12,7 @@ import { createLdapPool, type LdapPool, type LdapPoolOptions } from '../../../sr
 import { writeTime } from '../../../src/platform/ldap/time-value.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 import { noSlapd, people, reader, type Slapd, startSlapd } from '../../support/slapd.ts'
+import { startRelay } from '../../support/tcp-relay.ts'
 import { formOf } from '../browser.ts'
 import { createFakeClock, type FakeClock } from '../fake-clock.ts'
 import { createKit, createLocalUsers, type Kit, type KitOptions, passwords, signIn, signInTo } from '../kit.ts'
@@ -49,7 +50,7 @@ suite('people of an LDAP directory', { skip: noSlapd }, () => {
 
   async function world(
     settings: Partial<LdapDirectorySettings> = {},
-    more: { readonly pool?: Partial<LdapPoolOptions>; readonly kit?: KitOptions } = {}
+    more: { readonly pool?: Partial<LdapPoolOptions>; readonly kit?: KitOptions; readonly tellsChanges?: boolean } = {}
   ): Promise<World> {
     const options: LdapPoolOptions = {
       clock: systemClock,
@@ -64,9 +65,13 @@ suite('people of an LDAP directory', { skip: noSlapd }, () => {
     }
     const binds: string[] = []
     const pool = watched(createLdapPool(options), binds)
-    const clock = createFakeClock(Date.now())
+    const clock = more.kit?.clock ?? createFakeClock(Date.now())
+    const { changed: _, ...untold } = standard
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const directory = createLdapDirectory({ ...standard, ...settings }, { pool, clock, random: systemRandom, logger: quiet })
+    const directory = createLdapDirectory(
+      { ...(more.tellsChanges === false ? untold : standard), ...settings },
+      { pool, clock, random: systemRandom, logger: quiet }
+    )
     const users = directoriesInOrder([
       { id: 'local', directory: localDirectory(createLocalUsers(), passwords) },
       { id: 'staff', directory }
@@ -202,6 +207,148 @@ suite('people of an LDAP directory', { skip: noSlapd }, () => {
     assert.match((await here.get('/')).body, /Signed in as Dora/)
     assert.equal((await signIn(it.kit.browser(), '/', 'dora', secret)).statusCode, 401)
     assert.equal((await signIn(it.kit.browser(), '/', 'dora', fresh)).statusCode, 303)
+    slapd.setPassword(dora, secret)
+  })
+
+  /** Until the directory would write another time than it has for dora. @returns that time */
+  const untilNextSecond = async (directory: UserDirectory): Promise<number> => {
+    const changedAtMs = (await directory.find('dora'))?.passwordChangedAtMs ?? assert.fail('the directory tells when')
+    while (Date.now() < changedAtMs + 1_000) await new Promise((resolve) => setTimeout(resolve, changedAtMs + 1_000 - Date.now()))
+    return changedAtMs
+  }
+  const isIn = async (browser: ReturnType<Kit['browser']>): Promise<boolean> => /Signed in as Dora/.test((await browser.get('/')).body)
+
+  for (const [apart, clockFrom] of [
+    ['the same', () => Date.now()],
+    ['that of the directory ahead', (changedAtMs: number) => changedAtMs + 1],
+    ['that of the directory behind', () => Date.now() + 600_000]
+  ] as const) {
+    for (const endOthers of [true, false]) {
+      test(`AC-129 a change here ${endOthers ? 'ends the others' : 'leaves the others alone, as the person wanted'}, now and later, at each node; clock: ${apart}`, async () => {
+        slapd.setPassword(dora, secret)
+        await using asked = await world()
+        const clock = createFakeClock(clockFrom(await untilNextSecond(asked.directory)))
+        await using it = await world({}, { kit: { clock } })
+        await using node = await world({}, { kit: { clock, store: it.kit.store } })
+        const [here, there] = [it.kit.browser(), it.kit.browser()]
+        await signIn(there, '/', 'dora', secret)
+        clock.advance(1)
+        await signIn(here, '/', 'dora', secret)
+        clock.advance(1)
+        const rounds = [createPasswordEndings(it.kit.ctx), createPasswordEndings(node.kit.ctx)]
+        for (const endOutdated of rounds) assert.equal(await endOutdated(), 0)
+        assert.equal((await put(it.kit, here, fields(fresh, endOthers ? { endOthers: 'yes' } : {}))).statusCode, 200)
+        // A round that comes while the clock stands still asks nothing; afterwards each sees what the directory says.
+        clock.advance(11_000)
+        for (const endOutdated of rounds) assert.equal(await endOutdated(), 0, 'what the directory says of it ends nothing more')
+        assert.deepEqual([await isIn(here), await isIn(there)], [true, !endOthers])
+        // Somebody else changes it again.
+        await untilNextSecond(it.directory)
+        slapd.setPassword(dora, secret)
+        const told = (await it.directory.find('dora'))?.passwordChangedAtMs ?? assert.fail()
+        clock.advance(11_000)
+        const [session] = await it.kit.store.findByUser('staff:dora')
+        const isOutdated = (session?.authenticatedAtMs ?? 0) < told
+        await rounds[1]?.()
+        assert.equal(await isIn(here), !isOutdated)
+        if (apart !== 'that of the directory behind') assert.ok(isOutdated)
+      })
+    }
+  }
+
+  test('AC-129 a reset where endings are off leaves the sessions alone, also later', async () => {
+    slapd.setPassword(dora, secret)
+    await using it = await world({}, { kit: { passwords: { endsSessions: false } } })
+    await untilNextSecond(it.directory)
+    const browser = it.kit.browser()
+    await signIn(browser, '/', 'dora', secret)
+    const { url } = await issueReset(it.kit.ctx, 'dora', { kind: 'admin', id: 'cli' })
+    it.clock.advance(1)
+    const form = formOf((await it.kit.browser().get(url)).body)
+    const stranger = it.kit.browser()
+    const own = formOf((await stranger.get(url)).body)
+    assert.equal((await stranger.post(form.action, { ...own.fields, password: fresh, repeated: fresh })).statusCode, 200)
+    it.clock.advance(11_000)
+    assert.equal(await createPasswordEndings(it.kit.ctx)(), 0)
+    assert.equal(await isIn(browser), true)
+    slapd.setPassword(dora, secret)
+  })
+
+  test('AC-129 a directory that goes away right after the change: it is changed, and that is what is said, written down and done', async () => {
+    await using own = await startSlapd()
+    await using it = await world({}, { pool: { urls: [own.secure], ca: own.ca } })
+    const [here, there] = [it.kit.browser(), it.kit.browser()]
+    await signIn(there, '/', 'dora', secret)
+    await signIn(here, '/', 'dora', secret)
+    it.clock.advance(1)
+    const { users } = it.kit.ctx
+    const { setPassword } = users
+    Object.assign(users, {
+      setPassword: async (...change: Parameters<typeof setPassword>) => {
+        const result = await setPassword(...change)
+        await own.stop()
+        return result
+      }
+    })
+    const answered = await put(it.kit, here, fields(fresh, { endOthers: 'yes' }))
+    assert.equal(answered.statusCode, 200)
+    assert.match(answered.body, /Your password is changed/)
+    assert.match(answered.body, /One other session was ended/)
+    assert.deepEqual([await isIn(here), await isIn(there)], [true, false])
+    assert.ok((await it.kit.store.listAudit({ limit: 20 })).some(({ event }) => event === 'password.changed'))
+    await own.start()
+    assert.equal((await signIn(it.kit.browser(), '/', 'dora', fresh)).statusCode, 303)
+    it.clock.advance(11_000)
+    assert.equal(await createPasswordEndings(it.kit.ctx)(), 0, 'the time that could not be read is that of this change')
+    assert.equal(await isIn(here), true)
+  })
+
+  const modifying = Buffer.from('1.3.6.1.4.1.4203.1.11.1')
+  for (const way of ['a change', 'a reset'] as const) {
+    test(`AC-129 the answer to ${way} is lost: whether the password is the new one is found out`, async () => {
+      slapd.setPassword(dora, secret)
+      await using relay = await startRelay(Number(new URL(slapd.plain).port))
+      await using it = await world({}, { pool: { urls: [`ldap://127.0.0.1:${relay.port}`] } })
+      const browser = it.kit.browser()
+      const { url } = await issueReset(it.kit.ctx, 'dora', { kind: 'admin', id: 'cli' })
+      it.clock.advance(1)
+      const form = formOf((await browser.get(way === 'a reset' ? url : changePage)).body)
+      relay.loseAnswerTo(modifying)
+      const answered = await browser.post(form.action, { ...form.fields, ...fields(fresh) })
+      assert.equal(answered.statusCode, 200, answered.body)
+      assert.match(answered.body, /Your password is changed/)
+      assert.equal((await signIn(it.kit.browser(), '/', 'dora', fresh)).statusCode, 303)
+      slapd.setPassword(dora, secret)
+    })
+
+    test(`AC-129 the answer to ${way} is lost, and the directory with it: the page says what to try, and the audit log that nobody knows`, async () => {
+      slapd.setPassword(dora, secret)
+      await using relay = await startRelay(Number(new URL(slapd.plain).port))
+      await using it = await world({}, { pool: { urls: [`ldap://127.0.0.1:${relay.port}`] } })
+      const browser = it.kit.browser()
+      const { url } = await issueReset(it.kit.ctx, 'dora', { kind: 'admin', id: 'cli' })
+      it.clock.advance(1)
+      const form = formOf((await browser.get(way === 'a reset' ? url : changePage)).body)
+      relay.loseAnswerTo(modifying, true)
+      const answered = await browser.post(form.action, { ...form.fields, ...fields(fresh) })
+      assert.equal(answered.statusCode, 503)
+      assert.match(answered.body, /no answer came back. Try to sign in with it/)
+      const last = (await it.kit.store.listAudit({ limit: 20 })).at(-1)?.event
+      assert.equal(last, way === 'a reset' ? 'password.reset-unanswered' : 'password.change-unanswered')
+      slapd.setPassword(dora, secret)
+    })
+  }
+
+  test('AC-129 a code of the help desk is good for the password that was there: also where the directory tells no times', async () => {
+    slapd.setPassword(dora, secret)
+    await using it = await world({}, { tellsChanges: false })
+    const { url } = await issueReset(it.kit.ctx, 'dora', { kind: 'admin', id: 'cli' })
+    const path = url.slice(it.kit.ctx.baseUrl.length)
+    it.clock.advance(1)
+    assert.equal((await put(it.kit, it.kit.browser(), fields('thirteen long'))).statusCode, 400)
+    assert.equal((await it.kit.browser().get(path)).statusCode, 200, 'a change that was refused is none')
+    assert.equal((await put(it.kit, it.kit.browser(), fields(fresh))).statusCode, 200)
+    assert.equal((await it.kit.browser().get(path)).statusCode, 400)
     slapd.setPassword(dora, secret)
   })
 
