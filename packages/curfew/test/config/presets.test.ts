@@ -157,7 +157,7 @@ suite('What is written in a connection wins over its preset', () => {
     assert.equal(origin('identityProviders.1.encryption.keyTransport'), '/etc/curfew/curfew.yaml:7')
   })
 
-  test('AC-143 logout endpoints that are written in the connection are taken as they are', () => {
+  test('logout endpoints that are written in the connection are taken as they are', () => {
     const partner = partnerOf('adfs', ', slo: [{ binding: soap, url: "https://adfs.example.com/soap" }]')
     assert.deepEqual(
       partner.peer.channels.map(({ kind, binding }) => `${kind} ${binding}`),

@@ -9,6 +9,7 @@ import type { Session } from '../../../src/core/session.ts'
 import { formOf } from '../browser.ts'
 import { localDirectory } from '../../../src/authority/sign-on/users.ts'
 import { createKit, createLocalUsers, type Kit, passwords, signIn, signInTo } from '../kit.ts'
+import { createHub, liveSessions, signInAt } from '../saml-sp/hub.ts'
 
 async function onlySession(kit: Kit, username = 'ana'): Promise<Session> {
   const sessions = await kit.store.findByUser(`local:${username}`)
@@ -293,17 +294,22 @@ suite('session cookies and limits', () => {
     }
   })
 
-  test('AC-122 sets PF.PERSISTENT for 94608000 seconds when asked for and allowed', async () => {
-    await using kit = await createKit({ sessions: { persistent: true } })
-    const { cookies } = await signIn(kit.browser(), '/', 'ana', undefined, { persistent: 'yes' })
-    const cookie = cookies.find(({ name }) => name === 'PF.PERSISTENT')
-    assert.match(cookie?.value ?? '', /^[\w-]{32}$/)
-    assert.deepEqual([cookie?.maxAge, cookie?.httpOnly, cookie?.path], [94_608_000, true, '/'])
-    const { cookies: plain } = await signIn(kit.browser(), '/')
-    assert.equal(
-      plain.find(({ name, value }) => name === 'PF.PERSISTENT' && value !== ''),
-      undefined
-    )
+  test('AC-122 sets PF.PERSISTENT for 94608000 seconds when asked for and allowed, Secure under https', async () => {
+    for (const [baseUrl, secure] of [
+      ['http://curfew.test', undefined],
+      ['https://curfew.test', true]
+    ] as const) {
+      await using kit = await createKit({ baseUrl, sessions: { persistent: true } })
+      const { cookies } = await signIn(kit.browser(), '/', 'ana', undefined, { persistent: 'yes' })
+      const cookie = cookies.find(({ name }) => name === 'PF.PERSISTENT')
+      assert.match(cookie?.value ?? '', /^[\w-]{32}$/)
+      assert.deepEqual([cookie?.maxAge, cookie?.httpOnly, cookie?.path, cookie?.secure, cookie?.sameSite], [94_608_000, true, '/', secure, 'Lax'])
+      const { cookies: plain } = await signIn(kit.browser(), '/')
+      assert.equal(
+        plain.find(({ name, value }) => name === 'PF.PERSISTENT' && value !== ''),
+        undefined
+      )
+    }
   })
 
   test('keeps a persistent session when the browser forgets its session cookie', async () => {
@@ -376,17 +382,22 @@ suite('session cookies and limits', () => {
 
   for (const [state, sourceId, isReused] of [
     ['none', 'form', false],
+    ['none', 'campus', false],
     ['globally', 'form', true],
-    ['globally', 'other', true],
+    ['globally', 'campus', true],
     ['perAdapter', 'form', true],
-    ['perAdapter', 'other', false]
+    ['perAdapter', 'campus', false]
   ] as const) {
     test(`AC-130 with Session State ${state} a session made by ${sourceId} is ${isReused ? '' : 'not '}used by form`, async () => {
-      await using kit = await createKit({ sessions: { enabled: false }, signOn: { sessionState: state } })
+      const hub = await createHub({ partners: { payroll: {} }, sessions: { enabled: false }, signOn: { hasForm: true, sessionState: state } })
+      await using kit = hub.kit
       const browser = kit.browser()
-      await signIn(browser, '/')
-      const session = await onlySession(kit)
-      Object.assign(kit.ctx.store, { findSessionByToken: async () => ({ ...session, sourceId }) })
+      if (sourceId === 'form') await signIn(browser, '/')
+      else await signInAt(hub, browser)
+      assert.deepEqual(
+        (await liveSessions(kit)).map((session) => session.sourceId),
+        [sourceId]
+      )
       const page = await browser.get(await kit.partner('payroll').ssoRedirect())
       assert.equal(page.statusCode, isReused ? 200 : 303)
     })
