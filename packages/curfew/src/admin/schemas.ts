@@ -231,6 +231,55 @@ export const problemView = z.object({
   errors: z.array(fieldProblem).optional()
 })
 
+const time = z.string().describe('ISO 8601, UTC')
+
+/** What a receipt says, once its signature was checked (engine/receipt.ts makes it). */
+export const receiptView = z.strictObject({
+  iss: z.string().describe('The authority that signed it'),
+  jti: z.string().describe('Run and version; of several receipts of a run the last one counts'),
+  iat: z.int(),
+  run: runIdSchema,
+  session: sessionIdSchema,
+  sri: z.string(),
+  user: z.string(),
+  reason,
+  startedBy: z.object({ kind: z.enum(['user', 'peer', 'admin', 'system']), id: z.string() }),
+  startedAt: time,
+  finishedAt: time.nullable(),
+  verdict: z.enum(['working', 'all-ended', 'partial']),
+  partial: z.literal(true).optional().describe('Only some applications were to be signed out; the session went on'),
+  participants: z.array(
+    z.strictObject({
+      delivery: deliveryIdSchema,
+      peer: z.string(),
+      name: z.string(),
+      grant: z.literal('offline').optional(),
+      channel: z.string().nullable().describe('Of the last attempt, such as server/soap; null: nothing was sent'),
+      attempts: z.int(),
+      firstSentAt: time.nullable(),
+      at: time.nullable(),
+      outcome: z
+        .object({
+          kind: z.enum(['ended', 'already-ended', 'unconfirmed', 'refused', 'unreachable', 'timed-out', 'unsupported', 'not-asked']),
+          code: z.string().optional(),
+          statusCode: z.string().optional(),
+          attempts: z.int().optional(),
+          proof: z
+            .object({
+              kind: z.enum(['signed-answer', 'authenticated-2xx', 'keyed-answer', 'browser-return', 'own-record', 'none']),
+              hash: z.string().optional().describe('SHA-256 of what proves it'),
+              messageId: z.string().optional(),
+              signedBy: z.string().optional()
+            })
+            .optional()
+        })
+        .nullable()
+        .describe('null while it is open'),
+      retryOf: deliveryIdSchema.optional()
+    })
+  )
+})
+
 export type SessionView = z.output<typeof sessionView>
 export type SessionDetail = z.output<typeof sessionDetail>
 export type ResetView = z.output<typeof resetView>

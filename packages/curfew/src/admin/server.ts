@@ -8,6 +8,7 @@ import { registerClients } from './client-routes.ts'
 import { registerCluster } from './cluster-routes.ts'
 import type { AdminContext } from './context.ts'
 import { registerLogout } from './logout-routes.ts'
+import { withAnswers } from './openapi.ts'
 import { sendProblem, unauthorised } from './problem.ts'
 import { registerRuns } from './run-routes.ts'
 import { registerSessions } from './session-routes.ts'
@@ -42,7 +43,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
       security: [{ token: [] }]
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject
+    transformObject: (document) => withAnswers(jsonSchemaTransformObject(document))
   })
   app.addHook('onRequest', async (request) => {
     // By the route that was found, not by the address: `/%761/users` and `http://any/v1/users` lead to the same route.

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { AdminClients } from '../../src/admin/context.ts'
-import type { ProblemView, RunView } from '../../src/admin/schemas.ts'
+import { type AuditView, type ProblemView, receiptView, type RunView, runView } from '../../src/admin/schemas.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
+import { receiptOf } from '../../src/engine/receipt.ts'
 import { inStore } from '../../src/stores/everywhere.ts'
 import { createIds } from '../../src/platform/ids.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
+import { confirms } from '../support/scripted-sender.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { alone, noStreams } from './alone.ts'
 
@@ -245,9 +247,76 @@ suite('runs over the admin API', () => {
     assert.equal((await ask(app, 'POST', `/v1/runs/${runId}/deliveries/${open?.id}/retry`)).statusCode, 409)
   })
 
+  test('repeats a delivery that was not confirmed, once, in the same run, under the name of who asked', async () => {
+    const kit = createEngineKit()
+    kit.sender.script('payroll', () => ({ kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' }))
+    await using app = serve(kit)
+    await kit.engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll', 'legacy'])).id)
+    await kit.clock.settle()
+    const before = (await ask(app, 'GET', `/v1/runs/${runId}`)).json<RunView>()
+    const [refused, fine] = ['payroll', 'legacy'].map((peer) => before.deliveries.find((delivery) => delivery.peer === peer))
+    assert.deepEqual([refused?.outcome, fine?.outcome, before.verdict], ['refused', 'ended', 'partial'])
+    const retry = (delivery: string): Promise<LightMyRequestResponse> => ask(app, 'POST', `/v1/runs/${runId}/deliveries/${delivery}/retry`)
+    assert.equal((await retry(fine?.id ?? '')).statusCode, 409, 'what is confirmed is not asked again')
+    kit.sender.script('payroll', confirms)
+    const answer = await retry(refused?.id ?? '')
+    assert.equal(answer.statusCode, 200)
+    assert.deepEqual(
+      answer.json<RunView>().deliveries.map(({ peer, retryOf }) => [peer, retryOf]),
+      [
+        ['legacy', undefined],
+        ['payroll', undefined],
+        ['payroll', refused?.id]
+      ]
+    )
+    await kit.clock.settle()
+    const after = (await ask(app, 'GET', `/v1/runs/${runId}`)).json<RunView>()
+    assert.deepEqual([after.verdict, after.deliveries.map(({ outcome }) => outcome)], ['all-ended', ['ended', 'refused', 'ended']])
+    assert.equal((await retry(refused?.id ?? '')).statusCode, 409, 'a second repeat of the same is refused')
+    assert.equal((await retry('dlv_NOBODY')).statusCode, 409)
+    const audit = (await ask(app, 'GET', '/v1/audit')).json<{ items: AuditView[] }>().items
+    assert.deepEqual(
+      audit.filter(({ event }) => event === 'delivery.retried').map(({ actor, peer, run }) => [actor, peer, run]),
+      [['admin api', 'payroll', runId]]
+    )
+    await kit.engine.stop()
+  })
+
   test('does not know a run that never was', async () => {
     await using app = serve(createEngineKit())
     assert.equal((await ask(app, 'GET', '/v1/runs/run_NOBODY')).json<ProblemView>().code, 'CURFEW_RUN_UNKNOWN')
+  })
+})
+
+suite('the audit log over the admin API', () => {
+  test('tells what happened in its order, of all or of one user, page by page', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    await kit.engine.start()
+    const ana = await kit.end((await kit.signIn(['payroll'])).id)
+    const ben = await kit.end((await kit.signIn(['payroll'], { username: 'ben', userKey: 'local:ben' })).id)
+    await kit.clock.settle()
+    const read = async (query: string): Promise<readonly AuditView[]> => (await ask(app, 'GET', `/v1/audit${query}`)).json<{ items: AuditView[] }>().items
+    const all = await read('')
+    const told = ['session.ended', 'delivery.final', 'run.finished']
+    for (const run of [ana, ben])
+      assert.deepEqual(
+        all.filter((line) => line.run === run).map(({ event }) => event),
+        told
+      )
+    assert.deepEqual(
+      all.map(({ id }) => id),
+      all.map(({ id }) => id).toSorted((a, b) => a - b)
+    )
+    const [ended] = all
+    assert.deepEqual([ended?.event, ended?.actor, ended?.user, ended?.detail?.['reason']], ['session.ended', 'admin ops', 'local:ana', 'admin'])
+    const bens = await read('?user=local%3Aben')
+    assert.deepEqual(new Set(bens.map(({ run }) => run)), new Set([ben]))
+    const pages = [await read('?limit=4'), await read(`?limit=4&afterId=${all[3]?.id}`)]
+    assert.deepEqual(pages.flat(), all)
+    assert.equal((await ask(app, 'GET', '/v1/audit?limit=0')).json<ProblemView>().code, 'CURFEW_API_VALIDATION')
+    await kit.engine.stop()
   })
 })
 
@@ -284,6 +353,49 @@ suite('the description of the admin API', () => {
       '/v1/users/{name}/password-reset'
     ])
     assert.match(JSON.stringify(document.paths['/v1/runs/{id}']), /waiting-for-browser/)
+  })
+
+  test('says of every call what a problem looks like, of receipts and events what is inside, and refers to nothing that is not there', async () => {
+    await using app = serve(createEngineKit())
+    const answer = await ask(app, 'GET', '/v1/openapi.json')
+    const { paths, components } = answer.json<{
+      paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, { schema: object }> }> }>>
+      components: { schemas: Record<string, { required?: string[] }> }
+    }>()
+    for (const [path, calls] of Object.entries(paths))
+      for (const [method, { responses }] of Object.entries(calls))
+        assert.deepEqual(
+          responses['default']?.content,
+          { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          `${method} ${path}`
+        )
+    const contentOf = (path: string) => paths[path]?.['get']?.responses['200']?.content
+    assert.deepEqual(contentOf('/v1/runs/{id}/receipt')?.['application/jose']?.schema, {
+      type: 'string',
+      contentEncoding: 'base64url',
+      contentMediaType: 'application/json',
+      contentSchema: { $ref: '#/components/schemas/Receipt' }
+    })
+    assert.match(JSON.stringify(contentOf('/v1/runs/{id}/events')?.['text/event-stream']?.schema), /schemas\/Run"/)
+    for (const [, name = ''] of answer.body.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) assert.ok(components.schemas[name] !== undefined, name)
+    assert.ok(components.schemas['Problem']?.required?.includes('code'))
+  })
+
+  test('a receipt and an event are of the shape that it names', async () => {
+    const kit = createEngineKit({ deps: { receipts: { sign: async (run) => JSON.stringify(receiptOf('http://curfew.test', run)) } } })
+    kit.sender.script('payroll', () => ({ kind: 'refused', statusCode: 'RequestDenied', code: 'CURFEW_SAML_LOGOUT_REFUSED' }))
+    await using app = serve(kit)
+    await kit.engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll', 'legacy'])).id)
+    await kit.clock.settle()
+    const receipt = await ask(app, 'GET', `/v1/runs/${runId}/receipt`)
+    assert.match(String(receipt.headers['content-type']), /^application\/jose/)
+    assert.deepEqual(receiptView.parse(receipt.json()), receipt.json())
+    const events = await ask(app, 'GET', `/v1/runs/${runId}/events`)
+    assert.match(String(events.headers['content-type']), /^text\/event-stream/)
+    const [, data = ''] = /^event: run\ndata: (.*)$/m.exec(events.body) ?? []
+    assert.equal(runView.parse(JSON.parse(data)).id, runId)
+    await kit.engine.stop()
   })
 })
 
