@@ -114,7 +114,15 @@ export class Region {
     })
     await replicator.catchUp()
     replicator.start()
-    const seen = withForeignState(store, { links, facts, clock: ownClock, logger: silentLogger, fetchesSessions: true, fetchesTransactions: true })
+    const seen = withForeignState(store, {
+      links,
+      facts,
+      clock: ownClock,
+      logger: silentLogger,
+      fetchesSessions: true,
+      fetchesTransactions: true,
+      fetchesArtifacts: true
+    })
     this.#nodes.set(host, { end, node: { ...node, store: node.store, seen } })
     tell(`${host} is there as ${name}`)
   }

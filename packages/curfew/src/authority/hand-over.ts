@@ -7,12 +7,16 @@ import { oidcRpPaths } from './oidc-rp/endpoints.ts'
 import { formPairs, parametersOf, rawQuery, routeOf } from './request.ts'
 import { groupOfArtifact } from './saml/artifact-shelf.ts'
 import { samlPaths } from './saml/endpoints.ts'
+import { signalPaths } from './shared-signals/endpoints.ts'
 import { changePath, resetPath } from './sign-on/password-page.ts'
 import { formCookie, persistentCookie, sessionCookie } from './sign-on/cookies.ts'
 
+const carriedMethods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'] as const
+type CarriedMethod = (typeof carriedMethods)[number]
+
 /** A request as it came, for the group that has what it is about. */
 export interface HandedRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT'
+  readonly method: CarriedMethod
   readonly url: string
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   readonly address: string
@@ -29,12 +33,19 @@ export interface HandedAnswer {
 export interface HandOver {
   /** Id of the other group that an identifier belongs to; undefined: this one, or none there is. */
   groupOf(id: string): string | undefined
+  /** The other group that keeps the streams of shared signals; absent: this one. */
+  readonly home?: string
   /** An identifier that this group made. */
   isOwn(id: string): boolean
   /** @throws CURFEW_GROUP_UNREACHABLE and other codes of groups */
   carry(group: string, request: HandedRequest): Promise<HandedAnswer>
   /** Known to this process only: a request that carries it was handed over to here, and stays here. */
   readonly mark: string
+  /**
+   * Sessions are known in every group, so that only steps of a run, and codes, go to where they are; everything else is
+   * answered where it arrives. Absent: everything about a session goes to its group.
+   */
+  readonly only?: 'runs' | 'runs-and-codes'
 }
 
 /** Header with {@link HandOver.mark}. */
@@ -88,8 +99,8 @@ async function send(
   { request, body }: { readonly request: FastifyRequest; readonly body: Buffer },
   reply: FastifyReply
 ): Promise<FastifyReply | undefined> {
-  const { method } = request
-  if (method !== 'GET' && method !== 'POST' && method !== 'DELETE' && method !== 'PUT') return undefined
+  const method = carriedMethods.find((one) => one === request.method)
+  if (method === undefined) return undefined
   try {
     const answer = await handOver.carry(owner.group, {
       method,
@@ -105,6 +116,8 @@ async function send(
   } catch (error) {
     const isAway = isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')
     if (isAway && owner.by === 'browser' && entrances.has(routeOf(request))) return undefined
+    // A copy of the run is here to look at.
+    if (isAway && handOver.only !== undefined && method === 'GET') return undefined
     throw error
   }
 }
@@ -122,12 +135,15 @@ function present(headers: Readonly<Record<string, string | readonly string[] | u
 
 /** The most certain word counts: what was made for this step, then the browser. */
 function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Owner | undefined {
-  for (const id of stepIds(request, body)) {
+  const { only, home } = handOver
+  if (home !== undefined && isOfStreams(request)) return { group: home, by: 'step' }
+  for (const id of only === undefined ? stepIds(request, body) : boundIds(request, body, only)) {
     const group = id === undefined ? undefined : handOver.groupOf(id)
     if (group !== undefined) return { group, by: 'step' }
     // Nothing else about the request says more; what no group made says nothing.
     if (id !== undefined && handOver.isOwn(id)) return undefined
   }
+  if (only !== undefined) return undefined
   const route = routeOf(request)
   const inner = innerSteps.some((step) => route.startsWith(step)) ? request.cookies[formCookie] : undefined
   const browser = request.cookies[sessionCookie] ?? request.cookies[persistentCookie] ?? inner
@@ -137,13 +153,30 @@ function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Own
 
 /** Identifiers of ours that stand in this request because it is one step of something. */
 function* stepIds(request: FastifyRequest, body: Buffer): Iterable<string | undefined> {
-  const { nonce, run } = (request.params ?? {}) as { readonly nonce?: string; readonly run?: string }
-  if (run?.startsWith('run_') === true) yield run
+  const { nonce } = (request.params ?? {}) as { readonly nonce?: string }
+  yield runOf(request)
   yield nonce
   yield* passwordStep(request)
   yield* tokensIn(request, body)
   yield askedArtifact(request, body)
   yield answeredMessage(request)
+}
+
+/** Receivers have one stream, whichever group they ask. */
+function isOfStreams(request: FastifyRequest): boolean {
+  const route = routeOf(request)
+  return Object.values(signalPaths).some((path) => route === path)
+}
+
+/** What stays in the group that made it, where everything else is told or fetched. */
+function* boundIds(request: FastifyRequest, body: Buffer, only: 'runs' | 'runs-and-codes'): Iterable<string | undefined> {
+  yield runOf(request)
+  if (only === 'runs-and-codes' && routeOf(request) === oidcPaths.token) yield new URLSearchParams(body.toString('latin1')).get('code') ?? undefined
+}
+
+function runOf(request: FastifyRequest): string | undefined {
+  const { run } = (request.params ?? {}) as { readonly run?: string }
+  return run?.startsWith('run_') === true ? run : undefined
 }
 
 /** The sign-in that a change of the password is a part of, and the code that was issued for a reset. */

@@ -4,16 +4,18 @@ import type { AdminGroups } from '../admin/context.ts'
 import type { Clients } from '../authority/oidc/client.ts'
 import type { Connections } from '../authority/saml/connections.ts'
 import { type HandOver, handedOverHeader } from '../authority/hand-over.ts'
+import { createAsker } from '../cluster/ask-groups.ts'
 import { createEverywhere, otherGroupOf, withFarReads } from '../cluster/all-groups.ts'
 import { carry, type CarriedAnswer, type CarriedRequest, serveCarried } from '../cluster/carry.ts'
 import { createGroupLinks, type GroupLinks } from '../cluster/group-links.ts'
 import { createProver } from '../cluster/proof.ts'
-import { createSessionsThere, serveSessions } from '../cluster/session-calls.ts'
+import { createSessionsThere, type RunsHere, serveRuns, serveSessions } from '../cluster/session-calls.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfiguredGroups, groupsOf } from '../config/groups.ts'
 import { groupOf as letterOf } from '../core/group.ts'
+import type { EndRequest } from '../core/end-sessions.ts'
 import type { SessionId } from '../core/ids.ts'
-import { createGroupedEngine } from '../engine/grouped-engine.ts'
+import { createGroupedEngine, type EngineGroups, withRunsElsewhere } from '../engine/grouped-engine.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { deriveSecret } from '../platform/keys.ts'
@@ -94,51 +96,56 @@ export interface GroupingDeps {
   readonly store: Store
   readonly engine: Engine
   readonly clock: Clock
-  readonly logger: Pick<Logger, 'error'>
+  readonly logger: Pick<Logger, 'error' | 'debug'>
   /** The session behind an index that was made here for this peer. */
   readonly openIndex: (peerId: string, sessionIndex: string) => SessionId | undefined
 }
 
 /**
- * Joins the groups where each keeps its state to itself. Regions have the sessions of all of them, so they need none of this.
+ * Joins the groups where each keeps its state to itself. Regions have the sessions of all of them: of theirs only what is
+ * bound to one place is joined, runs above all.
  * @param authority - answers what other groups hand over; it is there when the first call comes
  */
 export function joinGroups(
-  { mode, others }: Pick<ConfiguredGroups, 'mode' | 'others'>,
+  { mode, others, home, fetchesTransactions }: Pick<ConfiguredGroups, 'mode' | 'others' | 'home'> & { readonly fetchesTransactions: boolean },
   links: GroupLinks,
   deps: GroupingDeps,
   authority: () => FastifyInstance
 ): GroupedParts {
   const { store, engine, clock, logger } = deps
   const local = inStore(store, () => clock.nowMs())
-  if (mode !== 'subclusters') return { store, engine, everywhere: local }
+  if (others.length === 0) return { store, engine, everywhere: local }
   const there = createSessionsThere(links)
   const groupOf = (id: string): string | undefined => otherGroupOf(others, id)?.id
   const mark = Buffer.from(systemRandom.bytes(24)).toString('base64url')
-  serveSessions(links, {
-    store,
-    clock,
-    local,
-    endSessions: (request) => engine.endSessions(request),
-    apply: (runId, event) => engine.apply(runId, event),
-    retry: (runId, deliveryId, by) => engine.retry(runId, deliveryId, by)
-  })
+  const runs: RunsHere = { store, apply: (runId, event) => engine.apply(runId, event), retry: (runId, deliveryId, by) => engine.retry(runId, deliveryId, by) }
   serveCarried(links, (request) => carriedOut(authority(), request, mark))
+  const onUnreached = (group: string, { reason }: EndRequest): void =>
+    logger.error({ event: 'group.sessions-go-on', group, reason }, `Group ${group} does not answer: sessions there that should have ended go on`)
+  const engineGroups: EngineGroups = { others: others.map(({ id }) => id), groupOf, there, onUnreached, store }
+  const handOver: HandOver = {
+    mark,
+    groupOf,
+    ...(home === undefined ? {} : { home }),
+    isOwn: (id) => letterOf(id) === links.self.letter,
+    carry: (group, request) => carry(links, group, request)
+  }
+  if (mode === 'regions') {
+    serveRuns(links, runs)
+    // Sessions end where somebody asks for it; each run is changed where it was made.
+    return {
+      store,
+      engine: withRunsElsewhere(engine, engineGroups, clock),
+      everywhere: local,
+      handOver: { ...handOver, only: fetchesTransactions ? 'runs-and-codes' : 'runs' }
+    }
+  }
+  serveSessions(links, { ...runs, store, clock, local, endSessions: (request) => engine.endSessions(request) })
   return {
-    store: withFarReads({ others, there, store }),
-    engine: createGroupedEngine(
-      engine,
-      {
-        others: others.map(({ id }) => id),
-        groupOf,
-        there,
-        onUnreached: (group, { reason }) =>
-          logger.error({ event: 'group.sessions-go-on', group, reason }, `Group ${group} does not answer: sessions there that should have ended go on`)
-      },
-      clock
-    ),
+    store: withFarReads({ others, there, store, ask: createAsker({ clock, logger }) }),
+    engine: createGroupedEngine(engine, engineGroups, clock),
     everywhere: createEverywhere({ ...deps, others, there, local }),
-    handOver: { mark, groupOf, isOwn: (id) => letterOf(id) === links.self.letter, carry: (group, request) => carry(links, group, request) }
+    handOver
   }
 }
 

@@ -42,6 +42,7 @@ import { listenAll } from './listen.ts'
 import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
+import { serveSignals, signalsAt } from './signals-home.ts'
 import { composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
 import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
@@ -108,7 +109,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
   const { directory: users } = opened.use(await openUsers(config, logger))
   const settings = await authoritySettings(config, keys)
-  const sharedSignals = config.sharedSignals
+  const { sharedSignals } = config
+  const { home } = groupsOf(config)
   const signals = createSignals({
     store,
     clients,
@@ -120,8 +122,10 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     keys: tokenKeys,
     outbound,
     random,
-    metrics
+    metrics,
+    ...(home === undefined ? {} : { home: signalsAt(cluster.links, home) })
   })
+  if (home === undefined) serveSignals(cluster.links, signals)
   const artifacts = createArtifactShelf({ store, clock, ids, random, saml: settings.saml })
   const engine = createEngine({
     store,
@@ -147,7 +151,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const status = { now: 'starting' as 'starting' | 'ok' | 'draining' | 'stopping' }
   // Whoever looks for sessions and ends them works with all groups; the engine itself with those of this one.
   const groups = joinGroups(
-    groupsOf(config),
+    { ...groupsOf(config), fetchesTransactions: config.cluster.replicate.fetchTransactions },
     cluster.links,
     { store, engine, clock, logger, openIndex: indexOpener(settings.locator, connections, clients) },
     () => authority

@@ -25,9 +25,12 @@ const artifacts: Replication['artifacts'] = {
   ClientCredentials: 'referenceTokens',
   Grant: 'referenceTokens',
   EndedGrant: 'referenceTokens',
+  GrantGeneration: 'referenceTokens',
   OfflineAccount: 'referenceTokens',
   RegisteredClient: 'registeredClients',
   RemovedClient: 'registeredClients',
+  AccountLink: 'registeredClients',
+  AccountLinkDeclined: 'registeredClients',
   AuthorizationCode: 'transactions',
   PushedAuthorizationRequest: 'transactions',
   Interaction: 'transactions'
@@ -49,7 +52,8 @@ export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replic
       accountLocking: isRegion && (replicate.accountLocking ?? true),
       referenceTokens: isRegion && (replicate.referenceTokens ?? true),
       transactions: isRegion && replicate.transactions,
-      // An application that registered itself is known to everybody, as one that is configured.
+      // An application that registered itself is known to everybody, as one that is configured, and whose account is linked to
+      // which: a group that did not know would let somebody else take the account.
       registeredClients: true
     }
   }
@@ -81,7 +85,9 @@ export function warnOfSettings(config: Pick<Config, 'cluster' | 'store'>, logger
 }
 
 function whyOf(mode: ConfiguredGroups['mode']): string {
-  return mode === 'shared' ? 'there is one group of nodes only' : 'subclusters share nothing but revocations, used assertions and registered clients'
+  return mode === 'shared'
+    ? 'there is one group of nodes only'
+    : 'subclusters share nothing but revocations, used assertions, registered clients and account links'
 }
 
 /** The store as the surfaces see it: what other regions have, and this one does not know yet, is fetched there. */
@@ -98,7 +104,8 @@ export function storeOfRegion(
     clock,
     logger,
     fetchesSessions: replication.services.sessions,
-    fetchesTransactions: config.cluster.replicate.fetchTransactions
+    fetchesTransactions: config.cluster.replicate.fetchTransactions,
+    fetchesArtifacts: config.cluster.replicate.fetchTransactions && !replication.services.transactions
   })
 }
 

@@ -4,7 +4,8 @@ import type { SessionId } from '../core/ids.ts'
 import { referenceIn } from '../core/reference-key.ts'
 import type { Everywhere, Found } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
-import type { SessionsThere } from './session-calls.ts'
+import type { AskGroups } from './ask-groups.ts'
+import { clientTokenKind, type SessionsThere } from './session-calls.ts'
 
 export interface AllGroupsDeps {
   readonly others: readonly Group[]
@@ -55,10 +56,20 @@ function unlessUnreached(error: unknown): undefined {
 
 /**
  * The store, with the sessions and runs of other groups read where they are, and references taken where they were left:
- * the server of an application calls any group. Everything else stays here.
+ * the server of an application calls any group, and shows the token that it got from any. Everything else stays here.
  */
-export function withFarReads({ others, there, store }: Pick<AllGroupsDeps, 'others' | 'there' | 'store'>): Store {
-  const reads: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch' | 'txTake'> = {
+export function withFarReads({ others, there, store, ask }: Pick<AllGroupsDeps, 'others' | 'there' | 'store'> & { readonly ask: AskGroups }): Store {
+  const reads: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch' | 'txTake' | 'getArtifact'> = {
+    async getArtifact(kind, id, nowMs) {
+      let found = await store.getArtifact(kind, id, nowMs)
+      if (found !== undefined || kind !== clientTokenKind) return found
+      // It is kept under a hash, which says nothing of the group that made it.
+      await ask(`${kind}:${id}`, others, async (group) => {
+        found = await there.readClientToken(group, id)
+        return found !== undefined
+      })
+      return found
+    },
     async getSession(id) {
       const group = otherGroupOf(others, id)
       return group === undefined ? store.getSession(id) : (await there.read(group.id, id))?.session

@@ -4,7 +4,7 @@ import type { GroupLinks } from './group-links.ts'
 
 /** A request of a browser or a client, whole, for the group that has what it is about. */
 export interface CarriedRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH'
   /** Path and query as received. */
   readonly url: string
   /** Repeated headers as lists. */
@@ -24,7 +24,7 @@ export interface CarriedAnswer {
 const headers = z.record(z.string(), z.union([z.string(), z.array(z.string())]))
 const base64 = z.base64()
 const request = z.strictObject({
-  method: z.enum(['GET', 'POST', 'DELETE', 'PUT']),
+  method: z.enum(['GET', 'POST', 'DELETE', 'PUT', 'PATCH']),
   url: z.string().startsWith('/').max(100_000),
   headers,
   address: z.string().max(64),

@@ -1,54 +1,50 @@
-import { LRUCache } from 'lru-cache'
 import { groupOf } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
+import type { LogoutRun } from '../core/run.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { FactStore } from '../stores/fact-store.ts'
 import type { Store } from '../stores/store.ts'
+import { createAsker } from './ask-groups.ts'
 import type { GroupLinks } from './group-links.ts'
+import { runsMessage, runsMessageAnswer, runsRead, runsReadAnswer } from './session-calls.ts'
 import { forgetHanded, handedMs, handedTo } from './handed-transactions.ts'
-import { factsSession, factsSessionAnswer, transactionsTake, transactionsTakeAnswer } from './replication-calls.ts'
+import {
+  artifactsTake,
+  artifactsTakeAnswer,
+  factsSession,
+  factsSessionAnswer,
+  type MovedArtifact,
+  movedArtifacts,
+  transactionsTake,
+  transactionsTakeAnswer
+} from './replication-calls.ts'
 
 export interface ForeignStateDeps {
   readonly links: Pick<GroupLinks, 'self' | 'others' | 'call'>
   readonly facts: FactStore
   readonly clock: Clock
   readonly logger: { debug(fields: object, message: string): void }
-  /** Sessions of other groups are looked for there once. */
+  /** Sessions of other groups are looked for there once, and their runs are read there while they are open. */
   readonly fetchesSessions: boolean
   /** Transactions of other groups are fetched from there. */
   readonly fetchesTransactions: boolean
+  /** So are their artifacts: not where they are told anyway. */
+  readonly fetchesArtifacts: boolean
 }
 
 /** How long another group may take; then what was asked for is not known here. */
 const fetchMs = 300
 /** A transaction is worth more patience: a person waits, and without it has to begin again. */
 const transactionMs = 3_000
-/** What was not found is not asked for again so soon: ids can be made up by anybody. */
-const missesMax = 10_000
-const missMs = 5_000
-/** Questions to other groups under way at once; beyond it what is not known here is unknown. */
-const askingMax = 64
-
 /**
  * The store with what other groups have: a session that is not known yet, or a transaction that changes region, is fetched
- * once from the group named in its identifier.
+ * once from the group named in its identifier. An open run is read there, because a copy is as old as its last fact.
  */
 export function withForeignState<S extends Store>(store: S, deps: ForeignStateDeps): S {
-  const missed = new LRUCache<string, number>({ max: missesMax })
-  let asking = 0
-  const ask = async (key: string, letter: string | undefined, question: (group: string) => Promise<boolean>): Promise<boolean> => {
-    const group = letter === deps.links.self.letter ? undefined : deps.links.others.find((other) => other.letter === letter)
-    if (group === undefined || asking >= askingMax || (missed.get(key) ?? 0) > deps.clock.nowMs()) return false
-    asking += 1
-    try {
-      if (await question(group.id)) return true
-    } catch (error) {
-      deps.logger.debug({ event: 'replication.fetch-failed', group: group.id, err: error }, 'Another group could not be asked')
-    } finally {
-      asking -= 1
-    }
-    missed.set(key, deps.clock.nowMs() + missMs)
-    return false
+  const askThese = createAsker(deps)
+  const ask: Ask = (key, letter, question) => {
+    const { self, others } = deps.links
+    return askThese(key, letter === self.letter ? [] : others.filter((other) => other.letter === letter), question)
   }
   const fetchSession = (id: SessionId): Promise<boolean> =>
     ask(id, groupOf(id), async (group) => {
@@ -57,13 +53,65 @@ export function withForeignState<S extends Store>(store: S, deps: ForeignStateDe
       await deps.facts.apply({ source: group, facts, nowMs: deps.clock.nowMs() })
       return true
     })
-  const sessions: Pick<Store, 'getSession'> = {
+  /** A run as it stands, and the copy where its region can not be asked. */
+  const asItStands = async (copy: LogoutRun | undefined): Promise<LogoutRun | undefined> => {
+    if (copy?.state !== 'open') return copy
+    let run: LogoutRun | undefined
+    await ask(copy.id, groupOf(copy.id), async (group) => {
+      run = (await deps.links.call(group, runsRead, { runId: copy.id }, { answer: runsReadAnswer, timeoutMs: fetchMs })) ?? undefined
+      return run !== undefined
+    })
+    return run ?? copy
+  }
+  const sessions: Pick<Store, 'getSession' | 'getRun' | 'findOpenRunByToken' | 'findByMessage'> = {
     async getSession(id) {
       const known = await store.getSession(id)
       return known === undefined && (await fetchSession(id)) ? store.getSession(id) : known
+    },
+    getRun: async (id) => asItStands(await store.getRun(id)),
+    async findOpenRunByToken(tokenHash) {
+      const run = await asItStands(await store.findOpenRunByToken(tokenHash))
+      return run?.state === 'open' ? run : undefined
+    },
+    async findByMessage(peerId, messageId) {
+      let found = await store.findByMessage(peerId, messageId)
+      if (found !== undefined) return found
+      await ask(`message:${messageId}`, groupOf(messageId), async (group) => {
+        found = (await deps.links.call(group, runsMessage, { peerId, messageId }, { answer: runsMessageAnswer, timeoutMs: fetchMs })) ?? undefined
+        return found !== undefined
+      })
+      return found
     }
   }
-  return { ...store, ...(deps.fetchesSessions ? sessions : {}), ...(deps.fetchesTransactions ? foreignTransactions(store, deps, ask) : {}) }
+  // An artifact is kept under a hash, which says nothing of the group that made it.
+  const artifacts = foreignArtifacts(store, deps, (key, question) => askThese(key, deps.links.others, question))
+  return {
+    ...store,
+    ...(deps.fetchesSessions ? sessions : {}),
+    ...(deps.fetchesTransactions ? foreignTransactions(store, deps, ask) : {}),
+    ...(deps.fetchesArtifacts ? artifacts : {})
+  }
+}
+
+function foreignArtifacts(
+  store: Store,
+  { links }: ForeignStateDeps,
+  askAll: (key: string, question: (group: string) => Promise<boolean>) => Promise<boolean>
+): Pick<Store, 'getArtifact'> {
+  const move = (kind: MovedArtifact, id: string): Promise<boolean> =>
+    askAll(`${kind}:${id}`, async (group) => {
+      const { artifact } = await links.call(group, artifactsTake, { kind, id }, { answer: artifactsTakeAnswer, timeoutMs: transactionMs })
+      if (artifact === undefined) return false
+      await store.putArtifact({ ...artifact, kind, id })
+      return true
+    })
+  return {
+    async getArtifact(kind, id, nowMs) {
+      const known = await store.getArtifact(kind, id, nowMs)
+      const moved = movedArtifacts.find((one) => one === kind)
+      return known === undefined && moved !== undefined && (await move(moved, id)) ? store.getArtifact(kind, id, nowMs) : known
+    }
+  }
 }
 
 type Ask = (key: string, letter: string | undefined, question: (group: string) => Promise<boolean>) => Promise<boolean>

@@ -66,6 +66,27 @@ export const revocationsReadAnswer: z.ZodType<{ readonly store: string; readonly
   entries: z.array(z.strictObject({ cursor: z.int(), sri: z.string().max(256), untilMs: z.int(), atMs: z.int() }))
 })
 
+/**
+ * Artifacts of a transaction that change group with the browser. A code does not: whoever shows one is handed over to where
+ * it was issued, which has the grant and the session, too.
+ */
+export const movedArtifacts = ['PushedAuthorizationRequest', 'Interaction'] as const
+export type MovedArtifact = (typeof movedArtifacts)[number]
+
+/** Hands an artifact of a transaction over: it is gone where it was. */
+export const artifactsTake = 'artifacts.take'
+export const artifactsTakeBody = z.strictObject({ kind: z.enum(movedArtifacts), id: z.string().max(128) })
+export const artifactsTakeAnswer = z.strictObject({
+  artifact: z
+    .strictObject({
+      untilMs: z.number(),
+      value: z.unknown(),
+      grantId: z.string().exactOptional(),
+      sessionId: z.templateLiteral(['ses_', z.string().max(64)]).exactOptional()
+    })
+    .optional()
+})
+
 /** Hands a transaction over: it is gone where it was. */
 export const transactionsTake = 'transactions.take'
 export const transactionsTakeBody = z.strictObject({ key: z.string().max(512) })

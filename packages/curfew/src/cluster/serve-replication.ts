@@ -5,6 +5,8 @@ import type { RevocationEntry, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
 import { handedTo, noteHanded } from './handed-transactions.ts'
 import {
+  artifactsTake,
+  artifactsTakeBody,
   type ExportAnswer,
   factsExport,
   factsExportBody,
@@ -77,6 +79,15 @@ export function serveReplication({ links, store, facts, clock, handsOver }: Serv
     if (value === undefined) return { isFound: false, ...(await handedTo(store, key, nowMs)) }
     await noteHanded(store, key, group.letter, nowMs)
     return { isFound: true, value }
+  })
+  links.serve(artifactsTake, artifactsTakeBody, async ({ kind, id }) => {
+    const nowMs = clock.nowMs()
+    const artifact = handsOver ? await store.getArtifact(kind, id, nowMs) : undefined
+    // Used up first: of two groups that ask, and whoever comes back here, one has it.
+    if (artifact === undefined || (await store.consumeArtifact(kind, id, nowMs)).value !== 'consumed') return {}
+    await store.dropArtifact(kind, id)
+    const { untilMs, value, grantId, sessionId } = artifact
+    return { artifact: { untilMs, value, ...(grantId === undefined ? {} : { grantId }), ...(sessionId === undefined ? {} : { sessionId }) } }
   })
 }
 

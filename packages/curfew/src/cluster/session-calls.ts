@@ -7,18 +7,23 @@ import { referenceIn } from '../core/reference-key.ts'
 import type { Actor, Session } from '../core/session.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Everywhere, Found, LiveTally, TallyQuery } from '../stores/everywhere.ts'
-import type { Ack, SessionParticipant, SessionSummary, Store } from '../stores/store.ts'
+import type { Ack, Artifact, SessionParticipant, SessionSummary, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
 
+/** What a group does for the others with its own runs. */
+export interface RunsHere {
+  readonly store: Pick<Store, 'getRun' | 'findByMessage'>
+  apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
+  retry(runId: RunId, deliveryId: DeliveryId, by: Actor): Promise<LogoutRun | undefined>
+}
+
 /** What a group does for the others with its own sessions and runs. */
-export interface SessionsHere {
-  readonly store: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'touch' | 'txTake'>
+export interface SessionsHere extends RunsHere {
+  readonly store: Pick<Store, 'getSession' | 'getParticipants' | 'getRun' | 'findByMessage' | 'touch' | 'txTake' | 'getArtifact'>
   readonly clock: Pick<Clock, 'nowMs'>
   /** Looks in the store of this group only. */
   readonly local: Everywhere
   endSessions(request: EndRequest): Promise<EndSummary>
-  apply(runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
-  retry(runId: RunId, deliveryId: DeliveryId, by: Actor): Promise<LogoutRun | undefined>
 }
 
 /** A session as its own group has it. */
@@ -40,6 +45,8 @@ export interface SessionsThere {
   readRun(group: string, runId: RunId): Promise<LogoutRun | undefined>
   apply(group: string, runId: RunId, event: RunEvent): Promise<LogoutRun | undefined>
   retry(group: string, runId: RunId, deliveryId: DeliveryId, by: Actor): Promise<LogoutRun | undefined>
+  /** An access token that a client got for itself, by what it is kept under. */
+  readClientToken(group: string, id: string): Promise<Artifact | undefined>
   /** Attributes that wait under a reference, once; undefined when there are none. */
   takeReference(group: string, key: string): Promise<unknown>
 }
@@ -91,6 +98,12 @@ function domain<T>(...fields: readonly string[]): z.ZodType<T> {
 }
 
 const run = domain<LogoutRun>('id', 'sessionId', 'deliveries')
+/** One run as its own group has it. */
+export const runsRead = 'runs.read'
+export const runsReadAnswer = run.nullable()
+/** The run and delivery that a message of its group belongs to. */
+export const runsMessage = 'runs.message'
+export const runsMessageAnswer = z.strictObject({ runId, deliveryId }).nullable()
 const session = domain<Session>('id', 'userKey', 'version')
 const pair = domain<SessionParticipant>('session', 'participant')
 const summary = domain<SessionSummary>('session', 'participants')
@@ -114,7 +127,28 @@ export function serveSessions(links: Pick<GroupLinks, 'serve'>, here: SessionsHe
     const value = referenceIn(key) === undefined ? undefined : (await store.txTake(key, here.clock.nowMs())).value
     return value === undefined ? { isFound: false } : { isFound: true, value }
   })
-  links.serve('runs.read', z.strictObject({ runId }), async (body) => (await store.getRun(body.runId)) ?? null, read)
+  links.serve(
+    'tokens.ofClient',
+    z.strictObject({ id: z.string().max(128) }),
+    async ({ id }) => (await store.getArtifact(clientTokenKind, id, here.clock.nowMs())) ?? null,
+    read
+  )
+  serveRuns(links, here)
+}
+
+/** Kind of the artifacts that {@link SessionsThere.readClientToken} finds: no person is in them. */
+export const clientTokenKind = 'ClientCredentials'
+
+/** Lets the other groups work with the runs of this one. */
+export function serveRuns(links: Pick<GroupLinks, 'serve'>, here: RunsHere): void {
+  const { store } = here
+  links.serve(runsRead, z.strictObject({ runId }), async (body) => (await store.getRun(body.runId)) ?? null, { isRead: true })
+  links.serve(
+    runsMessage,
+    z.strictObject({ peerId: z.string().max(256), messageId: z.string().max(512) }),
+    async ({ peerId, messageId }) => (await store.findByMessage(peerId, messageId)) ?? null,
+    { isRead: true }
+  )
   links.serve(
     'runs.apply',
     z.strictObject({ runId, event: domain<RunEvent>('kind', 'atMs') }),
@@ -150,7 +184,9 @@ export function createSessionsThere(links: Pick<GroupLinks, 'call'>): SessionsTh
     tally: (group, query) => links.call(group, 'sessions.tally', query, { answer: liveTally, timeoutMs: endMs }),
     end: (group, request) => links.call(group, 'sessions.end', request, { answer: endSummary, timeoutMs: endMs }),
     takeReference: async (group, key) => (await links.call(group, 'references.take', { key }, { answer: waiting })).value,
-    readRun: async (group, id) => (await links.call(group, 'runs.read', { runId: id }, { answer: run.nullable() })) ?? undefined,
+    readClientToken: async (group, id) =>
+      (await links.call(group, 'tokens.ofClient', { id }, { answer: domain<Artifact>('kind', 'id', 'untilMs', 'value').nullable() })) ?? undefined,
+    readRun: async (group, id) => (await links.call(group, runsRead, { runId: id }, { answer: runsReadAnswer })) ?? undefined,
     apply: async (group, id, event) => (await links.call(group, 'runs.apply', { runId: id, event }, { answer: run.nullable() })) ?? undefined,
     retry: async (group, id, delivery, by) =>
       (await links.call(group, 'runs.retry', { runId: id, deliveryId: delivery, by }, { answer: run.nullable() })) ?? undefined

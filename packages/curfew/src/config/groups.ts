@@ -11,6 +11,8 @@ export interface ConfiguredGroups {
   readonly self: Group
   /** Without the own one; empty where there is one store only. */
   readonly others: readonly Group[]
+  /** Id of the first group of the list, which keeps what there is once only for all; undefined: this one. */
+  readonly home?: string
   /** `shared`: there is one store, whoever works on it. */
   readonly mode: ClusterMode
 }
@@ -21,5 +23,7 @@ export function groupsOf({ cluster, store }: Pick<Config, 'cluster' | 'store'>):
   const self = own ?? { id: cluster.group ?? 'sole', letter: soleGroup, links: [] }
   const others = all.filter((group) => group !== own)
   if (others.length === 0) return { self, others, mode: 'shared' }
-  return { self, others, mode: cluster.mode ?? (store.redis?.topology === 'cluster' ? 'regions' : 'subclusters') }
+  const [first] = all
+  const home = first === undefined || first === own ? {} : { home: first.id }
+  return { self, others, ...home, mode: cluster.mode ?? (store.redis?.topology === 'cluster' ? 'regions' : 'subclusters') }
 }

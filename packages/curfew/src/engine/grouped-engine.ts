@@ -1,10 +1,12 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { SessionsThere } from '../cluster/session-calls.ts'
 import type { EndRequest, EndSummary } from '../core/end-sessions.ts'
-import type { RunId, SessionId } from '../core/ids.ts'
+import type { DeliveryId, RunId, SessionId } from '../core/ids.ts'
 import type { LogoutRun } from '../core/run.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { Store } from '../stores/store.ts'
 import type { Engine } from './engine.ts'
+import { eventOf } from './result-event.ts'
 
 /** Other groups, as endings need them. */
 export interface EngineGroups {
@@ -15,6 +17,8 @@ export interface EngineGroups {
   /** A group could not be asked to end what a request means there: its sessions go on. */
   readonly onUnreached: (group: string, request: EndRequest) => void
   readonly there: Pick<SessionsThere, 'end' | 'readRun' | 'apply' | 'retry'>
+  /** As surfaces see it: it finds what a message of another group belongs to where that is known here. */
+  readonly store: Pick<Store, 'findByMessage'>
 }
 
 /** How often a run of another group is looked at while somebody waits for it. */
@@ -25,7 +29,8 @@ const lookMs = 250
  * outbox and leases stay together. A group that does not answer keeps nothing from ending elsewhere; one session of it alone
  * is an error.
  */
-export function createGroupedEngine(engine: Engine, { others, groupOf, there, onUnreached }: EngineGroups, clock: Clock): Engine {
+export function createGroupedEngine(engine: Engine, groups: EngineGroups, clock: Clock): Engine {
+  const { others, groupOf, there, onUnreached } = groups
   const endIn = async (group: string, request: EndRequest): Promise<EndSummary> => {
     try {
       return await there.end(group, request)
@@ -36,7 +41,7 @@ export function createGroupedEngine(engine: Engine, { others, groupOf, there, on
     }
   }
   return {
-    ...engine,
+    ...withRunsElsewhere(engine, groups, clock),
     async endSessions(request) {
       const { scope } = request
       switch (scope.kind) {
@@ -58,10 +63,23 @@ export function createGroupedEngine(engine: Engine, { others, groupOf, there, on
         case 'user':
           return merged(await Promise.all([engine.endSessions(request), ...others.map((group) => endIn(group, request))]))
       }
-    },
+    }
+  }
+}
+
+/** The engine of this group, with each run changed by the engine of the group that made it. */
+export function withRunsElsewhere(engine: Engine, { groupOf, there, store }: Pick<EngineGroups, 'groupOf' | 'there' | 'store'>, clock: Clock): Engine {
+  return {
+    ...engine,
     async apply(runId, event) {
       const group = groupOf(runId)
       return group === undefined ? engine.apply(runId, event) : there.apply(group, runId, event)
+    },
+    async browserAnswered(peerId, messageId, answer) {
+      const found = await store.findByMessage(peerId, messageId)
+      const group = found === undefined ? undefined : groupOf(found.runId)
+      if (found === undefined || group === undefined) return engine.browserAnswered(peerId, messageId, answer)
+      return there.apply(group, found.runId, eventOf(answer, found.deliveryId as DeliveryId, messageId, clock.nowMs(), 0))
     },
     async retry(runId, deliveryId, by) {
       const group = groupOf(runId)

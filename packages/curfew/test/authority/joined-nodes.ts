@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import type { SignalsHome } from '../../src/authority/shared-signals/signals.ts'
 import { indexOpener, joinGroups } from '../../src/cli/cluster-setup.ts'
+import { serveSignals, signalsAt } from '../../src/cli/signals-home.ts'
 import { withForeignState } from '../../src/cluster/foreign-state.ts'
 import type { GroupLinks } from '../../src/cluster/group-links.ts'
 import { type PullDeps, pullFacts } from '../../src/cluster/pull-facts.ts'
@@ -26,6 +28,7 @@ export interface JoinedNodes extends AsyncDisposable {
 export interface JoinedNode {
   readonly store: Store
   readonly join?: NonNullable<KitOptions['join']>
+  readonly signalsHome?: SignalsHome
 }
 
 export function joinNodeStores({ nodes, groups }: NodeStores, clock: Clock): JoinedNodes {
@@ -35,10 +38,13 @@ export function joinNodeStores({ nodes, groups }: NodeStores, clock: Clock): Joi
   return {
     nodes: members.map((member) => ({
       store: groups === 'regions' ? withForeignState(member.own, member.foreign) : member.own,
-      join: ({ store, engine, locator, connections, clients }, authority: () => FastifyInstance) => {
+      ...(member.home === undefined ? {} : { signalsHome: signalsAt(member.links, member.home) }),
+      join: ({ store, engine, locator, connections, clients, signals }, authority: () => FastifyInstance) => {
         member.engine = engine
-        const deps = { store, engine, clock, logger: { error() {} }, openIndex: indexOpener(locator, connections, clients) }
-        return joinGroups({ mode: groups, others: member.others }, member.links, deps, authority)
+        if (member.home === undefined) serveSignals(member.links, signals)
+        const home = member.home === undefined ? {} : { home: member.home }
+        const deps = { store, engine, clock, logger: { debug() {}, error() {} }, openIndex: indexOpener(locator, connections, clients) }
+        return joinGroups({ mode: groups, others: member.others, ...home, fetchesTransactions: true }, member.links, deps, authority)
       }
     })),
     async start() {
@@ -71,6 +77,7 @@ interface Member {
   readonly own: Store
   readonly links: GroupLinks
   readonly others: typeof testGroups
+  readonly home?: string
   readonly foreign: Parameters<typeof withForeignState>[1]
   engine: Engine | undefined
   /** Reads what is new in the other groups; tells how many facts that were. */
@@ -84,6 +91,7 @@ function withoutWait(body: unknown): unknown {
 function memberOf(wire: Wire, { store: own, group }: NodeStore, clock: Clock): Member {
   const { facts } = own
   if (group === undefined || facts === undefined) throw new Error('this node belongs to no group')
+  const home = testGroups[0]?.id
   const others = testGroups.filter(({ id }) => id !== group.id)
   const links = linksOn(wire, group, others, { store: own, clock: systemClock })
   serveReplication({ links, store: own, facts, clock, handsOver: true })
@@ -100,7 +108,8 @@ function memberOf(wire: Wire, { store: own, group }: NodeStore, clock: Clock): M
     own,
     links,
     others,
-    foreign: { links, facts, clock, logger: { debug() {} }, fetchesSessions: true, fetchesTransactions: true },
+    ...(home === undefined || home === group.id ? {} : { home }),
+    foreign: { links, facts, clock, logger: { debug() {} }, fetchesSessions: true, fetchesTransactions: true, fetchesArtifacts: true },
     engine: undefined,
     async read() {
       joined = 0

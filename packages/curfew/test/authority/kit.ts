@@ -21,6 +21,7 @@ import type { RunPolicy } from '../../src/core/run.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Locator } from '../../src/platform/locator.ts'
 import type { Outbound, OutboundRequest, OutboundResponse, ProbeResult } from '../../src/platform/outbound.ts'
+import type { Signals } from '../../src/authority/shared-signals/signals.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { type Browser, createBrowser, formOf } from './browser.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -114,6 +115,7 @@ export interface Joined {
   readonly locator: Locator
   readonly connections: Connections
   readonly clients: Clients
+  readonly signals: Signals
 }
 
 /** A whole authority in memory with partners around it. */

@@ -29,7 +29,7 @@ import { makeRedirectPolicy } from '../../src/authority/redirects.ts'
 import { createAuthorityServer } from '../../src/authority/server.ts'
 import { receiversOf } from '../../src/authority/shared-signals/owed.ts'
 import { createPollReceiver, type PollReceiver } from '../../src/authority/shared-signals/poll-receiver.ts'
-import { createSignals } from '../../src/authority/shared-signals/signals.ts'
+import { createSignals, type SignalsHome } from '../../src/authority/shared-signals/signals.ts'
 import type { Peer } from '../../src/core/peer.ts'
 import type { RunPolicy } from '../../src/core/run.ts'
 import { createEngine } from '../../src/engine/engine.ts'
@@ -78,6 +78,8 @@ export interface NodeParts {
   /** As the node sees it; short looks at the store of others take real time there. */
   readonly clock: Clock
   readonly join?: KitOptions['join']
+  /** The transmitter that keeps the streams of all groups; absent: this one. */
+  readonly signalsHome?: SignalsHome
 }
 
 /** One authority of one process. */
@@ -89,7 +91,7 @@ export interface AuthorityNode extends AsyncDisposable {
 
 /** Puts an authority together as `compose` does, around a store, without a network. */
 export async function createNode(options: KitOptions, around: Surroundings, node: NodeParts): Promise<AuthorityNode> {
-  const { clock, store, group } = node
+  const { clock, store, group, signalsHome } = node
   const { partners, ownKeys, logged, probed, outbound } = around
   const random = seededRandom(node.seed)
   const ids = createIds(random, group)
@@ -132,7 +134,15 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     locator,
     secrets: { persistent: createSecretKey(Buffer.alloc(32, 1)), nameId: createSecretKey(Buffer.alloc(32, 2)) }
   }
-  const signals = createSignals({ ...shared, settings, keys: tokenKeys, outbound: options.outbound ?? outbound, random, metrics })
+  const signals = createSignals({
+    ...shared,
+    settings,
+    keys: tokenKeys,
+    outbound: options.outbound ?? outbound,
+    random,
+    metrics,
+    ...(signalsHome === undefined ? {} : { home: signalsHome })
+  })
   const upstreams = await openUpstreams(
     { clock, outbound, skewSeconds: 60, onProblem: (id) => note('warn')({ event: 'upstream.failed', id }) },
     options.upstreams ?? []
@@ -179,7 +189,7 @@ export async function createNode(options: KitOptions, around: Surroundings, node
   })
   await engine.start()
   signals.start()
-  const groups = node.join?.({ store, engine, locator, connections, clients }, () => app) ?? {
+  const groups = node.join?.({ store, engine, locator, connections, clients, signals }, () => app) ?? {
     store,
     engine,
     everywhere: inStore(store, () => clock.nowMs())

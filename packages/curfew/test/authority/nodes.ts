@@ -58,7 +58,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   const shared = quickLooks(clock)
   const joined = running.use(joinNodeStores(stores, shared))
   const nodes: AuthorityNode[] = []
-  for (const [i, { store, join }] of joined.nodes.entries()) {
+  for (const [i, { store, join, signalsHome }] of joined.nodes.entries()) {
     const group = stores.nodes[i]?.group?.letter
     const parts = {
       name: `test-${i}`,
@@ -66,7 +66,8 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
       seed: i * 1_000_000 + (after === undefined ? 0 : 500_000),
       clock: shared,
       ...(group === undefined ? {} : { group }),
-      ...(join === undefined ? {} : { join })
+      ...(join === undefined ? {} : { join }),
+      ...(signalsHome === undefined ? {} : { signalsHome })
     }
     nodes.push(running.use(await createNode(options, around, parts)))
   }
@@ -83,7 +84,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   )
   const { settle } = joined
   const { groups } = stores
-  const app = balanced(all, { settle, route: groups === 'regions' ? inTurnButCodes(all) : inTurn(all), sticks: groups === 'regions' })
+  const app = balanced(all, { settle, route: inTurn(all), sticks: groups === 'regions' })
   // A browser stays in one region, another one comes to the next.
   const nextRegion = inTurn(all)
   const appOfBrowser = (): FastifyInstance => {
@@ -140,19 +141,6 @@ function inTurn(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Route {
   return () => {
     turn = (turn + 1) % nodes.length
     return nodes[turn] ?? nodes[0]
-  }
-}
-
-/**
- * With regions a code goes back to the region that issued it, as the letter in front of it says, because transactions stay
- * where they are; all else goes to each in turn.
- */
-function inTurnButCodes(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Route {
-  const next = inTurn(nodes)
-  return (request) => {
-    const payload = typeof request === 'string' ? undefined : (request.payload ?? request.body)
-    const letter = /(?:^|&)code=(\w)[\w-]{20,}/.exec(typeof payload === 'string' ? payload : '')?.[1]
-    return nodes.find(({ ctx }) => ctx.ids.group === letter) ?? next(request)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ClusterMode } from '../../src/config/groups.ts'
-import type { Store } from '../../src/stores/store.ts'
+import type { Artifact, Store } from '../../src/stores/store.ts'
 
 export interface Seen {
   readonly groups: ClusterMode
@@ -37,6 +37,11 @@ function auditOf(stores: readonly Store[]): Store['listAudit'] {
   return async (query) => (await ofEach(stores, (store) => store.listAudit(query))).sort((a, b) => a.atMs - b.atMs)
 }
 
+/** Without what the groups have told each other. */
+function once(artifacts: readonly Artifact[]): readonly Artifact[] {
+  return [...new Map(artifacts.map((artifact) => [artifact.id, artifact])).values()]
+}
+
 function listedTogether(stores: readonly Store[]): Partial<Store> {
   const each = <T>(ask: (store: Store) => Promise<readonly T[]>): Promise<T[]> => ofEach(stores, ask)
   return {
@@ -52,7 +57,7 @@ function listedTogether(stores: readonly Store[]): Partial<Store> {
     },
     countLiveSessions: async () => (await Promise.all(stores.map((store) => store.countLiveSessions()))).reduce((sum, count) => sum + count, 0),
     listAudit: auditOf(stores),
-    artifactsOf: (sessionId, kind, nowMs, max) => each((store) => store.artifactsOf(sessionId, kind, nowMs, max)),
-    artifactsOfGrant: (grantId, kind, nowMs, max) => each((store) => store.artifactsOfGrant(grantId, kind, nowMs, max))
+    artifactsOf: async (sessionId, kind, nowMs, max) => once(await each((store) => store.artifactsOf(sessionId, kind, nowMs, max))),
+    artifactsOfGrant: async (grantId, kind, nowMs, max) => once(await each((store) => store.artifactsOfGrant(grantId, kind, nowMs, max)))
   }
 }

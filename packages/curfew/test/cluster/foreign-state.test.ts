@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { carry } from '../../src/stores/conformance/carry.ts'
 import { signedOn } from '../../src/stores/conformance/harness.ts'
-import { sampleParticipant } from '../../src/stores/conformance/samples.ts'
+import { sampleEnd, sampleParticipant } from '../../src/stores/conformance/samples.ts'
 import { hourMs, inBerlin, regions } from './replication-kit.ts'
 
 suite('what has not arrived yet', () => {
@@ -14,6 +15,23 @@ suite('what has not arrived yet', () => {
       const asked = wire.sent.length
       await b.store.getSession(session.id)
       assert.equal(wire.sent.length, asked)
+    }))
+
+  test('an open run is read in its region, which alone knows how far it is; the copy stands in where that does not answer', () =>
+    regions(async (a, b, wire) => {
+      const session = await signedOn(a.store, inBerlin(), [sampleParticipant('payroll', 1)])
+      const end = sampleEnd(1, session, [sampleParticipant('payroll', 1)])
+      const { run: told } = end
+      const run: typeof told = { ...told, id: `run_a${'0'.repeat(16)}` }
+      await a.store.endSession({ ...end, end: { ...end.end, runId: run.id }, run })
+      await carry(a.own, b.own)
+      const next = { ...run, version: run.version + 1 }
+      assert.equal((await a.store.commitRun({ run: next, effects: [], settled: [] })).value, 'committed')
+      assert.equal((await b.own.getRun(run.id))?.version, run.version, 'what is on its way is not told')
+      assert.equal((await b.store.getRun(run.id))?.version, next.version)
+      assert.equal((await b.store.findOpenRunByToken(run.tokenHash))?.version, next.version)
+      for (const link of a.group.links) wire.cut(link)
+      assert.equal((await b.store.findOpenRunByToken(run.tokenHash))?.version, run.version)
     }))
 
   test('an identifier that nobody knows is asked for once in a while, not with every request', () =>
@@ -58,6 +76,30 @@ suite('what has not arrived yet', () => {
         assert.equal((await b.store.txTake(key, Date.now())).value, undefined)
         assert.equal(wire.sent.length, 0)
         assert.equal(await a.store.txGet(key, Date.now()), 1)
+      },
+      { fetchesTransactions: false }
+    ))
+
+  test('AC-176 the artifacts of an authorization change region with it, and are used up once', () =>
+    regions(async (a, b) => {
+      const pushed = { kind: 'PushedAuthorizationRequest', id: 'hash', untilMs: Date.now() + hourMs, value: { request: 'r' } }
+      await a.store.putArtifact(pushed)
+      assert.deepEqual(await b.store.getArtifact(pushed.kind, pushed.id, Date.now()), pushed)
+      assert.equal(await a.own.getArtifact(pushed.kind, pushed.id, Date.now()), undefined, 'exactly one group has it')
+      assert.deepEqual(await a.store.getArtifact(pushed.kind, pushed.id, Date.now()), pushed, 'and it goes back')
+      await a.store.consumeArtifact(pushed.kind, pushed.id, Date.now())
+      assert.equal(await b.store.getArtifact(pushed.kind, pushed.id, Date.now()), undefined)
+      await a.store.putArtifact({ ...pushed, kind: 'Grant' })
+      assert.equal(await b.store.getArtifact('Grant', pushed.id, Date.now()), undefined, 'what outlives an authorization is told, not fetched')
+    }))
+
+  test('AC-176 with that turned off they stay where they are', () =>
+    regions(
+      async (a, b) => {
+        const pushed = { kind: 'Interaction', id: 'hash', untilMs: Date.now() + hourMs, value: {} }
+        await a.store.putArtifact(pushed)
+        assert.equal(await b.store.getArtifact(pushed.kind, pushed.id, Date.now()), undefined)
+        assert.deepEqual(await a.store.getArtifact(pushed.kind, pushed.id, Date.now()), pushed)
       },
       { fetchesTransactions: false }
     ))

@@ -33,9 +33,9 @@ export async function createTwoGroups(options: KitOptions = {}): Promise<TwoGrou
       const node = nodeOf(wire, self, others, { store, clock })
       links.push(node.links)
       return joinGroups(
-        { mode: 'subclusters', others },
+        { mode: 'subclusters', others, fetchesTransactions: false },
         node.links,
-        { store, engine, clock, logger: { error() {} }, openIndex: indexOpener(locator, connections, clients) },
+        { store, engine, clock, logger: { debug() {}, error() {} }, openIndex: indexOpener(locator, connections, clients) },
         authority
       )
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withForeignState } from '../../src/cluster/foreign-state.ts'
+import { serveRuns } from '../../src/cluster/session-calls.ts'
 import { createReplicator, type ReplicationLimits, type Replicator } from '../../src/cluster/replicator.ts'
 import type { Group } from '../../src/core/group.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -41,6 +42,7 @@ export function regionOn(wire: Wire, group: Group, options: RegionOptions = {}):
   const note = (fields: object): void => void warnings.push(String((fields as { readonly event?: string }).event))
   const logger = { debug() {}, info() {}, warn: note, error: note }
   const links = linksOn(wire, group, others, { store: own, clock: systemClock, logger })
+  serveRuns(links, { store: own, apply: async () => undefined, retry: async () => undefined })
   const late: LateParticipants[] = []
   const fetchesTransactions = options.fetchesTransactions ?? true
   const replicator = createReplicator({
@@ -56,7 +58,16 @@ export function regionOn(wire: Wire, group: Group, options: RegionOptions = {}):
     handsOver: fetchesTransactions,
     limits: { revocationsMs: 1_000, ageMsMax: 3_600_000, factsMax: 10_000, backlogAlert: 1_000, ...options.limits }
   })
-  const store = withForeignState(own, { links, facts, clock: systemClock, logger, fetchesSessions: options.services?.sessions !== false, fetchesTransactions })
+  const fetchesSessions = options.services?.sessions !== false
+  const store = withForeignState(own, {
+    links,
+    facts,
+    clock: systemClock,
+    logger,
+    fetchesSessions,
+    fetchesTransactions,
+    fetchesArtifacts: fetchesTransactions
+  })
   return { group, own, store, replicator, late, warnings }
 }
 

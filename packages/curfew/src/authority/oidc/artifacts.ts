@@ -5,12 +5,13 @@ import type { AuthorityContext } from '../context.ts'
 import { readAccessToken } from './access-token.ts'
 import { amrOf } from './authentication-methods.ts'
 import { keyOf } from './artifact-key.ts'
+import { dropGrant } from './grant-generation.ts'
 import { innerSession, requestScope } from './scope.ts'
 
 /** Told before a code or token is stored, and so before it can leave. */
 export type OnIssue = (kind: string, payload: AdapterPayload) => Promise<void>
 
-type ArtifactDeps = Pick<AuthorityContext, 'store' | 'clock' | 'oidc' | 'baseUrl'>
+type ArtifactDeps = Pick<AuthorityContext, 'store' | 'clock' | 'clients' | 'oidc' | 'baseUrl'>
 
 /** For a model that the library gives no end. */
 const artifactSecondsDefault = 86_400
@@ -38,7 +39,8 @@ export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIss
       return undefined
     },
     async destroy(id) {
-      await deps.store.dropArtifact(kind, keyOf(id))
+      if (kind === 'Grant') await dropGrant(deps, keyOf(id))
+      else await deps.store.dropArtifact(kind, keyOf(id))
     },
     async consume(id) {
       const { value } = await deps.store.consumeArtifact(kind, keyOf(id), deps.clock.nowMs())
@@ -46,7 +48,7 @@ export function artifactAdapter(deps: ArtifactDeps, kind: string, onIssue: OnIss
       if (value !== 'consumed') throw alreadyUsed()
     },
     async revokeByGrantId(grantId) {
-      await deps.store.dropGrant(keyOf(grantId))
+      await dropGrant(deps, keyOf(grantId))
     }
   }
 }

@@ -2,6 +2,7 @@ import type { SessionId } from '../../core/ids.ts'
 import type { Store } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, offlineAccountKind } from './account.ts'
+import { generationOf, nextGeneration } from './grant-generation.ts'
 import { grantKeyOf } from './grant-name.ts'
 
 /** Kind of the artifact that says that the offline grant of a session and client was ended. */
@@ -22,18 +23,25 @@ export interface GrantEnding {
   readonly clientId: string
   /** The session goes on (partial logout), and the client may get another grant in it. */
   readonly isSessionLive: boolean
-  /** Until when a token of it could be valid. */
-  readonly untilMs: number
+  readonly nowMs: number
+  readonly refreshTokenSeconds: number
 }
+
+/** Nodes do not agree on the time to the second: an ended grant is remembered for longer than any token of it lives. */
+const marginMs = 3_600_000
 
 /**
  * Drops everything that was issued under a grant. The mark is written first: a token that is being issued in this
  * moment, and is stored after the rest was dropped, is worth nothing either.
  * @returns how many codes, tokens and grants were dropped
  */
-export async function endGrant(store: Pick<Store, 'putArtifact' | 'dropGrant'>, { sessionId, clientId, isSessionLive, untilMs }: GrantEnding): Promise<number> {
-  const id = grantKeyOf(sessionId, clientId)
-  if (!isSessionLive) await store.putArtifact({ kind: endedGrantKind, id, sessionId, untilMs, value: {} })
-  const { value } = await store.dropGrant(id)
+export async function endGrant(store: Pick<Store, 'getArtifact' | 'putArtifact' | 'dropGrant'>, ending: GrantEnding): Promise<number> {
+  const { sessionId, clientId, isSessionLive, nowMs, refreshTokenSeconds } = ending
+  const generation = await generationOf(store, sessionId, clientId, nowMs)
+  const untilMs = nowMs + refreshTokenSeconds * 1000 + marginMs
+  if (!isSessionLive) await store.putArtifact({ kind: endedGrantKind, id: grantKeyOf(sessionId, clientId), sessionId, untilMs, value: {} })
+  const { value } = await store.dropGrant(grantKeyOf(sessionId, clientId, generation))
+  // Afterwards: what a crash leaves half done is dropped again under the name that it has.
+  if (isSessionLive) await nextGeneration(store, { accountId: sessionId, clientId }, { nowMs, refreshTokenSeconds })
   return value
 }

@@ -17,14 +17,11 @@ export interface OidcSenderDeps {
   readonly keys: readonly TokenKey[]
   readonly ids: Ids
   readonly outbound: Pick<Outbound, 'request'>
-  readonly store: Pick<Store, 'putArtifact' | 'dropGrant'>
+  readonly store: Pick<Store, 'getArtifact' | 'putArtifact' | 'dropGrant'>
 }
 
 /** Larger answers say nothing more about a logout. */
 const answerBytesMax = 64 * 1024
-
-/** Nodes do not agree on the time to the second: an ended grant is remembered for longer than any token of it lives. */
-const grantMarginSeconds = 3_600
 
 /** Tells OpenID clients that a session ended. */
 export function createOidcSender(deps: OidcSenderDeps): Sender {
@@ -46,8 +43,7 @@ async function dropGrant(deps: OidcSenderDeps, { run, delivery, nowMs }: SendReq
   if (client === undefined) return { kind: 'failed', why: 'unreachable', code: 'CURFEW_RUN_PEER_UNKNOWN', retryable: false }
   const { sessionId } = run
   const { clientId, refreshTokenSeconds } = client
-  const untilMs = nowMs + (refreshTokenSeconds + grantMarginSeconds) * 1000
-  const dropped = await endGrant(deps.store, { sessionId, clientId, isSessionLive: run.isPartial === true, untilMs })
+  const dropped = await endGrant(deps.store, { sessionId, clientId, isSessionLive: run.isPartial === true, nowMs, refreshTokenSeconds })
   const proof = { kind: 'own-record' as const, hash: sha256Hex(grantKeyOf(sessionId, clientId)) }
   return { kind: 'confirmed', result: dropped > 0 ? 'ended' : 'already-ended', proof }
 }

@@ -10,6 +10,7 @@ import { isSecretOf } from './client-secret.ts'
 import { agree, claimsOfScopes, ownClaimsOf, passOver } from './consent.ts'
 import { scopesOf } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
+import { generationOf } from './grant-generation.ts'
 import { grantIdOf } from './grant-name.ts'
 import { offlineAccount } from './offline-grant.ts'
 import { clientAdapter, metadataOf } from './engine-client.ts'
@@ -218,11 +219,12 @@ async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promi
   const client = clientOf(ctx, asked.clientId)
   const { user } = account as unknown as OurAccount
   ;(session as unknown as { sidFor(clientId: string, sid: string): void }).sidFor(asked.clientId, sidOf(ctx, client, user))
-  const id = grantIdOf(account.accountId, client.clientId)
+  const { accountId } = account
+  const id = grantIdOf(accountId, client.clientId, await generationOf(ctx.store, accountId, client.clientId, ctx.clock.nowMs()))
   const known = await provider.Grant.find(id)
   const isAgreed = !client.asksConsent || result?.consent !== undefined
   if (known === undefined && !isAgreed) return undefined
-  const grant = known ?? new provider.Grant({ accountId: account.accountId, clientId: asked.clientId })
+  const grant = known ?? new provider.Grant({ accountId, clientId: asked.clientId })
   grant.jti = id
   const before = JSON.stringify(grant.openid)
   if (isAgreed) agree(grant, client, oidc.oidc)

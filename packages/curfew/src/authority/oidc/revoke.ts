@@ -5,6 +5,7 @@ import { noStore, parametersOf } from '../request.ts'
 import type { Artifact } from '../../stores/store.ts'
 import type { OidcClient } from './client.ts'
 import { authenticateClient } from './client-authentication.ts'
+import { dropGrant } from './grant-generation.ts'
 import { findToken } from './introspect.ts'
 
 /**
@@ -18,7 +19,7 @@ export async function revokeToken(deps: AuthorityContext, request: FastifyReques
   const found = await findToken(deps, token)
   const isOwn = (found?.value as { readonly clientId?: string } | undefined)?.clientId === client.clientId
   if (found !== undefined && isOwn) {
-    if (found.kind === 'RefreshToken' && found.grantId !== undefined) await deps.store.dropGrant(found.grantId)
+    if (found.kind === 'RefreshToken' && found.grantId !== undefined) await dropGrant(deps, found.grantId)
     else await deps.store.dropArtifact(found.kind, found.id)
     deps.logger.info({ event: 'token.revoked', client: client.id, kind: found.kind }, 'A token was revoked')
     if (client.revocationEndsSession) await endSessionOf(deps, client, found)

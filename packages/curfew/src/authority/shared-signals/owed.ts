@@ -20,9 +20,7 @@ export function receiversOf({ clients }: Pick<AuthorityContext, 'clients'>): rea
 }
 
 /** Writes down for every stream what the end of a session owes it. May be repeated. Returns how many streams. */
-export async function oweSignals(deps: OwedDeps, run: LogoutRun): Promise<number> {
-  const session = await deps.store.getSession(run.sessionId)
-  if (session === undefined) return 0
+export async function oweSignals(deps: OwedDeps, run: LogoutRun, session: Session): Promise<number> {
   const results = await Promise.all(receiversOf(deps).map((client) => oweOne(deps, run, session, client)))
   return results.filter((isOwed) => isOwed).length
 }

@@ -1,5 +1,6 @@
 import type { PeerId } from '../../core/ids.ts'
 import type { LogoutRun } from '../../core/run.ts'
+import type { Session } from '../../core/session.ts'
 import type { Outbound } from '../../platform/outbound.ts'
 import type { Random } from '../../platform/random.ts'
 import type { AuthorityContext } from '../context.ts'
@@ -18,8 +19,10 @@ export interface Signals {
   readonly streams: Streams
   start(): void
   stop(): Promise<void>
-  /** Owes every stream what the end of this session means to it. May be repeated. */
+  /** Owes every stream what the end of this session means to it. May be repeated. @throws while the group that keeps the streams is away */
   ended(run: LogoutRun): Promise<void>
+  /** The same for a session of another group. */
+  endedElsewhere(run: LogoutRun, session: Session): Promise<void>
   /** Owes every stream what changed passwords mean. May be repeated. */
   passwordsChanged(users: readonly User[]): Promise<void>
   /** Something is owed. */
@@ -31,6 +34,15 @@ export interface Signals {
   /** An administrator pauses a stream, or lets it go on. Undefined: this client has none. */
   setStatus(connection: PeerId, status: StreamStatus, reason?: string): Promise<StreamOverview | undefined>
   /** Owes the receiver a token that proves the way to it works. False: this client has no stream. */
+  verify(connection: PeerId): Promise<boolean>
+}
+
+/** The transmitter of another group, which keeps the streams of all: a receiver has one, whichever group it asks. */
+export interface SignalsHome {
+  /** @throws while that group is away: whoever ends sessions tries again */
+  ended(run: LogoutRun, session: Session): Promise<void>
+  list(): Promise<readonly StreamOverview[]>
+  setStatus(connection: PeerId, status: StreamStatus, reason?: string): Promise<StreamOverview | undefined>
   verify(connection: PeerId): Promise<boolean>
 }
 
@@ -52,9 +64,12 @@ export type SignalsDeps = Pick<AuthorityContext, 'store' | 'clients' | 'clock' |
   readonly keys: readonly TokenKey[]
   readonly outbound: Pick<Outbound, 'request'>
   readonly random: Pick<Random, 'fraction'>
+  /** Absent: streams are kept here. */
+  readonly home?: SignalsHome
 }
 
 export function createSignals(deps: SignalsDeps): Signals {
+  const { home } = deps
   const streams = createStreams(deps.store, () => deps.clock.nowMs())
   const pusher = createPusher({ ...deps, streams })
   const listeners = new Set<() => void>()
@@ -68,14 +83,21 @@ export function createSignals(deps: SignalsDeps): Signals {
     pusher.wake()
     for (const listener of [...listeners]) listener()
   }
+  const endedHere = async (run: LogoutRun, session: Session): Promise<void> => {
+    if ((await oweSignals({ ...deps, streams }, run, session)) > 0) wake()
+  }
   return {
     streams,
     start: () => pusher.start(),
     stop: () => pusher.stop(),
     async ended(run) {
-      if ((await oweSignals({ ...deps, streams }, run)) > 0) wake()
+      const session = await deps.store.getSession(run.sessionId)
+      if (session !== undefined) await (home === undefined ? endedHere(run, session) : home.ended(run, session))
     },
+    endedElsewhere: endedHere,
     async passwordsChanged(users) {
+      // The group that keeps the streams sees the same accounts.
+      if (home !== undefined) return
       const fresh = users.filter(({ userKey, passwordChangedAtMs }) => told.get(userKey) !== passwordChangedAtMs)
       if (fresh.length === 0) return
       if ((await oweCredentialChanges({ ...deps, streams }, fresh)) > 0) wake()
@@ -87,11 +109,13 @@ export function createSignals(deps: SignalsDeps): Signals {
       return () => listeners.delete(listener)
     },
     async list() {
+      if (home !== undefined) return home.list()
       const all = await Promise.all(receiversOf(deps).map(async (client) => ({ connection: client.id, stream: await streams.find(client.clientId) })))
       const known = all.flatMap(({ connection, stream }) => (stream === undefined ? [] : [{ connection, stream }]))
       return Promise.all(known.map(({ connection, stream }) => overviewOf(streams, connection, stream)))
     },
     async setStatus(connection, status, reason) {
+      if (home !== undefined) return home.setStatus(connection, status, reason)
       const stream = await streamOf(connection)
       if (stream === undefined) return undefined
       const nowMs = deps.clock.nowMs()
@@ -100,6 +124,7 @@ export function createSignals(deps: SignalsDeps): Signals {
       return overviewOf(streams, connection, next)
     },
     async verify(connection) {
+      if (home !== undefined) return home.verify(connection)
       const stream = await streamOf(connection)
       if (stream === undefined) return false
       await oweVerification(streams, stream, deps.clock.nowMs())

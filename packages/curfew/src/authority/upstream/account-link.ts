@@ -54,7 +54,8 @@ export function applicationLinkId(adapterId: string, userKey: UserKey): string {
 }
 
 export async function findLink({ store, clock }: LinkDeps, id: string): Promise<AccountLink | undefined> {
-  return (await store.getArtifact(kind, id, clock.nowMs()))?.value as AccountLink | undefined
+  const found = (await store.getArtifact(kind, id, clock.nowMs()))?.value as AccountLink | null | undefined
+  return found ?? undefined
 }
 
 /** Every link of a user, at most {@link linksPerUserMax}. */
@@ -79,11 +80,14 @@ export async function keepLink(deps: LinkDeps, wish: NewLink, { userKey, usernam
   await audit(deps, 'account.linked', link, { kind: 'user', id: username })
 }
 
-/** False: there is no such link of this user. Sessions that were opened by it go on. */
+/**
+ * False: there is no such link of this user. Sessions that were opened by it go on. What stays in its place says nothing but
+ * that there is none, under the same id: dropped, it could not be made again in another group, which had not heard of the end.
+ */
 export async function removeLink(deps: LinkDeps, userKey: UserKey, id: string, by: Actor): Promise<boolean> {
   const link = await findLink(deps, id)
   if (link?.userKey !== userKey) return false
-  await deps.store.dropArtifact(kind, id)
+  await deps.store.putArtifact({ kind, id, untilMs: foreverMs, value: null })
   await audit(deps, 'account.unlinked', link, by)
   return true
 }

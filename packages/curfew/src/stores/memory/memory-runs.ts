@@ -14,9 +14,7 @@ export function memoryRuns(context: MemoryContext): RunCalls {
     getRun: async (runId) => state().runs.get(runId),
     listRuns: async (query) => listRuns(state(), query),
     findOpenRunByToken: async (tokenHash) =>
-      [...state().runs.values()]
-        .filter((run) => run.state === 'open' && run.tokenHash === tokenHash && !state().replicated.copies.has(run.id))
-        .sort((a, b) => newestFirst(place(a), place(b)))[0],
+      [...state().runs.values()].filter((run) => run.state === 'open' && run.tokenHash === tokenHash).sort((a, b) => newestFirst(place(a), place(b)))[0],
     findByMessage: async (peerId, messageId) => state().messages.get(pairKey(peerId, messageId)),
     commitRun: (commit) => write('commitRun', (all) => ({ value: commitRun(all, commit, context), durability })),
     claimEffects: (claim) => write('claimEffects', (all) => claimEffects(all, claim)),

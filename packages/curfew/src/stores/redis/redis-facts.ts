@@ -9,6 +9,7 @@ import type { Ack, Durability, Store } from '../store.ts'
 import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import type { Bucket } from './keys.ts'
 import { type RedisContext, texts, weakest } from './redis-context.ts'
+import { runEntriesOf } from './redis-run-rows.ts'
 import type { Feed } from './redis-feed.ts'
 import { applyServiceFact, bucketOfServiceFact, servicesPage } from './redis-service-facts.ts'
 import { readParticipants, readStored, sessionDoc } from './session-rows.ts'
@@ -240,10 +241,10 @@ function mergeArguments(
 
 async function applyRun(context: RedisContext, { run }: RunFact): Promise<Durability> {
   const { shards, keys } = context
-  const { id, sessionId, startedAtMs, finishedAtMs, policy, version, username } = run
+  const { id, sessionId, startedAtMs, finishedAtMs, policy, version } = run
   const again = { name: 'first', args: [`j:${id}`, sessionId] }
   await shards.write(keys.ofText(id), again.name, again.args, { isEnding: true, again })
-  await addEntries(context, [{ bucket: keys.ofText(username), key: `jn:${username}`, member: placeOf(startedAtMs, id), isList: true }])
+  await addEntries(context, runEntriesOf(context, run))
   // The run of a region that is gone is never done.
   const doneAtMs = finishedAtMs ?? startedAtMs + policy.deadlineMs
   const args = [id, sessionId, placeOf(startedAtMs, id), String(version), String(doneAtMs), JSON.stringify(run)]

@@ -22,7 +22,7 @@ export function runReads(db: Database): RunReads {
   const byId = prepare<{ readonly doc: string }>(db, 'SELECT doc FROM run WHERE id = ?')
   const openByToken = prepare<{ readonly doc: string }>(
     db,
-    "SELECT doc FROM run WHERE token_hash = ? AND state = 'open' AND is_copy = 0 ORDER BY started_at_ms DESC, id DESC LIMIT 1"
+    "SELECT doc FROM run WHERE token_hash = ? AND state = 'open' ORDER BY started_at_ms DESC, id DESC LIMIT 1"
   )
   const byMessage = prepare<{ readonly run_id: RunId; readonly delivery_id: string }>(
     db,

@@ -167,6 +167,10 @@ suite('Account linking', () => {
     assert.match((await signInAt(hub, kit.browser(), claims)).body, /Which account/)
     const events = (await kit.store.listAudit({ limit: 100 })).map(({ event }) => event)
     assert.ok(events.includes('account.unlinked'))
+    const again = kit.browser()
+    await link(again, await signInAt(hub, again, claims), { username: 'ben', password: 'battery staple' })
+    assert.deepEqual(await linksOf(kit.ctx, ana), [])
+    assert.doesNotMatch((await signInAt(hub, kit.browser(), claims)).body, /Which account/, 'a link that was removed can be made again, to whomever')
   })
 
   test('the admin API lists the links of a user and removes one, for users that are gone, too', async () => {
