@@ -9,7 +9,12 @@ export interface TestResult {
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly reason?: string
   readonly ms: number
+  /** Of one that failed: what went wrong, its beginning. */
+  readonly error?: string
 }
+
+/** So much of an error is kept. */
+const errorMax = 2_000
 
 /** One event of the runner, as far as a reporter here reads it. */
 export interface TestEvent {
@@ -51,9 +56,9 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
       results.push({ name, file, outcome: 'passed', ms })
       yield '.'
     } else {
-      results.push({ name, file, outcome: 'failed', ms })
       const cause = failure?.cause
       const text = cause instanceof Error ? (cause.stack ?? cause.message) : typeof cause === 'string' ? cause : (failure?.message ?? 'failed')
+      results.push({ name, file, outcome: 'failed', ms, error: text.slice(0, errorMax) })
       yield `\n\nFAILED  ${name}\n        ${file}\n${text.replace(/^/gm, '        ')}\n\n`
     }
   }

@@ -14,13 +14,15 @@ import { whyLeftOut } from './left-out.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test-results/cluster-matrix')
 const page = 'docs/clustering-matrix.md'
+/** What is run; changes that are not committed do not show. */
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
 const runMsMax = 3_600_000
 
 /**
  * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
  * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`;
  * `--jobs=1` runs one test at a time.
- * What each file gave is kept in test-results; `--write` writes the page of all that is kept.
+ * What each file gave is kept in test-results, with the commit and the errors; `--write` writes the page of all that is kept.
  */
 const { values, positionals } = parseArgs({
   options: {
@@ -104,7 +106,7 @@ async function runMode(mode: Mode): Promise<ModeResults> {
   const started = new Set(runs.flatMap((run) => run.started))
   const all = runs.flatMap((run) => run.results)
   const judged = all.filter(({ file }) => file === '' || started.has(file)).map((test) => ({ ...test, why: whyLeftOut(test.file, test.name, mode) }))
-  const counted = judged.filter(({ why }) => why === undefined)
+  const counted = judged.flatMap(({ why, ...test }) => (why === undefined ? [{ ...test, commit }] : []))
   const left = judged.flatMap(({ why, ...test }) => (why === undefined ? [] : [{ ...test, why }]))
   const count = (outcome: TestResult['outcome']): number => counted.filter((test) => test.outcome === outcome).length
   console.log(`${mode}: ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`)

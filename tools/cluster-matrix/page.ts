@@ -2,6 +2,9 @@ import type { Mode } from '../../packages/curfew/test/support/modes.ts'
 import type { TestResult } from '../reporter.ts'
 import { type Feature, features, type Suite, suiteOf, suites } from './suites.ts'
 
+/** What one test gave, and at which commit. */
+export type CountedResult = TestResult & { readonly commit?: string }
+
 /** What the tests gave in one mode. */
 export interface ModeResults {
   readonly mode: Mode
@@ -11,7 +14,7 @@ export interface ModeResults {
   readonly since: string
   /** What they were run with. */
   readonly versions: string
-  readonly counted: readonly TestResult[]
+  readonly counted: readonly CountedResult[]
   /** Not counted, with the reason. */
   readonly left: readonly (TestResult & { readonly why: string })[]
 }
