@@ -8,6 +8,7 @@ import { formPairs, parametersOf, rawQuery, routeOf } from './request.ts'
 import { groupOfArtifact } from './saml/artifact-shelf.ts'
 import { samlPaths } from './saml/endpoints.ts'
 import { signalPaths } from './shared-signals/endpoints.ts'
+import { resumePath } from './sign-on/transaction.ts'
 import { changePath, resetPath } from './sign-on/password-page.ts'
 import { formCookie, persistentCookie, sessionCookie } from './sign-on/cookies.ts'
 
@@ -56,6 +57,9 @@ interface Owner {
   readonly group: string
   readonly by: 'step' | 'browser'
 }
+
+/** What was put away without cookies, and is fetched by the group that knows the browser. */
+const comesWithBrowser = resumePath(':nonce')
 
 /** Belongs to no session: answered where it arrives. `/pf-ws` looks sessions up by itself. */
 const everywhere = /^\/(pf\/(?!adapter2adapter)|pf-ws\/|\.well-known\/|favicon)/
@@ -115,7 +119,7 @@ async function send(
     return reply
   } catch (error) {
     const isAway = isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')
-    if (isAway && owner.by === 'browser' && entrances.has(routeOf(request))) return undefined
+    if (isAway && owner.by === 'browser' && (entrances.has(routeOf(request)) || isFetched(request))) return undefined
     // A copy of the run is here to look at.
     if (isAway && handOver.only !== undefined && method === 'GET') return undefined
     throw error
@@ -137,6 +141,12 @@ function present(headers: Readonly<Record<string, string | readonly string[] | u
 function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Owner | undefined {
   const { only, home } = handOver
   if (home !== undefined && isOfStreams(request)) return { group: home, by: 'step' }
+  const browser = browserIn(request)
+  if (only === undefined && browser !== undefined && isFetched(request)) {
+    const group = handOver.groupOf(browser)
+    if (group !== undefined) return { group, by: 'browser' }
+    if (handOver.isOwn(browser)) return undefined
+  }
   for (const id of only === undefined ? stepIds(request, body) : boundIds(request, body, only)) {
     const group = id === undefined ? undefined : handOver.groupOf(id)
     if (group !== undefined) return { group, by: 'step' }
@@ -146,9 +156,19 @@ function ownerOf(handOver: HandOver, request: FastifyRequest, body: Buffer): Own
   if (only !== undefined) return undefined
   const route = routeOf(request)
   const inner = innerSteps.some((step) => route.startsWith(step)) ? request.cookies[formCookie] : undefined
-  const browser = request.cookies[sessionCookie] ?? request.cookies[persistentCookie] ?? inner
-  const group = browser === undefined ? undefined : handOver.groupOf(browser)
+  const named = browser ?? inner
+  const group = named === undefined ? undefined : handOver.groupOf(named)
   return group === undefined ? undefined : { group, by: 'browser' }
+}
+
+function browserIn({ cookies }: FastifyRequest): string | undefined {
+  return cookies[sessionCookie] ?? cookies[persistentCookie]
+}
+
+/** A sign-in that another group may have put away, for a browser that shows its session only now. */
+function isFetched(request: FastifyRequest): boolean {
+  const route = routeOf(request)
+  return route === comesWithBrowser || (route === oidcPaths.authorization && new URLSearchParams(rawQuery(request)).has('request_uri'))
 }
 
 /** Identifiers of ours that stand in this request because it is one step of something. */

@@ -4,9 +4,11 @@ import type { AdminGroups } from '../admin/context.ts'
 import type { Clients } from '../authority/oidc/client.ts'
 import type { Connections } from '../authority/saml/connections.ts'
 import { type HandOver, handedOverHeader } from '../authority/hand-over.ts'
+import { isSignOnKey } from '../authority/sign-on/transaction.ts'
 import { createAsker } from '../cluster/ask-groups.ts'
 import { createEverywhere, otherGroupOf, withFarReads } from '../cluster/all-groups.ts'
 import { carry, type CarriedAnswer, type CarriedRequest, serveCarried } from '../cluster/carry.ts'
+import { withMovedState } from '../cluster/foreign-state.ts'
 import { createGroupLinks, type GroupLinks } from '../cluster/group-links.ts'
 import { createProver } from '../cluster/proof.ts'
 import { createSessionsThere, type RunsHere, serveRuns, serveSessions } from '../cluster/session-calls.ts'
@@ -142,7 +144,7 @@ export function joinGroups(
   }
   serveSessions(links, { ...runs, store, clock, local, endSessions: (request) => engine.endSessions(request) })
   return {
-    store: withFarReads({ others, there, store, ask: createAsker({ clock, logger }) }),
+    store: withFarReads({ others, there, store: withMovedState(store, { links, clock, logger }, isSignOnKey), ask: createAsker({ clock, logger }) }),
     engine: createGroupedEngine(engine, engineGroups, clock),
     everywhere: createEverywhere({ ...deps, others, there, local }),
     handOver

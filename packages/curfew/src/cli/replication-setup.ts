@@ -135,7 +135,7 @@ export function composeReplicator(config: Config, { store, clock, links, engine,
     figures: createReplicationMetrics(metrics.registry, () => clock.nowMs()),
     logger,
     logOutLate: (late) => engine.logOutLate(late),
-    handsOver: groupsOf(config).mode === 'regions' && replicate.fetchTransactions,
+    handsOver: groupsOf(config).mode !== 'regions' || replicate.fetchTransactions,
     limits: {
       revocationsMs: replicate.revocationDownloadSeconds * 1000,
       ageMsMax: replicate.keepHours * 3_600_000,

@@ -36,6 +36,7 @@ export interface ForeignStateDeps {
 const fetchMs = 300
 /** A transaction is worth more patience: a person waits, and without it has to begin again. */
 const transactionMs = 3_000
+
 /**
  * The store with what other groups have: a session that is not known yet, or a transaction that changes region, is fetched
  * once from the group named in its identifier. An open run is read there, because a copy is as old as its last fact.
@@ -93,9 +94,27 @@ export function withForeignState<S extends Store>(store: S, deps: ForeignStateDe
   }
 }
 
+/**
+ * The store of a group that keeps its sessions to itself, with sign-ins that began in another group and whose browser has its
+ * session here: the request came without cookies, or from the server of an application.
+ * @param isMoved - of which transactions that is so, by their keys
+ */
+export function withMovedState(store: Store, deps: Pick<ForeignStateDeps, 'links' | 'clock' | 'logger'>, isMoved: (key: string) => boolean): Store {
+  const askThese = createAsker(deps)
+  const { self, others } = deps.links
+  const ask: Ask = (key, letter, question) => askThese(key, letter === self.letter ? [] : others.filter((other) => other.letter === letter), question)
+  const { txGet, txTake } = foreignTransactions(store, deps, ask)
+  return {
+    ...store,
+    ...foreignArtifacts(store, deps, (key, question) => askThese(key, others, question)),
+    txGet: (key, nowMs) => (isMoved(key) ? txGet(key, nowMs) : store.txGet(key, nowMs)),
+    txTake: (key, nowMs) => (isMoved(key) ? txTake(key, nowMs) : store.txTake(key, nowMs))
+  }
+}
+
 function foreignArtifacts(
   store: Store,
-  { links }: ForeignStateDeps,
+  { links }: Pick<ForeignStateDeps, 'links'>,
   askAll: (key: string, question: (group: string) => Promise<boolean>) => Promise<boolean>
 ): Pick<Store, 'getArtifact'> {
   const move = (kind: MovedArtifact, id: string): Promise<boolean> =>
@@ -116,7 +135,7 @@ function foreignArtifacts(
 
 type Ask = (key: string, letter: string | undefined, question: (group: string) => Promise<boolean>) => Promise<boolean>
 
-function foreignTransactions(store: Store, { links, clock }: ForeignStateDeps, ask: Ask): Pick<Store, 'txGet' | 'txTake'> {
+function foreignTransactions(store: Store, { links, clock }: Pick<ForeignStateDeps, 'links' | 'clock'>, ask: Ask): Pick<Store, 'txGet' | 'txTake'> {
   /**
    * Moves a transaction here; it is gone where it was, so that exactly one group has it. The group in its key made it; from
    * there on each says where it went.

@@ -68,6 +68,13 @@ export async function takeTransaction(store: Store, nonce: string, nowMs: number
   return (await store.txTake(keyOf(nonce), nowMs)).value as SignOnTransaction | undefined
 }
 
+/** True for the key of a sign-in in the store. */
+export function isSignOnKey(key: string): boolean {
+  return key.startsWith(prefix)
+}
+
+const prefix = 'signon:'
+
 function keyOf(nonce: string): string {
-  return `signon:${nonce}`
+  return prefix + nonce
 }
