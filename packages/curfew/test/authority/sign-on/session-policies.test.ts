@@ -72,6 +72,13 @@ suite('a persistent cookie without its session cookie', () => {
     assert.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 1)
   })
 
+  test('AC-125 after many at once nobody opens it again, wherever it is tried', async () => {
+    const { kit, alone } = await restarted()
+    await using _ = kit
+    await Promise.all(Array.from({ length: 10 }, () => alone().get('/')))
+    for (let i = 0; i < 2; i++) assert.equal((await alone().get('/')).statusCode, 303)
+  })
+
   test('AC-125 opens it again after the time, or always with 0 seconds', async () => {
     const { kit, alone } = await restarted()
     await using _ = kit

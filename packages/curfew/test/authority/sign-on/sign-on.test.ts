@@ -99,6 +99,12 @@ suite('the sign-in form', () => {
     assert.equal(answers.filter((answer) => answer.statusCode === 401).length, 5)
   })
 
+  test('after parallel guesses the account is locked wherever the next one is tried, for the right password, too', async () => {
+    await using kit = await createKit()
+    await Promise.all(Array.from({ length: 20 }, () => signIn(kit.browser(), '/', 'ana', 'wrong')))
+    for (let i = 0; i < 2; i++) assert.equal((await signIn(kit.browser(), '/')).statusCode, 429)
+  })
+
   test('lets eight right passwords of one person in at once: none of them counts as a guess', async () => {
     const { users, whenChecked, release } = slowDirectory()
     await using kit = await createKit({ users })
