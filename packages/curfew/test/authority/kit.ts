@@ -21,7 +21,7 @@ import type { RunPolicy } from '../../src/core/run.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Locator } from '../../src/platform/locator.ts'
 import type { Outbound, OutboundRequest, OutboundResponse, ProbeResult } from '../../src/platform/outbound.ts'
-import type { Signals } from '../../src/authority/shared-signals/signals.ts'
+import type { Signals, SignalsHome } from '../../src/authority/shared-signals/signals.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { type Browser, createBrowser, formOf } from './browser.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -88,6 +88,8 @@ export interface KitOptions {
   readonly group?: string
   /** Joins it with other groups. */
   readonly join?: (parts: Joined, authority: () => FastifyInstance) => Pick<AuthorityContext, 'store' | 'engine' | 'everywhere' | 'handOver'>
+  /** The transmitter that keeps the streams of all groups; absent: this one. */
+  readonly signalsHome?: SignalsHome
   readonly sessionsPerUserMax?: number
   /** Endings put the SRI on the revocation list. Absent: they do. */
   readonly revokesOnLogout?: boolean

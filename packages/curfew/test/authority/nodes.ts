@@ -37,7 +37,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   const setting = options.setting ?? testSetting
   const { after } = options
   if (setting === undefined || options.store !== undefined || options.join !== undefined) {
-    const { group, join } = options
+    const { group, join, signalsHome } = options
     const store = options.store ?? after?.store ?? createMemoryStore({ capacity })
     const node = await createNode(options, around, {
       name: 'test',
@@ -45,7 +45,8 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
       seed: 0,
       clock,
       ...(group === undefined ? {} : { group }),
-      ...(join === undefined ? {} : { join })
+      ...(join === undefined ? {} : { join }),
+      ...(signalsHome === undefined ? {} : { signalsHome })
     })
     const running = new AsyncDisposableStack()
     running.use(node)

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { indexOpener, joinGroups } from '../../src/cli/cluster-setup.ts'
+import { serveSignals, signalsAt } from '../../src/cli/signals-home.ts'
 import type { GroupLinks } from '../../src/cluster/group-links.ts'
 import type { Group } from '../../src/core/group.ts'
 import type { Browser } from '../authority/browser.ts'
@@ -26,14 +27,16 @@ export async function createTwoGroups(options: KitOptions = {}): Promise<TwoGrou
   const clock = createFakeClock()
   const wire = new Wire()
   const links: GroupLinks[] = []
-  const joined = (self: Group, others: readonly Group[]): Pick<KitOptions, 'group' | 'join' | 'clock'> => ({
+  const joined = (self: Group, others: readonly Group[]): Pick<KitOptions, 'group' | 'join' | 'clock' | 'signalsHome'> => ({
     clock,
     group: self.letter,
-    join: ({ store, engine, locator, connections, clients }, authority) => {
+    ...(self === berlin ? {} : { signalsHome: signalsAt({ call: (...asked) => (links[1] ?? unjoined()).call(...asked) }, berlin.id) }),
+    join: ({ store, engine, locator, connections, clients, signals }, authority) => {
       const node = nodeOf(wire, self, others, { store, clock })
       links.push(node.links)
+      if (self === berlin) serveSignals(node.links, signals)
       return joinGroups(
-        { mode: 'subclusters', others, fetchesTransactions: false },
+        { mode: 'subclusters', others, fetchesTransactions: false, ...(self === berlin ? {} : { home: berlin.id }) },
         node.links,
         { store, engine, clock, logger: { debug() {}, error() {} }, openIndex: indexOpener(locator, connections, clients) },
         authority
@@ -75,4 +78,8 @@ export async function createTwoGroups(options: KitOptions = {}): Promise<TwoGrou
       await second[Symbol.asyncDispose]()
     }
   }
+}
+
+function unjoined(): never {
+  throw new Error('the second group is not there yet')
 }
