@@ -39,6 +39,7 @@ suite('a whole server from its configuration', () => {
   /** Stops the server that is there and puts together another one on the same store. */
   async function put(changes: Partial<ConfigInput>): Promise<Composition> {
     await server?.stop()
+    server = undefined
     const note = (level: string) => (fields: object) => void logged.push({ level, fields: fields as Readonly<Record<string, unknown>> })
     const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
     server = await createServer(
@@ -77,6 +78,19 @@ suite('a whole server from its configuration', () => {
     await putAndStart({ server: { baseUrl, heartbeatMonitoring: true } })
     const { items } = (await (await fetch(heartbeat)).json()) as { items: readonly object[] }
     assert.ok('live_sessions' in (items[0] ?? {}))
+  })
+
+  test('the help desk of brand.help stands on every page of a sign-in and a sign-off, and is no script', async () => {
+    const { browser } = await putAndStart({ brand: { help: 'mailto:help@example.org' } })
+    const ana = browser()
+    const desk = /<footer><ul><li><a href="mailto:help@example\.org">Help<\/a><\/li>/
+    const start = await ana.get('/')
+    assert.match((await ana.get(String(start.headers.location))).body, desk)
+    await signIn(ana, '/', 'ana', 'ana')
+    for (const path of ['/signoff', '/signoff/sessions', '/nothing-here']) assert.match((await ana.get(path)).body, desk, path)
+    await logout('ana')
+    assert.match((await browser().get('/signoff/done')).body, desk)
+    await assert.rejects(put({ brand: { help: 'javascript:alert(1)' } }), /CURFEW_CONFIG_VALUE {2}brand\.help/)
   })
 
   test('AC-015 beyond store.capacity a sign-in is refused with a clear error and an alert, and who is signed in stays so', async () => {

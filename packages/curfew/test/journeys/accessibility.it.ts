@@ -56,6 +56,39 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     })
   }
 
+  for (const [locale, preferences, question, safe] of [
+    ['fr', { forcedColors: 'active' }, 'Vous êtes connecté en tant que ana', 'Vous pouvez quitter cet ordinateur'],
+    ['es', { reducedMotion: 'reduce' }, 'Ha iniciado sesión como ana', 'Puede dejar este ordenador']
+  ] as const) {
+    test(`the pages of a sign-off, ${locale}, ${Object.entries(preferences).flat().join(' ')}`, async () => {
+      await demo.fault('slow')
+      const context = await browser.newContext({ locale, bypassCSP: true, ...preferences })
+      const page = await context.newPage()
+      await signIn(page, demo.app('payroll'))
+      await open(page, `${demo.app('legacy')}/`)
+      await page.goto(`${demo.authority}/signoff`)
+      assert.equal(await page.locator('html').getAttribute('lang'), locale)
+      await page.getByText(question).waitFor()
+      await assertForEverybody(page, 'ask', widths)
+      const button = page.locator('button.primary')
+      await button.focus()
+      const [outline, border] = await button.evaluate((element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).borderTopStyle])
+      assert.equal(outline, 'solid', 'the focus can be seen')
+      assert.equal(border, 'solid', 'a button is one without colours, too')
+      await button.click({ noWaitAfter: true })
+      await page.locator('[slot=verdict]').first().waitFor({ state: 'attached' })
+      await page.locator('.working .mark:visible').first().waitFor()
+      const moving = await page.evaluate(() => document.getAnimations().length)
+      assert.equal(moving > 0, !('reducedMotion' in preferences), `${moving} things move`)
+      await assertForEverybody(page, 'live', widths)
+      await page.locator('.verdict.good:visible').waitFor({ timeout: 10_000 })
+      await page.waitForLoadState('load')
+      await page.getByText(safe).filter({ visible: true }).first().waitFor()
+      await assertForEverybody(page, 'result', widths)
+      await context.close()
+    })
+  }
+
   test('the result that is not all good', async () => {
     await demo.fault('partial')
     const page = await (await browser.newContext({ bypassCSP: true })).newPage()
