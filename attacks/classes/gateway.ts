@@ -74,11 +74,23 @@ export const gatewayAttacks: readonly AttackClass[] = [
       test: 'reads another list from its start, and keeps what it knows of the former one',
       without: 'the comparison of the names of lists',
       edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'isNamedOtherwise || ', '')]
+    }
+  ]),
+  attack('A recorded page, or a date that is set back, that makes an old list young', 'packages/codecs/test/revocation/revocation-list.test.ts', [
+    {
+      test: 'it is as old as the page it knows, whenever that came: the same page again is no news',
+      without: 'the time of the signature',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'Math.min(nowMs, issuedAtMs + feedClockAllowanceMs)', 'nowMs')]
     },
     {
-      test: 'is as old as the page it knows, whenever that came: the same page again is no news',
-      without: 'the time of the signature',
-      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'Math.min(nowMs, page.issuedAtMs + feedClockAllowanceMs)', 'nowMs')]
+      test: 'a date that is set back makes nothing young',
+      without: 'the clock that nobody sets',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'steadyMs() - known.complete.steadyAtMs', '0')]
+    },
+    {
+      test: 'nor does a machine that slept, whose steady clock stood still',
+      without: 'the date',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'nowMs - known.complete.atMs', '0')]
     }
   ]),
   attack('Targets of applications out of reach', `${tests}/gateway.it.ts`, [

@@ -17,7 +17,7 @@ export function guarded(options: ExampleOptions): { readonly guard: Guard; reado
   const { issuer, clientId, clientSecret, baseUrl, whenUnknown = 'refuse' } = options
   const sessions = createSessionGuard({
     sessions: createMemorySessionRegistry(),
-    feed: { issuer, clientId, clientSecret, whenUnknown, fetch: fetch as Fetch, open: fetch },
+    feed: { issuer, clientId, clientSecret, whenUnknown, fetch: fetch as Fetch, open: fetch, steadyMs: () => performance.now() },
     nowMs: Date.now,
     randomBytes,
     ...(options.clearSiteData === undefined ? {} : { clearSiteData: options.clearSiteData })

@@ -26,6 +26,8 @@ export interface FeedOptions {
   readonly fetch: Fetch
   /** Opens the feed. The `fetch` of Node fits. */
   readonly open: StreamFetch
+  /** Milliseconds since some moment in the past, which the date of the machine does not move: how old the list is goes by it as well. */
+  readonly steadyMs: () => number
   /** What is known counts for so long, in milliseconds. Default: {@link staleMsDefault}. */
   readonly staleMs?: number
   /** What happens then to sessions that the feed speaks of: `refuse` (default) answers 503, `allow` lets them go on. */
@@ -131,7 +133,7 @@ class FeedGuard {
     this.#options = options
     this.#clock = { nowMs: options.nowMs, after: options.after ?? nodeTimer }
     this.#held = createHeldConnections((error) => this.#tell({ kind: 'failed', error }))
-    this.#list = createRevocationList((fingerprint) => void this.#held.closeListed(fingerprint))
+    this.#list = createRevocationList((fingerprint) => void this.#held.closeListed(fingerprint), options.feed?.steadyMs ?? options.nowMs)
     this.sessions = watchedRegistry(options.sessions, {
       isRevoked: ({ sri }) => sri !== undefined && this.#list.isRevoked(sri, options.nowMs()),
       onEnded: (ids) => void this.#held.closeSessions(ids),
@@ -184,8 +186,8 @@ class FeedGuard {
   }
 
   #isKnown({ staleMs = staleMsDefault }: FeedOptions): boolean {
-    const { completeAtMs } = this.#list
-    return completeAtMs !== undefined && this.#options.nowMs() - completeAtMs <= staleMs
+    const ageMs = this.#list.ageMs(this.#options.nowMs())
+    return ageMs !== undefined && ageMs <= staleMs
   }
 
   #endBy(whom: EndedSessions): Promise<readonly AppSession[]> {

@@ -76,6 +76,7 @@ async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly opti
       clientId: 'app',
       clientSecret: 'a secret',
       open,
+      steadyMs: () => clock.nowMs,
       fetch: async (url) =>
         url.endsWith('/keys')
           ? json({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'k' }] })

@@ -22,6 +22,13 @@ export interface RevocationList {
    * the moment that it was signed at. Undefined before the first whole reading.
    */
   readonly completeAtMs: number | undefined
+  /**
+   * How long ago that was: by the date, or by time that no change of the date moves, whichever says more. A date that is set
+   * back makes nothing young, and a machine that slept nothing either. Undefined before the first whole reading.
+   */
+  ageMs(nowMs: number): number | undefined
+  /** How long ago the last page came of a list that is not read to its end yet; undefined when it is, and before the first page. */
+  readingMs(): number | undefined
   readonly size: number
   readonly bytes: number
 }
@@ -32,10 +39,30 @@ export interface RevocationList {
  */
 export const feedClockAllowanceMs = 5_000
 
-/** @param onRevoked - called with the fingerprint of every session that is new on the list */
-export function createRevocationList(onRevoked: (fingerprint: string) => void): RevocationList {
+/** When everything was known: by the date, and by the time that goes on whatever is done to it. */
+interface Moment {
+  readonly atMs: number
+  readonly steadyAtMs: number
+}
+
+/**
+ * @param onRevoked - called with the fingerprint of every session that is new on the list
+ * @param steadyMs - milliseconds since some moment in the past, which the date of the machine does not move
+ */
+export function createRevocationList(onRevoked: (fingerprint: string) => void, steadyMs: () => number): RevocationList {
   const revoked = new RevokedSet()
-  const known = { position: 0, list: undefined as string | undefined, completeAtMs: undefined as number | undefined }
+  const known = {
+    position: 0,
+    list: undefined as string | undefined,
+    complete: undefined as Moment | undefined,
+    readingAtMs: undefined as number | undefined
+  }
+  /** A page that was held back makes nothing older than it is. */
+  const noteWhole = (issuedAtMs: number, nowMs: number): void => {
+    const atMs = Math.min(nowMs, issuedAtMs + feedClockAllowanceMs)
+    const steadyAtMs = steadyMs() - (nowMs - atMs)
+    if (known.complete === undefined || steadyAtMs >= known.complete.steadyAtMs) known.complete = { atMs, steadyAtMs }
+  }
   const put = (fingerprint: string, untilSeconds: number, nowMs: number): void => {
     revoked.add(fingerprint, untilSeconds, Math.floor(nowMs / 1000))
     onRevoked(fingerprint)
@@ -48,19 +75,22 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void): 
       // A page without a name is one of an older node: it says nothing of which list it is, only how far that goes.
       const isNamedOtherwise = page.list !== undefined && known.list !== undefined && page.list !== known.list
       const isOther = known.position > 0 && (isNamedOtherwise || (page.end ?? page.seq) < known.position)
-      if (isOther) Object.assign(known, { position: 0, list: undefined })
+      if (isOther) Object.assign(known, { position: 0, list: undefined, readingAtMs: steadyMs() })
       if (page.prev !== known.position) return isOther ? 'other' : 'gap'
       known.list = page.list ?? known.list
       for (const { fingerprint, untilSeconds } of page.entries) put(fingerprint, untilSeconds, nowMs)
       known.position = page.seq
-      if (!page.hasMore) known.completeAtMs = Math.max(known.completeAtMs ?? 0, Math.min(nowMs, page.issuedAtMs + feedClockAllowanceMs))
+      known.readingAtMs = page.hasMore ? steadyMs() : undefined
+      if (!page.hasMore) noteWhole(page.issuedAtMs, nowMs)
       return 'taken'
     },
+    ageMs: (nowMs) => (known.complete === undefined ? undefined : Math.max(nowMs - known.complete.atMs, steadyMs() - known.complete.steadyAtMs)),
+    readingMs: () => (known.readingAtMs === undefined ? undefined : steadyMs() - known.readingAtMs),
     get position() {
       return known.position
     },
     get completeAtMs() {
-      return known.completeAtMs
+      return known.complete?.atMs
     },
     get size() {
       return revoked.size

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
 import type { CurfewError } from '../../src/errors.ts'
 import { type FeedAnswer, type FeedQuestion, startFeedReader } from '../../src/revocation/feed-reader.ts'
-import { createRevocationList, feedClockAllowanceMs, type RevocationList } from '../../src/revocation/revocation-list.ts'
+import { createRevocationList, type RevocationList } from '../../src/revocation/revocation-list.ts'
 import { revocationFingerprint, revocationPageAudience, revocationPageClaims, revocationPageType } from '../../src/revocation/revocation-page.ts'
 
 const systemClock = {
@@ -57,7 +57,10 @@ interface Played {
 async function play(connections: readonly (readonly string[])[], until: number): Promise<Played> {
   const asked: number[] = []
   const errors: CurfewError[] = []
-  const list = createRevocationList(() => undefined)
+  const list = createRevocationList(
+    () => undefined,
+    () => performance.now()
+  )
   const reached = Promise.withResolvers<undefined>()
   const open = async ({ query }: FeedQuestion): Promise<FeedAnswer> => {
     asked.push(Number(query['after']))
@@ -148,7 +151,10 @@ suite('Following the revocation feed', () => {
   })
 
   test('a list that gets a name, or is told of without it by an older node, is the same list while it reaches as far', () => {
-    const list = createRevocationList(() => undefined)
+    const list = createRevocationList(
+      () => undefined,
+      () => performance.now()
+    )
     const take = (prev: number, seq: number, more: { readonly list?: string; readonly end?: number } = {}) =>
       list.take({ prev, seq, hasMore: false, entries: [], issuedAtMs: 0, ...more }, 0)
     const named = (seq: number) => ({ list: 'a', end: seq })
@@ -162,29 +168,12 @@ suite('Following the revocation feed', () => {
     assert.deepEqual([take(3, 3, { list: 'a', end: 2 }), list.position], ['other', 0], 'a name whose list ends before the position')
   })
 
-  test('is as old as the page it knows, whenever that came: the same page again is no news', () => {
-    const list = createRevocationList(() => undefined)
-    const heartbeat = { prev: 0, seq: 0, hasMore: false, entries: [], issuedAtMs: 100_000 }
-    list.take(heartbeat, 100_200)
-    assert.equal(list.completeAtMs, 100_200)
-    for (const laterMs of [110_000, 150_000, 159_000]) list.take(heartbeat, laterMs)
-    assert.equal(list.completeAtMs, 100_000 + feedClockAllowanceMs)
-    list.take({ ...heartbeat, issuedAtMs: 90_000 }, 159_000)
-    assert.equal(list.completeAtMs, 100_000 + feedClockAllowanceMs)
-  })
-
-  test('knows when it was complete, and not before the last page of a long list', () => {
-    const list = createRevocationList(() => undefined)
-    assert.equal(list.completeAtMs, undefined)
-    list.take({ prev: 0, seq: 1, hasMore: true, issuedAtMs: 0, entries: [] }, 5)
-    assert.equal(list.completeAtMs, undefined)
-    list.take({ prev: 1, seq: 2, hasMore: false, issuedAtMs: 0, entries: [] }, 6)
-    assert.equal(list.completeAtMs, 6)
-  })
-
   test('a stream that somebody holds back is left for single pages, and tried again later', async () => {
     const clock = createHandClock()
-    const list = createRevocationList(() => undefined)
+    const list = createRevocationList(
+      () => undefined,
+      () => performance.now()
+    )
     const problems: string[] = []
     const asked: string[] = []
     let seq = 0
@@ -253,7 +242,10 @@ async function firstProblems(answers: readonly (() => Promise<FeedAnswer>)[]): P
     clock,
     issuer,
     staleMs,
-    list: createRevocationList(() => undefined),
+    list: createRevocationList(
+      () => undefined,
+      () => performance.now()
+    ),
     random: { fraction: () => 0 },
     keys: async () => keySet,
     onProblem: ({ code }) => void problems.push(code),

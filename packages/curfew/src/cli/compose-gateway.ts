@@ -124,12 +124,13 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const metrics = createGatewayMetrics(parts.registry)
   const live = createLiveConnections()
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
-  const revocations = createRevocationList((fingerprint) => live.close(fingerprint))
+  const revocations = createRevocationList((fingerprint) => live.close(fingerprint), steadyMs)
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
     settings,
     secret,
     clock,
+    steadyMs,
     random,
     live,
     provider,
@@ -145,10 +146,15 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     status: createSessionStatus({
       outbound: backChannel,
       clock,
-      cacheMs: settings.sessionCheck.statusCacheMs,
+      steadyMs,
+      cacheMs: answerMsMax(settings),
       url: () => provider.address('ping_revoked_sris_endpoint', '/pf-ws/rest/sessionMgmt/revokedSris'),
       credentials: () => provider.credentials(),
-      onProblem: (code) => logger.warn({ event: 'gateway.status-failed', code }, 'the authority did not say whether a session is good')
+      onAnswer(result, code) {
+        metrics.statusQuestions.inc({ result })
+        metrics.statusFailing.set(code === undefined ? 0 : 1)
+        if (code !== undefined) logger.warn({ event: 'gateway.status-failed', code }, 'the authority did not say whether a session is good')
+      }
     }),
     userRefresh: createUserRefresh({
       settings,
@@ -206,10 +212,16 @@ async function firstReading({ settings, revocations, clock }: GatewayContext): P
     await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }
 
+/** A gateway that only follows the feed asks while it reads: its answers count no longer than the feed does. */
+function answerMsMax({ sessionCheck: { feed, status, statusCacheMs, staleMs } }: GatewaySettings): number {
+  return feed && !status ? Math.min(statusCacheMs, staleMs) : statusCacheMs
+}
+
 function note({ metrics, live, revocations, clock }: GatewayContext): void {
   metrics.live.set(live.count)
   metrics.revoked.set(revocations.size)
-  if (revocations.completeAtMs !== undefined) metrics.feedAgeSeconds.set((clock.nowMs() - revocations.completeAtMs) / 1000)
+  const ageMs = revocations.ageMs(clock.nowMs())
+  if (ageMs !== undefined) metrics.feedAgeSeconds.set(ageMs / 1000)
 }
 
 interface Listener {

@@ -40,6 +40,8 @@ export interface GatewayContext {
   readonly settings: GatewaySettings
   readonly applications: Applications
   readonly clock: Clock
+  /** Time that no change of the date moves. */
+  readonly steadyMs: () => number
   readonly random: Random
   readonly ids: Pick<Ids, 'reference'>
   readonly secret: Uint8Array

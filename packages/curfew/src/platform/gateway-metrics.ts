@@ -11,6 +11,10 @@ export interface GatewayMetrics {
   readonly feedAgeSeconds: Gauge<string>
   readonly revoked: Gauge<string>
   readonly feedProblems: Counter<'code'>
+  /** Questions about single sessions: `live`, `revoked` or `unknown` where there was no answer. */
+  readonly statusQuestions: Counter<'result'>
+  /** 1 while the last of them had no answer. */
+  readonly statusFailing: Gauge<string>
   /** Questions for the claims of a user: `fresh`, `refused` or `failed`. */
   readonly userRefreshes: Counter<'result'>
 }
@@ -28,6 +32,17 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
       name: 'curfew_gateway_feed_problems_total',
       help: 'Pages refused and connections lost, by code.',
       labelNames: ['code'],
+      registers
+    }),
+    statusQuestions: new Counter({
+      name: 'curfew_gateway_status_questions_total',
+      help: 'Questions to the authority about single sessions, by result; unknown: there was no answer.',
+      labelNames: ['result'],
+      registers
+    }),
+    statusFailing: new Gauge({
+      name: 'curfew_gateway_status_failing',
+      help: '1 while the last question about a single session had no answer.',
       registers
     }),
     userRefreshes: new Counter({

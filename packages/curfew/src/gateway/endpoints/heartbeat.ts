@@ -1,28 +1,35 @@
 import type { ServerResponse } from 'node:http'
 import { send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
+import { isFeedYoung, mayAsk } from '../session/verdict.ts'
 
 /** What a gateway knows about its own state. */
 export interface GatewayHealth {
+  /** `unchecked`: nothing young enough is known of sessions, by whichever way they are checked. */
   readonly status: 'ok' | 'unchecked' | 'starting'
   readonly liveConnections: number
   readonly revokedSessions: number
   readonly revokedBytes: number
   /** Seconds since everything on the revocation list was known; absent without a feed, or before that. */
   readonly feedAgeSeconds?: number
+  /** Whether the last question about a single session had an answer; absent where none is asked. */
+  readonly statusAnswers?: boolean
 }
 
 export function healthOf(ctx: GatewayContext): GatewayHealth {
-  const { completeAtMs, size, bytes } = ctx.revocations
-  const { feed, staleMs } = ctx.settings.sessionCheck
-  const ageMs = completeAtMs === undefined ? undefined : ctx.clock.nowMs() - completeAtMs
-  const isStale = feed && (ageMs === undefined || ageMs > staleMs)
+  const { size, bytes } = ctx.revocations
+  const { feed, status } = ctx.settings.sessionCheck
+  const nowMs = ctx.clock.nowMs()
+  const ageMs = feed ? ctx.revocations.ageMs(nowMs) : undefined
+  const isAsked = mayAsk(ctx)
+  const isKnown = (!feed && !status) || isFeedYoung(ctx, nowMs) || (isAsked && !ctx.status.isFailing)
   return {
-    status: !ctx.isReady() ? 'starting' : isStale ? 'unchecked' : 'ok',
+    status: !ctx.isReady() ? 'starting' : isKnown ? 'ok' : 'unchecked',
     liveConnections: ctx.live.count,
     revokedSessions: size,
     revokedBytes: bytes,
-    ...(feed && ageMs !== undefined ? { feedAgeSeconds: Math.round(ageMs / 100) / 10 } : {})
+    ...(ageMs === undefined ? {} : { feedAgeSeconds: Math.round(ageMs / 100) / 10 }),
+    ...(isAsked ? { statusAnswers: !ctx.status.isFailing } : {})
   }
 }
 

@@ -7,26 +7,46 @@ type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 
 /**
  * Whether a session may be used now. What is on the list is revoked, whatever else is known. Otherwise the feed counts
  * while it is young enough, and the answer about the one session while it may be kept; without either the policy decides.
+ * @param ask - what is known of one session, or a question for it
  */
-export function verdictOf(deps: VerdictDeps, opened: OpenedSession): Status | Promise<Status> {
-  const { feed, status, staleMs } = deps.settings.sessionCheck
+export function verdictOf(
+  deps: VerdictDeps,
+  opened: OpenedSession,
+  ask: (sri: string) => Status | Promise<Status> = (sri) => deps.status.of(sri)
+): Status | Promise<Status> {
+  const { feed, status } = deps.settings.sessionCheck
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
   if (isListed(deps, opened)) return 'revoked'
   if (!feed && !status) return 'live'
   // Nobody can say that it ended: it is from before it was to be asked about, and its user signs in again.
   if (sri === undefined) return 'revoked'
-  const { completeAtMs } = deps.revocations
-  const isFeedYoung = feed && completeAtMs !== undefined && nowMs - completeAtMs <= staleMs
-  if (isFeedYoung) return 'live'
-  if (!status) return withPolicy(deps, 'unknown')
-  const answer = deps.status.of(sri)
+  if (isFeedYoung(deps, nowMs)) return 'live'
+  if (!mayAsk(deps)) return withPolicy(deps, 'unknown')
+  const answer = ask(sri)
   return typeof answer === 'string'
     ? withPolicy(deps, answer)
     : answer.then((later) => {
         // It may have been revoked while the authority was asked.
         return isListed(deps, opened) ? 'revoked' : withPolicy(deps, later)
       })
+}
+
+/** True while what is known by the feed is young enough to go by. */
+export function isFeedYoung({ settings, revocations }: Pick<VerdictDeps, 'settings' | 'revocations'>, nowMs: number): boolean {
+  const { feed, staleMs } = settings.sessionCheck
+  const ageMs = feed ? revocations.ageMs(nowMs) : undefined
+  return ageMs !== undefined && ageMs <= staleMs
+}
+
+/**
+ * True where single sessions may be asked about: where that is configured, and while a list is read from its start that takes
+ * longer than what was known counts.
+ */
+export function mayAsk({ settings, revocations }: Pick<VerdictDeps, 'settings' | 'revocations'>): boolean {
+  const { feed, status, staleMs } = settings.sessionCheck
+  const readingMs = feed ? revocations.readingMs() : undefined
+  return status || (readingMs !== undefined && readingMs <= staleMs)
 }
 
 function isListed({ revocations, clock }: VerdictDeps, { keys }: OpenedSession): boolean {

@@ -59,7 +59,10 @@ suite('The revocation feed of the authority', () => {
     const nowMs = first.clock.nowMs()
     for (let i = 0; i < 12; i++) await first.store.revoke(`first-${i}`, nowMs + 60_000, nowMs)
     for (let i = 0; i < 9; i++) await second.store.revoke(`second-${i}`, nowMs + 60_000, nowMs)
-    const list = createRevocationList(() => undefined)
+    const list = createRevocationList(
+      () => undefined,
+      () => nowMs
+    )
     const takeFrom = async (kit: Kit) => list.take(await read(kit, (await ask(kit, { query: `?after=${list.position}` })).body), nowMs)
     const isKnown = (...sris: readonly string[]) => sris.map((sri) => list.isRevoked(sri, nowMs))
     assert.deepEqual([await takeFrom(first), list.position], ['taken', 12])

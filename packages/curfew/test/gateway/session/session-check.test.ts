@@ -23,35 +23,42 @@ const opened = openedSession({
   activeAtMs: 0
 })
 
+/** What was asked is answered. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
 /** An authority that answers as it is told. */
 function installation(check: Partial<SessionCheckSettings>) {
   const clock = createFakeClock()
   const asked: OutboundRequest[] = []
-  const authority = { status: 404 as number | 'unreachable', type: 'application/problem+json' }
+  const authority = { status: 404 as number | 'unreachable' | 'silent', type: 'application/problem+json' }
   const sessionCheck: SessionCheckSettings = { feed: false, status: false, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse', ...check }
+  const steady = { aheadMs: 0 }
+  const steadyMs = () => clock.nowMs() + steady.aheadMs
   const status = createSessionStatus({
     clock,
+    steadyMs,
     cacheMs: sessionCheck.statusCacheMs,
     url: async () => 'https://op/pf-ws/rest/sessionMgmt/revokedSris',
     credentials: async () => ({ headers: { authorization: 'Basic x' }, query: {} }),
-    onProblem: () => undefined,
+    onAnswer: () => undefined,
     outbound: {
       request: async (request) => {
         asked.push(request)
+        if (authority.status === 'silent') return new Promise(() => undefined)
         if (authority.status === 'unreachable') throw new CurfewError('CURFEW_OUTBOUND_UNREACHABLE')
         return { status: authority.status, headers: { 'content-type': authority.type }, body: Buffer.alloc(0), durationMs: 1 }
       }
     }
   })
-  const revocations = createRevocationList(() => undefined)
+  const revocations = createRevocationList(() => undefined, steadyMs)
   const feed = (entries: readonly string[] = []) => {
     for (const one of entries) revocations.add(one, clock.nowMs() + 3_600_000, clock.nowMs())
     revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
   const live = createLiveConnections()
-  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, live }
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live }
   const verdict = async () => verdictOf(deps, opened)
-  return { clock, asked, authority, feed, verdict, live, sweep: createSweep(deps) }
+  return { clock, steady, asked, authority, feed, verdict, live, revocations, sweep: createSweep(deps) }
 }
 
 suite('Asking the authority about single sessions', () => {
@@ -143,6 +150,67 @@ suite('Knowing by the revocation feed', () => {
   })
 })
 
+suite('A date that is set back', () => {
+  test('makes neither the feed nor an answer young', async () => {
+    const byFeed = installation({ feed: true })
+    byFeed.feed()
+    const byStatus = installation({ status: true })
+    assert.equal(await byStatus.verdict(), 'live')
+    byStatus.authority.status = 'unreachable'
+    for (const { clock, steady } of [byFeed, byStatus]) {
+      clock.advance(-3_600_000)
+      steady.aheadMs = 3_600_000 + 60_000
+    }
+    assert.deepEqual([await byFeed.verdict(), await byStatus.verdict()], ['unknown', 'unknown'])
+  })
+
+  test('holds no look at what is open up', () => {
+    const one = installation({ feed: true })
+    one.feed()
+    let reason: string | undefined
+    one.live.add(opened, (why) => {
+      reason = why
+    })
+    one.clock.advance(-3_600_000)
+    one.steady.aheadMs = 3_600_000 + 10_001
+    one.sweep.look()
+    assert.equal(reason, 'session unchecked')
+  })
+})
+
+suite('A long list that is read from its start', () => {
+  const page = { prev: 0, seq: 4_000, hasMore: true, issuedAtMs: 0, entries: [], list: 'b', end: 9_000 }
+
+  test('at the start of a gateway: sessions are asked about one by one meanwhile, and what is on it already is refused', async () => {
+    const { asked, authority, clock, verdict, revocations, feed } = installation({ feed: true })
+    assert.deepEqual([await verdict(), asked.length], ['unknown', 0], 'nothing is there yet')
+    revocations.take(page, clock.nowMs())
+    assert.deepEqual([await verdict(), asked.length], ['live', 1])
+    authority.status = 200
+    clock.advance(60_000)
+    assert.deepEqual([await verdict(), asked.length], ['unknown', 1], 'no page came for longer than the feed counts')
+    revocations.take({ ...page, prev: 4_000, seq: 8_000 }, clock.nowMs())
+    assert.deepEqual([await verdict(), asked.length], ['revoked', 2])
+    feed()
+    assert.equal(await verdict(), 'live')
+  })
+
+  test('because it is another one: what was known counts for its time, then sessions are asked about one by one', async () => {
+    const { asked, authority, clock, verdict, revocations } = installation({ feed: true })
+    revocations.take({ ...page, seq: 9_000, hasMore: false, issuedAtMs: clock.nowMs(), list: 'a' }, clock.nowMs())
+    assert.equal(revocations.take({ ...page, prev: 9_000, seq: 9_001, end: 9_001 }, clock.nowMs()), 'other')
+    clock.advance(10_000)
+    assert.deepEqual([await verdict(), asked.length], ['live', 0])
+    revocations.take(page, clock.nowMs())
+    clock.advance(1)
+    assert.deepEqual([await verdict(), asked.length], ['live', 1])
+    authority.status = 'unreachable'
+    clock.advance(60_000)
+    revocations.take({ ...page, prev: 4_000, seq: 8_000 }, clock.nowMs())
+    assert.deepEqual([await verdict(), asked.length], ['unknown', 2])
+  })
+})
+
 suite('What is open under a session', () => {
   /** Opens a connection and tells why it was closed. */
   function open({ live }: ReturnType<typeof installation>): { readonly reason: () => string | undefined } {
@@ -168,27 +236,46 @@ suite('What is open under a session', () => {
     }
   })
 
-  test('is asked about twice in the time that an answer counts, and closed when the session ended or nobody answers', async () => {
-    for (const [status, reason] of [
-      [200, 'session ended'],
-      ['unreachable', 'session unchecked']
-    ] as const) {
-      const one = installation({ status: true })
-      const connection = open(one)
+  test('is asked about twice in the time that an answer counts, and closed when the session ended', async () => {
+    const one = installation({ status: true })
+    const connection = open(one)
+    for (let seconds = 0; seconds <= 90; seconds++) {
       one.sweep.look()
-      await one.verdict()
-      assert.deepEqual([connection.reason(), one.asked.length], [undefined, 1])
-      one.authority.status = status
-      for (let seconds = 0; seconds < 60; seconds++) {
-        one.sweep.look()
-        one.clock.advance(1_000)
-      }
-      assert.deepEqual([connection.reason(), one.asked.length], [undefined, 1], 'the answer counts')
-      one.sweep.look()
-      await one.verdict()
-      assert.equal(connection.reason(), reason)
-      assert.equal(one.live.count, 0)
+      await turn()
+      assert.equal(one.asked.length, 1 + Math.floor(seconds / 30))
+      if (seconds === 89) one.authority.status = 200
+      one.clock.advance(1_000)
     }
+    assert.deepEqual([connection.reason(), one.live.count], ['session ended', 0])
+  })
+
+  test('goes on while an answer counts, and is closed when it counts no more and nobody answers', async () => {
+    const one = installation({ status: true })
+    const connection = open(one)
+    one.sweep.look()
+    await turn()
+    one.authority.status = 'unreachable'
+    for (let seconds = 1; seconds <= 60; seconds++) {
+      assert.equal(connection.reason(), undefined, `${seconds}`)
+      one.clock.advance(1_000)
+      one.sweep.look()
+      await turn()
+    }
+    assert.deepEqual([connection.reason(), one.live.count], ['session unchecked', 0])
+  })
+
+  test('is closed in time, however much it is, when the authority says nothing and does not refuse either', async () => {
+    const one = installation({ status: true })
+    one.authority.status = 'silent'
+    for (let i = 0; i < 1_000; i++)
+      one.live.add(openedSession({ ...opened.session, id: `w${i}`, sri: `sri-${i}` }), (reason) => assert.equal(reason, 'session unchecked'))
+    for (let seconds = 0; seconds <= 33; seconds++) {
+      one.sweep.look()
+      one.clock.advance(1_000)
+      for (let i = 0; i < 3; i++) await turn()
+    }
+    assert.equal(one.live.count, 0)
+    assert.ok(one.asked.length < 200, `${one.asked.length}`)
   })
 
   test('is asked about only while the feed says nothing', async () => {
@@ -199,7 +286,7 @@ suite('What is open under a session', () => {
     assert.equal(one.asked.length, 0)
     one.clock.advance(10_001)
     one.sweep.look()
-    await one.verdict()
+    await turn()
     assert.equal(one.asked.length, 1)
   })
 })
