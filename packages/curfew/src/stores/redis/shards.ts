@@ -159,8 +159,7 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   }
 
   const judge = ({ reply, copies: have }: Written, promised: Promised, bucket: Bucket): Durability => {
-    if (copies === 0) return 'local'
-    if (have >= copies) return 'replicated'
+    if (have >= copies) return copies === 0 ? 'local' : 'replicated'
     if (promised.again !== undefined && promised.isDone?.(reply) !== false && !isFull()) owed.push({ bucket, ...promised.again })
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
