@@ -153,7 +153,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       ...sessions,
       ...runs,
       ...redisServices(context, feed),
-      ...redisArtifacts(context),
+      ...redisArtifacts(context, options.token),
       claimEffects(claim: EffectClaim) {
         owners.add(claim.owner)
         return runs.claimEffects(claim)
