@@ -1,4 +1,4 @@
-import { formerReferenceKey, type ReferencePlace, referenceKey } from '../../core/reference-key.ts'
+import { type ReferencePlace, referenceKey } from '../../core/reference-key.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
@@ -34,6 +34,5 @@ export async function takeReference(
   nowMs: number
 ): Promise<ReferenceAttributes | undefined> {
   if (!referenceShape.test(reference)) return undefined
-  const { value } = await store.txTake(referenceKey(place, reference), nowMs)
-  return (value ?? (await store.txTake(formerReferenceKey(place, reference), nowMs)).value) as ReferenceAttributes | undefined
+  return (await store.txTake(referenceKey(place, reference), nowMs)).value as ReferenceAttributes | undefined
 }
