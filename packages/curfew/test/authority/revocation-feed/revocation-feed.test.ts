@@ -65,13 +65,15 @@ suite('The revocation feed of the authority', () => {
     )
     const takeFrom = async (kit: Kit) => list.take(await read(kit, (await ask(kit, { query: `?after=${list.position}` })).body), nowMs)
     const isKnown = (...sris: readonly string[]) => sris.map((sri) => list.isRevoked(sri, nowMs))
-    assert.deepEqual([await takeFrom(first), list.position], ['taken', 12])
-    assert.deepEqual([await takeFrom(second), list.position, await takeFrom(second), list.position], ['other', 0, 'taken', 9])
+    // Stores number their lists as they like.
+    const endOf = async ({ store }: Kit) => (await store.revocationFeed(0, 100)).at(-1)?.cursor
+    assert.deepEqual([await takeFrom(first), list.position], ['taken', await endOf(first)])
+    assert.deepEqual([await takeFrom(second), list.position, await takeFrom(second), list.position], ['other', 0, 'taken', await endOf(second)])
     assert.deepEqual(isKnown('first-11', 'second-0', 'second-8'), [true, true, true])
     // The same again after the second list has grown past the position of the first.
     assert.deepEqual([await takeFrom(first), await takeFrom(first)], ['other', 'taken'])
     for (let i = 9; i < 20; i++) await second.store.revoke(`second-${i}`, nowMs + 60_000, nowMs)
-    assert.deepEqual([await takeFrom(second), await takeFrom(second), list.position], ['other', 'taken', 20])
+    assert.deepEqual([await takeFrom(second), await takeFrom(second), list.position], ['other', 'taken', await endOf(second)])
     assert.deepEqual(isKnown('second-9', 'second-11', 'second-19'), [true, true, true])
   })
 
