@@ -1,17 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { createSeededRandom } from '../packages/curfew/test/support/seeded-random.ts'
 import type { FaultCase } from './cases.ts'
 import { createRegions, type Regions } from './region-world.ts'
 
 /** Two regions under load, and the same fault in every round. */
-function struck(strike: (regions: Regions) => Promise<void>): FaultCase['play'] {
+function struck(strike: (regions: Regions, fraction: () => number) => Promise<void>): FaultCase['play'] {
   return async (rounds, place, onRound) => {
     const regions = await createRegions(place)
+    const random = createSeededRandom(place.seed)
     try {
-      for (let round = 0; round < rounds; round += 1) onRound(await regions.round(strike))
+      for (let round = 0; round < rounds; round += 1) onRound(await regions.round((all) => strike(all, () => random.fraction())))
     } finally {
       await regions.close()
     }
   }
+}
+
+/** One cut of the link: how long after the last one healed, and for how long. */
+export interface Cut {
+  readonly afterMs: number
+  readonly forMs: number
+}
+
+/** The cuts of one round, as chance gives them. */
+export function cutSchedule(fraction: () => number): readonly Cut[] {
+  const cuts = 1 + Math.floor(fraction() * 3)
+  return Array.from({ length: cuts }, () => ({ afterMs: fraction() * 1_500, forMs: 200 + fraction() * 3_000 }))
 }
 
 const partitionMs = 30_000
@@ -42,12 +56,11 @@ export const regionCases: readonly FaultCase[] = [
     id: 'revoked-never-accepted',
     what: 'a random schedule of cuts between two regions',
     sees: 'as above, again and again',
-    play: struck(async (regions) => {
-      const cuts = 1 + Math.floor(Math.random() * 3)
-      for (let i = 0; i < cuts; i += 1) {
-        await pause(Math.random() * 1_500)
+    play: struck(async (regions, fraction) => {
+      for (const { afterMs, forMs } of cutSchedule(fraction)) {
+        await pause(afterMs)
         regions.cut()
-        await pause(200 + Math.random() * 3_000)
+        await pause(forMs)
         regions.heal()
       }
     })

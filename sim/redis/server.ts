@@ -425,7 +425,11 @@ export class SimServer {
       const [host = '', port = ''] = server.name.split(':')
       return `slave${i}:ip=${host},port=${port},state=${isOnline ? 'online' : 'wait_bgsave'},offset=${ackedOffset},lag=0`
     })
-    return [`role:${this.isPrimary ? 'master' : 'slave'}`, `connected_slaves:${lines.length}`, ...lines, ''].join('\r\n')
+    // A new one with every start and with every time that it takes over.
+    const term = createHash('sha1')
+      .update(`${this.name} ${this.#lives} ${this.#view.get(this.shard)?.epoch}`)
+      .digest('hex')
+    return [`role:${this.isPrimary ? 'master' : 'slave'}`, `connected_slaves:${lines.length}`, ...lines, `master_replid:${term}`, ''].join('\r\n')
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Group } from '../core/group.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { FactStore } from '../stores/fact-store.ts'
+import { groupError } from './group-error.ts'
 import type { GroupLinks } from './group-links.ts'
 import { factsExport, factsExportAnswer, factsRead, factsReadAnswer } from './replication-calls.ts'
 import type { ReplicationFigures } from './replication-figures.ts'
@@ -39,7 +40,9 @@ export async function pullFacts(deps: PullDeps, group: Group): Promise<'read' | 
     return 'read'
   }
   if (page.facts.length > 0 || page.cursor !== cursor) {
-    await facts.apply({ source: group.letter, cursor: page.cursor, facts: page.facts, nowMs: clock.nowMs() })
+    const { value } = await facts.apply({ source: group.letter, cursor: page.cursor, facts: page.facts, nowMs: clock.nowMs() })
+    // Not read as far as that: it comes again, after a pause.
+    if (value === 'held') throw groupError('CURFEW_GROUP_FACTS_HELD', { group: group.id })
     figures.joined(group.id, page.facts.length)
   }
   if (page.facts.length < factsMax) figures.upToDate(group.id, askedAtMs)
@@ -59,7 +62,8 @@ async function readAll(deps: PullDeps, group: Group): Promise<void> {
     place = page.place
     // The cursor comes with the last page: what breaks off before is read again from the beginning.
     const isLast = place === undefined
-    await facts.apply({ source: group.letter, facts: page.facts, nowMs: clock.nowMs(), ...(isLast && head !== undefined ? { cursor: head } : {}) })
+    const batch = { source: group.letter, facts: page.facts, nowMs: clock.nowMs(), ...(isLast && head !== undefined ? { cursor: head } : {}) }
+    if ((await facts.apply(batch)).value === 'held') throw groupError('CURFEW_GROUP_FACTS_HELD', { group: group.id })
     figures.joined(group.id, page.facts.length)
   } while (place !== undefined)
 }

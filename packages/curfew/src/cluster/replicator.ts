@@ -2,7 +2,7 @@ import type { Group } from '../core/group.ts'
 import type { Store } from '../stores/store.ts'
 import type { LateParticipants } from '../stores/fact-store.ts'
 import { createPullLoop, type PullLoop } from './pull-loop.ts'
-import { holds, letGo, pullFacts, type PullDeps } from './pull-facts.ts'
+import { letGo, pullFacts, type PullDeps } from './pull-facts.ts'
 import { catchUpOnRevocations, pullRevocations } from './pull-revocations.ts'
 import { type ServeDeps, serveReplication } from './serve-replication.ts'
 import type { GroupLinks } from './group-links.ts'
@@ -45,6 +45,9 @@ export interface ReplicationLimits {
 const lateEveryMs = 1_000
 const lateMax = 50
 const trimEveryMs = 15_000
+/** Held over several rounds, so that nobody else trims in between; asked for often while somebody else has it. */
+const trimLeaseMs = 3 * trimEveryMs
+const trimAskMs = 2_000
 
 export function createReplicator(deps: ReplicatorDeps): Replicator {
   const { links, clock, logger } = deps
@@ -54,11 +57,14 @@ export function createReplicator(deps: ReplicatorDeps): Replicator {
     loopOf(deps, group, 'revocations', () => pullRevocations(deps, group))
   ])
   const timed = [
-    everyOf(deps, 'late participants', lateEveryMs, () => logOutLate(deps)),
-    everyOf(deps, 'the stream of facts', trimEveryMs, () => shorten(deps))
+    everyOf(deps, 'late participants', () => logOutLate(deps)),
+    everyOf(deps, 'the stream of facts', () => shorten(deps)),
+    everyOf(deps, 'the lease of that stream', async () => ((await holdsTrim(deps)) ? trimEveryMs : trimAskMs))
   ]
   return {
     async catchUp() {
+      // Before this node tells anything: one of a former version trims what others have not read yet.
+      await holdsTrim(deps)
       const untilMs = clock.nowMs() + deps.limits.revocationsMs
       await Promise.all(
         links.others.map(async (group) => {
@@ -94,10 +100,11 @@ function loopOf({ clock, fraction, logger }: ReplicatorDeps, group: Group, what:
   })
 }
 
-function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, everyMs: number, work: () => Promise<void>): PullLoop {
-  const nap = (): Promise<void> =>
+/** @param work - says how long to wait before it is done again, in milliseconds */
+function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, work: () => Promise<number>): PullLoop {
+  const nap = (delayMs: number): Promise<void> =>
     new Promise((resolve) => {
-      timer = clock.after(everyMs, resolve)
+      timer = clock.after(delayMs, resolve)
       wake = resolve
     })
   let timer: { cancel(): void } | undefined
@@ -106,8 +113,7 @@ function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, ever
     clock,
     fraction,
     async pull() {
-      await work()
-      await nap()
+      await nap(await work())
       return 'read'
     },
     onError: (error, failures) => {
@@ -125,19 +131,26 @@ function everyOf({ clock, fraction, logger }: ReplicatorDeps, what: string, ever
   }
 }
 
-async function logOutLate(deps: ReplicatorDeps): Promise<void> {
+async function logOutLate(deps: ReplicatorDeps): Promise<number> {
   const late = await deps.facts.late(lateMax)
   // One that fails keeps no other back.
   const failed = (await Promise.allSettled(late.map((one) => deps.logOutLate(one)))).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
+  return lateEveryMs
 }
 
-async function shorten(deps: ReplicatorDeps): Promise<void> {
+/** True while this node is the one of its group that trims. */
+function holdsTrim({ facts, clock, node }: ReplicatorDeps): Promise<boolean> {
+  const nowMs = clock.nowMs()
+  return facts.lease('trim', node, nowMs, nowMs + trimLeaseMs)
+}
+
+async function shorten(deps: ReplicatorDeps): Promise<number> {
   const { facts, clock, links, limits, figures, logger } = deps
   const groups = links.others.map(({ letter }) => letter)
   const backlog = await facts.backlog(groups)
   figures.backlog(backlog)
-  if (!(await holds(deps, 'trim'))) return
+  if (!(await holdsTrim(deps))) return trimEveryMs
   if (backlog > limits.backlogAlert) {
     logger.error(
       { event: 'replication.backlog', facts: backlog, alert: limits.backlogAlert },
@@ -145,6 +158,7 @@ async function shorten(deps: ReplicatorDeps): Promise<void> {
     )
   }
   await facts.trim({ nowMs: clock.nowMs(), groups, ageMsMax: limits.ageMsMax, factsMax: limits.factsMax })
+  return trimEveryMs
 }
 
 /** Tries until it is done or the time is over. */

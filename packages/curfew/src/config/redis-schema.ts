@@ -5,6 +5,9 @@ const path = z.string().min(1)
 /** How many buckets a store may have. */
 const bucketChoices: ReadonlySet<number> = new Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024])
 
+/** Less than a connection may be silent before it is given up. */
+const copyWaitMsMax = 1_200
+
 /** Servers of Redis or Valkey that several processes share. */
 export const redisSchema = z
   .strictObject({
@@ -39,10 +42,22 @@ export const redisSchema = z
       .max(5)
       .optional()
       .describe('Replicas that have to confirm a write beside the primary (replication.factor - 1). Default: 2 with topology cluster, otherwise 1.'),
+    copyWaitMs: z
+      .int()
+      .min(10)
+      .max(copyWaitMsMax)
+      .default(150)
+      .describe('How long copies may take to confirm a write, in milliseconds. Copies that are far away, or write to disk first, need more.'),
     ack: z
-      .enum(['degraded', 'strict'])
+      .enum(['degraded', 'strict', 'fsync'])
       .default('degraded')
-      .describe('With too few copies: go on and say so, or refuse sign-ins. Signing out is never refused.'),
+      .describe(
+        'With too few copies: go on and say so (degraded), or refuse sign-ins (strict). fsync: as strict, and the write has to be on the disk of the primary and of the copies (Redis 7.2). Signing out is never refused.'
+      ),
+    volatile: z
+      .boolean()
+      .default(false)
+      .describe('true: servers that write nothing to disk (appendonly no) are taken. One that is restarted has forgotten everybody.'),
     auditLines: z.int().min(0).default(1_000_000).describe('Lines of the audit log that are kept; 0 keeps all. They are in the log as well.')
   })
   .describe('Servers of Redis 7.0 or Valkey 7.2 and newer, for several nodes.')

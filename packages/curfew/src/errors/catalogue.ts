@@ -68,6 +68,7 @@ export const catalogue = {
   CURFEW_GROUP_CALL_FAILED: { kind: 'operation', http: 502, title: 'The other group could not carry out the call.' },
   CURFEW_GROUP_CALL_REFUSED: { kind: 'operation', http: 502, title: 'The other group does not take the call.' },
   CURFEW_GROUP_CALL_TOO_LARGE: { kind: 'operation', http: 413, title: 'The call to the other group is larger than is accepted.' },
+  CURFEW_GROUP_FACTS_HELD: { kind: 'operation', http: 503, title: 'What the other group tells waits for copies of the store here.' },
   CURFEW_GROUP_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such group.' },
   CURFEW_GROUP_UNREACHABLE: { kind: 'operation', http: 503, title: 'No node of the other group answers.' },
   CURFEW_IMPORT_NOTHING: { kind: 'config', http: 500, title: 'There is no file here that can be imported.' },

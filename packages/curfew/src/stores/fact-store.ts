@@ -26,8 +26,12 @@ export interface FactStore extends LateStore {
   streamId(): Promise<string>
   /** Where the stream ends now. */
   head(): Promise<string>
-  /** Joins facts of another group and keeps its cursor, so that a repetition changes nothing and nothing is passed over. */
-  apply(batch: FactBatch): Promise<Ack<'applied'>>
+  /**
+   * Joins facts of another group and keeps its cursor, so that a repetition changes nothing and nothing is passed over.
+   * `held`: they count here, but too few copies have them, and more are owed than is remembered. The cursor stays, and
+   * they have to come again.
+   */
+  apply(batch: FactBatch): Promise<Ack<'applied' | 'held'>>
   /** The cursor kept under a name; empty: nothing was joined yet. */
   cursorOf(source: string): Promise<string>
   /** Another group says how far it has read. */

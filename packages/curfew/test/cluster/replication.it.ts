@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { sampleReplication } from '../../src/stores/conformance/carry.ts'
+import { factsOf, sampleReplication } from '../../src/stores/conformance/carry.ts'
 import { signedOn } from '../../src/stores/conformance/harness.ts'
 import { sampleEnd, sampleParticipant } from '../../src/stores/conformance/samples.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { berlin, paris, Wire } from './link-kit.ts'
-import { hourMs, inBerlin, regionOn, regions, until } from './replication-kit.ts'
+import { hourMs, inBerlin, regionOn, regions, type TestRegion, until } from './replication-kit.ts'
 
 const revokedIn = async (store: Store): Promise<readonly string[]> => (await store.revocationFeed(0, 1_000)).map(({ sri }) => sri).sort()
 
@@ -87,6 +87,20 @@ suite('replication between regions', () => {
       assert.equal((await b.own.replaySeen('idp', 'x1', Date.now() + hourMs, Date.now())).value, 'fresh')
       wire.change = stop
       await until(async () => (await b.own.replaySeen('idp', 'x2', Date.now() + hourMs, Date.now())).value === 'seen')
+    }))
+
+  test('a node keeps the lease of the stream from before it serves on, and gets it soon where another node had it', () =>
+    regions(async (a, b) => {
+      const lease = (region: TestRegion, nowMs: number, untilMs: number): Promise<boolean> => factsOf(region.own).lease('trim', 'another node', nowMs, untilMs)
+      const isKept = async (region: TestRegion): Promise<boolean> => !(await lease(region, Date.now() + 40_000, 0))
+      await a.replicator.catchUp()
+      assert.ok(await isKept(a))
+      const untilMs = Date.now() + 500
+      await lease(b, Date.now(), untilMs)
+      await b.replicator.catchUp()
+      b.replicator.start()
+      await until(async () => !(await lease(b, Date.now(), untilMs)))
+      assert.ok(await isKept(b))
     }))
 
   test('a replicator that is stopped at any moment passes nothing over and repeats nothing', () =>

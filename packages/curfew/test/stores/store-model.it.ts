@@ -227,13 +227,15 @@ agreement('sqlite', false, async () => {
 
 agreement('redis', skipReason, async () => {
   const server = await startServer()
-  const life = /run_id:([0-9a-f]+)/.exec(String(await server.command('INFO', 'server')))?.[1] ?? assert.fail('no run_id')
+  const told = async (section: string, name: string): Promise<string> =>
+    new RegExp(`${name}:([0-9a-f]+)`).exec(String(await server.command('INFO', section)))?.[1] ?? assert.fail(`no ${name}`)
+  const life = `${await told('server', 'run_id')} ${await told('replication', 'master_replid')}`
   const [bucket] = createKeys('', 1).buckets
   return {
     async open(round) {
       // A server that has given numbers before: a first number is a date otherwise, and the others begin with 1.
       const lives = `m${round}:${bucket?.prefix}lives`
-      await server.command('HSET', lives, ...['on', 'fn', 'cursor', 'ln', 'an'].flatMap((name) => [name, life]))
+      await server.command('HSET', lives, ...['on:', 'fn:', 'cursor:', 'ln:', 'an:'].flatMap((name) => [name, life]))
       return openRedisStore({
         topology: { kind: 'standalone' },
         nodes: [{ host: '127.0.0.1', port: server.port }],
@@ -244,7 +246,9 @@ agreement('redis', skipReason, async () => {
         prefix: `m${round}:`,
         buckets: 1,
         copies: 0,
+        copyWaitMs: 150,
         ack: 'degraded',
+        isVolatile: false,
         auditMax: 0,
         label: 'model',
         token: `token ${round}`

@@ -1,4 +1,4 @@
-import { type ReferencePlace, referenceKey } from '../../core/reference-key.ts'
+import { formerReferenceKey, type ReferencePlace, referenceKey } from '../../core/reference-key.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Store } from '../../stores/store.ts'
@@ -34,5 +34,6 @@ export async function takeReference(
   nowMs: number
 ): Promise<ReferenceAttributes | undefined> {
   if (!referenceShape.test(reference)) return undefined
-  return (await store.txTake(referenceKey(place, reference), nowMs)).value as ReferenceAttributes | undefined
+  const { value } = await store.txTake(referenceKey(place, reference), nowMs)
+  return (value ?? (await store.txTake(formerReferenceKey(place, reference), nowMs)).value) as ReferenceAttributes | undefined
 }

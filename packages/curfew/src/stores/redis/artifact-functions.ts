@@ -11,14 +11,17 @@ local function tell_artifact(P, k, beginning)
   tell(P, fact .. '},"version":' .. (f[6] or '1') .. '}')
 end
 
--- artifact_put P name until doc consumed grant session fact: empty for what it has not
+-- artifact_put P name until doc consumed grant session fact made: empty for what it has not
+-- made tells an artifact from one that was dropped before and had the same name: what is put in the place of one keeps it
 define('artifact_put', false, function(P, a)
   local k = P .. 'a:' .. a[1]
   local consumed = redis.call('HGET', k, 'c') or a[4]
   local version = 1
   if a[7] and a[7] ~= '' then version = tonumber(redis.call('HGET', k, 'n') or redis.call('EXISTS', k)) + 1 end
+  local made = redis.call('EXISTS', k) == 0 and a[8] or redis.call('HGET', k, 'i')
   redis.call('DEL', k)
   redis.call('HSET', k, 'u', a[2], 'd', a[3])
+  if made and made ~= '' then redis.call('HSET', k, 'i', made) end
   if version > 1 then redis.call('HSET', k, 'n', string.format('%.0f', version)) end
   if consumed ~= '' then redis.call('HSET', k, 'c', consumed) end
   if a[5] ~= '' then redis.call('HSET', k, 'g', a[5]) end
@@ -39,10 +42,13 @@ define('artifact_consume', true, function(P, a)
   return 'consumed'
 end)
 
--- artifact_drop P name grant fact, which the time is added to: only when it belongs to that grant, empty for any -> 1 | 0
+-- artifact_drop P name grant fact made: the time is added to the fact; only when it belongs to that grant, and was not made
+-- anew since, empty for any -> 1 | 0
 define('artifact_drop', true, function(P, a)
   local k = P .. 'a:' .. a[1]
   if a[2] ~= '' and redis.call('HGET', k, 'g') ~= a[2] then beat(P) return 0 end
+  local made = a[4] and a[4] ~= '' and redis.call('HGET', k, 'i')
+  if made and made ~= a[4] then beat(P) return 0 end
   local until_ = a[3] and a[3] ~= '' and redis.call('HGET', k, 'u')
   local dropped = redis.call('DEL', k)
   if until_ then

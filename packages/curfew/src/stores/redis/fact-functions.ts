@@ -143,8 +143,14 @@ define('purge_listed', true, function(P, a)
   return 1
 end)
 
--- gone P name until fact: remembered, and told
-define('gone', true, function(P, a) add_gone(P, a[1], a[2]) tell(P, a[3]) return 1 end)
+-- gone P name until fact: remembered, and told; sent once more it is neither
+define('gone', true, function(P, a)
+  local known = redis.call('GET', P .. 'z:' .. a[1])
+  if known and tonumber(known) >= tonumber(a[2]) then beat(P) return 0 end
+  add_gone(P, a[1], a[2])
+  tell(P, a[3])
+  return 1
+end)
 
 -- merge_tx P key gone until value
 define('merge_tx', true, function(P, a)
@@ -173,8 +179,10 @@ define('merge_artifact', true, function(P, a)
   beat(P)
   if redis.call('EXISTS', P .. 'z:' .. a[1]) == 1 then return 'gone' end
   if artifact_text(k) ~= a[2] then return 'changed' end
+  local made = redis.call('HGET', k, 'i')
   redis.call('DEL', k)
   redis.call('HSET', k, 'u', a[4], 'd', a[5], 'n', a[3])
+  if made then redis.call('HSET', k, 'i', made) end
   if a[6] ~= '' then redis.call('HSET', k, 'c', a[6]) end
   if a[7] ~= '' then redis.call('HSET', k, 'g', a[7]) end
   if a[8] ~= '' then redis.call('HSET', k, 's', a[8]) end

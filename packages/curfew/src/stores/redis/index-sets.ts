@@ -4,6 +4,7 @@ import { addressesOf, type Session } from '../../core/session.ts'
 import type { Durability } from '../store.ts'
 import { type Bucket, padded, pair } from './keys.ts'
 import { type RedisContext, texts, weakest } from './redis-context.ts'
+import type { Promised } from './shards.ts'
 
 /**
  * Looking up by something else than the id. An entry is written before the fact that it leads to and says nothing by
@@ -48,13 +49,17 @@ export function placeOf(atMs: number, id: string): string {
 /**
  * Writes entries and says how safe all of them are: a fact that nobody can look up is as good as lost.
  *
- * @param isEnding - not refused for want of copies
+ * @param promised - an ending is not refused for want of copies; without a word it is one
  */
-export async function addEntries({ shards }: Pick<RedisContext, 'shards'>, entries: readonly IndexEntry[], isEnding = true): Promise<Durability> {
+export async function addEntries(
+  { shards }: Pick<RedisContext, 'shards'>,
+  entries: readonly IndexEntry[],
+  promised: Pick<Promised, 'isEnding' | 'isForeign'> = { isEnding: true }
+): Promise<Durability> {
   const answers = await Promise.all(
     entries.map(({ bucket, key, member, isList }) => {
       const again = { name: isList ? 'list_add' : 'set_add', args: [key, member] }
-      return shards.write(bucket, again.name, again.args, { isEnding, again })
+      return shards.write(bucket, again.name, again.args, { ...promised, again })
     })
   )
   return weakest(answers.map(({ durability }) => durability))

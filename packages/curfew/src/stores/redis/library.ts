@@ -22,16 +22,19 @@ local function least(x, y) if tonumber(x) <= tonumber(y) then return x end retur
 -- The next number of a list. A server that took over behind lag, or came back without its last second, does not know the
 -- last ones that were given, and others do: it leaves out more than can be missing, so that none is given twice. The same
 -- where it has given more itself than it knows of: then another one had taken over from it and is gone, with what that gave.
+-- It is another server with every start, and with every time that it takes over: one that follows another for a while gets
+-- the functions anew with what that has, and knows nothing of its own last numbers.
 -- The date is only that of a first number, above those that a server gave which is gone with all of them.
-local skipped, life, given = ${numbersSkipped}, nil, {}
+local skipped, run, life, given = ${numbersSkipped}, nil, nil, {}
 local function next_number(P, name)
-  local k = P .. name
-  life = life or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local k, f = P .. name, name .. ':'
+  run = run or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  life = life or run .. ' ' .. (string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or '')
   local n = redis.call('INCR', k)
   local last = math.max(n - 1, given[k] or 0)
-  if redis.call('HGET', P .. 'lives', name) ~= life then
+  if redis.call('HGET', P .. 'lives', f) ~= life then
     local date = redis.call('TIME')
-    redis.call('HSET', P .. 'lives', name, life)
+    redis.call('HSET', P .. 'lives', f, life)
     n = redis.call('INCRBY', k, math.max(last + skipped, date[1] * 1000 + math.floor(date[2] / 1000)) - n)
   elseif last >= n then
     n = redis.call('INCRBY', k, last - n + 2 * skipped)
@@ -53,6 +56,7 @@ end
 local function take(args)
   local P = args[1]
   table.remove(args, 1)
+  life = nil
   -- Nothing stands there. While the slot is on its way to another server, this fails before anything was written.
   redis.call('EXISTS', P .. 'absent')
   return P

@@ -5,8 +5,11 @@ import { nameOf } from './node-address.ts'
 /** One write and how many copies have it beside the primary. */
 export interface Written {
   readonly reply: Reply
+  /** {@link notOnDisk}: not even the primary has it as safe as is asked for. */
   readonly copies: number
 }
+
+const notOnDisk = -1
 
 /** One server that takes writes. */
 export interface Primary {
@@ -23,6 +26,8 @@ export interface PrimaryOptions extends LinkOptions {
   readonly copies: number
   /** How long copies may take to answer, in milliseconds. */
   readonly copyWaitMs: number
+  /** A write counts where it is on the disk: of the primary, and of each copy. */
+  readonly isOnDisk: boolean
 }
 
 /** Writes of one batch, at most. */
@@ -39,7 +44,7 @@ interface Waiting {
  * and the next batch follows when its answer is there. So the copies cost one round trip for many writes.
  */
 export function createPrimary(options: PrimaryOptions): Primary {
-  const { copies, copyWaitMs } = options
+  const { copies, copyWaitMs, isOnDisk } = options
   const connect = connector(options)
   const queue: Waiting[] = []
   let isPumping = false
@@ -63,13 +68,20 @@ export function createPrimary(options: PrimaryOptions): Primary {
       return
     }
     const replies = batch.map(({ args }) => link.send(args))
-    // When the confirmation is lost, what is known is what the primary said.
-    const confirmed = copies === 0 ? 0 : link.send(['WAIT', String(copies), String(copyWaitMs)]).then(Number, () => 0)
-    const [results, count] = await Promise.all([Promise.allSettled(replies), confirmed])
+    const [results, count] = await Promise.all([Promise.allSettled(replies), confirmedBy(link)])
     for (const [i, result] of results.entries()) {
       if (result.status === 'fulfilled') batch[i]?.resolve({ reply: result.value, copies: count })
       else batch[i]?.reject(result.reason)
     }
+  }
+  /** When the confirmation is lost, what is known is what the primary said. */
+  const confirmedBy = async (link: Link): Promise<number> => {
+    if (isOnDisk) {
+      const reply = await link.send(['WAITAOF', '1', String(copies), String(copyWaitMs)]).catch(() => null)
+      const [here, there] = Array.isArray(reply) ? reply.map(Number) : []
+      return here === 1 ? (there ?? 0) : notOnDisk
+    }
+    return copies === 0 ? 0 : link.send(['WAIT', String(copies), String(copyWaitMs)]).then(Number, () => 0)
   }
   return {
     name: nameOf(options.address),

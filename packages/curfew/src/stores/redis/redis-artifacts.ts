@@ -1,19 +1,22 @@
-import type { Artifact, Store } from '../store.ts'
+import type { Artifact, Durability, Store } from '../store.ts'
 import { grantGone } from '../fact.ts'
 import { addEntries, dropEntries, type IndexEntry, membersOf } from './index-sets.ts'
 import { pair, unpair } from './keys.ts'
-import { maybeTexts, type RedisContext } from './redis-context.ts'
+import { maybeTexts, type RedisContext, weakest } from './redis-context.ts'
 import type { RedisTeller } from './redis-teller.ts'
 
 type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
-export function redisArtifacts(context: RedisContext): ArtifactCalls {
+/** @param token - tells this process from every other; never used twice */
+export function redisArtifacts(context: RedisContext, token: string): ArtifactCalls {
   const { shards, keys, teller } = context
+  let made = 0
   return {
     async putArtifact(artifact) {
       const { kind, id, grantId, sessionId, untilMs, value, consumedAtMs } = artifact
       const name = pair(kind, id)
       await addEntries(context, entriesOf(context, artifact))
+      made += 1
       const args = [
         name,
         String(untilMs),
@@ -21,7 +24,8 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
         consumedAtMs === undefined ? '' : String(consumedAtMs),
         grantId ?? '',
         sessionId ?? '',
-        teller.artifact(kind, id)
+        teller.artifact(kind, id),
+        `${token}-${made}`
       ]
       const { durability } = await shards.write(keys.ofText(name), 'artifact_put', args)
       return { value: 'stored', durability }
@@ -34,21 +38,19 @@ export function redisArtifacts(context: RedisContext): ArtifactCalls {
       return { value: reply as 'consumed' | 'already' | 'unknown', durability }
     },
     async dropArtifact(kind, id) {
-      const name = pair(kind, id)
-      const known = await readArtifact(context, name, 0)
-      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_drop', [name, '', dropFact(teller, kind, id)], { isEnding: true })
-      if (known !== undefined) await dropEntries(context, entriesOf(context, known))
-      return { value: Number(reply) === 0 ? 'unknown' : 'dropped', durability }
+      const { isDropped, durability } = await drop(context, pair(kind, id), { fact: dropFact(teller, kind, id) })
+      return { value: isDropped ? 'dropped' : 'unknown', durability }
     },
     async dropGrant(grantId) {
       const names = await membersOf(context, 'ig', grantId)
-      await tellGrant(context, grantId, names)
-      const answers = await Promise.all(names.map((name) => shards.write(keys.ofText(name), 'artifact_drop', [name, grantId], { isEnding: true })))
+      const told = await tellGrant(context, grantId, names)
+      const answers = await Promise.all(names.map((name) => drop(context, name, { grantId })))
       await dropEntries(
         context,
         names.map((member) => ({ bucket: keys.ofText(grantId), key: `ig:${grantId}`, member }))
       )
-      return { value: answers.reduce((sum, { reply }) => sum + Number(reply), 0), durability: answers[0]?.durability ?? 'local' }
+      const durability = answers.length === 0 ? 'local' : weakest([...told, ...answers.map((answer) => answer.durability)])
+      return { value: answers.filter(({ isDropped }) => isDropped).length, durability }
     },
     async artifactsOf(sessionId, kind, nowMs, max) {
       const found = await Promise.all((await membersOf(context, 'is', pair(sessionId, kind))).map((name) => readArtifact(context, name, nowMs)))
@@ -76,24 +78,52 @@ function dropFact(teller: RedisTeller, kind: string, id: string): string {
 }
 
 /** The fact comes before what it says is done: a crash between leaves a grant whose end the other regions know, too. */
-async function tellGrant(context: RedisContext, grantId: string, names: readonly string[]): Promise<void> {
+async function tellGrant(context: RedisContext, grantId: string, names: readonly string[]): Promise<readonly Durability[]> {
   const { shards, keys, teller } = context
-  if (!teller.isTold('referenceTokens') || names.length === 0) return
+  if (!teller.isTold('referenceTokens') || names.length === 0) return []
   const found = (await Promise.all(names.map((name) => readArtifact(context, name, 0)))).filter((one) => one?.grantId === grantId)
-  if (found.length === 0) return
+  if (found.length === 0) return []
   const untilMs = Math.max(...found.map((one) => one?.untilMs ?? 0))
-  const fact = teller.fact({ kind: 'grant-dropped', service: 'referenceTokens', grantId, untilMs })
-  await shards.write(keys.ofText(grantId), 'gone', [pair(grantGone, grantId), String(untilMs), fact], { isEnding: true })
+  const args = [pair(grantGone, grantId), String(untilMs), teller.fact({ kind: 'grant-dropped', service: 'referenceTokens', grantId, untilMs })]
+  return [(await shards.write(keys.ofText(grantId), 'gone', args, { isEnding: true, again: { name: 'gone', args } })).durability]
 }
 
-/** Drops artifacts of these names, without telling anybody; `grantId`: only those under it, empty for any. */
+/** Drops artifacts of these names, as another region told; `grantId`: only those under it, empty for any. */
 export async function dropUnder(context: RedisContext, names: readonly string[], grantId: string): Promise<void> {
+  for (const name of names) await drop(context, name, { grantId, isForeign: true })
+}
+
+interface Dropping {
+  /** Only when it is under this grant; absent or empty: under any. */
+  readonly grantId?: string
+  /** What other regions are told; absent or empty: nothing. */
+  readonly fact?: string
+  /** Another region told it. */
+  readonly isForeign?: boolean
+}
+
+/**
+ * Drops an artifact, with what leads to it. Where too few copies know that, it is dropped again until they do: else a token
+ * that was revoked would be good again with a copy that takes over. One that was put in its place since stays.
+ */
+async function drop(
+  context: RedisContext,
+  name: string,
+  { grantId = '', fact = '', isForeign = false }: Dropping
+): Promise<{ readonly isDropped: boolean; readonly durability: Durability }> {
   const { shards, keys } = context
-  for (const name of names) {
-    const known = await readArtifact(context, name, 0)
-    await shards.write(keys.ofText(name), 'artifact_drop', [name, grantId, ''], { isEnding: true })
-    if (known !== undefined) await dropEntries(context, entriesOf(context, known))
-  }
+  const bucket = keys.ofText(name)
+  const [known, made] = await Promise.all([readArtifact(context, name, 0), shards.read(bucket, 'HGET', `a:${name}`, 'i')])
+  const args = [name, grantId, fact, '']
+  const { reply, durability } = await shards.write(bucket, 'artifact_drop', args, {
+    isEnding: true,
+    isForeign,
+    again: { name: 'artifact_drop', args: [...args.slice(0, 3), made === null ? '' : String(made)] },
+    // It was there, and after a lost answer it may be gone by this very call.
+    isDone: (answer) => Number(answer) === 1 || known !== undefined
+  })
+  if (known !== undefined) await dropEntries(context, entriesOf(context, known))
+  return { isDropped: Number(reply) === 1, durability }
 }
 
 /** The artifact of a name (kind and id). */

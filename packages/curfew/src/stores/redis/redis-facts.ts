@@ -1,12 +1,13 @@
 import type { ParticipantId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
+import type { Session } from '../../core/session.ts'
 import { dueHereAtMs, type Home } from '../activity.ts'
 import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type RunFact, type SessionFact, sessionOf } from '../fact.ts'
 import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
 import type { FactBatch, FactStore, LateStore } from '../fact-store.ts'
 import { factsOfSession, joinFact, noSessionState, type SessionState } from '../session-state.ts'
 import type { Ack, Durability, Store } from '../store.ts'
-import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
+import { addEntries, dropEntries, type IndexEntry, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import type { Bucket } from './keys.ts'
 import { type RedisContext, texts, weakest } from './redis-context.ts'
 import { runEntriesOf } from './redis-run-rows.ts'
@@ -34,11 +35,12 @@ export function redisFacts(
   const { shards, keys } = context
   const ofSession: FactStore['ofSession'] = async (id) => factsOfSession((await readState(context, id)).state)
   const parts = redisParts(context, replication, token)
+  const held = new Set<string>()
   return {
     ...factLog(parts, { ...lists, ofSession }, replication),
     group: replication.group,
     ofSession,
-    apply: (batch) => apply(context, feed, batch, replication),
+    apply: (batch) => apply({ context, feed, replication, held }, batch),
     ...late,
     async lease(name, owner, nowMs, untilMs) {
       const { reply } = await shards.write(keys.common, 'lease', [name, owner, String(nowMs), String(untilMs)], { isEnding: true })
@@ -91,24 +93,37 @@ function redisParts(context: RedisContext, replication: Replication, token: stri
   }
 }
 
+interface Joining {
+  readonly context: RedisContext
+  readonly feed: Feed
+  readonly replication: Replication
+  /** Streams of which facts were not remembered: those come again, and all that leads to them is written once more. */
+  readonly held: Set<string>
+}
+
 /**
  * Facts first, in whatever order; then, when all are in, the cursor. What a crash leaves half done is done again, and a
  * fact that is known changes nothing. What too few copies have is joined again once they are back: nobody else sends it a
  * second time. Where that is too much to remember the cursor stays, and the facts come again.
  */
-async function apply(context: RedisContext, feed: Feed, { source, cursor, facts, nowMs }: FactBatch, replication: Replication): Promise<Ack<'applied'>> {
+async function apply({ context, feed, replication, held }: Joining, { source, cursor, facts, nowMs }: FactBatch): Promise<Ack<'applied' | 'held'>> {
   const { shards, keys } = context
-  const joins = joinsOf(context, facts, { nowMs, home: replication })
+  const forgotten = shards.forgotten
+  const joins = joinsOf(context, facts, { nowMs, home: replication, isAgain: held.has(source) })
   const revoked = facts.filter((fact) => fact.kind === 'revoked')
   const [durabilities, answers] = await Promise.all([
     Promise.all(joins.map(({ join }) => join())),
     // Owed by themselves: the list of revocations waits for nothing.
-    Promise.all(revoked.map(({ sri, untilMs, atMs }) => feed.revoke(sri, untilMs, atMs)))
+    Promise.all(revoked.map(({ sri, untilMs, atMs }) => feed.revoke(sri, untilMs, atMs, true)))
   ])
-  const owed = joins.filter((_, i) => durabilities[i] === 'degraded')
-  const isRemembered = owed.every(({ bucket, join }) => shards.owe(bucket, join))
+  for (const { bucket, join } of joins.filter((_, i) => durabilities[i] === 'degraded')) shards.owe(bucket, join)
   const durability = weakest([...durabilities, ...answers.map((answer) => answer.durability)])
-  if (cursor === undefined || !isRemembered) return { value: 'applied', durability }
+  if (shards.forgotten !== forgotten) {
+    held.add(source)
+    return { value: 'held', durability }
+  }
+  if (cursor === undefined) return { value: 'applied', durability }
+  held.delete(source)
   const noted = await shards.write(keys.common, 'note', [cursorNote(source), cursor], { isEnding: true })
   return { value: 'applied', durability: weakest([durability, noted.durability]) }
 }
@@ -119,7 +134,7 @@ interface Join {
   readonly join: () => Promise<Durability>
 }
 
-function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home }: Applying & { readonly home: Replication }): readonly Join[] {
+function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home, isAgain }: Applying & { readonly home: Replication }): readonly Join[] {
   const { keys } = context
   const taken = facts.filter((fact) => isTaken(fact, home))
   const sessions = Map.groupBy(
@@ -129,7 +144,7 @@ function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home }:
   return [
     ...[...sessions].map(([id, about]) => ({
       bucket: keys.ofSession(id),
-      join: () => applySession(context, id, about as readonly SessionFact[], { nowMs, home })
+      join: () => applySession(context, id, about as readonly SessionFact[], { nowMs, home, isAgain })
     })),
     ...taken.flatMap((fact): readonly Join[] => {
       if (fact.kind === 'run') return [{ bucket: keys.ofSession(fact.run.sessionId), join: () => applyRun(context, fact) }]
@@ -180,21 +195,29 @@ function byParticipant(participants: readonly Participant[]): ReadonlyMap<Partic
 interface Applying {
   readonly nowMs: number
   readonly home: Home
+  /** They came before, and what leads to them may be missing. */
+  readonly isAgain: boolean
 }
 
-async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home }: Applying): Promise<Durability> {
+const foreign = { isEnding: true, isForeign: true }
+
+async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home, isAgain }: Applying): Promise<Durability> {
   const { shards, keys } = context
   for (;;) {
     const read = await readState(context, id)
     const next = facts.reduce((state, fact) => joinFact(state, fact, home.group), read.state)
-    // Known already, and perhaps only here.
-    if (next === read.state) return (await shards.write(keys.ofSession(id), 'touch_copies', [], { isEnding: true })).durability
     const { session } = next
+    // Known already, and perhaps only here.
+    if (next === read.state) {
+      if (isAgain && session !== undefined) await addEntries(context, allEntries(context, session, [...next.participants.values()]), foreign)
+      return (await shards.write(keys.ofSession(id), 'touch_copies', [], { isEnding: true })).durability
+    }
     const changed = [...next.participants.values()].filter((one) => read.state.session === undefined || read.state.participants.get(one.id) !== one)
     const before = read.state.session
     const hasNewCookies = before === undefined || before.tokenHash !== session?.tokenHash
     if (session !== undefined) {
-      await addEntries(context, [...(hasNewCookies ? sessionEntries(context, session) : []), ...changed.flatMap((one) => participantEntries(context, id, one))])
+      const added = hasNewCookies ? allEntries(context, session, changed) : changed.flatMap((one) => participantEntries(context, id, one))
+      await addEntries(context, added, foreign)
     }
     const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, home })
     const { reply, durability } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
@@ -208,6 +231,10 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
     }
     return durability
   }
+}
+
+function allEntries(context: RedisContext, session: Session, participants: readonly Participant[]): readonly IndexEntry[] {
+  return [...sessionEntries(context, session), ...participants.flatMap((one) => participantEntries(context, session.id, one))]
 }
 
 function guardArguments(next: SessionState, nowMs: number): readonly string[] {
@@ -243,8 +270,8 @@ async function applyRun(context: RedisContext, { run }: RunFact): Promise<Durabi
   const { shards, keys } = context
   const { id, sessionId, startedAtMs, finishedAtMs, policy, version } = run
   const again = { name: 'first', args: [`j:${id}`, sessionId] }
-  await shards.write(keys.ofText(id), again.name, again.args, { isEnding: true, again })
-  await addEntries(context, runEntriesOf(context, run))
+  await shards.write(keys.ofText(id), again.name, again.args, { ...foreign, again })
+  await addEntries(context, runEntriesOf(context, run), foreign)
   // The run of a region that is gone is never done.
   const doneAtMs = finishedAtMs ?? startedAtMs + policy.deadlineMs
   const args = [id, sessionId, placeOf(startedAtMs, id), String(version), String(doneAtMs), JSON.stringify(run)]

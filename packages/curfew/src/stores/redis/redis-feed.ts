@@ -1,6 +1,6 @@
 import type { SessionId } from '../../core/ids.ts'
 import type { RevocationEntry, RevocationListMark } from '../store.ts'
-import { ofAll, type RedisContext, texts } from './redis-context.ts'
+import { ofAll, type RedisContext, texts, weakest } from './redis-context.ts'
 import type { Answer } from './shards.ts'
 
 /** One revocation that the end of a session left in its bucket. */
@@ -18,7 +18,8 @@ export interface Revoking {
  */
 export interface Feed {
   publish(revoking: Revoking): Promise<void>
-  revoke(sri: string, untilMs: number, atMs: number): Promise<Answer>
+  /** @param isForeign - another region told it */
+  revoke(sri: string, untilMs: number, atMs: number, isForeign?: boolean): Promise<Answer>
   /** Publishes what endings left behind, then reads. */
   read(cursor: number, max: number): Promise<readonly RevocationEntry[]>
   /** Which list it is; one that has no name gets one. */
@@ -31,13 +32,13 @@ export interface Feed {
 export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token: string): Feed {
   const { shards, keys } = context
   let named = 0
-  const revoke = async (sri: string, untilMs: number, atMs: number): Promise<Answer> => {
+  const revoke = async (sri: string, untilMs: number, atMs: number, isForeign = false): Promise<Answer> => {
     const args = [sri, String(untilMs), String(atMs)]
-    const answer = await shards.write(keys.ofText(sri), 'revoke', args, { isEnding: true, again: { name: 'revoke', args } })
+    const answer = await shards.write(keys.ofText(sri), 'revoke', args, { isEnding: true, isForeign, again: { name: 'revoke', args } })
     const [, since = '', until = ''] = texts(answer.reply)
     const entry = [sri, until, since]
-    await shards.write(keys.common, 'feed', entry, { isEnding: true, again: { name: 'feed', args: entry } })
-    return answer
+    const { durability } = await shards.write(keys.common, 'feed', entry, { isEnding: true, isForeign, again: { name: 'feed', args: entry } })
+    return { ...answer, durability: weakest([answer.durability, durability]) }
   }
   const publish = async ({ sessionId, sri, untilMs, atMs }: Revoking): Promise<void> => {
     await revoke(sri, untilMs, atMs)

@@ -3,8 +3,8 @@ import type { LateParticipants, LateRunOpening, LateStore } from '../fact-store.
 import type { Ack } from '../store.ts'
 import { storeError } from '../store-error.ts'
 import { addEntries } from './index-sets.ts'
-import { maybeTexts, ofAll, type RedisContext, texts } from './redis-context.ts'
-import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
+import { ofAll, type RedisContext, texts } from './redis-context.ts'
+import { claimRunId, dropUnopened, indexMessages, isRunThere, runArguments, runEntriesOf } from './redis-run-rows.ts'
 import { readParticipants, readSession } from './session-rows.ts'
 
 /** Participants that the end of their session did not know, and the run that tells them. */
@@ -25,8 +25,12 @@ async function late(context: RedisContext, max: number): Promise<readonly LatePa
       .map(async (text) => {
         const id = text as SessionId
         const [session, participants] = await Promise.all([readSession(context, id), readParticipants(context, id)])
-        const owed = new Set(texts(await shards.read(context.keys.ofSession(id), 'SMEMBERS', `late:${id}`)))
-        return session === undefined ? [] : [{ session, participants: participants.filter((one) => owed.has(one.id)) }]
+        const bucket = context.keys.ofSession(id)
+        const owed = new Set(texts(await shards.read(bucket, 'SMEMBERS', `late:${id}`)))
+        if (session !== undefined) return [{ session, participants: participants.filter((one) => owed.has(one.id)) }]
+        // Left by a former version: its session was past keeping.
+        await shards.write(bucket, 'forget_late', [id], { isEnding: true })
+        return []
       })
   )
   return found.flat()
@@ -40,11 +44,7 @@ async function openLateRun(context: RedisContext, { sessionId, participantIds, r
   const args = [sessionId, fact, String(participantIds.length), ...participantIds, ...runArguments(context, bucket, run, effects)]
   const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_late_run', args, { isEnding: true })
   if (reply === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
-  const isOpened = reply === 'opened' || (isRepeat && (await isThere(context, run.id, sessionId)))
-  if (isOpened) await indexMessages(context, run)
+  const isOpened = reply === 'opened' || (isRepeat && (await isRunThere(context, run)))
+  await (isOpened ? indexMessages(context, run) : dropUnopened(context, run))
   return { value: isOpened ? 'opened' : 'nothing', durability }
-}
-
-async function isThere({ shards, keys }: RedisContext, runId: string, sessionId: SessionId): Promise<boolean> {
-  return maybeTexts(await shards.read(keys.ofSession(sessionId), 'HMGET', `r:${runId}`, 'v'))[0] !== undefined
 }

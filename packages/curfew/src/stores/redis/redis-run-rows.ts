@@ -3,7 +3,7 @@ import type { Effect, LogoutRun } from '../../core/run.ts'
 import { messagesOf } from '../facts.ts'
 import type { Durability } from '../store.ts'
 import { storeError } from '../store-error.ts'
-import { type IndexEntry, placeOf } from './index-sets.ts'
+import { dropEntries, type IndexEntry, placeOf } from './index-sets.ts'
 import { type Bucket, padded, pair } from './keys.ts'
 import type { RedisContext } from './redis-context.ts'
 
@@ -81,6 +81,27 @@ export async function claimRunId(context: RedisContext, run: LogoutRun): Promise
   if (known !== null && String(known) === run.sessionId) return 'replicated'
   const again = { name: 'put', args: [`j:${run.id}`, run.sessionId] }
   return (await context.shards.write(context.keys.ofText(run.id), again.name, again.args, { isEnding: true, again })).durability
+}
+
+/**
+ * Takes back what was written to lead to a run that was not opened after all: somebody else was first, or the plan came too
+ * late. Looked at first, because after a lost answer it may be there.
+ */
+export async function dropUnopened(context: RedisContext, run: LogoutRun): Promise<void> {
+  if (!(await isRunThere(context, run))) await dropRunEntries(context, run)
+}
+
+export async function isRunThere({ shards, keys }: RedisContext, { id, sessionId }: Pick<LogoutRun, 'id' | 'sessionId'>): Promise<boolean> {
+  return Number(await shards.read(keys.ofSession(sessionId), 'EXISTS', `r:${id}`)) === 1
+}
+
+/** Removes what leads to a run. */
+export async function dropRunEntries(context: RedisContext, run: LogoutRun): Promise<void> {
+  await Promise.all([
+    dropEntries(context, runEntriesOf(context, run)),
+    context.shards.write(context.keys.ofText(run.id), 'drop_if', [`j:${run.id}`, run.sessionId], { isEnding: true })
+  ])
+  context.runSessions.delete(run.id)
 }
 
 /** Makes every attempt findable by its message id; the first run that used an id keeps it. */

@@ -5,11 +5,11 @@ import { newestFirst, readCursor, writeCursor } from '../cursor.ts'
 import { messagesOf } from '../facts.ts'
 import type { Ack, ClaimedEffect, EffectClaim, Page, RunCommit, RunQuery, Store } from '../store.ts'
 import { isWantedRun } from '../wanted.ts'
-import { dropEntries, membersOf, placeOf } from './index-sets.ts'
+import { membersOf, placeOf } from './index-sets.ts'
 import { type Bucket, pair, unpair } from './keys.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts } from './redis-context.ts'
-import { bucketOfEffect, effectArguments, effectText, finishedText, indexMessages, readRun, runEntriesOf, sessionOfRun } from './redis-run-rows.ts'
+import { bucketOfEffect, dropRunEntries, effectArguments, effectText, finishedText, indexMessages, readRun, sessionOfRun } from './redis-run-rows.ts'
 
 type RunCalls = Pick<Store, 'getRun' | 'listRuns' | 'findOpenRunByToken' | 'findByMessage' | 'commitRun' | 'claimEffects' | 'releaseEffects' | 'nextEffectAtMs'>
 
@@ -65,7 +65,15 @@ async function commitRun(context: RedisContext, { run, before, effects, settled 
     ...own,
     ...effectArguments(effects)
   ]
-  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'commit_run', args, { isEnding: true })
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'commit_run', args, {
+    isEnding: true,
+    // Else a copy that takes over would have the effects done once more. One that has another run by then refuses it.
+    again: { name: 'commit_run', args },
+    isDone: (answer) => {
+      const [is, has] = texts(answer)
+      return is === 'committed' || (is === 'changed' && has === doc)
+    }
+  })
   const [word, stored] = texts(reply)
   const value = word === 'changed' && isRepeat && stored === doc ? 'committed' : (word as 'committed' | 'changed' | 'unknown')
   // The message of an attempt leaves only after this call: whoever answers it finds the entry.
@@ -150,15 +158,13 @@ export async function purgeRun(context: RedisContext, runId: RunId, finishedBefo
   const args = [runId, run.sessionId, placeOf(run.startedAtMs, runId), String(finishedBeforeMs)]
   const { reply } = await context.shards.write(bucket, 'purge_run', args, { isEnding: true })
   if (Number(reply) === 0) return 0
-  await dropEntries(context, runEntriesOf(context, run))
   await Promise.all([
-    context.shards.write(context.keys.ofText(runId), 'drop_if', [`j:${runId}`, run.sessionId], { isEnding: true }),
+    dropRunEntries(context, run),
     ...[...messagesOf(run)].map(({ peerId, messageId, deliveryId }) => {
       const name = pair(peerId, messageId)
       return context.shards.write(context.keys.ofText(name), 'drop_if', [`m:${name}`, pair(runId, deliveryId)], { isEnding: true })
     })
   ])
-  context.runSessions.delete(runId)
   return 1
 }
 

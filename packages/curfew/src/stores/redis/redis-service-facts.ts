@@ -101,7 +101,7 @@ async function applyArtifact(context: RedisContext, fact: VersionedArtifact): Pr
   for (;;) {
     const known = await readVersioned(context, name, bucket)
     const { artifact, version } = joinArtifact(known?.stored, fact)
-    await addEntries(context, entriesOf(context, artifact))
+    await addEntries(context, entriesOf(context, artifact), { isEnding: true, isForeign: true })
     const args = [
       name,
       known?.text ?? '   ',

@@ -66,12 +66,13 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     },
     txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
     async txTake(key, nowMs) {
-      const { reply, durability } = await shards.write(
-        keys.ofText(key),
-        'tx_take',
-        [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })],
-        { isEnding: true }
-      )
+      const args = [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })]
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', args, {
+        isEnding: true,
+        // Else what is good once would be there again with a copy that takes over.
+        again: { name: 'tx_take', args },
+        isDone: (answer) => texts(answer).length > 0
+      })
       return { value: transaction(reply, nowMs), durability }
     },
     async appendAudit(record) {

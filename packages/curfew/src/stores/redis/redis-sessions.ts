@@ -17,7 +17,7 @@ import { byAddress } from './session-addresses.ts'
 import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts, total, weakest } from './redis-context.ts'
 import { type Feed } from './redis-feed.ts'
-import { claimRunId, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
+import { claimRunId, dropUnopened, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
 import { readParticipant, readParticipants, readSession, readSessions, sessionDoc } from './session-rows.ts'
 
 type SessionCalls = Pick<
@@ -119,7 +119,7 @@ async function openSession(context: RedisContext, given: Session, isFull: () => 
   let entries: Durability = 'replicated'
   if ((await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 0) {
     if (await isFull()) return { value: 'full', durability: 'local' }
-    entries = await addEntries(context, sessionEntries(context, session), false)
+    entries = await addEntries(context, sessionEntries(context, session), {})
   }
   const doc = sessionDoc(session)
   const args = [
@@ -155,7 +155,7 @@ async function addParticipant(context: RedisContext, sessionId: SessionId, given
   for (;;) {
     const joined = known === '' ? participant : joinParticipant(JSON.parse(known) as Participant, participant)
     const doc = joined === participant || known === '' ? JSON.stringify(joined) : sameOr(known, joined)
-    if (doc !== known) entries = weakest([entries, await addEntries(context, participantEntries(context, sessionId, joined), false)])
+    if (doc !== known) entries = weakest([entries, await addEntries(context, participantEntries(context, sessionId, joined), {})])
     const args = [sessionId, participant.id, known, doc, context.teller.fact({ kind: 'participant', service: 'sessions', sessionId, participant: joined })]
     const { reply, durability: own, isRepeat } = await context.shards.write(bucket, 'add_participant', args, { again: { name: 'add_participant', args } })
     const durability = weakest([entries, own])
@@ -176,7 +176,7 @@ async function renewSession(context: RedisContext, sessionId: SessionId, renewal
     const renewed = joinRenewal(session, renewal)
     const doc = renewed === session ? String(known) : sessionDoc(renewed)
     const added = sessionEntries(context, renewed)
-    const entries = renewed === session ? 'replicated' : await addEntries(context, added, false)
+    const entries = renewed === session ? 'replicated' : await addEntries(context, added, {})
     const args = [sessionId, String(known), doc, context.teller.fact({ kind: 'renewed', service: 'sessions', sessionId, renewal })]
     const { reply, durability } = await context.shards.write(bucket, 'renew_session', args, { again: { name: 'renew_session', args } })
     const word = wordOf(reply)
@@ -229,8 +229,9 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     isDone: (answer) => isEndOf(run, answer)
   })
   const [word, known] = texts(reply)
-  if (word === 'unknown' || word === 'changed') return { value: { kind: word }, durability }
   if (word === 'taken') throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
+  if (word !== 'ended') await dropUnopened(context, run)
+  if (word === 'unknown' || word === 'changed') return { value: { kind: word }, durability }
   if (word === 'already') {
     const { runId } = JSON.parse(known ?? '{}') as Session['end'] & object
     return { value: isRepeat && isEndOf(run, reply) ? { kind: 'ended' } : { kind: 'already', runId }, durability }
@@ -272,12 +273,17 @@ async function openRun(
   const entries = weakest([await claimRunId(context, run), await addEntries(context, runEntriesOf(context, run))])
   const bucket = context.keys.ofSession(sessionId)
   const fact = context.teller.fact({ kind: 'run', service: 'sessions', run })
-  const args = [sessionId, String(expectedVersion), fact, ...runArguments(context, bucket, run, effects)]
-  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_run', args, { isEnding: true })
+  const inserted = [fact, ...runArguments(context, bucket, run, effects)]
+  const { reply, durability, isRepeat } = await context.shards.write(bucket, 'open_run', [sessionId, String(expectedVersion), ...inserted], {
+    isEnding: true,
+    again: { name: 'reassert_run', args: [sessionId, ...inserted] },
+    // After a lost answer the run that is there may be the one that this call opened.
+    isDone: (answer) => wordOf(answer) === 'opened' || wordOf(answer) === 'taken'
+  })
   const word = wordOf(reply)
   if (word === 'taken' && !isRepeat) throw storeError('CURFEW_STORE_RUN_EXISTS', { runId: run.id })
   const value = word === 'taken' ? 'opened' : (word as 'opened' | 'changed' | 'ended' | 'unknown')
-  if (value === 'opened') await indexMessages(context, run)
+  await (value === 'opened' ? indexMessages(context, run) : dropUnopened(context, run))
   return { value, durability: weakest([entries, durability]) }
 }
 

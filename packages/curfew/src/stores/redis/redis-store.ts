@@ -46,8 +46,15 @@ export interface RedisStoreOptions {
   readonly buckets: number
   /** Copies beside the primary that have to confirm a write: 0 asks nobody. */
   readonly copies: number
-  /** `strict` turns a write that too few copies have into an error; endings are taken all the same. */
-  readonly ack: 'degraded' | 'strict'
+  /** How long copies may take to confirm, in milliseconds; less than a connection may be silent. */
+  readonly copyWaitMs: number
+  /**
+   * `strict` turns a write that too few copies have into an error; endings are taken all the same. `fsync` does so, too, and
+   * has it only where it is on the disk, of the primary as well.
+   */
+  readonly ack: 'degraded' | 'strict' | 'fsync'
+  /** Servers that write nothing to disk will do. */
+  readonly isVolatile: boolean
   /** Lines of the audit log that are kept; 0 keeps all. */
   readonly auditMax: number
   /** Absent: nothing is told to other regions. */
@@ -68,8 +75,6 @@ export interface RedisStoreOptions {
   readonly onClockTogether?: () => void
 }
 
-/** How long copies may take to confirm, in milliseconds. */
-const copyWaitMs = 150
 const runSessionsMax = 50_000
 
 /** The store that many processes share, on Redis or Valkey. */
@@ -111,7 +116,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   })
   // How long a call may take is no matter of dates: the time of the store may be set meanwhile.
   const patience: Clock = { nowMs: options.steadyMs, after: (delayMs, fn) => clock.after(delayMs, fn) }
-  const shards = createShards({ topology, clock: patience, copies: options.copies, isStrict: options.ack === 'strict' })
+  const shards = createShards({ topology, clock: patience, copies: options.copies, isStrict: options.ack !== 'degraded' })
   const context: RedisContext = {
     shards,
     keys: createKeys(options.prefix, options.buckets),
@@ -148,7 +153,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       ...sessions,
       ...runs,
       ...redisServices(context, feed),
-      ...redisArtifacts(context),
+      ...redisArtifacts(context, options.token),
       claimEffects(claim: EffectClaim) {
         owners.add(claim.owner)
         return runs.claimEffects(claim)
@@ -191,7 +196,7 @@ async function findServers(options: RedisStoreOptions): Promise<{ readonly topol
   try {
     topology = await openTopology({
       ...options,
-      copyWaitMs,
+      isOnDisk: options.ack === 'fsync',
       onSilent: (node) => options.onWarning?.({ server: nameOf(node), what: 'does not answer', fix: 'start it, or take it out of store.redis.nodes' })
     })
     await checkServers(topology, options)

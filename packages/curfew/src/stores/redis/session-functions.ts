@@ -98,6 +98,15 @@ define('open_run', true, function(P, a)
   return {'opened'}
 end)
 
+-- reassert_run P session runFact <run>: the same run again, whatever became of the session since -> opened | taken | unknown
+define('reassert_run', true, function(P, a)
+  if redis.call('EXISTS', P .. 's:' .. a[1]) == 0 then beat(P) return {'unknown'} end
+  if redis.call('EXISTS', P .. 'r:' .. a[3]) == 1 then beat(P) return {'taken'} end
+  insert_run(P, a, 3)
+  tell(P, a[2])
+  return {'opened'}
+end)
+
 -- When the session is to be ended here: one of another region only after that had its time.
 local function due_here(s, idle, expires, take_over)
   if take_over == '' then return least(idle, expires) end
@@ -150,11 +159,20 @@ define('revoked', true, function(P, a)
   return {'done'}
 end)
 
+-- forget_late P id: participants of a session that is gone -> 1 | 0
+define('forget_late', true, function(P, a)
+  beat(P)
+  if redis.call('EXISTS', P .. 's:' .. a[1]) == 1 then return 0 end
+  redis.call('DEL', P .. 'late:' .. a[1])
+  return redis.call('SREM', P .. 'late', a[1])
+end)
+
 -- purge_session P id now place -> 1 | 0
 define('purge_session', true, function(P, a)
   local keep = redis.call('HGET', P .. 's:' .. a[1], 'k')
   if not keep or tonumber(keep) > tonumber(a[2]) then return 0 end
-  redis.call('DEL', P .. 's:' .. a[1], P .. 'p:' .. a[1])
+  redis.call('DEL', P .. 's:' .. a[1], P .. 'p:' .. a[1], P .. 'late:' .. a[1])
+  redis.call('SREM', P .. 'late', a[1])
   redis.call('ZREM', P .. 'keep', a[1])
   redis.call('ZREM', P .. 'list', a[3])
   return 1

@@ -26,12 +26,14 @@ export interface Shards {
   /** A function that writes. */
   write(bucket: Bucket, name: string, args: readonly string[], promise?: Promised): Promise<Answer>
   /**
-   * Work that too few copies have and that depends on what is there by then: it is done again once the bucket has its
-   * copies, until they have all of it. False: too much is owed already, and it is not remembered.
+   * What another region told, where too few copies have it and it depends on what is there by then: it is done again once
+   * the bucket has its copies, until they have all of it.
    */
-  owe(bucket: Bucket, work: () => Promise<Durability>): boolean
+  owe(bucket: Bucket, work: () => Promise<Durability>): void
   /** Facts that too few copies have yet; they are sent again until that is mended. */
   readonly owed: number
+  /** How many facts that another region told were not remembered, because too many are owed already. */
+  readonly forgotten: number
   close(): void
 }
 
@@ -43,6 +45,8 @@ export interface Promised {
   readonly isDone?: (reply: Reply) => boolean
   /** Under `strict` an error instead of `degraded`. Endings never fail for want of copies. */
   readonly isEnding?: boolean
+  /** Another region told it: what is owed of that takes no room from what happened here. */
+  readonly isForeign?: boolean
 }
 
 export interface ShardsOptions {
@@ -56,7 +60,10 @@ export interface ShardsOptions {
 const deadlineMs = 5_000
 const pauseMsMin = 20
 const pauseMsMax = 400
-/** Writes that wait for copies, at most; more are told `degraded` and not remembered. */
+/**
+ * Writes that wait for copies, at most, and as many again of what other regions told; more are told `degraded` and not
+ * remembered. What is no ending fills half of that: signing out finds room when sign-ins find none any more.
+ */
 const owedMax = 10_000
 const owedPauseMs = 500
 
@@ -65,9 +72,10 @@ interface Owed {
   readonly bucket: Bucket
   readonly name: string
   readonly args: readonly string[]
+  readonly isForeign: boolean
 }
 
-/** Work that too few copies have. */
+/** Work that too few copies have: what another region told. */
 interface OwedWork {
   readonly bucket: Bucket
   readonly work: () => Promise<Durability>
@@ -83,8 +91,10 @@ interface Called extends Written {
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
   let owed: Owed[] = []
   let works: OwedWork[] = []
-  /** Owed too, and being sent again. */
-  let underWay = 0
+  /** How much is owed, with what is being sent again. */
+  let own = 0
+  let foreign = 0
+  let forgotten = 0
   let isPaying = false
   let isClosed = false
 
@@ -94,14 +104,14 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     clock.after(owedPauseMs, () => {
       const batches = [...Map.groupBy(owed, ({ bucket }) => bucket.index).values()]
       const toDo = [...Map.groupBy(works, ({ bucket }) => bucket.index).values()]
-      underWay = owed.length + works.length
       owed = []
       works = []
       void Promise.all([Promise.all(batches.map(payInOrder)), Promise.all(toDo.map(workOff))]).then(([left, undone]) => {
         // Before what came to it meanwhile: that may build on it.
         owed = [...left.flat(), ...owed]
         works = [...undone.flat(), ...works]
-        underWay = 0
+        own = owed.filter(({ isForeign }) => !isForeign).length
+        foreign = owed.length - own + works.length
         isPaying = false
         pay()
       })
@@ -120,7 +130,20 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       (called) => called.copies >= copies,
       () => false
     )
-  const isFull = (): boolean => owed.length + works.length + underWay >= owedMax
+  const hasRoom = ({ isForeign, isEnding }: Promised): boolean => {
+    if (isForeign === true) return foreign < owedMax
+    return own < (isEnding === true ? owedMax : owedMax / 2)
+  }
+  const remember = (fact: Omit<Owed, 'isForeign'>, promised: Promised): void => {
+    const isForeign = promised.isForeign === true
+    if (!hasRoom(promised)) {
+      if (isForeign) forgotten += 1
+      return
+    }
+    owed.push({ ...fact, isForeign })
+    if (isForeign) foreign += 1
+    else own += 1
+  }
 
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
@@ -159,9 +182,8 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   }
 
   const judge = ({ reply, copies: have }: Written, promised: Promised, bucket: Bucket): Durability => {
-    if (copies === 0) return 'local'
-    if (have >= copies) return 'replicated'
-    if (promised.again !== undefined && promised.isDone?.(reply) !== false && !isFull()) owed.push({ bucket, ...promised.again })
+    if (have >= copies) return copies === 0 ? 'local' : 'replicated'
+    if (promised.again !== undefined && promised.isDone?.(reply) !== false) remember({ bucket, ...promised.again }, promised)
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
     return 'degraded'
@@ -179,13 +201,19 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       return { reply: called.reply, isRepeat: called.isRepeat, durability: judge(called, promised, bucket) }
     },
     owe(bucket, work) {
-      if (isFull()) return false
-      works.push({ bucket, work })
+      if (hasRoom({ isForeign: true })) {
+        works.push({ bucket, work })
+        foreign += 1
+      } else {
+        forgotten += 1
+      }
       pay()
-      return true
     },
     get owed() {
-      return owed.length + works.length + underWay
+      return own + foreign
+    },
+    get forgotten() {
+      return forgotten
     },
     close() {
       isClosed = true

@@ -15,7 +15,7 @@ export interface Finding {
   readonly fix: string
 }
 
-type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'topology'>
+type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'topology' | 'ack' | 'copyWaitMs' | 'isVolatile'>
 
 /**
  * Looks at every primary before the first write.
@@ -26,7 +26,7 @@ export async function checkServers(topology: Topology, options: Checked): Promis
   await checkMaking(topology, options)
 }
 
-async function checkServer(primary: Primary, { onWarning, topology }: Checked): Promise<void> {
+async function checkServer(primary: Primary, { onWarning, topology, ...options }: Checked): Promise<void> {
   const warn = (what: string, fix: string): void => onWarning?.({ server: primary.name, what, fix })
   const refuse = (why: string): never => {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why })
@@ -39,14 +39,31 @@ async function checkServer(primary: Primary, { onWarning, topology }: Checked): 
   const setting = settingsOf(primary)
   const policy = await setting('maxmemory-policy')
   if (policy !== undefined && policy !== 'noeviction') refuse(`maxmemory-policy is ${policy}: sessions would be forgotten; set noeviction`)
-  if ((await setting('appendonly')) === 'no')
-    warn('appendonly is no: a server that is restarted has forgotten everything', 'set appendonly yes, appendfsync everysec')
+  const isOnDisk = (await setting('appendonly')) !== 'no'
+  if (!isOnDisk && !options.isVolatile)
+    refuse('appendonly is no: a server that is restarted has forgotten everything; set appendonly yes, or say that it may with store.redis.volatile: true')
+  const sync = await setting('appendfsync')
+  if (isOnDisk && sync === 'no') warn('appendfsync is no: a machine that dies loses up to half a minute', 'set appendfsync everysec')
+  if (options.ack === 'fsync') {
+    if (!isOnDisk || sync === 'no') refuse('store.redis.ack is fsync, and it does not write to disk in time; set appendonly yes, appendfsync always')
+    if (sync === 'everysec' && options.copyWaitMs < everySecondMs)
+      refuse(`store.redis.ack is fsync, and it writes to disk every second; set appendfsync always, or store.redis.copyWaitMs to ${everySecondMs} at least`)
+    if (!isValkey && major === 7 && minor < 2)
+      refuse(`store.redis.ack is fsync, which version ${major}.${minor} does not know: Redis 7.2 is the oldest that does`)
+  }
+  const packed = Number((await setting('hash-max-listpack-value')) ?? packedBytes)
+  if (packed < packedBytes) warn(`hash-max-listpack-value is ${packed}: sessions take more memory than they need`, `set hash-max-listpack-value ${packedBytes}`)
   if (topology.kind !== 'cluster') return
   if ((await setting('cluster-require-full-coverage')) === 'yes')
     warn('cluster-require-full-coverage is yes: one lost shard stops all', 'set cluster-require-full-coverage no')
   const timeoutMs = Number(await setting('cluster-node-timeout'))
   if (timeoutMs > 2_000) warn(`cluster-node-timeout is ${timeoutMs} ms: so long nobody takes over`, 'set cluster-node-timeout to 1000-2000')
 }
+
+/** With `appendfsync everysec` a write is on the disk after a second and what that takes. */
+const everySecondMs = 1_100
+/** Values of a hash up to this long are kept together with it. */
+const packedBytes = 512
 
 /** Settings by name; undefined where the server does not tell. */
 function settingsOf(primary: Primary): (name: string) => Promise<string | undefined> {

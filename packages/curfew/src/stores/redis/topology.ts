@@ -21,6 +21,7 @@ export interface TopologyOptions {
   readonly label: string
   readonly copies: number
   readonly copyWaitMs: number
+  readonly isOnDisk: boolean
   /** A listed server does not answer; another one did, or will be asked. */
   readonly onSilent?: (node: NodeAddress) => void
 }

@@ -46,6 +46,14 @@ suite('Agentless variant: references', () => {
     assert.equal((await pickUp(kit, ref)).statusCode, 400)
   })
 
+  test('an application picks up, once, what a node of a former version left while nodes are replaced one after the other', async () => {
+    await using kit = await createReferenceKit()
+    const ref = 'r'.repeat(40)
+    await kit.ctx.store.txCreate(`reference:application:forms:${ref}`, { subject: 'ana' }, kit.clock.nowMs() + 60_000)
+    assert.deepEqual(JSON.parse((await pickUp(kit, ref)).body), { subject: 'ana' })
+    assert.equal((await pickUp(kit, ref)).statusCode, 400)
+  })
+
   test('AC-033 in a logout it arrives with REF, finds resumePath in the answer, and comes back with REF', async () => {
     await using kit = await createReferenceKit()
     const browser = kit.browser()

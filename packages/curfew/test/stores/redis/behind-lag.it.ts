@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { LogoutRun } from '../../../src/core/run.ts'
-import { carry, factsOf, sampleReplication } from '../../../src/stores/conformance/carry.ts'
+import { carry, exported, factsOf, sampleReplication } from '../../../src/stores/conformance/carry.ts'
 import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
+import type { Fact } from '../../../src/stores/fact.ts'
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import { startNode } from './engine-node.ts'
 import { openOn } from './opened.ts'
@@ -114,6 +115,115 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     }
   })
 
+  test('AC-190 a token that was revoked stays revoked, and a code that was used stays used', async () => {
+    await using store = await openOn([server], { ...options, copies: 1, replication: sampleReplication('a') })
+    const token = { kind: 'token', id: 'one', grantId: 'grant', untilMs: t0 + hourMs, value: { of: 'ana' } }
+    await store.putArtifact(token)
+    await store.putArtifact({ ...token, id: 'two' })
+    await store.txCreate('code', 'good once', t0 + hourMs)
+    const goBack = server.remember()
+    assert.deepEqual(await store.dropArtifact('token', 'one'), { value: 'dropped', durability: 'degraded' })
+    assert.deepEqual(await store.dropGrant('grant'), { value: 1, durability: 'degraded' })
+    assert.deepEqual(await store.txTake('code', t0), { value: 'good once', durability: 'degraded' })
+    await goBack()
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      for (const id of ['one', 'two']) assert.equal(await store.getArtifact('token', id, t0), undefined)
+      assert.equal((await store.txTake('code', t0)).value, undefined)
+      // The other regions are told, too.
+      const told = (await exported(factsOf(store))).map(({ kind }) => kind)
+      assert.ok(told.includes('grant-dropped'))
+    } finally {
+      await copy.stop()
+    }
+  })
+
+  test('AC-190 what was put in the place of something that was dropped stays', async () => {
+    await using store = await openOn([server], { ...options, copies: 1 })
+    const grant = { kind: 'grant', id: 'same', grantId: 'same', untilMs: t0 + hourMs, value: { scope: 'openid' } }
+    await store.putArtifact(grant)
+    await store.dropGrant('same')
+    await store.putArtifact(grant)
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.deepEqual(await store.getArtifact('grant', 'same', t0), grant)
+    } finally {
+      await copy.stop()
+    }
+  })
+
+  test('AC-190 a run in a session that goes on, and how far it was, are there again', async () => {
+    await using store = await openOn([server], { ...options, copies: 1 })
+    const [payroll = assert.fail('an application')] = applications
+    await store.openSession(sampleSession(1))
+    await store.addParticipant(sampleSession(1).id, payroll)
+    const session = await store.getSession(sampleSession(1).id)
+    assert.ok(session !== undefined)
+    const { run, effects } = sampleEnd(1, session, [payroll])
+    const goBack = server.remember()
+    const opening = { sessionId: session.id, expectedVersion: session.version, run, effects }
+    assert.deepEqual(await store.openRun(opening), { value: 'opened', durability: 'degraded' })
+    const claimed = await claim(store)
+    const next: LogoutRun = { ...run, version: 2, browserSeenAtMs: t0 + 2 }
+    const settled = claimed.map(({ id }) => id)
+    assert.equal((await store.commitRun({ run: next, before: run, effects: [], settled })).value, 'committed')
+    await goBack()
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.deepEqual(await store.getRun(run.id), next)
+      assert.equal((await store.listRuns({ limit: 10, sessionId: session.id })).items.length, 1)
+    } finally {
+      await copy.stop()
+    }
+  })
+
+  test('AC-190 an effect that was carried out is not carried out again', async () => {
+    await using store = await openOn([server], { ...options, copies: 1 })
+    const { commit, claimed } = await end(store, 1)
+    const goBack = server.remember()
+    const next: LogoutRun = { ...commit.run, version: 2, browserSeenAtMs: t0 + 2 }
+    await store.commitRun({ run: next, before: commit.run, effects: [], settled: claimed.map(({ id }) => id) })
+    await goBack()
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.deepEqual(await store.getRun(commit.run.id), next)
+      assert.deepEqual(await claim(store), [])
+    } finally {
+      await copy.stop()
+    }
+  })
+
+  test('AC-190 what another region tells is not called read where it is more than a node remembers', async () => {
+    await using store = await openOn([server], { ...options, copies: 1, copyWaitMs: 10, replication: sampleReplication('b') })
+    const told = Array.from(
+      { length: 10_001 },
+      (_, n): Fact => ({ kind: 'replay', service: 'assertionReplay', issuer: 'idp', id: `_${n}`, untilMs: t0 + hourMs })
+    )
+    const batch = { source: 'a', cursor: 'read', facts: told, nowMs: t0 }
+    assert.equal((await factsOf(store).apply(batch)).value, 'held')
+    assert.equal(await factsOf(store).cursorOf('a'), '')
+    const page = { source: 'a', facts: told.slice(0, 1), nowMs: t0 }
+    assert.equal((await factsOf(store).apply(page)).value, 'held')
+    const revoked = [{ kind: 'revoked', service: 'revocations', sri: 'told', untilMs: t0 + hourMs, atMs: t0 }] as const
+    assert.equal((await factsOf(store).apply({ source: 'revocations:a', cursor: 'list 1', facts: revoked, nowMs: t0 })).value, 'held')
+    assert.ok(await store.isRevoked('told', t0))
+    // What happens here is remembered all the same.
+    await store.revoke('own', t0 + hourMs, t0)
+    assert.equal(store.owed, 10_002)
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.equal((await factsOf(store).apply(batch)).value, 'applied')
+      assert.equal(await factsOf(store).cursorOf('a'), 'read')
+    } finally {
+      await copy.stop()
+    }
+  })
+
   test('AC-172 an application that joins between the takeover and the end that is sent again is told as well', async () => {
     const shared = { prefix: 'joined:', buckets: 1 }
     await using other = await openOn([server], shared)
@@ -170,5 +280,35 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     await store.revoke('new', t0 + hourMs, t0)
     const [, lost, fresh] = (await store.revocationFeed(0, 10)).map(({ cursor }) => cursor)
     assert.ok(lost !== undefined && fresh !== undefined && fresh > lost)
+  })
+
+  test('numbers that were given by a server that followed another one since are not given again', async () => {
+    const other = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    const follows = (one: Server): Promise<void> => until(async () => String(await one.command('INFO', 'replication')).includes('master_link_status:up'))
+    try {
+      await using store = await openOn([server], options)
+      await store.revoke('kept', t0 + hourMs, t0)
+      await follows(other)
+      await until(async () => String(await server.command('WAIT', '1', '1000')) === '1')
+      // From here on the copy does not hear what is written; it has the place of the other, and gives no number.
+      await other.command('REPLICAOF', 'NO', 'ONE')
+      await store.revoke('lost', t0 + hourMs, t0)
+      const read = (await store.revocationFeed(0, 10)).at(-1)?.cursor ?? 0
+      await server.command('REPLICAOF', '127.0.0.1', String(other.port))
+      await follows(server)
+      await server.command('REPLICAOF', 'NO', 'ONE')
+      assert.deepEqual(
+        (await store.revocationFeed(0, 10)).map(({ sri }) => sri),
+        ['kept']
+      )
+      await store.revoke('new', t0 + hourMs, t0)
+      assert.deepEqual(
+        (await store.revocationFeed(read, 10)).map(({ sri }) => sri),
+        ['new']
+      )
+    } finally {
+      await server.command('REPLICAOF', 'NO', 'ONE')
+      await other.stop()
+    }
   })
 })

@@ -9,8 +9,11 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { type Link, openLink, type Reply } from '../../../src/stores/redis/link.ts'
 import { findProgram } from '../../../../../tools/system-deps.ts'
 
-/** The server program of this machine; tests are skipped with a reason where there is none. */
-export const serverProgram = findProgram(['redis-server', 'valkey-server'])
+/**
+ * The server program: `CURFEW_TEST_REDIS`, a path, or that of this machine; tests are skipped with a reason where there is
+ * none.
+ */
+export const serverProgram = process.env['CURFEW_TEST_REDIS'] ?? findProgram(['redis-server', 'valkey-server'])
 export const skipReason = serverProgram === undefined ? 'redis-server is not on this machine' : false
 
 /** Ends what still runs when this process ends. */

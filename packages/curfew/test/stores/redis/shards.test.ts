@@ -4,35 +4,34 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { createKeys } from '../../../src/stores/redis/keys.ts'
 import { LinkLost, type Reply } from '../../../src/stores/redis/link.ts'
 import type { Primary } from '../../../src/stores/redis/primary.ts'
-import { createShards } from '../../../src/stores/redis/shards.ts'
+import { createShards, type Shards } from '../../../src/stores/redis/shards.ts'
 import { until } from './servers.ts'
+
+/** A server that takes everything and has no copies; `write` says otherwise. */
+function shardsOn(write: Primary['write'] = async () => ({ reply: 'OK', copies: 0 })): Shards {
+  const primary: Primary = { name: 'server', read: async () => null, write, ask: async () => null, close: () => undefined }
+  const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
+  return createShards({
+    topology: { ...topology, primaries: () => [primary], close: () => undefined },
+    clock: systemClock,
+    copies: 1,
+    isStrict: false
+  })
+}
 
 suite('redis: what copies are owed', () => {
   test('is sent again in the order in which it was done, also when one of it had to be tried twice', async () => {
     const done: string[] = []
     let copies = 0
     let isLost = false
-    const primary: Primary = {
-      name: 'server',
-      read: async () => null,
-      async write(args) {
-        const what = args.at(-1) ?? ''
-        if (isLost && what === 'session') {
-          isLost = false
-          throw new LinkLost('gone')
-        }
-        done.push(what)
-        return { reply: 'OK', copies }
-      },
-      ask: async () => null,
-      close: () => undefined
-    }
-    const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
-    const shards = createShards({
-      topology: { ...topology, primaries: () => [primary], close: () => undefined },
-      clock: systemClock,
-      copies: 1,
-      isStrict: false
+    const shards = shardsOn(async (args) => {
+      const what = args.at(-1) ?? ''
+      if (isLost && what === 'session') {
+        isLost = false
+        throw new LinkLost('gone')
+      }
+      done.push(what)
+      return { reply: 'OK', copies }
     })
     const { common } = createKeys('t:', 1)
     for (const what of ['session', 'application', 'end'])
@@ -47,20 +46,7 @@ suite('redis: what copies are owed', () => {
   })
 
   test('is not what a call found that it may not do: a plan to end that came too late is not carried out later', async () => {
-    const primary: Primary = {
-      name: 'server',
-      read: async () => null,
-      write: async (args) => ({ reply: [args.at(-1) ?? ''], copies: 0 }),
-      ask: async () => null,
-      close: () => undefined
-    }
-    const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
-    const shards = createShards({
-      topology: { ...topology, primaries: () => [primary], close: () => undefined },
-      clock: systemClock,
-      copies: 1,
-      isStrict: false
-    })
+    const shards = shardsOn(async (args) => ({ reply: [args.at(-1) ?? ''], copies: 0 }))
     const { common } = createKeys('t:', 1)
     const owedAfter = async (word: string): Promise<number> => {
       const isDone = (reply: Reply): boolean => Array.isArray(reply) && reply[0] === 'ended'
@@ -69,6 +55,32 @@ suite('redis: what copies are owed', () => {
     }
     assert.equal(await owedAfter('changed'), 0)
     assert.equal(await owedAfter('ended'), 1)
+    shards.close()
+  })
+
+  test('has room of its own for what happened here: what another region tells takes none of it', async () => {
+    const shards = shardsOn()
+    const { common } = createKeys('t:', 1)
+    const again = { name: 'put', args: ['told'] }
+    for (let n = 0; n < 6_000; n += 1) shards.owe(common, async () => 'degraded')
+    for (let n = 0; n < 4_000; n += 1) await shards.write(common, 'put', ['told'], { isEnding: true, isForeign: true, again })
+    assert.deepEqual([shards.owed, shards.forgotten], [10_000, 0])
+    shards.owe(common, async () => 'degraded')
+    await shards.write(common, 'put', ['told'], { isEnding: true, isForeign: true, again })
+    assert.deepEqual([shards.owed, shards.forgotten], [10_000, 2])
+    await shards.write(common, 'put', ['end'], { isEnding: true, again })
+    assert.equal(shards.owed, 10_001)
+    shards.close()
+  })
+
+  test('has room for endings when sign-ins find none any more', async () => {
+    const shards = shardsOn()
+    const { common } = createKeys('t:', 1)
+    const again = { name: 'put', args: ['session'] }
+    for (let n = 0; n < 5_001; n += 1) await shards.write(common, 'put', ['session'], { again })
+    assert.equal(shards.owed, 5_000)
+    for (let n = 0; n < 5_001; n += 1) await shards.write(common, 'put', ['end'], { isEnding: true, again })
+    assert.deepEqual([shards.owed, shards.forgotten], [10_000, 0])
     shards.close()
   })
 })

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { hourMs, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
+import type { RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
+import { openOn } from './opened.ts'
+import { type Server, skipReason, startServer } from './servers.ts'
+
+const unsuitable = { code: 'CURFEW_STORE_UNSUITABLE' }
+
+/** What an operator reads of a server with these settings; rejects where it is refused. */
+async function findings(settings: readonly string[], options: Partial<RedisStoreOptions> = {}): Promise<readonly string[]> {
+  const server = await startServer(settings)
+  const warnings: string[] = []
+  try {
+    const store = await openOn([server], { ...options, onWarning: ({ what }) => warnings.push(what) })
+    await store[Symbol.asyncDispose]()
+    return warnings
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Redis 7.0 has no word for it: then a store that asks for it is refused. */
+async function refusesFsync(server: Server): Promise<boolean> {
+  const info = String(await server.command('INFO', 'server'))
+  if (/^valkey_version:/m.test(info) || !/^redis_version:7\.[01]\./m.test(info)) return false
+  await assert.rejects(openOn([server], { ack: 'fsync' }), (error: { readonly code?: string; readonly context?: { readonly why?: string } }) => {
+    assert.equal(error.code, unsuitable.code)
+    assert.match(String(error.context?.why), /Redis 7\.2 is the oldest/)
+    return true
+  })
+  return true
+}
+
+suite('redis: what servers are told to do', { skip: skipReason }, () => {
+  const packed = ['--hash-max-listpack-value', '512']
+
+  test('a server that writes nothing to disk is refused, unless it is declared volatile', async () => {
+    const memoryOnly = ['--appendonly', 'no', ...packed]
+    await assert.rejects(findings(memoryOnly), unsuitable)
+    assert.deepEqual(await findings(memoryOnly, { isVolatile: true }), [])
+    await assert.rejects(findings(memoryOnly, { isVolatile: true, ack: 'fsync' }), unsuitable)
+  })
+
+  test('one that leaves it to the machine when it writes, or keeps sessions loosely, is told of', async () => {
+    assert.deepEqual(await findings(packed), [])
+    const [sync = '', ...others] = await findings([...packed, '--appendfsync', 'no'])
+    assert.match(sync, /^appendfsync is no/)
+    assert.deepEqual(others, [])
+    const [loose = ''] = await findings(['--hash-max-listpack-value', '64'])
+    assert.match(loose, /^hash-max-listpack-value is 64/)
+  })
+
+  test('ack: fsync needs a server that is through with the disk in the time that is waited', async () => {
+    await assert.rejects(findings(['--appendfsync', 'no'], { ack: 'fsync' }), unsuitable)
+    await assert.rejects(findings(['--appendfsync', 'everysec'], { ack: 'fsync' }), unsuitable)
+    const server = await startServer(['--appendfsync', 'always'])
+    try {
+      if (await refusesFsync(server)) return
+    } finally {
+      await server.stop()
+    }
+    assert.deepEqual(await findings([...packed, '--appendfsync', 'everysec'], { ack: 'fsync', copyWaitMs: 1_100 }), [])
+    assert.deepEqual(await findings([...packed, '--appendfsync', 'always'], { ack: 'fsync' }), [])
+  })
+})
+
+suite('redis: ack: fsync', { skip: skipReason }, () => {
+  test('a sign-in counts where the primary and the copy have it on disk; else it is refused, and signing out is not', async () => {
+    const primary = await startServer(['--appendfsync', 'always'])
+    const copy = await startServer(['--appendfsync', 'always', '--replicaof', `127.0.0.1 ${primary.port}`])
+    try {
+      if (await refusesFsync(primary)) return
+      await using store = await openOn([primary], { copies: 1, ack: 'fsync', copyWaitMs: 1_000 })
+      assert.equal((await store.openSession(sampleSession(1))).durability, 'replicated')
+      // It follows as before, and a plain WAIT would say so.
+      await copy.command('CONFIG', 'SET', 'appendonly', 'no')
+      assert.equal(await primary.command('WAIT', '1', '1000'), 1)
+      await assert.rejects(store.openSession(sampleSession(2)), { code: 'CURFEW_STORE_NOT_REPLICATED' })
+      assert.equal((await store.revoke('sri', t0 + hourMs, t0)).durability, 'degraded')
+    } finally {
+      await copy.stop()
+      await primary.stop()
+    }
+  })
+
+  test('without copies the disk of the one server counts', async () => {
+    const server = await startServer(['--appendfsync', 'always'])
+    try {
+      if (await refusesFsync(server)) return
+      await using store = await openOn([server], { ack: 'fsync' })
+      assert.equal((await store.openSession(sampleSession(1))).durability, 'local')
+      await server.command('CONFIG', 'SET', 'appendonly', 'no')
+      await assert.rejects(store.openSession(sampleSession(2)), { code: 'CURFEW_STORE_NOT_REPLICATED' })
+    } finally {
+      await server.stop()
+    }
+  })
+})
