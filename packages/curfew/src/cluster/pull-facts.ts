@@ -3,7 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { FactStore } from '../stores/fact-store.ts'
 import { groupError } from './group-error.ts'
 import type { GroupLinks } from './group-links.ts'
-import { factsExport, factsExportAnswer, factsRead, factsReadAnswer } from './replication-calls.ts'
+import { type ExportAnswer, factsExport, factsExportAnswer, factsRead, factsReadAnswer } from './replication-calls.ts'
 import type { ReplicationFigures } from './replication-figures.ts'
 
 export interface PullDeps {
@@ -18,12 +18,13 @@ export interface PullDeps {
 /** How long the other group may wait for something new; a silence of three seconds ends the call. */
 const waitMs = 1_000
 export const silenceMs = 3_000
-/** A page of everything holds whole sessions and takes its time. */
-const exportMs = 30_000
 const factsMax = 300
-const exportMax = 100
 /** How long the node that pulls may be silent before another one takes over. */
 const leaseMs = 10_000
+/** A page of everything holds whole sessions and takes its time; the lease outlasts it. */
+const exportMs = 8_000
+/** Sessions or other things in such a page: fewer where the answer was lost, or took too long. */
+const exportMax = [100, 25, 5] as const
 
 /**
  * Reads what is new in one group and joins it, by the one node of this group that holds the lease. Where that group says
@@ -50,14 +51,12 @@ export async function pullFacts(deps: PullDeps, group: Group): Promise<'read' | 
 }
 
 async function readAll(deps: PullDeps, group: Group): Promise<void> {
-  const { links, facts, clock, figures } = deps
+  const { facts, clock, figures } = deps
   figures.readAll(group.id)
   let place: string | undefined
   let head: string | undefined
   do {
-    await holds(deps, `facts:${group.letter}`)
-    const body = place === undefined ? { max: exportMax } : { place, max: exportMax }
-    const page = await links.call(group.id, factsExport, body, { answer: factsExportAnswer, timeoutMs: exportMs })
+    const page = await exportPage(deps, group, place)
     head ??= page.head
     place = page.place
     // The cursor comes with the last page: what breaks off before is read again from the beginning.
@@ -66,6 +65,25 @@ async function readAll(deps: PullDeps, group: Group): Promise<void> {
     if ((await facts.apply(batch)).value === 'held') throw groupError('CURFEW_GROUP_FACTS_HELD', { group: group.id })
     figures.joined(group.id, page.facts.length)
   } while (place !== undefined)
+}
+
+/** One page of everything. What is lost on the way is asked for once more, not everything from the beginning. */
+async function exportPage(deps: PullDeps, group: Group, place: string | undefined): Promise<ExportAnswer> {
+  let failure: unknown
+  for (const max of exportMax) {
+    await holds(deps, `facts:${group.letter}`)
+    try {
+      return await deps.links.call(
+        group.id,
+        factsExport,
+        { max, ...(place === undefined ? {} : { place }) },
+        { answer: factsExportAnswer, timeoutMs: exportMs }
+      )
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
 }
 
 /** Lets another node have the lease at once; one that somebody else holds stays theirs. */

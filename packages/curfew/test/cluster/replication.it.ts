@@ -2,11 +2,17 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { factsOf, sampleReplication } from '../../src/stores/conformance/carry.ts'
 import { signedOn } from '../../src/stores/conformance/harness.ts'
-import { sampleEnd, sampleParticipant } from '../../src/stores/conformance/samples.ts'
+import { sampleEnd, sampleParticipant, sampleSession } from '../../src/stores/conformance/samples.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { berlin, paris, Wire } from './link-kit.ts'
 import { hourMs, inBerlin, regionOn, regions, type TestRegion, until } from './replication-kit.ts'
+
+/** What is asked for of everything. */
+interface ExportAsk {
+  readonly place?: string
+  readonly max: number
+}
 
 const revokedIn = async (store: Store): Promise<readonly string[]> => (await store.revocationFeed(0, 1_000)).map(({ sri }) => sri).sort()
 
@@ -87,6 +93,27 @@ suite('replication between regions', () => {
       assert.equal((await b.own.replaySeen('idp', 'x1', Date.now() + hourMs, Date.now())).value, 'fresh')
       wire.change = stop
       await until(async () => (await b.own.replaySeen('idp', 'x2', Date.now() + hourMs, Date.now())).value === 'seen')
+    }))
+
+  test('a page that is lost while everything is read is asked for once more, with less in it, and nothing else is', () =>
+    regions(async (a, b, wire) => {
+      for (let n = 0; n < 130; n += 1) await a.own.openSession(sampleSession(n))
+      let pages = 0
+      wire.change = (request) => {
+        if (!request.url.endsWith('/facts.export')) return request
+        pages += 1
+        return pages === 2 ? { ...request, url: 'http://nowhere.example:1/' } : request
+      }
+      b.replicator.start()
+      await until(async () => (await b.own.countLiveSessions()) === 130 && ((await b.own.facts?.cursorOf('a')) ?? '') !== '')
+      const asked = wire.sent.filter(({ url }) => url.endsWith('/facts.export')).map(({ body }) => JSON.parse(String(Buffer.from(body ?? ''))) as ExportAsk)
+      assert.deepEqual(
+        asked.slice(0, 3).map(({ max }) => max),
+        [100, 100, 25]
+      )
+      assert.equal(asked.filter(({ place }) => place === undefined).length, 1)
+      assert.equal(asked[1]?.place, asked[2]?.place)
+      assert.ok(!b.warnings.includes('replication.failed'))
     }))
 
   test('a node keeps the lease of the stream from before it serves on, and gets it soon where another node had it', () =>
