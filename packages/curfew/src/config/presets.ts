@@ -49,7 +49,7 @@ export const presets: Readonly<Record<PresetName, readonly Deviation[]>> = {
     {
       role: 'identityProvider',
       settings: { returnsBrowser: false },
-      why: 'Its LogoutResponse is not signed, or does not come at all: nothing can be confirmed by it, so it comes last and is shown as unconfirmed.',
+      why: 'Its LogoutResponse is not signed, or does not come at all: nothing can be confirmed by it, so it comes last and is shown as unconfirmed, or as timed out where the browser stays there.',
       source: 'Reports to python3-saml, BookStack and the Azure documentation'
     },
     {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { deflateRawSync } from 'node:zlib'
 import { suite, test } from 'node:test'
 import { encodePost, encodeRedirect, encodeSoap, type LogoutRequest, type NameID, serialiseLogoutRequest, signMessage, status, statusUri } from '@curfew/codecs'
+import type { ConnectionSettings } from '../../src/authority/saml/settings.ts'
 import { createKit, type Kit, type KitOptions, signIn, signInTo } from '../authority/kit.ts'
 import { createPartner, type Partner, sloUrl } from '../authority/partner.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
@@ -179,9 +180,10 @@ suite('messages that are refused at /idp/SLO.saml2', () => {
 })
 
 suite('answers that are not believed', () => {
-  async function underway() {
-    const { kit, browser, payroll, request } = await prepared({ partners: { payroll: {}, intranet: {} } })
-    await signInTo(kit, browser, 'intranet')
+  async function underway(intranet: Partial<ConnectionSettings> = {}) {
+    const { kit, browser, payroll, request } = await prepared({ partners: { payroll: {}, intranet } })
+    const entered = await browser.get(`/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(kit.partner('intranet').entityId)}`)
+    assert.ok(kit.partner('intranet').readResponse(entered.body).response.assertion)
     const started = await browser.get(await payroll.logoutRedirect(request()))
     const run = String(started.headers.location)
     const hop = await browser.get(`${run}/go`)
@@ -208,6 +210,15 @@ suite('answers that are not believed', () => {
     const back = await browser.get(unsigned)
     assert.equal(back.headers.location, run)
     assert.equal(await outcome(kit), 'unconfirmed')
+  })
+
+  test('AC-143 a LogoutResponse by a binding that the connection does not list counts for nothing, and the browser still gets on', async () => {
+    const { kit, browser, run, told } = await underway({ incomingBindings: ['post'] })
+    await using _ = kit
+    const back = await browser.get(await kit.partner('intranet').logoutAnswer(told))
+    assert.equal(back.headers.location, run)
+    const [delivery] = (await kit.store.listRuns({ limit: 1 })).items[0]?.deliveries ?? []
+    assert.deepEqual(delivery?.outcome, { kind: 'unconfirmed', code: 'CURFEW_SAML_BINDING_REFUSED' })
   })
 
   for (const [name, code, answer] of [

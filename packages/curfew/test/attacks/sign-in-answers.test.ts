@@ -37,6 +37,21 @@ suite('What an identity provider, or somebody in its name, can not do', () => {
     assert.match(elsewhere.body, /Signed in as ana/)
   })
 
+  test('AC-143 a Response by a binding that the connection does not list signs nobody in', async () => {
+    const hub = await createHub({}, { incomingBindings: ['artifact', 'redirect'] })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const request = await begin(hub, browser)
+    const refused = await deliver(hub, browser, { requestId: request.id })
+    assert.equal(refused.statusCode, 400)
+    assert.match(refused.body, /CURFEW_SAML_BINDING_REFUSED/)
+    await nobody(hub)
+    const open = await createHub({}, { incomingBindings: ['post'] })
+    await using _open = open.kit
+    await signInAt(open, open.kit.browser())
+    assert.equal((await liveSessions(open.kit)).length, 1)
+  })
+
   test('an unsolicited answer into the session of somebody else changes nothing there (login CSRF)', async () => {
     const { hub, browser } = await hubWithApps()
     await using kit = hub.kit

@@ -84,12 +84,17 @@ export function nameIdOf(username: string): NameID {
   return { value: username, format: nameIdFormat.unspecified }
 }
 
-export function createUpstream(id: string, clock: Clock, authority: KeyPair, settings: Partial<IdentityProviderSettings> = {}): UpstreamProvider {
+export function createUpstream(
+  id: string,
+  clock: Clock,
+  authority: Pick<KeyPair, 'certificate'> | readonly Pick<KeyPair, 'certificate'>[],
+  settings: Partial<IdentityProviderSettings> = {}
+): UpstreamProvider {
   const pair = makeKeyPair(id)
   const origin = `http://${id}.test`
   const entityId = `${origin}/idp`
   const signing: SigningKey = { key: pair.key, algorithm: 'ecdsa-sha256' }
-  const keys: PeerKeys = { entityId: authorityUrl, keys: [verificationKeyFromCertificate(authority.certificate)] }
+  const keys: PeerKeys = { entityId: authorityUrl, keys: [authority].flat().map(({ certificate }) => verificationKeyFromCertificate(certificate)) }
   const now = (): Temporal.Instant => Temporal.Instant.fromEpochMilliseconds(clock.nowMs())
   const queryOf = (url: string): string => url.slice(url.indexOf('?') + 1)
   const head = (): { readonly id: string; readonly issuer: string; readonly issueInstant: Temporal.Instant } => ({

@@ -21,7 +21,7 @@ export async function createHub(
   more: readonly UpstreamProvider[] = []
 ): Promise<Hub> {
   const clock = createFakeClock()
-  const upstream = createUpstream('campus', clock, authorityPair, settings)
+  const upstream = createUpstream('campus', clock, options.ownKeys ?? authorityPair, settings)
   const other = createUpstream('guests', clock, authorityPair)
   const kit = await createKit({
     partners: {},

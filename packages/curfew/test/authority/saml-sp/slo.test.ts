@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { logoutReason, status, statusUri } from '@curfew/codecs'
+import { bindingUri, decodePost, logoutReason, status, statusUri } from '@curfew/codecs'
+import { formOf } from '../browser.ts'
 import { nameIdOf, spSloSoapUrl } from '../identity-provider.ts'
 import { carry, createHub, hubWithApps, lastRun, liveSessions, signInAt } from './hub.ts'
 
@@ -60,6 +61,55 @@ suite('Logout across an identity provider and applications', () => {
     assert.deepEqual(await carry(hub, browser, run.id), ['campus'])
     assert.equal((await browser.get(`/signoff/${run.id}/finish`)).headers.location, 'http://apps.test/bye')
     assert.deepEqual(run.starter, { kind: 'user', landingUrl: 'http://apps.test/bye', errorUrl: 'http://apps.test/oops' })
+  })
+
+  suite('AC-136 Binding at /sp/startSLO.ping says what the LogoutRequest leaves by', () => {
+    const slo = [
+      { binding: 'redirect' as const, url: 'http://campus.test/slo' },
+      { binding: 'post' as const, url: 'http://campus.test/post' },
+      { binding: 'artifact' as const, url: 'http://campus.test/artifact' },
+      { binding: 'soap' as const, url: 'http://campus.test/soap' }
+    ]
+    const leftBy = async (binding: string | undefined): Promise<string> => {
+      const asked: { readonly url: string; readonly body: string }[] = []
+      const { hub, browser } = await hubWithApps(
+        {
+          network: async ({ url, body }) => {
+            asked.push({ url, body: Buffer.from(body ?? '').toString() })
+            return { status: 500, headers: { 'content-type': 'text/html' } }
+          }
+        },
+        [],
+        { slo }
+      )
+      await using kit = hub.kit
+      const query = binding === undefined ? '' : `?Binding=${encodeURIComponent(binding)}`
+      await browser.get(`/sp/startSLO.ping${query}`, { 'sec-fetch-site': 'none' })
+      const run = await lastRun(hub)
+      if (asked.length > 0) {
+        const [{ url, body } = assert.fail()] = asked
+        assert.match(body, /<samlp:LogoutRequest/)
+        return `SOAP to ${url}`
+      }
+      const sent = await browser.get(`/signoff/${run.id}/go`)
+      if (sent.statusCode !== 303) {
+        const { action, fields } = formOf(sent.body)
+        assert.equal(decodePost(Object.entries(fields)).kind, 'LogoutRequest')
+        return `POST to ${action}`
+      }
+      const { origin, pathname, searchParams } = new URL(String(sent.headers.location))
+      assert.ok(searchParams.has(pathname === '/artifact' ? 'SAMLart' : 'SAMLRequest'))
+      return `Redirect to ${origin}${pathname}`
+    }
+    for (const [name, uri, expected] of [
+      ['HTTP-Redirect', bindingUri('redirect'), 'Redirect to http://campus.test/slo'],
+      ['HTTP-POST', bindingUri('post'), 'POST to http://campus.test/post'],
+      ['HTTP-Artifact', bindingUri('artifact'), 'Redirect to http://campus.test/artifact'],
+      ['SOAP', bindingUri('soap'), 'SOAP to http://campus.test/soap'],
+      ['nothing said: server to server first', undefined, 'SOAP to http://campus.test/soap'],
+      ['a binding that nobody speaks: the same', 'urn:oasis:names:tc:SAML:2.0:bindings:PAOS', 'SOAP to http://campus.test/soap']
+    ] as const)
+      test(name, async () => assert.equal(await leftBy(uri), expected))
   })
 
   test('by SOAP the answer comes in the same exchange and says what could not be confirmed', async () => {
