@@ -18,6 +18,8 @@ export interface Defence {
   readonly edits: readonly Edit[]
   /** It measures time: nothing else may run beside it. */
   readonly alone?: boolean
+  /** How the test ends without the defence, where that is not by one of its assertions: it waits for what never comes. */
+  readonly failsBy?: 'assertion' | 'timeout'
 }
 
 /** A way to attack, and the tests that show that it fails. */

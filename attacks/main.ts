@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestResult } from '../tools/reporter.ts'
 import { type AttackClass, type Defence, type Edit, edited } from './attack.ts'
+import { problemWithout } from './without-problem.ts'
 import { attackClasses } from './classes/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -76,13 +77,11 @@ async function judgeWith({ defences }: { readonly defences: readonly Defence[] }
   })
 }
 
-/** Without the defence the test fails, and nothing but the test. */
+/** Without the defence the test fails by what it says of what it saw, and nothing but the test. */
 async function judgeWithout(defence: Defence): Promise<Judged> {
   const results = await run(defence.file, [defence.test], defence.edits)
-  const own = results.filter(({ name }) => name === defence.test)
-  if (own.some(({ outcome }) => outcome === 'failed')) return { defence }
-  const problem = own.length === 0 ? 'the file can not be loaded without the defence' : 'passes without the defence'
-  return { defence, problem }
+  const problem = problemWithout(defence, results)
+  return problem === undefined ? { defence } : { defence, problem }
 }
 
 /** Works on several at once, as many as there are processors; what measures time comes last, one by one. */

@@ -8,9 +8,18 @@ export interface TestResult {
   readonly file: string
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly reason?: string
+  /** What ended a test that failed. */
+  readonly failure?: TestFailure
   readonly ms: number
   /** Of one that failed: what went wrong, its beginning. */
   readonly error?: string
+}
+
+export interface TestFailure {
+  /** Something that the test says of what it saw, or anything else: an error on its way there, or its time was over. */
+  readonly kind: 'assertion' | 'error' | 'timeout'
+  /** First line of the message. */
+  readonly text: string
 }
 
 /** So much of an error is kept. */
@@ -58,7 +67,7 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
     } else {
       const cause = failure?.cause
       const text = cause instanceof Error ? (cause.stack ?? cause.message) : typeof cause === 'string' ? cause : (failure?.message ?? 'failed')
-      results.push({ name, file, outcome: 'failed', ms, error: text.slice(0, errorMax) })
+      results.push({ name, file, outcome: 'failed', failure: failureOf(failure), ms, error: text.slice(0, errorMax) })
       yield `\n\nFAILED  ${name}\n        ${file}\n${text.replace(/^/gm, '        ')}\n\n`
     }
   }
@@ -68,3 +77,16 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
   if (target !== undefined) writeFileSync(target, JSON.stringify(results))
   yield '\n'
 }
+
+/** A property that does not hold carries the assertion as its cause. */
+function failureOf(failure: (Error & { readonly cause?: unknown; readonly failureType?: string }) | undefined): TestFailure {
+  const chain: unknown[] = []
+  for (let one: unknown = failure; one instanceof Error && chain.length < causesMax; one = one.cause) chain.push(one)
+  const isAssertion = chain.some((one) => (one as NodeJS.ErrnoException).code === 'ERR_ASSERTION')
+  const last = chain[1] ?? chain[0]
+  const text = (last instanceof Error ? last.message : 'failed').split('\n')[0] ?? ''
+  if (isAssertion) return { kind: 'assertion', text }
+  return { kind: failure?.failureType === 'testTimeoutFailure' ? 'timeout' : 'error', text }
+}
+
+const causesMax = 8

@@ -188,12 +188,14 @@ export const addressAttacks: readonly AttackClass[] = [
     {
       test: 'one hung client of 50 delays nobody',
       without: 'the places of its own that each partner has',
+      failsBy: 'timeout',
       edits: [edit(outbound, 'bulkhead.run(request.peerId, () => exchange(request))', "bulkhead.run('everybody', () => exchange(request))")]
     },
     {
       file: `${tests}/metadata-addresses.test.ts`,
       test: 'servers of metadata that hang keep no other metadata waiting',
       without: 'the places of its own that each host has',
+      failsBy: 'timeout',
       edits: [edit('packages/curfew/src/cli/connections-setup.ts', "const peerId = `metadata:${URL.parse(url)?.host ?? ''}`", "const peerId = 'metadata'")]
     }
   ])

@@ -169,6 +169,24 @@ export const samlAttacks: readonly AttackClass[] = [
       ]
     }
   ]),
+  attack('A binding that the connection does not list', `${curfew}/logout-messages.test.ts`, [
+    {
+      test: 'AC-143 a message by a binding that the connection does not list',
+      without: 'the look at the list for LogoutRequests',
+      edits: [edit(`${source}/authority/saml/logout-request.ts`, '      requireBinding(connection, received)\n', '')]
+    },
+    {
+      test: 'AC-143 a LogoutResponse by a binding that the connection does not list counts for nothing, and the browser still gets on',
+      without: 'the look at the list for LogoutResponses',
+      edits: [edit(`${source}/authority/saml/slo.ts`, '    requireBinding(connection, received)\n', '')]
+    },
+    {
+      file: `${curfew}/sign-in-answers.test.ts`,
+      test: 'AC-143 a Response by a binding that the connection does not list signs nobody in',
+      without: 'the look at the list for Responses',
+      edits: [edit(`${source}/authority/saml-sp/consume.ts`, '  requireBinding(provider, received)\n', '')]
+    }
+  ]),
   attack('Cross-peer InResponseTo', `${curfew}/logout-messages.test.ts`, [
     {
       test: 'an answer of another partner to a request it was never sent counts for nothing; the browser that is out goes on, any other sees an error',

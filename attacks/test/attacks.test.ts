@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { attack, edit, edited } from '../attack.ts'
 import { attackClasses } from '../classes/index.ts'
 import { indexPage } from '../index-page.ts'
+import { problemWithout } from '../without-problem.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -41,6 +42,19 @@ suite('Classes of attack', () => {
     for (const source of ['', 'throw x', 'if (bad) throw\nif (bad) throw'])
       assert.throws(() => edited(source, edit('src/a.ts', 'if (bad) throw', '')), /src\/a\.ts holds (no|2) "if \(bad\) throw"/)
     assert.equal(edited('if (bad) throw x', edit('src/a.ts', 'bad', '$&')), 'if ($&) throw x')
+  })
+
+  test('a test shows that it needs its defence by what it asserts, not by an error on the way or by waiting', () => {
+    const failed = (kind: 'assertion' | 'error' | 'timeout') => [
+      { name: 'x', file: 'a.test.ts', outcome: 'failed' as const, failure: { kind, text: 'it says so' }, ms: 1 }
+    ]
+    const passed = { name: 'x', file: 'a.test.ts', outcome: 'passed' as const, ms: 1 }
+    assert.equal(problemWithout({ test: 'x' }, failed('assertion')), undefined)
+    assert.equal(problemWithout({ test: 'x' }, failed('error')), 'fails by error and not by assertion: it says so')
+    assert.equal(problemWithout({ test: 'x' }, failed('timeout')), 'fails by timeout and not by assertion: it says so')
+    assert.equal(problemWithout({ test: 'x', failsBy: 'timeout' }, failed('timeout')), undefined)
+    assert.equal(problemWithout({ test: 'x' }, [passed]), 'passes without the defence')
+    assert.equal(problemWithout({ test: 'x' }, [{ ...passed, name: 'y' }]), 'the file can not be loaded without the defence')
   })
 
   test('the index leads from the class to the test and to what defends, and names are no markup', () => {

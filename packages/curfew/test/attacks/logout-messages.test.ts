@@ -120,6 +120,7 @@ suite('messages that are refused at /idp/SLO.saml2', () => {
     const intranet = kit.partner('intranet')
     const steal = async (who: NameID, indexes: readonly string[]) => {
       const page = await browser.get(await intranet.logoutRedirect(intranet.logoutRequest(who, indexes)))
+      assert.match(String(page.headers.location), /^http:\/\/intranet\.test\/slo\?SAMLResponse=/, 'it is answered at once: no run began')
       assert.equal(status.isUnknownPrincipal(intranet.readLogoutResponse(String(page.headers.location)).status), true)
     }
     await steal(subject, [index])

@@ -82,7 +82,7 @@ suite('Logout across an identity provider and applications', () => {
         [],
         { slo }
       )
-      await using kit = hub.kit
+      await using _kit = hub.kit
       const query = binding === undefined ? '' : `?Binding=${encodeURIComponent(binding)}`
       await browser.get(`/sp/startSLO.ping${query}`, { 'sec-fetch-site': 'none' })
       const run = await lastRun(hub)
