@@ -43,20 +43,36 @@ function roundOf(work: () => unknown): number {
 
 /** The same for work that waits; the CPU of the whole process counts. */
 export async function rateOfAsync(work: () => Promise<unknown>, parallel = 1): Promise<Rate> {
-  await work()
+  const many = (): Promise<unknown> => Promise.all(Array.from({ length: parallel }, work))
+  await many()
   let best = 0
-  for (let round = 0; round < rounds; round++) {
-    const before = process.cpuUsage()
-    const endMs = performance.now() + roundMs
-    let count = 0
-    while (performance.now() < endMs) {
-      await Promise.all(Array.from({ length: parallel }, work))
-      count += parallel
-    }
-    const { user, system } = process.cpuUsage(before)
-    best = Math.max(best, count / ((user + system) / 1e6))
-  }
+  for (let round = 0; round < rounds; round++) best = Math.max(best, await roundOfAsync(many, parallel))
   return { perCpuSecond: best }
+}
+
+/** The same as {@link ratioOf} for work that waits, some of it at once; the CPU of the whole process counts on both sides. */
+export async function ratioOfAsync(work: () => Promise<unknown>, reference: () => unknown, parallel = 4): Promise<number> {
+  const many = (): Promise<unknown> => Promise.all(Array.from({ length: parallel }, work))
+  await many()
+  let best = 0
+  let bestReference = 0
+  for (let round = 0; round < rounds; round++) {
+    best = Math.max(best, await roundOfAsync(many, parallel))
+    bestReference = Math.max(bestReference, await roundOfAsync(reference, 1))
+  }
+  return best / bestReference
+}
+
+async function roundOfAsync(work: () => unknown, countEach: number): Promise<number> {
+  const before = process.cpuUsage()
+  const endMs = performance.now() + roundMs
+  let count = 0
+  while (performance.now() < endMs) {
+    for (let i = 0; i < 10; i++) await work()
+    count += 10 * countEach
+  }
+  const { user, system } = process.cpuUsage(before)
+  return count / ((user + system) / 1e6)
 }
 
 /** One line: what, how much of the reference, the bar it is held to. */
