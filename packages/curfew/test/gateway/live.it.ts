@@ -6,9 +6,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
-import { Agent, WebSocket } from 'undici'
+import { WebSocket } from 'undici'
 import { createGatewayKit, type GatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
+import { anywhere } from './web-socket-client.ts'
 import { acceptWebSocket, textFrame } from './web-socket-server.ts'
 
 const nowMs = () => Number(process.hrtime.bigint() / 1_000_000n)
@@ -26,12 +27,6 @@ async function timeToEnd(kit: GatewayKit, ended: Promise<unknown>): Promise<numb
   await ended
   return nowMs() - start
 }
-
-const anywhere = new Agent({
-  connect: {
-    lookup: (_host, options, callback) => (options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4))
-  }
-})
 
 /** A WebSocket that is spoken by hand. */
 function rawWebSocket(kit: GatewayKit, cookie: string, more = ''): Promise<Socket> {
