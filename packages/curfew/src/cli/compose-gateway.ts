@@ -17,6 +17,7 @@ import { createApplications } from '../gateway/route/applications.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createEncryptedSealer } from '../gateway/session/sealer.ts'
 import { createEndedByProvider } from '../gateway/session/ended-by-provider.ts'
+import { createEndings } from '../gateway/session/endings.ts'
 import { createSessionCookies } from '../gateway/session/session-cookies.ts'
 import { createSessionStatus } from '../gateway/session/session-status.ts'
 import { createUserRefresh } from '../gateway/session/user-refresh.ts'
@@ -33,10 +34,12 @@ import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
 import { systemRandom } from '../platform/random.ts'
 import { createUpstreams } from '../platform/upstreams.ts'
+import type { EndingsLog } from '../stores/endings-log.ts'
 import type { Store } from '../stores/store.ts'
 import { type OpenedBackChannel, openBackChannel } from './back-channel-setup.ts'
 import { createGatewayPages } from './gateway-pages.ts'
 import { listenOptions } from './listen.ts'
+import { openSharedEndings, type SharedEndingsServers } from './shared-endings.ts'
 
 export interface GatewayParts {
   readonly config: GatewayConfig
@@ -51,6 +54,8 @@ export interface GatewayParts {
   readonly store?: Pick<Store, 'revocationFeed' | 'revocationList'>
   /** The time that the store goes by, where it is one that several machines share. Absent: that of this machine. */
   readonly clock?: Clock
+  /** The servers of that store: gateways tell each other by them what ended, unless `gateway.shared` names others. */
+  readonly storeServers?: SharedEndingsServers | undefined
 }
 
 /** A gateway, ready to listen. */
@@ -78,6 +83,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   const sweep = createSweep(context)
   const servers: Listener[] = []
   let feed: FeedReader | undefined
+  let endings: EndingsLog | undefined
   let timer: { cancel(): void } | undefined
   const watch = (): void => {
     timer = systemClock.after(expiryMs, () => {
@@ -93,6 +99,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
     context.live.closeWhere(() => true)
     await Promise.all(servers.map(close))
     await feed?.stop()
+    await endings?.close()
     await context.upstreams.close()
     await backChannel.close()
   }
@@ -100,6 +107,8 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
     context,
     async start() {
       try {
+        const shared = serversOf(parts)
+        if (shared !== undefined) endings = await openSharedEndings(context, shared)
         if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context, backChannel)
         await firstReading(context)
         for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))
@@ -121,10 +130,27 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const { settings, secret, logger } = parts
   const random = systemRandom
   const clock = parts.clock ?? systemClock
-  const metrics = createGatewayMetrics(parts.registry)
+  const metrics = createGatewayMetrics(parts.registry, { sharesEndings: serversOf(parts) !== undefined })
   const live = createLiveConnections()
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
   const revocations = createRevocationList((fingerprint) => live.close(fingerprint), steadyMs)
+  const endedByProvider = createEndedByProvider(longestMs(settings))
+  const endings = createEndings({
+    revocations,
+    endedByProvider,
+    live,
+    clock,
+    steadyMs,
+    ...(serversOf(parts) === undefined
+      ? {}
+      : {
+          shared: {
+            sealer: createEncryptedSealer({ secret, use: 'ending', maxMs: longestMs(settings), random }),
+            staleMs: settings.sessionCheck.staleMs,
+            onProblem: (err) => logger.warn({ event: 'gateway.endings-failed', err }, 'what other gateways ended can not be read now')
+          }
+        })
+  })
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
   return {
     settings,
@@ -142,7 +168,8 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     cookies: createSessionCookies({ secret, random, webSessions }),
     transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
     revocations,
-    endedByProvider: createEndedByProvider(Math.max(...webSessions.map(({ maxMs }) => maxMs))),
+    endedByProvider,
+    endings,
     status: createSessionStatus({
       outbound: backChannel,
       clock,
@@ -159,14 +186,16 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     userRefresh: createUserRefresh({
       settings,
       clock,
-      sealer: createEncryptedSealer({ secret, use: 'access token', maxMs: Math.max(...webSessions.map(({ maxMs }) => maxMs)), random }),
+      sealer: createEncryptedSealer({ secret, use: 'access token', maxMs: longestMs(settings), random }),
       provider,
       onAnswer(result, code) {
         metrics.userRefreshes.inc({ result })
         if (code !== undefined) logger.warn({ event: 'gateway.refresh-failed', code }, 'the provider did not say who a user is now')
       },
       onEnded(session) {
-        revocations.add(sessionName(session.id), session.expiresAtMs, clock.nowMs())
+        endings
+          .endSession(sessionName(session.id), session.expiresAtMs)
+          .catch((err: unknown) => logger.error({ event: 'gateway.endings-unshared', err }, 'other gateways could not be told of a session that is over'))
         logger.info({ event: 'gateway.refresh-over' }, 'The provider takes the refresh token of a session no more: it is over here')
       }
     }),
@@ -176,6 +205,15 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     isReady: () => status.isReady,
     isTrustedProxy: createAddressList(settings.trustedProxies)
   }
+}
+
+function serversOf({ config, storeServers }: GatewayParts): SharedEndingsServers | undefined {
+  return config.shared ?? storeServers
+}
+
+/** Longest life of a web session. */
+function longestMs({ applications }: GatewaySettings): number {
+  return Math.max(...applications.map(({ webSession }) => webSession.maxMs))
 }
 
 function startFeed({ store, settings, logger }: GatewayParts, context: GatewayContext, backChannel: OpenedBackChannel): FeedReader {
@@ -205,9 +243,10 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
 }
 
 /** A gateway that has just started knows nothing: it waits for the list, but not for ever. */
-async function firstReading({ settings, revocations, clock }: GatewayContext): Promise<void> {
+async function firstReading({ settings, revocations, endings, clock }: GatewayContext): Promise<void> {
   const untilMs = clock.nowMs() + firstReadingMs
-  while (settings.sessionCheck.feed && revocations.completeAtMs === undefined && clock.nowMs() < untilMs)
+  const isMissing = (): boolean => (settings.sessionCheck.feed && revocations.completeAtMs === undefined) || !endings.isYoung()
+  while (isMissing() && clock.nowMs() < untilMs)
     // Nothing listens yet: this timer alone keeps the process alive.
     await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }
@@ -217,9 +256,11 @@ function answerMsMax({ sessionCheck: { feed, status, statusCacheMs, staleMs } }:
   return feed && !status ? Math.min(statusCacheMs, staleMs) : statusCacheMs
 }
 
-function note({ metrics, live, revocations, clock }: GatewayContext): void {
+function note({ metrics, live, revocations, endings, clock }: GatewayContext): void {
   metrics.live.set(live.count)
   metrics.revoked.set(revocations.size)
+  const endingsMs = endings.ageMs()
+  if (endingsMs !== undefined) metrics.endingsAgeSeconds?.set(endingsMs / 1000)
   const ageMs = revocations.ageMs(clock.nowMs())
   if (ageMs !== undefined) metrics.feedAgeSeconds.set(ageMs / 1000)
 }

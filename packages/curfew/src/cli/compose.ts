@@ -17,6 +17,7 @@ import { createSignals } from '../authority/shared-signals/signals.ts'
 import { attributeMinutesOf } from '../config/sessions-schema.ts'
 import { groupsOf } from '../config/groups.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { copiesOf } from '../config/redis-schema.ts'
 import type { Config } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
@@ -305,6 +306,7 @@ function gatewayBeside(
     secret: readSecret(gateway.secretFile ?? config.sessions.secretFile),
     outbound: config.outbound,
     brand: config.brand,
-    ...(isOwn ? { store } : {})
+    ...(isOwn ? { store } : {}),
+    storeServers: config.store.redis === undefined ? undefined : { ...config.store.redis, copies: copiesOf(config.store.redis) }
   })
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { type CurfewError, isCurfewError } from '@curfew/codecs'
 import type { AdminCluster } from '../admin/context.ts'
 import { copiesOf } from '../config/redis-schema.ts'
 import type { Config } from '../config/schema.ts'
@@ -53,20 +52,10 @@ async function openShared(
   onNameLost: (error: unknown) => void
 ): Promise<RedisStore> {
   const { openRedisStore } = await import('../stores/redis/redis-store.ts')
-  const { parseNodeUrl } = await import('../stores/redis/node-address.ts')
-  const nodes = redis.nodes.map(parseNodeUrl)
+  const { redisAccess } = await import('./redis-access.ts')
   const replication = replicationOf(config)
-  const access = nodes[0]?.access ?? {}
-  const tls = access.tls === undefined ? {} : { tls: { ...pem('ca', redis.ca), ...pem('cert', redis.certificate), ...pem('key', redis.key) } }
   return openRedisStore({
-    topology: redis.topology === 'sentinel' ? { kind: 'sentinel', master: redis.master } : { kind: redis.topology },
-    nodes: nodes.map(({ address }) => address),
-    access: {
-      ...access,
-      ...(redis.username === undefined ? {} : { username: redis.username }),
-      ...(redis.password === undefined ? {} : { password: redis.password }),
-      ...tls
-    },
+    ...redisAccess(redis),
     clock: systemClock,
     steadyMs,
     capacity: config.store.capacity,
@@ -148,14 +137,5 @@ export function clusterOf({ shared }: OpenedStore, config: Config): Omit<AdminCl
       const place = await shared.whereIs(session)
       return { ...place, copies: [...place.copies] }
     }
-  }
-}
-
-function pem<Name extends string>(name: Name, path: string | undefined): { readonly [key in Name]?: string } {
-  if (path === undefined) return {}
-  try {
-    return { [name]: readFileSync(path, 'utf8') } as { readonly [key in Name]?: string }
-  } catch (cause) {
-    throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: 'it can not be read' }, { cause })
   }
 }

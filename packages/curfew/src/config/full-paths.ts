@@ -9,7 +9,7 @@ export function absolutePaths(config: Config, folder: string): Config {
     server: serverPaths(config.server, full),
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
     cluster: clusterPaths(config.cluster, full),
-    store: { ...config.store, file: full(config.store.file), ...redisPaths(config.store.redis, full) },
+    store: { ...config.store, file: full(config.store.file), redis: redisPaths(config.store.redis, full) },
     saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: {
@@ -39,8 +39,11 @@ function clusterPaths(cluster: Config['cluster'], full: FullPath): Config['clust
   }
 }
 
-function redisPaths(redis: Config['store']['redis'], full: FullPath): Pick<Config['store'], 'redis'> {
-  return redis === undefined ? {} : { redis: { ...redis, ca: full(redis.ca), certificate: full(redis.certificate), key: full(redis.key) } }
+function redisPaths<R extends { readonly ca?: string | undefined; readonly certificate?: string | undefined; readonly key?: string | undefined }>(
+  redis: R | undefined,
+  full: FullPath
+): R | undefined {
+  return redis === undefined ? undefined : { ...redis, ca: full(redis.ca), certificate: full(redis.certificate), key: full(redis.key) }
 }
 
 type FullPath = <T extends string | undefined>(path: T) => T
@@ -50,17 +53,16 @@ export function fullPath(folder: string): FullPath {
 }
 
 export function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
-  const { logo, messages, header, footer, dark } = brand
-  const files = { logo: full(logo), messages: full(messages), header: full(header), footer: full(footer) }
-  return { ...brand, ...files, dark: dark === undefined ? undefined : { ...dark, logo: full(dark.logo) } }
+  return { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) }
 }
 
 export function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
-  const { tls, secretFile, provider } = gateway
+  const { tls, secretFile, provider, shared } = gateway
   const { backChannel: back } = provider
   return {
     ...gateway,
     secretFile: full(secretFile),
+    shared: redisPaths(shared, full),
     provider: { ...provider, backChannel: back === undefined ? undefined : { ...back, trustedCertificates: full(back.trustedCertificates) } },
     tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) }
   }

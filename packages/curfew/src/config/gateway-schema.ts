@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sharedEndingsSchema } from './redis-schema.ts'
 
 const url = z.url({ protocol: /^https?$/, error: 'write an http or https address, such as https://wiki.example.com' })
 const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.*-]+):\d{1,5}$/, 'write host:port, such as 127.0.0.1:3000')
@@ -126,6 +127,7 @@ const gatewayShape = z.strictObject({
     .describe('Address ranges whose X-Forwarded headers count and that may ask for decisions (forward-auth).'),
   heartbeatMonitoring: z.boolean().default(false).describe('/pa/heartbeat.ping shows figures instead of OK.'),
   metricsListen: hostPort.optional().describe('Where a gateway of its own serves /metrics.'),
+  shared: sharedEndingsSchema.optional(),
   provider,
   sessionCheck,
   webSessions: z.array(webSession).min(1),

@@ -2,6 +2,37 @@ import { z } from 'zod'
 
 const path = z.string().min(1)
 
+/** What stands in both: how servers are reached. */
+const access = {
+  topology: z
+    .enum(['standalone', 'sentinel', 'cluster'])
+    .default('standalone')
+    .describe('One server, servers watched by Sentinel (state servers, sharing all nodes), or Redis Cluster (adaptive).'),
+  nodes: z
+    .array(z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'write redis://host:port, rediss://host:port or unix:/path'))
+    .min(1)
+    .max(64)
+    .describe('The server; the sentinels; or some nodes of the cluster, of which one has to answer.'),
+  master: z.string().min(1).max(64).default('curfew').describe('Name that the sentinels know the servers by.'),
+  username: z.string().min(1).optional(),
+  password: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
+  ca: path.optional().describe('Certificate authorities for rediss://, a PEM file. Default: those of the system.'),
+  certificate: path.optional().describe('Certificate that this node shows, a PEM file.'),
+  key: path.optional().describe('Its private key, a PEM file.'),
+  prefix: z
+    .string()
+    .regex(/^[\w.-]{1,32}:$/, 'write letters, digits, dots or dashes and a colon at the end')
+    .default('curfew:')
+    .describe('What every key starts with.')
+}
+
+/** Servers by which gateways tell each other what ended. */
+export const sharedEndingsSchema = z
+  .strictObject({ ...access, copies: z.int().min(0).max(5).default(0).describe('Replicas that are waited for at each write, for a moment.') })
+  .describe(
+    'Servers of Redis 6.2 or Valkey 7.2 and newer by which gateways tell each other what ended at one of them. Default: store.redis, where the gateway runs inside curfew start.'
+  )
+
 /** How many buckets a store may have. */
 const bucketChoices: ReadonlySet<number> = new Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024])
 
@@ -11,26 +42,7 @@ const copyWaitMsMax = 1_200
 /** Servers of Redis or Valkey that several processes share. */
 export const redisSchema = z
   .strictObject({
-    topology: z
-      .enum(['standalone', 'sentinel', 'cluster'])
-      .default('standalone')
-      .describe('One server, servers watched by Sentinel (state servers, sharing all nodes), or Redis Cluster (adaptive).'),
-    nodes: z
-      .array(z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'write redis://host:port, rediss://host:port or unix:/path'))
-      .min(1)
-      .max(64)
-      .describe('The server; the sentinels; or some nodes of the cluster, of which one has to answer.'),
-    master: z.string().min(1).max(64).default('curfew').describe('Name that the sentinels know the servers by.'),
-    username: z.string().min(1).optional(),
-    password: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
-    ca: path.optional().describe('Certificate authorities for rediss://, a PEM file. Default: those of the system.'),
-    certificate: path.optional().describe('Certificate that this node shows, a PEM file.'),
-    key: path.optional().describe('Its private key, a PEM file.'),
-    prefix: z
-      .string()
-      .regex(/^[\w.-]{1,32}:$/, 'write letters, digits, dots or dashes and a colon at the end')
-      .default('curfew:')
-      .describe('What every key starts with.'),
+    ...access,
     buckets: z
       .int()
       .refine((n) => bucketChoices.has(n), 'write a power of two, from 1 to 1024')

@@ -11,6 +11,7 @@ import type { Preserved } from './sign-in/preserved.ts'
 import type { Provider } from './sign-in/provider.ts'
 import type { Applications } from './route/applications.ts'
 import type { EndedByProvider } from './session/ended-by-provider.ts'
+import type { Endings } from './session/endings.ts'
 import type { SessionCookies } from './session/session-cookies.ts'
 import type { SessionStatus } from './session/session-status.ts'
 import type { Sealer } from './session/sealer.ts'
@@ -51,6 +52,7 @@ export interface GatewayContext {
   readonly revocations: RevocationList
   readonly status: SessionStatus
   readonly endedByProvider: EndedByProvider
+  readonly endings: Endings
   readonly userRefresh: UserRefresh
   /** What becomes of the headers of clients, by name. */
   readonly headerNames: HeaderNames

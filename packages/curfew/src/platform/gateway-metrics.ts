@@ -9,6 +9,8 @@ export interface GatewayMetrics {
   /** Those that were closed because their session ended. */
   readonly ended: Counter<string>
   readonly feedAgeSeconds: Gauge<string>
+  /** Absent where no endings are shared. */
+  readonly endingsAgeSeconds: Gauge<string> | undefined
   readonly revoked: Gauge<string>
   readonly feedProblems: Counter<'code'>
   /** Questions about single sessions: `live`, `revoked` or `unknown` where there was no answer. */
@@ -20,13 +22,16 @@ export interface GatewayMetrics {
 }
 
 /** Adds the figures of a gateway to a registry. */
-export function createGatewayMetrics(registry: Registry): GatewayMetrics {
+export function createGatewayMetrics(registry: Registry, { sharesEndings }: { readonly sharesEndings: boolean }): GatewayMetrics {
   const registers = [registry]
   return {
     countRequest: requestCounter(registers),
     live: new Gauge({ name: 'curfew_gateway_connections_live', help: 'Open requests and WebSockets that belong to a session.', registers }),
     ended: new Counter({ name: 'curfew_gateway_connections_ended_total', help: 'Open requests and WebSockets closed because their session ended.', registers }),
     feedAgeSeconds: new Gauge({ name: 'curfew_gateway_feed_age_seconds', help: 'How long ago everything on the revocation list was known.', registers }),
+    endingsAgeSeconds: sharesEndings
+      ? new Gauge({ name: 'curfew_gateway_endings_age_seconds', help: 'How long ago all that other gateways ended was known.', registers })
+      : undefined,
     revoked: new Gauge({ name: 'curfew_gateway_revoked_sessions', help: 'Revoked sessions held in memory.', registers }),
     feedProblems: new Counter({
       name: 'curfew_gateway_feed_problems_total',

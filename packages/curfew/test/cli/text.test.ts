@@ -12,7 +12,6 @@ import { errorLines, renderError } from '../../src/errors/render.ts'
 const plain: Terminal = {
   out: () => undefined,
   note: () => undefined,
-  error: () => undefined,
   style: (_, text) => text,
   rewrite: () => undefined,
   canRewrite: false,

@@ -9,6 +9,7 @@ import type { ConfigInput } from '../../src/config/schema.ts'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { freeRange } from '../support/ports.ts'
 import { startRealAuthority } from '../support/real-authority.ts'
+import type { Answer, Ask, Visitor } from './visitor.ts'
 
 type GatewayInput = NonNullable<ConfigInput['gateway']>
 
@@ -48,6 +49,16 @@ export interface GatewayKit extends AsyncDisposable {
   metrics(): Promise<string>
   /** Another process with the same configuration takes its place. */
   restartGateway(): Promise<void>
+  /** Another gateway beside it, as a balancer would have it: the same configuration and secret, a port of its own. */
+  startAnother(): Promise<AnotherGateway>
+}
+
+export interface AnotherGateway {
+  readonly gateway: GatewayComposition
+  /** {@link GatewayKit.wiki} with the port of this one: it answers there for the host of that one. */
+  readonly url: string
+  /** Asks this one for an address of {@link GatewayKit.wiki} or `shop`. */
+  ask(visitor: Visitor, url: string, more?: Ask): Promise<Answer>
 }
 
 export const gatewaySecret = Buffer.alloc(32, 9)
@@ -75,6 +86,11 @@ function mirror(request: IncomingMessage, response: ServerResponse): void {
 function withAddresses<T>(value: T, addresses: { readonly wiki: string; readonly shop: string; readonly authority: string }): T {
   const { wiki, shop, authority } = addresses
   return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop).replaceAll('AUTHORITY', authority)) as T
+}
+
+function atPort(url: string, port: number): string {
+  const { protocol, hostname, pathname, search } = new URL(url)
+  return `${protocol}//${hostname}:${port}${pathname === '/' && !url.endsWith('/') ? '' : pathname}${search}`
 }
 
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
@@ -129,18 +145,19 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     }
   })
   let registry = new Registry()
-  const compose = () =>
+  const compose = (config: typeof file.gateway, ofIt: Registry) =>
     composeGateway({
-      config: file.gateway,
-      settings: gatewaySettings(file.gateway, undefined),
+      config,
+      settings: gatewaySettings(config, undefined),
       secret: gatewaySecret,
       outbound: file.outbound,
       brand: file.brand,
       logger: silentLogger,
-      registry
+      registry: ofIt
     })
-  let gateway = compose()
+  let gateway = compose(file.gateway, registry)
   await gateway.start()
+  const others: GatewayComposition[] = []
   return {
     authority: started.composition,
     get gateway() {
@@ -156,13 +173,26 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     async restartGateway() {
       await gateway.stop()
       registry = new Registry()
-      gateway = compose()
+      gateway = compose(file.gateway, registry)
       await gateway.start()
+    },
+    async startAnother() {
+      const port = await freeRange(1)
+      const another = compose({ ...file.gateway, listen: [`127.0.0.1:${port}`] }, new Registry())
+      others.push(another)
+      await another.start()
+      return {
+        gateway: another,
+        url: atPort(wiki, port),
+        ask(visitor, url, more = {}) {
+          return visitor.ask(atPort(url, port), { ...more, headers: { ...more.headers, host: new URL(url).host } })
+        }
+      }
     },
     changeMail: (mail) => started.changeMail(mail),
     endAll: () => started.endAll(),
     async [Symbol.asyncDispose]() {
-      await gateway.stop()
+      await Promise.all([gateway, ...others].map((one) => one.stop()))
       upstream.closeAllConnections()
       upstream.close()
       await started[Symbol.asyncDispose]()

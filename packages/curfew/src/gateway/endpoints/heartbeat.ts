@@ -12,6 +12,8 @@ export interface GatewayHealth {
   readonly revokedBytes: number
   /** Seconds since everything on the revocation list was known; absent without a feed, or before that. */
   readonly feedAgeSeconds?: number
+  /** The same of what other gateways ended; absent where none is shared, or before that. */
+  readonly endingsAgeSeconds?: number
   /** Whether the last question about a single session had an answer; absent where none is asked. */
   readonly statusAnswers?: boolean
 }
@@ -22,15 +24,21 @@ export function healthOf(ctx: GatewayContext): GatewayHealth {
   const nowMs = ctx.clock.nowMs()
   const ageMs = feed ? ctx.revocations.ageMs(nowMs) : undefined
   const isAsked = mayAsk(ctx)
-  const isKnown = (!feed && !status) || isFeedYoung(ctx, nowMs) || (isAsked && !ctx.status.isFailing)
+  const endingsMs = ctx.endings.ageMs()
+  const isKnown = ctx.endings.isYoung() && ((!feed && !status) || isFeedYoung(ctx, nowMs) || (isAsked && !ctx.status.isFailing))
   return {
     status: !ctx.isReady() ? 'starting' : isKnown ? 'ok' : 'unchecked',
     liveConnections: ctx.live.count,
     revokedSessions: size,
     revokedBytes: bytes,
-    ...(ageMs === undefined ? {} : { feedAgeSeconds: Math.round(ageMs / 100) / 10 }),
+    ...(ageMs === undefined ? {} : { feedAgeSeconds: tenths(ageMs) }),
+    ...(endingsMs === undefined ? {} : { endingsAgeSeconds: tenths(endingsMs) }),
     ...(isAsked ? { statusAnswers: !ctx.status.isFailing } : {})
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms / 100) / 10
 }
 
 /**

@@ -10,22 +10,37 @@ import { type OpenedSession, sessionName } from '../session/web-session.ts'
 interface Cleared {
   readonly setCookies: readonly string[]
   readonly sessions: readonly OpenedSession[]
+  /** Other gateways could not be told: they may take a copy of the cookie. */
+  readonly unshared: CurfewError | undefined
 }
 
 /**
  * Takes the web sessions of this host whose cookies came with the request, and no others. Each is refused from now on
- * by this gateway, should somebody have kept its cookie.
+ * by this gateway, and by those that it shares endings with, should somebody have kept its cookie.
  */
-function clearSessions(ctx: GatewayContext, place: Place, request: IncomingMessage): Cleared {
+async function clearSessions(ctx: GatewayContext, place: Place, request: IncomingMessage): Promise<Cleared> {
   const nowMs = ctx.clock.nowMs()
   const { cookie, 'user-agent': userAgent } = request.headers
   const attributes = { isSecure: place.isSecure, userAgent }
   const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
   const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
   const sessions = there.flatMap((settings) => ctx.cookies.read(settings, cookie, place.host, nowMs) ?? [])
-  for (const { session } of sessions) ctx.revocations.add(sessionName(session.id), session.expiresAtMs, nowMs)
+  const told = await Promise.allSettled(sessions.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
   if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
-  return { sessions, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
+  const [unshared] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
+  return { sessions, unshared, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
+}
+
+function asUnshared(reason: unknown): CurfewError {
+  return isCurfewError(reason) ? reason : new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', {}, { cause: reason })
+}
+
+/** Says that it ended here, and maybe not everywhere. */
+function sendUnshared(ctx: GatewayContext, error: CurfewError, request: IncomingMessage, response: ServerResponse, setCookies: readonly string[]): void {
+  const reference = ctx.ids.reference()
+  ctx.logger.error({ event: 'gateway.endings-unshared', code: error.code, reference, err: error.cause ?? error }, error.message)
+  const page = ctx.pages.problem(request, { code: error.code, reference })
+  send(response, 'text/html; charset=utf-8', page.html, { status: 503, headers: { ...ownHeaders, ...page.headers }, setCookies })
 }
 
 /**
@@ -33,7 +48,7 @@ function clearSessions(ctx: GatewayContext, place: Place, request: IncomingMessa
  * ends the rest; only when there was something to end here, and not when the provider's own page asked.
  */
 export async function logout(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { sessions, setCookies } = clearSessions(ctx, place, request)
+  const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
   const { useSingleLogout, logoutRedirectUri } = ctx.settings.provider
   const goesOn = useSingleLogout && sessions.length > 0 && !isFromProvider(ctx, request)
   const idToken = sessions[0]?.session.idToken
@@ -41,6 +56,7 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   // What ended here has ended, whatever the provider does: its cookies go in any case.
   const onward = goesOn ? await beginningAt(ctx, parts) : 'none'
   if (onward !== 'none' && onward !== 'away') return seeOther(response, onward, setCookies)
+  if (unshared !== undefined) return sendUnshared(ctx, unshared, request, response, setCookies)
   const page = ctx.pages.loggedOut(request, { isProviderAway: onward === 'away' })
   const headers = { ...ownHeaders, ...page.headers, 'clear-site-data': '"cache"' }
   send(response, 'text/html; charset=utf-8', page.html, { headers, setCookies })
@@ -75,9 +91,10 @@ const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQ
  * that page of the failure; so there is one only when a session was taken, and the cookie stays where none was. It
  * never begins a sign-out at the provider: that one is under way.
  */
-export function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): void {
-  const { sessions, setCookies } = clearSessions(ctx, place, request)
+export async function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
   const headers = { 'cross-origin-resource-policy': 'cross-origin' }
+  if (unshared !== undefined) return send(response, 'text/plain', unshared.code, { status: 503, headers, setCookies })
   if (sessions.length > 0) return send(response, 'image/png', pixel, { headers, setCookies })
   const { code } = new CurfewError('CURFEW_GATEWAY_NO_SESSION')
   send(response, 'text/plain', code, { status: 404, headers })

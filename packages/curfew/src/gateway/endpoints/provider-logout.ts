@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError, verifyLogoutToken } from '@curfew/codecs'
+import { CurfewError, type LogoutToken, verifyLogoutToken } from '@curfew/codecs'
 import { LRUCache } from 'lru-cache'
 import { ownHeaders, problemDocument, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
@@ -14,7 +14,7 @@ export interface ProviderLogout {
   /** `/pa/oidc/backchannel` @see OpenID Back-Channel Logout 1.0 section 2.5 */
   backChannel(ctx: GatewayContext, request: IncomingMessage, response: ServerResponse): Promise<void>
   /** `/pa/oidc/frontchannel` @see OpenID Front-Channel Logout 1.0 section 2 */
-  frontChannel(ctx: GatewayContext, url: URL, response: ServerResponse): void
+  frontChannel(ctx: GatewayContext, url: URL, response: ServerResponse): Promise<void>
 }
 
 export function createProviderLogout(): ProviderLogout {
@@ -31,13 +31,13 @@ export function createProviderLogout(): ProviderLogout {
         return verifyLogoutToken(token, { ...expected, keys: await ctx.provider.keys(true) })
       })
       if (!seen.has(verified.jti)) {
-        if (verified.sid !== undefined) endBySid(ctx, verified.sid)
-        else endSubject(ctx, verified.subject ?? '', nowMs)
+        if (verified.sid !== undefined) await endBySid(ctx, verified.sid)
+        else await endSubject(ctx, verified)
         seen.set(verified.jti, true)
       }
       response.writeHead(200, { ...ownHeaders, 'content-length': 0 }).end()
     },
-    frontChannel(ctx, url, response) {
+    async frontChannel(ctx, url, response) {
       const { issuer } = ctx.settings.provider
       const sid = url.searchParams.get('sid')
       if (url.searchParams.get('iss') !== issuer || sid === null || sid === '' || sid.length > 512) {
@@ -45,10 +45,7 @@ export function createProviderLogout(): ProviderLogout {
         return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
       }
       // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
-      if (!ctx.settings.sessionCheck.feed) {
-        ctx.endedByProvider.endSid(sid)
-        ctx.live.closeWhere(({ session }) => ctx.endedByProvider.isEnded(session))
-      }
+      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(sid)) await ctx.endings.endSid(sid)
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
       send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy } })
     }
@@ -56,13 +53,15 @@ export function createProviderLogout(): ProviderLogout {
 }
 
 /** By a token that the provider signed. */
-function endBySid(ctx: GatewayContext, sid: string): void {
-  const nowMs = ctx.clock.nowMs()
+function endBySid(ctx: GatewayContext, sid: string): Promise<void> {
   const longestMs = Math.max(...ctx.settings.applications.map(({ webSession }) => webSession.maxMs))
-  ctx.revocations.add(sidName(ctx.provider.issuer, sid), nowMs + longestMs, nowMs)
+  return ctx.endings.endSession(sidName(ctx.provider.issuer, sid), ctx.clock.nowMs() + longestMs)
 }
 
-function endSubject(ctx: GatewayContext, subject: string, nowMs: number): void {
-  ctx.endedByProvider.endSubject(subject, nowMs)
-  ctx.live.closeWhere(({ session }) => ctx.endedByProvider.isEnded(session))
+/** Clocks of gateway and provider may be apart by so much. */
+const skewMs = 5_000
+
+/** What began after the token was issued goes on: it may come late, and to another gateway once more. */
+function endSubject(ctx: GatewayContext, { subject = '', issuedAtMs }: LogoutToken): Promise<void> {
+  return ctx.endings.endSubject(subject, Math.min(ctx.clock.nowMs(), issuedAtMs + skewMs))
 }

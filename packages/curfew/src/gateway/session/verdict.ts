@@ -2,7 +2,7 @@ import type { GatewayContext } from '../context.ts'
 import type { Status } from './session-status.ts'
 import type { OpenedSession } from './web-session.ts'
 
-type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock'>
+type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'endings'>
 
 /**
  * Whether a session may be used now. What is on the list is revoked, whatever else is known. Otherwise the feed counts
@@ -18,6 +18,8 @@ export function verdictOf(
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
   if (isListed(deps, opened)) return 'revoked'
+  // Another gateway may have ended it, whatever the authority says.
+  if (!deps.endings.isYoung()) return withPolicy(deps, 'unknown')
   if (!feed && !status) return 'live'
   // Nobody can say that it ended: it is from before it was to be asked about, and its user signs in again.
   if (sri === undefined) return 'revoked'

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createRevocationList, CurfewError } from '@curfew/codecs'
 import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
+import { createEndedByProvider } from '../../../src/gateway/session/ended-by-provider.ts'
+import { createEndings } from '../../../src/gateway/session/endings.ts'
 import { createSessionStatus } from '../../../src/gateway/session/session-status.ts'
 import { verdictOf } from '../../../src/gateway/session/verdict.ts'
 import { openedSession } from '../../../src/gateway/session/web-session.ts'
@@ -56,7 +58,8 @@ function installation(check: Partial<SessionCheckSettings>) {
     revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
   const live = createLiveConnections()
-  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live }
+  const endings = createEndings({ revocations, endedByProvider: createEndedByProvider(3_600_000), live, clock, steadyMs })
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings }
   const verdict = async () => verdictOf(deps, opened)
   return { clock, steady, asked, authority, feed, verdict, live, revocations, sweep: createSweep(deps) }
 }

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { createRevocationList } from '@curfew/codecs'
 import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
+import { createEndedByProvider } from '../../../src/gateway/session/ended-by-provider.ts'
+import { createEndings } from '../../../src/gateway/session/endings.ts'
 import { askedAtOnceMax, createSessionStatus } from '../../../src/gateway/session/session-status.ts'
 import { verdictOf } from '../../../src/gateway/session/verdict.ts'
 import { type OpenedSession, openedSession } from '../../../src/gateway/session/web-session.ts'
@@ -64,7 +66,8 @@ function installation() {
   const sessionCheck = { feed: false, status: true, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse' }
   const live = createLiveConnections()
   const revocations = createRevocationList(() => undefined, steadyMs)
-  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live }
+  const endings = createEndings({ revocations, endedByProvider: createEndedByProvider(3_600_000), live, clock, steadyMs })
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings }
   return { failures, live, allAnswered: allAnswered.promise, sweep: createSweep(deps), verdict: async (opened: OpenedSession) => verdictOf(deps, opened) }
 }
 

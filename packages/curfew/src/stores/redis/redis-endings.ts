@@ -1,0 +1,137 @@
+import type { EndingKind, EndingsLog, EndingsReader } from '../endings-log.ts'
+import { storeError } from '../store-error.ts'
+import { LinkLost, type Reply } from './link.ts'
+import type { Primary } from './primary.ts'
+import { slotOfTag } from './slots.ts'
+import { openTopology, type Topology, type TopologyOptions } from './topology.ts'
+
+export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk'> {
+  /** What every key starts with. */
+  readonly prefix: string
+  readonly steadyMs: () => number
+  /** How long an ending may matter. */
+  readonly keepMs: number
+}
+
+/** Both streams lie in one hash slot, so that one question covers them. */
+const tag = 'gateway'
+/** What anybody can send is kept in so many entries, about. */
+export const unsignedEntriesMax = 50_000
+/** Clocks of gateways and servers may be apart by so much before an entry goes too early. */
+const keepMoreMs = 3_600_000
+const copyWaitMs = 150
+const pageEntries = 1_000
+/** How long a question waits for news; what is known is never older by much more. */
+const blockMs = 500
+const againMs = 250
+/** Sentinels and clusters are asked so often who takes the writes: the former one may go on answering. */
+const lookMs = 2_000
+
+interface Positions {
+  readonly told: string
+  readonly unsigned: string
+}
+
+const start: Positions = { told: '0-0', unsigned: '0-0' }
+
+/**
+ * The log in two streams of Redis. Whoever reads asks again from the start after every interruption: a server that took
+ * over may know less than the former one, and gives numbers anew. Nothing is connected to before it is needed.
+ */
+export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsReader): EndingsLog {
+  const { prefix, clock, steadyMs, keepMs } = options
+  const keys = { told: `${prefix}{${tag}}:endings`, unsigned: `${prefix}{${tag}}:frames` }
+  const state = { isClosed: false, topology: undefined as Promise<Topology> | undefined }
+  const topology = (): Promise<Topology> => {
+    if (state.isClosed) return Promise.reject(new LinkLost('the log is closed'))
+    state.topology ??= openTopology({ ...options, copyWaitMs, isOnDisk: false }).catch((error: unknown) => {
+      state.topology = undefined
+      throw error
+    })
+    return state.topology
+  }
+  const primary = async (): Promise<Primary> => (await topology()).primaryOf(slotOfTag(tag))
+  /** Another server may take the writes by now. */
+  const lookAgain = async (): Promise<void> => {
+    if (state.topology !== undefined) await (await state.topology).refresh()
+  }
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
+  const follow = async (): Promise<void> => {
+    let at = start
+    let server: Primary | undefined
+    let lookedAtMs = steadyMs()
+    while (!state.isClosed) {
+      try {
+        const askedAtMs = steadyMs()
+        if (options.topology.kind !== 'standalone' && askedAtMs - lookedAtMs >= lookMs) {
+          lookedAtMs = askedAtMs
+          await lookAgain()
+        }
+        const now = await primary()
+        if (now !== server) at = start
+        server = now
+        const question = ['XREAD', 'COUNT', String(pageEntries), 'BLOCK', String(blockMs), 'STREAMS', keys.told, keys.unsigned, at.told, at.unsigned]
+        const page = pageOf(await now.read(question), keys, at)
+        if (page.texts.length > 0) reader.take(page.texts)
+        at = page.at
+        if (page.isWhole) reader.complete(askedAtMs)
+      } catch (error) {
+        if (state.isClosed) return
+        at = start
+        reader.onProblem(error)
+        await lookAgain().catch(() => undefined)
+        await pause(againMs)
+      }
+    }
+  }
+  const write = async (kind: EndingKind, text: string): Promise<void> => {
+    const key = keys[kind]
+    const bound = kind === 'told' ? ['MINID', '~', String(Math.floor(clock.nowMs() - keepMs - keepMoreMs))] : ['MAXLEN', '~', String(unsignedEntriesMax)]
+    const server = await primary()
+    const added = server.write(['XADD', key, ...bound, '*', 'e', text])
+    // Where nothing ends any more the stream goes as a whole.
+    await Promise.all([added, server.write(['PEXPIRE', key, String(Math.ceil(keepMs + 2 * keepMoreMs))])])
+  }
+  const following = follow()
+  return {
+    async append(kind, text) {
+      try {
+        await write(kind, text).catch(async () => {
+          await lookAgain()
+          await write(kind, text)
+        })
+      } catch (cause) {
+        throw storeError('CURFEW_STORE_UNREACHABLE', {}, cause)
+      }
+    },
+    async close() {
+      state.isClosed = true
+      const known = await state.topology?.catch(() => undefined)
+      known?.close()
+      await following
+    }
+  }
+}
+
+interface Page {
+  readonly texts: readonly string[]
+  readonly at: Positions
+  /** There was no more at the time of the question. */
+  readonly isWhole: boolean
+}
+
+/** Streams without news are not in the answer; without any there is none. */
+function pageOf(reply: Reply, keys: Positions, at: Positions): Page {
+  const page = { texts: [] as string[], at: { ...at }, isWhole: true }
+  for (const stream of (reply ?? []) as readonly (readonly [string, readonly (readonly [string, readonly string[]])[]])[]) {
+    const [key, entries] = stream
+    const kind = key === keys.told ? 'told' : 'unsigned'
+    for (const [id, fields] of entries) {
+      const [, text] = fields
+      if (text !== undefined) page.texts.push(text)
+      page.at[kind] = id
+    }
+    if (entries.length >= pageEntries) page.isWhole = false
+  }
+  return page
+}
