@@ -3,6 +3,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { attackClasses } from '../attacks/classes/index.ts'
 import { indexPage } from '../attacks/index-page.ts'
+import { createGatewayMetrics } from '../packages/curfew/src/platform/gateway-metrics.ts'
+import { createLinkFigures } from '../packages/curfew/src/platform/link-metrics.ts'
+import { createMetrics } from '../packages/curfew/src/platform/metrics.ts'
+import { createReplicationMetrics } from '../packages/curfew/src/platform/replication-metrics.ts'
+import en from '../packages/curfew/src/locales/en.json' with { type: 'json' }
+import { eventReference } from './events.ts'
 import { buildProgram } from '../packages/curfew/src/cli/main.ts'
 import { presetNames, presets } from '../packages/curfew/src/config/presets.ts'
 import { configJsonSchema } from '../packages/curfew/src/config/schema.ts'
@@ -66,7 +72,11 @@ function cliReference(): string {
   const lines = [
     '# Command line',
     '',
-    'Generated from the commands themselves. Exit codes: 0 done, 1 failed, 2 done with warnings or partial, 3 not found, 4 needs confirmation or input, 5 not permitted, 64 usage, 69 server unreachable, 78 configuration or runtime version wrong.',
+    'Generated from the commands themselves. Exit codes: 0 done, 1 failed, 2 done with warnings or partial, 3 not found, 4 needs confirmation or input, 5 not permitted, 64 usage, 69 server unreachable, 70 a fault of the program itself, 78 configuration or runtime version wrong.',
+    '',
+    'Lists show fifty lines to a person. With `--json` they are one array of everything, with `--ndjson` one line for each entry; with `--limit` or `--cursor` a program gets that one page as the API gives it: `items` and, where there is more, `nextCursor` (with `--ndjson` a last line with `nextCursor` alone). Results go to standard output, everything else to standard error.',
+    '',
+    '`--server` needs a token that belongs there: `--token-file`, else `CURFEW_ADMIN_TOKEN`. The token of a configuration is sent to the admin addresses of that configuration alone.',
     ''
   ]
   const walk = (command: typeof program, path: string): void => {
@@ -116,12 +126,39 @@ function shownSetting(value: unknown): string {
     .join(', ')} }`
 }
 
+/** Every text of the pages with the key under which it is replaced. */
+function textReference(): string {
+  const rows = Object.entries(en).map(([key, text]) => `| \`${key}\` | ${text.replaceAll('|', '\\|')} |`)
+  const intro =
+    'Generated from the English file. A file `<language>.json` in the folder `brand.messages` takes the place of the texts that it names ([how](../how-to/brand.md)); the others stay. They are ICU messages: names in braces are filled in.'
+  return `${['# Texts of the pages', '', intro, '', '| key | text in English |', '| --- | --- |', ...rows].join('\n')}\n`
+}
+
+/** Every figure for Prometheus. */
+function metricReference(): string {
+  const { registry } = createMetrics()
+  createLinkFigures(registry)
+  createReplicationMetrics(registry, () => 0)
+  createGatewayMetrics(registry)
+  const rows = registry
+    .getMetricsAsArray()
+    .map((metric) => metric as unknown as { readonly name: string; readonly help: string; readonly type: string; readonly labelNames?: readonly string[] })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, help, type, labelNames = [] }) => `| \`${name}\` | ${type} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help} |`)
+  const intro =
+    'Generated from the figures themselves. They are at `/metrics` of the admin address, and of `gateway.metricsListen` where a gateway runs alone; those of groups and of a gateway appear where there are any. No figure names a person.'
+  return `${['# Metrics', '', intro, '', '| name | kind | labels | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n')}\n`
+}
+
 const schema = configJsonSchema()
 const files: readonly (readonly [string, string])[] = [
   ['schema/config.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
   ['docs/reference/config.md', configReference(schema as JsonSchema)],
   ['docs/reference/cli.md', cliReference()],
   ['docs/reference/presets.md', presetReference()],
+  ['docs/reference/texts.md', textReference()],
+  ['docs/reference/metrics.md', metricReference()],
+  ['docs/reference/events.md', eventReference(join(root, 'packages/curfew/src'))],
   ['attacks/README.md', indexPage(attackClasses, (path) => readFileSync(join(root, path), 'utf8'))]
 ]
 

@@ -21,7 +21,8 @@ const runMsMax = 3_600_000
 /**
  * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
  * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`;
- * `--jobs=1` runs one test at a time.
+ * `--jobs=1` runs one test at a time; `--turns=7` lets the nodes take requests in the order that the seed gives, in the place of
+ * one after the other.
  * What each file gave is kept in test-results, with the commit and the errors; `--write` writes the page of all that is kept.
  */
 const { values, positionals } = parseArgs({
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     mode: { type: 'string' },
     shard: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: '2' },
+    turns: { type: 'string' },
     write: { type: 'boolean', default: false }
   },
   allowPositionals: true
@@ -148,6 +150,7 @@ async function runFiles(mode: Mode, { groups }: ModeServers, name: string, files
       CURFEW_TEST_MODE: mode,
       CURFEW_TEST_SERVERS: JSON.stringify(groups),
       CURFEW_TEST_STARTED: log,
+      ...(values.turns === undefined ? {} : { CURFEW_TEST_TURNS: values.turns }),
       CURFEW_TEST_RESULTS: target,
       NODE_OPTIONS: '--disable-warning=ExperimentalWarning'
     }

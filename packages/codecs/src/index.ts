@@ -33,7 +33,7 @@ export { type OpenTokenKey, openTokenKey, openTokenRawKey, unsafeAllowNullSuite,
 export { openTokenLimits } from './opentoken/limits.ts'
 export { type OpenTokenPairs, parsePayload, serialisePayload } from './opentoken/payload.ts'
 export { type OpenTokenSuite, type OpenTokenSuiteId, openTokenSuites } from './opentoken/suite.ts'
-export { type DecodedOpenToken, decodeOpenToken, encodeOpenToken } from './opentoken/token.ts'
+export { type DecodedOpenToken, decodeOpenToken, encodeOpenToken, type OpenTokenPeek, peekOpenToken } from './opentoken/token.ts'
 export {
   notBeforeToleranceSecondsDefault,
   type OpenTokenExpectation,

@@ -64,6 +64,26 @@ export function decodeOpenToken(token: string, keys: readonly OpenTokenKey[]): D
   throw new CurfewError('CURFEW_OPENTOKEN_INVALID')
 }
 
+/** What a token shows without its key. Nothing of it is proven. */
+export interface OpenTokenPeek {
+  readonly version: number
+  /** Number of the cipher suite, as it stands in the token. */
+  readonly suite: number
+  /** Hint about the key, hexadecimal; absent when the lengths of the token do not fit. */
+  readonly keyInfo?: string
+  /** Absent when the lengths of the token do not fit. */
+  readonly payloadBytes?: number
+}
+
+/** Looks at the head of a token. Undefined: it is no OpenToken of any version. @see draft-smith-opentoken-02, Token Layout */
+export function peekOpenToken(token: string): OpenTokenPeek | undefined {
+  const octets = base64Of(token)
+  if (octets === undefined || octets.length < headBytes || !octets.subarray(0, 3).equals(literal)) return undefined
+  const parts = partsOf(token)
+  const rest = parts === undefined ? {} : { keyInfo: parts.keyInfo.toString('hex'), payloadBytes: parts.payload.length }
+  return { version: octets[3] ?? 0, suite: octets[4] ?? 0, ...rest }
+}
+
 interface Parts {
   readonly suite: OpenTokenSuite
   readonly mac: Buffer

@@ -9,6 +9,7 @@ import { sessionDetailOf, sessionViewOf } from './views.ts'
 const listQuery = z.object({
   user: z.string().optional(),
   app: z.string().optional(),
+  idp: z.string().optional().describe('Where the user signed in: an identity provider, or the form; pages may be shorter then'),
   state: z.enum(['live', 'ended']).optional(),
   sinceMs: z.coerce.number().int().optional(),
   cursor: z.string().optional(),
@@ -22,7 +23,7 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
     '/v1/sessions',
     { schema: { querystring: listQuery, response: { 200: z.object({ items: z.array(sessionView), nextCursor: z.string().optional() }) } } },
     async (request) => {
-      const { user, app: peerId, ...rest } = request.query
+      const { user, app: peerId, idp, ...rest } = request.query
       const nowMs = ctx.clock.nowMs()
       const page = await ctx.store.listSessions({
         nowMs,
@@ -33,7 +34,8 @@ export function registerSessions(app: AdminServer, ctx: AdminContext): void {
         ...(rest.sinceMs === undefined ? {} : { sinceMs: rest.sinceMs }),
         ...(rest.cursor === undefined ? {} : { cursor: rest.cursor })
       })
-      const items = page.items.map(({ session, participants }) =>
+      const wanted = page.items.filter(({ session }) => idp === undefined || session.sourceId === idp)
+      const items = wanted.map(({ session, participants }) =>
         sessionViewOf(
           session,
           participants.map((p) => p.peerId),

@@ -62,7 +62,7 @@ export interface ClientOptions {
 
 export function createAdminClient(options: ClientOptions): AdminClient {
   const call = async <T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> =>
-    (await (await send(options, method, path, body)).body.json()) as T
+    (await readJson(options, await send(options, method, path, body))) as T
   const query = (values: Readonly<Record<string, string | undefined>>): string => {
     const text = new URLSearchParams(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString()
     return text === '' ? '' : `?${text}`
@@ -83,7 +83,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     logout: (body) => call('POST', '/v1/logout', body),
     runs: (values) => call('GET', `/v1/runs${query(values)}`),
     run: (id) => call('GET', `/v1/runs/${part(id)}`),
-    receipt: async (id) => (await send(options, 'GET', `/v1/runs/${part(id)}/receipt`)).body.text(),
+    receipt: async (id) => readText(options, await send(options, 'GET', `/v1/runs/${part(id)}/receipt`)),
     retry: (run, delivery) => call('POST', `/v1/runs/${part(run)}/deliveries/${part(delivery)}/retry`),
     watch: (id, signal) => watch(options, id, signal),
     peers: async () => (await call<{ items: PeerView[] }>('GET', '/v1/peers')).items,
@@ -122,24 +122,62 @@ async function send(
     throw new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: options.server }, { cause })
   }
   if (answer.statusCode < 400) return answer
-  throw new ApiProblem((await answer.body.json()) as ProblemView)
+  const problem = (await readJson(options, answer)) as Partial<ProblemView> | null
+  if (typeof problem?.code !== 'string' || typeof problem.title !== 'string') throw foreign(options, answer)
+  throw new ApiProblem(problem as ProblemView)
+}
+
+/** @throws CURFEW_CLI_SERVER_FOREIGN for an answer that is no JSON, CURFEW_CLI_SERVER_UNREACHABLE for one that broke off */
+async function readJson(options: ClientOptions, answer: Dispatcher.ResponseData): Promise<unknown> {
+  const text = await readText(options, answer)
+  try {
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw foreign(options, answer, cause)
+  }
+}
+
+async function readText(options: ClientOptions, answer: Dispatcher.ResponseData): Promise<string> {
+  try {
+    return await answer.body.text()
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: options.server, why: 'its answer broke off' }, { cause })
+  }
+}
+
+function foreign({ server }: ClientOptions, { statusCode, headers }: Dispatcher.ResponseData, cause?: unknown): CurfewError {
+  const type = headers['content-type']
+  return new CurfewError('CURFEW_CLI_SERVER_FOREIGN', { server, status: statusCode, ...(typeof type === 'string' ? { type } : {}) }, { cause })
 }
 
 async function* watch(options: ClientOptions, id: string, signal: AbortSignal): AsyncGenerator<RunView> {
-  const { body } = await send(options, 'GET', `/v1/runs/${encodeURIComponent(id)}/events`, undefined, signal)
+  const answer = await send(options, 'GET', `/v1/runs/${encodeURIComponent(id)}/events`, undefined, signal)
+  if (!/^text\/event-stream\b/.test(String(answer.headers['content-type']))) throw foreign(options, answer)
   let buffered = ''
+  let isDone = false
+  const brokeOff = (cause?: unknown): CurfewError =>
+    new CurfewError(
+      'CURFEW_CLI_SERVER_UNREACHABLE',
+      { server: options.server, run: id, why: 'it stopped while the run was followed; the run goes on when it is back' },
+      { cause }
+    )
   try {
-    for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
+    for await (const chunk of answer.body.setEncoding('utf8') as AsyncIterable<string>) {
       buffered += chunk
       for (let end = buffered.indexOf('\n\n'); end >= 0; end = buffered.indexOf('\n\n')) {
         const data = /^data: (.*)$/m.exec(buffered.slice(0, end))?.[1]
         buffered = buffered.slice(end + 2)
-        if (data !== undefined) yield JSON.parse(data) as RunView
+        if (data === undefined) continue
+        const run = JSON.parse(data) as RunView
+        isDone = run.state === 'done'
+        yield run
       }
     }
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (signal.aborted) return
+    throw brokeOff(error)
   }
+  if (!isDone && !signal.aborted) throw brokeOff()
 }
 
 /** Reads the token file. @throws CURFEW_CONFIG_FILE */

@@ -4,7 +4,7 @@ import type { CommandContext } from './context.ts'
 export async function confirm({ terminal }: CommandContext, what: string, isYes: boolean): Promise<boolean> {
   if (isYes) return true
   if (!terminal.isInteractive) {
-    terminal.note(`${what} Nothing was done. Say --yes to go on without being asked.`)
+    terminal.error(`${what} Nothing was done. Say --yes to go on without being asked.`)
     return false
   }
   const { confirm: ask, isCancel } = await import('@clack/prompts')

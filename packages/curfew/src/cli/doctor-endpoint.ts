@@ -16,6 +16,8 @@ export interface Reached {
   readonly durationMs?: number
   /** Absent when it answered. */
   readonly code?: string
+  /** 404 or 410: something answers, and says that there is nothing at this address. */
+  readonly missing?: number
   /** Its clock minus ours, where it sends a Date header (RFC 9110 section 6.6.1, whole seconds). */
   readonly skewMs?: number
   /** The header by which it forbids a page of the authority to frame it. */
@@ -28,7 +30,7 @@ export interface EndpointDeps {
   readonly baseUrl: string
 }
 
-/** Asks an address as a probe does: without its query, so that nothing looks like a message. Any answer below 500 counts. */
+/** Asks an address as a probe does: without its query, so that nothing looks like a message. Any answer below 500 counts as one. */
 export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: string, url: string): Promise<Reached> {
   const bare = new URL(url)
   bare.search = ''
@@ -40,6 +42,7 @@ export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: 
       url,
       durationMs,
       ...(status >= 500 ? { code: 'CURFEW_OUTBOUND_STATUS' } : {}),
+      ...(status === 404 || status === 410 ? { missing: status } : {}),
       ...(Number.isNaN(theirsMs) ? {} : { skewMs: theirsMs - clock.nowMs() }),
       ...(framesRefused === undefined ? {} : { framesRefused })
     }
@@ -51,7 +54,11 @@ export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: 
 }
 
 /** @param what - `payroll: logout by redirect` */
-export function judgeReached(what: string, { url, code, durationMs }: Reached): Check {
+export function judgeReached(what: string, { url, code, durationMs, missing }: Reached): Check {
+  if (missing !== undefined) {
+    const why = `${url} answers ${missing} to a GET: there is nothing at this address, or it takes POST alone`
+    return { what, verdict: 'warn', why, fix: 'Compare it with what the partner gives now, and look at one logout: curfew runs show <run> --why' }
+  }
   if (code === undefined) return { what, verdict: 'ok', why: `${url} answers${durationMs === undefined ? '' : ` in ${seconds(durationMs)}`}` }
   return { what, verdict: 'fail', why: `${url} does not answer: ${code}`, fix: `Look at docs/reference/errors/${code}.md` }
 }

@@ -179,6 +179,10 @@ async function endpointChecks(deps: PartnerDeps, partner: SamlPartner, usesFrame
     return [{ what: `${id}: logout`, verdict: 'warn', why: 'it has no logout endpoint: its sessions are shown as not possible', fix }]
   }
   const reached = await Promise.all(logoutServices.map((service) => reach(deps, id, service.url)))
+  const answers = logoutServices.flatMap(({ binding, url, responseUrl }) =>
+    responseUrl === undefined || responseUrl === url ? [] : [{ binding, url: responseUrl }]
+  )
+  const reachedAnswers = await Promise.all(answers.map(({ url }) => reach(deps, id, url)))
   const browser = browserCheck(deps.baseUrl, {
     id,
     hasServerWay: logoutServices.some(({ binding }) => binding === 'soap'),
@@ -188,7 +192,8 @@ async function endpointChecks(deps: PartnerDeps, partner: SamlPartner, usesFrame
   })
   return [
     ...reached.map((one, i) => judgeReached(`${id}: logout by ${logoutServices[i]?.binding ?? ''}`, one)),
-    ...judgeClock(id, reached),
+    ...reachedAnswers.map((one, i) => judgeReached(`${id}: logout answers by ${answers[i]?.binding ?? ''}`, one)),
+    ...judgeClock(id, [...reached, ...reachedAnswers]),
     ...(browser === undefined ? [] : [browser]),
     ...[answerCheck(partner)].filter((check) => check !== undefined)
   ]

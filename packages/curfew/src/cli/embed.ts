@@ -4,6 +4,7 @@ import { findingText } from '../config/finding.ts'
 import { parseConfig } from '../config/load.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import { createLogger, type Logger } from '../platform/logger.ts'
+import { brandProblems } from './brand-findings.ts'
 import { compose, type Composition } from './compose.ts'
 
 export interface EmbedOptions {
@@ -22,7 +23,7 @@ export interface EmbedOptions {
  */
 export async function createServer(config: ConfigInput, options: EmbedOptions): Promise<Composition> {
   const file = join(options.folder, 'defineConfig')
-  const result = parseConfig(JSON.stringify(config, null, 2), file, { environment: options.environment ?? {} })
+  const result = parseConfig(JSON.stringify(config, null, 2), file, { environment: options.environment ?? {}, brandProblems })
   if (result.ok) return compose(result.loaded, options.logger ?? createLogger({ level: result.loaded.config.logging.level }))
   throw new CurfewError('CURFEW_CONFIG_INVALID', { findings: result.findings.length }, { message: result.findings.map(findingText).join('\n') })
 }

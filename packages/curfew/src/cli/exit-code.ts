@@ -9,6 +9,8 @@ export const exitCode = {
   notPermitted: 5,
   usage: 64,
   serverUnreachable: 69,
+  /** A fault of this program itself. */
+  unexpected: 70,
   /** Configuration or runtime version wrong: do not restart. */
   configuration: 78
 } as const

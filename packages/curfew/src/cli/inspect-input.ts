@@ -8,8 +8,10 @@ import {
   decodeSoap,
   type JwtPeek,
   messageLimits,
+  type OpenTokenPeek,
   parseXml,
   peekJwt,
+  peekOpenToken,
   type Received,
   type XmlElement
 } from '@curfew/codecs'
@@ -30,25 +32,37 @@ export type Inspected =
   | { readonly kind: 'artifact'; readonly carried: CarriedArtifact }
   | { readonly kind: 'metadata'; readonly bytes: Uint8Array }
   | { readonly kind: 'jwt'; readonly peek: JwtPeek; readonly token: string }
+  | { readonly kind: 'opentoken'; readonly peek: OpenTokenPeek; readonly token: string }
+  | { readonly kind: 'id'; readonly of: keyof typeof idPrefixes; readonly id: string }
+
+/** Identifiers that people see: of a run, of a session, and the reference of a page or an answer that said no. */
+const idPrefixes = { run: 'run_', session: 'ses_', reference: 'msg_' } as const
 
 /** Longest text that is looked for as a file. */
 const pathCharactersMax = 1024
+/** `OTK` in base64, then whatever version. */
+const openTokenShape = /^T1RL[\w-]{30,}[*=]{0,2}$/
+const idShape = /^(?:run|ses|msg)_[\w-]{4,120}$/
 const tokenShape = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}$/
 /** Parameters that carry tokens in OpenID Connect and OAuth. */
 const tokenParameters = ['logout_token', 'id_token_hint', 'id_token', 'access_token', 'client_assertion', 'request'] as const
 
 /**
  * Recognises what somebody pasted: an address or query with a SAML message, an artifact or a token, form fields, a page with such a
- * form, XML, a SOAP envelope, metadata, base64 of any of them, a JSON Web Token, or a file that holds one. Works offline.
+ * form, XML, a SOAP envelope, metadata, base64 of any of them, a JSON Web Token, an OpenToken, an identifier that people
+ * see, or a file that holds one. Works offline.
  * @throws CURFEW_CLI_INPUT_UNKNOWN, and the code of whatever was wrong with the message
  */
 export function recognise(input: string): Inspected {
   const text = (isFile(input) ? readFileSync(input, 'utf8') : input).trim()
+  if (idShape.test(text)) return fromId(text)
   const carried = artifactIn(text)
   if (carried !== undefined) return { kind: 'artifact', carried }
   if (/(^|[?&])SAML(Request|Response)=/.test(text)) return fromQuery(text)
   const token = tokenShape.test(text) ? text : tokenIn(text)
   if (token !== undefined) return { kind: 'jwt', peek: peekJwt(token), token }
+  const openToken = openTokenIn(text)
+  if (openToken !== undefined) return openToken
   if (/<input\b[^>]*\bname="SAML(Request|Response)"/i.test(text)) return fromPage(text)
   if (text.startsWith('<') || text.startsWith('\ufeff<')) return fromXml(Buffer.from(text))
   if (/^[A-Za-z0-9+/=\s%]+$/.test(text)) return fromBase64(text)
@@ -65,6 +79,20 @@ function tokenIn(text: string): string | undefined {
   if (/\s/.test(query)) return undefined
   const parameters = new URLSearchParams(query.split('#')[0] ?? '')
   return tokenParameters.map((name) => parameters.get(name) ?? '').find((value) => tokenShape.test(value))
+}
+
+function fromId(id: string): Inspected {
+  const of = (Object.keys(idPrefixes) as (keyof typeof idPrefixes)[]).find((kind) => id.startsWith(idPrefixes[kind]))
+  return { kind: 'id', of: of ?? 'reference', id }
+}
+
+/** An OpenToken alone, or the parameter of an address or form that holds one: its name is a setting of the adapter. */
+function openTokenIn(text: string): Inspected | undefined {
+  const [, query = text] = /^https?:[^?\s]*\?(\S*)$/.exec(text) ?? []
+  const values = /\s/.test(query) ? [] : [...new URLSearchParams(query.split('#')[0] ?? '').values()]
+  const token = [text, ...values].find((value) => openTokenShape.test(value))
+  const peek = token === undefined ? undefined : peekOpenToken(token)
+  return token === undefined || peek === undefined ? undefined : { kind: 'opentoken', peek, token }
 }
 
 /** Redirect when it inflates, POST fields otherwise. */

@@ -17,14 +17,14 @@ const runsPerPage = '500'
 /** Sessions of one partner that are looked through for a name, latest first. */
 const sessionsLookedAt = 50
 
-/** The server that the options or the configuration name, when its token can be read. Nothing is asked yet. */
+/** The server that the options or the configuration name, when its token can be read. Nothing is asked yet. @throws what {@link connect} throws where `--server` was given */
 export function serverOf(context: CommandContext): AskServer | undefined {
   if (context.options.server === undefined && !existsSync(configPath(context))) return undefined
   try {
     return connect(context)
   } catch (error) {
-    if (isCurfewError(error)) return undefined
-    throw error
+    if (!isCurfewError(error) || context.options.server !== undefined) throw error
+    return undefined
   }
 }
 

@@ -25,11 +25,15 @@ export interface Surroundings {
   readonly locator?: Locator
 }
 
-/** Reads the configuration that the options name. Undefined where there is none, or one with findings. */
+/** Reads the configuration that the options name. Undefined where there is none, or one with findings, which is said. */
 export async function surroundingsOf(context: CommandContext): Promise<Surroundings | undefined> {
   const path = configPath(context)
-  const result = existsSync(path) ? loadConfig(path, { environment: context.environment }) : undefined
-  if (result?.ok !== true) return undefined
+  if (context.options.config === undefined && !existsSync(path)) return undefined
+  const result = loadConfig(path, { environment: context.environment })
+  if (!result.ok) {
+    context.terminal.error(`${path} is not used here: ${result.findings.length} ${result.findings.length === 1 ? 'finding' : 'findings'}. See: curfew validate`)
+    return undefined
+  }
   const { config } = result.loaded
   const baseUrl = new URL(config.server.baseUrl).origin
   const entityId = config.saml.entityId ?? baseUrl

@@ -1,26 +1,30 @@
-import { type CurfewError, isCurfewError } from '@curfew/codecs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { errorLines, errorPage, everyCode, renderError } from '../errors/render.ts'
-import { ApiProblem } from './api-problem.ts'
+import { systemClock } from '../platform/clock.ts'
 import type { CommandContext, GlobalOptions } from './context.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
+import { explain } from './explain.ts'
+import { sinceMs } from './since.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
 /** The command line. Commands load what they need when they run, so that help is quick. */
 export function buildProgram(run: (action: (context: CommandContext) => Promise<ExitCode>) => Promise<void>): Command {
-  const program = new Command('curfew')
-    .description('Session authority: sign in once, sign out everywhere, and prove it.')
+  const program = example(
+    new Command('curfew').description('Session authority: sign in once, sign out everywhere, and prove it.'),
+    'curfew demo',
+    'curfew init && curfew start',
+    'curfew logout --user ana --watch'
+  )
     .version(version, '-V, --version')
     .option('--config <file>', 'configuration (default: curfew.yaml, else the demo in this folder)')
     .option('--server <url>', 'admin API to talk to')
-    .option('--token-file <file>', 'token of the admin API')
+    .option('--token-file <file>', 'token of the admin API; else CURFEW_ADMIN_TOKEN, else that of the configuration at its own address')
     .option('--json', 'result as JSON')
     .option('--ndjson', 'result as one JSON object per line')
     .option('--no-color', 'no colours')
     .option('--no-input', 'never ask')
-    .option('--quiet', 'results only')
-    .option('--verbose', 'debug log lines')
+    .option('--quiet', 'results and errors only')
+    .option('--verbose', 'debug log lines, and where an error came from')
     .showHelpAfterError('Help: curfew --help')
     .exitOverride()
   const on = (command: Command, action: (context: CommandContext, parsed: Command) => Promise<ExitCode>): Command =>
@@ -80,7 +84,7 @@ function addServerCommands(program: Command, on: On): void {
   on(example(program.command('validate').description('Check the configuration'), 'curfew validate'), async (context) =>
     (await import('./commands/validate.ts')).validate(context)
   )
-  const config = program.command('config').description('Look at the configuration')
+  const config = example(program.command('config').description('Look at the configuration'), 'curfew config show --origin')
   on(
     example(config.command('show').description('Every effective setting'), 'curfew config show --origin').option('--origin', 'where each value comes from'),
     async (context, parsed) => (await import('./commands/validate.ts')).showConfig(context, parsed.opts())
@@ -95,7 +99,7 @@ function addServerCommands(program: Command, on: On): void {
 }
 
 function addClusterCommands(program: Command, on: On): void {
-  const cluster = program.command('cluster').description('Nodes that share the store')
+  const cluster = example(program.command('cluster').description('Nodes that share the store'), 'curfew cluster status', 'curfew cluster drain login-1')
   on(
     example(cluster.command('status').description('Every node, and how the store is'), 'curfew cluster status', 'curfew cluster status --json'),
     async (context) => (await import('./commands/cluster.ts')).clusterStatus(context)
@@ -114,13 +118,17 @@ function addClusterCommands(program: Command, on: On): void {
     async (context, parsed) => (await import('./commands/cluster.ts')).clusterDrain(context, parsed.args[0] ?? '', parsed.opts())
   )
   on(
-    example(cluster.command('forget <group>').description('Let a new store take the place of one that a group lost for good'), 'curfew cluster forget paris'),
-    async (context, parsed) => (await import('./commands/cluster.ts')).clusterForget(context, parsed.args[0] ?? '')
+    example(
+      cluster.command('forget <group>').description('Let a new store take the place of one that a group lost for good'),
+      'curfew cluster forget paris',
+      'curfew cluster forget paris --yes'
+    ).option('--yes', 'do not ask'),
+    async (context, parsed) => (await import('./commands/cluster.ts')).clusterForget(context, parsed.args[0] ?? '', parsed.opts())
   )
 }
 
 function addSessionCommands(program: Command, on: On): void {
-  const users = program.command('users').description('Local users')
+  const users = example(program.command('users').description('Local users'), 'curfew users list', 'curfew users add ana')
   const withPassword = (command: Command): Command => command.option('--password-stdin', 'read the password from standard input')
   on(example(users.command('list').description('Who can sign in'), 'curfew users list'), async (context) =>
     (await import('./commands/users.ts')).listUsers(context)
@@ -152,11 +160,20 @@ function addSessionCommands(program: Command, on: On): void {
   on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) =>
     (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())
   )
-  const sessions = program.command('sessions').description('Who is signed in')
+  const sessions = example(program.command('sessions').description('Who is signed in'), 'curfew sessions list --user ana', 'curfew sessions show ses_...')
   on(
-    paged(example(sessions.command('list').description('Live sessions'), 'curfew sessions list', 'curfew sessions list --user ana'))
+    paged(
+      example(
+        sessions.command('list').description('Live sessions'),
+        'curfew sessions list',
+        'curfew sessions list --user ana',
+        'curfew sessions list --idp campus --since 2h --json'
+      )
+    )
       .option('--user <name>', 'only this user')
       .option('--app <id>', 'only sessions with this application')
+      .option('--idp <id>', 'only those who signed in there: an identity provider, or the form')
+      .option('--since <when>', 'only those opened since: 30m, 2h, 7d or a date', since)
       .option('--all', 'ended ones too'),
     async (context, parsed) => (await import('./commands/sessions.ts')).listSessions(context, parsed.opts())
   )
@@ -164,10 +181,9 @@ function addSessionCommands(program: Command, on: On): void {
     (await import('./commands/sessions.ts')).showSession(context, parsed.args[0] ?? '')
   )
   on(
-    example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...').option(
-      '--end-offline',
-      'end offline grants, too'
-    ),
+    example(sessions.command('revoke <id>').description('End one session'), 'curfew sessions revoke ses_...', 'curfew sessions revoke ses_... --yes')
+      .option('--end-offline', 'end offline grants, too')
+      .option('--yes', 'do not ask'),
     async (context, parsed) => (await import('./commands/sessions.ts')).revokeSession(context, parsed.args[0] ?? '', parsed.opts())
   )
 }
@@ -189,11 +205,12 @@ function addRunCommands(program: Command, on: On): void {
       .option('--yes', 'do not ask'),
     async (context, parsed) => (await import('./commands/logout.ts')).logout(context, parsed.opts())
   )
-  const runs = program.command('runs').description('Logouts')
+  const runs = example(program.command('runs').description('Logouts'), 'curfew runs list --open', 'curfew runs show run_... --why')
   on(
     paged(example(runs.command('list').description('Latest runs'), 'curfew runs list', 'curfew runs list --open'))
       .option('--user <name>', 'only this user')
       .option('--app <id>', 'only runs with this application')
+      .option('--since <when>', 'only those started since: 30m, 2h, 7d or a date', since)
       .option('--open', 'only those that are not done'),
     async (context, parsed) => (await import('./commands/runs.ts')).listRuns(context, parsed.opts())
   )
@@ -219,14 +236,14 @@ function addRunCommands(program: Command, on: On): void {
 }
 
 function addToolCommands(program: Command, on: On): void {
-  const connections = program.command('connections').description('Partners')
+  const connections = example(program.command('connections').description('Partners'), 'curfew connections list')
   on(example(connections.command('list').description('All partners'), 'curfew connections list'), async (context) =>
     (await import('./commands/connections.ts')).listConnections(context)
   )
   on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) =>
     (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? '')
   )
-  const clients = program.command('clients').description('OpenID clients that registered themselves')
+  const clients = example(program.command('clients').description('OpenID clients that registered themselves'), 'curfew clients list')
   on(example(clients.command('list').description('All of them'), 'curfew clients list'), async (context) =>
     (await import('./commands/clients.ts')).listClients(context)
   )
@@ -237,7 +254,7 @@ function addToolCommands(program: Command, on: On): void {
     ),
     async (context, parsed) => (await import('./commands/clients.ts')).removeClient(context, parsed.args[0] ?? '', parsed.opts())
   )
-  const streams = program.command('streams').description('Streams of shared signals')
+  const streams = example(program.command('streams').description('Streams of shared signals'), 'curfew streams list')
   on(example(streams.command('list').description('All of them, and how they are doing'), 'curfew streams list'), async (context) =>
     (await import('./commands/streams.ts')).listStreams(context)
   )
@@ -257,7 +274,10 @@ function addToolCommands(program: Command, on: On): void {
   on(example(streams.command('verify <connection>').description('Send a token that proves the way'), 'curfew streams verify radar'), async (context, parsed) =>
     (await import('./commands/streams.ts')).verifyStream(context, parsed.args[0] ?? '')
   )
-  const openToken = program.command('opentoken').description('Settings that applications by OpenToken share with this server')
+  const openToken = example(
+    program.command('opentoken').description('Settings that applications by OpenToken share with this server'),
+    'curfew opentoken export forms > agent-config.txt'
+  )
   on(
     example(openToken.command('export <id>').description('Write the agent-config.txt of one adapter'), 'curfew opentoken export forms > agent-config.txt'),
     async (context, parsed) => (await import('./commands/opentoken.ts')).exportAgentConfig(context, parsed.args[0] ?? '')
@@ -268,13 +288,16 @@ function addToolCommands(program: Command, on: On): void {
   )
   on(
     example(
-      program.command('inspect <input>').description('Decode and judge a SAML message, metadata or JWT: address, text, file, or - for standard input'),
+      program
+        .command('inspect <input>')
+        .description('Decode and judge a SAML message, metadata, JWT, OpenToken or id (run_, ses_, msg_): address, text, file, or - for standard input'),
       'curfew inspect message.xml',
-      "curfew inspect 'https://app.example.com/slo?SAMLRequest=...'"
-    ),
-    async (context, parsed) => (await import('./commands/inspect.ts')).inspect(context, parsed.args[0] ?? '')
+      "curfew inspect 'https://app.example.com/slo?SAMLRequest=...'",
+      'curfew inspect run_...'
+    ).option('--reveal', 'names, attributes and signatures in full; else they are shortened'),
+    async (context, parsed) => (await import('./commands/inspect.ts')).inspect(context, parsed.args[0] ?? '', parsed.opts())
   )
-  const imports = program.command('import').description('Settings of the product that is replaced')
+  const imports = example(program.command('import').description('Settings of the product that is replaced'), 'curfew import pingfederate /opt/pingfederate')
   on(
     example(
       imports
@@ -287,7 +310,7 @@ function addToolCommands(program: Command, on: On): void {
       .option('--report <file>', 'write the report to this file, as Markdown'),
     async (context, parsed) => (await import('./commands/import.ts')).importPingFederate(context, parsed.args, parsed.opts())
   )
-  const trigger = program.command('trigger').description('Make a demo partner misbehave')
+  const trigger = example(program.command('trigger').description('Make a demo partner misbehave'), 'curfew trigger logout --partner legacy --fault no-response')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')
       .requiredOption('--partner <id>', 'demo application: legacy, which is asked by its server, or payroll, which the browser is sent to')
@@ -300,14 +323,16 @@ function addToolCommands(program: Command, on: On): void {
       .option('--user <name>', 'who signs out', 'ana'),
     async (context, parsed) => (await import('./commands/trigger.ts')).triggerLogout(context, parsed.opts())
   )
-  on(program.command('version').description('The version of this product'), async (context) => {
+  on(example(program.command('version').description('The version of this product'), 'curfew version'), async (context) => {
     context.terminal.out(version)
     return exitCode.done
   })
 }
 
 function paged(command: Command): Command {
-  return command.option('--limit <n>', 'lines at most', wholeNumber(1, 500), 50).option('--cursor <cursor>', 'go on from here')
+  return command
+    .option('--limit <n>', 'lines at most (default: 50, with --json and --ndjson all); with --json one page and its nextCursor', wholeNumber(1, 500))
+    .option('--cursor <cursor>', 'go on from here')
 }
 
 function workers(text: string): number | 'auto' {
@@ -321,6 +346,13 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (!/^\d{1,9}$/.test(text) || value < min || value > max) throw new InvalidArgumentError(`Use a whole number from ${min} to ${max}.`)
     return value
   }
+}
+
+/** Reads a point of time in the past. */
+function since(text: string): number {
+  const atMs = sinceMs(text, systemClock.nowMs())
+  if (atMs === undefined) throw new InvalidArgumentError('Use 30m, 2h, 7d, or a date such as 2026-11-27 or 2026-11-27T10:00Z.')
+  return atMs
 }
 
 function collect(value: string, all: readonly string[]): readonly string[] {
@@ -346,7 +378,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       quiet: options.quiet === true,
       input: options.input
     })
-    code = await guarded(terminal, () => action({ terminal, options, environment: process.env }))
+    code = await guarded(terminal, options.verbose === true, () => action({ terminal, options, environment: process.env }))
   })
   for (const command of program.commands) overrideExit(command)
   try {
@@ -369,36 +401,10 @@ function overrideExit(command: Command): void {
   for (const inner of command.commands) overrideExit(inner)
 }
 
-async function guarded(terminal: Terminal, action: () => Promise<ExitCode>): Promise<number> {
+async function guarded(terminal: Terminal, isVerbose: boolean, action: () => Promise<ExitCode>): Promise<number> {
   try {
     return await action()
   } catch (error) {
-    if (error instanceof ApiProblem) return explainProblem(terminal, error)
-    if (isCurfewError(error)) return explainError(terminal, error)
-    throw error
+    return explain(terminal, isVerbose, error)
   }
-}
-
-function explainProblem(terminal: Terminal, { problem }: ApiProblem): ExitCode {
-  terminal.note(`${problem.title}   ${problem.code}`)
-  if (problem.detail !== undefined) terminal.note(`  ${problem.detail}`)
-  for (const { path, message } of problem.errors ?? []) terminal.note(`  ${path}: ${message}`)
-  if (problem.remediation !== undefined) terminal.note(`  Fix: ${problem.remediation}`)
-  terminal.note(`  Reference: ${problem.instance}   More: ${errorPage(problem.code)}`)
-  if (problem.status === 404) return exitCode.notFound
-  return problem.status === 401 || problem.status === 403 ? exitCode.notPermitted : exitCode.failed
-}
-
-function explainError(terminal: Terminal, error: CurfewError): ExitCode {
-  for (const line of errorLines(renderError(error))) terminal.note(line)
-  switch (error.code) {
-    case 'CURFEW_CLI_SERVER_UNREACHABLE':
-      return exitCode.serverUnreachable
-    case 'CURFEW_CLI_PARTNER_UNKNOWN':
-      return exitCode.notFound
-    case 'CURFEW_CLI_FAULT_UNKNOWN':
-    case 'CURFEW_CLI_INPUT_UNKNOWN':
-      return exitCode.usage
-  }
-  return everyCode[error.code]?.kind === 'config' ? exitCode.configuration : exitCode.failed
 }

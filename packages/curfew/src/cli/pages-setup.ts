@@ -1,15 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { type Brand, makeBrand } from '../authority/pages/brand.ts'
-import { chooseLanguage, createMessages, languageOfQuery, languages, type MessageOverrides } from '../authority/pages/messages.ts'
+import { chooseLanguage, createMessages, languageOfQuery, type MessageOverrides } from '../authority/pages/messages.ts'
 import { languageCookie } from '../authority/sign-on/cookies.ts'
 import type { PageContext } from '../authority/pages/page.ts'
 import type { Config } from '../config/schema.ts'
 import type { Random } from '../platform/random.ts'
-
-/** Largest logo file, in bytes: it travels inside every page. */
-const logoBytesMax = 64 * 1024
+import { definedTokens, logoBytesMax, pictureTypes, readOverrides } from './brand-findings.ts'
 
 /** Reads the brand of a configuration. @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_BRAND_* */
 export function loadBrand(config: Config['brand']): Brand {
@@ -18,32 +16,37 @@ export function loadBrand(config: Config['brand']): Brand {
     organisation: config.organisation,
     help: config.help,
     logo: config.logo === undefined ? undefined : dataUrl(config.logo),
-    tokens: definedTokens(config.tokens),
+    tokens: config.tokens === undefined ? undefined : definedTokens(config.tokens),
+    dark: {
+      logo: config.dark?.logo === undefined ? undefined : dataUrl(config.dark.logo),
+      tokens: config.dark?.tokens === undefined ? undefined : definedTokens(config.dark.tokens)
+    },
     header: text(config.header),
     footer: text(config.footer),
     messages: config.messages === undefined ? undefined : overrides(config.messages)
   })
 }
 
-function definedTokens(tokens: Config['brand']['tokens']): Partial<Brand['light']> | undefined {
-  return tokens === undefined ? undefined : (Object.fromEntries(Object.entries(tokens).filter(([, value]) => value !== undefined)) as Partial<Brand['light']>)
-}
-
 function dataUrl(path: string): string {
-  const type = { '.svg': 'image/svg+xml', '.png': 'image/png', '.webp': 'image/webp' }[extname(path).toLowerCase()]
+  const type = pictureTypes[extname(path).toLowerCase()]
   const octets = read(path)
   if (type === undefined || octets.length > logoBytesMax)
     throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `a logo is SVG, PNG or WebP of at most ${logoBytesMax} bytes` })
   return `data:${type};base64,${octets.toString('base64')}`
 }
 
+/** @throws CURFEW_CONFIG_BRAND_MESSAGE for the first of the problems; who loads a configuration for people shows them all */
 function overrides(folder: string): MessageOverrides {
-  return Object.fromEntries(
-    languages.flatMap((language) => {
-      const file = join(folder, `${language}.json`)
-      return existsSync(file) ? [[language, JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>]] : []
+  const { overrides: texts, problems } = readOverrides(folder)
+  const [first] = problems
+  if (first !== undefined)
+    throw new CurfewError('CURFEW_CONFIG_BRAND_MESSAGE', {
+      file: first.place?.file ?? folder,
+      line: first.place?.line ?? 1,
+      what: first.what,
+      problems: problems.length
     })
-  )
+  return texts
 }
 
 function read(path: string): Buffer {

@@ -31,6 +31,7 @@ const artifacts: Replication['artifacts'] = {
   RemovedClient: 'registeredClients',
   AccountLink: 'registeredClients',
   AccountLinkDeclined: 'registeredClients',
+  PasswordNote: 'registeredClients',
   AuthorizationCode: 'transactions',
   PushedAuthorizationRequest: 'transactions',
   Interaction: 'transactions'
@@ -53,7 +54,8 @@ export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replic
       referenceTokens: isRegion && (replicate.referenceTokens ?? true),
       transactions: isRegion && replicate.transactions,
       // An application that registered itself is known to everybody, as one that is configured, and whose account is linked to
-      // which: a group that did not know would let somebody else take the account.
+      // which: a group that did not know would let somebody else take the account. So is what a person wanted of the sessions
+      // from before a new password, which every group sees in the directory.
       registeredClients: true
     }
   }
@@ -87,7 +89,7 @@ export function warnOfSettings(config: Pick<Config, 'cluster' | 'store'>, logger
 function whyOf(mode: ConfiguredGroups['mode']): string {
   return mode === 'shared'
     ? 'there is one group of nodes only'
-    : 'subclusters share nothing but revocations, used assertions, registered clients and account links'
+    : 'subclusters share nothing but revocations, used assertions, registered clients, account links and changes of passwords'
 }
 
 /** The store as the surfaces see it: what other regions have, and this one does not know yet, is fetched there. */

@@ -6,8 +6,10 @@ type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
 export interface Terminal {
   /** A line of the result. */
   out(line: string): void
-  /** A line for the person: progress, hints, errors. */
+  /** A line for the person: progress and hints. `--quiet` leaves it out. */
   note(line: string): void
+  /** A line that says why something was not done, or not wholly. It is written with `--quiet`, too. */
+  error(line: string): void
   /** Puts a line for the person in the place of the former one; an empty one takes it away. */
   rewrite(line: string): void
   readonly canRewrite: boolean
@@ -34,6 +36,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     out: (line) => void stdout.write(`${line}\n`),
     note: (line) => void (options.quiet || stderr.write(`${line}\n`)),
+    error: (line) => void stderr.write(`${line}\n`),
     rewrite: (line) => void stderr.write(`\r\u001B[2K${line.slice(0, (stderr.columns ?? 80) - 1)}`),
     canRewrite: !options.quiet && stderr.isTTY && environment['TERM'] !== 'dumb',
     style: (style, text) => (hasColour ? styleText(style, text, { validateStream: false }) : text),

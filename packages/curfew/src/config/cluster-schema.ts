@@ -98,7 +98,7 @@ export const cluster = z
       .enum(['subclusters', 'regions'])
       .optional()
       .describe(
-        'What groups share. subclusters: nothing but revocations, replay prevention, registered clients and account links. regions: they replicate. Default: regions on a Redis Cluster, else subclusters.'
+        'What groups share. subclusters: nothing but revocations, replay prevention, registered clients, account links and changes of passwords. regions: they replicate. Default: regions on a Redis Cluster, else subclusters.'
       ),
     listen: z.array(hostPort).default([]).describe('Where this node takes calls of other groups. Empty: it takes none.'),
     tls: z

@@ -24,6 +24,9 @@ export type FindingCode =
   | 'CURFEW_CONFIG_DUPLICATE'
   | 'CURFEW_CONFIG_EXT_PATH'
   | 'CURFEW_CONFIG_HOSTNAME_UNVERIFIED'
+  | 'CURFEW_CONFIG_BRAND_CONTRAST'
+  | 'CURFEW_CONFIG_BRAND_MARKUP'
+  | 'CURFEW_CONFIG_BRAND_MESSAGE'
 
 /** Two lines for a terminal: place, code, what; then what to do. */
 export function findingText(finding: Finding): string {

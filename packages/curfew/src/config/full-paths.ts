@@ -53,7 +53,9 @@ export function fullPath(folder: string): FullPath {
 }
 
 export function brandPaths(brand: Config['brand'], full: FullPath): Config['brand'] {
-  return { ...brand, logo: full(brand.logo), messages: full(brand.messages), header: full(brand.header), footer: full(brand.footer) }
+  const { logo, messages, header, footer, dark } = brand
+  const files = { logo: full(logo), messages: full(messages), header: full(header), footer: full(footer) }
+  return { ...brand, ...files, dark: dark === undefined ? undefined : { ...dark, logo: full(dark.logo) } }
 }
 
 export function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {

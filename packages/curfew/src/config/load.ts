@@ -5,6 +5,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } fro
 import type { z } from 'zod'
 import { extPathProblem } from '../core/ext-path.ts'
 import { adapterProblems } from './adapter-problems.ts'
+import { type BrandProblem, usableBrand } from './brand-problem.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { absolutePaths, brandPaths, fullPath, gatewayPaths } from './full-paths.ts'
 import { nearest } from './nearest.ts'
@@ -31,6 +32,8 @@ export type LoadResult = { readonly ok: true; readonly loaded: LoadedConfig } | 
 
 export interface LoadOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Looks into the files that the brand names, for callers that show pages or speak of them. */
+  readonly brandProblems?: (brand: Config['brand']) => readonly BrandProblem[]
 }
 
 /** Reads `curfew.yaml` (or JSON) and reports everything that is wrong with it at once. */
@@ -65,7 +68,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
       ...nothingToLink(context, result.data),
       ...adapterProblems(result.data).map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE' as const, what, fix }))
     )
-  findings.push(...noSignOn(context, value))
+  findings.push(...noSignOn(context, value), ...brandFindings(context, value, options))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   return { ok: true, loaded: { config: absolutePaths(result.data, dirname(resolve(file))), file, document, lines, origins, presets: preset.origins } }
 }
@@ -93,6 +96,7 @@ export function loadGatewayConfig(file: string, options: LoadOptions): GatewayLo
     [['gateway', 'secretFile'], 'Name a file with at least 32 random bytes as base64.']
   ] as const)
     if (at(value, path) === undefined) findings.push({ ...placeOf(context, path), code: 'CURFEW_CONFIG_MISSING', what: missing, fix: what })
+  findings.push(...brandFindings(context, value, options))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
   const full = fullPath(dirname(resolve(file)))
   const { brand } = result.data
@@ -348,6 +352,16 @@ function sources(context: FindingContext, config: Config): readonly Finding[] {
       ? { ...placeOf(context, path, 'key'), code: 'CURFEW_CONFIG_UNKNOWN_KEY', what, fix }
       : { ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE', what, fix }
   )
+}
+
+/** What the files of the brand hold; of a brand with findings of its own what is left of it. */
+function brandFindings(context: FindingContext, value: unknown, { brandProblems }: LoadOptions): readonly Finding[] {
+  const brand = brandProblems === undefined ? undefined : usableBrand(at(value, ['brand']))
+  if (brandProblems === undefined || brand === undefined) return []
+  return brandProblems(brandPaths(brand, fullPath(dirname(resolve(context.file))))).map(({ path, place, ...problem }) => ({
+    ...(place ?? placeOf(context, ['brand', ...path])),
+    ...problem
+  }))
 }
 
 /** Without a form and without an identity provider nobody could sign in. */

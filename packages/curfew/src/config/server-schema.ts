@@ -39,6 +39,10 @@ export const outbound = z
   .prefault({})
   .describe('Requests that leave the authority.')
 
+const tokens = z
+  .strictObject({ background: colour, surface: colour, text: colour, muted: colour, accent: colour, onAccent: colour, good: colour, bad: colour })
+  .partial()
+
 export const brand = z
   .strictObject({
     organisation: z.string().min(1).max(80).default('Curfew'),
@@ -46,14 +50,18 @@ export const brand = z
       .string()
       .regex(/^(https:\/\/|mailto:)/, 'write an https or mailto address')
       .optional(),
-    logo: path.optional().describe('Picture file (SVG or PNG), at most 64 KB.'),
-    tokens: z
-      .strictObject({ background: colour, surface: colour, text: colour, muted: colour, accent: colour, onAccent: colour, good: colour, bad: colour })
-      .partial()
-      .optional(),
+    logo: path.optional().describe('Picture file (SVG, PNG or WebP), at most 64 KB.'),
+    tokens: tokens.optional().describe('Colours, as #rrggbb; those that are left out stay. Text needs a contrast of 4.5 to its ground.'),
+    dark: z
+      .strictObject({
+        logo: path.optional().describe('Picture file for a dark ground. Default: the other one.'),
+        tokens: tokens.optional().describe('Colours for browsers that prefer dark; the same rules.')
+      })
+      .optional()
+      .describe('What differs where the browser prefers dark.'),
     messages: path.optional().describe('Folder with <language>.json files that replace texts.'),
-    header: path.optional(),
-    footer: path.optional()
+    header: path.optional().describe('File with plain markup that stands above every page.'),
+    footer: path.optional().describe('File with plain markup that stands below every page.')
   })
   .prefault({})
   .describe('How the pages look and speak.')

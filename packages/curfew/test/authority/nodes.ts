@@ -7,7 +7,8 @@ import type { Engine } from '../../src/engine/engine.ts'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { testSetting } from '../support/modes.ts'
+import { testSetting, testTurns } from '../support/modes.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
 import { type NodeStores, openNodeStores } from '../support/node-stores.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { joinNodeStores } from './joined-nodes.ts'
@@ -85,7 +86,7 @@ export async function startNodes(options: KitOptions, around: Surroundings, cloc
   )
   const { settle } = joined
   const { groups } = stores
-  const app = balanced(all, { settle, route: inTurn(all), sticks: groups === 'regions' })
+  const app = balanced(all, { settle, route: testTurns === undefined ? inTurn(all) : atRandom(all, testTurns), sticks: groups === 'regions' })
   // A browser stays in one region, another one comes to the next.
   const nextRegion = inTurn(all)
   const appOfBrowser = (): FastifyInstance => {
@@ -135,6 +136,12 @@ const lookMsMax = 250
 
 /** Which node takes a request. */
 type Route = (request: InjectOptions | string) => AuthorityNode
+
+/** Any node, in an order that the seed repeats: a fault that two requests in turn hide shows. */
+function atRandom(nodes: readonly [AuthorityNode, ...AuthorityNode[]], seed: number): Route {
+  const random = createSeededRandom(seed)
+  return () => nodes[Math.floor(random.fraction() * nodes.length)] ?? nodes[0]
+}
 
 /** One node after the other. */
 function inTurn(nodes: readonly [AuthorityNode, ...AuthorityNode[]]): Route {

@@ -11,6 +11,7 @@ function world(canRewrite = false): { readonly context: CommandContext; readonly
   const terminal: Terminal = {
     out: (line) => void lines.push(line),
     note: (line) => void lines.push(line),
+    error: (line) => void lines.push(line),
     rewrite: (line) => void lines.push(line),
     canRewrite,
     style: (_, text) => text,

@@ -7,6 +7,7 @@ export function contextOf(options: Partial<GlobalOptions> = {}): { readonly cont
   const terminal = {
     out: (line: string) => void lines.push(line),
     note: (line: string) => void notes.push(line),
+    error: (line: string) => void notes.push(line),
     style: (_: string, text: string) => text,
     rewrite: () => undefined,
     canRewrite: false,

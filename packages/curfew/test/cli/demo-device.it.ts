@@ -63,7 +63,7 @@ suite('the device of the demo', { timeout: 180_000 }, () => {
   test('`sessions revoke --end-offline` ends one session, and its access with it', async () => {
     const browser = await connected()
     const list = JSON.parse((await curfew(folder, ['sessions', 'list', '--json'])).out) as { readonly id: string }[]
-    const { out, code } = await curfew(folder, ['sessions', 'revoke', list[0]?.id ?? '', '--end-offline'])
+    const { out, code } = await curfew(folder, ['sessions', 'revoke', list[0]?.id ?? '', '--end-offline', '--yes'])
     assert.equal(code, 0)
     assert.match(out, /The session has ended\. .*run_\w+/)
     let page = await used(browser)

@@ -21,6 +21,7 @@ before(async () => {
   const server = createServer((request, response) => {
     response.setHeader('date', new Date(Date.now() + 600_000).toUTCString())
     response.setHeader('x-frame-options', 'DENY')
+    if (request.url === '/gone') response.statusCode = 404
     response.end(request.url === '/saml' ? metadata() : 'hello')
   })
   server.listen(0, '127.0.0.1')
@@ -101,6 +102,18 @@ suite('curfew doctor while no server runs', { timeout: 180_000 }, () => {
     assert.match(checks['payroll: browser']?.why ?? '', /X-Frame-Options: DENY/)
     assert.match(checks['store']?.why ?? '', /the first start makes it/)
     assert.equal(existsSync(join(folder, 'data/curfew.db')), false)
+  })
+
+  test('warns of a logout endpoint that is not there, and asks where answers go when that is another address', async () => {
+    const slo = { binding: 'redirect', url: `${partner.origin}/gone`, responseUrl: 'http://127.0.0.1:1/answers' }
+    configure([{ id: 'payroll', protocol: 'saml', metadata: { url: `${partner.origin}/saml` }, slo: [slo] }])
+    const { checks } = await doctor()
+    assert.equal(checks['payroll: logout by redirect']?.verdict, 'warn')
+    assert.match(checks['payroll: logout by redirect']?.why ?? '', /\/gone answers 404 to a GET/)
+    assert.deepEqual(
+      [checks['payroll: logout answers by redirect']?.verdict, checks['payroll: logout answers by redirect']?.why],
+      ['fail', 'http://127.0.0.1:1/answers does not answer: CURFEW_OUTBOUND_UNREACHABLE']
+    )
   })
 
   test('asks where artifacts of an application are exchanged', async () => {

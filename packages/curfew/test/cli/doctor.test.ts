@@ -148,6 +148,10 @@ suite('doctor: what browsers make of an application', () => {
 suite('doctor: addresses and clocks', () => {
   test('an address that does not answer names the page of the error', () => {
     assert.deepEqual(judgeReached('a: logout', { url: 'https://a.test/slo', durationMs: 20 }).verdict, 'ok')
+    for (const missing of [404, 410]) {
+      const gone = judgeReached('a: logout', { url: 'https://a.test/slo', durationMs: 20, missing })
+      assert.deepEqual([gone.verdict, gone.why.includes(`answers ${missing} to a GET`)], ['warn', true])
+    }
     const silent = judgeReached('a: logout', { url: 'https://a.test/slo', code: 'CURFEW_OUTBOUND_TIMEOUT' })
     assert.deepEqual([silent.verdict, silent.fix], ['fail', 'Look at docs/reference/errors/CURFEW_OUTBOUND_TIMEOUT.md'])
   })

@@ -19,6 +19,7 @@ async function print(input: string, options: { readonly json?: boolean; readonly
     terminal: {
       out: (line) => void lines.push(line),
       note: (line) => void lines.push(line),
+      error: () => undefined,
       style: (_, text) => text,
       rewrite: () => undefined,
       canRewrite: false,

@@ -98,7 +98,7 @@ async function judgements(args: readonly string[], input = ''): Promise<Readonly
   return Object.fromEntries(said.judgements.map((one) => [one.what, one]))
 }
 
-const asking = (): readonly string[] => ['--server', started.address ?? '']
+const asking = (tokenFile = 'admin.token'): readonly string[] => ['--server', started.address ?? '', '--token-file', tokenFile]
 
 /** Signs in to payroll and gives back what it knows of the session. */
 async function signedIn(): Promise<{ readonly nameId: NameID; readonly sessionIndex: string }> {
@@ -146,7 +146,7 @@ suite('curfew inspect beside an authority', { timeout: 180_000 }, () => {
     const url = await partner.logoutRedirect(partner.logoutRequest(nameId, [sessionIndex]))
     assert.deepEqual((await judgements([url]))['session']?.why, 'not asked: no server answers at its admin address')
     writeFileSync(join(folder, 'wrong.token'), 'another token')
-    const { session } = await judgements([url, ...asking(), '--token-file', 'wrong.token'])
+    const { session } = await judgements([url, ...asking('wrong.token')])
     assert.deepEqual([session?.verdict, session?.why], ['unknown', 'not asked: CURFEW_API_UNAUTHORISED'])
   })
 

@@ -94,7 +94,9 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     assert.doesNotMatch(JSON.stringify(users), /argon2/)
     assert.equal((await run(['users', 'remove', 'ben'])).code, 4)
     assert.equal((await run(['users', 'remove', 'nobody', '--yes'])).code, 3)
-    assert.equal((await run(['users', 'remove', 'ben', '--yes'])).code, 0)
+    const removed = await run(['users', 'remove', 'ben', '--yes'])
+    assert.deepEqual([removed.code, removed.out], [2, 'ben is removed. Sessions go on until they end: curfew logout --user ben\n'])
+    assert.match(removed.err, /could not be asked \(CURFEW_CLI_SERVER_UNREACHABLE\): accounts elsewhere stay linked/)
   })
 
   test('commands that need the server say where they looked and end with 69 while it is not there', async () => {
@@ -205,6 +207,15 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     const { code, err } = await run(['sessions', 'list', '--token-file', 'wrong.token'])
     assert.equal(code, 5)
     assert.match(err, /CURFEW_API_UNAUTHORISED/)
+  })
+
+  test('a user who is removed with a wrong token is gone, and it is said that the links are not, and how to finish', async () => {
+    assert.equal((await run(['users', 'add', 'cleo', '--password-stdin'], 'cleo secret')).code, 0)
+    const { code, err } = await run(['users', 'remove', 'cleo', '--yes', '--token-file', 'wrong.token'])
+    assert.equal(code, 2)
+    assert.match(err, /^The server refused \(CURFEW_API_UNAUTHORISED\): accounts elsewhere stay linked to the name/)
+    assert.match(err, /^Finish it with: curfew users unlink cleo$/m)
+    assert.equal((await run(['users', 'unlink', 'cleo'])).code, 3)
   })
 
   test('the metadata of the server can be inspected', async () => {

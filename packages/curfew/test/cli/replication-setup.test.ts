@@ -34,7 +34,7 @@ suite('what groups tell each other', () => {
     assert.equal(replicationOf(config(inBerlin, adaptive))?.group, 'a')
   })
 
-  test('AC-189 subclusters tell each other of used assertions, registered clients and account links, beside revocations, and of nothing else', () => {
+  test('AC-189 subclusters tell each other of used assertions, registered clients, account links and changes of passwords, beside revocations, and of nothing else', () => {
     assert.deepEqual(replicationOf(config(inBerlin))?.services, {
       sessions: false,
       assertionReplay: true,
@@ -68,7 +68,7 @@ suite('what groups tell each other', () => {
     assert.equal(said.length, 3)
     assert.match(
       said[0] ?? '',
-      /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations, used assertions, registered clients and account links$/
+      /^cluster\.replicate\.sessions has no effect: subclusters share nothing but revocations, used assertions, registered clients, account links and changes of passwords$/
     )
   })
 })

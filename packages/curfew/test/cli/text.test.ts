@@ -12,6 +12,7 @@ import { errorLines, renderError } from '../../src/errors/render.ts'
 const plain: Terminal = {
   out: () => undefined,
   note: () => undefined,
+  error: () => undefined,
   style: (_, text) => text,
   rewrite: () => undefined,
   canRewrite: false,

@@ -24,6 +24,9 @@ export interface Setting {
 /** The setting of this run of the tests, from the environment; absent: each authority is one process with its state in memory. */
 export const testSetting: Setting | undefined = settingOf(process.env)
 
+/** Nodes take requests in an order that this seed gives; absent: one after the other. */
+export const testTurns: number | undefined = process.env['CURFEW_TEST_TURNS'] === undefined ? undefined : Number(process.env['CURFEW_TEST_TURNS'])
+
 function settingOf({ CURFEW_TEST_MODE: text = '', CURFEW_TEST_SERVERS: servers = '[]' }: NodeJS.ProcessEnv): Setting | undefined {
   if (text === '') return undefined
   const mode = modes.find((one) => one === text)

@@ -21,6 +21,8 @@ export interface Brand {
   readonly help?: string
   /** Path under the authority, or a `data:` image: pages load nothing from elsewhere. */
   readonly logo?: string
+  /** The picture for a dark ground; absent: the same. */
+  readonly darkLogo?: string
   readonly light: BrandTokens
   readonly dark: BrandTokens
   readonly header?: Html
@@ -59,6 +61,7 @@ export interface BrandInput {
   readonly help?: string | undefined
   readonly logo?: string | undefined
   readonly tokens?: Readonly<Partial<BrandTokens>> | undefined
+  readonly dark?: { readonly logo?: string | undefined; readonly tokens?: Readonly<Partial<BrandTokens>> | undefined } | undefined
   readonly header?: string | undefined
   readonly footer?: string | undefined
   readonly messages?: MessageOverrides | undefined
@@ -71,44 +74,56 @@ export interface BrandInput {
  */
 export function makeBrand(input: BrandInput): Brand {
   const light = { ...defaultLight, ...input.tokens }
+  const dark = { ...defaultDark, ...input.dark?.tokens }
   checkContrast(light)
+  checkContrast(dark)
   const header = input.header === undefined ? undefined : slot(input.header, 'header')
   const footer = input.footer === undefined ? undefined : slot(input.footer, 'footer')
   return {
     organisation: input.organisation ?? 'Curfew',
     light,
-    dark: defaultDark,
+    dark,
     messages: input.messages ?? {},
     ...(input.help === undefined ? {} : { help: input.help }),
     ...(input.logo === undefined ? {} : { logo: input.logo }),
+    ...(input.dark?.logo === undefined ? {} : { darkLogo: input.dark.logo }),
     ...(header === undefined ? {} : { header }),
     ...(footer === undefined ? {} : { footer })
   }
 }
 
 function checkContrast(tokens: BrandTokens): void {
-  const pairs: readonly (readonly [keyof BrandTokens, keyof BrandTokens])[] = [
-    ['text', 'background'],
-    ['text', 'surface'],
-    ['muted', 'background'],
-    ['muted', 'surface'],
-    ['onAccent', 'accent'],
-    ['accent', 'surface'],
-    ['accent', 'background'],
-    ['good', 'surface'],
-    ['bad', 'surface']
-  ]
-  for (const [front, ground] of pairs) {
+  const [problem] = contrastProblems(tokens)
+  if (problem !== undefined) throw new CurfewError('CURFEW_CONFIG_BRAND_CONTRAST', { ...problem, minimum: contrastMin })
+}
+
+/** Two colours that stand on each other and can't be told apart well enough. */
+export interface ContrastProblem {
+  readonly front: keyof BrandTokens
+  readonly ground: keyof BrandTokens
+  /** With two decimals. */
+  readonly ratio: number
+}
+
+/** What stands on what. */
+const pairs: readonly (readonly [front: keyof BrandTokens, ground: keyof BrandTokens])[] = [
+  ['text', 'background'],
+  ['text', 'surface'],
+  ['muted', 'background'],
+  ['muted', 'surface'],
+  ['onAccent', 'accent'],
+  ['accent', 'surface'],
+  ['accent', 'background'],
+  ['good', 'surface'],
+  ['bad', 'surface']
+]
+
+/** Every pair below {@link contrastMin}. */
+export function contrastProblems(tokens: BrandTokens): readonly ContrastProblem[] {
+  return pairs.flatMap(([front, ground]) => {
     const ratio = contrast(tokens[front], tokens[ground])
-    if (ratio < contrastMin) {
-      throw new CurfewError('CURFEW_CONFIG_BRAND_CONTRAST', {
-        front,
-        ground,
-        ratio: Math.round(ratio * 100) / 100,
-        minimum: contrastMin
-      })
-    }
-  }
+    return ratio < contrastMin ? [{ front, ground, ratio: Math.floor(ratio * 100) / 100 }] : []
+  })
 }
 
 /** Contrast ratio of two `#rrggbb` colours as WCAG 2.2 defines it, 1 to 21. */
@@ -136,20 +151,31 @@ const slotAttributes = new Set(['href', 'class', 'lang', 'dir', 'alt', 'src', 'w
  * @throws CURFEW_CONFIG_BRAND_MARKUP when it holds anything but plain structural markup
  */
 export function slot(markup: string, name: string): Html {
-  for (const [tag] of markup.matchAll(/<[^>]*>?/g)) checkTag(tag, name)
+  const [problem] = markupProblems(markup)
+  if (problem !== undefined) throw new CurfewError('CURFEW_CONFIG_BRAND_MARKUP', { slot: name, tag: problem.tag })
   return trusted(markup)
 }
 
-function checkTag(tag: string, name: string): void {
+/** A tag that is not accepted. */
+export interface MarkupProblem {
+  /** At most its first 60 characters. */
+  readonly tag: string
+  /** Where it begins, in characters. */
+  readonly at: number
+}
+
+/** Every tag of a slot that is not plain structural markup. */
+export function markupProblems(markup: string): readonly MarkupProblem[] {
+  return [...markup.matchAll(/<[^>]*>?/g)].flatMap(({ 0: tag, index }) => (isPlain(tag) ? [] : [{ tag: tag.slice(0, 60), at: index }]))
+}
+
+function isPlain(tag: string): boolean {
   const match = /^<(\/?)([a-z]+)((?:\s+[a-z]+="[^"<>]*")*)\s*>$/.exec(tag)
-  if (match === null || !slotElements.has(match[2] ?? '')) {
-    throw new CurfewError('CURFEW_CONFIG_BRAND_MARKUP', { slot: name, tag: tag.slice(0, 60) })
-  }
-  for (const [, attribute = '', value = ''] of (match[3] ?? '').matchAll(/([a-z]+)="([^"]*)"/g)) {
+  if (match === null || !slotElements.has(match[2] ?? '')) return false
+  return [...(match[3] ?? '').matchAll(/([a-z]+)="([^"]*)"/g)].every(([, attribute = '', value = '']) => {
     const isAddress = attribute === 'href' || attribute === 'src'
-    const isAllowed = slotAttributes.has(attribute) && (!isAddress || allowedAddress(attribute, value))
-    if (!isAllowed) throw new CurfewError('CURFEW_CONFIG_BRAND_MARKUP', { slot: name, tag: tag.slice(0, 60) })
-  }
+    return slotAttributes.has(attribute) && (!isAddress || allowedAddress(attribute, value))
+  })
 }
 
 /** Links may lead elsewhere; pictures come from the authority itself, so that no page tells a third party of a visit. */

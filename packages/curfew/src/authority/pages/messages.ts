@@ -15,7 +15,7 @@ export const languages: readonly Language[] = ['en', 'de', 'fr', 'es']
 
 const files: Readonly<Record<Language, Readonly<Record<MessageKey, string>>>> = { en, de, fr, es }
 
-/** Texts an administrator replaces: by language, then by key. Unknown keys are refused when the brand is loaded. */
+/** Texts an administrator replaces: by language, then by key. What can't be used is refused when the brand is loaded ({@link textProblem}). */
 export type MessageOverrides = Readonly<Partial<Record<Language, Readonly<Record<string, string>>>>>
 
 /** Makes translators that keep parsed messages, one per language. */
@@ -33,15 +33,73 @@ export function createMessages(overrides: MessageOverrides = {}): (language: Lan
 
 function translator(language: Language, overrides: Readonly<Record<string, string>>): Translate {
   const parsed = new Map<MessageKey, IntlMessageFormat>()
-  return (key, values) => {
+  const format = (key: MessageKey, text: string, values: MessageValues | undefined): string => {
     let message = parsed.get(key)
     if (message === undefined) {
-      message = new IntlMessageFormat(overrides[key] ?? files[language][key], language, undefined, { ignoreTag: true })
+      message = parse(text, language)
       parsed.set(key, message)
     }
     return String(message.format(values))
   }
+  return (key, values) => {
+    const own = overrides[key]
+    if (own === undefined) return format(key, files[language][key], values)
+    try {
+      return format(key, own, values)
+    } catch {
+      // It was looked at when the brand was loaded; whatever is still wrong with it breaks no page.
+      return String(parse(files[language][key], language).format(values))
+    }
+  }
 }
+
+function parse(text: string, language: Language): IntlMessageFormat {
+  return new IntlMessageFormat(text, language, undefined, { ignoreTag: true })
+}
+
+/** Every key that a text can be replaced under. */
+export const messageKeys = Object.keys(en) as readonly MessageKey[]
+
+/** What is wrong with a text that takes the place of a shipped one, and what to write; undefined: nothing. */
+export function textProblem(key: MessageKey, text: string, language: Language): { readonly what: string; readonly fix: string } | undefined {
+  const shipped = argumentsOf(parse(en[key], 'en').getAst())
+  const example = `The shipped text is: ${files[language][key]}`
+  let used: ReadonlyMap<string, boolean>
+  try {
+    used = argumentsOf(parse(text, language).getAst())
+  } catch (error) {
+    return { what: `this is no ICU message: ${error instanceof Error ? error.message : String(error)}.`, fix: example }
+  }
+  const unknown = [...used.keys()].find((name) => !shipped.has(name))
+  const names = [...shipped.keys()].map((name) => `{${name}}`).join(', ')
+  if (unknown !== undefined)
+    return {
+      what: `nothing is known as {${unknown}} here.`,
+      fix: names === '' ? 'This text has no values: write it without braces.' : `Use: ${names}. ${example}`
+    }
+  const wrong = [...used].find(([name, isPlain]) => !isPlain && shipped.get(name) === true)
+  return wrong === undefined ? undefined : { what: `{${wrong[0]}} is a text: it has no plural, number, date or choices.`, fix: example }
+}
+
+type Ast = ReturnType<IntlMessageFormat['getAst']>
+
+/** Names of the values of a message, each with whether it stands there as text alone. */
+function argumentsOf(elements: Ast): ReadonlyMap<string, boolean> {
+  const found = new Map<string, boolean>()
+  const walk = (list: Ast): void => {
+    for (const element of list) {
+      const { value, options } = element as { readonly value?: unknown; readonly options?: Readonly<Record<string, { readonly value: Ast }>> }
+      if (element.type === literalType || element.type === poundType) continue
+      if (typeof value === 'string') found.set(value, (found.get(value) ?? true) && element.type === argumentType)
+      if (element.type === selectType || element.type === pluralType) for (const option of Object.values(options ?? {})) walk(option.value)
+    }
+  }
+  walk(elements)
+  return found
+}
+
+/** Kinds of elements of a parsed ICU message. */
+const [literalType, argumentType, selectType, pluralType, poundType] = [0, 1, 5, 6, 7]
 
 /** The language that an address asks for by `?lang=`, if the pages have it. */
 export function languageOfQuery(query: unknown): Language | undefined {

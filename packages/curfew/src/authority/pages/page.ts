@@ -31,12 +31,18 @@ export function renderPage(context: PageContext, parts: PageParts): Html {
 /** The first half of a page whose body is streamed: everything up to and including `<main>`. */
 export function pageStart(context: PageContext, parts: Omit<PageParts, 'body'>): Html {
   const { brand, t } = context
-  const logo = brand.logo === undefined ? undefined : html`<img src="${brand.logo}" alt="">`
   return html`<!doctype html>
 <html lang="${context.language}"><head><meta charset="utf-8"><title>${parts.title} - ${brand.organisation}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">${parts.head}
 <link rel="icon" href="data:,"><style nonce="${context.nonce}">${trusted(styleSheet(brand) + (parts.style ?? ''))}</style></head>
-<body><a class="skip" href="#main">${t('page.skip')}</a><header>${logo}<span>${brand.organisation}</span></header>${brand.header}<main id="main"><div class="card">`
+<body><a class="skip" href="#main">${t('page.skip')}</a><header>${logoOf(brand)}<span>${brand.organisation}</span></header>${brand.header}<main id="main"><div class="card">`
+}
+
+/** The logo for the ground that the browser prefers. */
+function logoOf({ logo, darkLogo }: Brand): Html | undefined {
+  const light = logo === undefined ? undefined : html`<img src="${logo}" alt="">`
+  if (darkLogo === undefined) return light
+  return html`<picture><source media="(prefers-color-scheme:dark)" srcset="${darkLogo}">${light ?? html`<img src="${darkLogo}" alt="">`}</picture>`
 }
 
 /** The second half: closes `<main>`, adds help and the choice of language. */

@@ -45,7 +45,8 @@ export async function noteChange(deps: PasswordNoteDeps, user: User, { atMs, end
   await put(deps, userKey, { atMs, validFromMs: endsSessions ? atMs : validFromMs, before })
   return {
     async withdraw() {
-      if (former === undefined) await deps.store.dropArtifact(kind, userKey)
+      // Not dropped: another group that heard of the drop would take no later note of this user.
+      if (former === undefined) await deps.store.putArtifact({ kind, id: userKey, untilMs: atMs + keptMs, value: null })
       else await put(deps, userKey, former)
     },
     async settle({ passwordChangedAtMs: changedAtMs }) {
@@ -76,7 +77,8 @@ export async function validFrom(deps: PasswordNoteDeps, user: User): Promise<num
 
 /** The last change that was made here; undefined: nothing is remembered. */
 export async function noteOf({ store, clock }: PasswordNoteDeps, userKey: UserKey): Promise<PasswordNote | undefined> {
-  return (await store.getArtifact(kind, userKey, clock.nowMs()))?.value as PasswordNote | undefined
+  const found = (await store.getArtifact(kind, userKey, clock.nowMs()))?.value as PasswordNote | null | undefined
+  return found ?? undefined
 }
 
 async function put({ store }: PasswordNoteDeps, userKey: UserKey, note: PasswordNote): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterView } from '../../admin/schemas.ts'
 import { systemClock } from '../../platform/clock.ts'
+import { confirm } from '../confirm.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
@@ -61,9 +62,19 @@ function groupTable(groups: ClusterView['groups']['others']): readonly string[] 
   )
 }
 
-/** `curfew cluster forget <group>` */
-export async function clusterForget(context: CommandContext, group: string): Promise<ExitCode> {
-  const result = await connect(context).forgetGroup(group)
+/** `curfew cluster forget <group>`: says first how this node sees the group. */
+export async function clusterForget(context: CommandContext, group: string, options: { readonly yes?: boolean }): Promise<ExitCode> {
+  const client = connect(context)
+  const { others } = (await client.cluster()).groups
+  const link = others.find((one) => one.group === group)
+  if (link === undefined) {
+    context.terminal.error(`There is no other group ${group} here. There are: ${others.map((one) => one.group).join(', ') || 'none'}.`)
+    return exitCode.notFound
+  }
+  const since = new Date(link.sinceMs).toISOString().slice(0, 19)
+  const what = `1 of ${others.length} other groups is concerned: ${group}, ${link.state} since ${since}Z. Its store is forgotten, and another one may take its place.`
+  if (!(await confirm(context, what, options.yes === true))) return exitCode.needsInput
+  const result = await client.forgetGroup(group)
   if (printJson(context, result)) return exitCode.done
   context.terminal.out(result.forgotten ? `Another store may now announce itself as ${group}` : `Nothing was known of ${group}`)
   return exitCode.done

@@ -21,7 +21,7 @@ export async function listConnections(context: CommandContext): Promise<ExitCode
 export async function showConnection(context: CommandContext, id: string): Promise<ExitCode> {
   const peer = (await connect(context).peers()).find((candidate) => candidate.id === id)
   if (peer === undefined) {
-    context.terminal.note(`There is no connection ${id}. The list: curfew connections list`)
+    context.terminal.error(`There is no connection ${id}. The list: curfew connections list`)
     return exitCode.notFound
   }
   if (printJson(context, peer)) return exitCode.done

@@ -29,7 +29,7 @@ export async function demoCluster({ terminal }: CommandContext, options: DemoClu
   const nodes = options.nodes ?? regions * 2
   const wrong = problemOf(regions, nodes, options.port)
   if (wrong !== undefined) {
-    terminal.note(wrong)
+    terminal.error(wrong)
     return exitCode.usage
   }
   const folder = resolve(clusterFolder)

@@ -64,7 +64,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
 function unknownConnection({ terminal }: CommandContext, id: string, ids: readonly string[]): ExitCode {
   const meant = nearest(id, ids)
   const hint = meant === undefined ? `There are: ${ids.join(', ') || 'none yet'}.` : `Did you mean ${meant}?`
-  terminal.note(`There is no connection ${id}. ${hint}`)
+  terminal.error(`There is no connection ${id}. ${hint}`)
   return exitCode.notFound
 }
 

@@ -4,6 +4,7 @@ import { destination } from 'pino'
 import { findingText } from '../../config/finding.ts'
 import { loadGatewayConfig } from '../../config/load.ts'
 import { createLogger } from '../../platform/logger.ts'
+import { brandProblems } from '../brand-findings.ts'
 import { composeGateway } from '../compose-gateway.ts'
 import { readSecret } from '../key-files.ts'
 import { hostPort } from '../listen.ts'
@@ -18,9 +19,9 @@ import { version } from '../version.ts'
 export async function gateway(context: CommandContext): Promise<ExitCode> {
   const { terminal, options, environment } = context
   const file = configPath(context)
-  const result = loadGatewayConfig(file, { environment })
+  const result = loadGatewayConfig(file, { environment, brandProblems })
   if (!result.ok) {
-    if (!printJson(context, result.findings)) for (const finding of result.findings) terminal.note(findingText(finding))
+    if (!printJson(context, result.findings)) for (const finding of result.findings) terminal.error(findingText(finding))
     return exitCode.configuration
   }
   const { config, whole } = result

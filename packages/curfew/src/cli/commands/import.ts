@@ -28,9 +28,10 @@ export async function importPingFederate(context: CommandContext, paths: readonl
   if (printJson(context, imported)) return result
   const { terminal } = context
   write((line) => terminal.out(line), stringify(imported.settings), options.out)
-  if (options.report === undefined) for (const line of reportLines(imported)) terminal.note(line)
+  const say = (line: string): void => (result === exitCode.partial ? terminal.error(line) : terminal.note(line))
+  if (options.report === undefined) for (const line of reportLines(imported)) say(line)
   else write((line) => terminal.note(line), reportPage(imported), options.report)
-  terminal.note(`${imported.lines.length} entries of ${files.length} ${files.length === 1 ? 'file' : 'files'}: ${countsOf(imported.lines)}`)
+  say(`${imported.lines.length} entries of ${files.length} ${files.length === 1 ? 'file' : 'files'}: ${countsOf(imported.lines)}`)
   return result
 }
 

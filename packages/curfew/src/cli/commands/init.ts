@@ -6,6 +6,7 @@ import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
 import type { CommandContext } from '../context.ts'
+import { isLoopback } from '../doctor-site.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 
 export interface InitOptions {
@@ -21,6 +22,8 @@ interface Answers {
   readonly organisation: string
   readonly user?: string
   readonly password?: string
+  /** The password is good until the first sign-in. */
+  readonly mustChange?: boolean
   readonly keyBits?: RsaBits
 }
 
@@ -36,32 +39,58 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   const folder = resolve(options.directory ?? '.')
   const present = writtenFiles.filter((path) => existsSync(join(folder, path)))
   if (present.length > 0) {
-    terminal.note(`${present.join(', ')} ${present.length === 1 ? 'is' : 'are'} in ${folder} already; nothing was changed.`)
-    terminal.note('Choose another folder with --directory.')
+    terminal.error(`${present.join(', ')} ${present.length === 1 ? 'is' : 'are'} in ${folder} already; nothing was changed.`)
+    terminal.error('Choose another folder with --directory.')
     return exitCode.failed
+  }
+  const problem = refusal(options)
+  if (problem !== undefined) {
+    terminal.error(`${problem} Nothing was made.`)
+    return exitCode.usage
   }
   const answers = await ask(context, options)
   if (answers === undefined) return exitCode.needsInput
   const written = await writeInstallation(folder, answers)
   terminal.out(`Made in ${folder}:`)
   for (const [file, what] of written) terminal.out(`  ${relative(folder, file).padEnd(22)} ${what}`)
+  if (answers.mustChange === true)
+    terminal.out(`\nPassword of ${answers.user ?? ''}: ${answers.password ?? ''}   shown this once; another one has to be chosen at the first sign-in`)
   terminal.note('')
   terminal.note('Next:  curfew users add <name>     then add connections to curfew.yaml')
   terminal.note('       curfew validate             curfew doctor             curfew start')
   return exitCode.done
 }
 
+/** What is wrong with the options, before anything is made. */
+function refusal({ baseUrl, user, userPassword }: InitOptions): string | undefined {
+  if (userPassword === '') return '--user-password is empty: leave it out, and a password is made.'
+  if (userPassword !== undefined && user === undefined) return '--user-password needs --user.'
+  return baseUrl === undefined ? undefined : addressProblem(baseUrl)
+}
+
+/** Why an address can not be the one of an authority. */
+function addressProblem(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) return `"${text}" is no address of a web server: write one such as https://login.example.com`
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    return `${url.origin} would send passwords and cookies readable: write https://${url.host}; http is for this machine only.`
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') return `Write the origin alone: ${url.origin}`
+  return undefined
+}
+
 async function ask({ terminal }: CommandContext, options: InitOptions): Promise<Answers | undefined> {
-  const given = {
-    ...(options.user === undefined ? {} : { user: options.user }),
-    ...(options.userPassword === undefined ? {} : { password: options.userPassword })
-  }
-  if (options.baseUrl !== undefined) return { baseUrl: options.baseUrl, organisation: options.organisation ?? 'My organisation', ...given }
+  const given = options.user === undefined ? {} : { user: options.user, ...passwordOf(options.userPassword) }
+  if (options.baseUrl !== undefined) return { baseUrl: new URL(options.baseUrl).origin, organisation: options.organisation ?? 'My organisation', ...given }
   if (!terminal.isInteractive) {
-    terminal.note('Say where the authority will be reached: curfew init --base-url https://login.example.com')
+    terminal.error('Say where the authority will be reached: curfew init --base-url https://login.example.com')
     return undefined
   }
   return askPerson()
+}
+
+/** The password that was given, or one that is good for the first sign-in. */
+function passwordOf(given: string | undefined): Pick<Answers, 'password' | 'mustChange'> {
+  return given === undefined ? { password: Buffer.from(systemRandom.bytes(12)).toString('base64url'), mustChange: true } : { password: given }
 }
 
 /** Four questions. Undefined: the person stopped. */
@@ -76,14 +105,15 @@ async function askPerson(): Promise<Answers | undefined> {
   const baseUrl = await text({
     message: 'Address of the authority, as browsers see it',
     placeholder: 'https://login.example.com',
-    validate: (value) => (URL.canParse(value ?? '') ? undefined : 'Write an address such as https://login.example.com')
+    validate: (value) => addressProblem(value ?? '')
   })
   if (isCancel(baseUrl)) return undefined
   const user = await text({ message: 'First user (empty: none)', defaultValue: '' })
   if (isCancel(user)) return undefined
-  if (user === '') return { organisation, baseUrl }
-  const secret = await password({ message: `Password of ${user}` })
-  return isCancel(secret) ? undefined : { organisation, baseUrl, user, password: secret }
+  const origin = new URL(baseUrl).origin
+  if (user === '') return { organisation, baseUrl: origin }
+  const secret = await password({ message: `Password of ${user} (empty: one is made)` })
+  return isCancel(secret) ? undefined : { organisation, baseUrl: origin, user, ...passwordOf((secret ?? '') === '' ? undefined : secret) }
 }
 
 type Written = readonly (readonly [string, string])[]
@@ -95,7 +125,7 @@ export async function writeInstallation(folder: string, answers: Answers, more: 
   const validity = { fromMs: systemClock.nowMs(), days: certificateDays }
   const [pair, user] = await Promise.all([
     createSelfSigned(new URL(answers.baseUrl).hostname, validity, systemRandom, answers.keyBits),
-    answers.user === undefined ? undefined : userEntry(answers.user, answers.password ?? '')
+    answers.user === undefined ? undefined : userEntry(answers.user, answers)
   ])
   const config = {
     server: { baseUrl: answers.baseUrl },
@@ -135,6 +165,13 @@ function ignoreSecrets(file: string, lines: string): void {
   if (missing.length > 0) writeFileSync(file, `${known}${known === '' || known.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`)
 }
 
-async function userEntry(username: string, password: string): Promise<object> {
-  return { username, password: await hashPassword(password, systemRandom), attributes: { mail: `${username}@example.com`, name: username } }
+/** @throws TypeError for a user without a password: anybody could sign in */
+async function userEntry(username: string, { password = '', mustChange }: Pick<Answers, 'password' | 'mustChange'>): Promise<object> {
+  if (password === '') throw new TypeError(`${username} has no password`)
+  return {
+    username,
+    password: await hashPassword(password, systemRandom),
+    attributes: { mail: `${username}@example.com`, name: username },
+    ...(mustChange === true ? { mustChangePassword: true } : {})
+  }
 }

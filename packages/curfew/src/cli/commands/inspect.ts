@@ -1,12 +1,15 @@
 import { type CarriedArtifact, type EntityDescriptor, isSignedMetadata, lifetimeOf, parseMetadata, verificationKeyFromCertificate } from '@curfew/codecs'
 import { systemClock } from '../../platform/clock.ts'
+import { connect } from '../connect.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { artifactFields, judgeArtifact } from '../inspect-artifact.ts'
+import { knownRun, knownSession, reference } from '../inspect-id.ts'
 import { type Inspected, recognise } from '../inspect-input.ts'
 import { type Judgement, judgementLines } from '../inspect-judgement.ts'
 import { readMessage } from '../inspect-message.ts'
 import { judgeMessage } from '../inspect-saml.ts'
+import { readOpenToken } from '../inspect-opentoken.ts'
 import { serverOf } from '../inspect-server.ts'
 import { revealed, type Show, shortened } from '../inspect-shorten.ts'
 import { surroundingsOf } from '../inspect-surroundings.ts'
@@ -20,7 +23,7 @@ export interface InspectOptions {
 
 /**
  * `curfew inspect <anything>`: decodes, describes and judges. Works offline; a server is asked only where one is
- * configured and its token can be read. What names a person is shortened.
+ * configured and its token can be read, or where an identifier is all there is. What names a person is shortened.
  */
 export async function inspect(context: CommandContext, input: string, options: InspectOptions = {}): Promise<ExitCode> {
   const text = input === '-' ? await readStandardInput() : input
@@ -35,7 +38,29 @@ export async function inspect(context: CommandContext, input: string, options: I
       return inspectMetadata(context, found.bytes)
     case 'jwt':
       return inspectJwt(context, found, show)
+    case 'opentoken':
+      return inspectOpenToken(context, found, show)
+    case 'id':
+      return inspectId(context, found)
   }
+}
+
+async function inspectId(context: CommandContext, { of, id }: Extract<Inspected, { readonly kind: 'id' }>): Promise<ExitCode> {
+  const { terminal } = context
+  const known =
+    of === 'reference' ? reference(id) : of === 'run' ? await knownRun(connect(context), id, terminal) : await knownSession(connect(context), id, terminal)
+  if (!printJson(context, known.answer)) for (const line of known.lines) terminal.out(line)
+  return exitCode.done
+}
+
+async function inspectOpenToken(context: CommandContext, { peek, token }: Extract<Inspected, { readonly kind: 'opentoken' }>, show: Show): Promise<ExitCode> {
+  const { fields, judgements } = readOpenToken(token, peek, await surroundingsOf(context), show, systemClock.nowMs())
+  if (printJson(context, { kind: 'opentoken', ...peek, fields, judgements })) return codeOf(judgements)
+  const { terminal } = context
+  terminal.out(terminal.style('bold', 'OpenToken'))
+  for (const line of aligned(Object.entries(fields).flatMap(([name, value]) => linesOf(name, value)))) terminal.out(line)
+  for (const line of judgementLines(judgements, terminal)) terminal.out(line)
+  return codeOf(judgements)
 }
 
 async function inspectArtifact(context: CommandContext, carried: CarriedArtifact, show: Show): Promise<ExitCode> {

@@ -28,7 +28,7 @@ const oneByOneMax = 20
 export async function logout(context: CommandContext, options: LogoutOptions): Promise<ExitCode> {
   const { terminal } = context
   if ((options.user === undefined) === (options.all !== true)) {
-    terminal.note('Say whose sessions: --user <name>, or --all.')
+    terminal.error('Say whose sessions: --user <name>, or --all.')
     return exitCode.usage
   }
   const client = connect(context)
@@ -36,7 +36,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const preview = (await client.logout({ ...scope, dryRun: true })) as DryRunView
   if (options.dryRun === true) return showPreview(context, preview)
   if (preview.sessions === 0 && preview.unreached === undefined) {
-    terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
+    terminal.error(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
     return exitCode.notFound
   }
   const mustAsk = options.all === true || preview.sessions > askAbove
@@ -48,7 +48,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const body = { ...scope, ...more, beforeMs: preview.atMs + 1 }
   const { isStopped, ...result } = await endInBatches(context, client, body, { expected: preview.sessions, stop: stop.signal })
   process.removeListener('SIGINT', onStop)
-  if (isStopped) terminal.note('Stopped. The sessions that are left go on; the same command ends them.')
+  if (isStopped) terminal.error('Stopped. The sessions that are left go on; the same command ends them.')
   const isAll = sayUnreached(context, result.unreached) && !isStopped
   const [first, ...others] = result.ended
   if (options.watch === true && first !== undefined) {
@@ -71,7 +71,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
 
 /** Says which groups may have more sessions; returns whether there is none. */
 function sayUnreached({ terminal }: CommandContext, groups: readonly string[] = []): boolean {
-  for (const group of groups) terminal.note(`Group ${group} does not answer: sessions there go on. Run this again when it does.`)
+  for (const group of groups) terminal.error(`Group ${group} does not answer: sessions there go on. Run this again when it does.`)
   return groups.length === 0
 }
 

@@ -12,7 +12,7 @@ export async function exportAgentConfig(context: CommandContext, id: string): Pr
   const adapter = makeAdapters(config).byId(id)
   const settings = [...config.connections, ...config.identityProviders].find((one) => one.id === id)
   if (adapter === undefined || settings?.protocol !== 'opentoken') {
-    context.terminal.note(`There is no adapter ${id}. The list: curfew connections list`)
+    context.terminal.error(`There is no adapter ${id}. The list: curfew connections list`)
     return exitCode.notFound
   }
   const agent: AgentConfig = {
@@ -40,7 +40,7 @@ export async function importAgentConfig(context: CommandContext, file: string): 
   const agent = parseAgentConfig(readText(file))
   const password = Buffer.from(agent.password).toString('utf8')
   if (!Buffer.from(password).equals(Buffer.from(agent.password))) {
-    context.terminal.note('The password of this file is no text. Give both sides a new one.')
+    context.terminal.error('The password of this file is no text. Give both sides a new one.')
     return exitCode.failed
   }
   const settings = {

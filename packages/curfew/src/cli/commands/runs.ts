@@ -1,31 +1,34 @@
 import { writeFileSync } from 'node:fs'
+import type { RunView } from '../../admin/schemas.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { listed, type ListPage, type PageOptions } from '../listed.ts'
 import { runText, standing, summaryText, whyText } from '../run-text.ts'
 import { table } from '../table.ts'
 import { watchRun } from '../watch-run.ts'
 
-export interface RunsListOptions {
+export interface RunsListOptions extends PageOptions {
   readonly user?: string
   readonly app?: string
   readonly open?: boolean
-  readonly limit?: number
-  readonly cursor?: string
+  readonly since?: number
 }
 
 /** `curfew runs list` */
 export async function listRuns(context: CommandContext, options: RunsListOptions): Promise<ExitCode> {
-  const page = await connect(context).runs({
-    user: options.user,
-    app: options.app,
-    state: options.open === true ? 'open' : undefined,
-    limit: options.limit?.toString(),
-    cursor: options.cursor
-  })
-  if (printJson(context, page.items)) return exitCode.done
-  const { terminal } = context
+  const client = connect(context)
+  const query = { user: options.user, app: options.app, state: options.open === true ? 'open' : undefined, sinceMs: options.since?.toString() }
+  return listed(
+    context,
+    options,
+    (page) => client.runs({ ...query, ...page }),
+    (page) => printRuns(context, page)
+  )
+}
+
+function printRuns({ terminal }: CommandContext, page: ListPage<RunView>): void {
   const rows = page.items.map((run) => [
     run.id,
     run.user,
@@ -42,7 +45,6 @@ export async function listRuns(context: CommandContext, options: RunsListOptions
     ))
       terminal.out(line)
   if (page.nextCursor !== undefined) terminal.note(`More: curfew runs list --cursor ${page.nextCursor}`)
-  return exitCode.done
 }
 
 /** `curfew runs show <id> [--why]` */

@@ -1,30 +1,38 @@
 import type { SessionView } from '../../admin/schemas.ts'
+import { confirm } from '../confirm.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { listed, type ListPage, type PageOptions } from '../listed.ts'
 import { clockText } from '../run-text.ts'
 import { aligned, table } from '../table.ts'
 
-export interface SessionsListOptions {
+export interface SessionsListOptions extends PageOptions {
   readonly user?: string
   readonly app?: string
+  /** The authentication source. */
+  readonly idp?: string
+  readonly since?: number
   readonly all?: boolean
-  readonly limit?: number
-  readonly cursor?: string
 }
 
 /** `curfew sessions list` */
 export async function listSessions(context: CommandContext, options: SessionsListOptions): Promise<ExitCode> {
-  const page = await connect(context).sessions({
-    user: options.user,
-    app: options.app,
-    state: options.all === true ? undefined : 'live',
-    limit: options.limit?.toString(),
-    cursor: options.cursor
-  })
-  if (printJson(context, page.items)) return exitCode.done
-  const { terminal } = context
-  if (page.items.length === 0) terminal.note(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
+  const client = connect(context)
+  const { user, app, idp, since } = options
+  const query = { user, app, idp, sinceMs: since?.toString(), state: options.all === true ? undefined : 'live' }
+  return listed(
+    context,
+    options,
+    (page) => client.sessions({ ...query, ...page }),
+    (page) => printSessions(context, options, page)
+  )
+}
+
+function printSessions({ terminal }: CommandContext, options: SessionsListOptions, page: ListPage<SessionView>): void {
+  const isNarrowed = options.app !== undefined || options.idp !== undefined || options.since !== undefined
+  if (page.items.length === 0)
+    terminal.note(isNarrowed ? 'There is no such session.' : options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
   else
     for (const line of table(
       [{ title: 'SESSION', charactersMax: 32 }, { title: 'USER' }, { title: 'STATE' }, { title: 'SINCE' }, { title: 'APPLICATIONS' }],
@@ -32,7 +40,6 @@ export async function listSessions(context: CommandContext, options: SessionsLis
     ))
       terminal.out(line)
   if (page.nextCursor !== undefined) terminal.note(`More: curfew sessions list --cursor ${page.nextCursor}`)
-  return exitCode.done
 }
 
 function row(session: SessionView): readonly string[] {
@@ -74,9 +81,18 @@ export async function showSession(context: CommandContext, id: string): Promise<
   return exitCode.done
 }
 
-/** `curfew sessions revoke <id>` */
-export async function revokeSession(context: CommandContext, id: string, options: { readonly endOffline?: boolean }): Promise<ExitCode> {
-  const result = await connect(context).endSession(id, options.endOffline === true)
+/** `curfew sessions revoke <id>`: says first whose session it is and how many applications will be told. */
+export async function revokeSession(
+  context: CommandContext,
+  id: string,
+  options: { readonly endOffline?: boolean; readonly yes?: boolean }
+): Promise<ExitCode> {
+  const client = connect(context)
+  const session = await client.session(id)
+  const { length: count } = session.applications
+  const what = `1 session of ${session.user} will end, and ${count} ${count === 1 ? 'application' : 'applications'} will be told.`
+  if (session.end === undefined && !(await confirm(context, what, options.yes === true))) return exitCode.needsInput
+  const result = await client.endSession(id, options.endOffline === true)
   if (printJson(context, result)) return exitCode.done
   const run = result.ended[0] ?? result.already[0]
   context.terminal.out(

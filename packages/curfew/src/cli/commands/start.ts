@@ -57,6 +57,21 @@ function readsFiles({ terminal }: CommandContext, { server }: Config): boolean {
   return (server.tls !== undefined || server.clientCertificates?.authorities !== undefined) && !terminal.isInteractive
 }
 
+/** What a person wants to know of a server that is ready. */
+export function readyLines({ server, admin, connections, store, cluster }: Config, file: string): readonly string[] {
+  const count = connections.length
+  const token = admin.token === undefined ? `token in ${admin.tokenFile ?? ''}` : 'token as in admin.token'
+  return aligned([
+    ['Sign in', `${server.baseUrl}/`],
+    ['Admin API', `http://${admin.listen[0] ?? ''}/v1         ${token}`],
+    ['Metrics', `http://${admin.listen[0] ?? ''}/metrics`],
+    ['Config', `${file} (${count} ${count === 1 ? 'connection' : 'connections'})`],
+    ['Store', `${store.kind} ${store.kind === 'sqlite' ? store.file : (store.redis?.topology ?? '')}`],
+    ['Cluster', store.kind === 'redis' ? `node ${nodeName({ cluster, server })}` : 'single node'],
+    ['Stop', 'Ctrl+C']
+  ])
+}
+
 async function startOne(context: CommandContext, loaded: LoadedConfig, worker: WorkerLink | undefined): Promise<ExitCode> {
   const { config, file } = loaded
   const { terminal } = context
@@ -68,17 +83,7 @@ async function startOne(context: CommandContext, loaded: LoadedConfig, worker: W
   if (worker !== undefined) logger.info({ event: 'worker.ready', worker: worker.number }, 'ready')
   else if (terminal.isInteractive) {
     terminal.note(`\n  Curfew ${version}\n`)
-    for (const line of aligned([
-      ['Sign in', `${config.server.baseUrl}/`],
-      ['Admin API', `http://${config.admin.listen[0] ?? ''}/v1         token in ${config.admin.tokenFile ?? ''}`],
-      ['Metrics', `http://${config.admin.listen[0] ?? ''}/metrics`],
-      ['Config', `${file} (${count} ${count === 1 ? 'connection' : 'connections'})`],
-      ['Store', `${config.store.kind} ${config.store.kind === 'sqlite' ? config.store.file : (config.store.redis?.topology ?? '')}`],
-      ['Cluster', config.store.kind === 'redis' ? `node ${nodeName(config)}` : 'single node'],
-      ['Stop', 'Ctrl+C']
-    ])) {
-      terminal.note(line)
-    }
+    for (const line of readyLines(config, file)) terminal.note(line)
   } else logger.info({ event: 'server.ready', version, baseUrl: config.server.baseUrl, connections: count }, 'ready')
   const unfit = await Promise.race([untilStopped(readsFiles(context, config) ? () => server.reloadCertificates() : undefined), server.unfit])
   await server.stop()

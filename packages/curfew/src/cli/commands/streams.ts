@@ -28,7 +28,7 @@ export async function listStreams(context: CommandContext): Promise<ExitCode> {
 export async function showStream(context: CommandContext, connection: string): Promise<ExitCode> {
   const stream = (await connect(context).streams()).find((one) => one.connection === connection)
   if (stream === undefined) {
-    context.terminal.note(`${connection} has no stream. The list: curfew streams list`)
+    context.terminal.error(`${connection} has no stream. The list: curfew streams list`)
     return exitCode.notFound
   }
   if (printJson(context, stream)) return exitCode.done

@@ -14,9 +14,15 @@ export interface TriggerOptions {
 
 /**
  * `curfew trigger logout --partner legacy --fault no-response`: tells a demo partner how to misbehave, then signs the
- * demo user out and shows what happens. The fault stays until it is changed.
+ * demo user out and shows what happens. The fault stays until it is changed. Nobody is asked first, so it works on the
+ * demo of this folder and on nothing else, whatever configuration lies here.
  */
 export async function triggerLogout(context: CommandContext, options: TriggerOptions): Promise<ExitCode> {
+  const { config, server, tokenFile } = context.options
+  if (config !== undefined || server !== undefined || tokenFile !== undefined) {
+    context.terminal.error('This is for the demo of this folder alone: leave out --config, --server and --token-file. Nothing was done.')
+    return exitCode.usage
+  }
   const words = await setFault(options)
   context.terminal.note(`${options.partner} now ${words}.`)
   if (options.fault === 'no-return')
@@ -24,9 +30,18 @@ export async function triggerLogout(context: CommandContext, options: TriggerOpt
       `Then open ${options.partner} in the browser that is signed in: it carries the sign-out on and is left there; go back, and see what is said of it.`
     )
   const request: LogoutOptions = { user: options.user ?? 'ana', watch: true, yes: true }
-  const code = await logout(context, request)
-  if (code === exitCode.notFound) context.terminal.note('Sign in first: open the demo applications in a browser, then run this again.')
+  const code = await logout(ofDemo(context), request)
+  if (code === exitCode.notFound) context.terminal.error('Sign in first: open the demo applications in a browser, then run this again.')
   return code
+}
+
+/** The same command, at the server of the demo with the token of the demo. */
+function ofDemo(context: CommandContext): CommandContext {
+  return {
+    ...context,
+    options: { ...context.options, config: `${demoFolder}/curfew.yaml` },
+    environment: { ...context.environment, CURFEW_ADMIN_TOKEN: undefined }
+  }
 }
 
 /** Sets the fault at the control desk of the demo. @throws CURFEW_CLI_PARTNER_UNKNOWN, CURFEW_CLI_FAULT_UNKNOWN, CURFEW_CLI_SERVER_UNREACHABLE */

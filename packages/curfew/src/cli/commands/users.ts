@@ -8,6 +8,7 @@ import { requireConfig } from '../../config/load.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
+import { ApiProblem } from '../api-problem.ts'
 import { confirm } from '../confirm.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, configPath, printJson } from '../context.ts'
@@ -49,7 +50,7 @@ export async function listUsers(context: CommandContext): Promise<ExitCode> {
 export async function addUser(context: CommandContext, username: string, options: UserAddOptions): Promise<ExitCode> {
   const file = usersFile(context)
   if (parseUsers(readUsers(file), file).has(canonicalName(username))) {
-    context.terminal.note(`${username} is there already. Change the password with: curfew users password ${username}`)
+    context.terminal.error(`${username} is there already. Change the password with: curfew users password ${username}`)
     return exitCode.failed
   }
   const password = await askPassword(context, options)
@@ -125,7 +126,7 @@ export async function unlinkAccount(
   const client = connect(context)
   const wanted = (await client.accountLinks(username)).filter(({ id }) => link === undefined || id === link)
   if (wanted.length === 0) {
-    context.terminal.note(`There is no such link. The list: curfew users links ${username}`)
+    context.terminal.error(`There is no such link. The list: curfew users links ${username}`)
     return exitCode.notFound
   }
   const names = namesOf(wanted)
@@ -142,23 +143,33 @@ export async function removeUser(context: CommandContext, username: string, opti
   if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
   await editUserFile(file, (users) => users.filter((user) => !isNamed(user, username)))
   context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
-  await removeLinksOf(context, username)
-  return exitCode.done
+  return (await removeLinksOf(context, username)) ? exitCode.done : exitCode.partial
 }
 
-/** Whoever gets the name later must not get the accounts elsewhere. The server keeps them, so it has to run. */
-async function removeLinksOf(context: CommandContext, username: string): Promise<void> {
+/**
+ * Whoever gets the name later must not get the accounts elsewhere. The server keeps them, so it has to run and to
+ * permit it; returns whether they are gone.
+ */
+async function removeLinksOf(context: CommandContext, username: string): Promise<boolean> {
   try {
     const client = connect(context)
     const links = await client.accountLinks(username)
     for (const { id } of links) await client.removeAccountLink(username, id)
     if (links.length > 0) context.terminal.out(`Unlinked: ${namesOf(links)}.`)
+    return true
   } catch (error) {
-    if (!isCurfewError(error)) throw error
-    context.terminal.note(
-      `The server could not be asked (${error.code}): accounts elsewhere stay linked to the name. Remove them once it runs: curfew users unlink ${username}`
-    )
+    const reason = reasonOf(error)
+    if (reason === undefined) throw error
+    context.terminal.error(`${reason}: accounts elsewhere stay linked to the name, and whoever gets it next gets them, too.`)
+    context.terminal.error(`Finish it with: curfew users unlink ${username}`)
+    return false
   }
+}
+
+/** Why the server did not do it; undefined: nothing that was foreseen. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof ApiProblem) return `The server refused (${error.problem.code})`
+  return isCurfewError(error) ? `The server could not be asked (${error.code})` : undefined
 }
 
 function namesOf(links: readonly AccountLinkView[]): string {
@@ -170,7 +181,7 @@ function demand({ mustChange }: UserAddOptions): { readonly mustChangePassword?:
 }
 
 function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
-  terminal.note(`There is no user ${username}. The list: curfew users list`)
+  terminal.error(`There is no user ${username}. The list: curfew users list`)
   return exitCode.notFound
 }
 
@@ -194,10 +205,13 @@ async function askPassword({ terminal }: CommandContext, options: UserAddOptions
   if (options.passwordStdin === true) {
     let text = ''
     for await (const chunk of process.stdin.setEncoding('utf8') as AsyncIterable<string>) text += chunk
-    return text.replace(/\r?\n$/, '')
+    const password = text.replace(/\r?\n$/, '')
+    if (password !== '') return password
+    terminal.error('Standard input holds no password; an empty one would let anybody in. Nothing was changed.')
+    return undefined
   }
   if (!terminal.isInteractive) {
-    terminal.note('A password is needed. Give it on standard input with --password-stdin.')
+    terminal.error('A password is needed. Give it on standard input with --password-stdin.')
     return undefined
   }
   const { password: ask, isCancel } = await import('@clack/prompts')

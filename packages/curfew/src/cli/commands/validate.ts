@@ -1,17 +1,18 @@
 import { explainConfig } from '../../config/explain.ts'
 import { findingText } from '../../config/finding.ts'
 import { type LoadedConfig, loadConfig } from '../../config/load.ts'
+import { brandProblems } from '../brand-findings.ts'
 import { type CommandContext, configPath, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { table } from '../table.ts'
 
 /** Loads the configuration, or prints everything that is wrong with it. */
 export function loadOrReport(context: CommandContext): LoadedConfig | undefined {
-  const result = loadConfig(configPath(context), { environment: context.environment })
+  const result = loadConfig(configPath(context), { environment: context.environment, brandProblems })
   if (result.ok) return result.loaded
   if (!printJson(context, result.findings)) {
-    for (const finding of result.findings) context.terminal.note(findingText(finding))
-    context.terminal.note(`${result.findings.length} ${result.findings.length === 1 ? 'finding' : 'findings'}. Nothing was started or changed.`)
+    for (const finding of result.findings) context.terminal.error(findingText(finding))
+    context.terminal.error(`${result.findings.length} ${result.findings.length === 1 ? 'finding' : 'findings'}. Nothing was started or changed.`)
   }
   return undefined
 }

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { stringify } from 'yaml'
+import { PlainBrowser } from '../../src/cli/plain-browser.ts'
+import { freeRange } from '../support/ports.ts'
+import { curfew, startCurfew, stopped } from './bin.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'curfew-trigger-'))
+const port = await freeRange(24)
+const held: { demo?: ChildProcess; other?: Server } = {}
+/** Questions that the other installation got. */
+const asked: string[] = []
+
+/** A demo, and in the same folder the configuration of another installation, whose admin address only listens. */
+before(async () => {
+  const demo = startCurfew(folder, ['demo', '--port', String(port)])
+  held.demo = demo
+  let text = ''
+  for await (const part of (demo.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
+    text += part
+    if (text.includes('Ctrl+C')) break
+  }
+  assert.match(text, /Ctrl\+C/)
+  held.other = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.writeHead(500).end()
+  }).listen(0, '127.0.0.1')
+  await once(held.other, 'listening')
+  const config = {
+    server: { baseUrl: 'https://login.example.com' },
+    admin: { listen: [`127.0.0.1:${(held.other.address() as AddressInfo).port}`], token: 'the token of the other installation' },
+    saml: { keys: [{ key: 'key.pem', certificate: 'crt.pem' }] },
+    sessions: { secretFile: 'secret' },
+    signOn: { users: 'users.yaml' }
+  }
+  writeFileSync(join(folder, 'curfew.yaml'), stringify(config))
+})
+
+after(async () => {
+  if (held.demo !== undefined) await stopped(held.demo)
+  held.other?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+suite('curfew trigger beside another installation', { timeout: 180_000 }, () => {
+  test('signs out at the demo, and asks the other one nothing', async () => {
+    const browser = new PlainBrowser()
+    try {
+      await browser.submit(await browser.open(`http://intranet.localhost:${port + 12}/`), { username: 'ana', password: 'ana' })
+      const { code, out, err } = await curfew(folder, ['trigger', 'logout', '--partner', 'legacy', '--fault', 'no-response'])
+      assert.equal(code, 0, out + err)
+      assert.match(out, /^run_\w+ {2}ana {2}started by cli\n/)
+      assert.match(out, /intranet/)
+      assert.deepEqual(asked, [])
+    } finally {
+      await browser.close()
+    }
+  })
+
+  test('is not pointed anywhere else', async () => {
+    for (const more of [
+      ['--server', 'http://127.0.0.1:9'],
+      ['--config', 'curfew.yaml'],
+      ['--token-file', 'token']
+    ]) {
+      const { code, err } = await curfew(folder, ['trigger', 'logout', '--partner', 'legacy', ...more])
+      assert.equal(code, 64)
+      assert.match(err, /leave out --config, --server and --token-file/)
+    }
+    assert.deepEqual(asked, [])
+  })
+})

@@ -1,0 +1,69 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** One name that `event` has in a log line or in the audit log. */
+export interface EventName {
+  readonly name: string
+  /** `audit`, or the level of the log line. */
+  readonly where: string
+  /** The sentence of the log line, as it stands in the code; absent where it comes from an error. */
+  readonly sentence?: string
+}
+
+/** Reads every event name off the source, so that the list can not be forgotten. */
+export function eventsIn(folder: string): readonly EventName[] {
+  const found = new Map<string, EventName>()
+  for (const file of globSync('**/*.ts', { cwd: folder }).sort()) {
+    for (const event of eventsOf(readFileSync(join(folder, file), 'utf8'))) {
+      const key = `${event.name} ${event.where}`
+      const known = found.get(key)
+      if (known?.sentence === undefined) found.set(key, event)
+    }
+  }
+  return [...found.values()].toSorted((a, b) => (`${a.name} ${a.where}` < `${b.name} ${b.where}` ? -1 : 1))
+}
+
+/** A name has a part and what happened to it; one that is put together says where it varies. */
+const nameShape = /^(?:[a-z-]+|\$\{[^}]+\})(?:\.(?:[a-z-]+|\$\{[^}]+\}))+$/
+
+function eventsOf(text: string): readonly EventName[] {
+  const fields = [...text.matchAll(/\bevent: (['`])([^'`]+)\1/g)].map((match) => ({ name: match[2] ?? '', at: match.index }))
+  const notes = [...text.matchAll(/\bnote\([^()]*?(['`])([a-z-]+\.[^'`]+)\1/g)].map((match): EventName => ({ name: shown(match[2] ?? ''), where: 'audit' }))
+  return [...fields.filter(({ name }) => nameShape.test(name)).map(({ name, at }) => describe(text, shown(name), at)), ...notes]
+}
+
+function shown(name: string): string {
+  return name.replaceAll(/\$\{([^}]+)\}/g, (_, expression: string) => `<${expression.split('.').at(-1) ?? ''}>`)
+}
+
+/** Where the object with this name goes: to the nearest call before it, or, kept in a variable, to the first one after it. */
+function describe(text: string, name: string, at: number): EventName {
+  const before = text.slice(Math.max(0, at - 400), at)
+  const calls = [...before.matchAll(/\b(?:logger|log)\??\.(debug|info|warn|error)\(|\b(appendAudit)\(|\b(?:const|return)\b/g)]
+  const nearest = calls.at(-1)
+  if (nearest?.[2] !== undefined) return { name, where: 'audit' }
+  const [, level] = nearest ?? []
+  const after = text.slice(at)
+  if (level === undefined) {
+    const later = /\b(?:logger|log)\??\.(debug|info|warn|error)\(/.exec(after.slice(0, 900))
+    return { name, where: later?.[1] ?? 'audit' }
+  }
+  const sentence = /^[^;]*?\}\s*,\s*(['`])((?:(?!\1)[^\\]|\\.)*)\1\s*\)/.exec(after)?.[2]
+  return { name, where: level, ...(sentence === undefined || sentence === 'ready' || sentence === 'stopped' ? {} : { sentence: shown(sentence) }) }
+}
+
+/** The page with all of them. */
+export function eventReference(folder: string): string {
+  const rows = eventsIn(folder).map(({ name, where, sentence = '' }) => `| \`${name}\` | ${where} | ${sentence.replaceAll('|', '\\|')} |`)
+  return `${[
+    '# Events',
+    '',
+    'Generated from the source. Every log line is one JSON object with `event`, mostly with `code` (see the [error pages](errors)), `run`, `connection`, `session`, `outcome` or `durationMs`, and a sentence in `msg`. Names stay what they are; sentences may get better. `audit`: an entry of the audit log, `GET /v1/audit`. Where an entry has no sentence, it is that of the error. `<...>` stands for a word that varies.',
+    '',
+    'Fields called password, token, cookie, set-cookie, authorization, assertion, SAMLRequest or SAMLResponse are replaced by `[redacted]` before a line is written, at any depth.',
+    '',
+    '| event | where | sentence |',
+    '| --- | --- | --- |',
+    ...rows
+  ].join('\n')}\n`
+}
