@@ -125,7 +125,7 @@ suite('links of accounts, with the real program and a running server', { timeout
     assert.match(await walk('/sp/startSSO.ping?SpSessionAuthnAdapterId=forms', 'ben'), /The application/)
     assert.equal(await stopped(held.child ?? assert.fail()), 0)
     const { code, err } = await curfew(folder, ['users', 'remove', 'ben', '--yes'])
-    assert.equal(code, 0)
+    assert.equal(code, 2)
     assert.match(err, /stay linked to the name.*curfew users unlink ben/)
   })
 })

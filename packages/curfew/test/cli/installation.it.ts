@@ -214,7 +214,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     const { code, err } = await run(['users', 'remove', 'cleo', '--yes', '--token-file', 'wrong.token'])
     assert.equal(code, 2)
     assert.match(err, /^The server refused \(CURFEW_API_UNAUTHORISED\): accounts elsewhere stay linked to the name/)
-    assert.match(err, /^Finish it with: curfew users unlink cleo$/m)
+    assert.match(err, /Finish it with: curfew users unlink cleo\n/)
     assert.equal((await run(['users', 'unlink', 'cleo'])).code, 3)
   })
 

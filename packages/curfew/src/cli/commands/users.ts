@@ -160,8 +160,7 @@ async function removeLinksOf(context: CommandContext, username: string): Promise
   } catch (error) {
     const reason = reasonOf(error)
     if (reason === undefined) throw error
-    context.terminal.error(`${reason}: accounts elsewhere stay linked to the name, and whoever gets it next gets them, too.`)
-    context.terminal.error(`Finish it with: curfew users unlink ${username}`)
+    context.terminal.error(`${reason}: accounts elsewhere stay linked to the name, for whoever gets it next. Finish it with: curfew users unlink ${username}`)
     return false
   }
 }
