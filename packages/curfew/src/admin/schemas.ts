@@ -128,6 +128,7 @@ export const logoutRequest = z
     user: z.string().min(1).max(256).optional().describe('User name, such as ana'),
     all: z.boolean().optional().describe('Every live session'),
     app: z.string().optional().describe('Only sessions that this application takes part in'),
+    idp: z.string().optional().describe('Only sessions of those who signed in there: an identity provider, or the form'),
     reason: z.string().max(200).optional().describe('Note for the audit log'),
     endOfflineGrants: z.boolean().optional().describe('Offline grants end, too; else those survive whose clients say nothing else'),
     beforeMs: atMs.optional().describe('Only sessions that were opened before; new sign-ins go on'),

@@ -193,11 +193,13 @@ function addRunCommands(program: Command, on: On): void {
     example(
       program.command('logout').description('End sessions and tell every application'),
       'curfew logout --user ana --watch',
-      'curfew logout --all --app payroll --dry-run'
+      'curfew logout --all --app payroll --dry-run',
+      'curfew logout --all --idp campus --dry-run'
     )
       .option('--user <name>', 'whose sessions')
       .option('--all', 'every live session')
       .option('--app <id>', 'only sessions with this application')
+      .option('--idp <id>', 'only sessions of those who signed in there: an identity provider, or the form')
       .option('--reason <text>', 'note for the audit log')
       .option('--end-offline', 'end offline grants, too')
       .option('--watch', 'show what happens')

@@ -64,7 +64,13 @@ const find = z.strictObject({ by: z.enum(['name', 'index']), peerId: z.string().
 const byUser = z.strictObject({ userKey: z.string().max(512) })
 // Nodes that looked at every session said which attributes to look at.
 const byAddress = z.strictObject({ address: z.string().max(512), attributes: z.array(z.string().max(100)).max(10).optional() })
-const tallied = z.strictObject({ username: z.string().max(512).optional(), peerId: z.string().max(256).optional(), beforeMs: atMs.optional() })
+// A node that does not know a key refuses the call: a filter that it can not apply must not widen what ends.
+const tallied = z.strictObject({
+  username: z.string().max(512).optional(),
+  peerId: z.string().max(256).optional(),
+  sourceId: z.string().max(256).optional(),
+  beforeMs: atMs.optional()
+})
 const live = tallied.extend({ max: z.int().min(1).max(1_000) })
 const liveTally = z.strictObject({ sessions: z.int(), users: z.int(), applications: z.record(z.string(), z.int()) })
 const endRequest = z.strictObject({
@@ -158,8 +164,13 @@ export function serveRuns(links: Pick<GroupLinks, 'serve'>, here: RunsHere): voi
 }
 
 /** The query without what it leaves open. */
-function queried({ username, peerId, beforeMs }: z.output<typeof tallied>): TallyQuery {
-  return { ...(username === undefined ? {} : { username }), ...(peerId === undefined ? {} : { peerId }), ...(beforeMs === undefined ? {} : { beforeMs }) }
+function queried({ username, peerId, sourceId, beforeMs }: z.output<typeof tallied>): TallyQuery {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(peerId === undefined ? {} : { peerId }),
+    ...(sourceId === undefined ? {} : { sourceId }),
+    ...(beforeMs === undefined ? {} : { beforeMs })
+  }
 }
 
 async function readHere(store: SessionsHere['store'], id: SessionId): Promise<ReadSession | null> {

@@ -30,6 +30,8 @@ export interface Everywhere {
 export interface TallyQuery {
   readonly username?: string
   readonly peerId?: PeerId
+  /** Where the user signed in: an identity provider, or the form. */
+  readonly sourceId?: string
   /** Only sessions that were opened before. */
   readonly beforeMs?: number
 }
@@ -69,7 +71,7 @@ export function inStore(store: Pick<Store, 'findByUser' | 'findByAddress' | 'fin
 /** Page by page, for as long as somebody wants more. */
 async function* liveSessions(
   store: Pick<Store, 'listSessions'>,
-  { username, peerId, beforeMs = Number.POSITIVE_INFINITY }: TallyQuery,
+  { username, peerId, sourceId, beforeMs = Number.POSITIVE_INFINITY }: TallyQuery,
   nowMs: number
 ): AsyncGenerator<SessionSummary> {
   let cursor: string | undefined
@@ -82,7 +84,10 @@ async function* liveSessions(
       ...(peerId === undefined ? {} : { peerId }),
       ...(cursor === undefined ? {} : { cursor })
     })
-    for (const summary of page.items) if (summary.session.createdAtMs < beforeMs) yield summary
+    for (const summary of page.items) {
+      const { createdAtMs, sourceId: own } = summary.session
+      if (createdAtMs < beforeMs && (sourceId === undefined || own === sourceId)) yield summary
+    }
     cursor = page.nextCursor
   } while (cursor !== undefined)
 }

@@ -91,6 +91,17 @@ suite('lists', { timeout: 180_000 }, () => {
   })
 })
 
+suite('a logout of those who signed in at one identity provider', { timeout: 60_000 }, () => {
+  test('says and ends those only', async () => {
+    assert.match((await run('logout', '--all', '--idp', 'campus', '--dry-run')).out, /^Would end 1 session of 1 user\./)
+    assert.match((await run('logout', '--all', '--idp', 'form', '--dry-run')).out, /^Would end 119 sessions of 119 users\./)
+    assert.deepEqual((await run('logout', '--all', '--idp', 'nowhere', '--yes')).err, 'There is no such session.\n')
+    const [own] = await curfew().json<SessionView[]>(['sessions', 'list', '--user', 'zoe'])
+    assert.equal((await run('logout', '--user', 'user3', '--idp', 'campus', '--yes')).code, 3)
+    assert.equal(own?.source, 'campus')
+  })
+})
+
 suite('what can not be undone', { timeout: 180_000 }, () => {
   test('one session: whose it is and how many will be told comes first', async () => {
     const [one] = await curfew().json<SessionView[]>(['sessions', 'list', '--user', 'zoe'])

@@ -12,6 +12,8 @@ export interface LogoutOptions {
   readonly user?: string
   readonly all?: boolean
   readonly app?: string
+  /** The authentication source. */
+  readonly idp?: string
   readonly reason?: string
   readonly endOffline?: boolean
   readonly watch?: boolean
@@ -32,11 +34,15 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
     return exitCode.usage
   }
   const client = connect(context)
-  const scope = { ...(options.user === undefined ? { all: true } : { user: options.user }), ...(options.app === undefined ? {} : { app: options.app }) }
+  const scope = {
+    ...(options.user === undefined ? { all: true } : { user: options.user }),
+    ...(options.app === undefined ? {} : { app: options.app }),
+    ...(options.idp === undefined ? {} : { idp: options.idp })
+  }
   const preview = (await client.logout({ ...scope, dryRun: true })) as DryRunView
   if (options.dryRun === true) return showPreview(context, preview)
   if (preview.sessions === 0 && preview.unreached === undefined) {
-    terminal.error(options.user === undefined ? 'Nobody is signed in.' : `${options.user} is not signed in.`)
+    terminal.error(nobody(options))
     return exitCode.notFound
   }
   const mustAsk = options.all === true || preview.sessions > askAbove
@@ -67,6 +73,11 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   )
   for (const { run } of result.ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
   return done
+}
+
+function nobody({ user, app, idp }: LogoutOptions): string {
+  if (app !== undefined || idp !== undefined) return 'There is no such session.'
+  return user === undefined ? 'Nobody is signed in.' : `${user} is not signed in.`
 }
 
 /** Says which groups may have more sessions; returns whether there is none. */
