@@ -139,7 +139,7 @@ function metricReference(): string {
   const { registry } = createMetrics()
   createLinkFigures(registry)
   createReplicationMetrics(registry, () => 0)
-  createGatewayMetrics(registry)
+  createGatewayMetrics(registry, { sharesEndings: true })
   const rows = registry
     .getMetricsAsArray()
     .map((metric) => metric as unknown as { readonly name: string; readonly help: string; readonly type: string; readonly labelNames?: readonly string[] })
