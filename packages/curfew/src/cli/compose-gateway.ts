@@ -131,7 +131,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const random = systemRandom
   const clock = parts.clock ?? systemClock
   const metrics = createGatewayMetrics(parts.registry, { sharesEndings: serversOf(parts) !== undefined })
-  const live = createLiveConnections()
+  const live = createLiveConnections((error) => logger.error({ event: 'gateway.close-failed', err: error }, 'a connection could not be closed'))
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
   const revocations = createRevocationList((fingerprint) => live.close(fingerprint), steadyMs)
   const endedByProvider = createEndedByProvider(longestMs(settings))

@@ -142,10 +142,11 @@ export type GatewayConfig = z.output<typeof gateway>
 function crossCheck(config: z.output<typeof gatewayShape>, context: z.core.$RefinementCtx): void {
   const issue = (issuePath: readonly (string | number)[], message: string): void => context.addIssue({ code: 'custom', path: [...issuePath], message })
   const names = new Set<string>()
-  config.webSessions.forEach(({ name, audience, idleMinutes, maxMinutes }, i) => {
+  config.webSessions.forEach(({ name, audience, idleMinutes, maxMinutes, partitioned, sameSite }, i) => {
     if (names.has(name) || names.has(`audience ${audience}`)) issue(['webSessions', i, 'name'], 'give each web session a name and an audience of its own')
     names.add(name).add(`audience ${audience}`)
     if (idleMinutes > maxMinutes) issue(['webSessions', i, 'idleMinutes'], 'idleMinutes must not be longer than maxMinutes')
+    if (partitioned && sameSite !== 'none') issue(['webSessions', i, 'partitioned'], 'browsers keep a partitioned cookie with sameSite none only')
   })
   const places = new Set<string>()
   config.applications.forEach((one, i) => {
@@ -153,12 +154,13 @@ function crossCheck(config: z.output<typeof gatewayShape>, context: z.core.$Refi
     if (session === undefined) return issue(['applications', i, 'webSession'], 'name one of webSessions')
     one.urls.forEach((text, j) => {
       const { hostname, host, protocol } = new URL(text)
-      const { cookieDomain, sameSite } = session
+      const { cookieDomain, sameSite, partitioned } = session
       if (places.has(`${host} ${one.contextRoot}`)) issue(['applications', i, 'urls', j], 'another application has this host and context root')
       places.add(`${host} ${one.contextRoot}`)
       if (cookieDomain !== undefined && hostname !== cookieDomain && !hostname.endsWith(`.${cookieDomain}`))
         issue(['applications', i, 'urls', j], `this host does not lie below the cookie domain ${cookieDomain}`)
       if (sameSite === 'none' && protocol === 'http:') issue(['applications', i, 'urls', j], 'sameSite none needs https')
+      if (partitioned && protocol === 'http:') issue(['applications', i, 'urls', j], 'a partitioned cookie needs https')
     })
   })
   const { authentication, backChannel: back } = config.provider

@@ -26,7 +26,8 @@ interface Group {
   readonly closes: Set<(reason: CloseReason) => void>
 }
 
-export function createLiveConnections(): LiveConnections {
+/** @param onFailed - a connection that could not be closed; the others are all the same */
+export function createLiveConnections(onFailed: (error: unknown) => void = () => undefined): LiveConnections {
   const groups = new Map<OpenedSession, Group>()
   const byFingerprint = new Map<string, Set<Group>>()
   const state = { count: 0 }
@@ -55,7 +56,13 @@ export function createLiveConnections(): LiveConnections {
       forget(group)
     }
     state.count -= closes.length
-    for (const close of closes) close(reason)
+    for (const close of closes) {
+      try {
+        close(reason)
+      } catch (error) {
+        onFailed(error)
+      }
+    }
     return closes.length
   }
   const where = (test: (opened: OpenedSession) => boolean): readonly Group[] => [...groups.values()].filter(({ opened }) => test(opened))

@@ -173,7 +173,7 @@ function pass(
 ): void {
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   const renewed = opened === undefined ? undefined : ctx.cookies.renewed(place.application.webSession, opened, attributes, ctx.clock.nowMs())
-  const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request)
+  const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request, opened.session.id)
   const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
   const base = { place, request, response, opened, setCookies }
   forward(ctx, preserved === undefined ? base : { ...base, preserved }, {
@@ -190,10 +190,10 @@ function pass(
 }
 
 /** The request that waited for this sign-in; it goes out once, in the place of the first one after it. */
-function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessage) {
+function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessage, sessionId: string) {
   if (request.method !== 'GET') return undefined
   const [name, ...more] = cookieValues(request.headers.cookie, preservedCookie)
-  const found = name === undefined || more.length > 0 ? undefined : ctx.preserved.take(name)
+  const found = name === undefined || more.length > 0 ? undefined : ctx.preserved.take(name, sessionId)
   return found !== undefined && found.origin === place.origin && found.path === request.url ? found : undefined
 }
 

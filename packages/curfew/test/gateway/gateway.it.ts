@@ -230,6 +230,23 @@ suite('Requests that wait for the sign-in', () => {
     assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 1)
   })
 
+  test('a form that waits goes out with no session but that of its own sign-in, whoever brings its name', async () => {
+    await using kit = await createGatewayKit()
+    const mallory = new Visitor()
+    // He signs in for his own form, and does not go where the sign-in leads.
+    const form = await mallory.follow(`${kit.wiki}/comments?a=b`, post)
+    const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail()
+    const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+    const body = new URLSearchParams({ csrfToken, username: 'ben', password: 'correct horse' }).toString()
+    let answer = await mallory.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
+    while (!mallory.jar(kit.wiki).has('PA.preserved')) answer = await mallory.ask(new URL(answer.headers.location ?? assert.fail(), answer.url).href)
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    ana.jar(kit.wiki).set('PA.preserved', mallory.jar(kit.wiki).get('PA.preserved') ?? '')
+    assert.equal(mirrored(await ana.ask(`${kit.wiki}/comments?a=b`)).method, 'GET')
+    assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
+  })
+
   test('AC-091 with none nothing waits, and with all any method and type does', async () => {
     await using none = await createGatewayKit({ applications: [{ preservation: 'none' }] })
     assert.deepEqual([mirrored(await send(none, post)).method, mirrored(await send(none, post)).url], ['GET', '/'])

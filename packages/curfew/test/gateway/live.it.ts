@@ -269,3 +269,14 @@ suite('Who may open a WebSocket', () => {
     await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 502/)
   })
 })
+
+suite('What an application says of its status', () => {
+  test('is left out where it can not be sent, and the answer arrives', async () => {
+    await using kit = await createGatewayKit({
+      upstream: (_request, response) =>
+        void response.socket?.end(Buffer.from('HTTP/1.1 200 Sch\xf6n \xe2\x82\xac\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok', 'latin1'))
+    })
+    const { visitor } = await signedIn(kit)
+    assert.equal((await visitor.ask(`${kit.wiki}/x`)).body, 'ok')
+  })
+})

@@ -58,6 +58,24 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
   })
 
+  test('a sign-in is not let in when everything of the user was ended while its code was exchanged', async () => {
+    await using kit = await withoutFeed({ modes: [] })
+    const { context } = kit.gateway
+    const real = context.provider.signIn
+    Object.assign(context.provider, {
+      async signIn(...asked: Parameters<typeof real>) {
+        const signedIn = await real(...asked)
+        const endedAtMs = context.clock.nowMs()
+        context.endedByProvider.endSubject(signedIn.subject, endedAtMs)
+        while (context.clock.nowMs() <= endedAtMs) await new Promise((resolve) => setImmediate(resolve))
+        return signedIn
+      }
+    })
+    const page = await new Visitor().open(`${kit.wiki}/`)
+    assert.equal(page.status, 400, page.body)
+    assert.equal(kit.seen.length, 0)
+  })
+
   test('frames with any sid fill no list, and where the feed is followed they are not needed', async () => {
     for (const feed of [true, false]) {
       await using kit = await createGatewayKit({ gateway: { sessionCheck: { feed } } })

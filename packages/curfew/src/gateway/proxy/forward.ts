@@ -37,6 +37,8 @@ export interface Otherwise {
 export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, onEnded }: Otherwise): void {
   const { place, request, response, opened } = forwarding
   const { application } = place
+  // Who left while it was decided would stay among what is open: nothing tells of it any more.
+  if (response.destroyed || request.socket.destroyed) return void response.destroy()
   const state = { controller: undefined as UpstreamController | undefined, isEnded: false }
   const abort = (why: string): void => state.controller?.abort(new Error(why))
   const forget =
@@ -64,7 +66,7 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
       if (status < 200 || response.destroyed || state.isEnded) return
       const { setCookies } = forwarding
       const options = { setCookies, target: application.target, origin: place.origin, isPrivate: opened !== undefined }
-      response.writeHead(status, statusMessage ?? '', responseHeaders(headers, options))
+      response.writeHead(status, statusText(statusMessage), responseHeaders(headers, options))
       // Headers of a stream leave before its first event.
       if (headers['content-length'] === undefined) response.flushHeaders()
     },
@@ -119,6 +121,11 @@ export function upstreamHeaders(ctx: GatewayContext, { place, request, opened }:
     address,
     isTrusted: ctx.isTrustedProxy(address)
   })
+}
+
+/** The words behind a status, where they can be sent; the status says it all without them (RFC 9112 section 4). */
+function statusText(words: string | undefined): string {
+  return words !== undefined && /^[\t\x20-\x7e]*$/.test(words) ? words : ''
 }
 
 function withoutBodyHeaders(headers: readonly string[]): string[] {

@@ -31,6 +31,8 @@ const closeMsMax = 500
 export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwarding, onError: (error: CurfewError) => void): void {
   const { place, request, socket, opened } = forwarding
   const { application } = place
+  // Who left while it was decided would stay among what is open: nothing tells of it any more.
+  if (socket.destroyed) return
   const state = { controller: undefined as UpstreamController | undefined, joined: undefined as Joined | undefined }
   let isAnswered = false
   const refuse = (error: CurfewError): void => {

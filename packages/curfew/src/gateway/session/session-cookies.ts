@@ -6,7 +6,7 @@ import { clearedSessionCookie, type CookieAttributes, cookieValues, sessionCooki
 import { cookieCharactersMax, createEncryptedSealer, createSignedSealer, type Sealer } from './sealer.ts'
 import { type ClaimsRefresh, type OpenedSession, openedSession, parseWebSession, serialiseWebSession, type WebSession } from './web-session.ts'
 
-/** A cookie is written again when the last activity in it is older than this. */
+/** A cookie is written again when the last activity in it is older than this, or than a quarter of the idle time. */
 export const updateWindowMs = 60_000
 /** Cookies that were opened lately; the same one comes with every request. */
 const openedMax = 10_000
@@ -18,6 +18,8 @@ export interface SessionCookies {
    * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when the cookie stands there more than once
    */
   read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
+  /** Whose session the cookie of a request is or was: also one that is over. Nothing may be opened with it. */
+  owner(settings: WebSessionSettings, cookieHeader: string | undefined, nowMs: number): Pick<WebSession, 'issuer' | 'subject'> | undefined
   /** True when the request brings such a cookie, good or not. */
   isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
   /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
@@ -97,12 +99,16 @@ export function createSessionCookies(deps: {
       const found = value === undefined ? undefined : open(settings, value, nowMs)
       return found !== undefined && isGood(settings, found.session, host, nowMs) ? found : undefined
     },
+    owner(settings, cookieHeader, nowMs) {
+      const [value, ...more] = cookieValues(cookieHeader, sessionCookieName(settings))
+      return value === undefined || more.length > 0 ? undefined : open(settings, value, nowMs)?.session
+    },
     isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
     write,
     writeFitting,
     clear: (settings, attributes) => clearedSessionCookie(settings, attributes),
     renewed(settings, { session, isChanged }, attributes, nowMs) {
-      return isChanged !== true && nowMs - session.activeAtMs < updateWindowMs
+      return isChanged !== true && nowMs - session.activeAtMs < Math.min(updateWindowMs, settings.idleMs / 4)
         ? undefined
         : writeFitting(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs).cookie
     }

@@ -22,16 +22,29 @@ export async function finishSignIn(ctx: GatewayContext, place: Place, request: I
   if (transaction === undefined) throw new CurfewError('CURFEW_OIDC_STATE')
   const application = ctx.applications.ofHost(place.host).find((other) => other.application.id === transaction.applicationId)
   if (application === undefined) throw new CurfewError('CURFEW_OIDC_STATE')
+  // What the provider ends while it is asked was signed in to before that.
+  const startedAtMs = ctx.clock.nowMs()
   const signedIn = await ctx.provider.signIn(answer, { redirectUri: redirectUri(ctx, application), ...transaction })
   const cookies = [
-    ...(await sessionCookies(ctx, application, request, signedIn)),
+    ...(await sessionCookies(ctx, application, request, { signedIn, startedAtMs, transaction })),
     clearedTransaction(state, place.isSecure),
     ...preservedCookies(transaction, place)
   ]
   seeOther(response, transaction.target, cookies)
 }
 
-async function sessionCookies(ctx: GatewayContext, place: Place, request: IncomingMessage, signedIn: SignedIn): Promise<readonly string[]> {
+interface Finished {
+  readonly signedIn: SignedIn
+  readonly startedAtMs: number
+  readonly transaction: Transaction
+}
+
+async function sessionCookies(
+  ctx: GatewayContext,
+  place: Place,
+  request: IncomingMessage,
+  { signedIn, startedAtMs, transaction }: Finished
+): Promise<readonly string[]> {
   const { webSession } = place.application
   const nowMs = ctx.clock.nowMs()
   const { claims } = signedIn
@@ -45,8 +58,8 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
     issuer: ctx.provider.issuer,
     subject: signedIn.subject,
     claims: wantedClaims(ctx.settings, webSession.id, claims),
-    startedAtMs: nowMs,
-    expiresAtMs: nowMs + webSession.maxMs,
+    startedAtMs,
+    expiresAtMs: startedAtMs + webSession.maxMs,
     activeAtMs: nowMs,
     ...(webSession.cookieDomain === undefined ? { host: place.host } : {}),
     ...(sri === undefined ? {} : { sri }),
@@ -56,6 +69,7 @@ async function sessionCookies(ctx: GatewayContext, place: Place, request: Incomi
   const refresh = ctx.userRefresh.keep(webSession, signedIn)
   const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs)) || ctx.endedByProvider.isEnded(session)
   if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
+  if (transaction.preserved !== undefined) ctx.preserved.bind(transaction.preserved, session)
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   return [written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)]
 }

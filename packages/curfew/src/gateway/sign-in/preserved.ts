@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
+import type { WebSession } from '../session/web-session.ts'
 
 /** A request that waits for the sign-in of its sender. */
 export interface PreservedRequest {
@@ -9,14 +10,18 @@ export interface PreservedRequest {
   readonly method: string
   readonly contentType: string
   readonly body: Buffer
+  /** Who sent it, as the session said that was over; absent: nobody knows. */
+  readonly sender?: Pick<WebSession, 'issuer' | 'subject'>
 }
 
 /** Requests that wait, in the memory of this process; what does not fit is not kept, and the sender starts anew. */
 export interface Preserved {
-  /** @returns the name that {@link take} finds it by */
+  /** @returns the name that {@link take} finds it by, once it is bound */
   keep(request: PreservedRequest): string
-  /** Once. */
-  take(name: string): PreservedRequest | undefined
+  /** The sign-in that it waited for made this session: it is sent with no other. It is dropped where somebody else signed in. */
+  bind(name: string, session: Pick<WebSession, 'id' | 'issuer' | 'subject'>): void
+  /** Once. @param sessionId - of the web session that asks for it */
+  take(name: string, sessionId: string): PreservedRequest | undefined
 }
 
 /** Largest body that waits. */
@@ -33,7 +38,7 @@ export function isFormType(contentType: string): boolean {
 }
 
 export function createPreserved({ clock, random }: { readonly clock: Clock; readonly random: Random }): Preserved {
-  const all = new LRUCache<string, { readonly request: PreservedRequest; readonly untilMs: number }>({
+  const all = new LRUCache<string, { readonly request: PreservedRequest; readonly untilMs: number; sessionId?: string }>({
     maxSize: allBytesMax,
     sizeCalculation: ({ request }) => request.body.length + 1_024
   })
@@ -43,10 +48,19 @@ export function createPreserved({ clock, random }: { readonly clock: Clock; read
       all.set(name, { request, untilMs: clock.nowMs() + keptMs })
       return name
     },
-    take(name) {
+    bind(name, { id, issuer, subject }) {
       const found = all.get(name)
+      if (found === undefined) return
+      const { sender } = found.request
+      const isOfAnother = sender !== undefined && (sender.issuer !== issuer || sender.subject !== subject)
+      if (isOfAnother || found.sessionId !== undefined) all.delete(name)
+      else found.sessionId = id
+    },
+    take(name, sessionId) {
+      const found = all.get(name)
+      if (found?.sessionId !== sessionId) return undefined
       all.delete(name)
-      return found !== undefined && clock.nowMs() < found.untilMs ? found.request : undefined
+      return clock.nowMs() < found.untilMs ? found.request : undefined
     }
   }
 }

@@ -60,7 +60,9 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
   const contentType = request.headers['content-type'] ?? ''
   const isKept = application.preservation === 'all' || (method === 'POST' && isFormType(contentType))
   if (!isKept) throw new CurfewError('CURFEW_GATEWAY_PRESERVATION', { method, type: contentType.slice(0, 60) })
+  const sender = ctx.cookies.owner(application.webSession, request.headers.cookie, ctx.clock.nowMs())
   return ctx.preserved.keep({
+    ...(sender === undefined ? {} : { sender }),
     origin,
     path: request.url ?? '/',
     method,

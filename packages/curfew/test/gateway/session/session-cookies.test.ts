@@ -169,3 +169,17 @@ suite('The cookie of a web session', () => {
     assert.equal(withoutGatewayCookies('PA.ACE_ws=x'), '')
   })
 })
+
+suite('The idle time of a web session', () => {
+  test('does not run out for somebody who is active, however short it is', () => {
+    for (const idleMs of [60_000, 120_000, 3_600_000]) {
+      const { settings, made, header, read } = cookies({ idleMs })
+      let cookie = header(session)
+      for (let atMs = nowMs; atMs < nowMs + 4 * idleMs; atMs += idleMs / 2) {
+        const opened = made.read(settings, cookie, 'wiki.example.com', atMs) ?? assert.fail(`after ${(atMs - nowMs) / 1000} s with ${idleMs / 1000} s`)
+        cookie = made.renewed(settings, opened, { isSecure: true }, atMs)?.split(';')[0] ?? cookie
+      }
+      assert.equal(read(cookie, nowMs + 6 * idleMs), undefined)
+    }
+  })
+})

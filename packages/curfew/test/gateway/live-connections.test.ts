@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+import { suite, test } from 'node:test'
+import { revocationFingerprint } from '@curfew/codecs'
+import type { GatewayContext } from '../../src/gateway/context.ts'
+import { createLiveConnections } from '../../src/gateway/live-connections.ts'
+import { forward } from '../../src/gateway/proxy/forward.ts'
+import { forwardWebSocket } from '../../src/gateway/proxy/web-socket.ts'
+import type { Place } from '../../src/gateway/route/applications.ts'
+import { openedSession } from '../../src/gateway/session/web-session.ts'
+
+const opened = openedSession({
+  id: 'w1',
+  audience: 'a',
+  issuer: 'https://op',
+  subject: 'ana',
+  sri: 'sri-1',
+  claims: {},
+  startedAtMs: 0,
+  expiresAtMs: 10,
+  activeAtMs: 0
+})
+
+suite('What is open under a session', () => {
+  test('is closed to the last, also when closing one of it fails', () => {
+    const failures: unknown[] = []
+    const live = createLiveConnections((error) => failures.push(error))
+    const closed: number[] = []
+    for (let i = 0; i < 3; i++)
+      live.add(opened, () => {
+        if (i === 1) throw new Error('no')
+        closed.push(i)
+      })
+    assert.equal(live.close(revocationFingerprint('sri-1')), 3)
+    assert.deepEqual([closed, live.count, failures.map(String)], [[0, 2], 0, ['Error: no']])
+  })
+
+  test('holds nobody who left while it was decided whether he may pass', () => {
+    const live = createLiveConnections()
+    const ctx = { live, upstreams: { dispatch: () => assert.fail('nobody waits for an answer') } } as unknown as GatewayContext
+    const place = { application: { id: 'wiki' } } as Place
+    const gone = new Duplex().destroy()
+    const request = { socket: gone, headers: {} } as unknown as IncomingMessage
+    const otherwise = { onError: () => assert.fail(), onEnded: () => assert.fail() }
+    forward(ctx, { place, request, opened, setCookies: [], response: { destroyed: true, destroy: () => undefined } as unknown as ServerResponse }, otherwise)
+    forwardWebSocket(ctx, { place, request, opened, socket: gone, head: Buffer.alloc(0) }, () => assert.fail())
+    assert.equal(live.count, 0)
+  })
+})

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { createPreserved } from '../../../src/gateway/sign-in/preserved.ts'
+import { systemRandom } from '../../../src/platform/random.ts'
+import { createFakeClock } from '../../authority/fake-clock.ts'
+
+const issuer = 'https://login.example.com'
+const ana = { id: 'w-ana', issuer, subject: 'ana' }
+const ben = { id: 'w-ben', issuer, subject: 'ben' }
+const request = { origin: 'https://wiki.example.com', path: '/', method: 'POST', contentType: 'text/plain', body: Buffer.from('x') }
+
+suite('A request that waits for a sign-in', () => {
+  test('is sent with the session that its own sign-in made, once', () => {
+    const preserved = createPreserved({ clock: createFakeClock(), random: systemRandom })
+    const name = preserved.keep(request)
+    assert.equal(preserved.take(name, ana.id), undefined, 'nobody has signed in for it')
+    preserved.bind(name, ana)
+    assert.equal(preserved.take(name, ben.id), undefined, 'whoever has its name, but another session')
+    assert.deepEqual([preserved.take(name, ana.id), preserved.take(name, ana.id)], [request, undefined])
+  })
+
+  test('is sent by nobody when it waited for two sign-ins', () => {
+    const preserved = createPreserved({ clock: createFakeClock(), random: systemRandom })
+    const name = preserved.keep(request)
+    preserved.bind(name, ana)
+    preserved.bind(name, ben)
+    assert.deepEqual([preserved.take(name, ana.id), preserved.take(name, ben.id)], [undefined, undefined])
+  })
+
+  test('of somebody whose session was over is not sent in the name of another who signs in', () => {
+    const preserved = createPreserved({ clock: createFakeClock(), random: systemRandom })
+    const sender = { issuer, subject: 'ana' }
+    const [lost, kept] = [preserved.keep({ ...request, sender }), preserved.keep({ ...request, sender })]
+    preserved.bind(lost, ben)
+    preserved.bind(kept, { ...ana, id: 'w-ana-again' })
+    assert.deepEqual([preserved.take(lost, ben.id), preserved.take(kept, 'w-ana-again')?.method], [undefined, 'POST'])
+  })
+
+  test('is forgotten after five minutes', () => {
+    const clock = createFakeClock()
+    const preserved = createPreserved({ clock, random: systemRandom })
+    const name = preserved.keep(request)
+    preserved.bind(name, ana)
+    clock.advance(300_000)
+    assert.equal(preserved.take(name, ana.id), undefined)
+  })
+})
