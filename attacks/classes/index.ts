@@ -1,6 +1,7 @@
 import type { AttackClass } from '../attack.ts'
 import { addressAttacks } from './addresses.ts'
 import { gatewayAttacks } from './gateway.ts'
+import { openIdAttacks } from './openid.ts'
 import { samlAttacks } from './saml.ts'
 import { sessionAttacks } from './sessions.ts'
 import { signatureAttacks } from './signature.ts'
@@ -12,6 +13,7 @@ export const attackClasses: readonly AttackClass[] = [
   ...xmlAttacks,
   ...samlAttacks,
   ...sessionAttacks,
+  ...openIdAttacks,
   ...addressAttacks,
   ...gatewayAttacks
 ]

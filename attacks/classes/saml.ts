@@ -187,6 +187,20 @@ export const samlAttacks: readonly AttackClass[] = [
       edits: [edit(`${source}/authority/saml-sp/consume.ts`, '  requireBinding(provider, received)\n', '')]
     }
   ]),
+  attack('The answer to an artifact', `${codecs}/attacks/artifact.test.ts`, [
+    {
+      test: 'be read with the keys of somebody who was not asked',
+      without: 'the rule that a resolved message comes from the issuer of its artifact',
+      edits: [
+        edit(verify, "if (received.binding === 'artifact' && carriedBy !== peer.entityId)", "if (received.binding === 'artifact' && carriedBy === undefined)")
+      ]
+    },
+    {
+      test: 'answer another question',
+      without: 'the comparison of InResponseTo with what was asked',
+      edits: [edit(verify, 'if (response.inResponseTo !== asked.requestId) throw', "if (response.inResponseTo === 'nothing') throw")]
+    }
+  ]),
   attack('Cross-peer InResponseTo', `${curfew}/logout-messages.test.ts`, [
     {
       test: 'an answer of another partner to a request it was never sent counts for nothing; the browser that is out goes on, any other sees an error',
@@ -291,6 +305,33 @@ export const samlAttacks: readonly AttackClass[] = [
           "if (value === undefined) throw new CurfewError('CURFEW_SAML_REPLAYED'"
         )
       ]
+    },
+    {
+      test: 'AC-195 of a hundred deliveries of one LogoutRequest at two nodes exactly one is carried out',
+      without: 'the memory of what was received',
+      edits: [
+        edit(
+          `${source}/authority/saml/logout-request.ts`,
+          "if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED'",
+          "if (value === undefined) throw new CurfewError('CURFEW_SAML_REPLAYED'"
+        )
+      ]
+    },
+    {
+      test: 'AC-195 of a hundred deliveries of one assertion at two nodes exactly one signs somebody in',
+      without: 'the memory of what was presented',
+      edits: [
+        edit(
+          `${source}/authority/saml-sp/consume.ts`,
+          "if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED'",
+          "if (value === undefined) throw new CurfewError('CURFEW_SAML_REPLAYED'"
+        )
+      ]
+    },
+    {
+      test: 'AC-195 of a hundred exchanges of an authorization code at two nodes exactly one gets tokens',
+      without: 'the one use of a code, whoever is first',
+      edits: [edit(`${source}/authority/oidc/artifacts.ts`, "if (value !== 'consumed') throw alreadyUsed()", 'if (value === undefined) throw alreadyUsed()')]
     },
     {
       test: 'AC-195 of a hundred pick-ups of a reference at two nodes exactly one gets the attributes',

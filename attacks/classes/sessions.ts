@@ -34,6 +34,19 @@ const usesUpOwn = edit(`${authority}/opentoken/token-use.ts`, 'if (isHeard) awai
 
 /** What can be done to the session of a person, and to its end. */
 export const sessionAttacks: readonly AttackClass[] = [
+  ...['/sso/initslo/', '/sso/terminatesession', '/ext/logout'].map((door) =>
+    attack(`Logout CSRF at ${door}`, `${tests}/logout-csrf.test.ts`, [
+      { test: `a picture on our own page to ${door} ends nothing`, without: 'the look at what the request is for', edits: [looksAtDestination] },
+      { test: `a frame of the same site to ${door} ends nothing`, without: 'the look at what the request is for', edits: [looksAtDestination] },
+      { test: `a link of another site to ${door} ends nothing`, without: 'the look at where the request comes from', edits: [looksAtSite] },
+      { test: `a prefetch on our own page to ${door} ends nothing`, without: 'the look at what is loaded ahead', edits: [looksAhead] },
+      {
+        test: `a form of another site to ${door} with {"choice":"everywhere","csrfToken":"x"} ends nothing`,
+        without: 'the token that binds a form to its browser',
+        edits: [looksAtAnswer]
+      }
+    ])
+  ),
   attack('Logout CSRF by picture', `${tests}/logout-csrf.test.ts`, [
     { test: 'a picture on our own page to /idp/startSLO.ping ends nothing', without: 'the look at what the request is for', edits: [looksAtDestination] },
     {

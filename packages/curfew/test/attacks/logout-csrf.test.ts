@@ -5,7 +5,7 @@ import type { Kit } from '../authority/kit.ts'
 import { createOidcKit, tokensFor } from '../authority/oidc/relying-party.ts'
 
 async function signedIn(): Promise<{ readonly kit: Kit; readonly browser: Browser; readonly hint: string }> {
-  const kit = await createOidcKit({ network: async () => ({ status: 200 }) })
+  const kit = await createOidcKit({ network: async () => ({ status: 200 }), adapterLogouts: [{ sourceId: 'form', path: '/logout' }] })
   const browser = kit.browser()
   const { id_token: hint } = await tokensFor(kit, browser, 'wiki')
   return { kit, browser, hint }
@@ -37,9 +37,20 @@ const ways: Readonly<Record<string, Headers>> = {
   'a prefetch of Firefox': { 'sec-fetch-site': 'none', 'x-moz': 'prefetch' }
 }
 
+const doors = [
+  '/idp/startSLO.ping',
+  '/sp/startSLO.ping',
+  '/idp/init_logout.openid',
+  '/idp/init_logout.openid?client_id=wiki',
+  '/signoff',
+  '/sso/initslo/',
+  '/sso/terminatesession',
+  '/ext/logout'
+]
+
 suite('attacks that sign somebody out by a request of a stranger', () => {
   for (const [name, headers] of Object.entries(ways)) {
-    for (const path of ['/idp/startSLO.ping', '/sp/startSLO.ping', '/idp/init_logout.openid', '/idp/init_logout.openid?client_id=wiki', '/signoff']) {
+    for (const path of doors) {
       test(`${name} to ${path} ends nothing`, async () => {
         const { kit: made, browser } = await signedIn()
         await using kit = made
@@ -49,7 +60,7 @@ suite('attacks that sign somebody out by a request of a stranger', () => {
     }
   }
 
-  for (const path of ['/idp/startSLO.ping', '/idp/init_logout.openid', '/signoff']) {
+  for (const path of ['/idp/startSLO.ping', '/idp/init_logout.openid', '/signoff', '/sso/initslo/', '/sso/terminatesession', '/ext/logout']) {
     for (const fields of [
       { consentGiven: 'true' },
       { choice: 'everywhere' },
@@ -94,6 +105,12 @@ suite('attacks that sign somebody out by a request of a stranger', () => {
       await using kit = made
       await browser.get('/idp/startSLO.ping', headers)
       assert.equal(await live(kit), 0)
+    }
+    for (const path of ['/sso/initslo/', '/sso/terminatesession', '/ext/logout']) {
+      const { kit: made, browser } = await signedIn()
+      await using kit = made
+      await browser.get(path, { 'sec-fetch-site': 'none', 'sec-fetch-dest': 'document' })
+      assert.equal(await live(kit), 0, path)
     }
   })
 })

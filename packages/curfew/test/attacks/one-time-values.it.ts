@@ -3,14 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { bindingUri } from '@curfew/codecs'
+import { bindingUri, statusUri } from '@curfew/codecs'
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { openOn } from '../stores/redis/opened.ts'
 import { type Server, skipReason, startServer } from '../stores/redis/servers.ts'
 import { carriedTo, createArtifactPeer } from '../authority/artifact-peer.ts'
 import { createFakeClock } from '../authority/fake-clock.ts'
+import { createUpstream, type UpstreamProvider } from '../authority/identity-provider.ts'
 import { authorityPair, createKit, type Kit, type KitOptions, signIn } from '../authority/kit.ts'
+import { sloSoapUrl } from '../authority/partner.ts'
 import { clientOf, codeFor, exchange } from '../authority/oidc/relying-party.ts'
 import { open as openApplication, outcomes, settingsOf, startLogout, visit } from '../authority/opentoken/application.ts'
 import { artifactSettings } from '../authority/saml/artifact-kit.ts'
@@ -19,6 +21,7 @@ import { artifactSettings } from '../authority/saml/artifact-kit.ts'
 interface Nodes extends AsyncDisposable {
   readonly a: Kit
   readonly b: Kit
+  readonly upstream: UpstreamProvider
 }
 
 const attempts = 100
@@ -26,8 +29,10 @@ const reference = { username: 'app', password: 'app secret' }
 
 async function createNodes(stores: readonly [Store, Store]): Promise<Nodes> {
   const clock = createFakeClock(Temporal.Now.instant().epochMilliseconds)
+  const upstream = createUpstream('campus', clock, authorityPair, { profiles: { idpInitiatedSso: true } })
   const options: KitOptions = {
     clock,
+    identityProviders: [{ settings: upstream.settings, certificatePem: upstream.pair.certificatePem }],
     clients: [clientOf('wiki')],
     adapters: { applications: [settingsOf('forms', { transport: 'reference', reference }), settingsOf('old')] }
   }
@@ -37,6 +42,7 @@ async function createNodes(stores: readonly [Store, Store]): Promise<Nodes> {
   return {
     a,
     b,
+    upstream,
     async [Symbol.asyncDispose]() {
       await a[Symbol.asyncDispose]()
       await b[Symbol.asyncDispose]()
@@ -71,6 +77,37 @@ function oneTimeValues(open: () => Promise<readonly [Store, Store]>): void {
     const code = await codeFor(nodes.a, nodes.a.browser(), 'wiki')
     const exchanged = async (kit: Kit): Promise<boolean> => (await exchange(kit, 'wiki', code)).statusCode === 200
     assert.equal(await winners(nodes, exchanged), 1)
+  })
+
+  test('AC-195 of a hundred deliveries of one LogoutRequest at two nodes exactly one is carried out', async () => {
+    await using nodes = await createNodes(await open())
+    const { a } = nodes
+    const payroll = a.partner('payroll')
+    const browser = a.browser()
+    const page = await signIn(browser, `/idp/startSSO.ping?PartnerSpId=${encodeURIComponent(payroll.entityId)}`)
+    const { assertion } = payroll.readResponse(page.body).response
+    const subject = assertion?.subject.nameId ?? assert.fail('no assertion')
+    const payload = await payroll.logoutSoap(payroll.logoutRequest(subject, [], { destination: sloSoapUrl }))
+    const carriedOut = async (kit: Kit): Promise<boolean> => {
+      const { body } = await kit.app.inject({ method: 'POST', url: '/idp/SLO.ssaml2', headers: { 'content-type': 'text/xml' }, payload })
+      return !payroll.readSoapResponse(body).status.subcodes.includes(statusUri.requestDenied)
+    }
+    assert.equal(await winners(nodes, carriedOut), 1)
+    assert.equal((await a.store.listRuns({ limit: 5 })).items.length, 1)
+  })
+
+  test('AC-195 of a hundred deliveries of one assertion at two nodes exactly one signs somebody in', async () => {
+    await using nodes = await createNodes(await open())
+    const { a, upstream } = nodes
+    const fields = await upstream.respond({ sessionIndex: 'index-1' })
+    const signedIn = async (kit: Kit): Promise<boolean> => {
+      const browser = kit.browser()
+      let answer = await browser.post('/sp/ACS.saml2', fields)
+      for (let i = 0; i < 5 && answer.statusCode === 303; i++) answer = await browser.get(String(answer.headers.location))
+      return answer.statusCode === 200 && /Signed in as ana/.test(answer.body)
+    }
+    assert.equal(await winners(nodes, signedIn), 1)
+    assert.equal((await a.store.listSessions({ state: 'live', limit: 5, nowMs: a.clock.nowMs() })).items.length, 1)
   })
 
   test('AC-195 of a hundred pick-ups of a reference at two nodes exactly one gets the attributes', async () => {
