@@ -49,6 +49,7 @@ function applicationSettings(application: GatewayConfig['applications'][number],
   const webSession = application.webSession === undefined ? sessions[0] : sessions.find(({ id }) => id === application.webSession)
   if (webSession === undefined) throw unusable(`${application.id} has no web session`)
   const { id, urls, contextRoot, target, type, headers, anonymous, preserveHost, preservation, reservedBelowRoot, responseTimeoutSeconds } = application
+  const { failOnUnsupportedPreservationContentType } = application
   return {
     id,
     contextRoot,
@@ -57,6 +58,7 @@ function applicationSettings(application: GatewayConfig['applications'][number],
     anonymous,
     preserveHost,
     preservation,
+    failOnUnsupportedPreservationContentType,
     reservedBelowRoot,
     webSession,
     origins: urls.map((url) => new URL(url).origin),

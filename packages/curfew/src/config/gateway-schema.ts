@@ -107,6 +107,10 @@ const application = z
     anonymous: z.array(webPath).default([]).describe('Paths that need no session, with what lies below them.'),
     preserveHost: z.boolean().default(true).describe('The application sees the host that the browser asked for.'),
     preservation: z.enum(['none', 'post', 'all']).default('post').describe('Requests with a body that wait for the sign-in: none, forms, any.'),
+    failOnUnsupportedPreservationContentType: z
+      .boolean()
+      .default(false)
+      .describe('true: a body that preservation does not cover is refused with 415. false: it is dropped, and the person starts anew after the sign-in.'),
     reservedBelowRoot: z.boolean().default(false).describe('The reserved path lies below the context root.'),
     responseTimeoutSeconds: z.int().min(1).max(86_400).default(300)
   })

@@ -70,6 +70,8 @@ export interface ApplicationSettings {
   readonly preserveHost: boolean
   /** Requests with a body wait for the sign-in and are sent after it. */
   readonly preservation: 'none' | 'post' | 'all'
+  /** What {@link preservation} does not cover is refused; otherwise its body is dropped, and its sender starts anew. */
+  readonly failOnUnsupportedPreservationContentType: boolean
   /** The path of {@link GatewaySettings.reservedPath} lies below the context root. */
   readonly reservedBelowRoot: boolean
   /** How long the application may take to begin its answer. */

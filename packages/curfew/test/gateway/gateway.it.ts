@@ -256,9 +256,17 @@ suite('Requests that wait for the sign-in', () => {
     assert.deepEqual([done.method, done.body], ['PUT', '{"a":1}'])
   })
 
-  test('AC-091 a type that does not wait is refused with 415, and one that is too large with 413', async () => {
+  const json = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' } }
+
+  test('AC-091 a type that does not wait is dropped, and its sender starts anew', async () => {
     await using kit = await createGatewayKit()
-    const json = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' } }
+    const done = mirrored(await send(kit, json))
+    assert.deepEqual([done.method, done.url, done.body], ['GET', '/', ''])
+    assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
+  })
+
+  test('AC-091 a type that does not wait is refused with 415 where that is wanted, and one that is too large with 413', async () => {
+    await using kit = await createGatewayKit({ applications: [{ failOnUnsupportedPreservationContentType: true }] })
     assert.equal((await new Visitor().ask(`${kit.wiki}/c`, json)).status, 415)
     assert.equal((await new Visitor().ask(`${kit.wiki}/c`, { ...post, body: `a=${'x'.repeat(70_000)}` })).status, 413)
   })

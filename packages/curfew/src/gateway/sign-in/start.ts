@@ -52,13 +52,14 @@ function homeOf(place: Place): OwnAddress {
 /**
  * Keeps a request with a body until its sender has signed in.
  * @returns the name that it is kept by; undefined when it is not kept and the sender starts anew
- * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept; those of {@link readBody}
+ * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept, where that is wanted; those of {@link readBody}
  */
 export async function preserve(ctx: GatewayContext, { application, origin }: Place, request: IncomingMessage): Promise<string | undefined> {
   const { method = 'GET' } = request
   if (method === 'GET' || method === 'HEAD' || application.preservation === 'none' || !isOwnRequest(request, origin)) return undefined
   const contentType = request.headers['content-type'] ?? ''
   const isKept = application.preservation === 'all' || (method === 'POST' && isFormType(contentType))
+  if (!isKept && !application.failOnUnsupportedPreservationContentType) return undefined
   if (!isKept) throw new CurfewError('CURFEW_GATEWAY_PRESERVATION', { method, type: contentType.slice(0, 60) })
   const sender = ctx.cookies.owner(application.webSession, request.headers.cookie, ctx.clock.nowMs())
   return ctx.preserved.keep({
