@@ -109,6 +109,18 @@ export const samlAttacks: readonly AttackClass[] = [
       ]
     }
   ]),
+  attack('AES-CBC, which carries no proof of its own', 'packages/curfew/test/authority/saml/encryption.test.ts', [
+    {
+      test: 'AES-CBC is refused where the connection says nothing of it',
+      without: 'the demand that the connection allows it',
+      edits: [edit(decrypt, 'isCovered && decryption.allowsCbc === true', 'isCovered')]
+    },
+    {
+      test: 'AES-CBC is read where the connection allows it, and only with a signature around the cipher text',
+      without: 'the demand for a signature around the cipher text',
+      edits: [edit(decrypt, 'isCovered && decryption.allowsCbc === true', 'decryption.allowsCbc === true')]
+    }
+  ]),
   attack('Padding oracle on EncryptedID: uniform time', `${codecs}/xmlenc/timing.it.ts`, [
     {
       test: 'with AES-GCM, whatever could not be decrypted, and with whichever key',

@@ -72,6 +72,10 @@ export interface Answer {
   readonly signing?: SigningKey
   /** Encrypts the assertion, after it was signed. */
   readonly seal?: Seal
+  /** What becomes of the encrypted assertion before the Response is signed around it, as other products write it. */
+  readonly reseal?: (encrypted: string, signed: string) => string
+  /** Only the assertion is signed. */
+  readonly unsignedResponse?: boolean
 }
 
 let serial = 0
@@ -135,10 +139,16 @@ export function createUpstream(
       }
       const said = answer.status ?? status.success()
       const signed = status.isSuccess(said) ? await signMessage(serialiseAssertion(assertion), answer.signing ?? signing) : undefined
-      const carried = signed === undefined || answer.seal === undefined ? signed : encryptAssertion(signed, answer.seal)
+      const carried =
+        signed === undefined || answer.seal === undefined
+          ? signed
+          : (answer.reseal ?? ((encrypted) => encrypted))(encryptAssertion(signed, answer.seal), signed)
       const parts = serialiseResponse({ kind: 'Response', ...head(), destination: recipient, status: said, ...inResponseTo, ...answer.response }, carried)
       const relay = answer.relayState === undefined ? {} : { relayState: answer.relayState }
-      return encodePost(await signMessage(parts, answer.signing ?? signing), { parameter: 'SAMLResponse', ...relay }).fields
+      return encodePost(answer.unsignedResponse === true ? parts.head + parts.tail : await signMessage(parts, answer.signing ?? signing), {
+        parameter: 'SAMLResponse',
+        ...relay
+      }).fields
     },
     logoutRequest: (subject, sessionIndexes, change = {}) => ({
       kind: 'LogoutRequest',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, randomBytes } from 'node:crypto'
+import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
 import {
   createSeal,
@@ -174,6 +174,44 @@ suite('What partners encrypt is read', () => {
       await using _kit = hub.kit
       assert.match((await signInAt(hub, hub.kit.browser(), { seal: sealTo(pair) })).body, /Signed in as ana/)
     }
+  })
+
+  /** The same as AD FS, Entra ID and others write it by default: AES-CBC, which carries no proof of its own. */
+  const byCbc = (encrypted: string, signed: string): string => {
+    const contentKey = randomBytes(16)
+    const iv = randomBytes(16)
+    const plain = Buffer.from(signed)
+    const count = 16 - (plain.length % 16)
+    const cipher = createCipheriv('aes-128-cbc', contentKey, iv).setAutoPadding(false)
+    const data = Buffer.concat([iv, cipher.update(Buffer.concat([plain, Buffer.alloc(count - 1), Buffer.of(count)])), cipher.final()])
+    const key = publicEncrypt({ key: createPublicKey(ownPair.key), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }, contentKey)
+    const values = [key.toString('base64'), data.toString('base64')]
+    return encrypted
+      .replace('http://www.w3.org/2009/xmlenc11#aes128-gcm', 'http://www.w3.org/2001/04/xmlenc#aes128-cbc')
+      .replaceAll(/(<xenc:CipherValue>)[^<]*/g, (_, tag: string) => tag + (values.shift() ?? ''))
+  }
+  const sealedByCbc = { seal: sealTo(ownPair), reseal: byCbc }
+
+  test('AES-CBC is read where the connection allows it, and only with a signature around the cipher text', async () => {
+    const hub = await createHub({ decryption: own }, { allowCbc: true })
+    await using _kit = hub.kit
+    const browser = hub.kit.browser()
+    const request = await begin(hub, browser)
+    const bare = await deliver(hub, browser, { requestId: request.id, ...sealedByCbc, unsignedResponse: true })
+    assert.equal(bare.statusCode, 400)
+    assert.match(bare.body, /CURFEW_SAML_ENCRYPTION_REFUSED/)
+    assert.deepEqual(await liveSessions(hub.kit), [])
+    assert.match((await signInAt(hub, hub.kit.browser(), sealedByCbc)).body, /Signed in as ana/)
+  })
+
+  test('AES-CBC is refused where the connection says nothing of it', async () => {
+    const hub = await createHub({ decryption: own })
+    await using _kit = hub.kit
+    const refused = await signInAt(hub, hub.kit.browser(), sealedByCbc)
+    assert.equal(refused.statusCode, 400)
+    assert.match(refused.body, /CURFEW_SAML_ENCRYPTION_REFUSED/)
+    assert.deepEqual(await liveSessions(hub.kit), [])
+    assert.match((await signInAt(hub, hub.kit.browser(), { seal: sealTo(ownPair) })).body, /Signed in as ana/)
   })
 
   test('one for somebody else does not, and neither does any without keys here', async () => {
