@@ -28,8 +28,8 @@ export interface NotedChange {
 }
 
 const kind = 'PasswordNote'
-/** Longer than sessions are looked back for. */
-const keptMs = 400 * 86_400_000
+/** Longer than any session lasts that has an end. */
+const keptMs = 1_100 * 86_400_000
 /** A time that was not read right after the change counts as that of the change, should it lie no farther from it than this. */
 const apartMsMax = 86_400_000
 
