@@ -9,7 +9,7 @@ export function absolutePaths(config: Config, folder: string): Config {
     server: serverPaths(config.server, full),
     admin: { ...config.admin, tokenFile: full(config.admin.tokenFile ?? 'data/admin.token') },
     cluster: clusterPaths(config.cluster, full),
-    store: { ...config.store, file: full(config.store.file), redis: redisPaths(config.store.redis, full) },
+    store: { ...config.store, file: full(config.store.file), ...(config.store.redis === undefined ? {} : { redis: redisPaths(config.store.redis, full) }) },
     saml: { ...config.saml, keys: pairs(config.saml.keys, full), decryptionKeys: pairs(config.saml.decryptionKeys, full) },
     sessions: { ...config.sessions, secretFile: full(config.sessions.secretFile) },
     signOn: {
