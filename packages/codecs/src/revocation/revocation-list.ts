@@ -29,6 +29,8 @@ export interface RevocationList {
   ageMs(nowMs: number): number | undefined
   /** How long ago the last page came of a list that is not read to its end yet; undefined when it is, and before the first page. */
   readingMs(): number | undefined
+  /** For how long the list remembers what is put on it, as its last page said: of an older session it can say nothing. */
+  readonly lifetimeMs: number | undefined
   readonly size: number
   readonly bytes: number
 }
@@ -55,7 +57,8 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void, s
     position: 0,
     list: undefined as string | undefined,
     complete: undefined as Moment | undefined,
-    readingAtMs: undefined as number | undefined
+    readingAtMs: undefined as number | undefined,
+    lifetimeMs: undefined as number | undefined
   }
   /** A page that was held back makes nothing older than it is. */
   const noteWhole = (issuedAtMs: number, nowMs: number): void => {
@@ -80,6 +83,7 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void, s
       known.list = page.list ?? known.list
       for (const { fingerprint, untilSeconds } of page.entries) put(fingerprint, untilSeconds, nowMs)
       known.position = page.seq
+      if (page.lifetimeSeconds !== undefined) known.lifetimeMs = page.lifetimeSeconds * 1000
       known.readingAtMs = page.hasMore ? steadyMs() : undefined
       if (!page.hasMore) noteWhole(page.issuedAtMs, nowMs)
       return 'taken'
@@ -91,6 +95,9 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void, s
     },
     get completeAtMs() {
       return known.complete?.atMs
+    },
+    get lifetimeMs() {
+      return known.lifetimeMs
     },
     get size() {
       return revoked.size

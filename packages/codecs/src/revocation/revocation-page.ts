@@ -32,6 +32,8 @@ export interface RevocationPage {
   readonly list?: string
   /** The last position that the list gave out. */
   readonly end?: number
+  /** For how long the list remembers what is put on it, in seconds. Absent where the authority is older than that. */
+  readonly lifetimeSeconds?: number
   readonly issuedAtMs: number
   readonly entries: readonly RevokedEntry[]
 }
@@ -43,8 +45,16 @@ export function revocationFingerprint(sri: string): string {
 
 /** The claims of a page, as they are signed. */
 export function revocationPageClaims(page: Omit<RevocationPage, 'issuedAtMs'>): Record<string, unknown> {
-  const { prev, seq, list, end, hasMore, entries } = page
-  return { prev, seq, list, end, more: hasMore, entries: entries.map(({ fingerprint, untilSeconds }) => [fingerprint, untilSeconds]) }
+  const { prev, seq, list, end, hasMore, lifetimeSeconds, entries } = page
+  return {
+    prev,
+    seq,
+    list,
+    end,
+    more: hasMore,
+    lifetime: lifetimeSeconds,
+    entries: entries.map(({ fingerprint, untilSeconds }) => [fingerprint, untilSeconds])
+  }
 }
 
 /**
@@ -56,7 +66,7 @@ export async function verifyRevocationPage(text: string, expected: Omit<TokenExp
   const { prev, seq } = claims
   if (!isPosition(prev) || !isPosition(seq) || seq < prev) throw wrong('seq')
   const base = { prev, seq, hasMore: claims['more'] === true, issuedAtMs: Number(claims['iat']) * 1000, entries: entriesOf(claims) }
-  return { ...base, ...listOf(claims) }
+  return { ...base, ...listOf(claims), ...lifetimeOf(claims) }
 }
 
 function listOf({ list, end }: Claims): Pick<RevocationPage, 'list' | 'end'> {
@@ -64,6 +74,12 @@ function listOf({ list, end }: Claims): Pick<RevocationPage, 'list' | 'end'> {
   if (typeof list !== 'string' || list === '' || list.length > revocationListNameCharactersMax) throw wrong('list')
   if (!isPosition(end)) throw wrong('end')
   return { list, end }
+}
+
+function lifetimeOf({ lifetime }: Claims): Pick<RevocationPage, 'lifetimeSeconds'> {
+  if (lifetime === undefined) return {}
+  if (!isPosition(lifetime)) throw wrong('lifetime')
+  return { lifetimeSeconds: lifetime }
 }
 
 function isPosition(value: unknown): value is number {

@@ -87,7 +87,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   let timer: { cancel(): void } | undefined
   const watch = (): void => {
     timer = systemClock.after(expiryMs, () => {
-      context.live.expire(context.clock.nowMs())
+      context.live.expire(context.clock.nowMs(), context.revocations.lifetimeMs)
       sweep.look()
       note(context)
       watch()

@@ -12,6 +12,7 @@ import { nearest } from './nearest.ts'
 import { shippedKey } from './pingfederate/shipped-keys.ts'
 import { type PresetOrigins, withPresets } from './presets.ts'
 import { type Config, configSchema, type GatewayFileConfig, gatewayFileSchema } from './schema.ts'
+import { lifetimeProblems } from './revocation-lifetime.ts'
 import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 import { shownSetting } from './shown-setting.ts'
@@ -66,7 +67,12 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
       ...sources(context, result.data),
       ...certificatesMissing(context, result.data),
       ...nothingToLink(context, result.data),
-      ...adapterProblems(result.data).map(({ path, what, fix }) => ({ ...placeOf(context, path), code: 'CURFEW_CONFIG_VALUE' as const, what, fix }))
+      ...[...adapterProblems(result.data), ...lifetimeProblems(result.data)].map(({ path, what, fix }) => ({
+        ...placeOf(context, path),
+        code: 'CURFEW_CONFIG_VALUE' as const,
+        what,
+        fix
+      }))
     )
   findings.push(...noSignOn(context, value), ...brandFindings(context, value, options))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }

@@ -15,8 +15,8 @@ export interface LiveConnections {
   closeSession(opened: OpenedSession, reason: CloseReason): number
   /** Sessions that something is open under now. */
   sessions(): readonly OpenedSession[]
-  /** Closes what has outlived its session at `nowMs`, and forgets sessions that nothing is open under. */
-  expire(nowMs: number): number
+  /** Closes what has outlived its session at `nowMs`, or belongs to one that is older than `ageMsMax`, and forgets sessions that nothing is open under. */
+  expire(nowMs: number, ageMsMax?: number): number
   readonly count: number
 }
 
@@ -82,10 +82,10 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
       return group === undefined ? 0 : end([group], reason)
     },
     sessions: () => [...groups.values()].filter(({ closes }) => closes.size > 0).map(({ opened }) => opened),
-    expire(nowMs) {
+    expire(nowMs, ageMsMax = Number.POSITIVE_INFINITY) {
       for (const group of [...groups.values()]) if (group.closes.size === 0) forget(group)
       return end(
-        where(({ session }) => session.expiresAtMs <= nowMs),
+        where(({ session }) => session.expiresAtMs <= nowMs || nowMs - session.startedAtMs >= ageMsMax),
         'session expired'
       )
     },

@@ -123,7 +123,7 @@ async function endpoint(
   if (below === '/oidc/logout' && (isGet || request.method === 'POST')) return logout(ctx, place, request, response)
   if (below === '/oidc/logout.png' && isGet) return logoutPicture(ctx, place, request, response)
   const url = new URL(request.url ?? '/', place.origin)
-  if (below === '/oidc/frontchannel' && isGet) return providerLogout.frontChannel(ctx, url, response)
+  if (below === '/oidc/frontchannel' && isGet) return providerLogout.frontChannel(ctx, { url, place, request }, response)
   if (below === '/oidc/start' && isGet) return startAt(ctx, place, url, request, response)
   throw new CurfewError('CURFEW_API_NOT_FOUND')
 }

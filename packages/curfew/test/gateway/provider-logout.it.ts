@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
+import { unsignedSidsMax } from '../../src/gateway/session/ended-by-provider.ts'
 import { createGatewayKit, type GatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
 
@@ -74,6 +75,31 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     const page = await new Visitor().open(`${kit.wiki}/`)
     assert.equal(page.status, 400, page.body)
     assert.equal(kit.seen.length, 0)
+  })
+
+  test('a frame that comes with the cookie ends that session for good, whatever others send after it', async () => {
+    await using kit = await withoutFeed({ modes: [] })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const kept = ana.copy()
+    const [stored] = (await kit.authority.store.listSessions({ limit: 1, nowMs: Temporal.Now.instant().epochMilliseconds })).items
+    const [participant] = await kit.authority.store.getParticipants(stored?.session.id ?? assert.fail())
+    const sid = participant?.sessionIndex ?? assert.fail()
+    const parameters = new URLSearchParams({ iss: kit.issuer, sid })
+    await ana.ask(`${kit.wiki}/pa/oidc/frontchannel?${parameters.toString()}`)
+    assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false)
+    for (let i = 0; i < unsignedSidsMax; i++) kit.gateway.context.endedByProvider.endSid(`any-${i}`)
+    assert.equal(kit.gateway.context.endedByProvider.isSidEnded(sid), false, 'the table has no room for it any more')
+    assert.equal((await kept.ask(`${kit.wiki}/`)).status, 303)
+  })
+
+  test('a sign-out with two sessions of one name ends both', async () => {
+    await using kit = await withoutFeed({ modes: [] })
+    const [ana, other] = [new Visitor(), new Visitor()]
+    for (const one of [ana, other]) await one.open(`${kit.wiki}/`)
+    const cookie = [ana, other].map((one) => `PA.ACE_ws=${one.jar(kit.wiki).get('PA.ACE_ws')}`).join('; ')
+    assert.equal((await new Visitor().ask(`${kit.wiki}/pa/oidc/logout`, { headers: { cookie } })).status, 200)
+    for (const one of [ana, other]) assert.equal((await one.ask(`${kit.wiki}/`)).status, 303)
   })
 
   test('frames with any sid fill no list, and where the feed is followed they are not needed', async () => {

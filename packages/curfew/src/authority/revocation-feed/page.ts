@@ -17,7 +17,9 @@ const preferred: readonly TokenAlgorithm[] = ['EdDSA', 'ES256', 'RS256', 'PS256'
 const keptMax = 64
 
 /** Reads and signs pages of the revocation list; readers at one place share one signature. */
-export function createPages(ctx: Pick<AuthorityContext, 'store' | 'clock' | 'oidc' | 'baseUrl'>): (position: number) => Promise<SignedPage> {
+export function createPages(
+  ctx: Pick<AuthorityContext, 'store' | 'clock' | 'oidc' | 'baseUrl' | 'sriRevocationMs'>
+): (position: number) => Promise<SignedPage> {
   const kept = new Map<string, Promise<SignedPage>>()
   const signer = signerOf(ctx.oidc.keys)
   return async (position) => {
@@ -27,7 +29,8 @@ export function createPages(ctx: Pick<AuthorityContext, 'store' | 'clock' | 'oid
     const seq = entries.at(-1)?.cursor ?? position
     const second = Math.floor(ctx.clock.nowMs() / 1000)
     const key = `${position} ${seq} ${second} ${list.end} ${list.id}`
-    const page = kept.get(key) ?? signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries, list })
+    const page =
+      kept.get(key) ?? signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries, list, lifetimeSeconds: Math.floor(ctx.sriRevocationMs / 1000) })
     if (kept.size >= keptMax) kept.clear()
     kept.set(key, page)
     return page
@@ -52,12 +55,17 @@ interface PageParts {
   readonly second: number
   readonly entries: readonly RevocationEntry[]
   readonly list: RevocationListMark
+  readonly lifetimeSeconds: number
 }
 
-async function signPage(issuer: string, { key, kid, algorithm }: Signer, { prev, seq, second, entries, list }: PageParts): Promise<SignedPage> {
+async function signPage(
+  issuer: string,
+  { key, kid, algorithm }: Signer,
+  { prev, seq, second, entries, list, lifetimeSeconds }: PageParts
+): Promise<SignedPage> {
   const hasMore = entries.length === revocationPageEntriesMax
   const listed = entries.map(({ sri, untilMs }) => ({ fingerprint: revocationFingerprint(sri), untilSeconds: Math.ceil(untilMs / 1000) }))
-  const token = await new SignJWT(revocationPageClaims({ prev, seq, hasMore, entries: listed, list: list.id, end: list.end }))
+  const token = await new SignJWT(revocationPageClaims({ prev, seq, hasMore, entries: listed, list: list.id, end: list.end, lifetimeSeconds }))
     .setProtectedHeader({ alg: algorithm, kid, typ: revocationPageType })
     .setIssuer(issuer)
     .setAudience(revocationPageAudience)

@@ -3,7 +3,7 @@ import type { JSONWebKeySet } from 'jose'
 import { send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { readablePeriods } from '../session/cookie-keys.ts'
-import { signingPair } from '../session/sealer.ts'
+import { signingKeyId, signingPair } from '../session/sealer.ts'
 import { sealUse } from '../session/session-cookies.ts'
 
 /** `/pa/oidc/JWKS`: the public key of the gateway as a client of its provider. */
@@ -19,7 +19,7 @@ export function sendCookieKeys(ctx: GatewayContext, response: ServerResponse): v
     .flatMap((settings) =>
       readablePeriods(ctx.clock.nowMs(), settings.maxMs).map((period) => ({
         ...signingPair(ctx.secret, sealUse(settings), period).publicKey.export({ format: 'jwk' }),
-        kid: String(period),
+        kid: signingKeyId(sealUse(settings), period),
         alg: 'ES256',
         use: 'sig'
       }))

@@ -24,7 +24,7 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   const attributes = { isSecure: place.isSecure, userAgent }
   const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
   const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
-  const sessions = there.flatMap((settings) => ctx.cookies.read(settings, cookie, place.host, nowMs) ?? [])
+  const sessions = there.flatMap((settings) => ctx.cookies.readAll(settings, cookie, place.host, nowMs))
   const told = await Promise.allSettled(sessions.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
   if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
   const [unshared] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))

@@ -4,17 +4,25 @@ import { LRUCache } from 'lru-cache'
 import { ownHeaders, problemDocument, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { readBody } from '../request-body.ts'
-import { sidName } from '../session/web-session.ts'
+import type { Place } from '../route/applications.ts'
+import { sessionName, sidName } from '../session/web-session.ts'
 
 /** Longest body of a back-channel logout. */
 const bodyBytesMax = 64 * 1024
+
+/** A request of a front-channel logout. */
+export interface Frame {
+  readonly url: URL
+  readonly place: Place
+  readonly request: IncomingMessage
+}
 
 /** What a provider told this gateway by OpenID Connect logout. */
 export interface ProviderLogout {
   /** `/pa/oidc/backchannel` @see OpenID Back-Channel Logout 1.0 section 2.5 */
   backChannel(ctx: GatewayContext, request: IncomingMessage, response: ServerResponse): Promise<void>
   /** `/pa/oidc/frontchannel` @see OpenID Front-Channel Logout 1.0 section 2 */
-  frontChannel(ctx: GatewayContext, url: URL, response: ServerResponse): Promise<void>
+  frontChannel(ctx: GatewayContext, frame: Frame, response: ServerResponse): Promise<void>
 }
 
 export function createProviderLogout(): ProviderLogout {
@@ -37,7 +45,7 @@ export function createProviderLogout(): ProviderLogout {
       }
       response.writeHead(200, { ...ownHeaders, 'content-length': 0 }).end()
     },
-    async frontChannel(ctx, url, response) {
+    async frontChannel(ctx, { url, place, request }, response) {
       const { issuer } = ctx.settings.provider
       const sid = url.searchParams.get('sid')
       if (url.searchParams.get('iss') !== issuer || sid === null || sid === '' || sid.length > 512) {
@@ -46,10 +54,27 @@ export function createProviderLogout(): ProviderLogout {
       }
       // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
       if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(sid)) await ctx.endings.endSid(sid)
+      const setCookies = ctx.settings.sessionCheck.feed ? [] : await endThere(ctx, place, request, sid)
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
-      send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy } })
+      send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy }, setCookies })
     }
   }
+}
+
+/**
+ * The session whose cookie came along is ended by its own name, as by a sign-out here: what anybody else sends takes nothing
+ * from that.
+ * @returns what takes its cookie from the browser
+ */
+async function endThere(ctx: GatewayContext, { host, isSecure }: Place, { headers }: IncomingMessage, sid: string): Promise<readonly string[]> {
+  const all = new Map(ctx.applications.ofHost(host).map(({ application }) => [application.webSession.id, application.webSession]))
+  const setCookies: string[] = []
+  for (const settings of all.values()) {
+    const named = ctx.cookies.readAll(settings, headers.cookie, host, ctx.clock.nowMs()).filter(({ session }) => session.sid === sid)
+    for (const { session } of named) await ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)
+    if (named.length > 0) setCookies.push(ctx.cookies.clear(settings, { isSecure, userAgent: headers['user-agent'] }))
+  }
+  return setCookies
 }
 
 /** By a token that the provider signed. */

@@ -89,6 +89,11 @@ export function createEncryptedSealer({ secret, use, maxMs, random }: SealerOpti
   }
 }
 
+/** Name of the key of one use and period: no two keys of a gateway have the same. */
+export function signingKeyId(use: string, period: number): string {
+  return `${use.replaceAll(' ', '-')}-${period}`
+}
+
 /** Key pairs of the cookies of one use: the private one signs, the public one is published. */
 export function signingPair(secret: Uint8Array, use: string, period: number): { readonly privateKey: KeyObject; readonly publicKey: KeyObject } {
   return deriveKeyPair(secret, `${use} ${period}`)
@@ -97,7 +102,7 @@ export function signingPair(secret: Uint8Array, use: string, period: number): { 
 /** Signed JWT (ES256): anybody with the published key can read and check it, nobody else can make one. */
 export function createSignedSealer({ secret, use, maxMs }: SealerOptions): Sealer {
   const ring = ringOf(maxMs, (period) => ({
-    header: headerOf({ alg: 'ES256', kid: String(period), typ: 'JWT' }),
+    header: headerOf({ alg: 'ES256', kid: signingKeyId(use, period), typ: 'JWT' }),
     key: signingPair(secret, use, period)
   }))
   return {

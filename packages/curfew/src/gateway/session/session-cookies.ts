@@ -15,11 +15,14 @@ const openedMax = 10_000
 export interface SessionCookies {
   /**
    * The session of a request: made by a gateway of this secret, for this audience and host, within its limits.
-   * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when the cookie stands there more than once
+   * What is no session beside it counts for nothing: whoever can plant such a cookie would lock people out.
+   * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when there is more than one
    */
   read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
   /** Whose session the cookie of a request is or was: also one that is over. Nothing may be opened with it. */
   owner(settings: WebSessionSettings, cookieHeader: string | undefined, nowMs: number): Pick<WebSession, 'issuer' | 'subject'> | undefined
+  /** Every good session of such a cookie, to end them: more than one where somebody planted one. */
+  readAll(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): readonly OpenedSession[]
   /** True when the request brings such a cookie, good or not. */
   isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
   /** @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE when no browser would keep it */
@@ -92,13 +95,18 @@ export function createSessionCookies(deps: {
     const { refresh: _refresh, idToken: _idToken, ...bare } = session
     return { cookie: write(settings, bare, attributes, nowMs) }
   }
+  const readAll: SessionCookies['readAll'] = (settings, cookieHeader, host, nowMs) =>
+    cookieValues(cookieHeader, sessionCookieName(settings)).flatMap((value) => {
+      const found = open(settings, value, nowMs)
+      return found !== undefined && isGood(settings, found.session, host, nowMs) ? [found] : []
+    })
   return {
     read(settings, cookieHeader, host, nowMs) {
-      const [value, ...more] = cookieValues(cookieHeader, sessionCookieName(settings))
+      const [found, ...more] = readAll(settings, cookieHeader, host, nowMs)
       if (more.length > 0) throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: more.length + 1 })
-      const found = value === undefined ? undefined : open(settings, value, nowMs)
-      return found !== undefined && isGood(settings, found.session, host, nowMs) ? found : undefined
+      return found
     },
+    readAll,
     owner(settings, cookieHeader, nowMs) {
       const [value, ...more] = cookieValues(cookieHeader, sessionCookieName(settings))
       return value === undefined || more.length > 0 ? undefined : open(settings, value, nowMs)?.session

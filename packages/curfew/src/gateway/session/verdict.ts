@@ -23,6 +23,7 @@ export function verdictOf(
   if (!feed && !status) return 'live'
   // Nobody can say that it ended: it is from before it was to be asked about, and its user signs in again.
   if (sri === undefined) return 'revoked'
+  if (feed && isOutlived(opened, deps.revocations.lifetimeMs, nowMs)) return 'revoked'
   if (isFeedYoung(deps, nowMs)) return 'live'
   if (!mayAsk(deps)) return withPolicy(deps, 'unknown')
   const answer = ask(sri)
@@ -32,6 +33,11 @@ export function verdictOf(
         // It may have been revoked while the authority was asked.
         return isListed(deps, opened) ? 'revoked' : withPolicy(deps, later)
       })
+}
+
+/** True for a session that is older than the list remembers: that it is not there says nothing, and its user signs in again. */
+export function isOutlived({ session }: OpenedSession, lifetimeMs: number | undefined, nowMs: number): boolean {
+  return lifetimeMs !== undefined && nowMs - session.startedAtMs >= lifetimeMs
 }
 
 /** True while what is known by the feed is young enough to go by. */

@@ -25,7 +25,7 @@ suite('The revocation feed of the authority', () => {
     const { claims } = await tokensFor(kit, kit.browser(), 'wiki')
     const before = await read(kit, (await ask(kit)).body)
     const { id: list } = await kit.store.revocationList()
-    assert.deepEqual({ ...before, issuedAtMs: 0 }, { prev: 0, seq: 0, list, end: 0, hasMore: false, issuedAtMs: 0, entries: [] })
+    assert.deepEqual({ ...before, issuedAtMs: 0 }, { prev: 0, seq: 0, list, end: 0, hasMore: false, lifetimeSeconds: 490 * 60, issuedAtMs: 0, entries: [] })
     const [session] = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items
     await kit.ctx.engine.endSessions({
       scope: { kind: 'session', sessionId: session?.session.id ?? assert.fail() },
@@ -83,6 +83,7 @@ suite('The revocation feed of the authority', () => {
     await Promise.all(Array.from({ length: 4_001 }, (_, i) => kit.store.revoke(`sri-${i}`, nowMs + 60_000, nowMs)))
     const first = await read(kit, (await ask(kit)).body)
     assert.deepEqual([first.entries.length, first.hasMore], [4_000, true])
+    assert.equal(first.lifetimeSeconds, kit.ctx.sriRevocationMs / 1000, 'and for how long it remembers')
     const second = await read(kit, (await ask(kit, { query: `?after=${first.seq}` })).body)
     assert.deepEqual([second.prev, second.entries.length, second.hasMore], [first.seq, 1, false])
   })

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { compactDecrypt, createLocalJWKSet, jwtVerify } from 'jose'
 import { deriveKey, deriveKeyPair, keyPeriodMs, periodOf } from '../../../src/gateway/session/cookie-keys.ts'
-import { createEncryptedSealer, createSignedSealer, type Sealer, signingPair } from '../../../src/gateway/session/sealer.ts'
+import { createEncryptedSealer, createSignedSealer, type Sealer, signingKeyId, signingPair } from '../../../src/gateway/session/sealer.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 
 const secret = Buffer.alloc(32, 1)
@@ -70,7 +70,7 @@ suite('Cookies as another implementation reads them', () => {
 
   test('a signed one is a JWT that jose verifies with the published key', async () => {
     const value = createSignedSealer(options).seal(JSON.stringify({ sub: 'ana' }), nowMs)
-    const jwk = { ...signingPair(secret, 'ACE', periodOf(nowMs)).publicKey.export({ format: 'jwk' }), kid: String(periodOf(nowMs)), kty: 'EC' }
+    const jwk = { ...signingPair(secret, 'ACE', periodOf(nowMs)).publicKey.export({ format: 'jwk' }), kid: signingKeyId('ACE', periodOf(nowMs)), kty: 'EC' }
     const { payload } = await jwtVerify(value, createLocalJWKSet({ keys: [jwk] }), { algorithms: ['ES256'] })
     assert.equal(payload.sub, 'ana')
   })

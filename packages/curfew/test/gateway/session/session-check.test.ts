@@ -61,7 +61,7 @@ function installation(check: Partial<SessionCheckSettings>) {
   const endings = createEndings({ revocations, endedByProvider: createEndedByProvider(3_600_000), live, clock, steadyMs })
   const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings }
   const verdict = async () => verdictOf(deps, opened)
-  return { clock, steady, asked, authority, feed, verdict, live, revocations, sweep: createSweep(deps) }
+  return { clock, steady, asked, authority, feed, verdict, live, revocations, deps, sweep: createSweep(deps) }
 }
 
 suite('Asking the authority about single sessions', () => {
@@ -150,6 +150,35 @@ suite('Knowing by the revocation feed', () => {
     assert.equal(await verdict(), 'unknown')
     feed([sri])
     assert.equal(await verdict(), 'revoked')
+  })
+})
+
+suite('A session that is older than the list remembers', () => {
+  const page = { prev: 0, seq: 0, hasMore: false, entries: [], lifetimeSeconds: 600 }
+  const aged = (startedAtMs: number) => openedSession({ ...opened.session, startedAtMs })
+
+  test('is over: that it is not on the list any more says nothing', () => {
+    const { clock, deps, revocations } = installation({ feed: true })
+    const session = aged(clock.nowMs())
+    revocations.add(sri, clock.nowMs() + 600_000, clock.nowMs())
+    const verdictAfter = (ms: number) => {
+      clock.advance(ms)
+      revocations.take({ ...page, issuedAtMs: clock.nowMs() }, clock.nowMs())
+      return verdictOf(deps, session)
+    }
+    assert.deepEqual([verdictAfter(0), verdictAfter(599_999), verdictAfter(1), verdictAfter(600_000)], ['revoked', 'revoked', 'revoked', 'revoked'])
+  })
+
+  test('is closed then with what is open under it; a younger one goes on', () => {
+    const { clock, deps, revocations, live } = installation({ feed: true })
+    const [old, young] = [aged(clock.nowMs()), aged(clock.nowMs() + 1)]
+    const closed: string[] = []
+    live.add(old, (reason) => closed.push(`old: ${reason}`))
+    live.add(young, (reason) => closed.push(`young: ${reason}`))
+    clock.advance(600_000)
+    revocations.take({ ...page, issuedAtMs: clock.nowMs() }, clock.nowMs())
+    live.expire(clock.nowMs(), revocations.lifetimeMs)
+    assert.deepEqual([closed, verdictOf(deps, young)], [['old: session expired'], 'live'])
   })
 })
 

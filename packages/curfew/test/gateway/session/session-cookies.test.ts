@@ -183,3 +183,26 @@ suite('The idle time of a web session', () => {
     }
   })
 })
+
+suite('A cookie that stands there more than once', () => {
+  const junk = 'PA.ACE_ws=planted'
+
+  test('locks nobody out when the others are no sessions', () => {
+    const { header, read } = cookies()
+    for (const text of [`${junk}; ${header(session)}`, `${header(session)}; ${junk}; PA.ACE_ws=`]) assert.equal(read(text)?.id, 'w1')
+    assert.equal(read(`${junk}; ${junk}`), undefined)
+  })
+
+  test('is refused with two sessions, and each of them can be ended', () => {
+    const { made, settings, header, read } = cookies()
+    const text = `${header(session)}; ${junk}; ${header({ ...session, id: 'w2' })}`
+    assert.throws(
+      () => read(text),
+      (error) => isCurfewError(error) && error.code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS'
+    )
+    assert.deepEqual(
+      made.readAll(settings, text, 'wiki.example.com', nowMs).map(({ session: { id } }) => id),
+      ['w1', 'w2']
+    )
+  })
+})

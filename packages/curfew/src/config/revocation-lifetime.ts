@@ -1,0 +1,24 @@
+import type { Config } from './schema.ts'
+
+/** A web session that can outlive what the revocation list remembers of it. */
+export interface LifetimeProblem {
+  readonly path: readonly (string | number)[]
+  readonly what: string
+  readonly fix: string
+}
+
+/** A session that was revoked must be over before the list forgets it, or it would be good again. */
+export function lifetimeProblems({ gateway, sessions: { revocationMinutes } }: Pick<Config, 'gateway' | 'sessions'>): readonly LifetimeProblem[] {
+  if (gateway === undefined || (!gateway.sessionCheck.feed && !gateway.sessionCheck.status)) return []
+  return gateway.webSessions.flatMap(({ maxMinutes }, i) =>
+    maxMinutes <= revocationMinutes
+      ? []
+      : [
+          {
+            path: ['gateway', 'webSessions', i, 'maxMinutes'],
+            what: `the revocation list forgets a session after ${revocationMinutes} minutes: one of ${maxMinutes} that was revoked would be good again.`,
+            fix: `Set sessions.revocationMinutes to ${maxMinutes} at least, or maxMinutes to ${revocationMinutes} at most.`
+          }
+        ]
+  )
+}
