@@ -23,7 +23,7 @@ suite('The set of revoked sessions', () => {
       assert.ok(set.has(revocationKey(revocationFingerprint(`${round}-0`)), second + 9))
       assert.ok(!set.has(revocationKey(revocationFingerprint(`${round}-0`)), second + 10))
     }
-    assert.ok(set.bytes <= 2048 * 12, `${set.bytes}`)
+    assert.ok(set.bytes <= 150_000, `${set.bytes}`)
   })
 
   test('agrees with a plain map on any sequence', () => {
