@@ -23,6 +23,8 @@ export interface WebSocketForwarding {
 const frameMsMax = 250
 /** How long the other side gets to close after it was told. */
 const closeMsMax = 500
+/** How long a client may take to read what an application sent before it closed. */
+const restMsMax = 30_000
 
 /**
  * Opens a WebSocket at the application and passes octets both ways until either side, or the session, ends: it belongs to
@@ -72,7 +74,7 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
         const lines = Object.entries(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
         const text = lines.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}\r\n`)).join('')
         socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${text}\r\n`)
-        state.joined = join(forwarding, upstream)
+        state.joined = join(ctx, forwarding, upstream)
       },
       onResponseStart(controller, status) {
         if (status < 200) return
@@ -88,7 +90,7 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
 }
 
 /** Joins both connections. A close frame is put in between frames only: inside of one it would be read as payload. */
-function join({ socket, head }: WebSocketForwarding, upstream: Duplex): Joined {
+function join({ clock }: Pick<GatewayContext, 'clock'>, { socket, head }: WebSocketForwarding, upstream: Duplex): Joined {
   const down = pass(upstream, socket)
   const up = pass(socket, upstream)
   if (head.length > 0) up.write(head)
@@ -97,10 +99,19 @@ function join({ socket, head }: WebSocketForwarding, upstream: Duplex): Joined {
     [upstream, socket]
   ] as const) {
     one.on('error', () => other.destroy())
-    one.once('close', () => other.destroy())
+    one.once('close', () => letGo(other, clock))
     one.once('end', () => other.end())
   }
   return { down, up, socket, upstream }
+}
+
+/** What is on its way to one side still goes when the other has closed, for a while. */
+function letGo(socket: Duplex, clock: GatewayContext['clock']): void {
+  if (socket.destroyed) return
+  const timer = clock.after(restMsMax, () => socket.destroy())
+  socket.once('close', () => timer.cancel())
+  socket.removeAllListeners('data').resume()
+  socket.end(() => clock.after(closeMsMax, () => socket.destroy()))
 }
 
 interface Direction {
