@@ -10,7 +10,8 @@ import { sessionOfSri } from './sri.ts'
  * `POST /pf-ws/rest/sessionMgmt/revokedSris` `{"id": sri}`: the SRI goes onto the revocation list, 201 also when it
  * was there. A live session behind it ends, and every application of it is told: an SRI that is revoked while its
  * session goes on would be a logout that nobody hears of.
- * @throws CURFEW_SESSION_API_MEDIA_TYPE (415), CURFEW_API_MALFORMED (400), CURFEW_SESSION_SRI_MALFORMED (400)
+ * @throws CURFEW_SESSION_API_MEDIA_TYPE (415), CURFEW_API_MALFORMED (400), CURFEW_SESSION_SRI_MALFORMED (400),
+ *   CURFEW_GROUP_UNREACHABLE: it is on the list, and the session could not be ended
  */
 export async function addRevokedSri(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const client = await requireCaller(ctx, request, 'sessionRevocation')
@@ -18,17 +19,21 @@ export async function addRevokedSri(ctx: AuthorityContext, request: FastifyReque
   const sessionId = sessionOfSri(ctx, sri)
   const nowMs = ctx.clock.nowMs()
   const session = await ctx.store.getSession(sessionId)
+  let unreached: readonly string[] = []
   if (session !== undefined && isLive(session, nowMs)) {
-    await ctx.engine.endSessions({
+    const ended = await ctx.engine.endSessions({
       scope: { kind: 'session', sessionId },
       reason: 'token-revocation',
       by: { kind: 'peer', id: client.id },
       starter: { kind: 'none' },
       browser: 'absent'
     })
+    unreached = ended.unreached ?? []
   }
   await ctx.store.revoke(sri, nowMs + ctx.sriRevocationMs, nowMs)
   await ctx.store.appendAudit({ atMs: nowMs, event: 'sri.revoked', actor: { kind: 'peer', id: client.id }, sessionId, peerId: client.id })
+  // It is on the list, but the session goes on and nobody was told: the caller has to come again.
+  if (unreached.length > 0) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: unreached.join(' ') })
   return reply.status(201).headers(noStore).send({ id: sri })
 }
 
