@@ -183,7 +183,7 @@ export const samlAttacks: readonly AttackClass[] = [
   ]),
   attack('A binding that the connection does not list', `${curfew}/logout-messages.test.ts`, [
     {
-      test: 'AC-143 a message by a binding that the connection does not list',
+      test: 'AC-143 a message by a binding that the connection does not list: Redirect, POST and SOAP',
       without: 'the look at the list for LogoutRequests',
       edits: [edit(`${source}/authority/saml/logout-request.ts`, '      requireBinding(connection, received)\n', '')]
     },

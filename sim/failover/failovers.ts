@@ -328,7 +328,7 @@ class World {
     )
     for (const session of sure) await this.#until(this.#checkKept(node.store, session), 10_000)
     // A message is late now and then: then something is owed for half a second.
-    for (let waited = 0; [...this.#nodes.values()].some(({ store }) => store.owed > 0); waited += 500) {
+    for (let waited = 0; [...this.#nodes.values()].some((each) => each.isAlive() && each.store.owed > 0); waited += 500) {
       if (waited > 10_000) throw new Broken('the copies are owed something although nothing is broken')
       await this.#pass(500)
     }
