@@ -1,7 +1,7 @@
 import type { Peer } from '../packages/curfew/src/core/peer.ts'
 import { createEngine, type Engine } from '../packages/curfew/src/engine/engine.ts'
 import type { Sender } from '../packages/curfew/src/engine/sender.ts'
-import { systemClock } from '../packages/curfew/src/platform/clock.ts'
+import { type Clock, systemClock } from '../packages/curfew/src/platform/clock.ts'
 import type { Ids } from '../packages/curfew/src/platform/ids.ts'
 import { silentLogger } from '../packages/curfew/src/platform/logger.ts'
 import { createMetrics } from '../packages/curfew/src/platform/metrics.ts'
@@ -13,13 +13,15 @@ export interface BenchEngineParts {
   readonly ids: Ids
   readonly senders: readonly Sender[]
   readonly peer: (id: string) => Peer | undefined
+  /** Absent: that of this machine. */
+  readonly clock?: Clock
 }
 
 /** An engine with everything real but its log, for whole runs. */
-export function benchEngine({ store, ids, senders, peer }: BenchEngineParts): Engine {
+export function benchEngine({ store, ids, senders, peer, clock = systemClock }: BenchEngineParts): Engine {
   return createEngine({
     store,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     ids,
     senders,

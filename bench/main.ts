@@ -7,6 +7,7 @@ import { benchOidc } from './oidc.ts'
 import { benchOpenToken } from './opentoken.ts'
 import { benchRevocationList } from './revocation-list.ts'
 import { benchRuns } from './runs.ts'
+import { benchRedisStore } from './redis-store.ts'
 import { benchSaml } from './saml.ts'
 import { benchSimplesamlphp } from './simplesamlphp.ts'
 import { benchSize } from './size.ts'
@@ -17,6 +18,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['saml', benchSaml],
   ['opentoken', benchOpenToken],
   ['store', benchStore],
+  ['redis', benchRedisStore],
   ['size', benchSize],
   ['runs', benchRuns],
   ['simplesamlphp', benchSimplesamlphp],

@@ -1,36 +1,55 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { hourMs, sampleParticipant, sampleSession, t0 } from '../packages/curfew/src/stores/conformance/samples.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Peer } from '../packages/curfew/src/core/peer.ts'
+import { systemClock } from '../packages/curfew/src/platform/clock.ts'
+import { createIds } from '../packages/curfew/src/platform/ids.ts'
+import { systemRandom } from '../packages/curfew/src/platform/random.ts'
+import {
+  hourMs,
+  sampleAttempt,
+  sampleDelivery,
+  sampleEnd,
+  sampleParticipant,
+  sampleRun,
+  sampleSession
+} from '../packages/curfew/src/stores/conformance/samples.ts'
 import { openSqliteStore, type SqliteStore } from '../packages/curfew/src/stores/sqlite/sqlite-store.ts'
+import type { Session } from '../packages/curfew/src/core/session.ts'
+import { benchEngine } from './engine.ts'
+import { startOf } from './size-start.ts'
 
 /** `CURFEW_BENCH_SESSIONS=100000 npm run bench -- size` for a machine with less time. */
 const sessions = Number(process.env['CURFEW_BENCH_SESSIONS'] ?? 1_000_000)
+/** So many of them are past their idle limit an hour from now; the others live longer than any measurement. */
+const expiring = Math.round(sessions / 50)
+/** So many more have ended and wait for an application. */
+const waiting = Math.round(sessions / 50)
 const peers = ['payroll', 'intranet', 'wiki'] as const
 const callers = 256
 const lookUps = 20_000
+const baseMs = Date.now()
 
-/** A registry of a million live sessions with three applications each on SQLite: start, look-ups, expiry, size. */
+/** A registry of a million live sessions with three applications each on SQLite: start, expiry, look-ups, size. */
 export async function benchSize(): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-bench-'))
   const file = join(folder, 'curfew.db')
   try {
     const filledMs = await fill(file)
     const bytes = statSync(file).size
-    const startMs = await startOf(file)
+    const startMs = await startOf(folder, file, 2 * sessions, user(sessions - 1))
     await using store = await openSqliteStore({ file, capacity: 2 * sessions })
     const rows = [
       ['filled, sessions and participants per second', `${Math.round((sessions * (1 + peers.length)) / (filledMs / 1000)).toLocaleString('en')}`],
       ['bytes per session, with its participants', `${Math.round(bytes / sessions).toLocaleString('en')}`],
-      ['a fresh process opens it and reads one session', `${Math.round(startMs)} ms${verdict(startMs, 2_000)}`],
-      ...(await lookUpRows(store)),
-      ...(await expiryRows(store))
+      ['curfew start, until it answers and knows a user', `${Math.round(startMs)} ms${verdict(startMs, 2_000)}`],
+      ...(await expiryRows(store)),
+      ...(await lookUpRows(store))
     ]
     return [
-      `Registry of ${sessions.toLocaleString('en')} live sessions, ${peers.length} applications each, on SQLite (wall-clock)`,
+      `Registry of ${sessions.toLocaleString('en')} live sessions, ${peers.length} applications each, on SQLite with synchronous=FULL (wall-clock)`,
       ...rows.map(([what = '', value = '']) => `  ${what.padEnd(52)} ${value}`)
     ]
   } finally {
@@ -46,74 +65,136 @@ function user(n: number): string {
   return `user${n}`
 }
 
+function sessionAt(n: number): Session {
+  const idleMs = n < expiring ? hourMs : 3 * hourMs
+  return sampleSession(n, {
+    username: user(n),
+    userKey: `form:${user(n)}`,
+    createdAtMs: baseMs,
+    authenticatedAtMs: baseMs,
+    lastActivityAtMs: baseMs,
+    idleTimeoutMs: idleMs,
+    idleExpiresAtMs: baseMs + idleMs,
+    expiresAtMs: baseMs + 8 * hourMs,
+    persistent: true,
+    persistentTokenHash: `persistent-${n}`
+  })
+}
+
 async function fill(file: string): Promise<number> {
   await using store = await openSqliteStore({ file, capacity: 2 * sessions })
   const startedMs = performance.now()
-  let next = 0
-  await Promise.all(
-    Array.from({ length: callers }, async () => {
-      for (let n = next++; n < sessions; n = next++) {
-        const session = sampleSession(n, { username: user(n), userKey: `form:${user(n)}`, persistent: false })
-        await store.openSession(session)
-        await Promise.all(
-          peers.map((peerId) => store.addParticipant(session.id, sampleParticipant(peerId, n, { nameId: { value: `${user(n)}@example.org` } })))
-        )
-        if (process.stderr.isTTY && n % 10_000 === 0) process.stderr.write(`\rfilling ${n.toLocaleString('en')} of ${sessions.toLocaleString('en')}`)
-      }
-    })
-  )
+  await each(0, sessions, async (n) => {
+    await openAt(store, n)
+    if (process.stderr.isTTY && n % 10_000 === 0) process.stderr.write(`\rfilling ${n.toLocaleString('en')} of ${sessions.toLocaleString('en')}`)
+  })
   if (process.stderr.isTTY) process.stderr.write('\r\u001B[2K')
   return performance.now() - startedMs
 }
 
-/** From the start of a process until it has read a session. */
-async function startOf(file: string): Promise<number> {
-  const startedMs = performance.now()
-  const child = fork(fileURLToPath(new URL('size-child.ts', import.meta.url)), [file, sampleSession(sessions - 1).id])
-  const [found] = (await once(child, 'message')) as [boolean]
-  const tookMs = performance.now() - startedMs
-  await once(child, 'exit')
-  if (!found) throw new Error('the session was not found')
-  return tookMs
+async function openAt(store: SqliteStore, n: number): Promise<Session> {
+  const session = sessionAt(n)
+  await store.openSession(session)
+  await Promise.all(peers.map((peerId) => store.addParticipant(session.id, sampleParticipant(peerId, n, { nameId: { value: `${user(n)}@example.org` } }))))
+  return session
+}
+
+/** Many callers at once, each with the next number. */
+async function each(from: number, to: number, work: (n: number) => Promise<unknown>): Promise<void> {
+  let next = from
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      for (let n = next++; n < to; n = next++) await work(n)
+    })
+  )
+}
+
+/** Ended, with a message under way to each application and a browser that has not come back: what messages and cookies are looked up in. */
+async function leaveWaiting(store: SqliteStore): Promise<void> {
+  await each(sessions, sessions + waiting, async (n) => {
+    const { id } = await openAt(store, n)
+    const session = await store.getSession(id)
+    if (session === undefined) throw new Error(`session ${n} is not there`)
+    const participants = await store.getParticipants(session.id)
+    const deliveries = participants.map((participant) => sampleDelivery(participant, [sampleAttempt(1, `message-${n}`)]))
+    const run = sampleRun(n, session, participants, { deliveries, startedAtMs: baseMs })
+    const { value } = await store.endSession(sampleEnd(n, session, participants, { run, revokedUntilMs: session.expiresAtMs, effects: [] }))
+    if (value.kind !== 'ended') throw new Error(`session ${n} did not end: ${value.kind}`)
+  })
 }
 
 async function lookUpRows(store: SqliteStore): Promise<readonly (readonly string[])[]> {
-  const kinds: Readonly<Record<string, (n: number) => Promise<unknown>>> = {
-    'by id': (n) => store.getSession(sampleSession(n).id),
-    'by cookie': (n) => store.findSessionByToken(`token-${n}`),
-    'by NameID': (n) => store.findByNameId('payroll', `${user(n)}@example.org`),
-    'by SessionIndex': (n) => store.findByIndex('intranet', `intranet-index-${n}`),
-    'by user': (n) => store.findByUser(`form:${user(n)}`)
+  await leaveWaiting(store)
+  const live = (i: number): number => expiring + ((i * 7_919_333) % (sessions - expiring))
+  const ended = (i: number): number => sessions + ((i * 7_919_333) % waiting)
+  const kinds: Readonly<Record<string, (i: number) => Promise<unknown>>> = {
+    'by id': (i) => store.getSession(sampleSession(live(i)).id),
+    'by cookie': (i) => store.findSessionByToken(`token-${live(i)}`),
+    'by persistent cookie': (i) => store.findSessionByPersistentToken(`persistent-${live(i)}`),
+    'by NameID': (i) => store.findByNameId('payroll', `${user(live(i))}@example.org`),
+    'by SessionIndex': (i) => store.findByIndex('intranet', `intranet-index-${live(i)}`),
+    'by user': (i) => store.findByUser(`form:${user(live(i))}`),
+    'by address': (i) => store.findByAddress(`${user(live(i))}@example.org`),
+    'of a revoked SRI': async (i) => (await store.isRevoked(`sri-${ended(i)}`, baseMs)) || undefined,
+    'of a run by message': (i) => store.findByMessage('payroll', `message-${ended(i)}`),
+    'of an open run by cookie': (i) => store.findOpenRunByToken(`token-${ended(i)}`)
   }
   const rows: (readonly string[])[] = []
   for (const [kind, read] of Object.entries(kinds)) {
-    const times: number[] = []
+    const times = createHistogram()
     for (let i = 0; i < lookUps; i++) {
-      const n = (i * 7_919_333) % sessions
       const startedMs = performance.now()
-      const found = await read(n)
-      times.push(performance.now() - startedMs)
+      const found = await read(i)
+      times.record(Math.max(1, Math.round((performance.now() - startedMs) * 1e6)))
       if (found === undefined || (Array.isArray(found) && found.length === 0)) throw new Error(`nothing found ${kind}`)
     }
-    times.sort((a, b) => a - b)
-    const p99 = times[Math.floor(times.length * 0.99)] ?? Number.NaN
-    rows.push([`look-up ${kind}, p50 / p99`, `${(times[times.length >> 1] ?? 0).toFixed(3)} / ${p99.toFixed(3)} ms${verdict(p99, 1)}`])
+    const p99 = times.percentile(99) / 1e6
+    rows.push([`look-up ${kind}, p50 / p99`, `${(times.percentile(50) / 1e6).toFixed(3)} / ${p99.toFixed(3)} ms${verdict(p99, 1)}`])
   }
   return rows
 }
 
-/** The sweep asks for what is past its limit, batch by batch, as the timer of a server does; the pause is what one call keeps the thread. */
+/** An hour later by the clock of the engine: it ends what has expired and tells each application, as a server does; how long is anything else kept waiting meanwhile? */
 async function expiryRows(store: SqliteStore): Promise<readonly (readonly string[])[]> {
-  const nowMs = t0 + hourMs + sessions
-  let longestMs = 0
-  let batches = 0
-  for (let i = 0; i < 200; i++) {
-    const startedMs = performance.now()
-    const due = await store.dueSessions(nowMs, 50)
-    longestMs = Math.max(longestMs, performance.now() - startedMs)
-    if (due.length === 0) throw new Error('nothing is due')
-    batches += 1
-    await Promise.all(due.map(({ id }, at) => store.touch(id, nowMs + at, nowMs + hourMs)))
-  }
-  return [[`expiry sweep, longest of ${batches} looks`, `${longestMs.toFixed(1)} ms${verdict(longestMs, 50)}`]]
+  const ids = createIds(systemRandom)
+  const engine = benchEngine({
+    store,
+    ids,
+    clock: { ...systemClock, nowMs: () => Date.now() + 1.5 * hourMs },
+    peer: (id): Peer => ({
+      id,
+      name: id,
+      protocol: 'saml',
+      role: 'application',
+      entityId: `https://${id}.example`,
+      channels: [{ kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }],
+      mayBeAsked: true,
+      returnsBrowser: true
+    }),
+    senders: [
+      {
+        protocol: 'saml',
+        newMessageId: () => ids.message(),
+        send: async () => ({ kind: 'confirmed', result: 'ended', proof: { kind: 'signed-answer', messageId: ids.message(), hash: 'h', signedBy: 'k' } }),
+        prepareBrowser: async () => ({ method: 'redirect', url: 'https://never.example' })
+      }
+    ]
+  })
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const startedMs = performance.now()
+  delay.enable()
+  await engine.start()
+  while ((await store.describe()).liveSessions > sessions - expiring) await sleep(20)
+  const endedMs = performance.now() - startedMs
+  while ((await store.describe()).openRuns > 0) await sleep(20)
+  const toldMs = performance.now() - startedMs
+  delay.disable()
+  await engine.stop()
+  const longestMs = delay.max / 1e6
+  return [
+    [`expiry of ${expiring.toLocaleString('en')} of them, sessions per second`, Math.round(expiring / (endedMs / 1000)).toLocaleString('en')],
+    ['  all applications told, per second', Math.round((expiring * peers.length) / (toldMs / 1000)).toLocaleString('en')],
+    ['  event loop kept waiting meanwhile, p99', `${(delay.percentile(99) / 1e6).toFixed(1)} ms`],
+    ['  the longest pause', `${longestMs.toFixed(1)} ms${verdict(longestMs, 50)}`]
+  ]
 }
