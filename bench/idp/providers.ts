@@ -23,7 +23,7 @@ export interface Providers {
   readonly curfew: Provider
   readonly simplesamlphp: Provider
   /** Curfew starts anew with other endpoints of the same applications. */
-  restartWith(binding: 'redirect' | 'soap'): Promise<void>
+  readonly restartWith: (binding: 'redirect' | 'soap') => Promise<void>
 }
 
 /** Both as servers of their own on this machine, with their sessions in SQLite, the same people and the same applications. */
