@@ -30,8 +30,13 @@ export interface NotedChange {
 const kind = 'PasswordNote'
 /** Longer than any session lasts that has an end. */
 const keptMs = 1_100 * 86_400_000
-/** A time that was not read right after the change counts as that of the change, should it lie no farther from it than this. */
-const apartMsMax = 86_400_000
+/**
+ * A time that was not read right after the change counts as that of the change, should it lie no farther from it than this.
+ * Whoever else resets the password meanwhile is taken for the person, so it is as short as clocks of two servers allow.
+ */
+const apartMsMax = 120_000
+/** Directories write whole seconds. */
+const stepMs = 1_000
 
 /**
  * Remembers a change before it is made: who looks for changed passwords meanwhile, at whichever node, takes it for what it is.
@@ -42,18 +47,31 @@ export async function noteChange(deps: PasswordNoteDeps, user: User, { atMs, end
   const former = await noteOf(deps, userKey)
   const validFromMs = await validFrom(deps, user)
   const before = { validFromMs, ...(passwordChangedAtMs === undefined ? {} : { changedAtMs: passwordChangedAtMs }) }
-  await put(deps, userKey, { atMs, validFromMs: endsSessions ? atMs : validFromMs, before })
+  const withdraw = async (): Promise<void> => {
+    // Not dropped: another group that heard of the drop would take no later note of this user.
+    if (former === undefined) await deps.store.putArtifact({ kind, id: userKey, untilMs: atMs + keptMs, value: null })
+    else await put(deps, userKey, former)
+  }
+  try {
+    await put(deps, userKey, { atMs, validFromMs: endsSessions ? atMs : validFromMs, before })
+  } catch (error) {
+    // A store may say no and have it all the same. What it says of the withdrawal is no better known.
+    await withdraw().catch(() => undefined)
+    throw error
+  }
   return {
-    async withdraw() {
-      // Not dropped: another group that heard of the drop would take no later note of this user.
-      if (former === undefined) await deps.store.putArtifact({ kind, id: userKey, untilMs: atMs + keptMs, value: null })
-      else await put(deps, userKey, former)
-    },
+    withdraw,
     async settle({ passwordChangedAtMs: changedAtMs }) {
       const note = await noteOf(deps, userKey)
-      if (note?.atMs === atMs && changedAtMs !== undefined && changedAtMs !== before.changedAtMs) await put(deps, userKey, { ...note, changedAtMs })
+      if (note?.atMs !== atMs || changedAtMs === undefined) return
+      if (changedAtMs !== before.changedAtMs || isSince(changedAtMs, atMs)) await put(deps, userKey, { ...note, changedAtMs })
     }
   }
+}
+
+/** Of two changes in one second a directory says the same. */
+function isSince(changedAtMs: number, atMs: number): boolean {
+  return changedAtMs >= atMs - (atMs % stepMs)
 }
 
 export interface NoteWish {
@@ -69,7 +87,10 @@ export async function validFrom(deps: PasswordNoteDeps, user: User): Promise<num
   const { passwordChangedAtMs: changedAtMs } = user
   if (changedAtMs === note.changedAtMs && changedAtMs !== undefined) return note.validFromMs
   // A copy of the directory may be behind, and one that tells no time tells nothing new.
-  if (changedAtMs === note.before.changedAtMs) return note.before.validFromMs
+  if (changedAtMs === note.before.changedAtMs) {
+    const isSameSecond = note.changedAtMs === undefined && changedAtMs !== undefined && isSince(changedAtMs, note.atMs)
+    return isSameSecond ? note.validFromMs : note.before.validFromMs
+  }
   if (changedAtMs === undefined || note.changedAtMs !== undefined || Math.abs(changedAtMs - note.atMs) > apartMsMax) return saidMs
   await put(deps, user.userKey, { ...note, changedAtMs })
   return note.validFromMs
