@@ -2,7 +2,7 @@ import type { SessionId } from '../../core/ids.ts'
 import type { Store } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
 import { type AccountUser, offlineAccountKind } from './account.ts'
-import { generationOf, nextGeneration } from './grant-generation.ts'
+import { generationOf, type GrantOwner, nextGeneration } from './grant-generation.ts'
 import { grantKeyOf } from './grant-name.ts'
 
 /** Kind of the artifact that says that the offline grant of a session and client was ended. */
@@ -37,11 +37,29 @@ const marginMs = 3_600_000
  */
 export async function endGrant(store: Pick<Store, 'getArtifact' | 'putArtifact' | 'dropGrant'>, ending: GrantEnding): Promise<number> {
   const { sessionId, clientId, isSessionLive, nowMs, refreshTokenSeconds } = ending
-  const generation = await generationOf(store, sessionId, clientId, nowMs)
+  const owner = { accountId: sessionId, clientId }
+  const generation = await generationOf(store, owner, nowMs)
   const untilMs = nowMs + refreshTokenSeconds * 1000 + marginMs
   if (!isSessionLive) await store.putArtifact({ kind: endedGrantKind, id: grantKeyOf(sessionId, clientId), sessionId, untilMs, value: {} })
-  const { value } = await store.dropGrant(grantKeyOf(sessionId, clientId, generation))
+  const dropped = await Promise.all(namesAround(generation).map((one) => dropOne(store, owner, one)))
   // Afterwards: what a crash leaves half done is dropped again under the name that it has.
-  if (isSessionLive) await nextGeneration(store, { accountId: sessionId, clientId }, { nowMs, refreshTokenSeconds })
-  return value
+  const last = Math.max(generation, ...dropped.filter(({ count }) => count > 0).map(({ generation: one }) => one))
+  if (isSessionLive) await nextGeneration(store, owner, last, { nowMs, refreshTokenSeconds })
+  return dropped.reduce((sum, { count }) => sum + count, 0)
+}
+
+/**
+ * A token that was issued while the grant before ended has the name of that one, and where two nodes wrote the mark at
+ * once it may lag behind by one: nothing is called ended that lives under a name beside the one that counts.
+ */
+function namesAround(generation: number): readonly number[] {
+  return [generation - 1, generation, generation + 1].filter((one) => one >= 0)
+}
+
+async function dropOne(
+  store: Pick<Store, 'dropGrant'>,
+  { accountId, clientId }: GrantOwner,
+  generation: number
+): Promise<{ generation: number; count: number }> {
+  return { generation, count: (await store.dropGrant(grantKeyOf(accountId, clientId, generation))).value }
 }

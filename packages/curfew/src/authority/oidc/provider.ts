@@ -10,7 +10,7 @@ import { isSecretOf } from './client-secret.ts'
 import { agree, claimsOfScopes, ownClaimsOf, passOver } from './consent.ts'
 import { scopesOf } from './discovery.ts'
 import { oidcPaths } from './endpoints.ts'
-import { generationOf } from './grant-generation.ts'
+import { holdGeneration } from './grant-generation.ts'
 import { grantIdOf } from './grant-name.ts'
 import { offlineAccount } from './offline-grant.ts'
 import { clientAdapter, metadataOf } from './engine-client.ts'
@@ -220,7 +220,7 @@ async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promi
   const { user } = account as unknown as OurAccount
   ;(session as unknown as { sidFor(clientId: string, sid: string): void }).sidFor(asked.clientId, sidOf(ctx, client, user))
   const { accountId } = account
-  const id = grantIdOf(accountId, client.clientId, await generationOf(ctx.store, accountId, client.clientId, ctx.clock.nowMs()))
+  const id = grantIdOf(accountId, client.clientId, await hold(ctx, client, accountId))
   const known = await provider.Grant.find(id)
   const isAgreed = !client.asksConsent || result?.consent !== undefined
   if (known === undefined && !isAgreed) return undefined
@@ -231,6 +231,11 @@ async function loadGrant(ctx: AuthorityContext, oidc: KoaContextWithOIDC): Promi
   if (JSON.stringify(grant.openid) !== before) await grant.save()
   passOver(grant, client, oidc.oidc)
   return grant
+}
+
+/** How often the grant of this session and client was dropped before; known for as long as what is issued now lives. */
+function hold({ store, clock }: AuthorityContext, { clientId, refreshTokenSeconds }: OidcClient, accountId: string): Promise<number> {
+  return holdGeneration(store, { accountId, clientId }, { nowMs: clock.nowMs(), refreshTokenSeconds })
 }
 
 /** The engine's checks of subjects know the session's name, not the client's; these know both. */
@@ -282,6 +287,7 @@ export function onIssue(ctx: AuthorityContext): OnIssue {
     if (kind !== 'AuthorizationCode' && kind !== 'RefreshToken') return
     const { accountId = '', clientId = '' } = payload
     const client = clientOf(ctx, clientId)
+    if (kind === 'RefreshToken') await hold(ctx, client, accountId)
     const session = kind === 'AuthorizationCode' ? await browserSession(ctx, accountId) : await liveAccount(ctx, accountId)
     const isOffline = payload.scope?.split(' ').includes('offline_access') ?? false
     if (session === undefined) {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createAdminServer } from '../../../src/admin/server.ts'
+import { dropGrant, generationOf } from '../../../src/authority/oidc/grant-generation.ts'
+import { grantKeyOf } from '../../../src/authority/oidc/grant-name.ts'
+import { endGrant } from '../../../src/authority/oidc/offline-grant.ts'
 import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
 import type { ClientSettings } from '../../../src/authority/oidc/settings.ts'
 import type { RunId } from '../../../src/core/ids.ts'
@@ -13,7 +16,8 @@ import type { Artifact, Store } from '../../../src/stores/store.ts'
 import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { alone, noStreams } from '../../admin/alone.ts'
 import { type Browser, formOf } from '../browser.ts'
-import type { Kit } from '../kit.ts'
+import { createFakeClock } from '../fake-clock.ts'
+import type { Kit, KitOptions } from '../kit.ts'
 import { authorizationUrl, clientOf, createOidcKit, exchange, follow, post, refresh, returned, signIn } from './relying-party.ts'
 
 interface World {
@@ -24,8 +28,9 @@ interface World {
 }
 
 /** `ana` is signed in, and a client holds an offline grant. Every client answers its logout token with 200. */
-async function withGrant(more: Partial<ClientSettings> = {}, store?: Store): Promise<World> {
+async function withGrant(more: Partial<ClientSettings> = {}, store?: Store, options: KitOptions = {}): Promise<World> {
   const kit = await createOidcKit({
+    ...options,
     clients: [clientOf('wiki', more), clientOf('chat')],
     network: async () => ({ status: 200 }),
     ...(store === undefined ? {} : { store })
@@ -224,6 +229,74 @@ suite('OpenID: offline grants in a logout', () => {
     assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 400)
     const next = await grantTo(world.kit, world.browser, 'wiki')
     assert.equal((await refresh(world.kit, 'wiki', next)).statusCode, 200)
+  })
+
+  /** Signs out of the client only, which ends its grant, too. */
+  const signOutOfWiki = async (world: World): Promise<LogoutRun> => {
+    const { fields } = formOf((await world.browser.get('/signoff')).body)
+    const path = String((await world.browser.post('/signoff', { ...fields, choice: 'only:wiki' })).headers.location)
+    return settled(world, path.split('/').at(-1) as RunId)
+  }
+  const week = { sessions: { idleMinutes: 10_080, maxMinutes: 10_080 } }
+  const hourMs = 3_600_000
+  const endOf = (run: LogoutRun) => run.deliveries.find(({ grant }) => grant === 'offline')?.outcome?.kind
+
+  test('a grant that was given anew ends with the next partial logout, however long after the first one', async () => {
+    const world = await withGrant({ offlineGrants: 'end', refreshTokenDays: 1 }, undefined, week)
+    await using kit = world.kit
+    await signOutOfWiki(world)
+    kit.clock.advance(20 * hourMs)
+    const next = await grantTo(kit, world.browser, 'wiki')
+    kit.clock.advance(10 * hourMs)
+    assert.equal(endOf(await signOutOfWiki(world)), 'ended')
+    assert.equal((await refresh(kit, 'wiki', next)).statusCode, 400)
+  })
+
+  test('so does what was issued by its refresh tokens', async () => {
+    const world = await withGrant({ offlineGrants: 'end', refreshTokenDays: 1 }, undefined, week)
+    await using kit = world.kit
+    await signOutOfWiki(world)
+    const next = await grantTo(kit, world.browser, 'wiki')
+    kit.clock.advance(20 * hourMs)
+    assert.equal((await refresh(kit, 'wiki', next)).statusCode, 200)
+    kit.clock.advance(10 * hourMs)
+    const { id } = await onlySession(world)
+    const kept = () => kit.store.artifactsOf(id, 'RefreshToken', kit.clock.nowMs(), 10)
+    assert.equal((await kept()).length, 1)
+    await signOutOfWiki(world)
+    assert.deepEqual(await kept(), [])
+  })
+
+  test('what is kept under a name beside the one that counts is dropped with it, and the next grant is another one', async () => {
+    const store = createMemoryStore({ capacity: 10 })
+    const clock = createFakeClock()
+    const clients = { find: async () => ({ refreshTokenSeconds: 86_400 }) }
+    const owner = { accountId: 'ses_1', clientId: 'wiki' } as const
+    const keep = (generation: number) =>
+      store.putArtifact({
+        kind: 'Grant',
+        id: `${generation}`,
+        grantId: grantKeyOf('ses_1', 'wiki', generation),
+        untilMs: clock.nowMs() + 86_400_000,
+        value: owner
+      })
+    const end = () => endGrant(store, { sessionId: 'ses_1', clientId: 'wiki', isSessionLive: true, nowMs: clock.nowMs(), refreshTokenSeconds: 86_400 })
+    const deps = { store, clock, clients } as unknown as Parameters<typeof dropGrant>[0]
+    await keep(1)
+    assert.equal(await end(), 1, 'the mark on it had run out')
+    assert.equal(await generationOf(store, owner, clock.nowMs()), 2)
+    await keep(1)
+    await keep(2)
+    assert.equal(await end(), 2, 'one was being stored while the other ended')
+    assert.equal(await generationOf(store, owner, clock.nowMs()), 3)
+    clock.advance(20 * hourMs)
+    await keep(1)
+    assert.equal(await dropGrant(deps, grantKeyOf('ses_1', 'wiki', 1)), 1)
+    clock.advance(20 * hourMs)
+    assert.equal(await generationOf(store, owner, clock.nowMs()), 3, 'its name holds for as long as the drop is remembered')
+    await keep(4)
+    assert.equal(await dropGrant(deps, grantKeyOf('ses_1', 'wiki', 4)), 1)
+    assert.equal(await generationOf(store, owner, clock.nowMs()), 5)
   })
 
   for (const [name, ask, answer] of [
