@@ -8,6 +8,7 @@ import { adapterProblems } from './adapter-problems.ts'
 import { type BrandProblem, usableBrand } from './brand-problem.ts'
 import { type Finding, sortedFindings } from './finding.ts'
 import { absolutePaths, brandPaths, fullPath, gatewayPaths } from './full-paths.ts'
+import { bindingProblems } from './logout-bindings.ts'
 import { nearest } from './nearest.ts'
 import { shippedKey } from './pingfederate/shipped-keys.ts'
 import { type PresetOrigins, withPresets } from './presets.ts'
@@ -67,7 +68,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
       ...sources(context, result.data),
       ...certificatesMissing(context, result.data),
       ...nothingToLink(context, result.data),
-      ...[...adapterProblems(result.data), ...lifetimeProblems(result.data)].map(({ path, what, fix }) => ({
+      ...[...adapterProblems(result.data), ...bindingProblems(result.data), ...lifetimeProblems(result.data)].map(({ path, what, fix }) => ({
         ...placeOf(context, path),
         code: 'CURFEW_CONFIG_VALUE' as const,
         what,
