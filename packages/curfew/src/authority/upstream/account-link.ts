@@ -31,6 +31,8 @@ const declinedKind = 'AccountLinkDeclined'
 const foreverMs = Number.MAX_SAFE_INTEGER
 /** Who said "not now" is not asked again for so long. */
 const declinedMs = 30 * 86_400_000
+/** Of no directory: nobody has this key, and nobody signs in by this name. */
+const nobody = ':removed'
 /** A person has a handful. */
 export const linksPerUserMax = 100
 
@@ -55,7 +57,7 @@ export function applicationLinkId(adapterId: string, userKey: UserKey): string {
 
 export async function findLink({ store, clock }: LinkDeps, id: string): Promise<AccountLink | undefined> {
   const found = (await store.getArtifact(kind, id, clock.nowMs()))?.value as AccountLink | null | undefined
-  return found ?? undefined
+  return found === null || found?.userKey === nobody ? undefined : found
 }
 
 /** Every link of a user, at most {@link linksPerUserMax}. */
@@ -87,7 +89,9 @@ export async function keepLink(deps: LinkDeps, wish: NewLink, { userKey, usernam
 export async function removeLink(deps: LinkDeps, userKey: UserKey, id: string, by: Actor): Promise<boolean> {
   const link = await findLink(deps, id)
   if (link?.userKey !== userKey) return false
-  await deps.store.putArtifact({ kind, id, untilMs: foreverMs, value: null })
+  // For nodes of the former version it is a link to nobody, which names no account at the application either.
+  const { providerId, role, linkedAtMs } = link
+  await deps.store.putArtifact({ kind, id, untilMs: foreverMs, value: { id, providerId, role, userKey: nobody, username: nobody, linkedAtMs } })
   await audit(deps, 'account.unlinked', link, by)
   return true
 }

@@ -5,7 +5,7 @@ import type { LightMyRequestResponse } from 'fastify'
 import type { AccountLinkView } from '../../../src/admin/schemas.ts'
 import { createAdminServer } from '../../../src/admin/server.ts'
 import { createPasswordEndings } from '../../../src/authority/sign-on/password-endings.ts'
-import { linksOf, removeLink } from '../../../src/authority/upstream/account-link.ts'
+import { type AccountLink, findLink, keepLink, linksOf, removeLink } from '../../../src/authority/upstream/account-link.ts'
 import { adminAccountLinks } from '../../../src/cli/users-setup.ts'
 import { silentLogger } from '../../../src/platform/logger.ts'
 import { createMetrics } from '../../../src/platform/metrics.ts'
@@ -171,6 +171,26 @@ suite('Account linking', () => {
     await link(again, await signInAt(hub, again, claims), { username: 'ben', password: 'battery staple' })
     assert.deepEqual(await linksOf(kit.ctx, ana), [])
     assert.doesNotMatch((await signInAt(hub, kit.browser(), claims)).body, /Which account/, 'a link that was removed can be made again, to whomever')
+  })
+
+  test('a link that was removed leads a node of the former version to nobody, and what an earlier one left in its place is read as none', async () => {
+    const hub = await hubWith('required')
+    await using kit = hub.kit
+    const browser = kit.browser()
+    await link(browser, await signInAt(hub, browser, claims))
+    const [known] = await linksOf(kit.ctx, ana)
+    const id = known?.id ?? assert.fail('no link')
+    assert.ok(await removeLink(kit.ctx, ana, id, { kind: 'user', id: 'ana' }))
+    // The former version takes whatever is stored for a link, and asks for the user by these two.
+    const left = (await kit.store.getArtifact('AccountLink', id, kit.clock.nowMs()))?.value as AccountLink
+    assert.equal(await kit.ctx.users.find(left.username), undefined)
+    assert.ok(!kit.ctx.users.sources.some((source) => left.userKey.startsWith(`${source}:`)))
+    assert.equal(left.providerUser, undefined, 'an application is told of no account')
+    assert.equal(await findLink(kit.ctx, id), undefined)
+    await kit.store.putArtifact({ kind: 'AccountLink', id, untilMs: Number.MAX_SAFE_INTEGER, value: null })
+    assert.equal(await findLink(kit.ctx, id), undefined)
+    await keepLink(kit.ctx, { id, providerId: 'social', providerUser: 'ana@social', role: 'upstream' }, { userKey: ana, username: 'ana' })
+    assert.equal((await findLink(kit.ctx, id))?.userKey, ana)
   })
 
   test('the admin API lists the links of a user and removes one, for users that are gone, too', async () => {
