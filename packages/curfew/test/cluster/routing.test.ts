@@ -12,7 +12,7 @@ import { type ArtifactPeer, carriedTo, createArtifactPeer } from '../authority/a
 import { type Browser, formOf } from '../authority/browser.ts'
 import { authorityPair, createLocalUsers, type Kit, type KitOptions, signInTo, users } from '../authority/kit.ts'
 import { artifactSettings } from '../authority/saml/artifact-kit.ts'
-import { clientOf, codeFor, exchange, post, refresh } from '../authority/oidc/relying-party.ts'
+import { authorizationHeader, clientOf, codeFor, exchange, post, refresh } from '../authority/oidc/relying-party.ts'
 import { createTwoGroups, type TwoGroups } from './groups-kit.ts'
 
 const soapUrl = 'http://curfew.test/idp/SLO.ssaml2'
@@ -242,6 +242,30 @@ suite('requests that land in the wrong group', () => {
     assert.equal((await at('/revoke', 'POST')).json<{ status: string }>().status, 'SESSION_REVOKED')
     assert.deepEqual(await sessionsIn(groups.paris), [])
     assert.equal(await active(), false)
+  })
+
+  test('an SRI of a group that is away is on the list all the same, and the caller hears that the session goes on', async () => {
+    await using groups = await withPartners({ clients: [clientOf('gate', { sessionRevocation: true })] })
+    await signInAt(groups.paris, groups, ['payroll'])
+    const [session] = await sessionsIn(groups.paris)
+    const sri = session?.sri ?? assert.fail()
+    const headers = { authorization: authorizationHeader('gate'), 'content-type': 'application/json', 'x-xsrf-header': '1' }
+    const revoke = (): Promise<LightMyRequestResponse> =>
+      groups.while(groups.berlin.app.inject({ method: 'POST', url: '/pf-ws/rest/sessionMgmt/revokedSris', headers, payload: JSON.stringify({ id: sri }) }))
+    const link = 'http://paris-1.example:9041'
+    const listener = groups.wire.listenerOf(link)
+    groups.wire.cut(link)
+    const refused = await revoke()
+    assert.deepEqual([refused.statusCode, refused.json<{ code: string }>().code], [503, 'CURFEW_GROUP_UNREACHABLE'])
+    assert.equal(await groups.berlin.store.isRevoked(sri, groups.clock.nowMs()), true, 'the look-up failed')
+    assert.equal((await groups.berlin.store.listAudit({ limit: 100 })).filter(({ event, peerId }) => event === 'sri.revoked' && peerId === 'gate').length, 1)
+    groups.wire.listen(link, listener)
+    groups.wire.change = (request) => (request.url.includes('sessions.end') ? { ...request, url: 'http://nowhere.example:1/' } : request)
+    assert.equal((await revoke()).statusCode, 503, 'the end failed')
+    assert.equal((await sessionsIn(groups.paris)).length, 1)
+    groups.wire.change = (request) => request
+    assert.equal((await revoke()).statusCode, 201)
+    assert.deepEqual(await sessionsIn(groups.paris), [])
   })
 
   test('what was handed over is not handed on, and nobody outside can say that it was', async () => {

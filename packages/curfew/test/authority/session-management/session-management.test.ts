@@ -55,14 +55,6 @@ async function settled(told: readonly OutboundRequest[]): Promise<void> {
 }
 
 suite('Session Revocation API', () => {
-  test('says when the session goes on because its group can not be reached, and has it on the list all the same', async () => {
-    const { kit, sri } = await signedIn()
-    Object.assign(kit.ctx.engine, { endSessions: async () => ({ ended: [], already: [], unknown: [], unreached: ['b'] }) })
-    const answer = await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
-    assert.deepEqual(codeOf(answer), [503, 'CURFEW_GROUP_UNREACHABLE'])
-    assert.equal(await kit.store.isRevoked(sri, kit.clock.nowMs()), true)
-  })
-
   test('AC-096 adds an SRI by JSON, with the header and the client, 201 also the second time; the session ends and its applications are told', async () => {
     const told: OutboundRequest[] = []
     const { kit, sri } = await signedIn({ told })
