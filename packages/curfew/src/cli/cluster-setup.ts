@@ -109,7 +109,7 @@ export interface GroupingDeps {
  * @param authority - answers what other groups hand over; it is there when the first call comes
  */
 export function joinGroups(
-  { mode, others, home, fetchesTransactions }: Pick<ConfiguredGroups, 'mode' | 'others' | 'home'> & { readonly fetchesTransactions: boolean },
+  { mode, others, home, carriesCodes }: Pick<ConfiguredGroups, 'mode' | 'others' | 'home'> & { readonly carriesCodes: boolean },
   links: GroupLinks,
   deps: GroupingDeps,
   authority: () => FastifyInstance
@@ -139,7 +139,7 @@ export function joinGroups(
       store,
       engine: withRunsElsewhere(engine, engineGroups, clock),
       everywhere: local,
-      handOver: { ...handOver, only: fetchesTransactions ? 'runs-and-codes' : 'runs' }
+      handOver: { ...handOver, only: carriesCodes ? 'runs-and-codes' : 'runs' }
     }
   }
   serveSessions(links, { ...runs, store, clock, local, endSessions: (request) => engine.endSessions(request) })

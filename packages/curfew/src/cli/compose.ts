@@ -44,7 +44,7 @@ import { openLiveTls } from './live-tls.ts'
 import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
 import { serveSignals, signalsAt } from './signals-home.ts'
-import { composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
+import { carriesCodes, composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
 import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
 import type { WorkerLink } from './workers/worker-link.ts'
@@ -152,7 +152,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const status = { now: 'starting' as 'starting' | 'ok' | 'draining' | 'stopping' }
   // Whoever looks for sessions and ends them works with all groups; the engine itself with those of this one.
   const groups = joinGroups(
-    { ...groupsOf(config), fetchesTransactions: config.cluster.replicate.fetchTransactions },
+    { ...groupsOf(config), carriesCodes: carriesCodes(config) },
     cluster.links,
     { store, engine, clock, logger, openIndex: indexOpener(settings.locator, connections, clients) },
     () => authority

@@ -61,6 +61,15 @@ export function replicationOf(config: Pick<Config, 'cluster' | 'store'>): Replic
   }
 }
 
+/**
+ * A code that is shown in another region is carried to the one that issued it. Not where every region is told of codes and of
+ * the grants behind them: each redeems what it has, also while the one that issued it is away.
+ */
+export function carriesCodes(config: Pick<Config, 'cluster' | 'store'>): boolean {
+  const { services } = replicationOf(config) ?? {}
+  return config.cluster.replicate.fetchTransactions && !(services?.transactions === true && services.referenceTokens)
+}
+
 /** Settings that were written and have no effect in the mode that was chosen, by their path (AC-185). */
 export function settingsWithoutEffect({ cluster, store }: Pick<Config, 'cluster' | 'store'>): readonly string[] {
   const { mode } = groupsOf({ cluster, store })

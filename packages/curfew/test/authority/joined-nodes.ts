@@ -44,7 +44,7 @@ export function joinNodeStores({ nodes, groups }: NodeStores, clock: Clock): Joi
         if (member.home === undefined) serveSignals(member.links, signals)
         const home = member.home === undefined ? {} : { home: member.home }
         const deps = { store, engine, clock, logger: { debug() {}, error() {} }, openIndex: indexOpener(locator, connections, clients) }
-        return joinGroups({ mode: groups, others: member.others, ...home, fetchesTransactions: true }, member.links, deps, authority)
+        return joinGroups({ mode: groups, others: member.others, ...home, carriesCodes: true }, member.links, deps, authority)
       }
     })),
     async start() {

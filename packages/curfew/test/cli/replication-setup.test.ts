@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { replicationOf, settingsWithoutEffect, warnOfSettings } from '../../src/cli/replication-setup.ts'
+import { carriesCodes, replicationOf, settingsWithoutEffect, warnOfSettings } from '../../src/cli/replication-setup.ts'
 import { cluster } from '../../src/config/cluster-schema.ts'
 import { store } from '../../src/config/store-schema.ts'
 
@@ -51,6 +51,14 @@ suite('what groups tell each other', () => {
       const off = replicationOf(config({ ...inBerlin, mode: 'regions', replicate: { [service]: false } }))?.services
       assert.deepEqual(off, { ...on, [service]: false })
     })
+
+  test('a code is carried to the region that issued it, unless every region is told of codes and grants', () => {
+    const carried = (replicate: object): boolean => carriesCodes(config({ ...inBerlin, mode: 'regions', replicate }))
+    assert.equal(carried({}), true)
+    assert.equal(carried({ fetchTransactions: false }), false)
+    assert.equal(carried({ transactions: true }), false)
+    assert.equal(carried({ transactions: true, referenceTokens: false }), true, 'without its grant a code is worth nothing')
+  })
 
   test('AC-185 settings that have no effect in the chosen mode are named at the start', () => {
     const replicate = { sessions: true, transactions: true, fetchTransactions: false }
