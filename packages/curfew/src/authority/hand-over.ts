@@ -120,10 +120,26 @@ async function send(
   } catch (error) {
     const isAway = isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')
     if (isAway && owner.by === 'browser' && (entrances.has(routeOf(request)) || isFetched(request))) return undefined
-    // A copy of the run is here to look at.
-    if (isAway && handOver.only !== undefined && method === 'GET') return undefined
+    if (isAway && handOver.only !== undefined && isShownAsCopy(request)) {
+      copies.add(request)
+      return undefined
+    }
     throw error
   }
+}
+
+/** What can be told from a copy of a run without a step of it; everything else about a run its own region does. */
+const copyPages: ReadonlySet<string> = new Set(['/signoff/:run', '/signoff/:run/finish'])
+
+function isShownAsCopy(request: FastifyRequest): boolean {
+  return request.method === 'GET' && runOf(request) !== undefined && copyPages.has(routeOf(request))
+}
+
+const copies = new WeakSet<FastifyRequest>()
+
+/** The region of the run that this request is about is away: what is known of it here is shown, and nothing is done. */
+export function isAboutCopy(request: FastifyRequest): boolean {
+  return copies.has(request)
 }
 
 /** Of one connection only. */

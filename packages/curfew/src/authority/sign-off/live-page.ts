@@ -15,6 +15,8 @@ import { finalList, deliveryLine, type RunView, starterLine, unconfirmedNames, v
 
 /** How long one streamed response stays open; then the page asks for itself again. */
 export const streamMsMax = 25_000
+/** After how long a page is asked for again that shows a copy, because the region of the run is away. */
+const copySeconds = 5
 /** How often the stream looks at the run when nothing told it of a change. */
 const lookMs = 500
 
@@ -22,6 +24,8 @@ export interface LiveStream {
   readonly view: RunView
   readonly engine: Engine
   readonly clock: Clock
+  /** Only a copy of the run is here: it is shown as it is, nothing is loaded, and nobody is sent on. */
+  readonly isCopy: boolean
   /** True once the reader went away: stop writing. */
   isClosed(): boolean
 }
@@ -36,7 +40,7 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
   const { view, engine, clock } = stream
   const openedAtMs = clock.nowMs()
   const openUntilMs = openedAtMs + streamMsMax
-  const frames = framesOf(view)
+  const frames = stream.isCopy ? [] : framesOf(view)
   const wait = pageWait(view.run)
   const mayGoAtMs = frames.length === 0 ? openedAtMs : openedAtMs + wait.minMs
   const framesUntilMs = openedAtMs + wait.maxMs
@@ -51,6 +55,10 @@ export async function* livePage(stream: LiveStream): AsyncGenerator<string> {
     shown = states
     if (chunk !== '') yield chunk
     const nowMs = clock.nowMs()
+    if (stream.isCopy) {
+      yield closing({ ...view, run, isOwner: false }, { path: `/signoff/${run.id}`, seconds: copySeconds }, false).toString()
+      return
+    }
     const next = nowMs < mayGoAtMs ? undefined : leave(run, view, frames, nowMs)
     if (next !== undefined || nowMs >= openUntilMs || stream.isClosed()) {
       yield closing({ ...view, run }, next ?? { path: `/signoff/${run.id}`, seconds: 1 }, frames.length > 0).toString()
@@ -160,7 +168,7 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
 /** The end of the stream. The link does what the refresh does, for a browser that does not follow refreshes. */
 function closing(view: RunView, onward: Onward, hasFrames: boolean): Html {
   const { t } = view.context
-  const hop = waitingHop(view.run.deliveries)
+  const hop = view.isOwner ? waitingHop(view.run.deliveries) : undefined
   const words = hop === undefined || isFrame(hop) ? t('live.refresh') : t('live.next', { app: hop.peerName })
   const path = hop === undefined ? `/signoff/${view.run.id}` : `/signoff/${view.run.id}/go`
   return html`${goOnBy(onward, hasFrames, view)}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
@@ -11,6 +11,7 @@ import { autoPostPage } from '../pages/auto-post.ts'
 import type { ComeBack } from '../pages/come-back.ts'
 import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
+import { isAboutCopy } from '../hand-over.ts'
 import { incompleteRun } from '../incomplete-run.ts'
 import { isTopLevel } from '../request.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
@@ -120,12 +121,13 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const view = await comeBack(deps, await openView(deps, request), request)
   const nowMs = deps.clock.nowMs()
-  const isResumed = view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
+  const isResumed = !isAboutCopy(request) && view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
   if (isSettled(view.run, nowMs) && !isResumed) {
     return isAwaited(view, request) ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
-  const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isClosed: () => request.raw.destroyed }))
-  const frames = framesOf(view)
+  const isCopy = isAboutCopy(request)
+  const stream = Readable.from(livePage({ view, engine: deps.engine, clock: deps.clock, isCopy, isClosed: () => request.raw.destroyed }))
+  const frames = isCopy ? [] : framesOf(view)
   const origins = (wanted: (delivery: Delivery) => boolean): readonly string[] => [
     // A later channel of the same application may be loaded by the same page.
     ...new Set(frames.filter(wanted).flatMap((d) => d.channels.slice(d.channelIndex).map(({ url }) => new URL(url).origin)))
@@ -140,7 +142,7 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
 async function comeBack(deps: SignOffDeps, view: RunView, request: FastifyRequest): Promise<RunView> {
   const isOut = view.run.deliveries.some((delivery) => delivery.state === 'sent' && channelOf(delivery)?.kind === 'hop')
   // A picture or a frame of another page is not the browser coming back.
-  if (!view.isOwner || !isOut || request.method !== 'GET' || !isTopLevel(request)) return view
+  if (!view.isOwner || !isOut || request.method !== 'GET' || !isTopLevel(request) || isAboutCopy(request)) return view
   const run = await deps.engine.apply(view.run.id, { kind: 'browser-seen', atMs: deps.clock.nowMs() })
   return run === undefined ? view : { ...view, run }
 }
@@ -190,14 +192,22 @@ async function finish(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   if (!view.isOwner || !isSettled(run, deps.clock.nowMs())) return reply.redirect(`/signoff/${run.id}`, 303)
   if (run.starter.kind === 'participant' && run.starterAnsweredAtMs === undefined) {
     const answer = await deps.answerStarter(run)
-    await deps.engine.apply(run.id, { kind: 'starter-answered', atMs: deps.clock.nowMs() })
+    // The answer is made: whoever waits for it gets it, also while the region that would note so is away.
+    await deps.engine.apply(run.id, { kind: 'starter-answered', atMs: deps.clock.nowMs() }).catch(unlessAway)
     if (answer !== undefined) return sendInstruction(reply, view.context, answer)
+    // In a copy the answer is owed for ever: the page of the run would send the browser here again.
+    if (isAboutCopy(request)) return showResult(deps, view, request, reply)
   }
   const isAllEnded = verdictOf(run).kind === 'all-ended'
   const landing = isAllEnded ? landingOf(run) : undefined
   if (landing === undefined) return reply.redirect(`/signoff/${run.id}`, 303)
   deps.clearSessionCookies(reply)
   return reply.redirect(landing, 303)
+}
+
+function unlessAway(error: unknown): undefined {
+  if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return undefined
+  throw error
 }
 
 async function showFrame(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
