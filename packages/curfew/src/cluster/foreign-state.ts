@@ -7,13 +7,13 @@ import type { Store } from '../stores/store.ts'
 import { createAsker } from './ask-groups.ts'
 import type { GroupLinks } from './group-links.ts'
 import { runsMessage, runsMessageAnswer, runsRead, runsReadAnswer } from './session-calls.ts'
+import { type ArtifactName, noteTaken, wasTaken } from './handed-artifacts.ts'
 import { forgetHanded, handedMs, handedTo } from './handed-transactions.ts'
 import {
   artifactsTake,
   artifactsTakeAnswer,
   factsSession,
   factsSessionAnswer,
-  type MovedArtifact,
   movedArtifacts,
   transactionsTake,
   transactionsTakeAnswer
@@ -84,13 +84,11 @@ export function withForeignState<S extends Store>(store: S, deps: ForeignStateDe
       return found
     }
   }
-  // An artifact is kept under a hash, which says nothing of the group that made it.
-  const artifacts = foreignArtifacts(store, deps, (key, question) => askThese(key, deps.links.others, question))
   return {
     ...store,
     ...(deps.fetchesSessions ? sessions : {}),
     ...(deps.fetchesTransactions ? foreignTransactions(store, deps, ask) : {}),
-    ...(deps.fetchesArtifacts ? artifacts : {})
+    ...(deps.fetchesArtifacts ? foreignArtifacts(store, deps) : {})
   }
 }
 
@@ -106,29 +104,34 @@ export function withMovedState(store: Store, deps: Pick<ForeignStateDeps, 'links
   const { txGet, txTake } = foreignTransactions(store, deps, ask)
   return {
     ...store,
-    ...foreignArtifacts(store, deps, (key, question) => askThese(key, others, question)),
+    ...foreignArtifacts(store, deps),
     txGet: (key, nowMs) => (isMoved(key) ? txGet(key, nowMs) : store.txGet(key, nowMs)),
     txTake: (key, nowMs) => (isMoved(key) ? txTake(key, nowMs) : store.txTake(key, nowMs))
   }
 }
 
-function foreignArtifacts(
-  store: Store,
-  { links }: Pick<ForeignStateDeps, 'links'>,
-  askAll: (key: string, question: (group: string) => Promise<boolean>) => Promise<boolean>
-): Pick<Store, 'getArtifact'> {
-  const move = (kind: MovedArtifact, id: string): Promise<boolean> =>
-    askAll(`${kind}:${id}`, async (group) => {
-      const { artifact } = await links.call(group, artifactsTake, { kind, id }, { answer: artifactsTakeAnswer, timeoutMs: transactionMs })
+/**
+ * An artifact is kept under a hash, which says nothing of the group that made it: all are asked. Whoever makes identifiers up
+ * asks for these alone, so they have questions of their own.
+ */
+function foreignArtifacts(store: Store, deps: Pick<ForeignStateDeps, 'links' | 'clock' | 'logger'>): Pick<Store, 'getArtifact'> {
+  const { links } = deps
+  const askAll = createAsker(deps, { isAtOnce: true })
+  const move = (name: ArtifactName, nowMs: number): Promise<boolean> =>
+    askAll(`${name.kind}:${name.id}`, links.others, async (group) => {
+      const isKnown = await wasTaken(store, name, nowMs)
+      const asked = isKnown ? { ...name, isKnown } : name
+      const { artifact } = await links.call(group, artifactsTake, asked, { answer: artifactsTakeAnswer, timeoutMs: fetchMs })
       if (artifact === undefined) return false
-      await store.putArtifact({ ...artifact, kind, id })
+      // Of two requests that got it, because the first answer seemed lost, one puts it here.
+      if (isKnown || (await noteTaken(store, name, artifact.untilMs))) await store.putArtifact({ ...artifact, ...name })
       return true
     })
   return {
     async getArtifact(kind, id, nowMs) {
       const known = await store.getArtifact(kind, id, nowMs)
       const moved = movedArtifacts.find((one) => one === kind)
-      return known === undefined && moved !== undefined && (await move(moved, id)) ? store.getArtifact(kind, id, nowMs) : known
+      return known === undefined && moved !== undefined && (await move({ kind: moved, id }, nowMs)) ? store.getArtifact(kind, id, nowMs) : known
     }
   }
 }

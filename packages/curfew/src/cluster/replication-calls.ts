@@ -73,9 +73,12 @@ export const revocationsReadAnswer: z.ZodType<{ readonly store: string; readonly
 export const movedArtifacts = ['PushedAuthorizationRequest', 'Interaction'] as const
 export type MovedArtifact = (typeof movedArtifacts)[number]
 
-/** Hands an artifact of a transaction over: it is gone where it was. */
+/**
+ * Hands an artifact of a transaction over: it is gone where it was. `isKnown`: the caller has had it, and does not ask because
+ * an answer was lost.
+ */
 export const artifactsTake = 'artifacts.take'
-export const artifactsTakeBody = z.strictObject({ kind: z.enum(movedArtifacts), id: z.string().max(128) })
+export const artifactsTakeBody = z.strictObject({ kind: z.enum(movedArtifacts), id: z.string().max(128), isKnown: z.literal(true).optional() })
 export const artifactsTakeAnswer = z.strictObject({
   artifact: z
     .strictObject({

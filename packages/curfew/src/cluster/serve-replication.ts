@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { FactPage, FactStore } from '../stores/fact-store.ts'
 import type { RevocationEntry, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
+import { handedBefore, handOut } from './handed-artifacts.ts'
 import { handedTo, noteHanded } from './handed-transactions.ts'
 import {
   artifactsTake,
@@ -80,14 +81,12 @@ export function serveReplication({ links, store, facts, clock, handsOver }: Serv
     await noteHanded(store, key, group.letter, nowMs)
     return { isFound: true, value }
   })
-  links.serve(artifactsTake, artifactsTakeBody, async ({ kind, id }) => {
-    const nowMs = clock.nowMs()
-    const artifact = handsOver ? await store.getArtifact(kind, id, nowMs) : undefined
-    // Used up first: of two groups that ask, and whoever comes back here, one has it.
-    if (artifact === undefined || (await store.consumeArtifact(kind, id, nowMs)).value !== 'consumed') return {}
-    await store.dropArtifact(kind, id)
-    const { untilMs, value, grantId, sessionId } = artifact
-    return { artifact: { untilMs, value, ...(grantId === undefined ? {} : { grantId }), ...(sessionId === undefined ? {} : { sessionId }) } }
+  links.serve(artifactsTake, artifactsTakeBody, async ({ kind, id, isKnown }, { group }) => {
+    if (!handsOver) return {}
+    const [name, nowMs] = [{ kind, id }, clock.nowMs()]
+    const handed = await handOut(store, name, group.letter, nowMs)
+    const artifact = handed ?? (isKnown === true ? undefined : await handedBefore(store, name, group.letter, nowMs))
+    return artifact === undefined ? {} : { artifact }
   })
 }
 

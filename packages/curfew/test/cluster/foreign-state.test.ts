@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { linkHeaders } from '../../src/cluster/link-http.ts'
+import { artifactsTake } from '../../src/cluster/replication-calls.ts'
 import { carry } from '../../src/stores/conformance/carry.ts'
 import { signedOn } from '../../src/stores/conformance/harness.ts'
 import { sampleEnd, sampleParticipant } from '../../src/stores/conformance/samples.ts'
-import { hourMs, inBerlin, regions } from './replication-kit.ts'
+import { hourMs, inBerlin, regions, type TestRegion } from './replication-kit.ts'
 
 suite('what has not arrived yet', () => {
   test('a session of another region that is not known yet is fetched from there once, and stored', () =>
@@ -91,6 +93,44 @@ suite('what has not arrived yet', () => {
       assert.equal(await b.store.getArtifact(pushed.kind, pushed.id, Date.now()), undefined)
       await a.store.putArtifact({ ...pushed, kind: 'Grant' })
       assert.equal(await b.store.getArtifact('Grant', pushed.id, Date.now()), undefined, 'what outlives an authorization is told, not fetched')
+    }))
+
+  test('an artifact whose answer was lost is handed out again to the group that asked, and to it alone; what that one used up it does not get again', () =>
+    regions(async (a, b, wire) => {
+      const pushed = { kind: 'PushedAuthorizationRequest', id: 'hash', untilMs: Date.now() + hourMs, value: { request: 'r' } }
+      const found = (region: TestRegion) => region.store.getArtifact(pushed.kind, pushed.id, Date.now())
+      await a.store.putArtifact(pushed)
+      wire.changeAnswer = () => {
+        throw Object.assign(new Error('lost'), { code: 'ECONNRESET' })
+      }
+      assert.equal(await found(b), undefined)
+      wire.changeAnswer = (answer) => answer
+      assert.equal(await found(a), undefined, 'exactly one group has it')
+      assert.deepEqual(await found(b), pushed)
+      await b.store.dropArtifact(pushed.kind, pushed.id)
+      assert.equal(await found(b), undefined, 'it was used up')
+    }))
+
+  test('made-up ids of artifacts take no questions away from sessions, and are asked for within 0.3 seconds', () =>
+    regions(async (a, b, wire) => {
+      const session = await signedOn(a.store, inBerlin(), [])
+      const silence = Promise.withResolvers<never>()
+      const request = wire.request.bind(wire)
+      wire.request = (asked) => {
+        if (!asked.url.includes(artifactsTake)) return request(asked)
+        wire.sent.push(asked)
+        return silence.promise
+      }
+      const made = Array.from({ length: 64 }, (_, n) => b.store.getArtifact('Interaction', `made-up-${n}`, Date.now()))
+      while (wire.sent.length < made.length) await new Promise((resolve) => setImmediate(resolve))
+      assert.equal((await b.store.getSession(session.id))?.id, session.id)
+      const { headers } = wire.sent[0] ?? assert.fail()
+      assert.equal(Number(headers?.[linkHeaders.deadline]) - Number(headers?.[linkHeaders.at]), 300)
+      silence.reject(new Error('nobody answers'))
+      assert.deepEqual(
+        await Promise.all(made),
+        made.map(() => undefined)
+      )
     }))
 
   test('AC-176 with that turned off they stay where they are', () =>
