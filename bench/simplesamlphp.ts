@@ -11,7 +11,7 @@ import { compare, text, type Turn } from './idp/turns.ts'
 const browsers = 8
 /** One for each browser: sign-ins of one person that are under way at once count as guesses. */
 const people = Array.from({ length: browsers }, (_, i) => `user${i}`)
-const turnMs = 500
+const turnMs = 5_000
 
 /** How many applications are told in a logout, beside the one that starts it, and how many sessions each browser ends in a turn. */
 const logouts = [
