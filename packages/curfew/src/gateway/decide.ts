@@ -3,7 +3,7 @@ import type { GatewayContext } from './context.ts'
 import type { Place } from './route/applications.ts'
 import { liesBelow, type RequestPath } from './route/request-path.ts'
 import type { Status } from './session/session-status.ts'
-import { verdictOf } from './session/verdict.ts'
+import { isKnownEnded, verdictOf } from './session/verdict.ts'
 import type { ApplicationSettings } from './settings.ts'
 import type { OpenedSession } from './session/web-session.ts'
 
@@ -34,8 +34,7 @@ function withUser(ctx: GatewayContext, { application }: Place, path: RequestPath
   if (!(fresh instanceof Promise)) return { kind: 'pass', opened: fresh }
   return fresh.then((later) => {
     // It may have been revoked while the provider was asked.
-    const isRevoked = later.keys.some((key) => ctx.revocations.isListed(key, ctx.clock.nowMs())) || ctx.endedByProvider.isEnded(later.session)
-    return isRevoked ? decisionOf('revoked', later, needsNone(application, path)) : { kind: 'pass', opened: later }
+    return isKnownEnded(ctx, later) ? decisionOf('revoked', later, needsNone(application, path)) : { kind: 'pass', opened: later }
   })
 }
 
@@ -44,7 +43,7 @@ function judge(ctx: GatewayContext, place: Place, path: RequestPath, request: In
   const isAnonymous = needsNone(application, path)
   const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
   if (opened === undefined) return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: false }
-  const verdict = ctx.endedByProvider.isEnded(opened.session) ? 'revoked' : verdictOf(ctx, opened)
+  const verdict = verdictOf(ctx, opened)
   return typeof verdict === 'string' ? decisionOf(verdict, opened, isAnonymous) : verdict.then((status) => decisionOf(status, opened, isAnonymous))
 }
 

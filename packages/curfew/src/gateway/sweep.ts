@@ -1,9 +1,9 @@
 import type { GatewayContext } from './context.ts'
 import type { Status } from './session/session-status.ts'
-import { isFeedYoung, mayAsk, verdictOf } from './session/verdict.ts'
+import { isFeedYoung, isUnheard, mayAsk, verdictOf } from './session/verdict.ts'
 import type { OpenedSession } from './session/web-session.ts'
 
-type SweepDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'steadyMs' | 'live' | 'endings'>
+type SweepDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'steadyMs' | 'live' | 'endings' | 'endedByProvider'>
 
 /** Looks again whether what is open may stay open. */
 export interface Sweep {
@@ -24,7 +24,7 @@ const roundMsMin = 10_000
  * too: twice in the time that an answer counts, a few at a time.
  */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { settings, clock, steadyMs, live, endings } = deps
+  const { settings, clock, steadyMs, live } = deps
   const { feed, status, statusCacheMs } = settings.sessionCheck
   const intervalMs = Math.max(askMsMin, statusCacheMs / 2)
   const state = { beganMs: Number.NEGATIVE_INFINITY, isUnderWay: false }
@@ -46,9 +46,9 @@ export function createSweep(deps: SweepDeps): Sweep {
   }
   return {
     look() {
-      const isEndingsYoung = endings.isYoung()
-      if (isEndingsYoung && ((!feed && !status) || isFeedYoung(deps, clock.nowMs()))) return
-      if (!isEndingsYoung || !mayAsk(deps)) {
+      const isNoneHeard = isUnheard(deps)
+      if (!isNoneHeard && ((!feed && !status) || isFeedYoung(deps, clock.nowMs()))) return
+      if (isNoneHeard || !mayAsk(deps)) {
         for (const opened of live.sessions()) closeUnheard(opened)
         return
       }

@@ -2,11 +2,12 @@ import type { GatewayContext } from '../context.ts'
 import type { Status } from './session-status.ts'
 import type { OpenedSession } from './web-session.ts'
 
-type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'endings'>
+type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'endings' | 'endedByProvider'>
 
 /**
- * Whether a session may be used now. What is on the list is revoked, whatever else is known. Otherwise the feed counts
+ * Whether a session may be used now. What is known to have ended is revoked, whatever else is known. Otherwise the feed counts
  * while it is young enough, and the answer about the one session while it may be kept; without either the policy decides.
+ * A policy that lets sessions go on without the other gateways takes nothing from what the authority says.
  * @param ask - what is known of one session, or a question for it
  */
 export function verdictOf(
@@ -17,9 +18,8 @@ export function verdictOf(
   const { feed, status } = deps.settings.sessionCheck
   const { sri } = opened.session
   const nowMs = deps.clock.nowMs()
-  if (isListed(deps, opened)) return 'revoked'
-  // Another gateway may have ended it, whatever the authority says.
-  if (!deps.endings.isYoung()) return withPolicy(deps, 'unknown')
+  if (isKnownEnded(deps, opened)) return 'revoked'
+  if (isUnheard(deps)) return 'unknown'
   if (!feed && !status) return 'live'
   // Nobody can say that it ended: it is from before it was to be asked about, and its user signs in again.
   if (sri === undefined) return 'revoked'
@@ -30,8 +30,8 @@ export function verdictOf(
   return typeof answer === 'string'
     ? withPolicy(deps, answer)
     : answer.then((later) => {
-        // It may have been revoked while the authority was asked.
-        return isListed(deps, opened) ? 'revoked' : withPolicy(deps, later)
+        // It may have ended while the authority was asked.
+        return isKnownEnded(deps, opened) ? 'revoked' : withPolicy(deps, later)
       })
 }
 
@@ -57,10 +57,19 @@ export function mayAsk({ settings, revocations }: Pick<VerdictDeps, 'settings' |
   return status || (readingMs !== undefined && readingMs <= staleMs)
 }
 
-function isListed({ revocations, clock }: VerdictDeps, { keys }: OpenedSession): boolean {
-  return keys.some((key) => revocations.isListed(key, clock.nowMs()))
+/** True where another gateway may have ended any session, whatever the authority says, and the policy is to let none pass then. */
+export function isUnheard({ settings, endings }: Pick<VerdictDeps, 'settings' | 'endings'>): boolean {
+  return !endings.isYoung() && withPolicy({ settings }, 'unknown') !== 'live'
 }
 
-function withPolicy({ settings }: VerdictDeps, status: Status): Status {
+/** On the list of the authority, ended at a gateway, or by the provider. */
+export function isKnownEnded(
+  { revocations, endedByProvider, clock }: Pick<VerdictDeps, 'revocations' | 'endedByProvider' | 'clock'>,
+  { keys, session }: Pick<OpenedSession, 'keys' | 'session'>
+): boolean {
+  return keys.some((key) => revocations.isListed(key, clock.nowMs())) || endedByProvider.isEnded(session)
+}
+
+function withPolicy({ settings }: Pick<VerdictDeps, 'settings'>, status: Status): Status {
   return status === 'unknown' && settings.sessionCheck.whenUnknown === 'allow' ? 'live' : status
 }

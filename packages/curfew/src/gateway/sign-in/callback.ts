@@ -4,6 +4,7 @@ import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { CookieAttributes } from '../session/cookies.ts'
+import { isKnownEnded } from '../session/verdict.ts'
 import { wantedClaims } from '../session/wanted-claims.ts'
 import { openedSession, type WebSession } from '../session/web-session.ts'
 import type { WebSessionSettings } from '../settings.ts'
@@ -67,8 +68,7 @@ async function sessionCookies(
     ...((await ctx.provider.wantsIdToken()) ? { idToken: signedIn.idToken } : {})
   }
   const refresh = ctx.userRefresh.keep(webSession, signedIn)
-  const isRevoked = openedSession(session).keys.some((key) => ctx.revocations.isListed(key, nowMs)) || ctx.endedByProvider.isEnded(session)
-  if (isRevoked) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
+  if (isKnownEnded(ctx, openedSession(session))) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
   if (transaction.preserved !== undefined) ctx.preserved.bind(transaction.preserved, session)
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   return [written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)]

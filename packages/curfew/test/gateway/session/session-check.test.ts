@@ -4,12 +4,14 @@ import { createRevocationList, CurfewError } from '@curfew/codecs'
 import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
 import { createEndedByProvider } from '../../../src/gateway/session/ended-by-provider.ts'
 import { createEndings } from '../../../src/gateway/session/endings.ts'
+import { createEncryptedSealer } from '../../../src/gateway/session/sealer.ts'
 import { createSessionStatus } from '../../../src/gateway/session/session-status.ts'
 import { verdictOf } from '../../../src/gateway/session/verdict.ts'
 import { openedSession } from '../../../src/gateway/session/web-session.ts'
 import type { GatewaySettings, SessionCheckSettings } from '../../../src/gateway/settings.ts'
 import { createSweep } from '../../../src/gateway/sweep.ts'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
+import { systemRandom } from '../../../src/platform/random.ts'
 import { createFakeClock } from '../../authority/fake-clock.ts'
 
 const sri = 'sri-1'
@@ -28,8 +30,8 @@ const opened = openedSession({
 /** What was asked is answered. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** An authority that answers as it is told. */
-function installation(check: Partial<SessionCheckSettings>) {
+/** An authority that answers as it is told. @param sharesEndings - with other gateways, which nothing is heard of */
+function installation(check: Partial<SessionCheckSettings>, sharesEndings = false) {
   const clock = createFakeClock()
   const asked: OutboundRequest[] = []
   const authority = { status: 404 as number | 'unreachable' | 'silent', type: 'application/problem+json' }
@@ -58,10 +60,14 @@ function installation(check: Partial<SessionCheckSettings>) {
     revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
   const live = createLiveConnections()
-  const endings = createEndings({ revocations, endedByProvider: createEndedByProvider(3_600_000), live, clock, steadyMs })
-  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings }
+  const endedByProvider = createEndedByProvider(3_600_000)
+  const sealer = createEncryptedSealer({ secret: Buffer.alloc(32), use: 'ending', maxMs: 3_600_000, random: systemRandom })
+  // Nothing is ever read of what the others ended.
+  const shared = { sealer, staleMs: sessionCheck.staleMs, onProblem: () => undefined }
+  const endings = createEndings({ revocations, endedByProvider, live, clock, steadyMs, ...(sharesEndings ? { shared } : {}) })
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings, endedByProvider }
   const verdict = async () => verdictOf(deps, opened)
-  return { clock, steady, asked, authority, feed, verdict, live, revocations, deps, sweep: createSweep(deps) }
+  return { clock, steady, asked, authority, feed, verdict, live, revocations, endings, deps, sweep: createSweep(deps) }
 }
 
 suite('Asking the authority about single sessions', () => {
@@ -150,6 +156,57 @@ suite('Knowing by the revocation feed', () => {
     assert.equal(await verdict(), 'unknown')
     feed([sri])
     assert.equal(await verdict(), 'revoked')
+  })
+})
+
+suite('A gateway that hears nothing of the others', () => {
+  const page = { prev: 0, seq: 0, hasMore: false, entries: [], lifetimeSeconds: 600 }
+
+  test('lets nobody in, whatever the authority says; where the policy is to let sessions go on, the authority is asked as ever', async () => {
+    for (const [whenUnknown, then] of [
+      ['refuse', 'unknown'],
+      ['allow', 'revoked']
+    ] as const) {
+      const one = installation({ status: true, whenUnknown }, true)
+      assert.equal(await one.verdict(), whenUnknown === 'allow' ? 'live' : 'unknown')
+      one.authority.status = 200
+      one.clock.advance(60_000)
+      assert.equal(await one.verdict(), then)
+    }
+  })
+
+  test('and lets sessions go on takes one that is older than the list remembers for over', () => {
+    const { clock, deps, revocations } = installation({ feed: true, whenUnknown: 'allow' }, true)
+    const session = openedSession({ ...opened.session, startedAtMs: clock.nowMs() })
+    revocations.take({ ...page, issuedAtMs: clock.nowMs() }, clock.nowMs())
+    assert.equal(verdictOf(deps, session), 'live')
+    clock.advance(600_000)
+    assert.equal(verdictOf(deps, session), 'revoked')
+  })
+
+  test('and lets sessions go on looks at what is open as ever, and closes what the authority ended', async () => {
+    const one = installation({ status: true, whenUnknown: 'allow' }, true)
+    let reason: string | undefined
+    one.live.add(opened, (why) => {
+      reason = why
+    })
+    one.authority.status = 200
+    one.sweep.look()
+    await turn()
+    assert.deepEqual([one.asked.length, reason], [1, 'session ended'])
+  })
+})
+
+suite('A session that ends while the authority is asked about it', () => {
+  test('is over, whatever the answer: by a frame, by a token, and for what is open under it', async () => {
+    const session = openedSession({ ...opened.session, sid: 'sid-ana' })
+    for (const end of ['sid', 'subject'] as const) {
+      const { deps, endings } = installation({ status: true })
+      const verdict = verdictOf(deps, session)
+      assert.ok(verdict instanceof Promise)
+      await (end === 'sid' ? endings.endSid('sid-ana') : endings.endSubject('ana', session.session.startedAtMs))
+      assert.equal(await verdict, 'revoked', end)
+    }
   })
 })
 

@@ -66,8 +66,9 @@ function installation() {
   const sessionCheck = { feed: false, status: true, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse' }
   const live = createLiveConnections()
   const revocations = createRevocationList(() => undefined, steadyMs)
-  const endings = createEndings({ revocations, endedByProvider: createEndedByProvider(3_600_000), live, clock, steadyMs })
-  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings }
+  const endedByProvider = createEndedByProvider(3_600_000)
+  const endings = createEndings({ revocations, endedByProvider, live, clock, steadyMs })
+  const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings, endedByProvider }
   return { failures, live, allAnswered: allAnswered.promise, sweep: createSweep(deps), verdict: async (opened: OpenedSession) => verdictOf(deps, opened) }
 }
 
