@@ -28,6 +28,8 @@ export interface PrimaryOptions extends LinkOptions {
   readonly copyWaitMs: number
   /** A write counts where it is on the disk: of the primary, and of each copy. */
   readonly isOnDisk: boolean
+  /** Only plain commands are sent: the functions of a store are not loaded, which servers before 7.0 and narrow users can not do. */
+  readonly isPlain?: boolean
 }
 
 /** Writes of one batch, at most. */
@@ -111,12 +113,12 @@ interface Connector {
   close(): void
 }
 
-/** One connection for each use, made when it is needed and again when it broke; the functions are there first. */
+/** One connection for each use, made when it is needed and again when it broke; the functions are there first, where they are used. */
 function connector(options: PrimaryOptions): Connector {
   const links = new Map<string, Promise<Link>>()
   const open = async (use: string): Promise<Link> => {
     const link = await openLink({ ...options, label: `${options.label}-${use}` })
-    await loadLibrary(link)
+    if (options.isPlain !== true) await loadLibrary(link)
     return link
   }
   const again = async (use: 'read' | 'write', known: Promise<Link> | undefined): Promise<Link> => {

@@ -5,7 +5,7 @@ import type { Primary } from './primary.ts'
 import { slotOfTag } from './slots.ts'
 import { openTopology, type Topology, type TopologyOptions } from './topology.ts'
 
-export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk'> {
+export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk' | 'isPlain'> {
   /** What every key starts with. */
   readonly prefix: string
   readonly steadyMs: () => number
@@ -44,7 +44,7 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
   const state = { isClosed: false, topology: undefined as Promise<Topology> | undefined }
   const topology = (): Promise<Topology> => {
     if (state.isClosed) return Promise.reject(new LinkLost('the log is closed'))
-    state.topology ??= openTopology({ ...options, copyWaitMs, isOnDisk: false }).catch((error: unknown) => {
+    state.topology ??= openTopology({ ...options, copyWaitMs, isOnDisk: false, isPlain: true }).catch((error: unknown) => {
       state.topology = undefined
       throw error
     })

@@ -22,6 +22,8 @@ export interface TopologyOptions {
   readonly copies: number
   readonly copyWaitMs: number
   readonly isOnDisk: boolean
+  /** See {@link PrimaryOptions.isPlain}. */
+  readonly isPlain?: boolean
   /** A listed server does not answer; another one did, or will be asked. */
   readonly onSilent?: (node: NodeAddress) => void
 }

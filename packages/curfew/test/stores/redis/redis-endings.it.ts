@@ -3,17 +3,17 @@ import { suite, test } from 'node:test'
 import { redisAccess, type RedisServers } from '../../../src/cli/redis-access.ts'
 import { steadyMs, systemClock } from '../../../src/platform/clock.ts'
 import type { EndingsLog } from '../../../src/stores/endings-log.ts'
-import { openRedisEndings } from '../../../src/stores/redis/redis-endings.ts'
+import { openRedisEndings, type RedisEndingsOptions } from '../../../src/stores/redis/redis-endings.ts'
 import { startModeServers } from '../../support/mode-servers.ts'
-import { skipReason, until } from './servers.ts'
+import { type Server, skipReason, startServer, until } from './servers.ts'
 
 /** A reader of the log, and what it has read. */
-function reader(servers: RedisServers): { readonly log: EndingsLog; readonly texts: string[]; readonly isComplete: () => boolean } {
+function reader(servers: RedisServers, more: Partial<RedisEndingsOptions> = {}): { readonly log: EndingsLog; readonly texts: string[]; readonly isComplete: () => boolean } {
   const texts: string[] = []
   let completeMs: number | undefined
   const log = openRedisEndings(
-    { ...redisAccess(servers), prefix: 'curfew:', copies: 0, keepMs: 3_600_000, clock: systemClock, steadyMs, label: 'test' },
-    { take: (more) => void texts.push(...more), complete: (atMs) => void (completeMs = atMs), onProblem: () => undefined }
+    { ...redisAccess(servers), prefix: 'curfew:', copies: 0, keepMs: 3_600_000, clock: systemClock, steadyMs, label: 'test', ...more },
+    { take: (read) => void texts.push(...read), complete: (atMs) => void (completeMs = atMs), onProblem: () => undefined }
   )
   return { log, texts, isComplete: () => completeMs !== undefined }
 }
@@ -35,4 +35,26 @@ suite('What gateways tell each other, on servers of each kind', { skip: skipReas
       assert.deepEqual(new Set(second.texts), new Set(['one', 'two']))
     })
   }
+})
+
+/** The one server, by an address with the words of a user. */
+function only({ port }: Server, user = ''): RedisServers {
+  return { topology: 'standalone', master: 'curfew', nodes: [`redis://${user}127.0.0.1:${port}`] }
+}
+
+/** What `docs/how-to/gateway.md` says that the user of the gateways needs. */
+const narrow = ['~curfew:{gateway}:*', '-@all', '+client', '+xadd', '+xread', '+pexpire', '+zadd', '+zscore']
+
+suite('What gateways tell each other, on servers that take little from them', { skip: skipReason }, () => {
+  test('needs no functions, which a server before 7.0 has not, and a user of theirs may not load', async () => {
+    const server = await startServer()
+    await server.command('ACL', 'SETUSER', 'gateway', 'on', '>hush', ...narrow)
+    const { log, texts, isComplete } = reader(only(server, 'gateway:hush@'))
+    await until(async () => isComplete())
+    await log.append('told', 'one')
+    await until(async () => texts.includes('one'))
+    await log.close()
+    assert.deepEqual(await server.command('FUNCTION', 'LIST'), [])
+    await server.stop()
+  })
 })
