@@ -9,7 +9,7 @@ export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' 
   /** What every key starts with. */
   readonly prefix: string
   readonly steadyMs: () => number
-  /** How long an ending may matter. */
+  /** How long an ending may matter to this gateway; entries stay as long as they matter to any that uses the servers. */
   readonly keepMs: number
 }
 
@@ -26,6 +26,15 @@ const blockMs = 500
 const againMs = 250
 /** Sentinels and clusters are asked so often who takes the writes: the former one may go on answering. */
 const lookMs = 2_000
+/** Everybody says so often how long entries matter to it. */
+const announceMs = 600_000
+
+/** How long entries matter to any gateway that uses a server. */
+interface Longest {
+  readonly server: Primary
+  readonly atMs: number
+  readonly ms: number
+}
 
 interface Positions {
   readonly told: string
@@ -40,7 +49,7 @@ const start: Positions = { told: '0-0', unsigned: '0-0' }
  */
 export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsReader): EndingsLog {
   const { prefix, clock, steadyMs, keepMs } = options
-  const keys = { told: `${prefix}{${tag}}:endings`, unsigned: `${prefix}{${tag}}:frames` }
+  const keys = { told: `${prefix}{${tag}}:endings`, unsigned: `${prefix}{${tag}}:frames`, longest: `${prefix}{${tag}}:longest` }
   const state = { isClosed: false, topology: undefined as Promise<Topology> | undefined }
   const topology = (): Promise<Topology> => {
     if (state.isClosed) return Promise.reject(new LinkLost('the log is closed'))
@@ -54,6 +63,21 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
   /** Another server may take the writes by now. */
   const lookAgain = async (): Promise<void> => {
     if (state.topology !== undefined) await (await state.topology).refresh()
+  }
+  let longest: Longest | undefined
+  /** A gateway whose sessions are shorter takes nothing from those with longer ones. Members of a sorted set only grow (`GT`). */
+  const longestMs = async (server: Primary): Promise<number> => {
+    if (longest?.server === server && steadyMs() - longest.atMs < announceMs) return longest.ms
+    const atMs = steadyMs()
+    const [, { reply }] = await Promise.all([
+      server.write(['ZADD', keys.longest, 'GT', String(Math.ceil(keepMs)), 'ms']),
+      server.write(['ZSCORE', keys.longest, 'ms'])
+    ])
+    const ms = Math.max(keepMs, Number(reply))
+    // Whoever needs it keeps it; without them it goes once no session of theirs is left.
+    if (ms === keepMs) await server.write(['PEXPIRE', keys.longest, String(Math.ceil(keepMs + 2 * keepMoreMs))])
+    longest = { server, atMs, ms }
+    return ms
   }
   const pause = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
   const follow = async (): Promise<void> => {
@@ -70,6 +94,7 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
         const now = await primary()
         if (now !== server) at = start
         server = now
+        await longestMs(now)
         const question = ['XREAD', 'COUNT', String(pageEntries), 'BLOCK', String(blockMs), 'STREAMS', keys.told, keys.unsigned, at.told, at.unsigned]
         const page = pageOf(await now.read(question), keys, at)
         if (page.texts.length > 0) reader.take(page.texts)
@@ -78,6 +103,7 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
       } catch (error) {
         if (state.isClosed) return
         at = start
+        longest = undefined
         reader.onProblem(error)
         await lookAgain().catch(() => undefined)
         await pause(againMs)
@@ -86,11 +112,12 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
   }
   const write = async (kind: EndingKind, text: string): Promise<void> => {
     const key = keys[kind]
-    const bound = kind === 'told' ? ['MINID', '~', String(Math.floor(clock.nowMs() - keepMs - keepMoreMs))] : ['MAXLEN', '~', String(unsignedEntriesMax)]
     const server = await primary()
+    const neededMs = await longestMs(server)
+    const bound = kind === 'told' ? ['MINID', '~', String(Math.floor(clock.nowMs() - neededMs - keepMoreMs))] : ['MAXLEN', '~', String(unsignedEntriesMax)]
     const added = server.write(['XADD', key, ...bound, '*', 'e', text])
     // Where nothing ends any more the stream goes as a whole.
-    await Promise.all([added, server.write(['PEXPIRE', key, String(Math.ceil(keepMs + 2 * keepMoreMs))])])
+    await Promise.all([added, server.write(['PEXPIRE', key, String(Math.ceil(neededMs + 2 * keepMoreMs))])])
   }
   const following = follow()
   return {

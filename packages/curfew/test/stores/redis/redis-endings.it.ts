@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { redisAccess, type RedisServers } from '../../../src/cli/redis-access.ts'
-import { steadyMs, systemClock } from '../../../src/platform/clock.ts'
+import { type Clock, steadyMs, systemClock } from '../../../src/platform/clock.ts'
 import type { EndingsLog } from '../../../src/stores/endings-log.ts'
 import { openRedisEndings, type RedisEndingsOptions } from '../../../src/stores/redis/redis-endings.ts'
 import { startModeServers } from '../../support/mode-servers.ts'
@@ -55,6 +55,29 @@ suite('What gateways tell each other, on servers that take little from them', { 
     await until(async () => texts.includes('one'))
     await log.close()
     assert.deepEqual(await server.command('FUNCTION', 'LIST'), [])
+    await server.stop()
+  })
+})
+
+suite('What a gateway with shorter sessions writes', { skip: skipReason }, () => {
+  const hourMs = 3_600_000
+  const ahead = (ms: number): Clock => ({ ...systemClock, nowMs: () => systemClock.nowMs() + ms })
+
+  test('takes nothing that one with longer sessions needs, and what nobody needs goes', async () => {
+    // Streams are shortened by whole nodes: here each has one entry.
+    const server = await startServer(['--stream-node-max-entries', '1'])
+    const long = reader(only(server), { keepMs: 10 * hourMs })
+    await long.log.append('told', 'one')
+    await long.log.close()
+    const short = reader(only(server), { clock: ahead(3 * hourMs) })
+    await short.log.append('told', 'two')
+    assert.equal(await server.command('XLEN', 'curfew:{gateway}:endings'), 2)
+    assert.ok(Number(await server.command('PTTL', 'curfew:{gateway}:endings')) > 10 * hourMs)
+    await short.log.close()
+    const late = reader(only(server), { clock: ahead(12 * hourMs) })
+    await late.log.append('told', 'three')
+    await late.log.close()
+    assert.equal(await server.command('XLEN', 'curfew:{gateway}:endings'), 1)
     await server.stop()
   })
 })
