@@ -108,7 +108,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
     async start() {
       try {
         const shared = serversOf(parts)
-        if (shared !== undefined) endings = await openSharedEndings(context, shared)
+        if (shared !== undefined) endings = await openSharedEndings(context, shared, parts.config.shared === undefined)
         if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context, backChannel)
         await firstReading(context)
         for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))

@@ -1,8 +1,10 @@
 import type { EndingKind, EndingsLog, EndingsReader } from '../endings-log.ts'
 import { storeError } from '../store-error.ts'
+import { endingsFindings } from './endings-checks.ts'
 import { LinkLost, type Reply } from './link.ts'
 import type { Primary } from './primary.ts'
 import { slotOfTag } from './slots.ts'
+import type { Finding } from './start-checks.ts'
 import { openTopology, type Topology, type TopologyOptions } from './topology.ts'
 
 export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk' | 'isPlain'> {
@@ -11,6 +13,8 @@ export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' 
   readonly steadyMs: () => number
   /** How long an ending may matter to this gateway; entries stay as long as they matter to any that uses the servers. */
   readonly keepMs: number
+  /** What an operator should know of a server; asked of each that takes the writes. Absent: nothing is looked at. */
+  readonly onWarning?: (finding: Finding) => void
 }
 
 /** Both streams lie in one hash slot, so that one question covers them. */
@@ -92,7 +96,10 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
           await lookAgain()
         }
         const now = await primary()
-        if (now !== server) at = start
+        if (now !== server) {
+          at = start
+          await lookAt(now, options)
+        }
         server = now
         await longestMs(now)
         const question = ['XREAD', 'COUNT', String(pageEntries), 'BLOCK', String(blockMs), 'STREAMS', keys.told, keys.unsigned, at.told, at.unsigned]
@@ -138,6 +145,30 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
       await following
     }
   }
+}
+
+/**
+ * Looks at the server that takes the writes now, before a gateway starts. Where none can be reached the gateway starts all the
+ * same, and says what it finds once there is one.
+ * @throws CURFEW_STORE_UNSUITABLE
+ */
+export async function checkEndingsServer(options: Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk' | 'isPlain'>): Promise<void> {
+  const topology = await openTopology({ ...options, copyWaitMs, isOnDisk: false, isPlain: true }).catch(() => undefined)
+  try {
+    const found = topology === undefined ? [] : await endingsFindings(topology.primaryOf(slotOfTag(tag)))
+    const unfit = found.find(({ isUnfit }) => isUnfit)
+    if (unfit !== undefined) throw storeError('CURFEW_STORE_UNSUITABLE', { server: unfit.server, why: `${unfit.what}; ${unfit.fix}` })
+  } catch (error) {
+    if (!(error instanceof LinkLost)) throw error
+  } finally {
+    topology?.close()
+  }
+}
+
+/** One that takes over later is not refused: that would sign everybody out. */
+async function lookAt(server: Primary, { onWarning }: RedisEndingsOptions): Promise<void> {
+  if (onWarning === undefined) return
+  for (const { isUnfit: _isUnfit, ...finding } of await endingsFindings(server)) onWarning(finding)
 }
 
 interface Page {

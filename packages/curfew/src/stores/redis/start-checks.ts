@@ -31,10 +31,7 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
   const refuse = (why: string): never => {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why })
   }
-  const info = String(await primary.read(['INFO', 'server']))
-  const isValkey = /^valkey_version:/m.test(info)
-  const version = (isValkey ? /^valkey_version:(\d+)\.(\d+)/m : /^redis_version:(\d+)\.(\d+)/m).exec(info)
-  const [major, minor] = [Number(version?.[1]), Number(version?.[2])]
+  const { isValkey, major, minor } = versionOf(String(await primary.read(['INFO', 'server'])))
   if (isValkey ? major < 7 || (major === 7 && minor < 2) : major < 7) refuse(`version ${major}.${minor}: Redis 7.0 or Valkey 7.2 is the oldest that works`)
   const setting = settingsOf(primary)
   const policy = await setting('maxmemory-policy')
@@ -65,8 +62,15 @@ const everySecondMs = 1_100
 /** Values of a hash up to this long are kept together with it. */
 const packedBytes = 512
 
+/** Program and version, of what a server says about itself; not a number where it does not say. */
+export function versionOf(info: string): { readonly isValkey: boolean; readonly major: number; readonly minor: number } {
+  const isValkey = /^valkey_version:/m.test(info)
+  const version = (isValkey ? /^valkey_version:(\d+)\.(\d+)/m : /^redis_version:(\d+)\.(\d+)/m).exec(info)
+  return { isValkey, major: Number(version?.[1]), minor: Number(version?.[2]) }
+}
+
 /** Settings by name; undefined where the server does not tell. */
-function settingsOf(primary: Primary): (name: string) => Promise<string | undefined> {
+export function settingsOf(primary: Primary): (name: string) => Promise<string | undefined> {
   return async (name) => {
     try {
       return texts(await primary.read(['CONFIG', 'GET', name]))[1]

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { isCurfewError } from '@curfew/codecs'
 import { redisAccess, type RedisServers } from '../../../src/cli/redis-access.ts'
 import { type Clock, steadyMs, systemClock } from '../../../src/platform/clock.ts'
 import type { EndingsLog } from '../../../src/stores/endings-log.ts'
-import { openRedisEndings, type RedisEndingsOptions } from '../../../src/stores/redis/redis-endings.ts'
+import { checkEndingsServer, openRedisEndings, type RedisEndingsOptions } from '../../../src/stores/redis/redis-endings.ts'
 import { startModeServers } from '../../support/mode-servers.ts'
+import { freeRange } from '../../support/ports.ts'
 import { type Server, skipReason, startServer, until } from './servers.ts'
 
 /** A reader of the log, and what it has read. */
@@ -79,5 +81,43 @@ suite('What a gateway with shorter sessions writes', { skip: skipReason }, () =>
     await late.log.close()
     assert.equal(await server.command('XLEN', 'curfew:{gateway}:endings'), 1)
     await server.stop()
+  })
+})
+
+suite('A server that gateways are to tell each other by', { skip: skipReason }, () => {
+  /** What stops the start, and what is told of the server once it is used. */
+  async function findings(settings: readonly string[], more: readonly (readonly string[])[] = [], user = ''): Promise<readonly [string, readonly string[]]> {
+    const server = await startServer(settings)
+    for (const command of more) await server.command(...command)
+    const servers = only(server, user)
+    const why = await checkEndingsServer({ ...redisAccess(servers), copies: 0, clock: systemClock, label: 'test' }).then(
+      () => '',
+      (error: unknown) => {
+        assert.ok(isCurfewError(error) && error.code === 'CURFEW_STORE_UNSUITABLE')
+        return String(error.context['why'])
+      }
+    )
+    const told: string[] = []
+    const { log, isComplete } = reader(servers, { onWarning: ({ what }) => void told.push(what) })
+    await until(async () => isComplete())
+    await log.close()
+    await server.stop()
+    return [why, told]
+  }
+
+  test('is refused where it forgets under pressure, and is told of where it forgets over its restart', async () => {
+    assert.deepEqual(await findings([]), ['', []])
+    const [why, told] = await findings(['--maxmemory-policy', 'volatile-ttl'])
+    assert.match(why, /^maxmemory-policy is volatile-ttl/)
+    assert.deepEqual(told.length, 1)
+    const [none, [restart = '']] = await findings(['--appendonly', 'no'])
+    assert.equal(none, '')
+    assert.match(restart, /^appendonly is no/)
+  })
+
+  test('that tells nothing of itself to the user of the gateways is taken, and so is one that is not there yet', async () => {
+    assert.deepEqual(await findings(['--maxmemory-policy', 'volatile-ttl'], [['ACL', 'SETUSER', 'gateway', 'on', '>hush', ...narrow]], 'gateway:hush@'), ['', []])
+    const nobody = { ...redisAccess({ topology: 'standalone', master: 'curfew', nodes: [`redis://127.0.0.1:${await freeRange(1)}`] }), copies: 0 }
+    assert.equal(await checkEndingsServer({ ...nobody, clock: systemClock, label: 'test' }), undefined)
   })
 })
