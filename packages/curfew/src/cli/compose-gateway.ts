@@ -71,6 +71,8 @@ export interface GatewayComposition {
 const expiryMs = 1_000
 /** How long the first reading of the revocation list may take before the gateway listens all the same. */
 const firstReadingMs = 5_000
+/** Endings that had no room, for one line in the log. */
+const droppedPerLine = 1_000
 /** Connections to one application at once. */
 const upstreamConnectionsMax = 16_384
 
@@ -139,6 +141,8 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     revocations,
     endedByProvider,
     live,
+    issuer: settings.provider.issuer,
+    maxMs: longestMs(settings),
     clock,
     steadyMs,
     ...(serversOf(parts) === undefined
@@ -147,7 +151,12 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
           shared: {
             sealer: createEncryptedSealer({ secret, use: 'ending', maxMs: longestMs(settings), random }),
             staleMs: settings.sessionCheck.staleMs,
-            onProblem: (err) => logger.warn({ event: 'gateway.endings-failed', err }, 'what other gateways ended can not be read now')
+            onProblem: (err) => logger.warn({ event: 'gateway.endings-failed', err }, 'what other gateways ended can not be read now'),
+            onDropped(kind, count) {
+              metrics.endingsDropped?.inc({ kind })
+              if (count % droppedPerLine === 1)
+                logger.error({ event: 'gateway.endings-dropped', kind, count }, 'more ended here than can wait for the servers: other gateways are not told of all of it')
+            }
           }
         })
   })

@@ -11,6 +11,8 @@ export interface GatewayMetrics {
   readonly feedAgeSeconds: Gauge<string>
   /** Absent where no endings are shared. */
   readonly endingsAgeSeconds: Gauge<string> | undefined
+  /** Those that other gateways are never told of: too many waited for the servers. Absent where no endings are shared. */
+  readonly endingsDropped: Counter<'kind'> | undefined
   readonly revoked: Gauge<string>
   readonly feedProblems: Counter<'code'>
   /** Questions about single sessions: `live`, `revoked` or `unknown` where there was no answer. */
@@ -31,6 +33,14 @@ export function createGatewayMetrics(registry: Registry, { sharesEndings }: { re
     feedAgeSeconds: new Gauge({ name: 'curfew_gateway_feed_age_seconds', help: 'How long ago everything on the revocation list was known.', registers }),
     endingsAgeSeconds: sharesEndings
       ? new Gauge({ name: 'curfew_gateway_endings_age_seconds', help: 'How long ago all that other gateways ended was known.', registers })
+      : undefined,
+    endingsDropped: sharesEndings
+      ? new Counter({
+          name: 'curfew_gateway_endings_dropped_total',
+          help: 'Endings that other gateways are never told of, because too many waited for the servers; unsigned: by frames that anybody can load.',
+          labelNames: ['kind'],
+          registers
+        })
       : undefined,
     revoked: new Gauge({ name: 'curfew_gateway_revoked_sessions', help: 'Revoked sessions held in memory.', registers }),
     feedProblems: new Counter({

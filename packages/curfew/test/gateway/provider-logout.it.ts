@@ -67,7 +67,7 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
       async signIn(...asked: Parameters<typeof real>) {
         const signedIn = await real(...asked)
         const endedAtMs = context.clock.nowMs()
-        context.endedByProvider.endSubject(signedIn.subject, endedAtMs)
+        context.endedByProvider.endSubject(context.provider.issuer, signedIn.subject, endedAtMs)
         while (context.clock.nowMs() <= endedAtMs) await new Promise((resolve) => setImmediate(resolve))
         return signedIn
       }
@@ -88,8 +88,9 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     const parameters = new URLSearchParams({ iss: kit.issuer, sid })
     await ana.ask(`${kit.wiki}/pa/oidc/frontchannel?${parameters.toString()}`)
     assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false)
-    for (let i = 0; i < unsignedSidsMax; i++) kit.gateway.context.endedByProvider.endSid(`any-${i}`)
-    assert.equal(kit.gateway.context.endedByProvider.isSidEnded(sid), false, 'the table has no room for it any more')
+    const { endedByProvider, provider: at } = kit.gateway.context
+    for (let i = 0; i < unsignedSidsMax; i++) endedByProvider.endSid(at.issuer, `any-${i}`)
+    assert.equal(endedByProvider.isSidEnded(at.issuer, sid), false, 'the table has no room for it any more')
     assert.equal((await kept.ask(`${kit.wiki}/`)).status, 303)
   })
 

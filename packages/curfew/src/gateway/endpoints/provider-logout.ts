@@ -53,7 +53,7 @@ export function createProviderLogout(): ProviderLogout {
         return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
       }
       // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
-      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(sid)) await ctx.endings.endSid(sid)
+      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(issuer, sid)) await ctx.endings.endSid(sid)
       const setCookies = ctx.settings.sessionCheck.feed ? [] : await endThere(ctx, place, request, sid)
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
       send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy }, setCookies })
@@ -79,8 +79,7 @@ async function endThere(ctx: GatewayContext, { host, isSecure }: Place, { header
 
 /** By a token that the provider signed. */
 function endBySid(ctx: GatewayContext, sid: string): Promise<void> {
-  const longestMs = Math.max(...ctx.settings.applications.map(({ webSession }) => webSession.maxMs))
-  return ctx.endings.endSession(sidName(ctx.provider.issuer, sid), ctx.clock.nowMs() + longestMs)
+  return ctx.endings.endSession(sidName(ctx.provider.issuer, sid))
 }
 
 /** Clocks of gateway and provider may be apart by so much. */

@@ -1,19 +1,19 @@
 import { LRUCache } from 'lru-cache'
 import { revocationFingerprint } from '@curfew/codecs'
-import type { WebSession } from './web-session.ts'
+import { sidName, type WebSession } from './web-session.ts'
 
-/** What the provider ended by OpenID Connect logout, in the memory of this process. */
+/** What providers ended by OpenID Connect logout, in the memory of this process. Users and sessions are those of an issuer: others have the same names. */
 export interface EndedByProvider {
   /** Every session of a user: what was signed in to before that moment is over. */
-  endSubject(subject: string, atMs: number): void
+  endSubject(issuer: string, subject: string, atMs: number): void
   /**
    * One session, by a message that nobody signed: anybody can send it with any `sid`. A table of bounded size of its own
    * holds them, and what is in use there stays longest.
    */
-  endSid(sid: string): void
+  endSid(issuer: string, sid: string): void
   isEnded(session: WebSession): boolean
   /** Ended by an unsigned message already. */
-  isSidEnded(sid: string): boolean
+  isSidEnded(issuer: string, sid: string): boolean
 }
 
 /** Entries before those are looked for that no session can be older than. */
@@ -26,17 +26,24 @@ export function createEndedByProvider(maxMs: number): EndedByProvider {
   const subjects = new Map<string, number>()
   const sids = new LRUCache<string, true>({ max: unsignedSidsMax })
   let cleanAt = cleanAfter
+  const isSidEnded = (issuer: string, sid: string): boolean => sids.get(revocationFingerprint(sidName(issuer, sid))) === true
   return {
-    endSubject(subject, atMs) {
+    endSubject(issuer, subject, atMs) {
+      const user = userName(issuer, subject)
       // They may come in any order, and more than once.
-      subjects.set(subject, Math.max(atMs, subjects.get(subject) ?? 0))
+      subjects.set(user, Math.max(atMs, subjects.get(user) ?? 0))
       if (subjects.size < cleanAt) return
       for (const [known, knownAtMs] of subjects) if (knownAtMs + maxMs < atMs) subjects.delete(known)
       cleanAt = subjects.size + cleanAfter
     },
-    endSid: (sid) => void sids.set(revocationFingerprint(sid), true),
-    isSidEnded: (sid) => sids.get(revocationFingerprint(sid)) === true,
-    isEnded: ({ subject, sid, startedAtMs }) =>
-      startedAtMs <= (subjects.get(subject) ?? -1) || (sid !== undefined && sids.size > 0 && sids.get(revocationFingerprint(sid)) === true)
+    endSid: (issuer, sid) => void sids.set(revocationFingerprint(sidName(issuer, sid)), true),
+    isSidEnded,
+    isEnded: ({ issuer, subject, sid, startedAtMs }) =>
+      (subjects.size > 0 && startedAtMs <= (subjects.get(userName(issuer, subject)) ?? -1)) || (sid !== undefined && sids.size > 0 && isSidEnded(issuer, sid))
   }
+}
+
+/** An issuer has no space in it. */
+function userName(issuer: string, subject: string): string {
+  return `${issuer} ${subject}`
 }

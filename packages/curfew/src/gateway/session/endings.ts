@@ -1,18 +1,19 @@
-import { CurfewError, type RevocationList } from '@curfew/codecs'
+import { CurfewError, revocationFingerprint, type RevocationList } from '@curfew/codecs'
 import type { Clock } from '../../platform/clock.ts'
 import type { EndingKind, EndingsLog, EndingsReader } from '../../stores/endings-log.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { EndedByProvider } from './ended-by-provider.ts'
 import type { Sealer } from './sealer.ts'
+import { sidName } from './web-session.ts'
 
 /** Something that is over, and that the revocation list of an authority says nothing of. */
 type Ending =
-  /** One session, by a name that is its own (`sessionName`, `sidName`). */
-  | { readonly kind: 'session'; readonly name: string; readonly untilMs: number }
-  /** What a user had signed in to before that moment. */
-  | { readonly kind: 'subject'; readonly subject: string; readonly atMs: number }
-  /** One session, by a message that nobody signed. */
-  | { readonly kind: 'sid'; readonly sid: string }
+  /** One session, by a name that is its own (`sessionName`, `sidName`). Without an end: for as long as one may last at the gateway that reads it. */
+  | { readonly kind: 'session'; readonly name: string; readonly untilMs?: number }
+  /** What a user of that provider had signed in to before that moment. */
+  | { readonly kind: 'subject'; readonly issuer: string; readonly subject: string; readonly atMs: number }
+  /** One session of that provider, by a message that nobody signed. */
+  | { readonly kind: 'sid'; readonly issuer: string; readonly sid: string }
 
 /**
  * What is ended at a gateway itself: a sign-out of one host, what a provider sends. It counts here before anything is
@@ -20,10 +21,10 @@ type Ending =
  */
 export interface Endings {
   /** @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
-  endSession(name: string, untilMs: number): Promise<void>
-  /** @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
+  endSession(name: string, untilMs?: number): Promise<void>
+  /** What a user of the provider of this gateway had signed in to. @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
   endSubject(subject: string, atMs: number): Promise<void>
-  /** @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
+  /** One session of that provider. @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
   endSid(sid: string): Promise<void>
   /** False where other gateways end sessions too, and what they ended is not known young enough. */
   isYoung(): boolean
@@ -37,7 +38,11 @@ export interface Endings {
 export interface EndingsDeps {
   readonly revocations: Pick<RevocationList, 'add'>
   readonly endedByProvider: EndedByProvider
-  readonly live: Pick<LiveConnections, 'closeWhere'>
+  readonly live: Pick<LiveConnections, 'close' | 'closeWhere'>
+  /** The provider of this gateway; what another one ended, where several gateways share servers, is none of its business. */
+  readonly issuer: string
+  /** Longest life of a web session. */
+  readonly maxMs: number
   readonly clock: Clock
   readonly steadyMs: () => number
   /** Absent: this gateway is the only one. */
@@ -46,35 +51,47 @@ export interface EndingsDeps {
     readonly sealer: Sealer
     readonly staleMs: number
     onProblem(error: unknown): void
+    /** One more that waited has no room: other gateways are never told of it. `count`: how many of this kind by now. */
+    onDropped(kind: EndingKind, count: number): void
   }
 }
 
-/** Endings that wait for the log to take them. */
-const waitingMax = 10_000
+/** Endings that wait for the log to take them, at most: what anybody can send has a part of its own, and takes no room from the rest. */
+export const waitingMax: Readonly<Record<EndingKind, number>> = { told: 10_000, unsigned: 1_000 }
+/** In the order that they go out. */
+const kinds: readonly EndingKind[] = ['told', 'unsigned']
 
 export function createEndings(deps: EndingsDeps): Endings {
-  const { revocations, endedByProvider, live, clock, steadyMs, shared } = deps
+  const { revocations, endedByProvider, live, issuer, maxMs, clock, steadyMs, shared } = deps
   const state = { log: undefined as EndingsLog | undefined, completeMs: undefined as number | undefined, isSending: false }
-  const waiting: { readonly kind: EndingKind; readonly text: string }[] = []
+  const waiting: Record<EndingKind, string[]> = { told: [], unsigned: [] }
+  const dropped: Record<EndingKind, number> = { told: 0, unsigned: 0 }
+  const keep = (kind: EndingKind, text: string): void => {
+    if (waiting[kind].length < waitingMax[kind]) waiting[kind].push(text)
+    else shared?.onDropped(kind, ++dropped[kind])
+  }
   const apply = (endings: readonly Ending[]): void => {
     const nowMs = clock.nowMs()
-    let isByProvider = false
+    let isOfUsers = false
     for (const ending of endings) {
       switch (ending.kind) {
         case 'session':
-          revocations.add(ending.name, ending.untilMs, nowMs)
+          revocations.add(ending.name, ending.untilMs ?? nowMs + maxMs, nowMs)
           break
         case 'subject':
-          endedByProvider.endSubject(ending.subject, ending.atMs)
-          isByProvider = true
+          if (ending.issuer !== issuer) break
+          endedByProvider.endSubject(issuer, ending.subject, ending.atMs)
+          isOfUsers = true
           break
         case 'sid':
-          endedByProvider.endSid(ending.sid)
-          isByProvider = true
+          // Anybody can send these: each costs no more than the look at one name.
+          if (ending.issuer !== issuer || endedByProvider.isSidEnded(issuer, ending.sid)) break
+          endedByProvider.endSid(issuer, ending.sid)
+          live.close(revocationFingerprint(sidName(issuer, ending.sid)))
           break
       }
     }
-    if (isByProvider) live.closeWhere(({ session }) => endedByProvider.isEnded(session))
+    if (isOfUsers) live.closeWhere(({ session }) => endedByProvider.isEnded(session))
   }
   const tell = async (kind: EndingKind, ending: Ending): Promise<void> => {
     apply([ending])
@@ -85,7 +102,7 @@ export function createEndings(deps: EndingsDeps): Endings {
       await state.log.append(kind, text)
     } catch (cause) {
       // Whoever asked is told so; it goes out as soon as it can all the same.
-      if (waiting.length < waitingMax) waiting.push({ kind, text })
+      keep(kind, text)
       throw new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', {}, { cause })
     }
   }
@@ -93,9 +110,11 @@ export function createEndings(deps: EndingsDeps): Endings {
     if (state.isSending) return
     state.isSending = true
     try {
-      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-        await log.append(next.kind, next.text)
-        waiting.shift()
+      for (const kind of kinds) {
+        for (let next = waiting[kind][0]; next !== undefined; next = waiting[kind][0]) {
+          await log.append(kind, next)
+          waiting[kind].shift()
+        }
       }
     } catch (error) {
       shared?.onProblem(error)
@@ -105,9 +124,9 @@ export function createEndings(deps: EndingsDeps): Endings {
   }
   return {
     isShared: shared !== undefined,
-    endSession: (name, untilMs) => tell('told', { kind: 'session', name, untilMs }),
-    endSubject: (subject, atMs) => tell('told', { kind: 'subject', subject, atMs }),
-    endSid: (sid) => tell('unsigned', { kind: 'sid', sid }),
+    endSession: (name, untilMs) => tell('told', { kind: 'session', name, ...(untilMs === undefined ? {} : { untilMs }) }),
+    endSubject: (subject, atMs) => tell('told', { kind: 'subject', issuer, subject, atMs }),
+    endSid: (sid) => tell('unsigned', { kind: 'sid', issuer, sid }),
     isYoung: () => shared === undefined || (state.completeMs !== undefined && steadyMs() - state.completeMs <= shared.staleMs),
     ageMs: () => (state.completeMs === undefined ? undefined : steadyMs() - state.completeMs),
     join(open) {
@@ -116,7 +135,7 @@ export function createEndings(deps: EndingsDeps): Endings {
         take: (texts) => apply(texts.flatMap((text) => endingOf(shared.sealer.open(text, clock.nowMs())) ?? [])),
         complete(atMs) {
           state.completeMs = atMs
-          if (waiting.length > 0) void sendWaiting(log)
+          if (kinds.some((kind) => waiting[kind].length > 0)) void sendWaiting(log)
         },
         onProblem: (error) => shared.onProblem(error)
       })

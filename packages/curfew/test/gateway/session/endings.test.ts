@@ -3,9 +3,9 @@ import { suite, test } from 'node:test'
 import { createRevocationList, revocationFingerprint } from '@curfew/codecs'
 import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
 import { createEndedByProvider } from '../../../src/gateway/session/ended-by-provider.ts'
-import { createEndings } from '../../../src/gateway/session/endings.ts'
+import { createEndings, waitingMax } from '../../../src/gateway/session/endings.ts'
 import { createEncryptedSealer } from '../../../src/gateway/session/sealer.ts'
-import { openedSession, sessionName } from '../../../src/gateway/session/web-session.ts'
+import { openedSession, sessionName, sidName } from '../../../src/gateway/session/web-session.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 import type { EndingsReader } from '../../../src/stores/endings-log.ts'
 import { createFakeClock } from '../../authority/fake-clock.ts'
@@ -13,7 +13,7 @@ import { createFakeClock } from '../../authority/fake-clock.ts'
 const hourMs = 3_600_000
 
 /** A gateway with what it wrote, and how it reads. */
-function gateway(secret = 1) {
+function gateway(secret = 1, issuer = 'https://op') {
   const clock = createFakeClock()
   const live = createLiveConnections()
   const steady = { ms: 0 }
@@ -24,26 +24,38 @@ function gateway(secret = 1) {
   const endedByProvider = createEndedByProvider(hourMs)
   const sealer = createEncryptedSealer({ secret: Buffer.alloc(32, secret), use: 'ending', maxMs: hourMs, random: systemRandom })
   const problems: unknown[] = []
-  const shared = { sealer, staleMs: 10_000, onProblem: (error: unknown) => void problems.push(error) }
-  const endings = createEndings({ revocations, endedByProvider, live, clock, steadyMs: () => steady.ms, shared })
+  const dropped: string[] = []
+  const shared = {
+    sealer,
+    staleMs: 10_000,
+    onProblem: (error: unknown) => void problems.push(error),
+    onDropped: (kind: string, count: number) => void dropped.push(`${kind} ${count}`)
+  }
+  const endings = createEndings({ revocations, endedByProvider, live, issuer, maxMs: hourMs, clock, steadyMs: () => steady.ms, shared })
   const written: string[] = []
+  const servers = { areAway: false }
   let reader: EndingsReader | undefined
   endings.join((own) => {
     reader = own
-    return { append: async (_kind, text) => void written.push(text), close: async () => undefined }
+    const append = async (_kind: string, text: string): Promise<void> => {
+      if (servers.areAway) throw new Error('away')
+      written.push(text)
+    }
+    return { append, close: async () => undefined }
   })
   const session = (id: string, startedAtMs = clock.nowMs()) =>
     openedSession({
       id,
       audience: 'a',
-      issuer: 'https://op',
+      issuer,
+      sid: `sid-${id}`,
       subject: 'ana',
       claims: {},
       startedAtMs,
       expiresAtMs: clock.nowMs() + hourMs,
       activeAtMs: startedAtMs
     })
-  return { clock, steady, live, revocations, endedByProvider, endings, written, session, reader: reader ?? assert.fail('nothing was joined') }
+  return { clock, steady, live, revocations, endedByProvider, endings, written, dropped, servers, sealer, session, reader: reader ?? assert.fail('nothing was joined') }
 }
 
 suite('What ended at another gateway', () => {
@@ -68,6 +80,40 @@ suite('What ended at another gateway', () => {
     assert.deepEqual(reasons, ['session ended'])
   })
 
+  test('by a frame closes what is open under that session, at no more cost than the look at one name', async () => {
+    const [one, other] = [gateway(), gateway()]
+    const reasons: string[] = []
+    for (const id of ['w1', 'w2']) other.live.add(other.session(id), (reason) => reasons.push(`${id}: ${reason}`))
+    let scans = 0
+    const { closeWhere } = other.live
+    other.live.closeWhere = (test) => {
+      scans += 1
+      return closeWhere(test)
+    }
+    await one.endings.endSid('sid-w1')
+    other.reader.take(one.written)
+    await other.endings.endSid('sid-w9')
+    assert.deepEqual([reasons, scans], [['w1: session ended'], 0])
+  })
+
+  test('in front of another provider is none of this gateway', async () => {
+    const [foreign, one] = [gateway(1, 'https://other'), gateway()]
+    await foreign.endings.endSubject('ana', one.clock.nowMs())
+    await foreign.endings.endSid('sid-w1')
+    one.reader.take(foreign.written)
+    assert.ok(!one.endedByProvider.isEnded(one.session('w1').session))
+    assert.ok(!one.endedByProvider.isEnded({ ...one.session('w1').session, issuer: 'https://other' }), 'nor is it kept')
+  })
+
+  test('is remembered for as long as a session may last here, whatever that is at the other one', async () => {
+    const [one, other] = [gateway(), gateway()]
+    await one.endings.endSession(sidName('https://op', 'sid-w1'))
+    other.clock.advance(hourMs / 2)
+    other.reader.take(one.written)
+    other.clock.advance(hourMs - 2_000)
+    assert.ok(other.revocations.isRevoked(sidName('https://op', 'sid-w1'), other.clock.nowMs()))
+  })
+
   test('is not told by whoever has another secret, or none', async () => {
     const [foreign, one] = [gateway(2), gateway()]
     await foreign.endings.endSession(sessionName('w1'), one.clock.nowMs() + hourMs)
@@ -90,5 +136,29 @@ suite('What ended at another gateway', () => {
     const { endings, clock, written } = gateway()
     await endings.endSubject('ana', clock.nowMs())
     assert.ok(written.every((text) => !text.includes('ana') && !text.includes(revocationFingerprint('ana'))))
+  })
+})
+
+suite('What waits for the servers', () => {
+  const unshared = { code: 'CURFEW_GATEWAY_ENDINGS_UNSHARED' }
+
+  test('goes out with what was signed first; frames that anybody can load take no room from it, and what has none is counted', async () => {
+    const { endings, servers, written, dropped, reader, sealer, clock, steady } = gateway()
+    servers.areAway = true
+    for (let i = 0; i < waitingMax.unsigned + 2; i++) await assert.rejects(endings.endSid(`any-${i}`), unshared)
+    await assert.rejects(endings.endSession(sessionName('w1'), clock.nowMs() + hourMs), unshared)
+    assert.deepEqual(dropped, ['unsigned 1', 'unsigned 2'])
+    servers.areAway = false
+    reader.complete(steady.ms)
+    while (written.length <= waitingMax.unsigned) await new Promise((resolve) => setImmediate(resolve))
+    const [first] = written.map((text) => JSON.parse(sealer.open(text, clock.nowMs()) ?? '') as { readonly kind: string })
+    assert.deepEqual([first?.kind, written.length], ['session', waitingMax.unsigned + 1])
+  })
+
+  test('has an end for what was signed, too', async () => {
+    const { endings, servers, dropped, clock } = gateway()
+    servers.areAway = true
+    for (let i = 0; i <= waitingMax.told; i++) await endings.endSubject(`user-${i}`, clock.nowMs()).catch(() => undefined)
+    assert.deepEqual(dropped, ['told 1'])
   })
 })

@@ -67,7 +67,7 @@ function installation() {
   const live = createLiveConnections()
   const revocations = createRevocationList(() => undefined, steadyMs)
   const endedByProvider = createEndedByProvider(3_600_000)
-  const endings = createEndings({ revocations, endedByProvider, live, clock, steadyMs })
+  const endings = createEndings({ revocations, endedByProvider, live, issuer: 'https://op', maxMs: 3_600_000, clock, steadyMs })
   const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings, endedByProvider }
   return { failures, live, allAnswered: allAnswered.promise, sweep: createSweep(deps), verdict: async (opened: OpenedSession) => verdictOf(deps, opened) }
 }
