@@ -6,7 +6,7 @@ import type { Composition } from '../../src/cli/compose.ts'
 import { gatewaySettings } from '../../src/cli/gateway-settings.ts'
 import { gatewayFileSchema } from '../../src/config/schema.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
-import { silentLogger } from '../../src/platform/logger.ts'
+import { type Logger, silentLogger } from '../../src/platform/logger.ts'
 import { freeRange } from '../support/ports.ts'
 import { startRealAuthority } from '../support/real-authority.ts'
 import type { Answer, Ask, Visitor } from './visitor.ts'
@@ -25,6 +25,8 @@ export interface GatewayKitOptions {
   readonly configuration?: (config: ConfigInput) => ConfigInput
   /** Authority and applications lie below one domain, so that they are one site for a browser; otherwise each is its own. */
   readonly isSameSite?: boolean
+  /** Of the gateways. Absent: it says nothing. */
+  readonly logger?: Logger
   /** What has to be there before the gateway, by the address of the authority. */
   readonly beforeGateway?: (issuer: string) => Promise<void>
   readonly client?: Partial<Extract<NonNullable<ConfigInput['connections']>[number], { protocol: 'oidc' }>>
@@ -152,7 +154,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       secret: gatewaySecret,
       outbound: file.outbound,
       brand: file.brand,
-      logger: silentLogger,
+      logger: options.logger ?? silentLogger,
       registry: ofIt
     })
   let gateway = compose(file.gateway, registry)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { suite, test } from 'node:test'
+import { createLogger } from '../../src/platform/logger.ts'
 import { type Server, skipReason, startServer } from '../stores/redis/servers.ts'
 import { type AnotherGateway, createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
 import { createPlainProvider, plainClient, type PlainClientMetadata, type PlainProvider } from './plain-provider.ts'
@@ -27,7 +28,7 @@ async function createWorld(client: PlainClientMetadata = {}, options: GatewayKit
   const provider = await createPlainProvider()
   const kit = await createGatewayKit({
     ...options,
-    provider: { ...plainClient, issuer: provider.issuer },
+    provider: { ...options.provider, ...plainClient, issuer: provider.issuer },
     gateway: { sessionCheck: { feed: false, staleSeconds: 2 }, shared: { nodes: [`redis://127.0.0.1:${redis.port}`] } },
     upstream(request, response) {
       if (request.url === '/held') held.push(response)
@@ -169,6 +170,24 @@ suite('Endings that gateways tell each other', { skip: skipReason }, () => {
     await redis.restart()
     await until(async () => (await world.statuses(eva)).every((status) => status === 200))
     for (const copy of copies) await until(async () => (await world.statuses(copy)).every((status) => status === 303))
+  })
+
+  test('a sign-out that goes on at the provider ends here all the same, and the log says that the others could not be told', async () => {
+    const lines: string[] = []
+    const logger = createLogger({ level: 'error' }, { write: (line) => void lines.push(line) })
+    await using world = await createWorld({}, { logger, provider: { useSingleLogout: true } })
+    const { kit, redis, provider } = world
+    const ana = await world.signIn()
+    const copy = ana.copy()
+    redis.kill('SIGKILL')
+    const { status, headers } = await ana.ask(`${kit.wiki}/pa/oidc/logout`)
+    assert.deepEqual([status, new URL(headers.location ?? assert.fail()).origin], [303, new URL(provider.issuer).origin])
+    assert.equal((await copy.ask(`${kit.wiki}/`)).status, 303)
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event === 'gateway.endings-unshared')
+    assert.deepEqual(
+      told.map(({ code, host }) => [code, host]),
+      [['CURFEW_GATEWAY_ENDINGS_UNSHARED', new URL(kit.wiki).host]]
+    )
   })
 
   test('a logout token that could not be told to the others is not answered with success', async () => {

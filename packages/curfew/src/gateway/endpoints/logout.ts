@@ -11,7 +11,13 @@ interface Cleared {
   readonly setCookies: readonly string[]
   readonly sessions: readonly OpenedSession[]
   /** Other gateways could not be told: they may take a copy of the cookie. */
-  readonly unshared: CurfewError | undefined
+  readonly unshared: Unshared | undefined
+}
+
+interface Unshared {
+  readonly error: CurfewError
+  /** By which it is found in the log. */
+  readonly reference: string
 }
 
 /**
@@ -27,7 +33,8 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   const sessions = there.flatMap((settings) => ctx.cookies.readAll(settings, cookie, place.host, nowMs))
   const told = await Promise.allSettled(sessions.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
   if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
-  const [unshared] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
+  const [error] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
+  const unshared = error === undefined ? undefined : logged(ctx, place, error)
   return { sessions, unshared, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
 }
 
@@ -35,10 +42,21 @@ function asUnshared(reason: unknown): CurfewError {
   return isCurfewError(reason) ? reason : new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', {}, { cause: reason })
 }
 
-/** Says that it ended here, and maybe not everywhere. */
-function sendUnshared(ctx: GatewayContext, error: CurfewError, request: IncomingMessage, response: ServerResponse, setCookies: readonly string[]): void {
+/** Whatever the browser is answered then. */
+function logged(ctx: GatewayContext, { host }: Place, error: CurfewError): Unshared {
   const reference = ctx.ids.reference()
-  ctx.logger.error({ event: 'gateway.endings-unshared', code: error.code, reference, err: error.cause ?? error }, error.message)
+  ctx.logger.error({ event: 'gateway.endings-unshared', code: error.code, reference, host, err: error.cause ?? error }, error.message)
+  return { error, reference }
+}
+
+/** Says that it ended here, and maybe not everywhere. */
+function sendUnshared(
+  ctx: GatewayContext,
+  { error, reference }: Unshared,
+  request: IncomingMessage,
+  response: ServerResponse,
+  setCookies: readonly string[]
+): void {
   const page = ctx.pages.problem(request, { code: error.code, reference })
   send(response, 'text/html; charset=utf-8', page.html, { status: 503, headers: { ...ownHeaders, ...page.headers }, setCookies })
 }
@@ -53,7 +71,8 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   const goesOn = useSingleLogout && sessions.length > 0 && !isFromProvider(ctx, request)
   const idToken = sessions[0]?.session.idToken
   const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
-  // What ended here has ended, whatever the provider does: its cookies go in any case.
+  // What ended here has ended, whatever the provider does: its cookies go in any case. The provider ends more than this gateway could,
+  // so the way goes on there also where the other gateways could not be told.
   const onward = goesOn ? await beginningAt(ctx, parts) : 'none'
   if (onward !== 'none' && onward !== 'away') return seeOther(response, onward, setCookies)
   if (unshared !== undefined) return sendUnshared(ctx, unshared, request, response, setCookies)
@@ -94,7 +113,7 @@ const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQ
 export async function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
   const headers = { 'cross-origin-resource-policy': 'cross-origin' }
-  if (unshared !== undefined) return send(response, 'text/plain', unshared.code, { status: 503, headers, setCookies })
+  if (unshared !== undefined) return send(response, 'text/plain', unshared.error.code, { status: 503, headers, setCookies })
   if (sessions.length > 0) return send(response, 'image/png', pixel, { headers, setCookies })
   const { code } = new CurfewError('CURFEW_GATEWAY_NO_SESSION')
   send(response, 'text/plain', code, { status: 404, headers })
