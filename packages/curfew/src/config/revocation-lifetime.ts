@@ -7,9 +7,17 @@ export interface LifetimeProblem {
   readonly fix: string
 }
 
-/** A session that was revoked must be over before the list forgets it, or it would be good again. */
-export function lifetimeProblems({ gateway, sessions: { revocationMinutes } }: Pick<Config, 'gateway' | 'sessions'>): readonly LifetimeProblem[] {
-  if (gateway === undefined || (!gateway.sessionCheck.feed && !gateway.sessionCheck.status)) return []
+/**
+ * A session that was revoked must be over before the list forgets it, or it would be good again. A gateway that follows another
+ * authority goes by the list of that one.
+ */
+export function lifetimeProblems({
+  gateway,
+  server,
+  sessions: { revocationMinutes }
+}: Pick<Config, 'gateway' | 'server' | 'sessions'>): readonly LifetimeProblem[] {
+  if (gateway === undefined || !isOwn(gateway.provider.issuer, server.baseUrl)) return []
+  if (!gateway.sessionCheck.feed && !gateway.sessionCheck.status) return []
   return gateway.webSessions.flatMap(({ maxMinutes }, i) =>
     maxMinutes <= revocationMinutes
       ? []
@@ -21,4 +29,8 @@ export function lifetimeProblems({ gateway, sessions: { revocationMinutes } }: P
           }
         ]
   )
+}
+
+function isOwn(issuer: string | undefined, baseUrl: string): boolean {
+  return issuer === undefined || new URL(issuer).origin === new URL(baseUrl).origin
 }
