@@ -12,7 +12,7 @@ type BrandConfig = Config['brand']
 /** Largest logo file, in bytes: it travels inside every page. */
 export const logoBytesMax = 64 * 1024
 /** Largest file of texts, header or footer, in bytes. */
-const textBytesMax = 256 * 1024
+export const textBytesMax = 256 * 1024
 
 /** Media types of pictures, by the ending of the file. */
 export const pictureTypes: Readonly<Record<string, string>> = { '.svg': 'image/svg+xml', '.png': 'image/png', '.webp': 'image/webp' }
@@ -60,8 +60,8 @@ function picture(file: string | undefined, path: readonly string[]): readonly Br
 
 function slotFile(file: string | undefined, name: 'header' | 'footer'): readonly BrandProblem[] {
   if (file === undefined) return []
-  const text = textOf(file)
-  if (text === undefined) return [missingFile(file, [name])]
+  const { text, problem } = textOf(file, [name])
+  if (text === undefined) return [problem]
   return markupProblems(text).map(({ tag, at }) => ({
     code: 'CURFEW_CONFIG_BRAND_MARKUP',
     path: [name],
@@ -113,8 +113,8 @@ function unknownLanguage(folder: string, name: string): BrandProblem {
 }
 
 function readLanguage(file: string, language: Language): ReadOverrides {
-  const text = textOf(file)
-  if (text === undefined) return { overrides: {}, problems: [missingFile(file, ['messages'])] }
+  const { text, problem } = textOf(file, ['messages'])
+  if (text === undefined) return { overrides: {}, problems: [problem] }
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -179,12 +179,17 @@ function sizeOf(file: string): number | undefined {
   return stat?.isFile() === true ? stat.size : undefined
 }
 
-/** Undefined: it is not there, may not be read, or is too large to be what it should. */
-function textOf(file: string): string | undefined {
-  if ((sizeOf(file) ?? Number.POSITIVE_INFINITY) > textBytesMax) return undefined
+type ReadText = { readonly text: string; readonly problem?: never } | { readonly text?: never; readonly problem: BrandProblem }
+
+/** What is in a file, or why it can not be used: it is not there, may not be read, or is too large to be what it should. */
+function textOf(file: string, path: readonly string[]): ReadText {
+  const size = sizeOf(file)
+  if (size === undefined) return { problem: missingFile(file, path) }
+  if (size > textBytesMax)
+    return { problem: { code: 'CURFEW_CONFIG_FILE', path, what: `${file} has ${size} bytes.`, fix: `Make it smaller: ${textBytesMax} bytes at most.` } }
   try {
-    return readFileSync(file, 'utf8')
+    return { text: readFileSync(file, 'utf8') }
   } catch {
-    return undefined
+    return { problem: missingFile(file, path) }
   }
 }

@@ -59,9 +59,9 @@ export const brand = z
       })
       .optional()
       .describe('What differs where the browser prefers dark.'),
-    messages: path.optional().describe('Folder with <language>.json files that replace texts.'),
-    header: path.optional().describe('File with plain markup that stands above every page.'),
-    footer: path.optional().describe('File with plain markup that stands below every page.')
+    messages: path.optional().describe('Folder with <language>.json files that replace texts, each of 256 KB at most.'),
+    header: path.optional().describe('File with plain markup that stands above every page, at most 256 KB.'),
+    footer: path.optional().describe('File with plain markup that stands below every page, at most 256 KB.')
   })
   .prefault({})
   .describe('How the pages look and speak.')

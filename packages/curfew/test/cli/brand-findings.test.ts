@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { createMessages } from '../../src/authority/pages/messages.ts'
-import { brandProblems } from '../../src/cli/brand-findings.ts'
+import { brandProblems, textBytesMax } from '../../src/cli/brand-findings.ts'
 import { loadBrand } from '../../src/cli/pages-setup.ts'
 import { findingText } from '../../src/config/finding.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -70,6 +70,23 @@ suite('AC-164 what a brand names is looked at when the configuration is loaded',
         lines.some((line) => part.test(line)),
         `${String(part)} is not among\n${lines.join('\n')}`
       )
+  })
+
+  test('a text file that is too large is told of with its size and the limit; one of the limit is read', () => {
+    mkdirSync(join(folder, 'large'))
+    const fill = (bytes: number): string => `{${' '.repeat(bytes - 2)}}`
+    write('large/en.json', fill(textBytesMax + 1))
+    write('large.html', ' '.repeat(textBytesMax + 1))
+    const lines = found('  messages: large\n  footer: large.html')
+    assert.equal(lines.length, 2)
+    for (const [i, name] of ['large\\.html', 'large/en\\.json'].entries())
+      assert.match(
+        lines.toSorted()[1 - i] ?? '',
+        new RegExp(`CURFEW_CONFIG_FILE.*${name} has ${textBytesMax + 1} bytes\\. \\| .*${textBytesMax} bytes at most`)
+      )
+    write('large/en.json', fill(textBytesMax))
+    write('large.html', ' '.repeat(textBytesMax))
+    assert.deepEqual(found('  messages: large\n  footer: large.html'), [])
   })
 
   test('a good brand has no findings, and every text keeps the values it is given', () => {
