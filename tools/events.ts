@@ -60,7 +60,7 @@ export function eventReference(folder: string): string {
     '',
     'Generated from the source. Every log line is one JSON object with `event`, mostly with `code` (see the [error pages](errors)), `run`, `connection`, `session`, `outcome` or `durationMs`, and a sentence in `msg`. Names stay what they are; sentences may get better. `audit`: an entry of the audit log, `GET /v1/audit`. Where an entry has no sentence, it is that of the error. `<...>` stands for a word that varies.',
     '',
-    'Fields called password, token, cookie, set-cookie, authorization, assertion, SAMLRequest or SAMLResponse are replaced by `[redacted]` before a line is written, at any depth.',
+    'Fields whose name ends in password, passphrase, secret, token, cookie, authorization, assertion, SAMLRequest, SAMLResponse, private key, API key or code verifier, in whatever spelling (`refresh_token`, `clientSecret`, `Set-Cookie`), are replaced by `[redacted]` before a line is written, at any depth. A line has 10,000 values at most.',
     '',
     '| event | where | sentence |',
     '| --- | --- | --- |',

@@ -2,12 +2,16 @@ import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino'
 
 export type Logger = PinoLogger
 
-/** Fields that never reach a log, wherever they stand and however their letters are written. */
-const secretNames = ['password', 'cookie', 'set-cookie', 'authorization', 'token', 'assertion', 'SAMLResponse', 'SAMLRequest']
-const secret: ReadonlySet<string> = new Set(secretNames.map((field) => field.toLowerCase()))
+/**
+ * How names of fields end that never reach a log, wherever they stand, and however they are written: letters and digits count
+ * alone, so that this is `access_token`, `refreshToken`, `Set-Cookie` and `proxy-authorization`, too.
+ */
+const secretEndings = /(?:password|passphrase|passwd|secret|token|cookie|authorization|assertion|samlrequest|samlresponse|privatekey|apikey|codeverifier)s?$/
 const redacted = '[redacted]'
 /** Deeper objects than that are left out: nothing that is logged on purpose has them. */
 const depthMax = 8
+/** Values in one line; what comes after them is left out. */
+export const valuesMax = 10_000
 
 /** JSON lines with stable event names in `event` and codes in `code`. Secrets are replaced before they are written. */
 export function createLogger(options: { readonly level: string; readonly name?: string }, destination?: DestinationStream): Logger {
@@ -16,31 +20,72 @@ export function createLogger(options: { readonly level: string; readonly name?: 
     base: options.name === undefined ? null : { name: options.name },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { log: withoutSecrets },
-    // What a child logger is made with does not pass through the formatter.
-    redact: { paths: secretNames.flatMap((field) => [`["${field}"]`, `*["${field}"]`]), censor: redacted },
     // Errors are turned into plain values by `withoutSecrets`, with what they carry.
     serializers: { err: (value: unknown) => value }
   }
-  return destination === undefined ? pino(settings) : pino(settings, destination)
+  const logger: Logger = destination === undefined ? pino(settings) : pino(settings, destination)
+  const { child } = logger
+  // What a child logger is made with passes through no formatter. Children have this from their parent.
+  logger.child = function (this: Logger, bindings: object, options?: object) {
+    return child.call(this, withoutSecrets(bindings), options)
+  } as Logger['child']
+  return logger
+}
+
+/** True for a field whose value no log may have. */
+function isSecret(name: string): boolean {
+  return secretEndings.test(name.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))
+}
+
+/** Where the cleaning of one line is. */
+interface Walk {
+  /** Objects that the one that is looked at lies in. */
+  readonly around: WeakSet<object>
+  valuesLeft: number
 }
 
 function withoutSecrets(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, secret.has(name.toLowerCase()) ? redacted : cleaned(value, 1)]))
+  return cleanedFields(fields, 0, { around: new WeakSet([fields]), valuesLeft: valuesMax })
 }
 
 /** The same value without secrets, at any depth. Errors keep their type, message, stack and further fields. */
-function cleaned(value: unknown, depth: number): unknown {
+function cleaned(value: unknown, depth: number, walk: Walk): unknown {
+  walk.valuesLeft -= 1
   if (typeof value !== 'object' || value === null) return value
+  if (walk.around.has(value)) return '[circular]'
   if (depth > depthMax) return '[too deep]'
-  if (value instanceof Error) return cleanedFields(pino.stdSerializers.err(value), depth)
-  if (Array.isArray(value)) return value.map((one) => cleaned(one, depth + 1))
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
-  if ('toJSON' in value && typeof value.toJSON === 'function') return cleaned((value.toJSON as () => unknown)(), depth + 1)
-  return cleanedFields(value, depth)
+  walk.around.add(value)
+  try {
+    if (value instanceof Error) return cleanedFields(pino.stdSerializers.err(value), depth, walk)
+    if (Array.isArray(value)) return cleanedList(value, depth, walk)
+    if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
+    if ('toJSON' in value && typeof value.toJSON === 'function') return cleaned((value.toJSON as () => unknown)(), depth + 1, walk)
+    return cleanedFields(value, depth, walk)
+  } finally {
+    walk.around.delete(value)
+  }
 }
 
-function cleanedFields(value: object, depth: number): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, secret.has(name.toLowerCase()) ? redacted : cleaned(one, depth + 1)]))
+function cleanedList(list: readonly unknown[], depth: number, walk: Walk): readonly unknown[] {
+  const result: unknown[] = []
+  for (const one of list) {
+    if (walk.valuesLeft <= 0) return [...result, `[${list.length - result.length} more]`]
+    result.push(cleaned(one, depth + 1, walk))
+  }
+  return result
+}
+
+function cleanedFields(value: object, depth: number, walk: Walk): Record<string, unknown> {
+  const result: [string, unknown][] = []
+  const entries = Object.entries(value)
+  for (const [name, one] of entries) {
+    if (walk.valuesLeft <= 0) {
+      result.push(['more', `[${entries.length - result.length} more]`])
+      break
+    }
+    result.push([name, isSecret(name) ? redacted : cleaned(one, depth + 1, walk)])
+  }
+  return Object.fromEntries(result)
 }
 
 /** Says nothing: for tests and the simulation. */

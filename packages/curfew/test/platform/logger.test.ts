@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { CurfewError } from '@curfew/codecs'
-import { createLogger, type Logger } from '../../src/platform/logger.ts'
+import { createLogger, type Logger, valuesMax } from '../../src/platform/logger.ts'
 
 /** What one call writes, read. */
 function logged(write: (logger: Logger) => void): Record<string, unknown> {
@@ -36,7 +36,37 @@ suite('log lines', () => {
       [(line['round'] as Record<string, unknown>)['at'], (line['round'] as Record<string, unknown>)['bytes']],
       ['1970-01-01T00:00:00Z', '[3 bytes]']
     )
-    assert.match(JSON.stringify(line), /\[too deep\]/)
+    assert.equal((line['round'] as Record<string, unknown>)['self'], '[circular]')
+  })
+
+  test('hold no secret under any of the names that it has in protocols and settings, in whatever spelling', () => {
+    const names = ['access_token', 'refreshToken', 'id_token', 'logout_token', 'adminToken', 'clientSecret', 'client_secret', 'secret', 'Secrets']
+    const more = ['passphrase', 'bindPassword', 'proxy-authorization', 'client_assertion', 'cookies', 'private_key', 'API-Key', 'code_verifier', 'samlresponse']
+    const hidden = Object.fromEntries([...names, ...more].map((name) => [name, 'hush-hush']))
+    const line = logged((logger) =>
+      logger.child({ ...hidden, inner: hidden }).info({ event: 'x.y', ...hidden, err: Object.assign(new Error('e'), hidden) }, 'said')
+    )
+    assert.doesNotMatch(JSON.stringify(line), /hush-hush/)
+    const kept = { tokenEndpoint: 'a', secretFile: 'b', passwordAgeDays: 3, cookieType: 'signed', tokenUntilMs: 4 }
+    assert.deepEqual(logged((logger) => logger.info({ kept }, 'said'))['kept'], kept)
+  })
+
+  test('hold the same object twice where it is there twice, and leave out what lies too deep', () => {
+    const shared = { kept: 1 }
+    let deep: object = {}
+    for (let i = 0; i < 20; i++) deep = { deep }
+    const line = logged((logger) => logger.info({ one: shared, two: [shared, shared], deep }, 'said'))
+    assert.deepEqual([line['one'], line['two']], [shared, [shared, shared]])
+    assert.match(JSON.stringify(line['deep']), /\[too deep\]/)
+  })
+
+  test('have an end, whatever is in them', () => {
+    let wide: unknown = 'x'
+    for (let i = 0; i < 4; i++) wide = Array.from({ length: 40 }, () => wide)
+    const line = logged((logger) => logger.info({ wide, event: 'x.y', fields: { a: 1, b: 2 } }, 'said'))
+    assert.ok(JSON.stringify(line).length < 20 * valuesMax)
+    assert.match(JSON.stringify(line), /\[\d+ more\]/)
+    assert.equal(line['msg'], 'said')
   })
 
   test('an error alone is written with its message', () => {
