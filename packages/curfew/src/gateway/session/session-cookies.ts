@@ -19,8 +19,11 @@ export interface SessionCookies {
    * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when there is more than one
    */
   read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
-  /** Whose session the cookie of a request is or was: also one that is over. Nothing may be opened with it. */
-  owner(settings: WebSessionSettings, cookieHeader: string | undefined, nowMs: number): Pick<WebSession, 'issuer' | 'subject'> | undefined
+  /**
+   * Whose session the cookie of a request is or was: also one that is over. Nothing may be opened with it. What is no session beside it
+   * counts for nothing; `several`: there are sessions of more than one person.
+   */
+  owner(settings: WebSessionSettings, cookieHeader: string | undefined, nowMs: number): Pick<WebSession, 'issuer' | 'subject'> | 'several' | undefined
   /** Every good session of such a cookie, to end them: more than one where somebody planted one. */
   readAll(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): readonly OpenedSession[]
   /** True when the request brings such a cookie, good or not. */
@@ -108,8 +111,9 @@ export function createSessionCookies(deps: {
     },
     readAll,
     owner(settings, cookieHeader, nowMs) {
-      const [value, ...more] = cookieValues(cookieHeader, sessionCookieName(settings))
-      return value === undefined || more.length > 0 ? undefined : open(settings, value, nowMs)?.session
+      const sessions = cookieValues(cookieHeader, sessionCookieName(settings)).flatMap((value) => open(settings, value, nowMs)?.session ?? [])
+      const [first, ...more] = sessions
+      return more.some(({ issuer, subject }) => issuer !== first?.issuer || subject !== first.subject) ? 'several' : first
     },
     isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
     write,

@@ -62,6 +62,8 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
   if (!isKept && !application.failOnUnsupportedPreservationContentType) return undefined
   if (!isKept) throw new CurfewError('CURFEW_GATEWAY_PRESERVATION', { method, type: contentType.slice(0, 60) })
   const sender = ctx.cookies.owner(application.webSession, request.headers.cookie, ctx.clock.nowMs())
+  // Nobody knows whose it is: it would go out in the name of one of them.
+  if (sender === 'several') return undefined
   return ctx.preserved.keep({
     ...(sender === undefined ? {} : { sender }),
     origin,

@@ -206,3 +206,25 @@ suite('A cookie that stands there more than once', () => {
     )
   })
 })
+
+suite('Whose request waits for a sign-in', () => {
+  const over = nowMs + base.maxMs + 1
+  const owner = (values: readonly string[]) => {
+    const { made, settings } = cookies()
+    return made.owner(settings, values.join('; '), over)
+  }
+  const header = (more: Partial<WebSession> = {}) => cookies().header({ ...session, ...more })
+
+  test('is known by the one session that came with it, whatever else was planted beside it', () => {
+    for (const values of [[header()], ['PA.ACE_ws=junk', header(), 'PA.ACE_ws='], [header(), header({ id: 'w2' })]]) {
+      const found = owner(values)
+      assert.ok(found !== undefined && found !== 'several', values.join('; '))
+      assert.deepEqual([found.issuer, found.subject], [session.issuer, 'ana'])
+    }
+    assert.equal(owner(['PA.ACE_ws=junk']), undefined)
+  })
+
+  test('is nobody where there are sessions of more than one person', () => {
+    for (const more of [{ subject: 'ben' }, { issuer: 'https://other.example.com' }]) assert.equal(owner([header(), header(more)]), 'several')
+  })
+})
