@@ -155,7 +155,10 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
             onDropped(kind, count) {
               metrics.endingsDropped?.inc({ kind })
               if (count % droppedPerLine === 1)
-                logger.error({ event: 'gateway.endings-dropped', kind, count }, 'more ended here than can wait for the servers: other gateways are not told of all of it')
+                logger.error(
+                  { event: 'gateway.endings-dropped', kind, count },
+                  'more ended here than can wait for the servers: other gateways are not told of all of it'
+                )
             }
           }
         })

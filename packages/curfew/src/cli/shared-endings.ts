@@ -23,7 +23,6 @@ export async function openSharedEndings(
   const keepMs = Math.max(...settings.applications.map(({ webSession }) => webSession.maxMs))
   const reached = { ...access, copies, clock, label: 'curfew-gateway' }
   if (!isOfStore) await checkEndingsServer(reached)
-  const onWarning = ({ server, what, fix }: Finding): void =>
-    logger.warn({ event: 'gateway.endings-setting', server }, `${server}: ${what}; ${fix}`)
+  const onWarning = ({ server, what, fix }: Finding): void => logger.warn({ event: 'gateway.endings-setting', server }, `${server}: ${what}; ${fix}`)
   return endings.join((reader) => openRedisEndings({ ...reached, prefix, keepMs, steadyMs, ...(isOfStore ? {} : { onWarning }) }, reader))
 }

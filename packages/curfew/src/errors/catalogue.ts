@@ -171,7 +171,11 @@ export const catalogue = {
   CURFEW_STORE_SCHEMA_NEWER: { kind: 'config', http: 503, title: 'The database was written by a newer version of Curfew.' },
   CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' },
   CURFEW_STORE_UNREACHABLE: { kind: 'operation', http: 503, title: 'No server of the store answers.' },
-  CURFEW_STORE_UNSUITABLE: { kind: 'config', http: 503, title: 'The servers of the store, or of `gateway.shared`, are set up so that they would lose something.' },
+  CURFEW_STORE_UNSUITABLE: {
+    kind: 'config',
+    http: 503,
+    title: 'The servers of the store, or of `gateway.shared`, are set up so that they would lose something.'
+  },
   CURFEW_LINK_ACCOUNT: { kind: 'peer', http: 403, title: 'The account that this sign-in is linked to is disabled or gone.' },
   CURFEW_LINK_REQUIRED: { kind: 'peer', http: 403, title: 'This sign-in has to be linked to an account first.' },
   CURFEW_LINK_TAKEN: { kind: 'peer', http: 409, title: 'This sign-in can not be linked to that account.' },

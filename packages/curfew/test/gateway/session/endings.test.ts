@@ -55,7 +55,20 @@ function gateway(secret = 1, issuer = 'https://op') {
       expiresAtMs: clock.nowMs() + hourMs,
       activeAtMs: startedAtMs
     })
-  return { clock, steady, live, revocations, endedByProvider, endings, written, dropped, servers, sealer, session, reader: reader ?? assert.fail('nothing was joined') }
+  return {
+    clock,
+    steady,
+    live,
+    revocations,
+    endedByProvider,
+    endings,
+    written,
+    dropped,
+    servers,
+    sealer,
+    session,
+    reader: reader ?? assert.fail('nothing was joined')
+  }
 }
 
 suite('What ended at another gateway', () => {

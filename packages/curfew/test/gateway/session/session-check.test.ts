@@ -64,7 +64,16 @@ function installation(check: Partial<SessionCheckSettings>, sharesEndings = fals
   const sealer = createEncryptedSealer({ secret: Buffer.alloc(32), use: 'ending', maxMs: 3_600_000, random: systemRandom })
   // Nothing is ever read of what the others ended.
   const shared = { sealer, staleMs: sessionCheck.staleMs, onProblem: () => undefined, onDropped: () => undefined }
-  const endings = createEndings({ revocations, endedByProvider, live, issuer: 'https://op', maxMs: 3_600_000, clock, steadyMs, ...(sharesEndings ? { shared } : {}) })
+  const endings = createEndings({
+    revocations,
+    endedByProvider,
+    live,
+    issuer: 'https://op',
+    maxMs: 3_600_000,
+    clock,
+    steadyMs,
+    ...(sharesEndings ? { shared } : {})
+  })
   const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings, endedByProvider }
   const verdict = async () => verdictOf(deps, opened)
   return { clock, steady, asked, authority, feed, verdict, live, revocations, endings, deps, sweep: createSweep(deps) }

@@ -10,7 +10,10 @@ import { freeRange } from '../../support/ports.ts'
 import { type Server, skipReason, startServer, until } from './servers.ts'
 
 /** A reader of the log, and what it has read. */
-function reader(servers: RedisServers, more: Partial<RedisEndingsOptions> = {}): { readonly log: EndingsLog; readonly texts: string[]; readonly isComplete: () => boolean } {
+function reader(
+  servers: RedisServers,
+  more: Partial<RedisEndingsOptions> = {}
+): { readonly log: EndingsLog; readonly texts: string[]; readonly isComplete: () => boolean } {
   const texts: string[] = []
   let completeMs: number | undefined
   const log = openRedisEndings(
@@ -116,7 +119,10 @@ suite('A server that gateways are to tell each other by', { skip: skipReason }, 
   })
 
   test('that tells nothing of itself to the user of the gateways is taken, and so is one that is not there yet', async () => {
-    assert.deepEqual(await findings(['--maxmemory-policy', 'volatile-ttl'], [['ACL', 'SETUSER', 'gateway', 'on', '>hush', ...narrow]], 'gateway:hush@'), ['', []])
+    assert.deepEqual(await findings(['--maxmemory-policy', 'volatile-ttl'], [['ACL', 'SETUSER', 'gateway', 'on', '>hush', ...narrow]], 'gateway:hush@'), [
+      '',
+      []
+    ])
     const nobody = { ...redisAccess({ topology: 'standalone', master: 'curfew', nodes: [`redis://127.0.0.1:${await freeRange(1)}`] }), copies: 0 }
     assert.equal(await checkEndingsServer({ ...nobody, clock: systemClock, label: 'test' }), undefined)
   })
