@@ -26,7 +26,7 @@ export function createLogger(options: { readonly level: string; readonly name?: 
   const logger: Logger = destination === undefined ? pino(settings) : pino(settings, destination)
   const { child } = logger
   // What a child logger is made with passes through no formatter. Children have this from their parent.
-  logger.child = function (this: Logger, bindings: object, options?: object) {
+  logger.child = function (this: Logger, ...[bindings, options]: Parameters<Logger['child']>) {
     return child.call(this, withoutSecrets(bindings), options)
   } as Logger['child']
   return logger
