@@ -247,6 +247,25 @@ suite('Requests that wait for the sign-in', () => {
     assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
   })
 
+  test('a form that comes with sessions of two people, both over, waits for neither; with one and junk beside it, for that one', async () => {
+    await using kit = await createGatewayKit()
+    const { cookies, settings, clock } = kit.gateway.context
+    const webSession = settings.applications[0]?.webSession ?? assert.fail()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const live = `PA.ACE_ws=${ana.jar(kit.wiki).get('PA.ACE_ws')}`
+    const { session } = cookies.read(webSession, live, new URL(kit.wiki).host, clock.nowMs()) ?? assert.fail()
+    const over = (subject: string): string => {
+      const ended = { ...session, subject, expiresAtMs: clock.nowMs() - 1_000 }
+      return cookies.write(webSession, ended, { isSecure: false }, clock.nowMs()).split(';')[0] ?? ''
+    }
+    const ask = (values: readonly string[]) => ({ ...post, headers: { ...post.headers, cookie: values.join('; ') } })
+    const ofTwo = mirrored(await send(kit, ask([over(session.subject), over('somebody else')])))
+    assert.deepEqual([ofTwo.method, ofTwo.url], ['GET', '/'])
+    assert.equal(mirrored(await send(kit, ask(['PA.ACE_ws=junk', over(session.subject)]))).method, 'POST')
+    assert.equal(mirrored(await send(kit, ask(['PA.ACE_ws=junk', over('somebody else')]))).method, 'GET')
+  })
+
   test('AC-091 with none nothing waits, and with all any method and type does', async () => {
     await using none = await createGatewayKit({ applications: [{ preservation: 'none' }] })
     assert.deepEqual([mirrored(await send(none, post)).method, mirrored(await send(none, post)).url], ['GET', '/'])
