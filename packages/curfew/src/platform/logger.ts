@@ -24,7 +24,7 @@ export function createLogger(options: { readonly level: string; readonly name?: 
     serializers: { err: (value: unknown) => value }
   }
   const logger: Logger = destination === undefined ? pino(settings) : pino(settings, destination)
-  const { child } = logger
+  const child = Reflect.get(logger, 'child') as Logger['child']
   // What a child logger is made with passes through no formatter. Children have this from their parent.
   logger.child = function (this: Logger, ...[bindings, options]: Parameters<Logger['child']>) {
     return child.call(this, withoutSecrets(bindings), options)
