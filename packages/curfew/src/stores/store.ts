@@ -108,8 +108,11 @@ export interface Store {
   txTake(key: string, nowMs: number): Promise<Ack<unknown>>
 
   // --- artifacts of OpenID: grants, codes, tokens ---------------------------------------------------------------
-  /** Stores an artifact, or puts it in the place of the one with its kind and id. A consumed one stays consumed. */
-  putArtifact(artifact: Artifact): Promise<Ack<'stored'>>
+  /**
+   * Stores an artifact, or puts it in the place of the one with its kind and id. A consumed one stays consumed.
+   * `isEnding`: it says that something ended, and is never refused for want of copies or memory.
+   */
+  putArtifact(artifact: Artifact, promise?: { readonly isEnding?: boolean }): Promise<Ack<'stored'>>
   getArtifact(kind: string, id: string, nowMs: number): Promise<Artifact | undefined>
   /** Uses an artifact up: exactly one caller gets `consumed`. */
   consumeArtifact(kind: string, id: string, nowMs: number): Promise<Ack<'consumed' | 'already' | 'unknown'>>

@@ -45,7 +45,7 @@ export async function nextGeneration(store: GenerationStore, owner: GrantOwner, 
 }
 
 async function put(store: GenerationStore, { accountId, clientId }: GrantOwner, value: number, time: IssueTime): Promise<void> {
-  await store.putArtifact({ kind, id: idOf(accountId, clientId), untilMs: untilMsOf(time), value })
+  await store.putArtifact({ kind, id: idOf(accountId, clientId), untilMs: untilMsOf(time), value }, { isEnding: true })
 }
 
 function untilMsOf({ nowMs, refreshTokenSeconds }: IssueTime): number {

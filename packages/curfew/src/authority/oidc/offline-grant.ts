@@ -40,7 +40,7 @@ export async function endGrant(store: Pick<Store, 'getArtifact' | 'putArtifact' 
   const owner = { accountId: sessionId, clientId }
   const generation = await generationOf(store, owner, nowMs)
   const untilMs = nowMs + refreshTokenSeconds * 1000 + marginMs
-  if (!isSessionLive) await store.putArtifact({ kind: endedGrantKind, id: grantKeyOf(sessionId, clientId), sessionId, untilMs, value: {} })
+  if (!isSessionLive) await store.putArtifact({ kind: endedGrantKind, id: grantKeyOf(sessionId, clientId), sessionId, untilMs, value: {} }, { isEnding: true })
   const dropped = await Promise.all(namesAround(generation).map((one) => dropOne(store, owner, one)))
   // Afterwards: what a crash leaves half done is dropped again under the name that it has.
   const last = Math.max(generation, ...dropped.filter(({ count }) => count > 0).map(({ generation: one }) => one))

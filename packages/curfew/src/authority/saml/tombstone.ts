@@ -52,7 +52,7 @@ export async function isBuried(ctx: TombstoneDeps, assertion: LateAssertion): Pr
 
 /** Every group hears of it, as of an assertion that was used. Beyond the most that are remembered the oldest go. */
 async function bury({ store, clock }: TombstoneDeps, key: string, askedAtMs: number, untilMs: number): Promise<void> {
-  await store.putArtifact({ kind, id: idOf(key, askedAtMs), grantId: key, untilMs, value: askedAtMs })
+  await store.putArtifact({ kind, id: idOf(key, askedAtMs), grantId: key, untilMs, value: askedAtMs }, { isEnding: true })
   const known = await store.artifactsOfGrant(key, kind, clock.nowMs(), 2 * perSubjectMax)
   for (const { id } of known.slice(perSubjectMax)) await store.dropArtifact(kind, id)
 }

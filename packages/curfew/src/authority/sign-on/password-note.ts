@@ -49,7 +49,7 @@ export async function noteChange(deps: PasswordNoteDeps, user: User, { atMs, end
   const before = { validFromMs, ...(passwordChangedAtMs === undefined ? {} : { changedAtMs: passwordChangedAtMs }) }
   const withdraw = async (): Promise<void> => {
     // Not dropped: another group that heard of the drop would take no later note of this user.
-    if (former === undefined) await deps.store.putArtifact({ kind, id: userKey, untilMs: atMs + keptMs, value: null })
+    if (former === undefined) await deps.store.putArtifact({ kind, id: userKey, untilMs: atMs + keptMs, value: null }, { isEnding: true })
     else await put(deps, userKey, former)
   }
   try {
@@ -102,6 +102,7 @@ export async function noteOf({ store, clock }: PasswordNoteDeps, userKey: UserKe
   return found ?? undefined
 }
 
+/** By a note sessions end; taken back it is as safe, or it would come again. */
 async function put({ store }: PasswordNoteDeps, userKey: UserKey, note: PasswordNote): Promise<void> {
-  await store.putArtifact({ kind, id: userKey, untilMs: note.atMs + keptMs, value: note })
+  await store.putArtifact({ kind, id: userKey, untilMs: note.atMs + keptMs, value: note }, { isEnding: true })
 }

@@ -91,7 +91,8 @@ export async function removeLink(deps: LinkDeps, userKey: UserKey, id: string, b
   if (link?.userKey !== userKey) return false
   // For nodes of the former version it is a link to nobody, which names no account at the application either.
   const { providerId, role, linkedAtMs } = link
-  await deps.store.putArtifact({ kind, id, untilMs: foreverMs, value: { id, providerId, role, userKey: nobody, username: nobody, linkedAtMs } })
+  const value = { id, providerId, role, userKey: nobody, username: nobody, linkedAtMs }
+  await deps.store.putArtifact({ kind, id, untilMs: foreverMs, value }, { isEnding: true })
   await audit(deps, 'account.unlinked', link, by)
   return true
 }

@@ -11,16 +11,22 @@ local function tell_artifact(P, k, beginning)
   tell(P, fact .. '},"version":' .. (f[6] or '1') .. '}')
 end
 
--- artifact_put P name until doc consumed grant session fact made: empty for what it has not
+-- name until doc consumed grant session fact made: empty for what it has not
 -- made tells an artifact from one that was dropped before and had the same name: what is put in the place of one keeps it
-define('artifact_put', false, function(P, a)
+-- put says which of several came later: the time of the server, and more than that of the one before -> put, version
+local function put_artifact(P, a, put, least_version)
   local k = P .. 'a:' .. a[1]
+  if not put then
+    local date = redis.call('TIME')
+    put = string.format('%.0f', math.max(date[1] * 1000000 + date[2], tonumber(redis.call('HGET', k, 'w') or 0) + 1))
+  end
   local consumed = redis.call('HGET', k, 'c') or a[4]
   local version = 1
   if a[7] and a[7] ~= '' then version = tonumber(redis.call('HGET', k, 'n') or redis.call('EXISTS', k)) + 1 end
+  version = math.max(version, tonumber(least_version or 1))
   local made = redis.call('EXISTS', k) == 0 and a[8] or redis.call('HGET', k, 'i')
   redis.call('DEL', k)
-  redis.call('HSET', k, 'u', a[2], 'd', a[3])
+  redis.call('HSET', k, 'u', a[2], 'd', a[3], 'w', put)
   if made and made ~= '' then redis.call('HSET', k, 'i', made) end
   if version > 1 then redis.call('HSET', k, 'n', string.format('%.0f', version)) end
   if consumed ~= '' then redis.call('HSET', k, 'c', consumed) end
@@ -28,7 +34,25 @@ define('artifact_put', false, function(P, a)
   if a[6] ~= '' then redis.call('HSET', k, 's', a[6]) end
   redis.call('ZADD', P .. 'ax', a[2], a[1])
   tell_artifact(P, k, a[7])
-  return 'stored'
+  return {put, string.format('%.0f', version)}
+end
+
+-- artifact_put P, artifact_end P: what ends something is taken without memory
+define('artifact_put', false, function(P, a) return put_artifact(P, a) end)
+define('artifact_end', true, function(P, a) return put_artifact(P, a) end)
+
+-- artifact_end_again P name until doc consumed grant session fact made put version former: what artifact_end had put, where
+-- what stands there was put before, here and in any region. Programs before this one do not say when they put something: of
+-- theirs only what it had taken the place of.
+define('artifact_end_again', true, function(P, a)
+  local known = redis.call('HMGET', P .. 'a:' .. a[1], 'w', 'd', 'n')
+  local is_before
+  if known[1] then is_before = tonumber(known[1]) < tonumber(a[9])
+  elseif known[2] then is_before = known[2] == a[11]
+  else is_before = redis.call('EXISTS', P .. 'z:' .. a[1]) == 0 end
+  if a[7] ~= '' and tonumber(known[3] or 0) > tonumber(a[10]) then is_before = false end
+  if is_before then put_artifact(P, a, a[9], a[10]) else beat(P) end
+  return 1
 end)
 
 -- artifact_consume P name now fact -> consumed | already | unknown

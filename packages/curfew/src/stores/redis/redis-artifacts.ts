@@ -2,8 +2,9 @@ import type { Artifact, Durability, Store } from '../store.ts'
 import { grantGone } from '../fact.ts'
 import { addEntries, dropEntries, type IndexEntry, membersOf } from './index-sets.ts'
 import { pair, unpair } from './keys.ts'
-import { maybeTexts, type RedisContext, weakest } from './redis-context.ts'
+import { maybeTexts, type RedisContext, texts, weakest } from './redis-context.ts'
 import type { RedisTeller } from './redis-teller.ts'
+import type { Answer } from './shards.ts'
 
 type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
@@ -12,7 +13,7 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
   const { shards, keys, teller } = context
   let made = 0
   return {
-    async putArtifact(artifact) {
+    async putArtifact(artifact, { isEnding = false } = {}) {
       const { kind, id, grantId, sessionId, untilMs, value, consumedAtMs } = artifact
       const name = pair(kind, id)
       await addEntries(context, entriesOf(context, artifact))
@@ -27,7 +28,8 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
         teller.artifact(kind, id),
         `${token}-${made}`
       ]
-      const { durability } = await shards.write(keys.ofText(name), 'artifact_put', args)
+      const bucket = keys.ofText(name)
+      const { durability } = isEnding ? await putEnding(context, name, args) : await shards.write(bucket, 'artifact_put', args)
       return { value: 'stored', durability }
     },
     getArtifact: (kind, id, nowMs) => readArtifact(context, pair(kind, id), nowMs),
@@ -70,6 +72,19 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
         .slice(0, max)
     }
   }
+}
+
+/**
+ * Puts what says that something ended. Where too few copies know that, it is put again until they do: else what it took the
+ * place of would be good again with a copy that takes over. One that was put in its own place since stays.
+ */
+async function putEnding({ shards, keys }: RedisContext, name: string, args: readonly string[]): Promise<Answer> {
+  const bucket = keys.ofText(name)
+  const former = await shards.read(bucket, 'HGET', `a:${name}`, 'd')
+  return shards.write(bucket, 'artifact_end', args, {
+    isEnding: true,
+    again: (answer) => ({ name: 'artifact_end_again', args: [...args, ...texts(answer), former === null ? '' : String(former)] })
+  })
 }
 
 function dropFact(teller: RedisTeller, kind: string, id: string): string {

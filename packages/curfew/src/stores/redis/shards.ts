@@ -37,10 +37,16 @@ export interface Shards {
   close(): void
 }
 
+/** A call as it is sent again. */
+export interface OwedCall {
+  readonly name: string
+  readonly args: readonly string[]
+}
+
 /** What a caller may be told when too few copies have a write. */
 export interface Promised {
-  /** The call itself, or what says the same later: it is sent until copies have it. */
-  readonly again?: { readonly name: string; readonly args: readonly string[] }
+  /** The call itself, or what says the same later, which may need the answer: it is sent until copies have it. */
+  readonly again?: OwedCall | ((reply: Reply) => OwedCall)
   /** Whether the call did what `again` says; where it only found that it may not, nothing is owed. Absent: it did. */
   readonly isDone?: (reply: Reply) => boolean
   /** Under `strict` an error instead of `degraded`. Endings never fail for want of copies. */
@@ -68,10 +74,8 @@ const owedMax = 10_000
 const owedPauseMs = 500
 
 /** A fact that too few copies have, as it is sent again. */
-interface Owed {
+interface Owed extends OwedCall {
   readonly bucket: Bucket
-  readonly name: string
-  readonly args: readonly string[]
   readonly isForeign: boolean
 }
 
@@ -183,7 +187,8 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
 
   const judge = ({ reply, copies: have }: Written, promised: Promised, bucket: Bucket): Durability => {
     if (have >= copies) return copies === 0 ? 'local' : 'replicated'
-    if (promised.again !== undefined && promised.isDone?.(reply) !== false) remember({ bucket, ...promised.again }, promised)
+    const { again } = promised
+    if (again !== undefined && promised.isDone?.(reply) !== false) remember({ bucket, ...(typeof again === 'function' ? again(reply) : again) }, promised)
     pay()
     if (isStrict && promised.isEnding !== true) throw storeError('CURFEW_STORE_NOT_REPLICATED', { copies: have, wanted: copies })
     return 'degraded'

@@ -157,6 +157,82 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     }
   })
 
+  test('AC-190 what says by being put that something ended is put again, with what other regions are told', async () => {
+    await using store = await openOn([server], { ...options, copies: 1, replication: sampleReplication('a') })
+    const link = { kind: 'token', id: 'link', untilMs: t0 + hourMs, value: { of: 'ana' } as unknown }
+    await store.putArtifact(link)
+    for (const id of ['again', 'before']) await store.putArtifact({ ...link, id })
+    const goBack = server.remember()
+    for (const id of ['again', 'before']) await store.putArtifact({ ...link, id, value: null }, { isEnding: true })
+    // The copy is two puts behind, and never had the mark.
+    await store.putArtifact({ ...link, value: { of: 'ben' } })
+    assert.deepEqual(await store.putArtifact({ ...link, value: null }, { isEnding: true }), { value: 'stored', durability: 'degraded' })
+    await store.putArtifact({ ...link, id: 'mark', value: {} }, { isEnding: true })
+    await goBack()
+    // Another region had heard of the one, and not of the other.
+    const told = (id: string, version: number): Fact => ({
+      kind: 'artifact',
+      service: 'referenceTokens',
+      artifact: { ...link, id, value: { of: 'eve' } },
+      version
+    })
+    await factsOf(store).apply({ source: 'b', facts: [told('again', 3), told('before', 2)], nowMs: t0 })
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.deepEqual(await store.getArtifact('token', 'link', t0), { ...link, value: null })
+      assert.deepEqual((await store.getArtifact('token', 'mark', t0))?.value, {})
+      const known = (await exported(factsOf(store))).flatMap((fact) =>
+        fact.kind === 'artifact' ? [[fact.artifact.id, fact.artifact.value, fact.version]] : []
+      )
+      assert.deepEqual(known.sort(), [
+        ['again', { of: 'eve' }, 3],
+        ['before', null, 3],
+        ['link', null, 3],
+        ['mark', {}, 1]
+      ])
+    } finally {
+      await copy.stop()
+    }
+  })
+
+  for (const isLost of [true, false])
+    test(`AC-190 what was put since in the place of that stays, where its copies come back${isLost ? ' without it' : ''}`, async () => {
+      const prefix = `ends-${isLost}:`
+      await using store = await openOn([server], { ...options, prefix, copies: 1 })
+      await using other = await openOn([server], { ...options, prefix })
+      const link = (id: string, value: unknown) => ({ kind: 'link', id, untilMs: t0 + hourMs, value })
+      // Programs before this one do not say when they put something.
+      const putByFormer = async (id: string, value: unknown): Promise<void> => {
+        await other.putArtifact(link(id, value))
+        const keys = ((await server.command('SCAN', '0', 'MATCH', `${prefix}*}a:*${id}`, 'COUNT', '10000')) as [string, string[]])[1]
+        assert.equal(await server.command('HDEL', keys[0] ?? assert.fail('it is there'), 'w'), 1)
+      }
+      await store.putArtifact(link('later', 'first'))
+      for (const id of ['former', 'nothing']) await putByFormer(id, 'first')
+      const goBack = server.remember()
+      for (const id of ['later', 'former', 'nothing']) await store.putArtifact(link(id, null), { isEnding: true })
+      if (isLost) await goBack()
+      await other.putArtifact(link('later', 'second'))
+      await putByFormer('former', 'second')
+      assert.equal(store.owed, 3)
+      const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+      try {
+        await until(async () => store.owed === 0)
+        const values = await Promise.all(['later', 'former', 'nothing'].map(async (id) => (await store.getArtifact('link', id, t0))?.value))
+        assert.deepEqual(values, ['second', 'second', null])
+      } finally {
+        await copy.stop()
+      }
+    })
+
+  test('an ending by a put is not refused for want of copies', async () => {
+    await using store = await openOn([server], { ...options, copies: 1, ack: 'strict' })
+    const mark = { kind: 'mark', id: 'one', untilMs: t0 + hourMs, value: null }
+    await assert.rejects(store.putArtifact(mark), { code: 'CURFEW_STORE_NOT_REPLICATED' })
+    assert.equal((await store.putArtifact(mark, { isEnding: true })).durability, 'degraded')
+  })
+
   test('AC-190 a run in a session that goes on, and how far it was, are there again', async () => {
     await using store = await openOn([server], { ...options, copies: 1 })
     const [payroll = assert.fail('an application')] = applications

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createIds } from '../../../src/platform/ids.ts'
 import { createLocator } from '../../../src/platform/locator.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
-import { sampleEnd, sampleParticipant, sampleSession } from '../../../src/stores/conformance/samples.ts'
+import { hourMs, sampleEnd, sampleParticipant, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
 import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { library } from '../../../src/stores/redis/library.ts'
@@ -142,6 +142,9 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
       await assert.rejects(store.openSession(sampleSession(2)), { code: 'CURFEW_STORE_MEMORY_FULL' })
       assert.deepEqual((await store.endSession(sampleEnd(1, session))).value, { kind: 'ended' })
       assert.equal(await store.isRevoked(session.sri, 0), true)
+      const mark = { kind: 'mark', id: 'one', untilMs: t0 + hourMs, value: null }
+      await assert.rejects(store.putArtifact(mark), { code: 'CURFEW_STORE_MEMORY_FULL' })
+      assert.equal((await store.putArtifact(mark, { isEnding: true })).value, 'stored')
       await server.command('CONFIG', 'SET', 'maxmemory', '0')
       assert.equal((await store.openSession(sampleSession(2))).value, 'opened')
     } finally {

@@ -133,7 +133,7 @@ export function createLiveClients(configured: Clients, deps: LiveClientsDeps): L
       const found = isRegisteredId(clientId) ? await store.getArtifact(kind, clientId, nowMs) : undefined
       if (found === undefined) return false
       // First the mark: a change that comes at the same moment can not bring the client back.
-      await store.putArtifact({ kind: removedKind, id: clientId, untilMs: nowMs + removedKeptMs, value: found.value })
+      await store.putArtifact({ kind: removedKind, id: clientId, untilMs: nowMs + removedKeptMs, value: found.value }, { isEnding: true })
       await store.dropArtifact(kind, clientId)
       await load(clientId)
       return true
