@@ -67,11 +67,14 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
     async txTake(key, nowMs) {
       const args = [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })]
-      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_take', args, {
+      const bucket = keys.ofText(key)
+      const known = await shards.read(bucket, 'HGET', `t:${key}`, 'u')
+      const { reply, durability } = await shards.write(bucket, 'tx_take', args, {
         isEnding: true,
-        // Else what is good once would be there again with a copy that takes over.
-        again: { name: 'tx_take', args },
-        isDone: (answer) => texts(answer).length > 0
+        // Else what is good once would be there again with a copy that takes over. What is created under its key since stays.
+        again: (answer) => ({ name: 'tx_take', args: [...args, texts(answer)[0] ?? String(known)] }),
+        // It was there, and after a lost answer it may be gone by this very call.
+        isDone: (answer) => texts(answer).length > 0 || known !== null
       })
       return { value: transaction(reply, nowMs), durability }
     },

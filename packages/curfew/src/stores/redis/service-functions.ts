@@ -144,9 +144,11 @@ define('tx_create', false, function(P, a)
   return 'created'
 end)
 
--- tx_take P key gone fact -> until, value; the time is added to the fact
+-- tx_take P key gone fact until -> until, value; the time is added to the fact; only what is good until then, empty for any:
+-- what was created anew under the same key is good until another time
 define('tx_take', true, function(P, a)
   local found = redis.call('HMGET', P .. 't:' .. a[1], 'u', 'd')
+  if a[4] and a[4] ~= '' and found[1] and found[1] ~= a[4] then beat(P) return {} end
   redis.call('DEL', P .. 't:' .. a[1])
   redis.call('ZREM', P .. 'tx', a[1])
   beat(P)

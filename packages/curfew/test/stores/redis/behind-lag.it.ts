@@ -142,6 +142,20 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     }
   })
 
+  test('AC-190 a transaction that comes back under a key that was taken stays', async () => {
+    await using store = await openOn([server], { ...options, copies: 1 })
+    await store.txCreate('key', 'first', t0 + hourMs)
+    assert.deepEqual(await store.txTake('key', t0), { value: 'first', durability: 'degraded' })
+    await store.txCreate('key', 'second', t0 + hourMs + 1)
+    const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+    try {
+      await until(async () => store.owed === 0)
+      assert.equal(await store.txGet('key', t0), 'second')
+    } finally {
+      await copy.stop()
+    }
+  })
+
   test('AC-190 what was put in the place of something that was dropped stays', async () => {
     await using store = await openOn([server], { ...options, copies: 1 })
     const grant = { kind: 'grant', id: 'same', grantId: 'same', untilMs: t0 + hourMs, value: { scope: 'openid' } }

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { LRUCache } from 'lru-cache'
+import type { RunId, SessionId } from '../../../src/core/ids.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createKeys } from '../../../src/stores/redis/keys.ts'
 import { LinkLost, type Reply } from '../../../src/stores/redis/link.ts'
 import type { Primary } from '../../../src/stores/redis/primary.ts'
+import { createFeed } from '../../../src/stores/redis/redis-feed.ts'
+import { redisServices } from '../../../src/stores/redis/redis-services.ts'
+import { createTeller } from '../../../src/stores/redis/redis-teller.ts'
 import { createShards, type Shards } from '../../../src/stores/redis/shards.ts'
 import { until } from './servers.ts'
 
-/** A server that takes everything and has no copies; `write` says otherwise. */
-function shardsOn(write: Primary['write'] = async () => ({ reply: 'OK', copies: 0 })): Shards {
-  const primary: Primary = { name: 'server', read: async () => null, write, ask: async () => null, close: () => undefined }
+/** A server that takes everything, has nothing and no copies; `write` and `read` say otherwise. */
+function shardsOn(write: Primary['write'] = async () => ({ reply: 'OK', copies: 0 }), read: Primary['read'] = async () => null): Shards {
+  const primary: Primary = { name: 'server', read, write, ask: async () => null, close: () => undefined }
   const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
   return createShards({
     topology: { ...topology, primaries: () => [primary], close: () => undefined },
@@ -55,6 +60,32 @@ suite('redis: what copies are owed', () => {
     }
     assert.equal(await owedAfter('changed'), 0)
     assert.equal(await owedAfter('ended'), 1)
+    shards.close()
+  })
+
+  test('is also what a call took whose answer was lost: nothing is there any more when it is sent once more', async () => {
+    const sent: (readonly string[])[] = []
+    const shards = shardsOn(
+      async (args) => {
+        sent.push(args)
+        if (sent.length === 1) throw new LinkLost('gone')
+        return { reply: [], copies: sent.length === 2 ? 0 : 1 }
+      },
+      async () => '5'
+    )
+    const context = {
+      shards,
+      keys: createKeys('t:', 1),
+      teller: createTeller(undefined),
+      capacity: 1,
+      auditMax: 0,
+      runSessions: new LRUCache<RunId, SessionId>({ max: 1 })
+    }
+    assert.deepEqual(await redisServices(context, createFeed(context, 'token')).txTake('key', 1), { value: undefined, durability: 'degraded' })
+    assert.equal(shards.owed, 1)
+    await until(async () => shards.owed === 0)
+    // Only what was there then, and not what is created under the same key since.
+    assert.equal(sent.at(-1)?.at(-1), '5')
     shards.close()
   })
 
