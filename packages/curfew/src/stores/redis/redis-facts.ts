@@ -1,13 +1,12 @@
 import type { ParticipantId, SessionId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
-import type { Session } from '../../core/session.ts'
 import { dueHereAtMs, type Home } from '../activity.ts'
 import { type EndedFact, type Fact, guardMs, isTaken, type Replication, type RunFact, type SessionFact, sessionOf } from '../fact.ts'
 import { cursorNote, epochOf, factLog, type FactParts, type NumberedFact } from '../fact-log.ts'
 import type { FactBatch, FactStore, LateStore } from '../fact-store.ts'
 import { factsOfSession, joinFact, noSessionState, type SessionState } from '../session-state.ts'
 import type { Ack, Durability, Store } from '../store.ts'
-import { addEntries, dropEntries, type IndexEntry, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
+import { addEntries, dropEntries, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import type { Bucket } from './keys.ts'
 import { type RedisContext, texts, weakest } from './redis-context.ts'
 import { runEntriesOf } from './redis-run-rows.ts'
@@ -35,12 +34,11 @@ export function redisFacts(
   const { shards, keys } = context
   const ofSession: FactStore['ofSession'] = async (id) => factsOfSession((await readState(context, id)).state)
   const parts = redisParts(context, replication, token)
-  const held = new Set<string>()
   return {
     ...factLog(parts, { ...lists, ofSession }, replication),
     group: replication.group,
     ofSession,
-    apply: (batch) => apply({ context, feed, replication, held }, batch),
+    apply: (batch) => apply({ context, feed, replication }, batch),
     ...late,
     async lease(name, owner, nowMs, untilMs) {
       const { reply } = await shards.write(keys.common, 'lease', [name, owner, String(nowMs), String(untilMs)], { isEnding: true })
@@ -97,19 +95,17 @@ interface Joining {
   readonly context: RedisContext
   readonly feed: Feed
   readonly replication: Replication
-  /** Streams of which facts were not remembered: those come again, and all that leads to them is written once more. */
-  readonly held: Set<string>
 }
 
 /**
  * Facts first, in whatever order; then, when all are in, the cursor. What a crash leaves half done is done again, and a
  * fact that is known changes nothing. What too few copies have is joined again once they are back: nobody else sends it a
- * second time. Where that is too much to remember the cursor stays, and the facts come again.
+ * second time. Where that is too much to remember the cursor stays, and the facts come again, perhaps to another node.
  */
-async function apply({ context, feed, replication, held }: Joining, { source, cursor, facts, nowMs }: FactBatch): Promise<Ack<'applied' | 'held'>> {
+async function apply({ context, feed, replication }: Joining, { source, cursor, facts, nowMs }: FactBatch): Promise<Ack<'applied' | 'held'>> {
   const { shards, keys } = context
   const forgotten = shards.forgotten
-  const joins = joinsOf(context, facts, { nowMs, home: replication, isAgain: held.has(source) })
+  const joins = joinsOf(context, facts, { nowMs, home: replication })
   const revoked = facts.filter((fact) => fact.kind === 'revoked')
   const [durabilities, answers] = await Promise.all([
     Promise.all(joins.map(({ join }) => join())),
@@ -118,12 +114,8 @@ async function apply({ context, feed, replication, held }: Joining, { source, cu
   ])
   for (const { bucket, join } of joins.filter((_, i) => durabilities[i] === 'degraded')) shards.owe(bucket, join)
   const durability = weakest([...durabilities, ...answers.map((answer) => answer.durability)])
-  if (shards.forgotten !== forgotten) {
-    held.add(source)
-    return { value: 'held', durability }
-  }
+  if (shards.forgotten !== forgotten) return { value: 'held', durability }
   if (cursor === undefined) return { value: 'applied', durability }
-  held.delete(source)
   const noted = await shards.write(keys.common, 'note', [cursorNote(source), cursor], { isEnding: true })
   return { value: 'applied', durability: weakest([durability, noted.durability]) }
 }
@@ -134,7 +126,7 @@ interface Join {
   readonly join: () => Promise<Durability>
 }
 
-function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home, isAgain }: Applying & { readonly home: Replication }): readonly Join[] {
+function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home }: Applying & { readonly home: Replication }): readonly Join[] {
   const { keys } = context
   const taken = facts.filter((fact) => isTaken(fact, home))
   const sessions = Map.groupBy(
@@ -144,7 +136,7 @@ function joinsOf(context: RedisContext, facts: readonly Fact[], { nowMs, home, i
   return [
     ...[...sessions].map(([id, about]) => ({
       bucket: keys.ofSession(id),
-      join: () => applySession(context, id, about as readonly SessionFact[], { nowMs, home, isAgain })
+      join: () => applySession(context, id, about as readonly SessionFact[], { nowMs, home })
     })),
     ...taken.flatMap((fact): readonly Join[] => {
       if (fact.kind === 'run') return [{ bucket: keys.ofSession(fact.run.sessionId), join: () => applyRun(context, fact) }]
@@ -195,30 +187,27 @@ function byParticipant(participants: readonly Participant[]): ReadonlyMap<Partic
 interface Applying {
   readonly nowMs: number
   readonly home: Home
-  /** They came before, and what leads to them may be missing. */
-  readonly isAgain: boolean
 }
 
 const foreign = { isEnding: true, isForeign: true }
 
-async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home, isAgain }: Applying): Promise<Durability> {
+async function applySession(context: RedisContext, id: SessionId, facts: readonly SessionFact[], { nowMs, home }: Applying): Promise<Durability> {
   const { shards, keys } = context
   for (;;) {
     const read = await readState(context, id)
     const next = facts.reduce((state, fact) => joinFact(state, fact, home.group), read.state)
     const { session } = next
-    // Known already, and perhaps only here.
-    if (next === read.state) {
-      if (isAgain && session !== undefined) await addEntries(context, allEntries(context, session, [...next.participants.values()]), foreign)
-      return (await shards.write(keys.ofSession(id), 'touch_copies', [], { isEnding: true })).durability
-    }
     const changed = [...next.participants.values()].filter((one) => read.state.session === undefined || read.state.participants.get(one.id) !== one)
     const before = read.state.session
     const hasNewCookies = before === undefined || before.tokenHash !== session?.tokenHash
     if (session !== undefined) {
-      const added = hasNewCookies ? allEntries(context, session, changed) : changed.flatMap((one) => participantEntries(context, id, one))
-      await addEntries(context, added, foreign)
+      const told = toldOf(facts)
+      const led = [...next.participants.values()].filter((one) => changed.includes(one) || told.participants.has(one.id))
+      const ofSession = hasNewCookies || told.isOpening ? sessionEntries(context, session) : []
+      await addEntries(context, [...ofSession, ...led.flatMap((one) => participantEntries(context, id, one))], foreign)
     }
+    // Known already, and perhaps only here.
+    if (next === read.state) return (await shards.write(keys.ofSession(id), 'touch_copies', [], { isEnding: true })).durability
     const args = session === undefined ? guardArguments(next, nowMs) : mergeArguments(next, session, { changed, home })
     const { reply, durability } = await shards.write(keys.ofSession(id), 'merge_session', [id, read.version, read.guard, ...args], { isEnding: true })
     if (reply !== 'merged') continue
@@ -233,8 +222,15 @@ async function applySession(context: RedisContext, id: SessionId, facts: readonl
   }
 }
 
-function allEntries(context: RedisContext, session: Session, participants: readonly Participant[]): readonly IndexEntry[] {
-  return [...sessionEntries(context, session), ...participants.flatMap((one) => participantEntries(context, session.id, one))]
+/**
+ * What of these facts something leads to. That is written once more also where they are known: a node that joined them may
+ * have been too full to remember it, and be gone.
+ */
+function toldOf(facts: readonly SessionFact[]): { readonly isOpening: boolean; readonly participants: ReadonlySet<ParticipantId> } {
+  return {
+    isOpening: facts.some(({ kind }) => kind === 'opened' || kind === 'renewed'),
+    participants: new Set(facts.flatMap((fact) => (fact.kind === 'participant' ? [fact.participant.id] : [])))
+  }
 }
 
 function guardArguments(next: SessionState, nowMs: number): readonly string[] {

@@ -317,6 +317,35 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     }
   })
 
+  test('AC-190 what leads to a session that another region told is written again when that comes again to another node', async () => {
+    const prefix = 'again:'
+    const here = { ...options, prefix, replication: sampleReplication('b') }
+    await using a = await openOn([server], { ...options, replication: sampleReplication('a') })
+    await using one = await openOn([server], here)
+    await using other = await openOn([server], here)
+    const [payroll = assert.fail('an application'), wiki = assert.fail('an application')] = applications
+    const { id, tokenHash } = sampleSession(1)
+    await a.openSession(sampleSession(1))
+    await a.addParticipant(id, payroll)
+    const first = await exported(factsOf(a))
+    await factsOf(one).apply({ source: 'a', facts: first, nowMs: t0 })
+    // The node that joined it is gone, and remembered none of this; it lay in another bucket than the session.
+    const forget = async (): Promise<void> => {
+      const keys = ((await server.command('SCAN', '0', 'MATCH', `${prefix}*}i*`, 'COUNT', '10000')) as [string, string[]])[1]
+      assert.ok(Number(await server.command('DEL', ...keys)) >= 6)
+    }
+    await forget()
+    await factsOf(other).apply({ source: 'a', facts: first, nowMs: t0 })
+    assert.equal((await other.findSessionByToken(tokenHash))?.id, id)
+    assert.equal((await other.findByNameId(payroll.peerId, payroll.nameId.value)).length, 1)
+    // The same where more came meanwhile.
+    await forget()
+    await a.addParticipant(id, wiki)
+    await factsOf(other).apply({ source: 'a', facts: await exported(factsOf(a)), nowMs: t0 })
+    assert.equal((await other.findSessionByToken(tokenHash))?.id, id)
+    for (const { peerId, nameId } of applications) assert.equal((await other.findByNameId(peerId, nameId.value)).length, 1)
+  })
+
   test('AC-172 an application that joins between the takeover and the end that is sent again is told as well', async () => {
     const shared = { prefix: 'joined:', buckets: 1 }
     await using other = await openOn([server], shared)
