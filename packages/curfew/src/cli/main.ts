@@ -304,9 +304,12 @@ function addToolCommands(program: Command, on: On): void {
     example(
       imports
         .command('pingfederate <paths...>')
-        .description('Turn the cluster files of one PingFederate node into a part of curfew.yaml, and say what became of every entry'),
+        .description(
+          'Turn the cluster files of one PingFederate node, and the session policies of its admin API or bulk export, into a part of curfew.yaml, and say what became of every entry'
+        ),
       'curfew import pingfederate /opt/pingfederate --out cluster.yaml --report import.md',
-      'curfew import pingfederate run.properties cluster-adaptive.conf size-limits.conf'
+      'curfew import pingfederate run.properties cluster-adaptive.conf size-limits.conf',
+      'curfew import pingfederate global.json policies.json'
     )
       .option('--out <file>', 'write the settings to this file')
       .option('--report <file>', 'write the report to this file, as Markdown'),

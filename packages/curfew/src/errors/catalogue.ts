@@ -72,6 +72,7 @@ export const catalogue = {
   CURFEW_GROUP_FACTS_HELD: { kind: 'operation', http: 503, title: 'What the other group tells waits for copies of the store here.' },
   CURFEW_GROUP_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such group.' },
   CURFEW_GROUP_UNREACHABLE: { kind: 'operation', http: 503, title: 'No node of the other group answers.' },
+  CURFEW_IMPORT_JSON: { kind: 'config', http: 500, title: 'A JSON file that is to be imported can not be read.' },
   CURFEW_IMPORT_NOTHING: { kind: 'config', http: 500, title: 'There is no file here that can be imported.' },
   CURFEW_IMPORT_REFUSED: { kind: 'config', http: 500, title: 'What is to be imported contradicts itself.' },
   CURFEW_OIDC_CLIENT_AUTHENTICATION: { kind: 'peer', http: 401, title: 'The client did not prove who it is.' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -66,5 +66,40 @@ suite('curfew import pingfederate', () => {
     await importPingFederate(context, [it.folder], {})
     const value = JSON.parse(lines.join('\n')) as { settings: object; lines: readonly object[] }
     assert.equal(value.lines.length, 6)
+  })
+
+  test('AC-120 answers of the admin API give settings and lines with their places; what nobody documented is said by the exit code', async () => {
+    using it = installation()
+    const global = join(it.folder, 'global.json')
+    writeFileSync(global, '{\n  "enableSessions": false,\n  "idleTimeoutMins": 45,\n  "maxTimeoutMins": 90\n}\n')
+    const known = contextOf()
+    assert.equal(await importPingFederate(known.context, [global], {}), 0)
+    assert.deepEqual(parse(known.lines.join('\n')), { sessions: { enabled: false, idleMinutes: 45, maxMinutes: 90 }, signOn: { sessionState: 'none' } })
+    assert.match(known.notes.join('\n'), /Taken over\n.*\nglobal\.json:2 +enableSessions=false +sessions\.enabled/)
+    assert.match(known.notes.join('\n'), /3 entries of 1 file/)
+    writeFileSync(global, '{\n  "enableSessions": false,\n  "sauce": "|x"\n}\n')
+    const report = join(it.folder, 'sessions.md')
+    assert.equal(await importPingFederate(contextOf().context, [it.folder, global], { report }), 2)
+    assert.match(readFileSync(report, 'utf8'), /## Not known\n[\s\S]*global\.json:3 \| sauce \| \\\|x \|  \| /)
+  })
+
+  test('AC-120 a file that is no JSON, and one that is too large, are refused by name, and nothing is written', async () => {
+    using it = installation()
+    const file = join(it.folder, 'global.json')
+    const out = join(it.folder, 'sessions.yaml')
+    const refused = (code: string, why: RegExp): Promise<void> =>
+      assert.rejects(importPingFederate(contextOf().context, [file], { out }), (error) => {
+        if (!isCurfewError(error)) return false
+        assert.equal(error.code, code)
+        assert.match(JSON.stringify(error.context), why)
+        return true
+      })
+    writeFileSync(file, '{\n  "enableSessions": hunter2\n}\n')
+    await refused('CURFEW_IMPORT_JSON', /global\.json","why":"line 2: there is no value/)
+    writeFileSync(file, '{"enableSessions": false')
+    await refused('CURFEW_IMPORT_JSON', /the file ends too early/)
+    truncateSync(file, 33 * 1024 * 1024)
+    await refused('CURFEW_CONFIG_FILE', /larger than 33554432 bytes/)
+    assert.equal(existsSync(out), false)
   })
 })

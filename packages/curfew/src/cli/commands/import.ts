@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { basename, join } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { stringify } from 'yaml'
-import { type ClusterImport, type Fate, importCluster, type ImportLine, type ShippedFile } from '../../config/pingfederate/import-cluster.ts'
+import { importFiles, isJson } from '../../config/pingfederate/import-files.ts'
+import type { Fate, Imported, ImportLine, ShippedFile } from '../../config/pingfederate/imported.ts'
 import { shippedFiles } from '../../config/pingfederate/shipped-keys.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
@@ -16,14 +17,16 @@ export interface ImportOptions {
 /** Where an installation keeps what is imported, from its own folder or any above. */
 const places = ['.', 'bin', 'conf', 'server/default/conf', 'pingfederate/bin', 'pingfederate/server/default/conf']
 const fileBytesMax = 256 * 1024
+/** A bulk export holds the whole configuration there. */
+const jsonBytesMax = 32 * 1024 * 1024
 
-/** `curfew import pingfederate <paths>`: the files of one node as a part of curfew.yaml, and what became of every entry. */
+/** `curfew import pingfederate <paths>`: the files of one node and JSON of the admin API as a part of curfew.yaml, and what became of every entry. */
 export async function importPingFederate(context: CommandContext, paths: readonly string[], options: ImportOptions): Promise<ExitCode> {
   const files = paths.flatMap((path) => filesAt(path))
   if (files.length === 0) throw new CurfewError('CURFEW_IMPORT_NOTHING', { path: paths.join(' ') })
   const twice = files.find(({ name }, i) => files.findIndex((other) => other.name === name) < i)
   if (twice !== undefined) throw new CurfewError('CURFEW_IMPORT_REFUSED', { file: twice.path, why: `there are two files ${twice.name}` })
-  const imported = importCluster(files)
+  const imported = importFiles(files)
   const result = needsAPerson(imported.lines) ? exitCode.partial : exitCode.done
   if (printJson(context, imported)) return result
   const { terminal } = context
@@ -52,9 +55,13 @@ function isImported(name: string): boolean {
 }
 
 function readOne(path: string): ShippedFile {
-  const bytes = readFileSync(path)
-  if (bytes.length > fileBytesMax) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `it is larger than ${fileBytesMax} bytes` })
-  return { path, name: basename(path), text: bytes.toString('utf8') }
+  const bytesMax = (bytes: number, most: number): void => {
+    if (bytes > most) throw new CurfewError('CURFEW_CONFIG_FILE', { path, why: `it is larger than ${most} bytes` })
+  }
+  bytesMax(statSync(path).size, jsonBytesMax)
+  const file = { path, name: basename(path), text: readFileSync(path, 'utf8') }
+  bytesMax(Buffer.byteLength(file.text), isJson(file) ? jsonBytesMax : fileBytesMax)
+  return file
 }
 
 function needsAPerson(lines: readonly ImportLine[]): boolean {
@@ -82,7 +89,7 @@ const titles: Readonly<Record<Fate, string>> = {
   taken: 'Taken over',
   none: 'No setting, and none is needed',
   unused: 'Counted for nothing there',
-  elsewhere: 'Not about the cluster'
+  elsewhere: 'Not about the cluster or sessions'
 }
 const fates = Object.keys(titles) as readonly Fate[]
 
@@ -94,7 +101,7 @@ function countsOf(lines: readonly ImportLine[]): string {
     .join('; ')
 }
 
-function reportLines({ lines }: ClusterImport): readonly string[] {
+function reportLines({ lines }: Imported): readonly string[] {
   return fates.flatMap((fate) => {
     const those = lines.filter((line) => line.fate === fate)
     if (those.length === 0) return []
@@ -107,7 +114,7 @@ function reportLines({ lines }: ClusterImport): readonly string[] {
   })
 }
 
-function reportPage({ lines }: ClusterImport): string {
+function reportPage({ lines }: Imported): string {
   const sections = fates.flatMap((fate) => {
     const those = lines.filter((line) => line.fate === fate)
     if (those.length === 0) return []

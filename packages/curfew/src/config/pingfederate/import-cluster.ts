@@ -1,56 +1,14 @@
 import { CurfewError } from '@curfew/codecs'
+import { type Imported, type ImportLine, nested, type Setting, type ShippedFile } from './imported.ts'
 import { type Property, readProperties } from './properties.ts'
 import type { ShippedKey } from './shipped-key.ts'
 import { shippedFiles } from './shipped-keys.ts'
-
-/** A file of the replaced product. */
-export interface ShippedFile {
-  /** As the person named it. */
-  readonly path: string
-  /** Its last part: `cluster-adaptive.conf`. */
-  readonly name: string
-  readonly text: string
-}
-
-/** What became of one entry. */
-export type Fate =
-  | 'taken' // its value stands in the settings
-  | 'by-hand' // a setting takes its place, and a person has to write it
-  | 'none' // there is no setting, and needs none
-  | 'unused' // it counted for nothing there
-  | 'unreadable' // the key is known, the value is none that it can have
-  | 'unknown' // no documented key
-  | 'elsewhere' // a key of run.properties that is not about the cluster
-
-/** One entry of one file: every one has exactly one line. */
-export interface ImportLine {
-  readonly path: string
-  readonly line: number
-  readonly key: string
-  /** Secrets are not shown. */
-  readonly value: string
-  readonly fate: Fate
-  readonly setting?: string
-  readonly note: string
-}
-
-export interface ClusterImport {
-  /** A part of `curfew.yaml`. */
-  readonly settings: Settings
-  readonly lines: readonly ImportLine[]
-}
-
-/** Settings by section. */
-export interface Settings {
-  readonly [name: string]: Setting | Settings
-}
-type Setting = boolean | number | string | readonly string[]
 
 /**
  * Turns the files of one node into settings, and says of every entry what became of it.
  * @throws CURFEW_IMPORT_REFUSED when the files contradict each other
  */
-export function importCluster(files: readonly ShippedFile[]): ClusterImport {
+export function importCluster(files: readonly ShippedFile[]): Imported {
   const entries = files.flatMap((file) => readProperties(file.text).map((property) => ({ file, ...property })))
   const mode = modeOf(files, entries)
   const judged = entries.map((entry) => judge(entry, { mode, entries }))
@@ -134,19 +92,4 @@ function refuseShortAttributes(taken: ReadonlyMap<string, Setting>): void {
   if (attributeMinutes >= registryMinutes) return
   const why = `InterReqStateMgmtMapImpl.expiry.mins.attr.map (${attributeMinutes}) is less than the expiry of the registry (${registryMinutes})`
   throw new CurfewError('CURFEW_IMPORT_REFUSED', { file: 'size-limits.conf', why })
-}
-
-/** `a.b.c` becomes sections in sections. */
-function nested(values: ReadonlyMap<string, Setting>): Settings {
-  const top: Record<string, Setting | Settings> = {}
-  for (const [path, value] of values) {
-    const parts = path.split('.')
-    const section = parts.slice(0, -1).reduce<Record<string, Setting | Settings>>((at, part) => {
-      const inner = (at[part] ?? {}) as Record<string, Setting | Settings>
-      at[part] = inner
-      return inner
-    }, top)
-    section[parts.at(-1) ?? ''] = value
-  }
-  return top
 }

@@ -1,3 +1,4 @@
+import { globalFields, settingsFields } from './session-fields.ts'
 import { flag, groupIdOf, type ShippedKey, whole, words } from './shipped-key.ts'
 
 type Keys = Readonly<Record<string, ShippedKey>>
@@ -162,9 +163,11 @@ function byName(files: Readonly<Record<string, Keys>>): ReadonlyMap<string, Read
   return new Map(Object.entries(files).map(([file, keys]) => [file, new Map(Object.entries(keys))]))
 }
 
-/** A documented key, whichever file it belongs to: for somebody who writes it into `curfew.yaml`. */
+const answers = byName({ '/session/authenticationSessionPolicies/global': globalFields, '/session/settings': settingsFields })
+
+/** A documented key, whichever file or answer it belongs to: for somebody who writes it into `curfew.yaml`. */
 export function shippedKey(name: string): (ShippedKey & { readonly file: string }) | undefined {
-  for (const [file, keys] of shippedFiles) {
+  for (const [file, keys] of [...shippedFiles, ...answers]) {
     const found = keys.get(name)
     if (found !== undefined) return { ...found, file }
   }

@@ -4,12 +4,13 @@ import { isCurfewError } from '@curfew/codecs'
 import fc from 'fast-check'
 import { parseConfig } from '../../../src/config/load.ts'
 import { configSchema } from '../../../src/config/schema.ts'
-import { type ClusterImport, importCluster } from '../../../src/config/pingfederate/import-cluster.ts'
+import { importCluster } from '../../../src/config/pingfederate/import-cluster.ts'
+import type { Imported } from '../../../src/config/pingfederate/imported.ts'
 import { shippedFiles } from '../../../src/config/pingfederate/shipped-keys.ts'
 
 type Files = Readonly<Record<string, Readonly<Record<string, string>>>>
 
-function imported(files: Files): ClusterImport {
+function imported(files: Files): Imported {
   const texts = Object.entries(files).map(([name, values]) => ({
     path: `conf/${name}`,
     name,
@@ -20,7 +21,7 @@ function imported(files: Files): ClusterImport {
   return importCluster(texts)
 }
 
-const fateOf = ({ lines }: ClusterImport, key: string): string | undefined => lines.find((line) => line.key === key)?.fate
+const fateOf = ({ lines }: Imported, key: string): string | undefined => lines.find((line) => line.key === key)?.fate
 
 /** The documented keys of the two files that AC-006 names, with their shipped values. */
 const registry = { 'rpc.timeout': '500', 'synchronous.retrieve.majority.only': 'true', 'preferred.node.indices': '', 'preferred.node.group.id': '' }
