@@ -52,7 +52,7 @@ suite('redis: nodes whose clocks differ', { skip: skipReason }, () => {
         })
         await skewed.engine.start()
         const { ended } = await skewed.engine.endSessions(byAdmin(session.id))
-        await until(async () => skewed.sender.sent.length === 1)
+        await until(async () => skewed.sender.sent.length > 0)
         const claim = { owner: 'right', nowMs: right.store.clock.nowMs(), leaseMs, max: 10 }
         assert.deepEqual(await right.store.claimEffects(claim), [], 'under the lease of the other one')
         await right.engine.start()
@@ -67,7 +67,7 @@ suite('redis: nodes whose clocks differ', { skip: skipReason }, () => {
         skewed.sender.script('payroll', isDown)
         await skewed.engine.start()
         const { ended } = await skewed.engine.endSessions(byAdmin(session.id))
-        await until(async () => skewed.sender.sent.length === 1)
+        await until(async () => skewed.sender.sent.length > 0)
         await skewed.engine.stop()
         await right.engine.start()
         const run = await right.engine.waitFor(ended[0]?.runId ?? 'run_0', ({ state }) => state === 'done', right.store.clock.nowMs() + 60_000)
