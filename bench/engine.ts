@@ -48,3 +48,17 @@ export function benchEngine({ store, ids, senders, peer, clock = systemClock }: 
     keepRunsMs: 3_600_000
   })
 }
+
+/** An application that is asked by SOAP. */
+export function soapPeer(id: string): Peer {
+  return {
+    id,
+    name: id,
+    protocol: 'saml',
+    role: 'application',
+    entityId: `https://${id}.example`,
+    channels: [{ kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }],
+    mayBeAsked: true,
+    returnsBrowser: true
+  }
+}

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RunId } from '../packages/curfew/src/core/ids.ts'
-import type { Peer } from '../packages/curfew/src/core/peer.ts'
 import {
   decodeSoap,
   encodeSoap,
@@ -19,7 +18,7 @@ import { createIds } from '../packages/curfew/src/platform/ids.ts'
 import { systemRandom } from '../packages/curfew/src/platform/random.ts'
 import { sampleParticipant, sampleSession } from '../packages/curfew/src/stores/conformance/samples.ts'
 import { openSqliteStore } from '../packages/curfew/src/stores/sqlite/sqlite-store.ts'
-import { benchEngine } from './engine.ts'
+import { benchEngine, soapPeer } from './engine.ts'
 import { rateOf } from './measure.ts'
 
 const participants = 5
@@ -33,16 +32,6 @@ export async function benchRuns(): Promise<readonly string[]> {
   const key = { key: privateKey, algorithm: 'rsa-sha256' as const }
   const keys = [verificationKeyFromPublicKey(publicKey)]
   const ids = createIds(systemRandom)
-  const peer = (id: string): Peer => ({
-    id,
-    name: id,
-    protocol: 'saml',
-    role: 'application',
-    entityId: `https://${id}.example`,
-    channels: [{ kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }],
-    mayBeAsked: true,
-    returnsBrowser: true
-  })
   const engine = benchEngine({
     store,
     ids,
@@ -81,7 +70,7 @@ export async function benchRuns(): Promise<readonly string[]> {
         prepareBrowser: async () => ({ method: 'redirect', url: 'https://never.example' })
       }
     ],
-    peer
+    peer: soapPeer
   })
   const opened = Array.from({ length: runs }, (_, i) => sampleSession(i, { userKey: `local:${i}` }))
   for (const [at, one] of opened.entries()) {

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Peer } from '../packages/curfew/src/core/peer.ts'
 import { systemClock } from '../packages/curfew/src/platform/clock.ts'
 import { createIds } from '../packages/curfew/src/platform/ids.ts'
 import { systemRandom } from '../packages/curfew/src/platform/random.ts'
@@ -18,7 +17,7 @@ import {
 } from '../packages/curfew/src/stores/conformance/samples.ts'
 import { openSqliteStore, type SqliteStore } from '../packages/curfew/src/stores/sqlite/sqlite-store.ts'
 import type { Session } from '../packages/curfew/src/core/session.ts'
-import { benchEngine } from './engine.ts'
+import { benchEngine, soapPeer } from './engine.ts'
 import { startOf } from './size-start.ts'
 
 /** `CURFEW_BENCH_SESSIONS=100000 npm run bench -- size` for a machine with less time. */
@@ -161,16 +160,7 @@ async function expiryRows(store: SqliteStore): Promise<readonly (readonly string
     store,
     ids,
     clock: { ...systemClock, nowMs: () => Date.now() + 1.5 * hourMs },
-    peer: (id): Peer => ({
-      id,
-      name: id,
-      protocol: 'saml',
-      role: 'application',
-      entityId: `https://${id}.example`,
-      channels: [{ kind: 'server', binding: 'soap', url: `https://${id}.example/soap` }],
-      mayBeAsked: true,
-      returnsBrowser: true
-    }),
+    peer: soapPeer,
     senders: [
       {
         protocol: 'saml',
