@@ -109,14 +109,16 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
   }
   return {
     async join(facts) {
-      const first = await claim(facts)
-      // A process that was killed leaves its name behind for a while; one that lives renews it meanwhile.
-      if (first !== undefined) {
-        const waitMs = Math.max(0, first - clock.nowMs()) + 100
+      // A process that was killed leaves its name behind for a while; one that lives renews it meanwhile. What is known of
+      // the time may be set right while this waits: as long as nobody has renewed the name it waits on.
+      for (let untilMs = await claim(facts); untilMs !== undefined; ) {
+        const waitMs = Math.max(0, untilMs - clock.nowMs()) + 100
         await new Promise<void>((resolve) => {
           clock.after(waitMs, resolve)
         })
-        if ((await claim(facts)) !== undefined) throw storeErrorTaken(facts.id)
+        const laterMs = await claim(facts)
+        if (laterMs !== undefined && laterMs > untilMs) throw storeErrorTaken(facts.id)
+        untilMs = laterMs
       }
       own = facts
       renew()
