@@ -8,6 +8,10 @@ export interface JourneyResult {
   readonly journey: Journey
   readonly way: Way
   readonly isGood: boolean
+  /** What did not hold. */
+  readonly failures: readonly string[]
+  /** Of one that was good when it was walked again, alone: what did not hold at first. */
+  readonly unsteady?: string
   /** Per peer: what was seen there, one text per look. */
   readonly seen: ReadonlyMap<string, readonly string[]>
 }
@@ -93,9 +97,9 @@ function table(peers: readonly RealPeer[], results: readonly JourneyResult[]): r
   return [
     `| journey | result | ${peers.map((peer) => peer.name).join(' | ')} |`,
     `| --- | --- |${' --- |'.repeat(peers.length)}`,
-    ...results.map(({ journey, isGood, seen }) => {
+    ...results.map(({ journey, isGood, unsteady, seen }) => {
       const cells = peers.map((peer) => (seen.get(peer.id) ?? []).join(' → '))
-      return `| ${journey.title} | ${isGood ? 'passed' : '**failed**'} | ${cells.join(' | ')} |`
+      return `| ${journey.title} | ${isGood ? (unsteady === undefined ? 'passed' : 'passed when walked again') : '**failed**'} | ${cells.join(' | ')} |`
     })
   ]
 }

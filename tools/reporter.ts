@@ -11,6 +11,8 @@ export interface TestResult {
   /** What ended a test that failed. */
   readonly failure?: TestFailure
   readonly ms: number
+  /** Of one that passed alone: what had ended it beside others. */
+  readonly unsteady?: string
   /** Of one that failed: what went wrong, its beginning. */
   readonly error?: string
 }

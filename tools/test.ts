@@ -27,7 +27,29 @@ export interface Selection {
   /** Parts of file names; all files without any. */
   readonly filters: readonly string[]
   readonly tier?: string
+  /** One file at a time. */
+  readonly isAlone?: boolean
 }
+
+/**
+ * Runs the failed files of the integration tier once more, one at a time. They start real servers, browsers and Redis
+ * on a machine with three of them at once; a test that passes alone is unsteady, which is said, and is a fault to look for.
+ */
+export function runFailedAgain(root: string, results: readonly TestResult[]): readonly TestResult[] {
+  const firsts = results.filter(({ outcome, file }) => outcome === 'failed' && file.endsWith('.it.ts'))
+  const files = [...new Set(firsts.map(({ file }) => file))]
+  if (files.length === 0 || files.length > filesAgainMax) return results
+  console.log(`Once more, one at a time: ${files.join(', ')}`)
+  const again = files.flatMap((file) => runTests({ root, filters: [file], tier: 'integration', isAlone: true }))
+  const unsteady = (result: TestResult): TestResult => {
+    const first = firsts.find(({ name, file }) => name === result.name && file === result.file)
+    return first === undefined || result.outcome !== 'passed' ? result : { ...result, unsteady: first.failure?.text ?? first.error ?? 'failed' }
+  }
+  return [...results.filter(({ file }) => !files.includes(file)), ...again.map(unsteady)]
+}
+
+/** More than so many are no matter of load. */
+const filesAgainMax = 5
 
 /** Runs the tiers one after the other and returns all results. */
 export function runTests(selection: Selection): readonly TestResult[] {
@@ -36,7 +58,7 @@ export function runTests(selection: Selection): readonly TestResult[] {
 }
 
 /** Runs one tier; a runner that died without results, or silently, counts as one failure. */
-function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[] {
+function runTier(tier: Tier, { root, filters, isAlone = false }: Selection): readonly TestResult[] {
   const files = globSync([`packages/*/test/**/${tier.pattern}`, `{attacks,demo,faults,sim,tools,interop}/**/test/**/${tier.pattern}`], { cwd: root }).filter(
     (file) => filters.length === 0 || filters.some((filter) => file.includes(filter))
   )
@@ -45,20 +67,24 @@ function runTier(tier: Tier, { root, filters }: Selection): readonly TestResult[
   rmSync(target, { force: true })
   console.log(`${tier.name}: ${files.length} ${files.length === 1 ? 'file' : 'files'}`)
   const reporter = fileURLToPath(new URL('reporter.ts', import.meta.url))
-  const child = spawnSync(process.execPath, ['--test', ...tier.flags, '--test-reporter', reporter, ...files.sort()], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: tier.msMax,
-    env: {
-      ...process.env,
-      CURFEW_TEST_RESULTS: target,
-      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
-      // Hundreds of processes load the same modules: the first one strips and compiles them for all.
-      NODE_COMPILE_CACHE: join(root, 'test-results/compiled'),
-      // Inside a test of this runner the variable would turn the inner one into a part of the outer one.
-      NODE_TEST_CONTEXT: undefined
+  const child = spawnSync(
+    process.execPath,
+    ['--test', ...tier.flags, ...(isAlone ? ['--test-concurrency=1'] : []), '--test-reporter', reporter, ...files.sort()],
+    {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: tier.msMax,
+      env: {
+        ...process.env,
+        CURFEW_TEST_RESULTS: target,
+        NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+        // Hundreds of processes load the same modules: the first one strips and compiles them for all.
+        NODE_COMPILE_CACHE: join(root, 'test-results/compiled'),
+        // Inside a test of this runner the variable would turn the inner one into a part of the outer one.
+        NODE_TEST_CONTEXT: undefined
+      }
     }
-  })
+  )
   const failure = (what: string): TestResult => ({ name: `the ${tier.name} tier ${what}`, file: '', outcome: 'failed', ms: 0 })
   if (!existsSync(target))
     return [failure(`ended without a result (exit ${String(child.status ?? child.signal)}${child.error === undefined ? '' : `, ${child.error.message}`})`)]
@@ -74,11 +100,17 @@ export function summary(results: readonly TestResult[]): readonly string[] {
     results.filter(({ outcome }) => outcome === 'skipped'),
     ({ reason }) => reason ?? ''
   )
+  const unsteady = results.filter((result) => result.unsteady !== undefined)
   return [
     ...[...skipped].map(([reason, tests]) => `skipped  ${reason}: ${tests.map(({ name }) => name).join('; ')}`),
     ...results.filter(({ outcome }) => outcome === 'failed').map(({ name, file }) => `FAILED   ${name}  ${file}`),
+    ...unsteady.map(({ name, file, unsteady: text }) => `UNSTEADY ${name}  ${file}: failed beside others (${text}), passed alone`),
     ...(results.length === 0 ? ['No test fits.'] : []),
-    `${count('passed')} passed, ${count('failed')} failed${count('skipped') === 0 ? '' : `, ${count('skipped')} skipped`}`
+    [
+      `${count('passed')} passed, ${count('failed')} failed`,
+      ...(count('skipped') === 0 ? [] : [`${count('skipped')} skipped`]),
+      ...(unsteady.length === 0 ? [] : [`${unsteady.length} unsteady`])
+    ].join(', ')
   ]
 }
 
@@ -86,7 +118,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
   const tier = process.argv.find((argument) => argument.startsWith('--tier='))?.slice('--tier='.length)
-  const results = runTests({ root, filters, ...(tier === undefined ? {} : { tier }) })
+  const results = runFailedAgain(root, runTests({ root, filters, ...(tier === undefined ? {} : { tier }) }))
   // A part of the tests says nothing about the acceptance table.
   if (filters.length === 0 && tier === undefined) writeFileSync(join(root, 'test-results/results.json'), JSON.stringify(results, null, 1))
   for (const line of summary(results)) console.log(line)

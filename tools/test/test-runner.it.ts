@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import type { TestResult } from '../reporter.ts'
-import { runTests, type Selection, summary } from '../test.ts'
+import { runFailedAgain, runTests, type Selection, summary } from '../test.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-runner-'))
 
@@ -73,6 +73,26 @@ suite('Test runner', () => {
       ['assertion', 'exit', 'hook', 'late', 'load'].map((name) => `packages/a/test/${name}.it.ts`)
     )
     assert.match(summary(results).at(-1) ?? '', /^\d+ passed, [5-9] failed$/)
+  })
+
+  test('what failed beside others and passes alone is unsteady; what fails again has failed; the unit tier gets one try', () => {
+    const root = join(folder, 'again')
+    const once = (name: string): string =>
+      file(
+        `import { existsSync, writeFileSync } from 'node:fs'\ntest('${name}', () => { const was = existsSync('${root}/was-${name}'); writeFileSync('${root}/was-${name}', ''); if (!was) throw new Error('port taken') })\ntest('beside ${name}', () => {})`
+      )
+    const first = run('again', {
+      'packages/a/test/once.it.ts': once('once'),
+      'packages/a/test/always.it.ts': file(`test('always', () => { throw new Error('x') })`),
+      'packages/a/test/pure.test.ts': once('pure')
+    })
+    const results = runFailedAgain(root, first)
+    assert.deepEqual(outcomes(first), ['failed: always', 'failed: once', 'failed: pure', 'passed: beside once', 'passed: beside pure'])
+    assert.deepEqual(outcomes(results), ['failed: always', 'failed: pure', 'passed: beside once', 'passed: beside pure', 'passed: once'])
+    assert.deepEqual(summary(results).slice(-2), [
+      'UNSTEADY once  packages/a/test/once.it.ts: failed beside others (port taken), passed alone',
+      '3 passed, 2 failed, 1 unsteady'
+    ])
   })
 
   test('a unit tier that ends in the middle is a failure', () => {
