@@ -143,7 +143,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     assert.deepEqual([code, before.length], [0, 1])
     assert.match(out, /Sessions opened with the old one end/)
     const ended = async (): Promise<RunView[]> => (await runJson<RunView[]>(['runs', 'list'])).filter(({ reason }) => reason === 'password-change')
-    for (let i = 0; i < 20 && (await ended()).length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 500))
+    for (let i = 0; i < 120 && (await ended()).length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 500))
     assert.equal((await ended())[0]?.session, before[0]?.id)
     await signIn('ana', 'ana new secret')
     await new Promise((resolve) => setTimeout(resolve, 3_500))

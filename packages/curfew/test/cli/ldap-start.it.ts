@@ -67,7 +67,7 @@ suite('a whole server with a directory and no users file', { skip: noSlapd }, ()
 
   const live = async (): Promise<number> => (await server.store.findByUser('staff:dora')).length
   const until = async (wanted: number): Promise<void> => {
-    for (let i = 0; i < 100 && (await live()) !== wanted; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+    for (let i = 0; i < 600 && (await live()) !== wanted; i++) await new Promise((resolve) => setTimeout(resolve, 100))
     assert.equal(await live(), wanted)
   }
 

@@ -99,7 +99,7 @@ function isUnderWay({ state, channels, channelIndex }: Delivery): boolean {
 /** The run as it is once nothing is on its way from server to server. */
 async function runOf(kit: Kit, id: string) {
   const read = async () => (await kit.store.getRun(id as `run_${string}`)) ?? assert.fail(id)
-  for (let i = 0; i < 200 && (await read()).deliveries.some(isUnderWay); i++) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (let i = 0; i < 5_000 && (await read()).deliveries.some(isUnderWay); i++) await new Promise((resolve) => setTimeout(resolve, 5))
   return read()
 }
 

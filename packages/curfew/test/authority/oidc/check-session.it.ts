@@ -48,7 +48,7 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     await page.waitForLoadState('load')
     await page.evaluate('document.title = "-"')
     await page.evaluate(`document.querySelector('iframe').contentWindow.postMessage(${JSON.stringify(message)}, ${JSON.stringify(issuer)})`)
-    await page.waitForFunction('document.title !== "-"', undefined, { timeout: 5_000 })
+    await page.waitForFunction('document.title !== "-"', undefined, { timeout: 60_000 })
     return page.title()
   }
 
@@ -58,7 +58,7 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     await page.fill('input[name=username]', 'ana')
     await page.fill('input[name=password]', 'correct horse')
     await page.click('button.primary')
-    await page.waitForURL((url) => url.href.startsWith(`${application}/cb?`), { timeout: 8_000 })
+    await page.waitForURL((url) => url.href.startsWith(`${application}/cb?`), { timeout: 60_000 })
     return new URL(page.url()).searchParams
   }
 
@@ -104,7 +104,7 @@ suite('check_session_iframe in a browser', { skip: findChromium() === undefined 
     })
     await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve))
     const page = await browser.newPage()
-    const refused = page.waitForEvent('console', { predicate: (message) => message.text().includes('frame-ancestors'), timeout: 5_000 })
+    const refused = page.waitForEvent('console', { predicate: (message) => message.text().includes('frame-ancestors'), timeout: 60_000 })
     await page.goto(`http://127.0.0.1:${(stranger.address() as AddressInfo).port}/`)
     assert.match((await refused).text(), /frame-ancestors 'none'/)
     await page.close()

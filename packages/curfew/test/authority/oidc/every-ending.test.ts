@@ -308,7 +308,7 @@ async function browse({ kit, browser, heard }: World, runId: RunId): Promise<voi
     const { searchParams } = new URL(String((await browser.get(`/signoff/${runId}/frame/${id}`)).headers.location))
     heard.front = { iss: searchParams.get('iss'), sid: searchParams.get('sid') }
   }
-  for (let i = 0; i < 100 && (await waiting()).length > 0; i++) {
+  for (let i = 0; i < 5_000 && (await waiting()).length > 0; i++) {
     await new Promise((resolve) => setTimeout(resolve, 1))
     const location = String((await browser.get(`/signoff/${runId}/go`)).headers.location)
     const id = /^http:\/\/(\w+)\.test\/slo/.exec(location)?.[1]

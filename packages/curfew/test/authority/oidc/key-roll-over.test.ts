@@ -41,7 +41,7 @@ suite('Keys of tokens', () => {
       const browser = kit.browser()
       const { id_token: idToken } = await tokensFor(kit, browser, 'wiki')
       await browser.get(`/idp/init_logout.openid?id_token_hint=${idToken}`)
-      for (let i = 0; i < 500 && told.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 2))
+      for (let i = 0; i < 5_000 && told.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 2))
       const keys = createLocalJWKSet(await published(kit))
       const currentDate = new Date(kit.clock.nowMs())
       for (const [token, typ] of [
