@@ -123,7 +123,7 @@ export async function startAuthority(folder: string, port: number, redisSocket?:
       signOn: { users: 'users.yaml' },
       outbound: { allowPrivate: ['127.0.0.0/8'] },
       connections: [
-        { id: 'gate', protocol: 'oidc', clientSecret, redirectUris: ['http://wiki.bench.localhost/pa/oidc/cb'], sessionRevocation: true, logout: { modes: [] } }
+        { id: 'gate', protocol: 'oidc', clientSecret, redirectUris: ['http://wiki.bench.localhost/pa/oidc/cb'], revocationFeed: true, logout: { modes: [] } }
       ]
     },
     { folder, logger: silentLogger }

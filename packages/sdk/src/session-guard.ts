@@ -16,7 +16,7 @@ import { protectedGuard, type SiteData } from './protected-guard.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 import { watchedRegistry } from './watched-registry.ts'
 
-/** The authority's revocation feed, and the OpenID client that may read it (`sessionRevocation: true`). */
+/** The authority's revocation feed, and the OpenID client that may read it (`revocationFeed: true`). */
 export interface FeedOptions {
   /** Issuer of the authority: the address its configuration is found at, and who signs the feed. */
   readonly issuer: string

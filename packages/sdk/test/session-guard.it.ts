@@ -31,7 +31,7 @@ async function createWorld(create: Create): Promise<World> {
     issuer,
     port,
     usernames: ['ana'],
-    connections: [{ id: 'app', protocol: 'oidc', clientSecret, redirectUris: [`${app}/oidc/cb`], sessionRevocation: true, logout: { modes: [] } }]
+    connections: [{ id: 'app', protocol: 'oidc', clientSecret, redirectUris: [`${app}/oidc/cb`], revocationFeed: true, logout: { modes: [] } }]
   })
   const example = await create({ issuer, clientId: 'app', clientSecret, baseUrl: app })
   example.server.listen(port + 1, '127.0.0.1')

@@ -92,6 +92,10 @@ export const oidcConnection = z
       })
       .optional()
       .describe('It may have a stream of shared signals. Needs a client that proves who it is.'),
+    revocationFeed: z
+      .boolean()
+      .optional()
+      .describe('May read the revocation list, and nothing else: follow the feed, ask whether one session is on it. Default: as sessionRevocation.'),
     sessionRevocation: z.boolean().optional().describe('May ask whether sessions are revoked, and revoke them.'),
     sessionManagement: z.boolean().optional().describe('May look at sessions by SRI and by user, extend and end them.')
   })

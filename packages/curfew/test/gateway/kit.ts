@@ -112,7 +112,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
         protocol: 'oidc',
         clientSecret,
         redirectUris: [`${wiki}/pa/oidc/cb`, `${shop}/pa/oidc/cb`, `${shop}/shop/pa/oidc/cb`, `${wiki}/gate/oidc/cb`],
-        sessionRevocation: true,
+        revocationFeed: true,
         logout: { modes: [], pingAccessLogoutCapable: true },
         ...withAddresses(options.client ?? {}, addresses)
       }

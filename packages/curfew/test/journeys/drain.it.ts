@@ -163,7 +163,7 @@ suite('Draining a node', { skip: skipReason }, () => {
       store: { kind: 'redis', redis: { topology: 'standalone', copies: 0, nodes: [`redis://127.0.0.1:${redis.port}`] } }
     })
     const whole = parse(readFileSync(config, 'utf8')) as { connections: object[] }
-    const watcher = { id: 'watcher', protocol: 'oidc', clientSecret: secret, redirectUris: ['http://watcher.test/cb'], sessionRevocation: true }
+    const watcher = { id: 'watcher', protocol: 'oidc', clientSecret: secret, redirectUris: ['http://watcher.test/cb'], revocationFeed: true }
     writeFileSync(config, stringify({ ...whole, connections: [...whole.connections, watcher] }))
     const child = spawn(process.execPath, [bin, 'start', '--config', config], { stdio: 'ignore' })
     const node = { name, port: at, adminUrl: `http://127.0.0.1:${at + 1}`, config, process: child }

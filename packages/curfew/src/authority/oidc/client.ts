@@ -49,6 +49,7 @@ export interface OidcClient {
   /** It is remembered in the sessions it takes part in, and told when they end (AC-169). */
   readonly trackSessions: boolean
   readonly logoutTokenSeconds: number
+  readonly revocationFeed: boolean
   readonly sessionRevocation: boolean
   readonly sessionManagement: boolean
   readonly revocationEndsSession: boolean
@@ -107,7 +108,8 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
   const clientId = settings.clientId ?? settings.id
   const authentication = settings.authentication ?? (settings.clientSecret === undefined ? 'none' : 'clientSecretBasic')
   requireCredentials(settings, authentication)
-  if (settings.sharedSignals !== undefined && authentication === 'none') throw unusable(settings, 'sharedSignals needs a client that proves who it is')
+  const proven = (['sharedSignals', 'revocationFeed', 'sessionRevocation', 'sessionManagement'] as const).find((name) => settings[name])
+  if (proven !== undefined && authentication === 'none') throw unusable(settings, `${proven} needs a client that proves who it is`)
   const algorithm = settings.idTokenAlgorithm ?? keys[0]?.algorithms[0]
   if (algorithm === undefined || !keys.some((key) => key.algorithms.includes(algorithm)))
     throw unusable(settings, `no key of this server signs ${algorithm ?? 'tokens'}`)
@@ -137,6 +139,7 @@ export function makeClient(settings: ClientSettings, keys: readonly TokenKey[], 
     sessionValidation: validationOf(settings.sessionValidation, forAll),
     trackSessions: settings.logout?.trackSessions ?? true,
     logoutTokenSeconds: settings.logout?.tokenSeconds ?? 300,
+    revocationFeed: settings.revocationFeed ?? settings.sessionRevocation ?? false,
     sessionRevocation: settings.sessionRevocation ?? false,
     sessionManagement: settings.sessionManagement ?? false,
     revocationEndsSession: settings.revocationEndsSession ?? false,

@@ -110,6 +110,8 @@ export interface ClientSettings {
   readonly revocationEndsSession?: boolean | undefined
   /** May have a stream of shared signals. */
   readonly sharedSignals?: { readonly subject?: SignalSubject | undefined } | undefined
+  /** May read the revocation list, by the feed or for one session. Default: as `sessionRevocation`. */
+  readonly revocationFeed?: boolean | undefined
   /** May ask whether sessions are revoked, and revoke them. */
   readonly sessionRevocation?: boolean | undefined
   /** May look at sessions by SRI and by user, extend and end them. */

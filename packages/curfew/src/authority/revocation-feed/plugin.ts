@@ -44,7 +44,7 @@ export function revocationFeedPlugin(ctx: AuthorityContext): FastifyPluginAsync 
 
 async function requireReader(ctx: AuthorityContext, request: FastifyRequest): Promise<void> {
   const client = await authenticateClient(ctx, request)
-  if (!client.sessionRevocation) throw new CurfewError('CURFEW_REVOCATION_FEED_REFUSED', { client: client.id, why: 'sessionRevocation is not set' })
+  if (!client.revocationFeed) throw new CurfewError('CURFEW_REVOCATION_FEED_REFUSED', { client: client.id, why: 'revocationFeed is not set' })
   if (request.headers['x-xsrf-header'] === undefined)
     throw new CurfewError('CURFEW_REVOCATION_FEED_REFUSED', { client: client.id, why: 'the header X-XSRF-Header is missing' })
 }

@@ -5,7 +5,7 @@ import type { OidcClient } from '../oidc/client.ts'
 import { authenticateClient } from '../oidc/client-authentication.ts'
 
 /** What a client may be permitted; each has its setting, off by default (AC-099, AC-119). */
-export type SessionPermission = 'sessionRevocation' | 'sessionManagement'
+export type SessionPermission = 'revocationFeed' | 'sessionRevocation' | 'sessionManagement'
 
 /**
  * The client behind a call, by its own way to authenticate, with the permission that the call needs. The header keeps

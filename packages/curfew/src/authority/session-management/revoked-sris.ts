@@ -36,10 +36,10 @@ export async function addRevokedSri(ctx: AuthorityContext, request: FastifyReque
 
 /**
  * `GET .../revokedSris/{sri}`, also `?id=` or `?sri=`: 200 when it is on the list, 404 when not. A gateway must not take
- * silence or 5xx for 404.
+ * silence or 5xx for 404. Who may read the feed may ask: it says no more.
  */
 export async function readRevokedSri(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  await requireCaller(ctx, request, 'sessionRevocation')
+  await requireCaller(ctx, request, 'revocationFeed')
   const query = request.query as Readonly<Record<string, unknown>>
   const asked = (request.params as { readonly sri?: string }).sri ?? query['id'] ?? query['sri']
   const sri = typeof asked === 'string' ? asked : ''

@@ -146,7 +146,7 @@ function gatewayConnection({ id, name, url, redirectUris }: RunningDemo['applica
     protocol: 'oidc',
     redirectUris,
     clientSecret: `\${file:keys/${id}.client-secret}`,
-    sessionRevocation: true,
+    revocationFeed: true,
     logout: { modes: [], pingAccessLogoutCapable: true }
   }
 }

@@ -284,13 +284,14 @@ suite('RFC 7591 section 2: what is not accepted of a stranger', () => {
     const client = await register(kit, {
       ...wanted,
       sessionManagement: true,
+      revocationFeed: true,
       client_id: 'wiki',
       client_secret: 'x',
       logo_uri: 'https://evil.test/x.png',
       require_signed_request_object: true
     })
     assert.notEqual(client.client_id, 'wiki')
-    for (const name of ['sessionManagement', 'logo_uri', 'require_signed_request_object']) assert.ok(!(name in client), name)
+    for (const name of ['sessionManagement', 'revocationFeed', 'logo_uri', 'require_signed_request_object']) assert.ok(!(name in client), name)
   })
 
   test('a native client may use loopback, and a scheme named after a domain', async () => {

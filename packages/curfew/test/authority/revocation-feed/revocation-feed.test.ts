@@ -6,7 +6,12 @@ import { revocationFeedPath } from '../../../src/authority/session-management/pa
 import type { Kit } from '../kit.ts'
 import { clientOf, createOidcKit, secret, tokensFor } from '../oidc/relying-party.ts'
 
-const clients = [clientOf('gate', { sessionRevocation: true }), clientOf('wiki')]
+const clients = [
+  clientOf('gate', { revocationFeed: true }),
+  clientOf('desk', { sessionRevocation: true }),
+  clientOf('apart', { sessionRevocation: true, revocationFeed: false }),
+  clientOf('wiki', { sessionManagement: true })
+]
 
 function ask(kit: Kit, more: { readonly query?: string; readonly client?: string; readonly headers?: Record<string, string> } = {}) {
   const { query = '', client = 'gate', headers = { 'x-xsrf-header': 'any' } } = more
@@ -44,10 +49,11 @@ suite('The revocation feed of the authority', () => {
     assert.deepEqual([next.prev, next.entries.length], [page.seq, 1])
   })
 
-  test('is for clients that may ask about sessions, with the header, and for nobody else', async () => {
+  test('is for clients that may read it, or revoke, with the header, and for nobody else', async () => {
     await using kit = await createOidcKit({ clients })
     assert.equal((await kit.app.inject(revocationFeedPath)).statusCode, 401)
-    assert.equal((await ask(kit, { client: 'wiki' })).statusCode, 403)
+    for (const client of ['wiki', 'apart']) assert.equal((await ask(kit, { client })).statusCode, 403, client)
+    assert.equal((await ask(kit, { client: 'desk' })).statusCode, 200, 'whoever may revoke reads it by default')
     assert.equal((await ask(kit, { headers: {} })).statusCode, 403)
     assert.equal((await ask(kit, { query: '?after=-1' })).statusCode, 400)
     assert.equal((await ask(kit)).statusCode, 200)

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
+import type { CurfewError } from '@curfew/codecs'
 import type { LightMyRequestResponse } from 'fastify'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
 import type { Kit } from '../kit.ts'
 import { authorizationHeader, clientOf, createOidcKit, tokensFor } from '../oidc/relying-party.ts'
 
 const base = '/pf-ws/rest/sessionMgmt'
-const clients = [clientOf('gate', { sessionRevocation: true }), clientOf('desk', { sessionManagement: true }), clientOf('wiki'), clientOf('chat')]
+const clients = [
+  clientOf('gate', { sessionRevocation: true }),
+  clientOf('reader', { revocationFeed: true }),
+  clientOf('desk', { sessionManagement: true }),
+  clientOf('wiki'),
+  clientOf('chat')
+]
 
 interface Wish {
   readonly method?: 'GET' | 'POST' | 'DELETE'
@@ -100,6 +107,30 @@ suite('Session Revocation API', () => {
     assert.deepEqual(codeOf(await ask(kit, '/revokedSris', { ...wish, client: 'desk' })), [403, 'CURFEW_SESSION_API_REFUSED'])
     assert.equal((await kit.app.inject({ method: 'POST', url: `${base}/revokedSris`, headers: { 'x-xsrf-header': '1' } })).statusCode, 401)
     assert.equal(await kit.store.isRevoked(sri, kit.clock.nowMs()), false)
+  })
+
+  test('a client that may only read the list is told of an SRI, and ends nothing', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const byReader = { client: 'reader' } as const
+    assert.deepEqual(codeOf(await ask(kit, `/revokedSris/${sri}`, byReader)), [404, 'CURFEW_SESSION_SRI_NOT_REVOKED'])
+    const refused = [403, 'CURFEW_SESSION_API_REFUSED']
+    for (const path of ['/revokedSris', `/sessions/${sri}/revoke`, `/sessions/${sri}/extend`, '/users/ana/revoke'])
+      assert.deepEqual(codeOf(await ask(kit, path, { ...byReader, method: 'POST', body: { id: sri } })), refused, path)
+    for (const path of [`/sessions/${sri}`, '/users/ana']) assert.deepEqual(codeOf(await ask(kit, path, byReader)), refused, path)
+    assert.deepEqual([await kit.store.isRevoked(sri, kit.clock.nowMs()), await kit.store.countLiveSessions()], [false, 1])
+    await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+    assert.deepEqual((await ask(kit, `/revokedSris/${sri}`, byReader)).json(), { id: sri })
+  })
+
+  test('nothing of it is given to a client that has no way to say who it is', async () => {
+    for (const name of ['revocationFeed', 'sessionRevocation', 'sessionManagement']) {
+      const given = clientOf('spa', { authentication: 'none', clientSecret: undefined, [name]: true })
+      await assert.rejects(createOidcKit({ clients: [given] }), ({ code, context }: CurfewError) => {
+        assert.deepEqual([code, context['reason']], ['CURFEW_CONFIG_CONNECTION', `${name} needs a client that proves who it is`])
+        return true
+      })
+    }
   })
 
   test('AC-100 refuses another content type, and a body that is not what is asked for', async () => {
@@ -209,7 +240,7 @@ suite('Session management by SRI', () => {
   test('AC-119 needs the permission, which no client has by default', async () => {
     const { kit, sri } = await signedIn()
     await using _ = kit
-    for (const client of ['chat', 'gate']) {
+    for (const client of ['chat', 'gate', 'reader']) {
       assert.deepEqual(codeOf(await ask(kit, `/sessions/${sri}`, { client })), [403, 'CURFEW_SESSION_API_REFUSED'])
       assert.deepEqual(codeOf(await ask(kit, '/users/ana/revoke', { method: 'POST', client })), [403, 'CURFEW_SESSION_API_REFUSED'])
     }
