@@ -41,6 +41,7 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['openssl'], package: 'openssl' },
     { names: [], package: 'libapache2-mod-auth-mellon', file: '/usr/lib/apache2/modules/mod_auth_mellon.so' },
     { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' },
+    { names: ['nginx'], package: 'nginx-light' },
     { names: ['php'], package: 'php-cli' },
     { names: [], package: 'libapache2-mod-php', probe: ['sh', '-c', 'ls /usr/lib/apache2/modules/libphp*.so'] },
     { names: [], package: 'php-xml', probe: ['php', '-r', 'exit(class_exists("DOMDocument") ? 0 : 1);'] },

@@ -18,11 +18,19 @@ export interface RunSeen {
   readonly deliveries: readonly {
     readonly peer: string
     readonly state: string
+    readonly attempts: readonly { readonly url: string }[]
     readonly outcome?: string
     readonly code?: string
     readonly retryOf?: string
     readonly id: string
   }[]
+}
+
+/** What else stands in `curfew.yaml`. */
+export interface MoreSettings {
+  readonly identityProviders?: readonly object[]
+  /** Absent: there is none in this process. */
+  readonly gateway?: object
 }
 
 /** The authority under test, used as its users use it: by its command line, its pages and its admin API. */
@@ -32,7 +40,7 @@ export interface Authority {
   readonly password: string
   metadata(): Promise<string>
   /** Starts anew with these connections; sessions and runs stay. */
-  restartWith(connections: readonly object[], identityProviders?: readonly object[]): Promise<void>
+  restartWith(connections: readonly object[], more?: MoreSettings): Promise<void>
   /** One command of its command line. */
   command(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>
   /** Runs of one user, the latest first. */
@@ -72,9 +80,9 @@ export async function startAuthority(setup: AuthoritySetup): Promise<Authority> 
   if (made.code !== 0) throw new Error(`curfew init failed: ${made.err}`)
   writeUsers(folder, setup.users)
   let program: Program | undefined
-  const restartWith = async (connections: readonly object[], identityProviders: readonly object[] = []): Promise<void> => {
+  const restartWith = async (connections: readonly object[], more: MoreSettings = {}): Promise<void> => {
     await program?.stop()
-    writeConfig(setup, connections, identityProviders)
+    writeConfig(setup, connections, more)
     program = programs.start({
       name: 'authority',
       command: process.execPath,
@@ -112,7 +120,7 @@ function writeUsers(folder: string, names: readonly string[]): void {
   writeFileSync(file, stringify({ users: more }))
 }
 
-function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connections: readonly object[], identityProviders: readonly object[]): void {
+function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connections: readonly object[], more: MoreSettings): void {
   const file = join(folder, 'curfew.yaml')
   const config = parse(readFileSync(file, 'utf8')) as Record<string, object>
   const next = {
@@ -123,7 +131,7 @@ function writeConfig({ folder, port, adminPort, hosts }: AuthoritySetup, connect
     logout: logoutPolicy,
     outbound: { allowPrivate: ['127.0.0.0/8'], hosts: Object.fromEntries(hosts.map((host) => [host, '127.0.0.1'])) },
     connections,
-    identityProviders
+    ...more
   }
   writeFileSync(file, stringify(next), { mode: 0o600 })
 }

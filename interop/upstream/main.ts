@@ -49,7 +49,7 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
     const ups: RealUpstream[] = []
     const walk = async (upstream: RealUpstream, users: readonly string[], way: HubResult['way']): Promise<void> => {
       const connections = peers.map((peer) => connectionOf(peer, way))
-      await authority.restartWith(connections, [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }])
+      await authority.restartWith(connections, { identityProviders: [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }] })
       console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream, ${wayTitles[way]}`)
       results.push(...(await walkAll({ authority, browser, upstream, peers, users, way })))
     }
