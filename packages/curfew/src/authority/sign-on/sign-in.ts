@@ -73,8 +73,8 @@ export async function signIn(
 }
 
 /**
- * The same person signs in again: what it says of the device now, and how it proved itself now, is what the session says
- * from here on.
+ * The same person signs in again: what it says of the device now, and how and when it proved itself now, is what the
+ * session says from here on. Whoever has a copy of the former cookies has nothing.
  */
 async function renewed(
   ctx: AuthorityContext,
@@ -84,7 +84,6 @@ async function renewed(
   reply: FastifyReply
 ): Promise<Session> {
   const isMoved = device !== session.device
-  if (!isMoved && authnContext === session.authnContext) return session
   const policy = policyFor(ctx.sessions, sourceId)
   const isPersistent = isMoved && device !== undefined ? policy.persistent && persistent && isKeptOn(policy, device) : session.persistent
   // An identity provider counts in seconds: what it says now is later than what is known.

@@ -204,6 +204,23 @@ suite('the sign-in form', () => {
     assert.notEqual(browser.cookies.get('PF'), 'AAAAAAAAAAAAAAAAAAAAAA')
   })
 
+  test('the same person proves itself again: the session goes on under a new cookie, a copy of the former one is worth nothing', async () => {
+    await using kit = await createKit({ partners: { payroll: {} } })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const [session, former] = [await onlySession(kit), browser.cookies.get('PF') ?? assert.fail('no cookie')]
+    kit.clock.advance(60_000)
+    const forced = await browser.get(await kit.partner('payroll').ssoRedirect({ forceAuthn: true }))
+    await signIn(browser, String(forced.headers.location))
+    const now = await onlySession(kit)
+    assert.deepEqual([now.id, now.authenticatedAtMs], [session.id, kit.clock.nowMs()])
+    assert.notEqual(browser.cookies.get('PF'), former)
+    const copy = kit.browser()
+    copy.cookies.set('PF', former)
+    const asked = await copy.get(await kit.partner('payroll').ssoRedirect())
+    assert.match((await copy.get(String(asked.headers.location))).body, /name="password"/)
+  })
+
   test('ends the session of somebody else in the same browser first, then signs in where it stood', async () => {
     await using kit = await createKit({ partners: { payroll: {} } })
     const browser = kit.browser()
