@@ -10,7 +10,7 @@ import { joinParticipant, joinRenewal, tombstoneUntilMs } from '../facts.ts'
 import { storeError } from '../store-error.ts'
 import type { Ack, Durability, EndCommit, EndResult, Page, Renewal, RunOpening, SessionParticipant, SessionQuery, SessionSummary, Store } from '../store.ts'
 import { isWantedSession } from '../wanted.ts'
-import { addEntries, dropEntries, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
+import { addEntries, dropEntries, type IndexEntry, membersOf, participantEntries, placeOf, sessionEntries } from './index-sets.ts'
 import { pair } from './keys.ts'
 import type { Reply } from './link.ts'
 import { byAddress } from './session-addresses.ts'
@@ -18,6 +18,7 @@ import { newest, type Source } from './newest.ts'
 import { ofAll, type RedisContext, texts, total, weakest } from './redis-context.ts'
 import { type Feed } from './redis-feed.ts'
 import { claimRunId, dropUnopened, indexMessages, runArguments, runEntriesOf } from './redis-run-rows.ts'
+import { createSessionCapacity } from './session-capacity.ts'
 import { readParticipant, readParticipants, readSession, readSessions, sessionDoc } from './session-rows.ts'
 
 type SessionCalls = Pick<
@@ -42,9 +43,9 @@ type SessionCalls = Pick<
 >
 
 export function redisSessions(context: RedisContext, feed: Feed, nowMs: () => number): SessionCalls {
-  const capacity = createCapacity(context)
+  const capacity = createSessionCapacity(context.capacity, () => total(context, 'ZCARD', 'due'))
   return {
-    openSession: (session) => capacity.hold(() => openSession(context, session, () => capacity.isReached())),
+    openSession: (session) => capacity.open((isFull) => openSession(context, session, isFull)),
     addParticipant: (sessionId, participant) => addParticipant(context, sessionId, participant),
     endSession: (commit) => endSession(context, feed, commit),
     openRun: (opening) => openRun(context, opening),
@@ -81,46 +82,14 @@ export function redisSessions(context: RedisContext, feed: Feed, nowMs: () => nu
   }
 }
 
-/** Openings of this process are counted one after the other near the capacity, so that it is not overrun. */
-interface Capacity {
-  hold<T>(open: () => Promise<T>): Promise<T>
-  isReached(): Promise<boolean>
-}
-
-/** The sum over all buckets is asked for again after so many openings, or sooner where it is tight. */
-const uncountedMax = 200
-
-function createCapacity(context: RedisContext): Capacity {
-  let known = Number.POSITIVE_INFINITY
-  let since = 0
-  let last: Promise<unknown> = Promise.resolve()
-  const isTight = (): boolean => known + since + uncountedMax >= context.capacity || since >= uncountedMax
-  return {
-    async hold(open) {
-      if (!isTight()) return open()
-      const mine = last.then(open, open)
-      last = mine.catch(() => undefined)
-      return mine
-    },
-    async isReached() {
-      if (isTight()) {
-        known = await total(context, 'ZCARD', 'due')
-        since = 0
-      }
-      since += 1
-      return known + since > context.capacity
-    }
-  }
-}
-
-async function openSession(context: RedisContext, given: Session, isFull: () => Promise<boolean>): Promise<Ack<'opened' | 'exists' | 'full'>> {
+/** @param isFull - absent: there is room */
+async function openSession(context: RedisContext, given: Session, isFull?: () => Promise<boolean>): Promise<Ack<'opened' | 'exists' | 'full'>> {
   const { end: _, ...session } = given
   const bucket = context.keys.ofSession(session.id)
-  let entries: Durability = 'replicated'
-  if ((await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 0) {
-    if (await isFull()) return { value: 'full', durability: 'local' }
-    entries = await addEntries(context, sessionEntries(context, session), {})
-  }
+  const isThere = isFull !== undefined && (await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 1
+  if (!isThere && (await isFull?.()) === true) return { value: 'full', durability: 'local' }
+  const added = sessionEntries(context, session)
+  const entries = isThere ? 'replicated' : await addEntries(context, added, {})
   const doc = sessionDoc(session)
   const args = [
     session.id,
@@ -137,13 +106,23 @@ async function openSession(context: RedisContext, given: Session, isFull: () => 
     .write(bucket, 'open_session', args, { again: { name: 'open_session', args } })
     .catch(async (error) => {
       // Only then is it certain that the session is not there: what leads to it goes as well.
-      if (isCurfewError(error) && error.code === 'CURFEW_STORE_MEMORY_FULL') await dropEntries(context, sessionEntries(context, session))
+      if (isCurfewError(error) && error.code === 'CURFEW_STORE_MEMORY_FULL') await dropEntries(context, added)
       throw error
     })
-  const [word, known] = texts(reply)
+  const [word, known = ''] = texts(reply)
+  if (word === 'exists' && known !== doc && !isThere) await dropOthers(context, added, JSON.parse(known) as Session)
   // After a lost answer the session that is there may be the one that this call opened.
   const isOurs = word === 'opened' || (isRepeat && known === doc)
   return { value: isOurs ? 'opened' : 'exists', durability: weakest([entries, durability]) }
+}
+
+/** What leads to a session by something that it does not have is of no use to anybody. */
+async function dropOthers(context: RedisContext, entries: readonly IndexEntry[], session: Session): Promise<void> {
+  const kept = new Set(sessionEntries(context, session).map(({ key }) => key))
+  await dropEntries(
+    context,
+    entries.filter(({ key }) => !kept.has(key))
+  )
 }
 
 async function addParticipant(context: RedisContext, sessionId: SessionId, given: Participant): Promise<Ack<'added' | 'exists' | 'ended' | 'unknown'>> {
@@ -181,13 +160,7 @@ async function renewSession(context: RedisContext, sessionId: SessionId, renewal
     const { reply, durability } = await context.shards.write(bucket, 'renew_session', args, { again: { name: 'renew_session', args } })
     const word = wordOf(reply)
     if (word === 'changed') continue
-    // What leads to cookies that are not those of the session is of no use to anybody.
-    const [stay, go] = word === 'renewed' ? [added, sessionEntries(context, session)] : [sessionEntries(context, session), added]
-    const kept = new Set(stay.map(({ key }) => key))
-    await dropEntries(
-      context,
-      go.filter(({ key }) => !kept.has(key))
-    )
+    await (word === 'renewed' ? dropOthers(context, sessionEntries(context, session), renewed) : dropOthers(context, added, session))
     return { value: word as 'renewed' | 'ended' | 'unknown', durability: weakest([entries, durability]) }
   }
 }
