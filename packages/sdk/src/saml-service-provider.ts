@@ -10,6 +10,7 @@ import {
   encodeSoap,
   isCurfewError,
   type LogoutRequest,
+  messageAgeSecondsMax,
   type PeerKeys,
   proofOf,
   type Received,
@@ -30,7 +31,7 @@ import {
   verifyLogoutResponse,
   verifyResponse
 } from '@curfew/codecs'
-import { type Guard as ApplicationGuard, guardCookie, isOwnForm, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
+import { type Guard as ApplicationGuard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
 import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
@@ -302,10 +303,19 @@ class Guard {
       destinations: [this.#url(this.#paths.singleLogout), this.#url(this.#paths.singleLogoutSoap)],
       skewSeconds
     })
-    const nowMs = this.#options.nowMs()
-    const untilMs = (request.notOnOrAfter?.epochMilliseconds ?? nowMs + 5 * 60_000) + skewSeconds * 1000
-    const subject = { identityProvider: this.#provider.entityId, nameId: request.subject, sessionIndexes: request.sessionIndexes }
-    const ended = await this.#options.sessions.endBySubject(subject, untilMs)
+    const untilMs = Math.max(request.notOnOrAfter?.epochMilliseconds ?? 0, this.#options.nowMs() + messageAgeSecondsMax * 1000) + skewSeconds * 1000
+    const issuedUntilMs = coveredUntilMs(request.issueInstant)
+    const ended = await this.#options.sessions.endBySubject(
+      {
+        identityProvider: this.#provider.entityId,
+        nameId: request.subject,
+        sessionIndexes: request.sessionIndexes,
+        issuedUntilMs,
+        // A message that names the user only may be late: who signed in since is not meant.
+        ...(request.sessionIndexes.length === 0 ? { sparesIssuedAfterMs: issuedUntilMs + issuerSkewMs } : {})
+      },
+      untilMs
+    )
     for (const session of ended) {
       this.#options.onEvent?.({ kind: 'signed-out', session, by: 'identity-provider', binding: proofOf(request).binding })
     }
@@ -355,6 +365,15 @@ class Guard {
   #newId(): string {
     return `_${Buffer.from(this.#options.randomBytes(20)).toString('hex')}`
   }
+}
+
+/**
+ * Assertions issued up to then are from before the message. Both instants are of the provider's clock, so nothing is added for
+ * skew: the same session may open the application anew, with the same SessionIndex, a moment after it was signed out of it
+ * alone. An instant of whole seconds stands for all of its second.
+ */
+function coveredUntilMs({ epochMilliseconds }: Temporal.Instant): number {
+  return epochMilliseconds % 1000 === 0 ? epochMilliseconds + 999 : epochMilliseconds
 }
 
 async function fields(request: GuardRequest): Promise<[string, string][]> {

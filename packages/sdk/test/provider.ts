@@ -38,7 +38,14 @@ export interface Stage {
   readonly idp: SigningKey
   nowMs: number
   /** A Response for the pending request, or an unsolicited one. */
-  response(more?: { readonly inResponseTo?: string; readonly id?: string; readonly signing?: SigningKey; readonly sessionIndex?: string }): string
+  response(more?: {
+    readonly inResponseTo?: string
+    readonly id?: string
+    readonly signing?: SigningKey
+    readonly sessionIndex?: string
+    /** IssueInstant of the assertion; absent: now. */
+    readonly issuedAtMs?: number
+  }): string
   logoutRequest(more?: Partial<LogoutRequest>): LogoutRequest
   soap(request: LogoutRequest): string
 }
@@ -48,11 +55,15 @@ export const app = 'https://app.example'
 const idpPair = await createSelfSigned('idp', { fromMs: Date.now(), days: 30 }, systemRandom)
 const appPair = await createSelfSigned('app', { fromMs: Date.now(), days: 30 }, systemRandom)
 
-export function createStage(limits: Partial<RegistryLimits> = {}): Stage {
-  const registry = createMemorySessionRegistry(limits)
+/**
+ * @param sessions - the registry, or limits of one in memory
+ * @param startMs - a registry on a server has the time of that
+ */
+export function createStage(sessions: SessionRegistry | Partial<RegistryLimits> = {}, startMs = Date.parse('2026-03-01T09:00:00Z')): Stage {
+  const registry = 'open' in sessions ? sessions : createMemorySessionRegistry(sessions)
   const events: GuardEvent[] = []
   const idp: SigningKey = { key: createPrivateKey(idpPair.keyPem), algorithm: 'rsa-sha256' }
-  const stage = { nowMs: Date.parse('2026-03-01T09:00:00Z') }
+  const stage = { nowMs: startMs }
   const metadata = serialiseMetadata({
     id: '_m',
     entityId: idpEntity,
@@ -75,26 +86,34 @@ export function createStage(limits: Partial<RegistryLimits> = {}): Stage {
     randomBytes: (count) => systemRandom.bytes(count),
     onEvent: (event) => events.push(event)
   })
+  // The password was typed once, before anything else.
+  const authnInstant = Temporal.Instant.fromEpochMilliseconds(stage.nowMs)
   const now = (): Temporal.Instant => Temporal.Instant.fromEpochMilliseconds(stage.nowMs)
   return Object.assign(stage, {
     provider,
     registry,
     events,
     idp,
-    response: ({ inResponseTo, id = '_assertion1', signing = idp, sessionIndex = 'index-1' }: Parameters<Stage['response']>[0] = {}) => {
+    response: ({
+      inResponseTo,
+      id = '_assertion1',
+      signing = idp,
+      sessionIndex = 'index-1',
+      issuedAtMs = stage.nowMs
+    }: Parameters<Stage['response']>[0] = {}) => {
       const until = now().add({ minutes: 5 })
       const to = inResponseTo === undefined ? {} : { inResponseTo }
       const assertion = signEnvelopedSync(
         serialiseAssertion({
           id,
           issuer: idpEntity,
-          issueInstant: now(),
+          issueInstant: Temporal.Instant.fromEpochMilliseconds(issuedAtMs),
           subject: {
             nameId: { value: 'ana', format: nameIdFormat.persistent },
             confirmations: [{ method: bearerMethod, recipient: `${app}/saml/acs`, notOnOrAfter: until, ...to }]
           },
           conditions: { notOnOrAfter: until, audienceRestrictions: [[`${app}/saml/metadata`]] },
-          authnStatement: { authnInstant: now(), sessionIndex, classRef: 'urn:x' },
+          authnStatement: { authnInstant, sessionIndex, classRef: 'urn:x' },
           attributes: [{ name: 'mail', values: ['ana@example.com'] }]
         }),
         signing

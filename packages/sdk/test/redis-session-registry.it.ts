@@ -9,6 +9,7 @@ import { freeRange } from '../../curfew/test/support/ports.ts'
 import { type Server, skipReason, startServer } from '../../curfew/test/stores/redis/servers.ts'
 import { createRedisSessionRegistry, registryConformance } from '../src/index.ts'
 import { cookiesOf, type Go } from './frameworks.ts'
+import { laterSignIns } from './later-sign-ins.ts'
 import { issuer, type Setting, setting } from './openid-provider.ts'
 
 const servers: Server[] = []
@@ -44,6 +45,10 @@ suite('Redis registry', { skip: skipReason }, async () => {
 
   suite('what every registry does, seen by two processes', () => {
     for (const check of registryConformance({ create, createSmall, other, nowMs: Date.now() })) test(check.name, check.run)
+  })
+
+  suite('SAML Core 3.7.3.1: service provider guard', () => {
+    for (const { name, run } of laterSignIns) test(name, async () => run(await create()))
   })
 
   test('what strangers cause is bounded and takes nothing else; every key goes away by itself', async () => {

@@ -11,6 +11,8 @@ import {
   verifyLogoutResponse,
   parseMetadata
 } from '@curfew/codecs'
+import { createMemorySessionRegistry } from '../src/index.ts'
+import { laterSignIns } from './later-sign-ins.ts'
 import { app, createStage, foreignKey, idpEntity, request, signIn, type Stage } from './provider.ts'
 
 async function post(stage: Stage, xml: string, path = '/saml/acs'): Promise<number | undefined> {
@@ -125,6 +127,10 @@ suite('Service provider guard: being signed out', () => {
     assert.equal(answer?.status, 200)
     assert.equal(answer?.headers['location'], undefined)
   })
+})
+
+suite('SAML Core 3.7.3.1: service provider guard with its sessions in memory', () => {
+  for (const { name, run } of laterSignIns) test(name, () => run(createMemorySessionRegistry()))
 })
 
 suite('Service provider guard: signing out everywhere', () => {

@@ -49,6 +49,21 @@ suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined 
     })
   }
 
+  test('of one application only: the page says that it opens again without a password, and it does, at once', async () => {
+    await demo.fault('none')
+    const { context, page } = await inAllApplications({})
+    for (const id of ['payroll', 'intranet', 'legacy'] as const) {
+      await page.goto(`${demo.authority}/signoff`)
+      await page.locator(`button[value="only:${id}"]`).click({ noWaitAfter: true })
+      await page.getByText('can open it again without a password').waitFor({ timeout: 60_000 })
+      assert.equal(await lastEvent(id), 'signed-out', id)
+      await open(page, `${demo.app(id)}/`)
+      assert.equal(await page.locator('button', { hasText: 'Sign out everywhere' }).count(), 1, `${id} opens again`)
+      assert.equal(await lastEvent(id), 'signed-in', id)
+    }
+    await context.close()
+  })
+
   test('the page changes while its response is still open, with JavaScript off', async () => {
     await demo.fault('slow')
     const { context, page } = await inAllApplications({ javaScriptEnabled: false })
