@@ -64,6 +64,24 @@ suite('curfew trigger beside another installation', { timeout: 180_000 }, () => 
     }
   })
 
+  test('makes the partner misbehave, and says of it that it did not answer', async () => {
+    const browser = new PlainBrowser()
+    try {
+      await browser.submit(await browser.open(`http://intranet.localhost:${port + 12}/`), { username: 'ana', password: 'ana' })
+      await browser.open(`http://legacy.localhost:${port + 13}/`)
+      const { code, out, err } = await curfew(folder, ['trigger', 'logout', '--partner', 'legacy', '--fault', 'error-500'])
+      assert.equal(code, 2, out + err)
+      assert.match(err, /legacy now answers with HTTP 500, the session stays/)
+      assert.match(out, /!! {2}legacy +answered with an HTTP error .*attempt 1 of 4/)
+      assert.match(out, /intranet .*signed out, confirmed/)
+      assert.match(out, /partial .*1 confirmed/)
+      const journal = (await (await fetch(`http://127.0.0.1:${port + 19}/legacy/journal`)).json()) as { entries: { event: string }[] }
+      assert.equal(journal.entries.at(-1)?.event, 'signed-in')
+    } finally {
+      await browser.close()
+    }
+  })
+
   test('is not pointed anywhere else', async () => {
     for (const more of [
       ['--server', 'http://127.0.0.1:9'],

@@ -11,7 +11,7 @@ const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 /** The demo as a user starts it: a process of its own in an empty folder. */
 export interface DemoProcess {
   readonly authority: string
-  app(id: 'payroll' | 'intranet' | 'legacy' | 'forms'): string
+  app(id: 'payroll' | 'intranet' | 'legacy' | 'forms' | 'timesheet'): string
   /** What an application knows of its own sessions, latest last. */
   journal(id: string): Promise<readonly { readonly event: string; readonly sessionIndex?: string }[]>
   /** Makes an application misbehave; legacy unless another one is named. */
@@ -29,7 +29,7 @@ export async function startDemoProcess(port: number): Promise<DemoProcess> {
   const control = `http://127.0.0.1:${port + 19}`
   const admin = `http://127.0.0.1:${port + 1}/v1`
   const authorization = `Bearer ${readFileSync(join(folder, '.curfew/demo.token'), 'utf8').trim()}`
-  const offsets = { payroll: 10, intranet: 12, legacy: 13, forms: 16 } as const
+  const offsets = { payroll: 10, intranet: 12, legacy: 13, forms: 16, timesheet: 20 } as const
   return {
     authority: `http://curfew.localhost:${port}`,
     app: (id) => `http://${id}.localhost:${port + offsets[id]}`,

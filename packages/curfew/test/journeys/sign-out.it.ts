@@ -122,6 +122,24 @@ suite('Sign in once, sign out everywhere', { skip: findChromium() === undefined 
     await demo.fault('none', 'payroll')
   })
 
+  test('timesheet starts by SAML, payroll keeps the browser: whoever comes back to the sign-out is sent on, and timesheet hears that it is partial', async () => {
+    await demo.fault('no-return', 'payroll')
+    const { context, page } = await inAllApplications({})
+    await open(page, `${demo.app('timesheet')}/`)
+    await page.getByRole('button', { name: 'Sign out everywhere', exact: true }).click({ noWaitAfter: true })
+    const run = await page.waitForURL(/signoff\/run_/, { timeout: 60_000, waitUntil: 'commit' }).then(() => /run_[0-9A-Za-z]+/.exec(page.url())?.[0] ?? '')
+    await page.waitForURL(/\/\/payroll\./, { timeout: 60_000 })
+    assert.equal(await page.getByText('You are signed out of Payroll.').count(), 1, 'the browser is left at the application')
+    await page.goto(`${demo.authority}/signoff/${run}`, { waitUntil: 'commit' })
+    await page.waitForURL(/\/\/timesheet\..*signout=/, { timeout: 60_000 })
+    assert.match(page.url(), /signout=partial/)
+    const deliveries = (await demo.run(run)).deliveries.map(({ peer, outcome }) => `${peer} ${outcome ?? 'open'}`)
+    assert.deepEqual(deliveries.toSorted(), ['intranet ended', 'legacy ended', 'payroll timed-out'])
+    for (const id of ['intranet', 'legacy']) assert.equal(await lastEvent(id), 'signed-out', id)
+    await context.close()
+    await demo.fault('none', 'payroll')
+  })
+
   test('legacy lies with its own signature: no authority can find that out, and the outcome is what it signed for', async () => {
     await demo.fault('wrong-session-index')
     const { context, page } = await inAllApplications({})
