@@ -48,8 +48,8 @@ export function instantText(instant: Temporal.Instant): string {
  * @throws CURFEW_SAML_STRUCTURE
  */
 export function readInstant(value: string | undefined, what: string): Temporal.Instant {
-  const quickMs = value === undefined || !isPlainUtc(value) ? Number.NaN : Date.parse(value)
-  if (!Number.isNaN(quickMs)) return Temporal.Instant.fromEpochMilliseconds(quickMs)
+  const quickMs = value === undefined ? undefined : plainUtcMs(value)
+  if (quickMs !== undefined) return Temporal.Instant.fromEpochMilliseconds(quickMs)
   if (value === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(value))
     throw new CurfewError('CURFEW_SAML_STRUCTURE', { what })
   try {
@@ -61,17 +61,33 @@ export function readInstant(value: string | undefined, what: string): Temporal.I
 
 /**
  * `2026-03-01T09:00:00Z`, with three digits of a second or none: what nearly everybody writes, and quick to tell. Days
- * and hours that only some months and no days have are left to the full reader: the quick one lets them roll over.
+ * that only some months have, leap seconds and everything else are left to the full reader.
  */
-function isPlainUtc(value: string): boolean {
+function plainUtcMs(value: string): number | undefined {
   const { length } = value
-  if ((length !== 20 && length !== 24) || value.charCodeAt(length - 1) !== 0x5a) return false
+  if ((length !== 20 && length !== 24) || value.charCodeAt(length - 1) !== 0x5a) return undefined
   for (let i = 0; i < length - 1; i++) {
     const c = value.charCodeAt(i)
     const mark = plainUtc.charCodeAt(i)
-    if (mark === 0x30 ? c < 0x30 || c > 0x39 : c !== mark) return false
+    if (mark === 0x30 ? c < 0x30 || c > 0x39 : c !== mark) return undefined
   }
-  return value.slice(8, 10) <= '28' && value.slice(11, 13) <= '23'
+  const year = twoDigits(value, 0) * 100 + twoDigits(value, 2)
+  const month = twoDigits(value, 5)
+  const day = twoDigits(value, 8)
+  const hour = twoDigits(value, 11)
+  const minute = twoDigits(value, 14)
+  const second = twoDigits(value, 17)
+  // Years before 100 mean others to Date.
+  if (year < 100 || month < 1 || month > 12 || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59) return undefined
+  return Date.UTC(year, month - 1, day, hour, minute, second, length === 20 ? 0 : twoDigits(value, 20) * 10 + digit(value, 22))
+}
+
+function twoDigits(value: string, at: number): number {
+  return digit(value, at) * 10 + digit(value, at + 1)
+}
+
+function digit(value: string, at: number): number {
+  return value.charCodeAt(at) - 0x30
 }
 
 const plainUtc = '0000-00-00T00:00:00.000'

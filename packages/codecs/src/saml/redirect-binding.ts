@@ -24,7 +24,7 @@ export interface RedirectMessage {
  * @see saml-bindings-2.0-os section 3.4.4.1
  */
 export async function encodeRedirect(url: string, message: RedirectMessage, key: SigningKey): Promise<string> {
-  const packed = deflateRawSync(message.xml, { windowBits: 10, memLevel: 4, chunkSize: 1024 }).toString('base64')
+  const packed = deflateRawSync(message.xml, { level: 1, windowBits: 10, memLevel: 4, chunkSize: 1024 }).toString('base64')
   const relay = message.relayState === undefined ? '' : `&RelayState=${escaped(message.relayState)}`
   const octets = `${message.parameter}=${encodeURIComponent(packed)}${relay}&SigAlg=${encodeURIComponent(signatureUri(key.algorithm))}`
   const signature = await signBytes(octets, key)
