@@ -8,6 +8,8 @@ import { freeRange } from '../support/ports.ts'
 
 const port = await freeRange(40)
 const widths = [320]
+/** More than any number of wrong passwords that is taken. */
+const attemptsMax = 20
 
 suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let demo: DemoProcess
@@ -85,6 +87,54 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       await page.waitForLoadState('load')
       await page.getByText(safe).filter({ visible: true }).first().waitFor()
       await assertForEverybody(page, 'result', widths)
+      await context.close()
+    })
+  }
+
+  for (const [locale, only] of [
+    ['en', 'Only Payroll'],
+    ['fr', 'Seulement Payroll'],
+    ['es', 'Solo Payroll']
+  ] as const) {
+    test(`the pages that come up more seldom, ${locale}`, async () => {
+      await demo.fault('none')
+      const context = await browser.newContext({ locale, bypassCSP: true })
+      const page = await context.newPage()
+      // Nobody of that name: whoever is there shall not be locked for the other tests.
+      const form = await page.goto(`${demo.authority}/`)
+      assert.equal(form?.status(), 200)
+      await assertForEverybody(page, `sign-in ${locale}`, widths)
+      let status = 0
+      for (let i = 0; i < attemptsMax && status !== 429; i++) {
+        await page.fill('input[name=username]', `nobody-${locale}`)
+        await page.fill('input[name=password]', 'wrong')
+        const answer = page.waitForResponse((response) => response.request().method() === 'POST')
+        await page.click('button.primary')
+        status = (await answer).status()
+        await page.waitForLoadState('load')
+      }
+      assert.equal(status, 429)
+      await assertForEverybody(page, `too many attempts ${locale}`, widths)
+      await signIn(page, demo.app('payroll'))
+      await open(page, `${demo.app('intranet')}/`)
+      await page.goto(`${demo.authority}/signoff/sessions`)
+      await assertForEverybody(page, `my sessions ${locale}`, widths)
+      await page.goto(`${demo.authority}/signoff`)
+      await page.getByRole('button', { name: only }).click({ noWaitAfter: true })
+      await page.waitForURL(/signoff\/run_/)
+      await page.locator('.verdict:visible').first().waitFor({ timeout: 60_000 })
+      await page.waitForLoadState('load')
+      await assertForEverybody(page, `only payroll ${locale}`, widths)
+      // A page of another site asks: the person is asked back.
+      await page.goto('about:blank')
+      await page.setContent(`<form method="post" action="${demo.authority}/idp/startSLO.ping"><button>go</button></form>`)
+      await page.click('button')
+      await page.waitForURL(/startSLO|signoff/)
+      await assertForEverybody(page, `asked by another site ${locale}`, widths)
+      await page.goto(`${demo.authority}/idp/SSO.saml2?SAMLRequest=nothing`)
+      await assertForEverybody(page, `error ${locale}`, widths)
+      await page.goto(`${demo.authority}/signoff/done`)
+      await assertForEverybody(page, `done ${locale}`, widths)
       await context.close()
     })
   }
