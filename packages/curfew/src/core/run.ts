@@ -115,6 +115,8 @@ export interface LogoutRun {
   /** Last time a page said that its script watches its frames. */
   readonly framesWatchedAtMs?: number
   readonly starterAnsweredAtMs?: number
+  /** Which of several answers that were made at once the starter got; absent: there was one, or a former version wrote it. */
+  readonly starterAnswerId?: string
   readonly state: 'open' | 'done'
   readonly finishedAtMs?: number
   /** JWS over the run, written once when it is done (and again after a retry). */
@@ -160,7 +162,8 @@ export type RunEvent = { readonly atMs: number } & (
   | { readonly kind: 'frame-over'; readonly deliveryId: DeliveryId; readonly how: 'loaded' | 'failed' | 'not-loaded' | 'unknown' }
   | { readonly kind: 'tick'; readonly jitter: number } // time has passed: timeouts and the deadline are looked at
   | { readonly kind: 'retry-requested'; readonly deliveryId: DeliveryId; readonly newDeliveryId: DeliveryId; readonly by: Actor }
-  | { readonly kind: 'starter-answered' }
+  /** `answerId`: tells this answer from any other that is made for the run at the same time. */
+  | { readonly kind: 'starter-answered'; readonly answerId?: string }
   | { readonly kind: 'receipt-made'; readonly receipt: string }
 )
 

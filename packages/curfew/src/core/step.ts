@@ -43,10 +43,16 @@ export function step(run: LogoutRun, event: RunEvent): Stepped {
     case 'retry-requested':
       return retryRequested(run, event)
     case 'starter-answered':
-      return run.starterAnsweredAtMs === undefined ? changed(run, { starterAnsweredAtMs: event.atMs }) : [run, []]
+      return starterAnswered(run, event)
     case 'receipt-made':
       return run.state === 'done' && run.receipt !== event.receipt ? changed(run, { receipt: event.receipt }) : [run, []]
   }
+}
+
+/** The first answer is the one that the starter gets. */
+function starterAnswered(run: LogoutRun, { atMs, answerId }: Extract<RunEvent, { readonly kind: 'starter-answered' }>): Stepped {
+  if (run.starterAnsweredAtMs !== undefined) return [run, []]
+  return changed(run, { starterAnsweredAtMs: atMs, ...(answerId === undefined ? {} : { starterAnswerId: answerId }) })
 }
 
 /** The channel a delivery is on now. */

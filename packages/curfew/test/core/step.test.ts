@@ -190,6 +190,11 @@ suite('step: the rest', () => {
     const once = play(run([delivery('a', [server])]), { kind: 'starter-answered' })
     assert.equal(once.starterAnsweredAtMs, 1)
     assert.equal(play(once, { kind: 'starter-answered', atMs: 9 }), once)
+    assert.equal(play(once, { kind: 'starter-answered', atMs: 9, answerId: '_late' }), once)
+    assert.equal(
+      play(run([delivery('a', [server])]), { kind: 'starter-answered', answerId: '_a' }, { kind: 'starter-answered', answerId: '_b' }).starterAnswerId,
+      '_a'
+    )
   })
 
   test('a repeat is a new delivery in the same run; the old one keeps its outcome', () => {

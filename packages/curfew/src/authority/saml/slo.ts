@@ -157,7 +157,6 @@ export async function resumeLogout(ctx: AuthorityContext, request: FastifyReques
   if (run.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${run.id}`)
   const settled = await ctx.engine.waitFor(run.id, (r) => nothingToWaitFor(r, ctx.clock.nowMs()), ctx.clock.nowMs() + run.policy.patienceMs)
   const answer = await answerStarter(ctx, settled ?? run)
-  await ctx.engine.apply(run.id, { kind: 'starter-answered', atMs: ctx.clock.nowMs() })
   return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)
 }
 
@@ -171,8 +170,26 @@ function returnKey(nonce: string): string {
   return `slo-return:${nonce}`
 }
 
-/** The LogoutResponse that is owed to the partner that started a run; undefined when none is. */
+/**
+ * Makes the answer that the starter of a run gets through this browser, and records that it was given. Of several
+ * requests at once one gets it; undefined: no answer is owed, or another request has it.
+ */
 export async function answerStarter(ctx: AuthorityContext, run: LogoutRun): Promise<BrowserInstruction | undefined> {
+  const answer = await starterInstruction(ctx, run)
+  const answerId = ctx.ids.message()
+  // The answer is made: whoever waits for it gets it, also while the region that would note so is away.
+  const stored = await ctx.engine.apply(run.id, { kind: 'starter-answered', atMs: ctx.clock.nowMs(), answerId }).catch(unlessAway)
+  const isFirst = stored?.starterAnswerId === undefined || stored.starterAnswerId === answerId
+  return isFirst ? answer : undefined
+}
+
+function unlessAway(error: unknown): undefined {
+  if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return undefined
+  throw error
+}
+
+/** The LogoutResponse that is owed to the partner that started a run; undefined when none is. */
+async function starterInstruction(ctx: AuthorityContext, run: LogoutRun): Promise<BrowserInstruction | undefined> {
   const { starter } = run
   if (starter.kind !== 'participant' || !starter.wantsResponse || !isFrontBinding(starter.binding)) return undefined
   const connection = ctx.connections.byId(starter.peerId)

@@ -42,7 +42,7 @@ export interface SignOffDeps {
   accountLinks(session: Session): Promise<readonly LinkedAccount[]>
   /** False: the user has no such link. */
   unlinkAccount(session: Session, linkId: string): Promise<boolean>
-  /** The answer that the participant who started the run gets through this browser; undefined when none is owed. */
+  /** The answer that the participant who started the run gets through this browser, recorded as given; undefined when none is owed, or another request has it. */
   answerStarter(run: LogoutRun): Promise<BrowserInstruction | undefined>
 }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { CurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
@@ -192,8 +192,6 @@ async function finish(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   if (!view.isOwner || !isSettled(run, deps.clock.nowMs())) return reply.redirect(`/signoff/${run.id}`, 303)
   if (run.starter.kind === 'participant' && run.starterAnsweredAtMs === undefined) {
     const answer = await deps.answerStarter(run)
-    // The answer is made: whoever waits for it gets it, also while the region that would note so is away.
-    await deps.engine.apply(run.id, { kind: 'starter-answered', atMs: deps.clock.nowMs() }).catch(unlessAway)
     if (answer !== undefined) return sendInstruction(reply, view.context, answer)
     // In a copy the answer is owed for ever: the page of the run would send the browser here again.
     if (isAboutCopy(request)) return showResult(deps, view, request, reply)
@@ -203,11 +201,6 @@ async function finish(deps: SignOffDeps, request: FastifyRequest, reply: Fastify
   if (landing === undefined) return reply.redirect(`/signoff/${run.id}`, 303)
   deps.clearSessionCookies(reply)
   return reply.redirect(landing, 303)
-}
-
-function unlessAway(error: unknown): undefined {
-  if (isCurfewError(error) && error.code.startsWith('CURFEW_GROUP_')) return undefined
-  throw error
 }
 
 async function showFrame(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

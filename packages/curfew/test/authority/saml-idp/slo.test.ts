@@ -197,6 +197,18 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     assert.ok(away.url.startsWith('http://intranet.test/slo?'))
   })
 
+  test('answers the starter once, also where two requests for the answer come at once', async () => {
+    await using kit = await createKit()
+    const { browser, known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const page = await browser.get(await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index])))
+    const path = String(page.headers.location)
+    const places = (await Promise.all([1, 2, 3].map(async () => browser.get(`${path}/finish`)))).map(({ headers }) => String(headers.location))
+    assert.equal(places.filter((place) => place.startsWith('http://payroll.test/')).length, 1, places.join(' '))
+    assert.equal(places.filter((place) => place === path).length, 2, places.join(' '))
+    assert.equal((await browser.get(path)).statusCode, 200)
+  })
+
   test('answers the starter also when the browser of the session is gone', async () => {
     await using kit = await createKit()
     const { known } = await signedIn(kit, ['payroll', 'intranet'])
