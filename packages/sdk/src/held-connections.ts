@@ -18,14 +18,16 @@ export interface HeldConnections {
   closeSessions(ids: readonly string[]): number
   /** Closes what belongs to sessions with this fingerprint of an SRI. */
   closeListed(fingerprint: string): number
-  /** Closes what has outlived its session. */
-  expire(nowMs: number): number
+  /** Closes what has outlived its session, and what the feed speaks of and is older than its list remembers. */
+  expire(nowMs: number, listMs?: number): number
   readonly count: number
 }
 
 interface Held {
   readonly keys: readonly string[]
   readonly expiresAtMs: number
+  /** When a session began that the feed speaks of. */
+  readonly listedSinceMs?: number
   readonly close: CloseConnection
 }
 
@@ -56,7 +58,7 @@ export function createHeldConnections(onError: (error: unknown) => void): HeldCo
   return {
     hold(session, close) {
       const keys = [idKey(session.id), ...(session.sri === undefined ? [] : [listKey(revocationFingerprint(session.sri))])]
-      const one: Held = { keys, expiresAtMs: session.expiresAtMs, close }
+      const one: Held = { keys, expiresAtMs: session.expiresAtMs, ...(session.sri === undefined ? {} : { listedSinceMs: session.createdAtMs }), close }
       all.add(one)
       for (const key of keys) byKey.set(key, (byKey.get(key) ?? new Set()).add(one))
       return () => forget(one)
@@ -67,9 +69,9 @@ export function createHeldConnections(onError: (error: unknown) => void): HeldCo
         'session ended'
       ),
     closeListed: (fingerprint) => end(under(listKey(fingerprint)), 'session ended'),
-    expire: (nowMs) =>
+    expire: (nowMs, listMs = Infinity) =>
       end(
-        [...all].filter(({ expiresAtMs }) => expiresAtMs <= nowMs),
+        [...all].filter(({ expiresAtMs, listedSinceMs = Infinity }) => expiresAtMs <= nowMs || nowMs - listedSinceMs >= listMs),
         'session expired'
       ),
     get count() {

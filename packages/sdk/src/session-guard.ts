@@ -50,7 +50,7 @@ export interface SessionGuardOptions {
 
 /** The application's journal of the guard. */
 export type SessionGuardEvent =
-  /** A session was over by the feed, or by a call of {@link SessionGuard.end}. What receivers end, they tell themselves. */
+  /** A session was over by the feed, as one that is older than the list remembers, or by a call of {@link SessionGuard.end}. What receivers end, they tell themselves. */
   | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'feed' | 'call' }
   | { readonly kind: 'feed-problem'; readonly code: string; readonly error: Error }
   /** Closing a connection, or the registry, threw. */
@@ -135,7 +135,7 @@ class FeedGuard {
     this.#held = createHeldConnections((error) => this.#tell({ kind: 'failed', error }))
     this.#list = createRevocationList((fingerprint) => void this.#held.closeListed(fingerprint), options.feed?.steadyMs ?? options.nowMs)
     this.sessions = watchedRegistry(options.sessions, {
-      isRevoked: ({ sri }) => sri !== undefined && this.#list.isRevoked(sri, options.nowMs()),
+      isRevoked: (session) => session.sri !== undefined && (this.#list.isRevoked(session.sri, options.nowMs()) || this.#isOutlived(session)),
       onEnded: (ids) => void this.#held.closeSessions(ids),
       onRevoked: (session) => this.#tell({ kind: 'signed-out', session, by: 'feed' }),
       nowMs: options.nowMs
@@ -151,6 +151,12 @@ class FeedGuard {
   isUnknown({ sri }: AppSession): boolean {
     const { feed } = this.#options
     return sri !== undefined && feed !== undefined && (feed.whenUnknown ?? 'refuse') === 'refuse' && !this.#isKnown(feed)
+  }
+
+  /** True for a session that is older than the list remembers: that it is not there says nothing, and its user signs in again. */
+  #isOutlived({ createdAtMs }: AppSession): boolean {
+    const { lifetimeMs } = this.#list
+    return lifetimeMs !== undefined && this.#options.nowMs() - createdAtMs >= lifetimeMs
   }
 
   async end(whom: EndedSessions): Promise<readonly AppSession[]> {
@@ -257,7 +263,7 @@ class FeedGuard {
 
   #sweepLater(): void {
     this.#sweep = this.#clock.after(sweepMs, () => {
-      this.#held.expire(this.#options.nowMs())
+      this.#held.expire(this.#options.nowMs(), this.#list.lifetimeMs)
       this.#sweepLater()
     })
   }

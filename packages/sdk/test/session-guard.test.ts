@@ -30,7 +30,7 @@ function sessionOf(id: string, more: Partial<AppSession> = {}): AppSession {
 }
 
 /** A guard on a clock that is moved by hand, and a feed that says what it is given. */
-async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly options?: Partial<SessionGuardOptions> } = {}) {
+async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly options?: Partial<SessionGuardOptions>; readonly lifetimeSeconds?: number } = {}) {
   const clock = { nowMs: startMs, timers: new Set<{ readonly atMs: number; readonly act: () => void }>() }
   const events: SessionGuardEvent[] = []
   const asked: { readonly url: string; readonly authorization: string | undefined }[] = []
@@ -40,7 +40,15 @@ async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly opti
     const entries = sris.map((sri) => ({ fingerprint: revocationFingerprint(sri), untilSeconds: startMs / 1000 + 30_000 }))
     const prev = position
     position += sris.length
-    return new SignJWT(revocationPageClaims({ prev, seq: position, hasMore: false, entries }))
+    return new SignJWT(
+      revocationPageClaims({
+        prev,
+        seq: position,
+        hasMore: false,
+        entries,
+        ...(more.lifetimeSeconds === undefined ? {} : { lifetimeSeconds: more.lifetimeSeconds })
+      })
+    )
       .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: revocationPageType })
       .setIssuer(issuer)
       .setAudience(revocationPageAudience)
@@ -279,6 +287,27 @@ suite('Session guard: whom it ends', () => {
     assert.deepEqual(closed, ['a session ended'])
     world.pass(1_001)
     assert.deepEqual(closed, ['a session ended', 'b session expired'])
+  })
+
+  test('what is older than the list remembers is over, for nobody knows whether it was revoked while the application was down', async () => {
+    await using world = await stage({ lifetimeSeconds: 600 })
+    const long = { expiresAtMs: startMs + 86_400_000 }
+    const listed = sessionOf('a', { sri: 's1', ...long })
+    const own = sessionOf('b', long)
+    await world.open(listed, own)
+    const closed: string[] = []
+    for (const session of [listed, own]) world.guard.hold(session, (code, reason) => void closed.push(`${session.id} ${code} ${reason}`))
+    world.pass(599_999)
+    await world.revoke('another')
+    assert.deepEqual([await world.live('a', 'b'), closed], [['a', 'b'], []])
+    // Connections are looked at every second.
+    world.pass(1_000)
+    assert.deepEqual(closed, ['a 4001 session expired'])
+    assert.deepEqual(await world.live('a', 'b'), ['b'])
+    assert.deepEqual(
+      world.events.filter(({ kind }) => kind === 'signed-out').map((event) => 'session' in event && event.session.id),
+      ['a']
+    )
   })
 
   test('one connection whose closing fails takes no other with it', async () => {
