@@ -5,6 +5,21 @@ const gateway = 'packages/curfew/src/gateway'
 
 const readsLiterally = edit(`${gateway}/decide.ts`, 'liesBelow(literal, root)', "liesBelow(literal.replaceAll(/;[^/]*/g, '').replaceAll(/\\/+/g, '/'), root)")
 
+export const takesTwoSessions = edit(
+  `${gateway}/session/session-cookies.ts`,
+  'if (more.some(({ session: { id } }) => id !== found.session.id))',
+  'if (more.length > 99)'
+)
+
+/** Puts the pieces of a cookie together, as products do that send large ones. */
+const joinsPieces = edit(
+  `${gateway}/session/cookies.ts`,
+  'return text.startsWith(`${name}=`) ? [text.slice(name.length + 1)] : []\n  })',
+  "return text.startsWith(name) && /^(\\.\\d)?=/.test(text.slice(name.length)) ? [text.slice(text.indexOf('=') + 1)] : []\n  }).reduce<string[]>((whole, part) => [(whole[0] ?? '') + part], [])"
+)
+
+const planted = 'nobody is shown as somebody else, and after one refusal the browser goes on'
+
 /** What only a proxy in front of applications has to withstand. */
 export const gatewayAttacks: readonly AttackClass[] = [
   attack('Paths that servers read differently', `${tests}/gateway.it.ts`, [
@@ -56,7 +71,126 @@ export const gatewayAttacks: readonly AttackClass[] = [
       test: 'a cookie that somebody kept is worth nothing after it',
       without: 'the entry for the web session itself',
       edits: [edit(`${gateway}/endpoints/logout.ts`, 'Promise.allSettled(sessions.map(', 'Promise.allSettled(sessions.slice(0, 0).map(')]
+    },
+    {
+      file: `${tests}/gateway-cookies.it.ts`,
+      test: 'at the authority: a copy is refused, and by a gateway that was started after it, too',
+      without: 'the look at the list for every request',
+      failsBy: 'timeout',
+      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some((key) =>', 'return keys.slice(0, 0).some((key) =>')]
     }
+  ]),
+  attack('A good session cookie of somebody else planted at the gateway', `${tests}/gateway-cookies.it.ts`, [
+    { test: `by another host of the domain (/): ${planted}`, without: 'the refusal of cookies of two sessions', edits: [takesTwoSessions] },
+    {
+      test: `by another host of the domain, for a part of it (/app): ${planted}`,
+      without: 'the clearing of cookies of domains above the host',
+      edits: [edit(`${gateway}/server.ts`, "parents.filter((domain) => domain.includes('.'))", "parents.filter((domain) => domain === '')")]
+    },
+    ...['a part of it (/app)', 'a part of it with a slash (/app/notes/)'].map((where) => ({
+      test: `by a page of the application, for ${where}: ${planted}`,
+      without: 'the clearing of cookies for parts of the host',
+      edits: [edit(`${gateway}/server.ts`, "['/', ...known.flatMap(", "['/', ...known.slice(0, 0).flatMap(")]
+    }))
+  ]),
+  attack('Session cookies of the gateway in pieces, and longer than browsers keep', 'packages/curfew/test/gateway/session/session-cookies.test.ts', [
+    {
+      test: 'that comes in pieces, as some products send a larger one, is not put together',
+      without: 'the exact name: pieces are joined',
+      edits: [joinsPieces]
+    },
+    {
+      file: 'packages/curfew/test/gateway/session/sealer.test.ts',
+      test: 'that is longer than browsers keep is not looked at, however well it is sealed',
+      without: 'the limit for the length of what is opened',
+      edits: ["tag = '', ...more]", "signature = '', ...more]"].map((names) =>
+        edit(`${gateway}/session/sealer.ts`, `${names} = value.length > cookieCharactersMax ? [] :`, `${names} = value === '' ? [] :`)
+      )
+    }
+  ]),
+  attack('Slow heads and bodies, and huge heads', `${tests}/gateway.it.ts`, [
+    {
+      test: 'heads that come drop by drop are cut off, and others are answered meanwhile',
+      without: 'the time that a head may take',
+      failsBy: 'timeout',
+      edits: [edit('packages/curfew/src/cli/compose-gateway.ts', 'headersTimeout: 15_000', 'headersTimeout: 0')]
+    },
+    {
+      test: 'a head that is too large is refused, whatever makes it so',
+      without: 'the limit for the size of a head',
+      edits: [edit('packages/curfew/src/cli/compose-gateway.ts', 'const headerBytesMax = 32 * 1024', 'const headerBytesMax = 1024 * 1024')]
+    },
+    {
+      file: 'packages/curfew/test/gateway/request-body.it.ts',
+      test: 'is refused when it is too large, comes too slowly, or stops',
+      without: 'the time that a body may take which the gateway reads itself',
+      failsBy: 'timeout',
+      edits: [edit(`${gateway}/request-body.ts`, 'clock.after(bodyMsMax, ', 'clock.after(bodyMsMax * 1_000, ')]
+    },
+    {
+      file: 'packages/curfew/test/gateway/request-body.it.ts',
+      test: 'that was answered before its end keeps its connection for a while only',
+      without: 'the time that the rest of an answered request may take',
+      failsBy: 'timeout',
+      edits: [edit(`${gateway}/request-body.ts`, 'if (!request.complete) request.destroy()', 'if (request.complete) request.destroy()')]
+    }
+  ]),
+  attack('A flood of the list of revoked sessions', 'packages/codecs/test/revocation/revocation-list.test.ts', [
+    {
+      file: `${tests}/gateway.it.ts`,
+      test: 'is taken in whole, every session on it is refused, and others go on meanwhile',
+      without: 'the look at the list for every request',
+      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some((key) =>', 'return keys.slice(0, 0).some((key) =>')]
+    },
+    {
+      test: 'it has none before the last page of a long list',
+      without: 'the rule that a list counts once it is read to its end',
+      edits: [edit('packages/codecs/src/revocation/revocation-list.ts', 'if (!page.hasMore) noteWhole(', 'if (page.seq > 0) noteWhole(')]
+    },
+    {
+      file: 'packages/codecs/test/revocation/revoked-set.test.ts',
+      test: 'forgets an entry when its time is over, and makes room for others without growing',
+      without: 'the clearing of what is past',
+      edits: [
+        edit('packages/codecs/src/revocation/revoked-set.ts', '(table[at] ?? 0) > nowSeconds', '(table[at] ?? 0) > 0'),
+        edit('packages/codecs/src/revocation/revoked-set.ts', 'if (until > nowSeconds) put(', 'if (until > 0) put(')
+      ]
+    },
+    {
+      file: 'packages/curfew/test/gateway/provider-logout.it.ts',
+      test: 'frames with any sid fill no list, and where the feed is followed they are not needed',
+      without: 'the table of their own for messages that nobody signed',
+      edits: [edit(`${gateway}/endpoints/provider-logout.ts`, 'await ctx.endings.endSid(sid)', 'await endBySid(ctx, sid)')]
+    },
+    {
+      file: 'packages/curfew/test/gateway/session/ended-by-provider.test.ts',
+      test: 'takes no more room than it has for what nobody signed, and keeps what is in use',
+      without: 'the end of that table',
+      edits: [edit(`${gateway}/session/ended-by-provider.ts`, '{ max: unsignedSidsMax }', '{ max: 2 * unsignedSidsMax }')]
+    },
+    ...(
+      [
+        [
+          'AC-099 refuses a wrong secret, a client without the permission, and nobody at all',
+          'the permission of the client',
+          'caller.ts',
+          'if (!client[permission]) throw',
+          "if (client.id === '') throw"
+        ],
+        [
+          'AC-100 refuses another content type, and a body that is not what is asked for',
+          'the seal of an SRI: any text goes onto the list',
+          'sri.ts',
+          'if (sessionId === undefined) throw',
+          "if (sessionId === undefined) return 'none' as SessionId\n  if (sri === '') throw"
+        ]
+      ] as const
+    ).map(([test, without, file, from, to]) => ({
+      file: 'packages/curfew/test/authority/session-management/session-management.test.ts',
+      test,
+      without,
+      edits: [edit(`packages/curfew/src/authority/session-management/${file}`, from, to)]
+    }))
   ]),
   attack('A poisoned or reordered revocation feed', 'packages/codecs/test/revocation/feed-reader.test.ts', [
     {

@@ -1,4 +1,5 @@
 import { attack, type AttackClass, edit } from '../attack.ts'
+import { takesTwoSessions } from './gateway.ts'
 
 const tests = 'packages/curfew/test/attacks'
 const authority = 'packages/curfew/src/authority'
@@ -152,8 +153,8 @@ export const sessionAttacks: readonly AttackClass[] = [
     {
       file: `${tests}/gateway.it.ts`,
       test: 'AC-077 of another audience, host or gateway, tampered, truncated or doubled: nobody gets in',
-      without: 'the refusal of a cookie that comes twice, at the gateway',
-      edits: [edit('packages/curfew/src/gateway/session/session-cookies.ts', 'if (more.length > 0) throw', 'if (more.length > 99) throw')]
+      without: 'the refusal of cookies of two sessions, at the gateway',
+      edits: [takesTwoSessions]
     }
   ]),
   attack('OpenTokens in the other direction', `${tests}/opentoken-directions.test.ts`, [

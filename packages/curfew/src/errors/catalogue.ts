@@ -46,7 +46,7 @@ export const catalogue = {
   CURFEW_CONFIG_EXT_PATH: { kind: 'config', http: 500, title: 'A path under /ext can not be registered.' },
   CURFEW_GATEWAY_APPLICATION_TIMEOUT: { kind: 'operation', http: 504, title: 'The application did not begin its answer in time.' },
   CURFEW_GATEWAY_APPLICATION_UNREACHABLE: { kind: 'operation', http: 502, title: 'The application could not be reached.' },
-  CURFEW_GATEWAY_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent a session cookie more than once.' },
+  CURFEW_GATEWAY_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent session cookies of more than one session.' },
   CURFEW_GATEWAY_COOKIE_TOO_LARGE: { kind: 'config', http: 500, title: 'The web session does not fit into a cookie.' },
   CURFEW_GATEWAY_ENDINGS_UNSHARED: { kind: 'operation', http: 503, title: 'The session ended at this gateway, and others could not be told.' },
   CURFEW_GATEWAY_FORWARD_AUTH: { kind: 'peer', http: 403, title: 'Only a trusted proxy may ask for decisions.' },

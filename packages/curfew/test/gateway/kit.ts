@@ -104,7 +104,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
   const started = await startRealAuthority({
     issuer,
     port: authorityPort,
-    usernames: ['ana', 'ben'],
+    usernames: ['ana', 'ben', 'mallory'],
     configuration: (config) => withAddresses(options.configuration?.(config) ?? config, addresses),
     connections: [
       {

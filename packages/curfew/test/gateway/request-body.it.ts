@@ -32,7 +32,8 @@ function handClock() {
 
 /** A server, and a client that has sent the head of a request with ten octets of body to come, and two of them. */
 async function slowRequest(use: (asked: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly client: Socket }) => Promise<void>) {
-  const server = createServer()
+  // Nothing but what is tested closes a connection.
+  const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   client.on('error', () => undefined).resume()

@@ -38,15 +38,17 @@ export interface CookieAttributes {
   readonly isSecure: boolean
   /** `User-Agent` of the browser: some take no `SameSite=None`. */
   readonly userAgent?: string | undefined
+  /** Where the browser sends it. Default: everywhere. */
+  readonly path?: string
 }
 
 /** `Set-Cookie` of a web session; it lives as long as the browser. */
-export function sessionCookie(settings: WebSessionSettings, value: string, { isSecure, userAgent }: CookieAttributes): string {
+export function sessionCookie(settings: WebSessionSettings, value: string, { isSecure, userAgent, path = '/' }: CookieAttributes): string {
   const { cookieDomain, httpOnly, sameSite, partitioned } = settings
   const site = sameSite === 'disabled' || (sameSite === 'none' && isOldBrowser(userAgent)) ? [] : [`SameSite=${sameSite === 'none' ? 'None' : 'Lax'}`]
   return [
     `${sessionCookieName(settings)}=${value}`,
-    'Path=/',
+    `Path=${path}`,
     ...(cookieDomain === undefined ? [] : [`Domain=${cookieDomain}`]),
     ...(isSecure ? ['Secure'] : []),
     ...(httpOnly ? ['HttpOnly'] : []),

@@ -15,8 +15,10 @@ const openedMax = 10_000
 export interface SessionCookies {
   /**
    * The session of a request: made by a gateway of this secret, for this audience and host, within its limits.
-   * What is no session beside it counts for nothing: whoever can plant such a cookie would lock people out.
-   * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when there is more than one
+   * What is no session beside it counts for nothing: whoever can plant such a cookie would lock people out. Several
+   * cookies of one session are that session, as the youngest says: a host that comes to share its cookie with a domain
+   * leaves the former one in browsers.
+   * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when there are several sessions
    */
   read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
   /**
@@ -105,9 +107,12 @@ export function createSessionCookies(deps: {
     })
   return {
     read(settings, cookieHeader, host, nowMs) {
-      const [found, ...more] = readAll(settings, cookieHeader, host, nowMs)
-      if (more.length > 0) throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: more.length + 1 })
-      return found
+      const all = readAll(settings, cookieHeader, host, nowMs)
+      const [found, ...more] = all
+      if (found === undefined || more.length === 0) return found
+      if (more.some(({ session: { id } }) => id !== found.session.id))
+        throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: all.length })
+      return all.reduce(younger)
     },
     readAll,
     owner(settings, cookieHeader, nowMs) {
@@ -142,6 +147,11 @@ function* lessAndLess(session: WebSession): Generator<Left & { readonly fitting:
     if (idToken !== undefined) yield { fitting: { ...bare, ...kept, idToken }, ...left }
     yield { fitting: { ...bare, ...kept }, ...left, ...(idToken === undefined ? {} : { isHintLeftOut: true }) }
   }
+}
+
+/** Of two cookies of one session, the one that was written last. */
+function younger(one: OpenedSession, other: OpenedSession): OpenedSession {
+  return other.session.activeAtMs > one.session.activeAtMs ? other : one
 }
 
 function isGood(settings: WebSessionSettings, session: WebSession, host: string, nowMs: number): boolean {

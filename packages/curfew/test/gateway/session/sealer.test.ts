@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { compactDecrypt, createLocalJWKSet, jwtVerify } from 'jose'
 import { deriveKey, deriveKeyPair, keyPeriodMs, periodOf } from '../../../src/gateway/session/cookie-keys.ts'
-import { createEncryptedSealer, createSignedSealer, type Sealer, signingKeyId, signingPair } from '../../../src/gateway/session/sealer.ts'
+import { cookieCharactersMax, createEncryptedSealer, createSignedSealer, type Sealer, signingKeyId, signingPair } from '../../../src/gateway/session/sealer.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 
 const secret = Buffer.alloc(32, 1)
@@ -45,6 +45,15 @@ for (const [kind, make] of kinds) {
       assert.equal(make({ use: 'OTHER' }).open(value, nowMs), undefined)
       for (const [, other] of kinds.filter(([name]) => name !== kind)) assert.equal(other().open(value, nowMs), undefined)
       for (const junk of ['', '.', '....', 'a.b.c', 'a'.repeat(5_000), '\u0000']) assert.equal(make().open(junk, nowMs), undefined)
+    })
+
+    test('that is longer than browsers keep is not looked at, however well it is sealed', () => {
+      const sealer = make()
+      const sealed = Array.from({ length: 40 }, (_, i) => sealer.seal('x'.repeat(2_900 + 10 * i), nowMs))
+      const [short, long] = [true, false].map((isShort) => sealed.filter(({ length }) => length <= cookieCharactersMax === isShort))
+      assert.ok((short?.length ?? 0) > 0 && (long?.length ?? 0) > 0)
+      for (const value of short ?? []) assert.ok(sealer.open(value, nowMs) !== undefined, `${value.length} characters`)
+      for (const value of long ?? []) assert.equal(sealer.open(value, nowMs), undefined, `${value.length} characters`)
     })
 
     test('AC-080 is written with a new key every day, and those of the keys before are read as long as they may be good', () => {

@@ -125,7 +125,7 @@ suite('The cookie of a web session', () => {
     assert.doesNotMatch(sessionCookie(none, 'x', { isSecure: true, userAgent: iphone }), /SameSite/)
   })
 
-  test('that stands there twice is no cookie at all, and one that no browser would keep is never sent', () => {
+  test('that is there with one of another session is no cookie at all, and one that no browser would keep is never sent', () => {
     const { header, read } = cookies()
     const codeOf = (act: () => unknown): string => {
       try {
@@ -136,7 +136,7 @@ suite('The cookie of a web session', () => {
       }
     }
     assert.equal(
-      codeOf(() => read(`${header(session)}; a=b; ${header({ ...session, subject: 'ben' })}`)),
+      codeOf(() => read(`${header(session)}; a=b; ${header({ ...session, id: 'w2', subject: 'ben' })}`)),
       'CURFEW_GATEWAY_COOKIE_AMBIGUOUS'
     )
     assert.equal(
@@ -144,9 +144,23 @@ suite('The cookie of a web session', () => {
       'CURFEW_GATEWAY_COOKIE_TOO_LARGE'
     )
     assert.equal(read(`PA.ACE_ws=${'A'.repeat(10_000)}`), undefined)
-    // Pieces of a larger value, as some products send them, are not put together.
-    const whole = header(session)
-    assert.equal(read(`${whole.slice(0, 60)}; PA.ACE_ws.1=${whole.slice(60)}`), undefined)
+  })
+
+  test('that comes in pieces, as some products send a larger one, is not put together', () => {
+    const { header, read } = cookies()
+    const value = header(session).slice('PA.ACE_ws='.length)
+    const [first, second] = [value.slice(0, 60), value.slice(60)]
+    assert.equal(read(`PA.ACE_ws=${first}${second}`)?.id, 'w1')
+    for (const text of [
+      `PA.ACE_ws=${first}; PA.ACE_ws.1=${second}`,
+      `PA.ACE_ws.0=${first}; PA.ACE_ws.1=${second}`,
+      `PA.ACE_ws.1=${second}; PA.ACE_ws.0=${first}`,
+      `PA.ACE_ws=2; PA.ACE_ws.0=${first}; PA.ACE_ws.1=${second}`,
+      `PA.ACE_ws=${first}; PA.ACE_ws=${second}`
+    ])
+      assert.equal(read(text), undefined, text)
+    // And whatever stands beside it, what is whole is the session.
+    assert.equal(read(`PA.ACE_ws.1=${second}; PA.ACE_ws=${value}; PA.ACE_ws.0=planted`)?.id, 'w1')
   })
 
   test('leaves out the ID token where it does not fit, before and beside what refreshes claims', () => {
@@ -191,6 +205,23 @@ suite('A cookie that stands there more than once', () => {
     const { header, read } = cookies()
     for (const text of [`${junk}; ${header(session)}`, `${header(session)}; ${junk}; PA.ACE_ws=`]) assert.equal(read(text)?.id, 'w1')
     assert.equal(read(`${junk}; ${junk}`), undefined)
+  })
+
+  test('is one session where all are of one, as the youngest says, in whatever order', () => {
+    const { header, read } = cookies()
+    const [former, present] = [header(session), header({ ...session, activeAtMs: nowMs + 600_000, claims: { email: 'ana@example.com' } })]
+    assert.notEqual(former, present)
+    for (const text of [`${former}; ${present}`, `${present}; ${former}`, `${former}; ${junk}; ${present}; ${former}`])
+      assert.equal(read(text, nowMs + 600_000)?.claims['email'], 'ana@example.com')
+    assert.equal(read(`${former}; ${former}`)?.id, 'w1')
+  })
+
+  test('goes on where a host comes to share its cookie with a domain: the former one is still in the browser', () => {
+    const { host: _, ...shared } = session
+    const { made, settings, header } = cookies({ cookieDomain: 'example.com' })
+    const text = `${header(session)}; ${header({ ...shared, activeAtMs: nowMs + 120_000 })}`
+    const opened = made.read(settings, text, 'wiki.example.com', nowMs + 120_000) ?? assert.fail('signed out')
+    assert.deepEqual([opened.session.id, opened.session.activeAtMs], ['w1', nowMs + 120_000])
   })
 
   test('is refused with two sessions, and each of them can be ended', () => {
