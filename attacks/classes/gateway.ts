@@ -70,7 +70,7 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: 'a cookie that somebody kept is worth nothing after it',
       without: 'the entry for the web session itself',
-      edits: [edit(`${gateway}/endpoints/logout.ts`, 'Promise.allSettled(sessions.map(', 'Promise.allSettled(sessions.slice(0, 0).map(')]
+      edits: [edit(`${gateway}/endpoints/logout.ts`, 'Promise.allSettled(ended.map(', 'Promise.allSettled(ended.slice(0, 0).map(')]
     },
     {
       file: `${tests}/gateway-cookies.it.ts`,

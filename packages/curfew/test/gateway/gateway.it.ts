@@ -366,6 +366,38 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual(run?.starter.kind === 'user' ? run.starter.landingUrl : run, 'https://www.example.com/bye')
   })
 
+  for (const [what, over] of [
+    ['over by its idle time', { activeAtMs: -61 * 60_000 }],
+    ['over by its maximum time', { activeAtMs: -1_000, expiresAtMs: -1_000 }],
+    ['that no key of the gateway opens any more', undefined]
+  ] as const) {
+    test(`AC-061 with Use Single-Logout a cookie ${what} leads to the provider as well, and ends the session at the other hosts`, async () => {
+      await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+      const ana = new Visitor()
+      for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/`)
+      const good = ana.jar(kit.wiki).get('PA.ACE_ws') ?? ''
+      ana.jar(kit.wiki).set('PA.ACE_ws', over === undefined ? `${good.slice(0, -8)}AAAAAAAA` : rewritten(kit, good, over))
+      assert.equal((await ana.ask(`${kit.wiki}/`)).status, 303)
+      const out = await ana.ask(`${kit.wiki}/pa/oidc/logout`, { headers: { 'sec-fetch-dest': 'document', 'sec-fetch-site': 'same-origin' } })
+      assert.deepEqual([out.status, out.headers.location], [303, `${kit.issuer}/idp/startSLO.ping`])
+      assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false)
+      await ana.ask(out.headers.location ?? '', { headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'document' } })
+      await within(60_000, async () => !(await isLetIn(ana, `${kit.shop}/`)))
+      // It came back without a cookie: nothing is begun again.
+      assert.equal((await ana.ask(`${kit.wiki}/pa/oidc/logout`)).status, 200)
+    })
+  }
+
+  test('a copy that somebody kept in use is worth nothing after a sign-out with a cookie that is over by its idle time', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    const thief = ana.copy()
+    ana.jar(kit.wiki).set('PA.ACE_ws', rewritten(kit, ana.jar(kit.wiki).get('PA.ACE_ws') ?? '', { activeAtMs: -61 * 60_000 }))
+    await ana.ask(`${kit.wiki}/pa/oidc/logout`)
+    assert.equal((await thief.ask(`${kit.wiki}/`)).status, 303)
+  })
+
   test('AC-065 a picture or a page of the provider never begins a sign-out at the provider', async () => {
     await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
     for (const [path, headers] of [
@@ -404,6 +436,17 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual(await pictures(kit, ana), [])
   })
 })
+
+/** The cookie of wiki with other moments, counted from now: what it becomes while nobody uses it. */
+function rewritten(kit: GatewayKit, value: string, moments: { readonly activeAtMs?: number; readonly expiresAtMs?: number }): string {
+  const { cookies, settings, clock } = kit.gateway.context
+  const webSession = settings.applications[0]?.webSession ?? assert.fail()
+  const nowMs = clock.nowMs()
+  const { session } = cookies.read(webSession, `PA.ACE_ws=${value}`, new URL(kit.wiki).host, nowMs) ?? assert.fail()
+  const others = Object.fromEntries(Object.entries(moments).map(([name, ms]) => [name, nowMs + ms]))
+  const written = cookies.write(webSession, { ...session, ...others }, { isSecure: false }, nowMs)
+  return written.split(';')[0]?.slice('PA.ACE_ws='.length) ?? ''
+}
 
 /** Addresses of the pictures that the sign-off page of a sign-out everywhere leads to. */
 async function pictures(kit: GatewayKit, visitor: Visitor): Promise<readonly string[]> {

@@ -9,7 +9,10 @@ import { type OpenedSession, sessionName } from '../session/web-session.ts'
 /** What a sign-out found and took away. */
 interface Cleared {
   readonly setCookies: readonly string[]
+  /** Also those that are over here: the person was signed in, and elsewhere may be still. */
   readonly sessions: readonly OpenedSession[]
+  /** A cookie came along, whatever it says. */
+  readonly hasCookie: boolean
   /** Other gateways could not be told: they may take a copy of the cookie. */
   readonly unshared: Unshared | undefined
 }
@@ -31,11 +34,13 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
   const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
   const sessions = there.flatMap((settings) => ctx.cookies.readAll(settings, cookie, place.host, nowMs))
-  const told = await Promise.allSettled(sessions.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
+  // One that is over by its idle time is not over where somebody kept a copy in use; one past its end is nowhere.
+  const ended = sessions.filter(({ session }) => nowMs < session.expiresAtMs)
+  const told = await Promise.allSettled(ended.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
   if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
   const [error] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
   const unshared = error === undefined ? undefined : logged(ctx, place, error)
-  return { sessions, unshared, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
+  return { sessions, unshared, hasCookie: there.length > 0, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
 }
 
 function asUnshared(reason: unknown): CurfewError {
@@ -63,12 +68,13 @@ function sendUnshared(
 
 /**
  * `/pa/oidc/logout`: the session of this host ends. With Use Single-Logout the browser goes on to the provider, which
- * ends the rest; only when there was something to end here, and not when the provider's own page asked.
+ * ends the rest: also for a cookie that is over here, since its person may be signed in elsewhere. Not without any cookie,
+ * nor when the provider's own page asked: a landing page of this gateway is no loop.
  */
 export async function logout(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
+  const { sessions, setCookies, unshared, hasCookie } = await clearSessions(ctx, place, request)
   const { useSingleLogout, logoutRedirectUri } = ctx.settings.provider
-  const goesOn = useSingleLogout && sessions.length > 0 && !isFromProvider(ctx, request)
+  const goesOn = useSingleLogout && hasCookie && !isFromProvider(ctx, request)
   const idToken = sessions[0]?.session.idToken
   const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
   // What ended here has ended, whatever the provider does: its cookies go in any case. The provider ends more than this gateway could,

@@ -26,7 +26,7 @@ export interface SessionCookies {
    * counts for nothing; `several`: there are sessions of more than one person.
    */
   owner(settings: WebSessionSettings, cookieHeader: string | undefined, nowMs: number): Pick<WebSession, 'issuer' | 'subject'> | 'several' | undefined
-  /** Every good session of such a cookie, to end them: more than one where somebody planted one. */
+  /** Every session of such a cookie, also one that is over, to end them: more than one where somebody planted one. */
   readAll(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): readonly OpenedSession[]
   /** True when the request brings such a cookie, good or not. */
   isThere(settings: WebSessionSettings, cookieHeader: string | undefined): boolean
@@ -103,11 +103,11 @@ export function createSessionCookies(deps: {
   const readAll: SessionCookies['readAll'] = (settings, cookieHeader, host, nowMs) =>
     cookieValues(cookieHeader, sessionCookieName(settings)).flatMap((value) => {
       const found = open(settings, value, nowMs)
-      return found !== undefined && isGood(settings, found.session, host, nowMs) ? [found] : []
+      return found !== undefined && isHere(settings, found.session, host) ? [found] : []
     })
   return {
     read(settings, cookieHeader, host, nowMs) {
-      const all = readAll(settings, cookieHeader, host, nowMs)
+      const all = readAll(settings, cookieHeader, host, nowMs).filter(({ session }) => isWithinLimits(settings, session, nowMs))
       const [found, ...more] = all
       if (found === undefined || more.length === 0) return found
       if (more.some(({ session: { id } }) => id !== found.session.id))
@@ -154,9 +154,12 @@ function younger(one: OpenedSession, other: OpenedSession): OpenedSession {
   return other.session.activeAtMs > one.session.activeAtMs ? other : one
 }
 
-function isGood(settings: WebSessionSettings, session: WebSession, host: string, nowMs: number): boolean {
-  const isHere = session.audience === settings.audience && (session.host === undefined ? settings.cookieDomain !== undefined : session.host === host)
-  return isHere && nowMs < session.expiresAtMs && nowMs < session.activeAtMs + settings.idleMs
+function isHere(settings: WebSessionSettings, session: WebSession, host: string): boolean {
+  return session.audience === settings.audience && (session.host === undefined ? settings.cookieDomain !== undefined : session.host === host)
+}
+
+function isWithinLimits(settings: WebSessionSettings, session: WebSession, nowMs: number): boolean {
+  return nowMs < session.expiresAtMs && nowMs < session.activeAtMs + settings.idleMs
 }
 
 interface Sealers {
