@@ -9,6 +9,7 @@ const validate = 'packages/codecs/src/saml/validate.ts'
 const codecs = 'packages/codecs/test'
 const curfew = 'packages/curfew/test/attacks'
 const source = 'packages/curfew/src'
+const guard = 'packages/sdk/src/saml-service-provider.ts'
 
 const twice = edit(redirect, 'if (found.has(name)) throw refused(`${name} stands twice`)', '')
 const both = edit(redirect, 'if (message === undefined || (request !== undefined && response !== undefined))', 'if (message === undefined)')
@@ -372,6 +373,28 @@ export const samlAttacks: readonly AttackClass[] = [
       test: 'AC-023 raced 100 times, exactly one request goes on',
       without: 'taking a value away as it is read',
       edits: [edit(`${source}/stores/memory/memory-services.ts`, '?.untilMs\n        all.transactions.delete(key)\n', '?.untilMs\n')]
+    }
+  ]),
+  attack('Login CSRF at an application by SAML', 'packages/sdk/test/attacks/saml-sign-in-of-another.test.ts', [
+    ...[
+      'the answer that Eve asked for, in a form of another site, signs nobody in as Eve: the application asks who is there',
+      'the answer that Eve asked for, in a form of the same site, with cookies, signs nobody in as Eve: the application asks who is there',
+      'nor in a browser that never was here',
+      'the address at which the answer of Eve waits for her, as a link for ana, signs nobody in as Eve, and is used up'
+    ].map((test) => ({
+      test,
+      without: 'the comparison of the browser that asked with the one that brings the answer',
+      edits: [edit(guard, 'return this.#browser(request)?.name === browser', "return browser !== ''")]
+    })),
+    {
+      test: 'an answer that nobody asked for signs nobody in as Eve',
+      without: 'the rule that such an answer makes the application ask itself',
+      edits: [edit(guard, "unsolicitedResponses = 'restart'", "unsolicitedResponses = 'accept'")]
+    },
+    {
+      test: 'an answer that Eve asked for is not one that nobody asked for, whatever she takes out around the assertion',
+      without: 'the comparison of what the assertion answers with what its Response does',
+      edits: [edit(validate, 'c.inResponseTo === context.inResponseTo', "c.inResponseTo !== ''")]
     }
   ])
 ]

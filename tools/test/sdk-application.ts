@@ -6,6 +6,7 @@ import {
   bearerMethod,
   bindingUri,
   certificateBase64,
+  decodeRedirect,
   encodeSoap,
   serialiseAssertion,
   serialiseLogoutRequest,
@@ -128,6 +129,8 @@ async function saml(): Promise<readonly string[]> {
     sessions: createMemorySessionRegistry()
   })
   const app = await application(provider)
+  const start = await fetch(`${app}${provider.loginPath('/')}`, { redirect: 'manual' })
+  const inResponseTo = decodeRedirect(new URL(start.headers.get('location') ?? '').search.slice(1)).claimed.id
   const issueInstant = Temporal.Now.instant()
   const notOnOrAfter = issueInstant.add({ minutes: 5 })
   const destination = `${baseUrl}${provider.paths.assertionConsumer}`
@@ -136,17 +139,19 @@ async function saml(): Promise<readonly string[]> {
       id: '_a',
       issuer: idp,
       issueInstant,
-      subject: { nameId: { value: 'ana' }, confirmations: [{ method: bearerMethod, recipient: destination, notOnOrAfter }] },
+      subject: { nameId: { value: 'ana' }, confirmations: [{ method: bearerMethod, recipient: destination, notOnOrAfter, inResponseTo }] },
       conditions: { notOnOrAfter, audienceRestrictions: [[entityId]] },
       authnStatement: { authnInstant: issueInstant, sessionIndex: 'i', classRef: 'urn:x' },
       attributes: []
     }),
     signing
   )
-  const response = serialiseResponse({ kind: 'Response', id: '_r', issuer: idp, issueInstant, destination, status: status.success() }, assertion)
+  const response = serialiseResponse({ kind: 'Response', id: '_r', issuer: idp, issueInstant, destination, inResponseTo, status: status.success() }, assertion)
   const body = new URLSearchParams({ SAMLResponse: Buffer.from(response.head + response.tail).toString('base64') })
   const before = await look(app)
-  const cookie = cookiesOf(await fetch(`${app}${provider.paths.assertionConsumer}`, { method: 'POST', redirect: 'manual', body }))
+  const posted = await fetch(`${app}${provider.paths.assertionConsumer}`, { method: 'POST', redirect: 'manual', body })
+  const here = `${app}${posted.headers.get('location') ?? ''}`
+  const cookie = cookiesOf(await fetch(here, { redirect: 'manual', headers: { cookie: cookiesOf(start) } }))
   const during = await look(app, cookie)
   const logout = serialiseLogoutRequest({
     kind: 'LogoutRequest',

@@ -60,6 +60,7 @@ export const codecCatalogue = {
   CURFEW_SAML_AUDIENCE_WRONG: { kind: 'peer', http: 400, title: 'The assertion is meant for somebody else.', spec: 'saml-core 2.5.1.4' },
   CURFEW_SAML_BASE64: { kind: 'peer', http: 400, title: 'The message is not well-formed base64.', saml: 'Requester' },
   CURFEW_SAML_BINDING_REFUSED: { kind: 'peer', http: 400, title: 'This connection does not accept messages by this binding.', saml: 'Requester' },
+  CURFEW_SAML_BROWSER_OTHER: { kind: 'peer', http: 400, title: 'Another browser asked for this answer.' },
   CURFEW_SAML_CONDITIONS: { kind: 'peer', http: 400, title: 'The conditions of the assertion are not met now.', spec: 'saml-core 2.5.1' },
   CURFEW_SAML_DECRYPTION: { kind: 'peer', http: 400, title: 'The encrypted part of the message can not be read.', saml: 'Requester' },
   CURFEW_SAML_DEFLATE: {
@@ -108,6 +109,7 @@ export const codecCatalogue = {
   CURFEW_SAML_SOAP: { kind: 'peer', http: 500, title: 'The body is not one SAML message in a SOAP 1.1 envelope.', spec: 'saml-bindings 3.2' },
   CURFEW_SAML_STRUCTURE: { kind: 'peer', http: 400, title: 'The message does not have the structure that the standard gives it.', saml: 'Requester' },
   CURFEW_SAML_SUBJECT_CONFIRMATION: { kind: 'peer', http: 400, title: 'The assertion can not be used here and now.', spec: 'saml-profiles 4.1.4.3' },
+  CURFEW_SAML_UNSOLICITED: { kind: 'peer', http: 400, title: 'Nobody asked for this answer.', spec: 'saml-profiles 4.1.5' },
   CURFEW_SAML_VERSION: { kind: 'peer', http: 400, title: 'The message is not SAML 2.0.', saml: 'VersionMismatch' },
   CURFEW_SESSION_LOGOUT_FOREIGN: { kind: 'peer', http: 403, title: 'A sign-out is started from a page of the application itself.' },
   CURFEW_SESSION_REGISTRY_FULL: { kind: 'operation', http: 503, title: 'The application has no room for what it would have to remember.' },

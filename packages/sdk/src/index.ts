@@ -31,7 +31,8 @@ export {
   type GuardEvent,
   type ServiceProvider,
   type ServiceProviderOptions,
-  type ServiceProviderPaths
+  type ServiceProviderPaths,
+  type UnsolicitedResponses
 } from './saml-service-provider.ts'
 export type { SessionCheckOptions } from './session-check.ts'
 export { sessionEndedMessage } from './session-check-script.ts'

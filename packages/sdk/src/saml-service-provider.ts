@@ -35,11 +35,13 @@ import { type Guard as ApplicationGuard, guardCookie, isOwnForm, issuerSkewMs, l
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
 import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
+import { type AskedSignIn, askedMsMax, type ArrivedSignIn, browserCookie, newBrowser, readBrowser, type SigningInBrowser, SignIns } from './saml-sign-ins.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 
 /** Where the guard answers; all under one prefix of the application. */
 export interface ServiceProviderPaths {
   readonly metadata: string
+  /** Takes answers by POST; the browser that asked comes back to it by GET. */
   readonly assertionConsumer: string
   readonly singleLogout: string
   readonly singleLogoutSoap: string
@@ -65,6 +67,16 @@ export type GuardEvent =
   | { readonly kind: 'logout-finished'; readonly status: Status }
   | { readonly kind: 'refused'; readonly code: string; readonly path: string }
 
+/**
+ * What becomes of an answer that nobody asked for, as after a click on a page of the identity provider. Anybody can have a
+ * browser post one of their own, which would sign its user in as somebody else. `restart`: the application asks the identity
+ * provider itself, which knows who is signed in there, and RelayState, a path of the application, is where that leads.
+ * `refuse`: nothing comes of it. `accept`: it signs in, for identity providers that answer no request; whoever has an account
+ * there can then sign others in as themselves.
+ * @see saml-profiles-2.0-os section 4.1.5
+ */
+export type UnsolicitedResponses = 'restart' | 'refuse' | 'accept'
+
 export interface ServiceProviderOptions {
   readonly entityId: string
   /** Origin of the application as browsers see it. Destinations are compared with it, never with a Host header. */
@@ -80,6 +92,8 @@ export interface ServiceProviderOptions {
   readonly paths?: ServiceProviderPaths
   /** Bindings of the logout endpoint to publish; the order is the preference. */
   readonly logoutBindings?: readonly Binding[]
+  /** Absent: `restart`. */
+  readonly unsolicitedResponses?: UnsolicitedResponses
   /** Where a browser ends after signing out; gets `?signout=complete`, `partial` or `failed`. */
   readonly signedOutPath?: string
   readonly nowMs: () => number
@@ -95,8 +109,12 @@ export interface ServiceProvider extends ApplicationGuard {
 
 /** Assertions and requests are accepted with this difference of clocks. */
 const skewSeconds = 60
-/** How long a sign-in or sign-out may take from start to answer. */
+/** How long a sign-out may take from start to answer. */
 const pendingMsMax = 15 * 60_000
+/** Parameter under whose name an answer waits for its browser, and one that says why a sign-in starts. */
+const parameters = { arrived: 'arrived', unsolicited: 'unsolicited' } as const
+/** So many answers in a row that nobody asked for: a provider that answers requests with such would go on for ever. */
+const unsolicitedMax = 3
 const sessionMsMax = 24 * 3_600_000
 
 /** Creates a service provider. Pure until called: clock, randomness and registry come in by argument. */
@@ -120,6 +138,7 @@ class Guard {
   readonly #paths: ServiceProviderPaths
   readonly #signing: SigningKey
   readonly #keys: PeerKeys
+  readonly #signIns: SignIns
 
   constructor(options: ServiceProviderOptions, provider: IdentityProvider, paths: ServiceProviderPaths) {
     this.#options = options
@@ -127,6 +146,7 @@ class Guard {
     this.#paths = paths
     this.#signing = { key: options.key, algorithm: options.algorithm ?? 'rsa-sha256' }
     this.#keys = { entityId: provider.entityId, keys: provider.keys }
+    this.#signIns = new SignIns(options)
   }
 
   async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
@@ -154,12 +174,17 @@ class Guard {
     return this.#options.cookieName ?? sessionCookieDefault
   }
 
+  get #browserCookieName(): string {
+    return `${this.#cookieName}_saml_login`
+  }
+
   #route(method: string, path: string): ((request: GuardRequest, query: string) => Promise<GuardResponse>) | undefined {
     const { metadata, assertionConsumer, singleLogout, singleLogoutSoap, login, logout } = this.#paths
     const isPost = method === 'POST'
     if (path === metadata && !isPost) return async () => this.#showMetadata()
-    if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
+    if (path === login && !isPost) return async (request, query) => this.#startLogin(request, new URLSearchParams(query))
     if (path === assertionConsumer && isPost) return async (request) => this.#consume(request)
+    if (path === assertionConsumer && method === 'GET') return async (request, query) => this.#comeFor(request, new URLSearchParams(query))
     if (path === singleLogout) return async (request, query) => this.#logoutMessage(isPost ? decodePost(await fields(request)) : decodeRedirect(query))
     if (path === singleLogoutSoap && isPost) return async (request) => this.#logoutBySoap(request)
     if (path === logout && isPost) return async (request) => this.#startLogout(request)
@@ -170,11 +195,17 @@ class Guard {
     return { status: 200, headers: { 'content-type': 'application/samlmetadata+xml' }, body: serviceProviderMetadata(this.#options, this.#paths) }
   }
 
-  async #startLogin(query: string): Promise<GuardResponse> {
-    const to = localPath(new URLSearchParams(query).get('to'))
+  async #startLogin(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
+    const browser = this.#browser(request) ?? newBrowser(this.#options.randomBytes)
+    const unsolicited = query.has(parameters.unsolicited) ? browser.unsolicited + 1 : 0
+    if (unsolicited > unsolicitedMax) throw new CurfewError('CURFEW_SAML_UNSOLICITED')
+    return this.#ask({ ...browser, unsolicited }, localPath(query.get('to')), false)
+  }
+
+  /** Asks the identity provider who this browser is: the answer opens a session in this browser and no other. */
+  async #ask(browser: SigningInBrowser, to: string, isAgain: boolean): Promise<GuardResponse> {
     const id = this.#newId()
-    const nowMs = this.#options.nowMs()
-    await this.#options.sessions.remember(`login:${id}`, to, nowMs + pendingMsMax, nowMs, 'if-room')
+    await this.#signIns.ask(id, { to, browser: browser.name, isAgain }, this.#options.nowMs())
     const { url } = this.#provider.singleSignOn
     const parts = serialiseAuthnRequest({
       kind: 'AuthnRequest',
@@ -187,31 +218,80 @@ class Guard {
       forceAuthn: false,
       isPassive: false
     })
-    return redirectTo(await encodeRedirect(url, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, this.#signing))
+    return redirectTo(await encodeRedirect(url, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, this.#signing), [this.#browserCookie(browser)])
   }
 
+  #browser({ cookie }: GuardRequest): SigningInBrowser | undefined {
+    return readBrowser(cookieValue(cookie, this.#browserCookieName))
+  }
+
+  #browserCookie(browser: SigningInBrowser): string {
+    return guardCookie(this.#browserCookieName, browserCookie(browser), this.#options.baseUrl, askedMsMax / 1000)
+  }
+
+  /** @see saml-profiles-2.0-os section 4.1.4.3 */
   async #consume(request: GuardRequest): Promise<GuardResponse> {
     const received = decodePost(await fields(request))
     const response = verifyResponse(received, this.#keys)
     const nowMs = this.#options.nowMs()
-    const { assertion } = response
-    const pending = response.inResponseTo === undefined ? undefined : await this.#options.sessions.take(`login:${response.inResponseTo}`, nowMs)
-    if (response.inResponseTo !== undefined && pending === undefined) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
+    const { inResponseTo } = response
+    const asked = inResponseTo === undefined ? undefined : await this.#signIns.answered(inResponseTo, nowMs)
+    if (inResponseTo !== undefined && asked === undefined) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
     validateResponse(response, {
       now: this.#now(),
       consumerUrl: this.#url(this.#paths.assertionConsumer),
       audience: this.#options.entityId,
       skewSeconds,
-      ...(response.inResponseTo === undefined ? {} : { inResponseTo: response.inResponseTo })
+      ...(inResponseTo === undefined ? {} : { inResponseTo })
     })
-    if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
-    const session = await this.#openSession(response, nowMs)
-    const to = localPath(pending ?? received.relayState ?? null)
-    return redirectTo(to, [this.#cookie(session.id)])
+    if (asked === undefined) return this.#consumeUnsolicited(response, localPath(received.relayState))
+    const arrived: ArrivedSignIn = { asked, session: await this.#used(response, nowMs) }
+    if (this.#isBy(request, asked)) return this.#finish(request, arrived)
+    // A form of another site comes without cookies; the same browser has them one redirect later.
+    const name = await this.#signIns.keep(arrived, nowMs)
+    return redirectTo(`${this.#paths.assertionConsumer}?${new URLSearchParams({ [parameters.arrived]: name }).toString()}`)
   }
 
-  async #openSession(response: Verified<SamlResponse>, nowMs: number): Promise<AppSession> {
-    const assertion = response.assertion
+  async #consumeUnsolicited(response: Verified<SamlResponse>, to: string): Promise<GuardResponse> {
+    const { unsolicitedResponses = 'restart' } = this.#options
+    switch (unsolicitedResponses) {
+      case 'restart':
+        return redirectTo(`${this.#paths.login}?${new URLSearchParams({ to, [parameters.unsolicited]: '1' }).toString()}`)
+      case 'refuse':
+        throw new CurfewError('CURFEW_SAML_UNSOLICITED')
+      case 'accept': {
+        const session = await this.#openSession(await this.#used(response, this.#options.nowMs()))
+        return redirectTo(to, [this.#cookie(session.id)])
+      }
+    }
+  }
+
+  /** The browser comes for the answer that it has just brought. In any other browser it opens nothing, and the sign-in starts anew there, once. */
+  async #comeFor(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
+    const arrived = await this.#signIns.collect(query.get(parameters.arrived) ?? '', this.#options.nowMs())
+    if (arrived === undefined) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})
+    const { asked } = arrived
+    if (this.#isBy(request, asked)) return this.#finish(request, arrived)
+    const refusal = new CurfewError('CURFEW_SAML_BROWSER_OTHER')
+    if (asked.isAgain) throw refusal
+    this.#options.onEvent?.({ kind: 'refused', code: refusal.code, path: this.#paths.assertionConsumer })
+    return this.#ask(this.#browser(request) ?? newBrowser(this.#options.randomBytes), asked.to, true)
+  }
+
+  #isBy(request: GuardRequest, { browser }: AskedSignIn): boolean {
+    return this.#browser(request)?.name === browser
+  }
+
+  async #finish(request: GuardRequest, { asked, session }: ArrivedSignIn): Promise<GuardResponse> {
+    await this.#openSession(session)
+    const browser = this.#browser(request)
+    const counted = browser === undefined || browser.unsolicited === 0 ? [] : [this.#browserCookie({ ...browser, unsolicited: 0 })]
+    return redirectTo(asked.to, [this.#cookie(session.id), ...counted])
+  }
+
+  /** The session that a verified answer means; no answer with its assertion counts again, and it is open nowhere yet. */
+  async #used(response: Verified<SamlResponse>, nowMs: number): Promise<AppSession> {
+    const { assertion } = response
     if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
     const { sessions } = this.#options
     const sessionIndex = assertion.authnStatement?.sessionIndex
@@ -228,9 +308,16 @@ class Guard {
       ...(sri === undefined ? {} : { sri })
     }
     if (!(await sessions.remember(`assertion:${assertion.id}`, '1', nowMs + sessionMsMax, nowMs))) throw new CurfewError('CURFEW_SAML_REPLAYED', {})
+    // Now, too: the tombstone may be gone when the browser comes.
+    if (await sessions.isEnded(session, nowMs)) throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
+    return session
+  }
+
+  async #openSession(session: AppSession): Promise<AppSession> {
+    const { sessions } = this.#options
     await sessions.open(session)
     // Asked after opening: a LogoutRequest that came in between finds the session or leaves a tombstone, never neither.
-    if (await sessions.isEnded(session, nowMs)) {
+    if (await sessions.isEnded(session, this.#options.nowMs())) {
       await sessions.end(session.id)
       throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
     }

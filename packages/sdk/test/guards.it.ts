@@ -7,17 +7,24 @@ import { randomBytes } from 'node:crypto'
 import { bodyBytesMax, createMemorySessionRegistry, createOpenTokenApplication } from '../src/index.ts'
 import { cookiesOf, frameworks, type Go, serve } from './frameworks.ts'
 import { issuer, setting } from './openid-provider.ts'
-import { app, createStage, requestId, type Stage } from './provider.ts'
+import { app, type Begun, createStage, requestId, type Stage } from './provider.ts'
 
-/** Signs ana in by SAML; the cookie of her session. */
+/** Signs ana in by SAML, as a browser whose provider is another site; the cookies she has then. */
 async function signInBySaml(stage: Stage, go: Go): Promise<string> {
-  const start = await go('/saml/login?to=/')
-  const signedIn = await consume(stage, go, requestId(start.headers.get('location') ?? ''))
-  assert.equal(signedIn.status, 303)
+  const begun = await beginBySaml(go)
+  const posted = await consume(stage, go, begun)
+  assert.deepEqual([posted.status, posted.headers.getSetCookie()], [303, []])
+  const signedIn = await go(posted.headers.get('location') ?? '', { headers: { cookie: begun.cookie } })
+  assert.deepEqual([signedIn.status, signedIn.headers.get('location')], [303, '/'])
   return cookiesOf(signedIn)
 }
 
-function consume(stage: Stage, go: Go, inResponseTo: string): Promise<Response> {
+async function beginBySaml(go: Go): Promise<Begun> {
+  const start = await go('/saml/login?to=/')
+  return { cookie: cookiesOf(start), inResponseTo: requestId(start.headers.get('location') ?? '') }
+}
+
+function consume(stage: Stage, go: Go, { inResponseTo }: Begun): Promise<Response> {
   const SAMLResponse = Buffer.from(stage.response({ inResponseTo, id: `_a${inResponseTo.slice(1, 9)}` })).toString('base64')
   return go('/saml/acs', { method: 'POST', body: new URLSearchParams({ SAMLResponse }) })
 }
@@ -34,7 +41,7 @@ for (const [name, create] of Object.entries(frameworks)) {
       const go = await serve(t, create, stage.provider)
       const cookie = await signInBySaml(stage, go)
       assert.equal(await who(go, cookie), 'ana')
-      const late = requestId((await go('/saml/login?to=/')).headers.get('location') ?? '')
+      const late = await beginBySaml(go)
       const answer = await soap(stage, go)
       assert.equal(answer.status, 200)
       assert.match(await answer.text(), /status:Success/)
@@ -43,11 +50,30 @@ for (const [name, create] of Object.entries(frameworks)) {
       assert.match(await (await go('/saml/metadata')).text(), /EntityDescriptor/)
     })
 
+    test('an answer that another browser asked for, and one that nobody did, open nothing: the identity provider is asked who is there', async (t) => {
+      const stage = createStage()
+      const go = await serve(t, create, stage.provider)
+      const cookie = `${await signInBySaml(stage, go)}; ${(await beginBySaml(go)).cookie}`
+      const asked = await consume(stage, go, await beginBySaml(go))
+      const unsolicited = await go('/saml/acs', {
+        method: 'POST',
+        body: new URLSearchParams({ SAMLResponse: Buffer.from(stage.response({ id: '_u' })).toString('base64') })
+      })
+      for (const posted of [asked, unsolicited]) {
+        assert.deepEqual([posted.status, posted.headers.getSetCookie()], [303, []])
+        const answer = await go(posted.headers.get('location') ?? '', { headers: { cookie } })
+        assert.match(answer.headers.get('location') ?? '', /^https:\/\/idp\.example\/sso\?SAMLRequest=/)
+        assert.equal(answer.headers.getSetCookie().length, 1)
+        assert.match(answer.headers.getSetCookie()[0] ?? '', /^app_session_saml_login=/)
+      }
+      assert.equal(await who(go, cookie), 'ana')
+    })
+
     test('is signed out by a LogoutRequest by Redirect without any cookie, and an assertion that arrives late opens nothing', async (t) => {
       const stage = createStage()
       const go = await serve(t, create, stage.provider)
       const cookie = await signInBySaml(stage, go)
-      const late = requestId((await go('/saml/login?to=/')).headers.get('location') ?? '')
+      const late = await beginBySaml(go)
       const parts = serialiseLogoutRequest(stage.logoutRequest({ destination: `${app}/saml/slo` }))
       const url = await encodeRedirect(`${app}/saml/slo`, { parameter: 'SAMLRequest', xml: parts.head + parts.tail, relayState: 'keep me' }, stage.idp)
       const answer = await go(url.slice(app.length))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LogoutRequest } from '@curfew/codecs'
 import type { SessionRegistry } from '../src/index.ts'
-import { createStage, request, type Stage } from './provider.ts'
+import { beginSignIn, bringAnswer, createStage, request, type Stage } from './provider.ts'
 
 interface Check {
   readonly name: string
@@ -9,16 +9,12 @@ interface Check {
   readonly run: (sessions: SessionRegistry) => Promise<void>
 }
 
-let assertions = 0
-
 /** Begins with a whole second. */
 const begin = (sessions: SessionRegistry): Stage => createStage(sessions, Math.floor(Date.now() / 1000) * 1000)
 
 /** Posts an assertion of that IssueInstant that nobody presented before; true: it opened a session. */
 async function opens(stage: Stage, issuedAtMs: number, sessionIndex = 'index-1'): Promise<boolean> {
-  const xml = stage.response({ id: `_later${assertions++}`, issuedAtMs, sessionIndex })
-  const body = new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64') }).toString()
-  const answer = await stage.provider.handle(request('POST', '/saml/acs', { body }))
+  const answer = await bringAnswer(stage, await beginSignIn(stage, '/'), { issuedAtMs, sessionIndex })
   const last = stage.events.at(-1)
   if (answer?.status !== 303) assert.deepEqual([answer?.status, last?.kind === 'refused' ? last.code : last?.kind], [400, 'CURFEW_SAML_SESSION_ENDED'])
   return answer?.status === 303

@@ -25,8 +25,10 @@ import {
   createServiceProvider,
   type GuardEvent,
   type GuardRequest,
+  type GuardResponse,
   type RegistryLimits,
   type ServiceProvider,
+  type ServiceProviderOptions,
   type SessionRegistry
 } from '../src/index.ts'
 
@@ -45,6 +47,8 @@ export interface Stage {
     readonly sessionIndex?: string
     /** IssueInstant of the assertion; absent: now. */
     readonly issuedAtMs?: number
+    /** Who signed in at the provider; absent: ana. */
+    readonly user?: string
   }): string
   logoutRequest(more?: Partial<LogoutRequest>): LogoutRequest
   soap(request: LogoutRequest): string
@@ -59,7 +63,11 @@ const appPair = await createSelfSigned('app', { fromMs: Date.now(), days: 30 }, 
  * @param sessions - the registry, or limits of one in memory
  * @param startMs - a registry on a server has the time of that
  */
-export function createStage(sessions: SessionRegistry | Partial<RegistryLimits> = {}, startMs = Date.parse('2026-03-01T09:00:00Z')): Stage {
+export function createStage(
+  sessions: SessionRegistry | Partial<RegistryLimits> = {},
+  startMs = Date.parse('2026-03-01T09:00:00Z'),
+  more: Partial<ServiceProviderOptions> = {}
+): Stage {
   const registry = 'open' in sessions ? sessions : createMemorySessionRegistry(sessions)
   const events: GuardEvent[] = []
   const idp: SigningKey = { key: createPrivateKey(idpPair.keyPem), algorithm: 'rsa-sha256' }
@@ -84,7 +92,8 @@ export function createStage(sessions: SessionRegistry | Partial<RegistryLimits> 
     sessions: registry,
     nowMs: () => stage.nowMs,
     randomBytes: (count) => systemRandom.bytes(count),
-    onEvent: (event) => events.push(event)
+    onEvent: (event) => events.push(event),
+    ...more
   })
   // The password was typed once, before anything else.
   const authnInstant = Temporal.Instant.fromEpochMilliseconds(stage.nowMs)
@@ -99,7 +108,8 @@ export function createStage(sessions: SessionRegistry | Partial<RegistryLimits> 
       id = '_assertion1',
       signing = idp,
       sessionIndex = 'index-1',
-      issuedAtMs = stage.nowMs
+      issuedAtMs = stage.nowMs,
+      user = 'ana'
     }: Parameters<Stage['response']>[0] = {}) => {
       const until = now().add({ minutes: 5 })
       const to = inResponseTo === undefined ? {} : { inResponseTo }
@@ -109,7 +119,7 @@ export function createStage(sessions: SessionRegistry | Partial<RegistryLimits> 
           issuer: idpEntity,
           issueInstant: Temporal.Instant.fromEpochMilliseconds(issuedAtMs),
           subject: {
-            nameId: { value: 'ana', format: nameIdFormat.persistent },
+            nameId: { value: user, format: nameIdFormat.persistent },
             confirmations: [{ method: bearerMethod, recipient: `${app}/saml/acs`, notOnOrAfter: until, ...to }]
           },
           conditions: { notOnOrAfter: until, audienceRestrictions: [[`${app}/saml/metadata`]] },
@@ -162,13 +172,46 @@ export function requestId(location: string): string {
   return verifyAuthnRequest(received, { entityId: `${app}/saml/metadata`, keys }, { signature: 'required' }).id
 }
 
-/** Signs ana in; returns the cookie. */
-export async function signIn(stage: Stage, to = '/salary?month=2'): Promise<{ readonly cookie: string; readonly location: string }> {
-  const start = await stage.provider.handle(request('GET', stage.provider.loginPath(to)))
-  const inResponseTo = requestId(String(start?.headers['location']))
-  const body = new URLSearchParams({
-    SAMLResponse: Buffer.from(stage.response({ inResponseTo, id: `_a${inResponseTo.slice(1, 9)}` })).toString('base64')
-  }).toString()
-  const answer = await stage.provider.handle(request('POST', '/saml/acs', { body }))
+/** What a browser holds that has begun a sign-in: its cookie, and the request that the provider got. */
+export interface Begun {
+  readonly cookie: string
+  readonly inResponseTo: string
+}
+
+export async function beginSignIn(stage: Stage, to = '/salary?month=2', cookie?: string): Promise<Begun> {
+  const start = await stage.provider.handle(request('GET', stage.provider.loginPath(to), cookie === undefined ? {} : { cookie }))
+  return begunBy(start)
+}
+
+/** The same of an answer that sends a browser to the identity provider. */
+export function begunBy(answer: GuardResponse | undefined): Begun {
+  return { cookie: cookieOf(answer?.headers), inResponseTo: requestId(String(answer?.headers['location'])) }
+}
+
+/** A form of the identity provider, which comes without cookies; the same site may send them. */
+export function postResponse(
+  stage: Stage,
+  xml: string,
+  more: { readonly cookie?: string; readonly relayState?: string } = {}
+): Promise<GuardResponse | undefined> {
+  const { cookie, relayState } = more
+  const fields = { SAMLResponse: Buffer.from(xml).toString('base64'), ...(relayState === undefined ? {} : { RelayState: relayState }) }
+  return stage.provider.handle(request('POST', '/saml/acs', { body: new URLSearchParams(fields).toString(), ...(cookie === undefined ? {} : { cookie }) }))
+}
+
+/** Posts the answer to a request and follows, as a browser with that cookie; what it is told last. */
+export async function bringAnswer(
+  stage: Stage,
+  { cookie, inResponseTo }: Begun,
+  more: Parameters<Stage['response']>[0] = {}
+): Promise<GuardResponse | undefined> {
+  const posted = await postResponse(stage, stage.response({ inResponseTo, id: `_a${inResponseTo.slice(1, 9)}`, ...more }))
+  const location = String(posted?.headers['location'] ?? '')
+  return location.startsWith('/saml/acs?') ? stage.provider.handle(request('GET', location, { cookie })) : posted
+}
+
+/** Signs ana in; returns the cookie of her session, none where it was refused. */
+export async function signIn(stage: Stage, to?: string): Promise<{ readonly cookie: string; readonly location: string }> {
+  const answer = await bringAnswer(stage, await beginSignIn(stage, to))
   return { cookie: cookieOf(answer?.headers), location: String(answer?.headers['location']) }
 }

@@ -13,7 +13,7 @@ export interface DemoProcess {
   readonly authority: string
   app(id: 'payroll' | 'intranet' | 'legacy' | 'forms' | 'timesheet'): string
   /** What an application knows of its own sessions, latest last. */
-  journal(id: string): Promise<readonly { readonly event: string; readonly sessionIndex?: string }[]>
+  journal(id: string): Promise<readonly { readonly event: string; readonly sessionIndex?: string; readonly detail?: string }[]>
   /** Makes an application misbehave; legacy unless another one is named. */
   fault(fault: string, id?: string): Promise<void>
   run(id: string): Promise<RunView>
