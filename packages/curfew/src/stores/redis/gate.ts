@@ -11,16 +11,18 @@ export interface Gate {
 type Call = (...args: readonly unknown[]) => Promise<unknown>
 
 export function createGate(): Gate {
-  const underWay = new Set<Promise<unknown>>()
+  let underWay = 0
   let isClosed = false
+  const { promise: left, resolve: lastLeaves } = Promise.withResolvers<void>()
+  const leave = (): void => {
+    underWay -= 1
+    if (isClosed && underWay === 0) lastLeaves()
+  }
   const through = (call: Call): Call => {
     return (...args: readonly unknown[]): Promise<unknown> => {
       if (isClosed) return Promise.reject(storeError('CURFEW_STORE_CLOSED'))
       const answer = call(...args)
-      underWay.add(answer)
-      const leave = (): void => {
-        underWay.delete(answer)
-      }
+      underWay += 1
       answer.then(leave, leave)
       return answer
     }
@@ -30,7 +32,7 @@ export function createGate(): Gate {
       Object.fromEntries(Object.entries(calls as Readonly<Record<string, Call>>).map(([name, call]) => [name, through(call)])) as Calls,
     async close() {
       isClosed = true
-      await Promise.allSettled(underWay)
+      if (underWay > 0) await left
     }
   }
 }

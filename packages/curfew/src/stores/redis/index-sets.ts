@@ -59,7 +59,9 @@ export async function addEntries(
   const answers = await Promise.all(
     entries.map(({ bucket, key, member, isList }) => {
       const again = { name: isList ? 'list_add' : 'set_add', args: [key, member] }
-      return shards.write(bucket, again.name, again.args, { ...promised, again })
+      // What is no ending may be refused where the memory is full: then the plain command will do.
+      if (promised.isEnding === true) return shards.write(bucket, again.name, again.args, { ...promised, again })
+      return shards.writeKey(bucket, isList ? ['ZADD', key, '0', member] : ['SADD', key, member], { ...promised, again })
     })
   )
   return weakest(answers.map(({ durability }) => durability))

@@ -1,5 +1,5 @@
 import type { SessionId } from '../../core/ids.ts'
-import { bucketTags, spread } from './slots.ts'
+import { bucketTags, slotOfTag, spread } from './slots.ts'
 
 /** Where things are: every key belongs to one bucket, every bucket to one slot. */
 export interface Keys {
@@ -16,13 +16,15 @@ export interface Bucket {
   readonly index: number
   /** The hash tag between the braces. */
   readonly tag: string
+  /** The slot of that. */
+  readonly slot: number
   /** What every key of the bucket starts with. */
   readonly prefix: string
 }
 
 /** @param count - number of buckets, fixed when the store is created */
 export function createKeys(prefix: string, count: number): Keys {
-  const buckets = bucketTags(count).map((tag, index): Bucket => ({ index, tag, prefix: `${prefix}{${tag}}` }))
+  const buckets = bucketTags(count).map((tag, index): Bucket => ({ index, tag, slot: slotOfTag(tag), prefix: `${prefix}{${tag}}` }))
   const at = (index: number): Bucket => {
     const bucket = buckets[index]
     if (bucket === undefined) throw new RangeError(`there is no bucket ${index}`)

@@ -53,9 +53,9 @@ local function add_gone(P, name, until_)
   redis.call('SET', P .. 'z:' .. name, until_)
   redis.call('ZADD', P .. 'zx', until_, name)
 end
-local function take(args)
-  local P = args[1]
-  table.remove(args, 1)
+-- The key that every call names is the beat of its bucket: what stands before that is the prefix.
+local function take(keys)
+  local P = string.sub(keys[1], 1, -5)
   life = nil
   -- Nothing stands there. While the slot is on its way to another server, this fails before anything was written.
   redis.call('EXISTS', P .. 'absent')
@@ -69,14 +69,14 @@ const define = String.raw`
 local function define(name, is_ending, body)
   redis.register_function{
     function_name = 'curfew_${placeholder}_' .. name,
-    callback = function(keys, args) return body(take(args), args) end,
+    callback = function(keys, args) return body(take(keys), args) end,
     flags = is_ending and {'allow-oom'} or {}
   }
 end
 local function define_read(name, body)
   redis.register_function{
     function_name = 'curfew_${placeholder}_' .. name,
-    callback = function(keys, args) return body(take(args), args) end,
+    callback = function(keys, args) return body(take(keys), args) end,
     flags = {'no-writes'}
   }
 end

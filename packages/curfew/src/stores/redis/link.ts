@@ -19,8 +19,10 @@ export class LinkLost extends Error {
   override readonly name = 'LinkLost'
 }
 
-/** A dead machine sends no reset: without an answer for so long the connection is given up. */
+/** A dead machine sends no reset: where something waits and no answer comes for so long, the connection is given up. */
 const answerMsMax = 1_500
+/** How often it is looked at in that time: a timer for each command would cost more than the command. */
+const looks = 5
 const connectMsMax = 1_000
 
 /** What carries the commands of one link. */
@@ -60,12 +62,15 @@ const dialSocket: Dial = ({ address, access, label }) => {
       reconnectStrategy: false
     },
     ...credentials,
+    // It makes a timer for each command: whoever has the wire looks after it.
+    commandOptions: { timeout: 0 },
     name: label,
     disableOfflineQueue: true
   } as Parameters<typeof createLinkClient>[0])
   return {
     connect: () => client.connect(),
-    sendCommand: (args) => client.sendCommand<Reply>([...args]),
+    // It reads them only, and writes them out after this call.
+    sendCommand: (args) => client.sendCommand<Reply>(args as string[]),
     onBroken: (listener) => void client.on('error', listener).on('end', listener),
     destroy() {
       try {
@@ -102,28 +107,67 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   } finally {
     patience.cancel()
   }
+  let silence: LinkLost | undefined
+  const watch = watchAnswers(clock, () => {
+    silence = new LinkLost(`${name} gave no answer for ${answerMsMax} ms`)
+    destroy()
+  })
+  const succeed = (reply: Reply): Reply => {
+    watch.answered()
+    return reply
+  }
+  const fail = (error: unknown): never => {
+    watch.answered()
+    if (isAnswer(error)) throw error
+    destroy()
+    throw silence ?? new LinkLost(`the connection to ${name} broke`, { cause: error })
+  }
   return {
     name,
     get isOpen() {
       return isOpen
     },
-    async send(args) {
-      const { promise: silent, reject } = Promise.withResolvers<never>()
-      const timer = clock.after(answerMsMax, () => {
-        destroy()
-        reject(new LinkLost(`${name} gave no answer for ${answerMsMax} ms`))
-      })
-      try {
-        return await Promise.race([wire.sendCommand(args), silent])
-      } catch (error) {
-        if (error instanceof LinkLost || isAnswer(error)) throw error
-        destroy()
-        throw new LinkLost(`the connection to ${name} broke`, { cause: error })
-      } finally {
-        timer.cancel()
-      }
+    send(args) {
+      watch.sent()
+      return wire.sendCommand(args).then(succeed, fail)
     },
     close: destroy
+  }
+}
+
+interface AnswerWatch {
+  sent(): void
+  answered(): void
+}
+
+/** Calls `giveUp` when something waits for its answer and none has come for {@link answerMsMax}. Looks only while something waits. */
+function watchAnswers(clock: Clock, giveUp: () => void): AnswerWatch {
+  let [sent, answered] = [0, 0]
+  let answeredBefore = 0
+  let silentLooks = 0
+  let isLooking = false
+  const look = (): void => {
+    isLooking = false
+    silentLooks = answered === answeredBefore ? silentLooks + 1 : 0
+    if (answered === sent) return
+    if (silentLooks === looks) giveUp()
+    else lookLater()
+  }
+  const lookLater = (): void => {
+    isLooking = true
+    answeredBefore = answered
+    clock.after(answerMsMax / looks, look)
+  }
+  return {
+    sent() {
+      sent += 1
+      if (isLooking) return
+      silentLooks = 0
+      lookLater()
+    },
+    answered() {
+      answered += 1
+    }
   }
 }
 

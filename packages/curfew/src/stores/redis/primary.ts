@@ -15,7 +15,11 @@ const notOnDisk = -1
 export interface Primary {
   readonly name: string
   read(args: readonly string[]): Promise<Reply>
-  write(args: readonly string[]): Promise<Written>
+  /**
+   * @param beat - a write that goes behind what may have changed nothing: copies confirm only what was written over this
+   * connection. Absent: `args` always writes
+   */
+  write(args: readonly string[], beat?: readonly string[]): Promise<Written>
   /** One command that the cluster sends here while its slot is on the way. */
   ask(args: readonly string[]): Promise<Reply>
   close(): void
@@ -37,7 +41,8 @@ const batchMax = 256
 
 interface Waiting {
   readonly args: readonly string[]
-  readonly resolve: (written: Written) => void
+  readonly beat: readonly string[] | undefined
+  readonly resolve: (written: Promise<Written>) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -48,6 +53,7 @@ interface Waiting {
 export function createPrimary(options: PrimaryOptions): Primary {
   const { copies, copyWaitMs, isOnDisk } = options
   const connect = connector(options)
+  const asksNobody = copies === 0 && !isOnDisk
   const queue: Waiting[] = []
   let isPumping = false
   let isClosed = false
@@ -69,11 +75,21 @@ export function createPrimary(options: PrimaryOptions): Primary {
       for (const { reject } of batch) reject(error)
       return
     }
-    const replies = batch.map(({ args }) => link.send(args))
-    const [results, count] = await Promise.all([Promise.allSettled(replies), confirmedBy(link)])
-    for (const [i, result] of results.entries()) {
-      if (result.status === 'fulfilled') batch[i]?.resolve({ reply: result.value, copies: count })
-      else batch[i]?.reject(result.reason)
+    const sent = batch.map(({ args }) => {
+      const reply = link.send(args)
+      // Nobody waits for it yet, and it may be an error.
+      reply.catch(() => undefined)
+      return reply
+    })
+    // One for all: they went over the same connection.
+    const beat = batch.find((one) => one.beat !== undefined)?.beat
+    const hasBeaten = beat === undefined ? true : succeeds(link.send(beat))
+    const count = await confirmedBy(link)
+    const countWithBeat = (await hasBeaten) ? count : 0
+    for (const [i, reply] of sent.entries()) {
+      const one = batch[i]
+      const confirmed = one?.beat === undefined ? count : countWithBeat
+      one?.resolve(reply.then((it) => ({ reply: it, copies: confirmed })))
     }
   }
   /** When the confirmation is lost, what is known is what the primary said. */
@@ -83,15 +99,21 @@ export function createPrimary(options: PrimaryOptions): Primary {
       const [here, there] = Array.isArray(reply) ? reply.map(Number) : []
       return here === 1 ? (there ?? 0) : notOnDisk
     }
-    return copies === 0 ? 0 : link.send(['WAIT', String(copies), String(copyWaitMs)]).then(Number, () => 0)
+    return link.send(['WAIT', String(copies), String(copyWaitMs)]).then(Number, () => 0)
+  }
+  const over = (use: Use, args: readonly string[]): Promise<Reply> => {
+    const link = connect.open(use)
+    return link === undefined ? connect.to(use).then((it) => it.send(args)) : link.send(args)
   }
   return {
     name: nameOf(options.address),
-    read: async (args) => (await connect.to('read')).send(args),
-    write(args) {
+    read: (args) => over('read', args),
+    write(args, beat) {
       if (isClosed) return Promise.reject(new LinkLost('the store is closed'))
+      // Where nobody has to confirm anything, the order of one connection is all there is to keep.
+      if (asksNobody) return over('write', args).then(unconfirmed)
       const { promise, resolve, reject } = Promise.withResolvers<Written>()
-      queue.push({ args, resolve, reject })
+      queue.push({ args, beat, resolve, reject })
       void pump()
       return promise
     },
@@ -108,25 +130,46 @@ export function createPrimary(options: PrimaryOptions): Primary {
   }
 }
 
+type Use = 'read' | 'write'
+
+function succeeds(reply: Promise<Reply>): Promise<boolean> {
+  return reply.then(
+    () => true,
+    () => false
+  )
+}
+
+function unconfirmed(reply: Reply): Written {
+  return { reply, copies: 0 }
+}
+
 interface Connector {
-  to(use: 'read' | 'write'): Promise<Link>
+  /** The one that is there. */
+  open(use: Use): Link | undefined
+  to(use: Use): Promise<Link>
   close(): void
 }
 
 /** One connection for each use, made when it is needed and again when it broke; the functions are there first, where they are used. */
 function connector(options: PrimaryOptions): Connector {
-  const links = new Map<string, Promise<Link>>()
-  const open = async (use: string): Promise<Link> => {
+  const links = new Map<Use, Promise<Link>>()
+  const there = new Map<Use, Link>()
+  const open = async (use: Use): Promise<Link> => {
     const link = await openLink({ ...options, label: `${options.label}-${use}` })
     if (options.isPlain !== true) await loadLibrary(link)
+    there.set(use, link)
     return link
   }
-  const again = async (use: 'read' | 'write', known: Promise<Link> | undefined): Promise<Link> => {
+  const again = async (use: Use, known: Promise<Link> | undefined): Promise<Link> => {
     const link = await known?.catch(() => undefined)
     return link?.isOpen === true ? link : open(use)
   }
   let isClosed = false
   return {
+    open(use) {
+      const link = there.get(use)
+      return !isClosed && link?.isOpen === true ? link : undefined
+    },
     to(use) {
       if (isClosed) return Promise.reject(new LinkLost('the store is closed'))
       const link = again(use, links.get(use))

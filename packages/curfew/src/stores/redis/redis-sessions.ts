@@ -89,7 +89,12 @@ async function openSession(context: RedisContext, given: Session, isFull?: () =>
   const isThere = isFull !== undefined && (await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 1
   if (!isThere && (await isFull?.()) === true) return { value: 'full', durability: 'local' }
   const added = sessionEntries(context, session)
-  const entries = isThere ? 'replicated' : await addEntries(context, added, {})
+  /** Only then is it certain that the session is not there: what leads to it goes as well. */
+  const dropWhereFull = async (error: unknown): Promise<never> => {
+    if (isCurfewError(error) && error.code === 'CURFEW_STORE_MEMORY_FULL') await dropEntries(context, added)
+    throw error
+  }
+  const entries = isThere ? 'replicated' : await addEntries(context, added, {}).catch(dropWhereFull)
   const doc = sessionDoc(session)
   const args = [
     session.id,
@@ -104,11 +109,7 @@ async function openSession(context: RedisContext, given: Session, isFull?: () =>
   ]
   const { reply, durability, isRepeat } = await context.shards
     .write(bucket, 'open_session', args, { again: { name: 'open_session', args } })
-    .catch(async (error) => {
-      // Only then is it certain that the session is not there: what leads to it goes as well.
-      if (isCurfewError(error) && error.code === 'CURFEW_STORE_MEMORY_FULL') await dropEntries(context, added)
-      throw error
-    })
+    .catch(dropWhereFull)
   const [word, known = ''] = texts(reply)
   if (word === 'exists' && known !== doc && !isThere) await dropOthers(context, added, JSON.parse(known) as Session)
   // After a lost answer the session that is there may be the one that this call opened.

@@ -19,21 +19,10 @@ export interface StoredSession {
 }
 
 export async function readStored({ shards, keys }: Pick<RedisContext, 'shards' | 'keys'>, id: SessionId): Promise<StoredSession | undefined> {
-  const reply = await shards.read(keys.ofSession(id), 'HMGET', `s:${id}`, 'v', 'a', 'i', 'e', 'k', 'r', 'd')
-  return storedOf(reply)
-}
-
-function storedOf(reply: Reply): StoredSession | undefined {
-  const [version, last, idle, end, keep, revoked, doc] = maybeTexts(reply)
-  if (doc === undefined) return undefined
-  const fixed = JSON.parse(doc) as Omit<Session, 'version' | 'lastActivityAtMs' | 'idleExpiresAtMs'>
-  const session: Session = {
-    ...fixed,
-    version: Number(version),
-    lastActivityAtMs: Number(last),
-    idleExpiresAtMs: Number(idle),
-    ...(end === undefined ? {} : { end: JSON.parse(end) as SessionEnd })
-  }
+  const reply = await shards.read(keys.ofSession(id), 'HMGET', `s:${id}`, ...sessionFields, 'k', 'r')
+  const session = sessionOf(reply)
+  if (session === undefined) return undefined
+  const [keep, revoked] = maybeTexts(reply).slice(sessionFields.length)
   return {
     session,
     ...(keep === undefined ? {} : { keepUntilMs: Number(keep) }),
@@ -41,8 +30,21 @@ function storedOf(reply: Reply): StoredSession | undefined {
   }
 }
 
-export async function readSession(context: Pick<RedisContext, 'shards' | 'keys'>, id: SessionId): Promise<Session | undefined> {
-  return (await readStored(context, id))?.session
+const sessionFields = ['v', 'a', 'i', 'e', 'd'] as const
+
+function sessionOf(reply: Reply): Session | undefined {
+  const [version, last, idle, end, doc] = reply as readonly (string | null)[]
+  if (doc === undefined || doc === null) return undefined
+  const session = JSON.parse(doc) as { -readonly [Name in keyof Session]: Session[Name] }
+  session.version = Number(version)
+  session.lastActivityAtMs = Number(last)
+  session.idleExpiresAtMs = Number(idle)
+  if (end !== undefined && end !== null) session.end = JSON.parse(end) as SessionEnd
+  return session
+}
+
+export function readSession({ shards, keys }: Pick<RedisContext, 'shards' | 'keys'>, id: SessionId): Promise<Session | undefined> {
+  return shards.read(keys.ofSession(id), 'HMGET', `s:${id}`, ...sessionFields).then(sessionOf)
 }
 
 /** Sessions of these ids that are there. */

@@ -6,7 +6,6 @@ import type { Bucket } from './keys.ts'
 import { library } from './library.ts'
 import { LinkLost, type Reply } from './link.ts'
 import { loadLibrary, type Primary, type Written } from './primary.ts'
-import { slotOfTag } from './slots.ts'
 import { addressOf, type Topology } from './topology.ts'
 
 /** Answer to a write. */
@@ -25,6 +24,11 @@ export interface Shards {
   readFunction(bucket: Bucket, name: string, ...args: readonly string[]): Promise<Reply>
   /** A function that writes. */
   write(bucket: Bucket, name: string, args: readonly string[], promise?: Promised): Promise<Answer>
+  /**
+   * A command that writes one key, the first argument after its name, without the prefix of the bucket. It costs a quarter
+   * of a function; it is refused where the memory is full, and repeating it changes nothing.
+   */
+  writeKey(bucket: Bucket, command: readonly [name: string, key: string, ...args: string[]], promise?: Promised): Promise<Answer>
   /**
    * What another region told, where too few copies have it and it depends on what is there by then: it is done again once
    * the bucket has its copies, until they have all of it.
@@ -90,6 +94,14 @@ interface Called extends Written {
   readonly isRepeat: boolean
   /** It was sent more than once. */
   readonly isRetried: boolean
+}
+
+interface Calling {
+  readonly bucket: Bucket
+  readonly args: readonly string[]
+  /** `write-key`: a command that may change nothing, so that there is nothing for copies to confirm. */
+  readonly use: 'read' | 'write' | 'write-key'
+  readonly untilMs: number
 }
 
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
@@ -161,26 +173,47 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     return first < 0 ? [] : batch.slice(first)
   }
 
-  const call = async (bucket: Bucket, args: readonly string[], use: 'read' | 'write'): Promise<Called> => {
-    const slot = slotOfTag(bucket.tag)
+  const call = (bucket: Bucket, args: readonly string[], use: Calling['use']): Promise<Called> => {
+    const calling = { bucket, args, use, untilMs: clock.nowMs() + deadlineMs }
+    return once(topology, calling).then(
+      ({ reply, copies: have }) => ({ reply, copies: have, isRepeat: false, isRetried: false }),
+      (error: unknown) => callAgain(calling, error)
+    )
+  }
+
+  /** The same for what only reads: nothing is to be known of the answer but itself. */
+  const read = (bucket: Bucket, args: readonly string[]): Promise<Reply> => {
     const untilMs = clock.nowMs() + deadlineMs
+    const failed = (error: unknown): Promise<Reply> => callAgain({ bucket, args, use: 'read', untilMs }, error).then(({ reply }) => reply)
+    try {
+      return topology.primaryOf(bucket.slot).read(args).catch(failed)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  /** After a failure: until it is done, or may not be done, or the time is over. */
+  const callAgain = async (calling: Calling, first: unknown): Promise<Called> => {
+    const { args, untilMs } = calling
+    const { slot } = calling.bucket
+    let error = first
     let isRepeat = false
-    let isRetried = false
     let pauseMs = pauseMsMin
     for (;;) {
-      try {
-        return { ...(await once(topology.primaryOf(slot), args, use)), isRepeat, isRetried }
-      } catch (error) {
-        isRetried = true
-        const answer = await onFailure({ topology, slot, args, error })
-        if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat, isRetried }
-        if (answer.kind === 'throw') throw answer.error
-        if (answer.kind === 'lost') isRepeat = true
-        if (answer.kind === 'again' && clock.nowMs() < untilMs) continue
+      const answer = await onFailure({ topology, slot, args, error })
+      if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat, isRetried: true }
+      if (answer.kind === 'throw') throw answer.error
+      if (answer.kind === 'lost') isRepeat = true
+      if (answer.kind !== 'again' || clock.nowMs() >= untilMs) {
         if (clock.nowMs() + pauseMs >= untilMs) throw storeError('CURFEW_STORE_UNREACHABLE', { slot }, error)
         await pause(clock, pauseMs)
         pauseMs = Math.min(pauseMsMax, pauseMs * 2)
         await topology.refresh().catch(() => undefined)
+      }
+      try {
+        return { ...(await once(topology, calling)), isRepeat, isRetried: true }
+      } catch (again) {
+        error = again
       }
     }
   }
@@ -195,14 +228,14 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   }
 
   return {
-    async read(bucket, command, key, ...args) {
-      return (await call(bucket, [command, bucket.prefix + key, ...args], 'read')).reply
-    },
-    async readFunction(bucket, name, ...args) {
-      return (await call(bucket, functionCall(bucket, name, args, 'FCALL_RO'), 'read')).reply
-    },
+    read: (bucket, command, key, ...args) => read(bucket, [command, bucket.prefix + key, ...args]),
+    readFunction: (bucket, name, ...args) => read(bucket, functionCall(bucket, name, args, 'FCALL_RO')),
     async write(bucket, name, args, promised = {}) {
       const called = await call(bucket, functionCall(bucket, name, args), 'write')
+      return { reply: called.reply, isRepeat: called.isRepeat, durability: judge(called, promised, bucket) }
+    },
+    async writeKey(bucket, [command, key, ...args], promised = {}) {
+      const called = await call(bucket, [command, bucket.prefix + key, ...args], 'write-key')
       return { reply: called.reply, isRepeat: called.isRepeat, durability: judge(called, promised, bucket) }
     },
     owe(bucket, work) {
@@ -228,11 +261,21 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
 }
 
 function functionCall(bucket: Bucket, name: string, args: readonly string[], command = 'FCALL'): readonly string[] {
-  return [command, library.named(name), '1', `${bucket.prefix}beat`, bucket.prefix, ...args]
+  return [command, library.named(name), '1', `${bucket.prefix}beat`, ...args]
 }
 
-async function once(primary: Primary, args: readonly string[], use: 'read' | 'write'): Promise<Written> {
-  return use === 'write' ? primary.write(args) : { reply: await primary.read(args), copies: 0 }
+function once(topology: Topology, { bucket, args, use }: Calling): Promise<Written> {
+  try {
+    const primary = topology.primaryOf(bucket.slot)
+    if (use === 'read') return primary.read(args).then(unwritten)
+    return primary.write(args, use === 'write' ? undefined : functionCall(bucket, 'touch_copies', []))
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+function unwritten(reply: Reply): Written {
+  return { reply, copies: 0 }
 }
 
 type Turn =

@@ -286,7 +286,7 @@ suite('redis: what a crash leaves half done', { skip: skipReason }, () => {
         ...runArgs
       ]
       const name = library.named('end_session')
-      await server.command('FCALL', name, '1', 'half:{0}beat', 'half:{0}', ...args)
+      await server.command('FCALL', name, '1', 'half:{0}beat', ...args)
       assert.equal(await store.isRevoked(session.sri, end.atMs), true)
       const [entry] = await store.revocationFeed(0, 10)
       assert.deepEqual([entry?.sri, entry?.untilMs, entry?.atMs], [session.sri, 9_000_000_000_000, end.atMs])
