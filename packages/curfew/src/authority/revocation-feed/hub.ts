@@ -6,15 +6,15 @@ export const lookMs = 50
 
 /** Tells many readers of something new on the revocation list at the price of one look at the store. */
 export interface RevocationHub {
-  /** Resolves when the list goes on after `position`, or when the time is over. */
-  waitForNews(position: number, timeoutMs: number): Promise<void>
+  /** Resolves when the list goes on after `position`, when the time is over, or when `gone` says that nobody waits any more. */
+  waitForNews(position: number, timeoutMs: number, gone?: AbortSignal): Promise<void>
   close(): void
 }
 
 interface Waiter {
   readonly position: number
   readonly untilMs: number
-  wake(): void
+  readonly wake: () => void
 }
 
 export function createRevocationHub(deps: { readonly store: Pick<Store, 'revocationFeed'>; readonly clock: Clock }): RevocationHub {
@@ -23,6 +23,7 @@ export function createRevocationHub(deps: { readonly store: Pick<Store, 'revocat
   let timer: Timer | undefined
   let isClosed = false
   const look = async (): Promise<void> => {
+    if (waiting.size === 0) return
     const from = Math.min(...[...waiting].map(({ position }) => position))
     const hasNews = (await store.revocationFeed(from, 1)).length > 0
     const nowMs = clock.nowMs()
@@ -41,17 +42,19 @@ export function createRevocationHub(deps: { readonly store: Pick<Store, 'revocat
     })
   }
   return {
-    waitForNews: (position, timeoutMs) =>
+    waitForNews: (position, timeoutMs, gone) =>
       new Promise((resolve) => {
-        if (isClosed || timeoutMs <= 0) return resolve()
+        if (isClosed || timeoutMs <= 0 || gone?.aborted === true) return resolve()
         const waiter: Waiter = {
           position,
           untilMs: clock.nowMs() + timeoutMs,
-          wake() {
+          wake: () => {
             waiting.delete(waiter)
+            gone?.removeEventListener('abort', waiter.wake)
             resolve()
           }
         }
+        gone?.addEventListener('abort', waiter.wake)
         waiting.add(waiter)
         schedule()
       }),

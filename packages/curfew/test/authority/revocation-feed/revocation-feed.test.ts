@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { get as httpGet } from 'node:http'
 import { suite, test } from 'node:test'
 import { createRevocationList, revocationFingerprint, type RevocationPage, verifyRevocationPage } from '@curfew/codecs'
+import fastify from 'fastify'
 import type { JSONWebKeySet } from 'jose'
+import { revocationFeedPlugin } from '../../../src/authority/revocation-feed/plugin.ts'
 import { revocationFeedPath } from '../../../src/authority/session-management/paths.ts'
+import { freeRange } from '../../support/ports.ts'
 import type { Kit } from '../kit.ts'
-import { clientOf, createOidcKit, secret, tokensFor } from '../oidc/relying-party.ts'
+import { authorizationHeader, clientOf, createOidcKit, secret, tokensFor } from '../oidc/relying-party.ts'
 
 const clients = [
   clientOf('gate', { revocationFeed: true }),
@@ -93,4 +97,80 @@ suite('The revocation feed of the authority', () => {
     const second = await read(kit, (await ask(kit, { query: `?after=${first.seq}` })).body)
     assert.deepEqual([second.prev, second.entries.length, second.hasMore], [first.seq, 1, false])
   })
+
+  test('one client can not take the places of the others, by streams or by requests that wait', async () => {
+    for (const more of [{ accept: 'text/event-stream' }, { accept: 'application/jwt' }]) {
+      await using kit = await createOidcKit({ clients })
+      await using feed = await listening(kit, 3)
+      const greedy = [await feed.open('gate', more), await feed.open('gate', more), await feed.open('gate', more)]
+      const cut = Promise.race(greedy.map(({ closed }) => closed))
+      const other = await feed.open('desk', { accept: 'text/event-stream' })
+      assert.equal(await other.status, 200)
+      await cut
+      assert.equal(await (await feed.open('gate', more)).status, 503)
+      // Who went leaves its place, once the server has heard of it.
+      for (const one of [...greedy, other]) one.close()
+      const held = [await feed.hold('desk'), await feed.hold('gate'), await feed.hold('gate')]
+      assert.equal(held.length, 3)
+    }
+  })
 })
+
+interface Opened {
+  /** Once the answer begins. */
+  readonly status: Promise<number>
+  /** Once its connection is gone. */
+  readonly closed: Promise<void>
+  close(): void
+}
+
+/** The feed alone, with so many places, over real connections. */
+async function listening({ ctx }: Kit, readersMax: number) {
+  const app = fastify()
+  app.setErrorHandler((error: { code?: string }, _request, reply) => reply.status(error.code === 'CURFEW_REVOCATION_FEED_FULL' ? 503 : 500).send())
+  let entered: (() => void)[] = []
+  app.addHook('preHandler', async () => {
+    // The handler runs to its first wait before anything else does.
+    setImmediate(() => {
+      for (const tell of entered.splice(0)) tell()
+    })
+  })
+  await app.register(revocationFeedPlugin(ctx, { readersMax }))
+  const port = await freeRange(1)
+  await app.listen({ host: '127.0.0.1', port })
+  const feed = {
+    async hold(client: string): Promise<Opened> {
+      for (;;) {
+        const opened = await feed.open(client, { accept: 'text/event-stream' })
+        if ((await opened.status) === 200) return opened
+        await opened.closed
+      }
+    },
+    async open(client: string, headers: Readonly<Record<string, string>>): Promise<Opened> {
+      const isIn = new Promise<void>((resolve) => entered.push(resolve))
+      const request = httpGet({
+        host: '127.0.0.1',
+        port,
+        path: `${revocationFeedPath}?wait=20`,
+        agent: false,
+        headers: { ...headers, authorization: authorizationHeader(client), 'x-xsrf-header': 'any' }
+      })
+      request.on('error', () => undefined)
+      const closed = new Promise<void>((resolve) => request.once('close', resolve))
+      const status = new Promise<number>((resolve) =>
+        request.once('response', (answer) => {
+          answer.on('error', () => undefined).resume()
+          resolve(answer.statusCode ?? 0)
+        })
+      )
+      await isIn
+      return { status, closed, close: () => request.destroy() }
+    },
+    async [Symbol.asyncDispose]() {
+      entered = []
+      app.server.closeAllConnections()
+      await app.close()
+    }
+  }
+  return feed
+}
