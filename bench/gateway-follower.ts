@@ -17,9 +17,9 @@ export interface FollowerOptions {
 export const followerDomain = 'bench.localhost'
 export const followerSecret: Uint8Array = Buffer.alloc(32, 5)
 
-/** Configuration of a gateway that follows the feed of an authority. */
-export function followerFile({ issuer, clientSecret, port, target }: FollowerOptions) {
-  return gatewayFileSchema.parse({
+/** Configuration of a gateway that follows the feed of an authority, as it stands in a file. */
+export function followerConfig({ issuer, clientSecret, port, target }: FollowerOptions) {
+  return {
     outbound: { allowPrivate: ['127.0.0.0/8'] },
     gateway: {
       listen: [`127.0.0.1:${port}`],
@@ -27,7 +27,12 @@ export function followerFile({ issuer, clientSecret, port, target }: FollowerOpt
       webSessions: [{ name: 'main', audience: 'bench', cookieDomain: followerDomain }],
       applications: [{ id: 'wiki', urls: [`http://wiki.${followerDomain}:${port}`], target }]
     }
-  })
+  }
+}
+
+/** The same, read. */
+export function followerFile(options: FollowerOptions) {
+  return gatewayFileSchema.parse(followerConfig(options))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -42,6 +47,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     registry: new Registry()
   })
   await composed.start()
-  process.on('message', () => process.send?.(composed.context.revocations.size))
   process.send?.('ready')
 }

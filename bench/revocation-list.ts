@@ -9,12 +9,19 @@ import { revocationPageEntriesMax } from '@curfew/codecs'
 import type { AuthorityChildOptions, AuthorityQuestion } from './authority-child.ts'
 import { clientSecret, startAuthority } from './gateway-feed.ts'
 import type { FollowerOptions } from './gateway-follower.ts'
+import { startGatewayProcess } from './gateway-process.ts'
 import { freePort } from './oidc/ports.ts'
+import { memoryOf, type ProcessMemory } from './process-memory.ts'
 import { startRedisServer } from './redis-server.ts'
 import { revokedSri } from './revoked-sri.ts'
 
 const entriesDefault = 1_000_000
-const pauseMs = 50
+/** What a gateway may take, of how many entries on. */
+const barEntries = 10_000_000
+const barMegabytes = 400
+const pauseMs = 100
+/** After that long a gateway has given back what only reading the list took. */
+const settleMs = 10_000
 
 /**
  * The whole list at the authority: what a long one costs it, and how soon a new gateway has all of it by the feed, page
@@ -30,7 +37,7 @@ async function onSqlite(entries: number): Promise<readonly string[]> {
   const port = await freePort()
   try {
     await (await startAuthority(folder, port)).stop()
-    const before = await memoryOf({ folder, port })
+    const before = await empty({ folder, port })
     fill(join(folder, 'curfew.db'), entries)
     const { size } = await stat(join(folder, 'curfew.db'))
     return [
@@ -50,14 +57,14 @@ async function onRedis(entries: number): Promise<readonly string[]> {
   await using server = await startRedisServer()
   const options = { folder, port, redisSocket: server.socket }
   try {
-    const before = await memoryOf(options)
-    const empty = await server.memory()
+    const before = await empty(options)
+    const bare = await server.memory()
     await using filling = await startAuthorityChild(options)
     const fillMs = await filling.ask({ fill: entries })
     await filling.stop()
     const [full, appended] = [await server.memory(), await server.disk()]
     await server.rewrite()
-    const used = full.used - empty.used
+    const used = full.used - bare.used
     return [
       `The revocation list of the authority, ${entries.toLocaleString('en')} entries, Redis (one server, unix socket, appendfsync everysec)`,
       `  ${megabytes(used)} MB in memory of the server (${Math.round(used / entries)} octets each), ${megabytes(full.resident)} MB resident; ${megabytes(appended)} MB on its disk as appended, ${megabytes(await server.disk())} MB written anew`,
@@ -69,28 +76,45 @@ async function onRedis(entries: number): Promise<readonly string[]> {
   }
 }
 
-async function memoryOf(options: AuthorityChildOptions): Promise<number> {
-  await using child = await startAuthorityChild(options)
-  return await child.ask('memory')
+/** What the processes of both sides take before anything is on the list. */
+interface Empty {
+  readonly authority: number
+  readonly gateway: number
 }
 
-/** @param before - memory of the same authority with an empty list */
-async function readWhole(entries: number, before: number, options: AuthorityChildOptions): Promise<readonly string[]> {
+async function empty(options: AuthorityChildOptions): Promise<Empty> {
+  await using authority = await startAuthorityChild(options)
+  const port = await freePort()
+  await using gateway = await startGatewayProcess(options.folder, gatewayOptions(options, port))
+  await until(async () => (await fetch(`http://127.0.0.1:${port}/pa/heartbeat.ping`).catch(() => undefined))?.status === 200)
+  return { gateway: gateway.memory().resident, authority: await authority.ask('memory') }
+}
+
+async function readWhole(entries: number, before: Empty, options: AuthorityChildOptions): Promise<readonly string[]> {
   await using authority = await startAuthorityChild(options)
   const idle = await authority.ask('memory')
   const lookUpUs = await authority.ask('look-ups')
   const startMs = performance.now()
-  const peak = await follow(entries, authority, {
-    issuer: `http://127.0.0.1:${options.port}`,
-    clientSecret,
-    port: await freePort(),
-    target: 'http://127.0.0.1:1'
-  })
+  await using gateway = await startGatewayProcess(options.folder, gatewayOptions(options, await freePort()))
+  await until(async () => (await gateway.revoked()) >= entries)
   const seconds = (performance.now() - startMs) / 1_000
+  const { most } = gateway.memory()
+  await new Promise((resolve) => setTimeout(resolve, settleMs))
+  const { resident } = gateway.memory()
   return [
-    `  the authority: ${megabytes(idle - before)} MB more in memory than without, ${megabytes(peak - before)} MB at the most while a gateway reads all of it`,
-    `  look-up of one: ${lookUpUs.toFixed(0)} us; a new gateway has the whole list after ${seconds.toFixed(1)} s (${Math.round(entries / seconds).toLocaleString('en')} entries/s, ${Math.round(entries / seconds / revocationPageEntriesMax).toLocaleString('en')} pages/s)`
+    `  the authority: ${megabytes(idle - before.authority)} MB more in memory than without, ${megabytes(authority.memory().most - before.authority)} MB at the most while a gateway reads all of it`,
+    `  look-up of one: ${lookUpUs.toFixed(0)} us`,
+    `  a new curfew gateway knows all of it ${seconds.toFixed(1)} s after it was started (${Math.round(entries / seconds).toLocaleString('en')} entries/s, ${Math.round(entries / seconds / revocationPageEntriesMax).toLocaleString('en')} pages/s)`,
+    `  the whole process of that gateway: ${megabytes(before.gateway)} MB resident with an empty list, ${megabytes(resident)} MB with this one, ${megabytes(most)} MB at the most while it came in${entries < barEntries ? '' : ` (bar ${barMegabytes} MB ${megabytes(most) <= barMegabytes ? 'met' : 'MISSED'})`}`
   ]
+}
+
+function gatewayOptions({ port: authorityPort }: AuthorityChildOptions, port: number): FollowerOptions {
+  return { issuer: `http://127.0.0.1:${authorityPort}`, clientSecret, port, target: 'http://127.0.0.1:1' }
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, pauseMs))
 }
 
 /** As purge and feed find them: in order, with the times that logouts give them. */
@@ -105,12 +129,13 @@ function fill(file: string, entries: number): void {
 }
 
 interface AuthorityChild extends AsyncDisposable {
+  memory(): ProcessMemory
   ask(question: AuthorityQuestion): Promise<number>
   stop(): Promise<void>
 }
 
 async function startAuthorityChild(options: AuthorityChildOptions): Promise<AuthorityChild> {
-  const child = start('authority-child.ts', options)
+  const child = fork(fileURLToPath(new URL('authority-child.ts', import.meta.url)), [JSON.stringify(options)], { execArgv: ['--expose-gc'] })
   await heard(child)
   const stop = async (): Promise<void> => {
     if (!child.connected) return
@@ -119,30 +144,13 @@ async function startAuthorityChild(options: AuthorityChildOptions): Promise<Auth
     await ended
   }
   return {
+    memory: () => memoryOf(child.pid ?? 0),
     async ask(question) {
       child.send(question)
       return heard(child)
     },
     stop,
     [Symbol.asyncDispose]: stop
-  }
-}
-
-/** Starts a gateway and waits until it has everything; returns what the authority took at the most meanwhile. */
-async function follow(entries: number, authority: AuthorityChild, options: FollowerOptions): Promise<number> {
-  const child = start('gateway-follower.ts', options)
-  let peak = 0
-  try {
-    await heard(child)
-    for (;;) {
-      child.send('size')
-      const size = await heard(child)
-      peak = Math.max(peak, await authority.ask('memory'))
-      if (size >= entries) return peak
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    }
-  } finally {
-    child.kill()
   }
 }
 
@@ -160,10 +168,6 @@ async function heard(child: ChildProcess): Promise<number> {
     stop.abort()
     ended.catch(() => undefined)
   }
-}
-
-function start(name: string, options: object): ChildProcess {
-  return fork(fileURLToPath(new URL(name, import.meta.url)), [JSON.stringify(options)], { execArgv: ['--expose-gc'] })
 }
 
 function megabytes(bytes: number): number {
