@@ -1,5 +1,5 @@
 import type { Check } from './doctor-check.ts'
-import { isLoopback, isSameSite } from './doctor-site.ts'
+import { isSameSite } from './doctor-site.ts'
 
 /** How one application is signed out, as the browser sees it. */
 export interface BrowserWays {
@@ -13,18 +13,11 @@ export interface BrowserWays {
   readonly framesRefused: ReadonlyMap<string, string>
 }
 
-/** The cookies of the authority itself. */
+/** The cookies of the authority itself; http is for loopback only, which the configuration sees to. */
 export function cookieCheck(baseUrl: string): Check {
   const what = 'cookies'
-  const { protocol, hostname } = new URL(baseUrl)
-  if (protocol === 'https:') return { what, verdict: 'ok', why: 'Secure and SameSite=Lax: no frame of another site sees them' }
-  if (isLoopback(hostname)) return { what, verdict: 'ok', why: 'http on this machine: SameSite=Lax, not Secure' }
-  return {
-    what,
-    verdict: 'warn',
-    why: 'they travel over http: who can listen can take over sessions, and browsers will stop to send them',
-    fix: 'Give server.baseUrl an https address.'
-  }
+  if (new URL(baseUrl).protocol === 'https:') return { what, verdict: 'ok', why: 'Secure and SameSite=Lax: no frame of another site sees them' }
+  return { what, verdict: 'ok', why: 'http on this machine: SameSite=Lax, not Secure' }
 }
 
 /** Whether cookies and hidden frames can work for one application. Undefined when it is not told through the browser. */

@@ -19,8 +19,3 @@ export function siteOf(host: string): string {
   const isShared = top.length === 2 && sharedSecondLevels.has(second)
   return labels.slice(isShared ? -3 : -2).join('.')
 }
-
-/** True where a page of this host travels inside the machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127\.[0-9.]+$/.test(host)
-}

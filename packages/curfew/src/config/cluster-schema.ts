@@ -1,17 +1,15 @@
 import { z } from 'zod'
 import { groupLetters } from '../core/group.ts'
-import { hostPort, path } from './values.ts'
+import { hostPort, httpsWanted, isConfidential, path } from './values.ts'
 
 const groupId = z
   .string()
   .regex(/^[A-Za-z0-9]{1,36}$/, 'write 1 to 36 letters and digits: no white space, no separators')
   .describe('Letters and digits, 1 to 36.')
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost') || host === '127.0.0.1' || host === '[::1]'
-
 const link = z
   .url({ protocol: /^https?$/, error: 'write an https address, such as https://login-1.berlin.example.com:9041' })
-  .refine((text) => text.startsWith('https:') || isLoopback(new URL(text).hostname), { error: 'write an https address; http is for loopback hosts only' })
+  .refine(isConfidential, { error: httpsWanted })
   .refine((text) => new URL(text).pathname === '/' && new URL(text).search === '', { error: 'write the address without a path' })
 
 const group = z

@@ -1,8 +1,7 @@
 import { z } from 'zod'
+import { isLoopback } from '../core/loopback.ts'
 import { filterProblem } from '../platform/ldap/filter-text.ts'
 import { id, path, positive, seconds } from './values.ts'
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost') || host === '127.0.0.1' || host === '[::1]'
 
 const address = z
   .url({ protocol: /^ldaps?$/, error: 'write an address such as ldaps://ldap.example.com' })

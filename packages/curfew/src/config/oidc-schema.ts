@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { accountLinking, idpid, partner } from './partner-schema.ts'
 import { registration } from './registration-schema.ts'
 import { certificateSubject } from './tls-schema.ts'
-import { path, positive, url } from './values.ts'
+import { httpsWanted, isConfidential, path, positive, url } from './values.ts'
 
 const tokenAlgorithm = z.enum(['RS256', 'PS256', 'ES256', 'EdDSA'])
 
@@ -115,15 +115,11 @@ export const oidc = z
   .prefault({})
   .describe('The OpenID provider.')
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost') || host === '127.0.0.1' || host === '[::1]'
-
 export const oidcIdentityProvider = z
   .strictObject({
     ...partner,
     protocol: z.literal('oidc'),
-    issuer: url
-      .refine((text) => text.startsWith('https:') || isLoopback(new URL(text).hostname), { error: 'write an https address; http is for loopback hosts only' })
-      .describe('Issuer identifier, to the letter.'),
+    issuer: url.refine(isConfidential, { error: httpsWanted }).describe('Issuer identifier, to the letter.'),
     clientId: z.string().min(1).max(512),
     clientSecret: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),
     authentication: z.enum(['clientSecretBasic', 'clientSecretPost', 'none']).optional().describe('Default: clientSecretBasic with a secret, none without.'),

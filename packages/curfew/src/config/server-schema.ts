@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { clientCertificates, tls } from './tls-schema.ts'
-import { colour, hostPort, path, url } from './values.ts'
+import { colour, hostPort, httpsWanted, isConfidential, path, url } from './values.ts'
 
 export const server = z
   .strictObject({
-    baseUrl: url.describe('Origin of the authority as browsers see it. Every address and Destination derives from it.'),
+    baseUrl: url
+      .refine(isConfidential, { error: httpsWanted })
+      .describe('Origin of the authority as browsers see it: https, or http on loopback. Every address and Destination derives from it.'),
     listen: z.array(hostPort).min(1).default(['127.0.0.1:9031']).describe('Where the runtime listens.'),
     tls: tls.optional(),
     clientCertificates: clientCertificates.optional(),

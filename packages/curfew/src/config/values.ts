@@ -1,11 +1,18 @@
 import { z } from 'zod'
 import { limitMinutesMax } from '../core/expiry.ts'
+import { isLoopback } from '../core/loopback.ts'
 
 export const id = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,39}$/, 'use lower-case letters, digits and dashes, starting with a letter, at most 40')
   .describe('Short name, used in commands, addresses and logs. Example: payroll')
 export const url = z.url({ protocol: /^https?$/, error: 'write an http or https address, such as https://app.example.com/saml/slo' })
+/** True for an address where nobody on the way can read along. One that is no address at all is the matter of another rule. */
+export function isConfidential(text: string): boolean {
+  const parsed = URL.parse(text)
+  return parsed === null || parsed.protocol === 'https:' || isLoopback(parsed.hostname)
+}
+export const httpsWanted = 'write an https address; http is for loopback hosts only'
 export const urlOrPath = z.union([url, z.string().startsWith('/', 'write an address, or a path when the connection has a baseUrl')])
 export const path = z.string().min(1)
 export const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.*-]+):\d{1,5}$/, 'write host:port, such as 127.0.0.1:9031')

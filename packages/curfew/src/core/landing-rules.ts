@@ -1,3 +1,4 @@
+import { isLoopback } from './loopback.ts'
 import type { Peer } from './peer.ts'
 import type { RedirectRule } from './redirect.ts'
 
@@ -44,8 +45,4 @@ function domainRules(domain: string): readonly RedirectRule[] {
 function originRules(origin: string): readonly RedirectRule[] {
   const parsed = URL.parse(origin)
   return parsed === null ? [] : [{ domain: parsed.host, requireHttps: parsed.protocol === 'https:', allowQueryAndFragment: true }]
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '127.0.0.1' || hostname === '[::1]'
 }

@@ -56,7 +56,8 @@ export function surroundings({ settings, pair }: Pick<Partner, 'settings' | 'pai
   const ownKeys = [{ key: authorityPair.key, algorithm: 'ecdsa-sha256' as const, certificate: authorityPair.certificate }]
   return {
     config: configSchema.parse({
-      server: { baseUrl: authorityUrl },
+      // Of this address only `baseUrl` below is read.
+      server: { baseUrl: 'https://curfew.test' },
       saml: { keys: [{ key: 'own.key.pem', certificate: 'own.crt.pem', algorithm: 'ecdsa-sha256' }] },
       sessions: { secretFile: 'session.secret' },
       signOn: { users: 'users.yaml' },

@@ -62,6 +62,9 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+/** How the configuration names the authority: one that other machines reach has an https address. */
+const ownUrl = 'https://curfew.test'
+
 /** The same authority as a configuration: its certificate, its secret, its partner. */
 function writeInstallation(kit: Kit): void {
   const { settings, pair } = kit.partner('payroll')
@@ -74,7 +77,7 @@ function writeInstallation(kit: Kit): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   const { id, entityId, acs, slo } = settings
   const config = {
-    server: { baseUrl: authorityUrl },
+    server: { baseUrl: ownUrl },
     saml: { keys: [{ key: 'own.key.pem', certificate: 'own.crt.pem', algorithm: 'ecdsa-sha256' }] },
     sessions: { secretFile: 'session.secret' },
     signOn: { users: 'users.yaml' },
@@ -120,7 +123,8 @@ suite('curfew inspect beside an authority', { timeout: 180_000 }, () => {
   test('judges everything about a LogoutRequest, and sees its session live, then ended', async () => {
     const partner = kitOf().partner('payroll')
     const { nameId, sessionIndex } = await signedIn()
-    const url = await partner.logoutRedirect(partner.logoutRequest(nameId, [sessionIndex]))
+    const sent = await partner.logoutRedirect(partner.logoutRequest(nameId, [sessionIndex], { destination: `${ownUrl}/idp/SLO.saml2` }))
+    const url = sent.replace(authorityUrl, ownUrl)
     const before = await judgements([url, ...asking()])
     const verdicts = Object.fromEntries(Object.entries(before).map(([what, { verdict }]) => [what, verdict]))
     assert.deepEqual(verdicts, { signature: 'ok', destination: 'ok', issued: 'ok', expiry: 'ok', session: 'ok' })
@@ -159,7 +163,7 @@ suite('curfew inspect beside an authority', { timeout: 180_000 }, () => {
     // The two programs look at their clocks one after the other.
     const timeless = ({ out }: Finished): string => out.replaceAll(/\d+ s\b/g, 'n s')
     assert.deepEqual([piped.code, filed.code, timeless(piped)], [2, 2, timeless(filed)])
-    assert.match(piped.out, /fail {4}destination: addressed to http:\/\/old\.test\/slo, this authority answers at http:\/\/curfew\.test\/idp\/SLO\.ssaml2/)
+    assert.match(piped.out, /fail {4}destination: addressed to http:\/\/old\.test\/slo, this authority answers at https:\/\/curfew\.test\/idp\/SLO\.ssaml2/)
     assert.doesNotMatch(piped.out, /ana\.maria/)
   })
 
@@ -173,7 +177,7 @@ suite('curfew inspect beside an authority', { timeout: 180_000 }, () => {
 
   test('judges a token of this authority', async () => {
     const seconds = Math.floor(Date.now() / 1000)
-    const claims = { iss: authorityUrl, iat: seconds, exp: seconds + 60 }
+    const claims = { iss: ownUrl, iat: seconds, exp: seconds + 60 }
     const { authorityPair: signer } = await import('../authority/kit.ts')
     assert.equal((await judgements([token(claims, {}, signer)]))['signature']?.verdict, 'ok')
     assert.equal((await judgements([token(claims)]))['signature']?.verdict, 'fail')

@@ -4,7 +4,7 @@ import { explainConfig } from '../../src/config/explain.ts'
 import { parseConfig } from '../../src/config/load.ts'
 
 const whole = (directories: string, more = '') => `
-server: { baseUrl: http://curfew.test }
+server: { baseUrl: https://curfew.test }
 saml: { keys: [{ key: k.pem, certificate: c.pem }] }
 sessions: { secretFile: s }
 signOn: { directories: [${directories}] }

@@ -200,6 +200,18 @@ suite('where a setting comes from', () => {
   })
 })
 
+suite('the address of the authority', () => {
+  for (const baseUrl of ['https://login.example.com', 'http://localhost:9031', 'http://curfew.localhost:4600', 'http://127.0.0.1:9031', 'http://[::1]:9031'])
+    test(`may be ${baseUrl}`, () => assert.deepEqual(codesOf({ ...smallest, server: { baseUrl } }), []))
+
+  for (const baseUrl of ['http://login.example.com', 'http://10.0.0.1:9031', 'http://localhost.example.com'])
+    test(`may not be ${baseUrl}: passwords and cookies would be readable on the way`, () =>
+      assert.deepEqual(codesOf({ ...smallest, server: { baseUrl } }), [['server.baseUrl', 'CURFEW_CONFIG_VALUE']]))
+
+  test('that is none is one finding', () =>
+    assert.deepEqual(codesOf({ ...smallest, server: { baseUrl: 'nothing' } }), [['server.baseUrl', 'CURFEW_CONFIG_VALUE']]))
+})
+
 suite('suggestions', () => {
   test('finds the word that was meant and nothing for a word that is far from all', () => {
     assert.equal(nearest('protocl', ['protocol', 'profiles']), 'protocol')

@@ -6,7 +6,7 @@ import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
 import type { CommandContext } from '../context.ts'
-import { isLoopback } from '../doctor-site.ts'
+import { isLoopback } from '../../core/loopback.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 
 export interface InitOptions {

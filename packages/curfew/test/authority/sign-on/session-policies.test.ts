@@ -255,7 +255,7 @@ suite('limits of single authentication sources', () => {
   })
 
   const base = `
-server: { baseUrl: http://curfew.test }
+server: { baseUrl: https://curfew.test }
 saml: { keys: [{ key: k.pem, certificate: c.pem }] }
 signOn: { users: users.yaml }
 `
