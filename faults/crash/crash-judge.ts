@@ -28,6 +28,8 @@ export const samlPeer = 'saml'
 export const openIdPeer = 'openid'
 /** How long a run may take to its end: retries after a restart, on a machine with other work. */
 const runMsMax = 60_000
+/** How many visits are looked at at once. */
+const looksMax = 8
 const none: Told = { outcomes: 0, tooGood: 0, afterOutcome: 0, repeats: 0, unlike: 0 }
 
 /** What was counted of each visit so far: one that goes on is looked at in every round, and its facts count once. */
@@ -38,9 +40,12 @@ export type Counted = Map<Visit, Pick<Finding, 'facts' | 'lost'>>
  * @param counted - is brought forward; facts in it are not counted again
  */
 export async function judgeVisits(parts: JudgeParts, visits: readonly Visit[], counted: Counted = new Map()): Promise<Finding> {
+  const waiting = visits.values()
   const findings: Finding[] = []
-  for (const visit of visits)
-    findings.push(countOnce(counted, visit, visit.end === 'not-asked' ? await judgeOpen(parts, visit) : await judgeEnded(parts, visit)))
+  const look = async (): Promise<void> => {
+    for (const visit of waiting) findings.push(countOnce(counted, visit, await (visit.end === 'not-asked' ? judgeOpen : judgeEnded)(parts, visit)))
+  }
+  await Promise.all(Array.from({ length: looksMax }, look))
   const sum = (of: (one: Finding) => number): number => findings.reduce((total, one) => total + of(one), 0)
   return {
     facts: sum((one) => one.facts),

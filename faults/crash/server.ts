@@ -12,6 +12,8 @@ export interface Authority {
   start(): Promise<void>
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
+  /** SIGTERM; resolves when the process has ended in order. */
+  stop(): Promise<void>
   /** Asks the admin API. @throws for any answer but 200 */
   ask<T>(path: string, body?: object): Promise<T>
 }
@@ -25,6 +27,11 @@ export function createAuthority(config: string, baseUrl: string, adminUrl: strin
   let child: ChildProcess | undefined
   let said = ''
   const isGone = (): boolean => child === undefined || child.exitCode !== null || child.signalCode !== null
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child === undefined || isGone()) return
+    child.kill(signal)
+    await once(child, 'close')
+  }
   const token = (): string => readFileSync(join(dirname(config), 'data/admin.token'), 'utf8').trim()
   return {
     baseUrl,
@@ -39,11 +46,8 @@ export function createAuthority(config: string, baseUrl: string, adminUrl: strin
       await until(async () => isGone() || (await isUp(baseUrl)), startMsMax)
       if (isGone()) throw new Error(`the server ended at its start: ${said}`)
     },
-    async kill() {
-      if (child === undefined || isGone()) return
-      child.kill('SIGKILL')
-      await once(child, 'close')
-    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
     async ask<T>(path: string, body?: object) {
       const headers = { authorization: `Bearer ${token()}`, 'content-type': 'application/json' }
       const signal = AbortSignal.timeout(answerMsMax)
