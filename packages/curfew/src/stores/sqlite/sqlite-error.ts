@@ -1,3 +1,4 @@
+import { statSync, utimesSync } from 'node:fs'
 import { isCurfewError } from '@curfew/codecs'
 import { storeError, type StoreCode } from '../store-error.ts'
 
@@ -26,11 +27,30 @@ export function isDiskFull(error: unknown): boolean {
   return code !== undefined && ((code & 0xff) === 13 || code === shmSize)
 }
 
+const ioError = 10
+
+/**
+ * Why the file system takes no change of this file; undefined: it takes it. SQLite says of a disk that was given up while
+ * the file was open no more than that it could not write.
+ */
+function whyReadOnly(file: string): string | undefined {
+  try {
+    const { atime, mtime } = statSync(file)
+    utimesSync(file, atime, mtime)
+    return undefined
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : ''
+    return why === 'EROFS' || why === 'EACCES' || why === 'EPERM' ? why : undefined
+  }
+}
+
 /** Turns whatever the driver threw into an error of the catalogue; errors of ours pass. */
 export function toStoreError(error: unknown, file: string): Error {
   if (isCurfewError(error)) return error
   const code = resultCode(error)
   const context = code === undefined ? { file } : { file, sqliteCode: code }
   if (isDiskFull(error)) return storeError('CURFEW_STORE_DISK_FULL', context, error)
+  const why = code !== undefined && (code & 0xff) === ioError ? whyReadOnly(file) : undefined
+  if (why !== undefined) return storeError('CURFEW_STORE_READ_ONLY', { ...context, why }, error)
   return storeError((code === undefined ? undefined : codeOf[code & 0xff]) ?? 'CURFEW_STORE_FAILED', context, error)
 }

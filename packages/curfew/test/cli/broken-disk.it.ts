@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { decodeJwt } from 'jose'
+import { stringify } from 'yaml'
+import type { RunView, SessionView } from '../../src/admin/schemas.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { hashPassword } from '../../src/platform/password.ts'
+import { openDatabase, prepare } from '../../src/stores/sqlite/driver.ts'
+import { mountFailingDisk, mountSmallDisk, noMounts } from '../support/disks.ts'
+import { type Answer, createPerson, type OpenIdClient, type Person } from '../support/person.ts'
+import { curfew, lineOf, startCurfew, stopped } from './bin.ts'
+import { type RunningCurfew, startInstallation } from './running.ts'
+
+const password = 'correct horse'
+/** So many that nobody has more sessions than one person may have. */
+const usernames = Array.from({ length: 64 }, (_, i) => `person${i}`)
+const nameOf = (turn: number): string => usernames[turn % usernames.length] ?? ''
+
+/** An application that keeps a record of its own: which of its sessions it was asked to end. */
+interface Application extends AsyncDisposable {
+  readonly client: OpenIdClient
+  readonly url: string
+  readonly told: ReadonlySet<string>
+}
+
+async function startApplication(): Promise<Application> {
+  const told = new Set<string>()
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (text: string) => (body += text))
+    request.once('end', () => {
+      told.add(String(decodeJwt(new URLSearchParams(body).get('logout_token') ?? '')['sid']))
+      response.writeHead(200, { 'cache-control': 'no-store' }).end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    client: { id: 'wiki', secret: 'a secret that is long enough', redirectUri: `${url}/cb` },
+    url,
+    told,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    }
+  }
+}
+
+/** `curfew start` with its database in that folder. */
+function startOn(folder: string, { client, url }: Application): Promise<RunningCurfew> {
+  return startInstallation({
+    config: () => ({
+      store: { kind: 'sqlite', file: join(folder, 'curfew.db') },
+      connections: [
+        {
+          id: client.id,
+          protocol: 'oidc',
+          clientSecret: client.secret,
+          redirectUris: [client.redirectUri],
+          requirePkce: false,
+          logout: { modes: ['backChannel'], backChannelUri: `${url}/back-channel` }
+        }
+      ]
+    }),
+    async prepare(installation) {
+      const hash = await hashPassword(password, systemRandom)
+      const users = usernames.map((username) => ({ username, password: hash, attributes: {} }))
+      writeFileSync(join(installation, 'users.yaml'), stringify({ users }))
+    }
+  })
+}
+
+interface Visit {
+  readonly person: Person
+  /** What the application calls the session. */
+  readonly sid: string
+}
+
+async function visit(baseUrl: string, client: OpenIdClient, turn: number): Promise<Visit> {
+  const person = createPerson(baseUrl)
+  const answer = await person.signIn(nameOf(turn), password)
+  assert.equal(answer.status, 303, answer.body)
+  return { person, sid: await person.join(client) }
+}
+
+/** Goes to the sign-off page until somebody is refused, or nobody is left; who is refused goes on as before. */
+async function signOutAll(
+  visits: readonly Visit[]
+): Promise<{ readonly out: readonly Visit[]; readonly in: readonly Visit[]; readonly answer: Answer | undefined }> {
+  for (const [i, { person }] of visits.entries()) {
+    const answer = await person.signOut()
+    if (answer.status !== 303) return { out: visits.slice(0, i), in: visits.slice(i), answer }
+    assert.match(answer.location, /\/signoff\/run_/)
+    assert.equal(await person.isSignedIn(), false)
+  }
+  return { out: visits, in: [], answer: undefined }
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1_200 && !(await holds()); i++) await pause(100)
+  assert.ok(await holds())
+}
+
+/** Each that was signed out has one run, which is over and told the application; nobody else has one. */
+async function assertEnded(server: RunningCurfew, { told }: Application, out: readonly Visit[]): Promise<void> {
+  const runs = (): Promise<readonly RunView[]> => server.json<RunView[]>(['runs', 'list'])
+  await until(async () => (await runs()).every(({ state }) => state === 'done'))
+  assert.deepEqual([...new Set((await runs()).map(({ verdict }) => verdict))], ['all-ended'])
+  assert.equal((await runs()).length, out.length)
+  assert.deepEqual([...told].toSorted(), out.map(({ sid }) => sid).toSorted())
+}
+
+function assertSound(folder: string): void {
+  const db = openDatabase(join(folder, 'curfew.db'), {})
+  try {
+    assert.deepEqual(
+      prepare<{ integrity_check: string }>(db, 'PRAGMA integrity_check')
+        .all()
+        .map((row) => row.integrity_check),
+      ['ok']
+    )
+  } finally {
+    db.close()
+  }
+}
+
+const liveSessions = async (server: RunningCurfew): Promise<number> => (await server.json<SessionView[]>(['sessions', 'list'])).length
+
+suite('a real server whose disk breaks', { skip: noMounts, timeout: 900_000 }, () => {
+  test('a full disk refuses sign-ins and says why, signs people out, says so where it can not, and all is well when there is room', async () => {
+    using disk = mountSmallDisk(64)
+    await using application = await startApplication()
+    await using server = await startOn(disk.folder, application)
+    const visits: Visit[] = []
+    for (let i = 0; i < 80; i++) visits.push(await visit(server.baseUrl, application.client, i))
+    disk.fill()
+    // What the files have of room is used up by people who come; some of them still get in.
+    const late: Visit[] = []
+    let refused: Answer | undefined
+    for (let i = 0; i < 3_000 && refused === undefined; i++) {
+      const person = createPerson(server.baseUrl)
+      const answer = await person.signIn(nameOf(i), password)
+      if (answer.status === 303) late.push({ person, sid: '' })
+      else refused = answer
+    }
+    assert.equal(refused?.status, 503)
+    assert.match(refused.body, /CURFEW_STORE_DISK_FULL/)
+    assert.match(refused.body, /No room is left to write this down/)
+    assert.equal(await liveSessions(server), visits.length + late.length)
+
+    const [some, others] = [visits.slice(0, 20), visits.slice(20)]
+    const first = await signOutAll(some)
+    assert.equal(first.answer, undefined, first.answer?.body)
+    await assertEnded(server, application, some)
+
+    // The room that was kept for endings is taken by somebody else, too.
+    disk.fill()
+    const second = await signOutAll(others)
+    assert.equal(second.answer?.status, 503, 'somebody can not be signed out')
+    assert.match(second.answer.body, /CURFEW_STORE_DISK_FULL/)
+    assert.match(second.answer.body, /No room is left to write this down[^<]* not signed out/)
+    for (const { person, sid } of second.in) {
+      assert.equal(await person.isSignedIn(), true)
+      assert.equal(application.told.has(sid), false)
+    }
+
+    disk.clear()
+    visits.push(await visit(server.baseUrl, application.client, 0))
+    const third = await signOutAll([...second.in, ...visits.slice(-1)])
+    assert.equal(third.answer, undefined, third.answer?.body)
+    await assertEnded(server, application, visits)
+    assert.equal(await liveSessions(server), late.length)
+    assert.equal(await stopped(server.child), 0)
+    assertSound(disk.folder)
+  })
+
+  test('a disk that can only be read keeps everybody as they are and says so, and nothing is lost when it is mounted again', async () => {
+    using disk = mountFailingDisk(96)
+    await using application = await startApplication()
+    await using server = await startOn(disk.folder, application)
+    const visits: Visit[] = []
+    for (let i = 0; i < 12; i++) visits.push(await visit(server.baseUrl, application.client, i))
+    const some = visits.slice(0, 4)
+    assert.equal((await signOutAll(some)).answer, undefined)
+    await assertEnded(server, application, some)
+
+    disk.fail()
+    const others = visits.slice(4)
+    for (const { person } of others) {
+      const answer = await person.signOut()
+      assert.equal(answer.status, 503)
+      assert.match(answer.body, /CURFEW_STORE_READ_ONLY/)
+      assert.match(answer.body, /can not be written down[^<]* not signed out/)
+      assert.equal(await person.isSignedIn(), true)
+    }
+    const refused = await createPerson(server.baseUrl).signIn(nameOf(40), password)
+    assert.equal(refused.status, 503)
+    assert.match(refused.body, /CURFEW_STORE_READ_ONLY/)
+    const asked = await server.run(['logout', '--user', nameOf(5)])
+    assert.equal(asked.code, 1)
+    assert.match(asked.err, /CURFEW_STORE_READ_ONLY[^]*EROFS/)
+    assert.deepEqual([...application.told].toSorted(), some.map(({ sid }) => sid).toSorted())
+
+    assert.equal(await stopped(server.child), 0)
+    const started = await curfew(server.folder, ['start'])
+    assert.equal(started.code, 78)
+    assert.match(started.err, /CURFEW_STORE_READ_ONLY[^]*EROFS/)
+
+    disk.repair()
+    const child = startCurfew(server.folder, ['start'])
+    try {
+      await lineOf(child, /server\.ready/)
+      child.stderr?.resume()
+      assert.equal(await liveSessions(server), others.length)
+      assert.equal((await signOutAll(others)).answer, undefined)
+      await assertEnded(server, application, visits)
+    } finally {
+      await stopped(child)
+    }
+    assertSound(disk.folder)
+  })
+})
