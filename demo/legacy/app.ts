@@ -37,7 +37,7 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
   })
   const wrongly = {
     entityId: `${baseUrl}/saml/metadata`,
-    provider: readIdentityProvider(options.identityProviderMetadata),
+    provider: readIdentityProvider(options.identityProviderMetadata, Date.now()),
     ownKey: { key, algorithm: 'rsa-sha256' as const },
     foreignKey: { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, algorithm: 'rsa-sha256' as const }
   }

@@ -87,6 +87,7 @@ export const codecCatalogue = {
   CURFEW_SAML_KEY_TOO_WEAK: { kind: 'config', http: 500, title: 'A key is smaller than is accepted or of a kind that is not used.' },
   CURFEW_SAML_LIMIT: { kind: 'peer', http: 400, title: 'The message repeats an element more often than is accepted.', saml: 'Requester' },
   CURFEW_SAML_METADATA: { kind: 'config', http: 400, title: 'The metadata is not a usable SAML 2.0 entity descriptor.', spec: 'saml-metadata 2.3' },
+  CURFEW_SAML_METADATA_EXPIRED: { kind: 'config', http: 503, title: 'The metadata of the partner is past its validUntil.', spec: 'saml-metadata 2.3.2' },
   CURFEW_SAML_QUERY: {
     kind: 'peer',
     http: 400,

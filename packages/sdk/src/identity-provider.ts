@@ -1,9 +1,11 @@
-import { bindingFromUri, CurfewError, type Endpoint, parseMetadata, type VerificationKey, verificationKeyFromCertificate } from '@curfew/codecs'
+import { bindingFromUri, CurfewError, type Endpoint, lifetimeOf, parseMetadata, type VerificationKey, verificationKeyFromCertificate } from '@curfew/codecs'
 
 /** What an application needs of its identity provider, read from the metadata it publishes. */
 export interface IdentityProvider {
   readonly entityId: string
   readonly keys: readonly VerificationKey[]
+  /** From then on nobody is signed in on the word of this metadata; absent: it sets no end. */
+  readonly validUntilMs?: number
   readonly singleSignOn: { readonly url: string }
   /** By the browser; absent: the provider has no single logout. */
   readonly singleLogout?: { readonly binding: 'redirect' | 'post'; readonly url: string; readonly responseUrl?: string }
@@ -11,13 +13,15 @@ export interface IdentityProvider {
 
 /**
  * Reads identity provider metadata. Redirect is preferred; every signing key that is published counts, so that a
- * roll-over of keys needs no change here.
- * @throws CURFEW_SAML_METADATA
+ * roll-over of keys needs no change here. The earliest `validUntil` of the provider and of all that encloses it counts.
+ * @throws CURFEW_SAML_METADATA, CURFEW_SAML_METADATA_EXPIRED
  */
-export function readIdentityProvider(metadata: Uint8Array): IdentityProvider {
+export function readIdentityProvider(metadata: Uint8Array, nowMs: number): IdentityProvider {
   const entity = parseMetadata(metadata).find((candidate) => candidate.idp !== undefined)
   if (entity?.idp === undefined) throw new CurfewError('CURFEW_SAML_METADATA', { why: 'no identity provider in it' })
   const { idp } = entity
+  const validUntilMs = lifetimeOf(entity, 'idp').validUntil?.epochMilliseconds
+  requireValid({ validUntilMs }, nowMs)
   const signOn = byBinding(idp.singleSignOnServices, 'redirect')
   if (signOn === undefined) throw new CurfewError('CURFEW_SAML_METADATA', { why: 'no SingleSignOnService by HTTP Redirect' })
   const keys = idp.keys.filter((key) => key.use !== 'encryption').flatMap((key) => key.certificates.map(verificationKeyFromCertificate))
@@ -27,6 +31,7 @@ export function readIdentityProvider(metadata: Uint8Array): IdentityProvider {
   return {
     entityId: entity.entityId,
     keys,
+    ...(validUntilMs === undefined ? {} : { validUntilMs }),
     singleSignOn: { url: signOn.location },
     ...(logout === undefined
       ? {}
@@ -38,6 +43,11 @@ export function readIdentityProvider(metadata: Uint8Array): IdentityProvider {
           }
         })
   }
+}
+
+/** Refuses to go by metadata whose time is over (Metadata 2.3.2). @throws CURFEW_SAML_METADATA_EXPIRED */
+export function requireValid({ validUntilMs = Number.POSITIVE_INFINITY }: { readonly validUntilMs?: number | undefined }, nowMs: number): void {
+  if (nowMs >= validUntilMs) throw new CurfewError('CURFEW_SAML_METADATA_EXPIRED', { validUntil: new Date(validUntilMs).toISOString() })
 }
 
 function byBinding(endpoints: readonly Endpoint[], binding: 'redirect' | 'post'): Endpoint | undefined {

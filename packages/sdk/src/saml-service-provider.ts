@@ -33,7 +33,7 @@ import {
 } from '@curfew/codecs'
 import { type Guard as ApplicationGuard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
-import { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
+import { type IdentityProvider, readIdentityProvider, requireValid } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
 import { type AskedSignIn, askedMsMax, type ArrivedSignIn, browserCookie, newBrowser, readBrowser, type SigningInBrowser, SignIns } from './saml-sign-ins.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -117,9 +117,12 @@ const parameters = { arrived: 'arrived', unsolicited: 'unsolicited' } as const
 const unsolicitedMax = 3
 const sessionMsMax = 24 * 3_600_000
 
-/** Creates a service provider. Pure until called: clock, randomness and registry come in by argument. */
+/**
+ * Creates a service provider. Pure until called: clock, randomness and registry come in by argument.
+ * @throws CURFEW_SAML_METADATA, CURFEW_SAML_METADATA_EXPIRED for the metadata of the identity provider
+ */
 export function createServiceProvider(options: ServiceProviderOptions): ServiceProvider {
-  const provider = readIdentityProvider(options.identityProviderMetadata)
+  const provider = readIdentityProvider(options.identityProviderMetadata, options.nowMs())
   const paths = options.paths ?? defaultPaths
   const guard = new Guard(options, provider, paths)
   return {
@@ -205,7 +208,9 @@ class Guard {
   /** Asks the identity provider who this browser is: the answer opens a session in this browser and no other. */
   async #ask(browser: SigningInBrowser, to: string, isAgain: boolean): Promise<GuardResponse> {
     const id = this.#newId()
-    await this.#signIns.ask(id, { to, browser: browser.name, isAgain }, this.#options.nowMs())
+    const nowMs = this.#options.nowMs()
+    requireValid(this.#provider, nowMs)
+    await this.#signIns.ask(id, { to, browser: browser.name, isAgain }, nowMs)
     const { url } = this.#provider.singleSignOn
     const parts = serialiseAuthnRequest({
       kind: 'AuthnRequest',
@@ -234,6 +239,8 @@ class Guard {
     const received = decodePost(await fields(request))
     const response = verifyResponse(received, this.#keys)
     const nowMs = this.#options.nowMs()
+    // A logout is still heard then: to be signed out by a key that is too old does less harm than to stay in.
+    requireValid(this.#provider, nowMs)
     const { inResponseTo } = response
     const asked = inResponseTo === undefined ? undefined : await this.#signIns.answered(inResponseTo, nowMs)
     if (inResponseTo !== undefined && asked === undefined) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', {})

@@ -62,11 +62,13 @@ const appPair = await createSelfSigned('app', { fromMs: Date.now(), days: 30 }, 
 /**
  * @param sessions - the registry, or limits of one in memory
  * @param startMs - a registry on a server has the time of that
+ * @param validUntil - of the metadata of the provider; absent: it sets no end
  */
 export function createStage(
   sessions: SessionRegistry | Partial<RegistryLimits> = {},
   startMs = Date.parse('2026-03-01T09:00:00Z'),
-  more: Partial<ServiceProviderOptions> = {}
+  more: Partial<ServiceProviderOptions> = {},
+  validUntil?: Temporal.Instant
 ): Stage {
   const registry = 'open' in sessions ? sessions : createMemorySessionRegistry(sessions)
   const events: GuardEvent[] = []
@@ -75,6 +77,7 @@ export function createStage(
   const metadata = serialiseMetadata({
     id: '_m',
     entityId: idpEntity,
+    ...(validUntil === undefined ? {} : { validUntil }),
     idp: {
       keys: [{ use: 'signing', certificates: [certificateBase64(idpPair.certificatePem)] }],
       nameIdFormats: [],
