@@ -9,7 +9,7 @@ export const lastAnswerMsMax = 1_000
  * has no listener for errors any more, and is half-open: without the one a reset ends the process, without the other a
  * client that does not close keeps it for ever.
  */
-export function lastAnswer(socket: Duplex, answer: string, clock: Pick<Clock, 'after'>): void {
+export function lastAnswer(socket: Duplex, answer: string | Buffer, clock: Pick<Clock, 'after'>): void {
   socket.on('error', () => socket.destroy())
   if (socket.destroyed || !socket.writable) return void socket.destroy()
   const timer = clock.after(lastAnswerMsMax, () => socket.destroy())

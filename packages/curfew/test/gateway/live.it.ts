@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -243,6 +243,30 @@ suite('Connections that are open when their session ends', () => {
   })
 })
 
+function refuse(kit: GatewayKit, status: number, response: ServerResponse): void {
+  const { port } = kit.upstream.address() as AddressInfo
+  response.writeHead(status, {
+    'www-authenticate': 'Bearer realm="wiki"',
+    location: `http://127.0.0.1:${port}/elsewhere`,
+    'set-cookie': ['theirs=1', 'PA.ACE_ws=planted'],
+    connection: 'x-hop, close',
+    'x-hop': '1'
+  })
+  response.end('not you')
+}
+
+/** The whole answer to a request for a WebSocket that was refused; it comes in one piece. */
+async function refusal(opening: Promise<Socket>): Promise<{ readonly status: number; readonly headers: Headers; readonly body: string }> {
+  const whole = await opening.then(
+    () => assert.fail('it was opened'),
+    (error: Error) => error.message
+  )
+  const [head = '', body = ''] = whole.split('\r\n\r\n')
+  const [first = '', ...lines] = head.split('\r\n')
+  const headers = new Headers(lines.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+  return { status: Number(first.split(' ')[1]), headers, body }
+}
+
 suite('Who may open a WebSocket', () => {
   test('nobody without a session, and no page of another site', async () => {
     await using kit = await createGatewayKit()
@@ -263,10 +287,43 @@ suite('Who may open a WebSocket', () => {
     await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 401[\s\S]*CURFEW_GATEWAY_SESSION_ENDED/)
   })
 
-  test('an application that wants none says so without leaving the client to wait', async () => {
-    await using kit = await createGatewayKit()
+  for (const status of [302, 400, 401, 403, 426]) {
+    test(`what the application answers in the place of a WebSocket arrives as it was (${status})`, async () => {
+      await using kit = await createGatewayKit({
+        upstream: (request, response) => void (request.url === '/' ? response.end('ok') : refuse(kit, status, response))
+      })
+      const { cookie } = await signedIn(kit)
+      const answer = await refusal(rawWebSocket(kit, cookie))
+      assert.deepEqual([answer.status, answer.body], [status, 'not you'])
+      const { headers } = answer
+      assert.deepEqual(headers.getSetCookie(), ['theirs=1'])
+      assert.deepEqual(
+        ['www-authenticate', 'location', 'x-hop', 'connection', 'cache-control'].map((name) => headers.get(name)),
+        ['Bearer realm="wiki"', `${kit.wiki}/elsewhere`, null, 'close', 'no-store']
+      )
+      while (kit.gateway.context.live.count > 0) await new Promise((resolve) => setImmediate(resolve))
+    })
+  }
+
+  test('of a refusal with a body that is too large the head arrives, and says that there is none', async () => {
+    await using kit = await createGatewayKit({
+      upstream: (request, response) =>
+        void (request.url === '/' ? response.end('ok') : response.writeHead(403, { 'content-type': 'text/plain', 'x-why': 'no' }).end('x'.repeat(70_000)))
+    })
     const { cookie } = await signedIn(kit)
-    await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 502/)
+    const { status, headers, body } = await refusal(rawWebSocket(kit, cookie))
+    assert.deepEqual([status, headers.get('x-why'), headers.get('content-type'), headers.get('content-length'), body], [403, 'no', null, '0', ''])
+  })
+
+  test('a refusal that breaks off is none', async () => {
+    await using kit = await createGatewayKit({
+      upstream(request, response) {
+        if (request.url === '/') response.end('ok')
+        else response.writeHead(403, { 'content-length': '10' }).write('half', () => response.destroy())
+      }
+    })
+    const { cookie } = await signedIn(kit)
+    assert.equal((await refusal(rawWebSocket(kit, cookie))).status, 502)
   })
 })
 

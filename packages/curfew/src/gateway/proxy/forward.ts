@@ -124,7 +124,7 @@ export function upstreamHeaders(ctx: GatewayContext, { place, request, opened }:
 }
 
 /** The words behind a status, where they can be sent; the status says it all without them (RFC 9112 section 4). */
-function statusText(words: string | undefined): string {
+export function statusText(words: string | undefined): string {
   return words !== undefined && /^[\t\x20-\x7e]*$/.test(words) ? words : ''
 }
 

@@ -1,12 +1,13 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CurfewError } from '@curfew/codecs'
 import type { UpstreamController } from '../../platform/upstreams.ts'
 import type { GatewayContext } from '../context.ts'
+import { lastAnswer } from '../last-answer.ts'
 import type { CloseReason } from '../live-connections.ts'
 import type { Place } from '../route/applications.ts'
 import type { OpenedSession } from '../session/web-session.ts'
-import { upstreamError, upstreamHeaders } from './forward.ts'
+import { statusText, upstreamError, upstreamHeaders } from './forward.ts'
 import { closeFrame, sessionEndedCode, trackFrames } from './frames.ts'
 import { responseHeaders } from './response-headers.ts'
 
@@ -25,17 +26,22 @@ const frameMsMax = 250
 const closeMsMax = 500
 /** How long a client may take to read what an application sent before it closed. */
 const restMsMax = 30_000
+/** Largest body of a refusal that is passed on; of a larger one its head is. */
+export const refusalBytesMax = 64 * 1024
+/** How long that body may take to come. */
+export const refusalMsMax = 10_000
 
 /**
  * Opens a WebSocket at the application and passes octets both ways until either side, or the session, ends: it belongs to
- * the session from before the application is asked.
+ * the session from before the application is asked. What the application answers in the place of a WebSocket is passed on, as
+ * an answer to any request is.
  */
 export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwarding, onError: (error: CurfewError) => void): void {
   const { place, request, socket, opened } = forwarding
   const { application } = place
   // Who left while it was decided would stay among what is open: nothing tells of it any more.
   if (socket.destroyed) return
-  const state = { controller: undefined as UpstreamController | undefined, joined: undefined as Joined | undefined }
+  const state = { controller: undefined as UpstreamController | undefined, joined: undefined as Joined | undefined, refusal: undefined as Refusal | undefined }
   let isAnswered = false
   const refuse = (error: CurfewError): void => {
     if (isAnswered) return
@@ -71,22 +77,76 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
       onRequestUpgrade(_controller, _status, headers, upstream) {
         if (isAnswered || socket.destroyed) return upstream.destroy()
         isAnswered = true
-        const lines = Object.entries(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
-        const text = lines.flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}\r\n`)).join('')
-        socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${text}\r\n`)
+        const lines = headerLines(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines}\r\n`)
         state.joined = join(ctx, forwarding, upstream)
       },
-      onResponseStart(controller, status) {
-        if (status < 200) return
-        // The application does not want a WebSocket: its answer is not one for a browser that waits for it.
-        controller.abort(new Error('no upgrade'))
-        refuse(upstreamError(application.id, undefined))
+      onResponseStart(controller, status, headers, words) {
+        if (status < 200 || isAnswered) return
+        const options = { setCookies: [], target: application.target, origin: place.origin, isPrivate: opened !== undefined }
+        state.refusal = collectRefusal(ctx.clock, { status, words: statusText(words), headers: responseHeaders(headers, options) }, (answer) => {
+          if (isAnswered) return
+          isAnswered = true
+          lastAnswer(socket, answer, ctx.clock)
+          controller.abort(new Error('no upgrade'))
+        })
       },
-      onResponseError: (_controller, cause) => refuse(upstreamError(application.id, cause))
+      onResponseData: (_controller, chunk) => state.refusal?.take(chunk),
+      onResponseEnd: () => state.refusal?.end(),
+      onResponseError(_controller, cause) {
+        state.refusal?.cancel()
+        refuse(upstreamError(application.id, cause))
+      }
     })
   } catch (cause) {
     refuse(upstreamError(application.id, cause))
   }
+}
+
+/** What an application says that opens no WebSocket, until it is whole. */
+interface Refusal {
+  take(chunk: Buffer): void
+  end(): void
+  cancel(): void
+}
+
+interface RefusalHead {
+  readonly status: number
+  readonly words: string
+  readonly headers: OutgoingHttpHeaders
+}
+
+/** @param done - once, with the answer: without a body where that is too large or too slow */
+function collectRefusal(clock: GatewayContext['clock'], { status, words, headers }: RefusalHead, done: (answer: Buffer) => void): Refusal {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  const { 'content-length': _length, ...others } = headers
+  const finish = (body: Buffer | undefined): void => {
+    timer.cancel()
+    const sent = body === undefined ? Object.fromEntries(Object.entries(others).filter(([name]) => !ofBody.has(name))) : others
+    const length = status === 204 || status === 304 ? '' : `content-length: ${body?.length ?? 0}\r\n`
+    const head = `HTTP/1.1 ${status} ${words}\r\nconnection: close\r\n${length}${headerLines(sent)}\r\n`
+    done(Buffer.concat([Buffer.from(head, 'latin1'), ...(body === undefined ? [] : [body])]))
+  }
+  const timer = clock.after(refusalMsMax, () => finish(undefined))
+  return {
+    take(chunk) {
+      bytes += chunk.length
+      if (bytes > refusalBytesMax) return finish(undefined)
+      chunks.push(chunk)
+    },
+    end: () => finish(Buffer.concat(chunks)),
+    cancel: () => timer.cancel()
+  }
+}
+
+/** They speak of a body that is not there. */
+const ofBody: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'content-range', 'content-digest', 'repr-digest', 'etag', 'last-modified'])
+
+function headerLines(headers: OutgoingHttpHeaders): string {
+  return Object.entries(headers)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}\r\n`))
+    .join('')
 }
 
 /** Joins both connections. A close frame is put in between frames only: inside of one it would be read as payload. */
