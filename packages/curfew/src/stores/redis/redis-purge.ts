@@ -48,6 +48,7 @@ function kinds(context: RedisContext, nowMs: number, keepRunsMs: number): readon
     },
     { list: 'yx', beforeMs: nowMs, remove: (name, bucket) => call(bucket, 'purge_replay', [name, now]) },
     { list: 'tx', beforeMs: nowMs, remove: (key, bucket) => call(bucket, 'purge_timed', ['t:', 'tx', key, now]) },
+    { list: 'ttx', beforeMs: nowMs, remove: (key, bucket) => call(bucket, 'purge_timed', ['tt:', 'ttx', key, now]) },
     { list: 'gx', beforeMs: nowMs, remove: (id, bucket) => call(bucket, 'purge_listed', ['g:', 'gx', id, now]) },
     { list: 'zx', beforeMs: nowMs, remove: (name, bucket) => call(bucket, 'purge_listed', ['z:', 'zx', name, now]) },
     { list: 'lcx', beforeMs: nowMs, remove: (user, bucket) => call(bucket, 'purge_cleared', [user, now]) },

@@ -25,8 +25,13 @@ type ServiceCalls = Pick<
   | 'listAudit'
 >
 
-export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
+/** For so long it is kept who took a transaction: longer than a call is sent again. */
+const takerKeptMs = 60_000
+
+/** @param token - tells this process from every other; never used twice */
+export function redisServices(context: RedisContext, feed: Feed, token: string): ServiceCalls {
   const { shards, keys, teller } = context
+  let taken = 0
   return {
     async revoke(sri, untilMs, atMs) {
       const { reply, durability } = await feed.revoke(sri, untilMs, atMs)
@@ -68,15 +73,20 @@ export function redisServices(context: RedisContext, feed: Feed): ServiceCalls {
     async txTake(key, nowMs) {
       const args = [key, pair(transactionGone, key), teller.beginning({ kind: 'transaction-taken', service: 'transactions', key })]
       const bucket = keys.ofText(key)
-      const known = await shards.read(bucket, 'HGET', `t:${key}`, 'u')
-      const { reply, durability } = await shards.write(bucket, 'tx_take', args, {
+      const known = await shards.read(bucket, 'HMGET', `t:${key}`, 'u', 'd')
+      const [knownUntil, knownValue] = maybeTexts(known)
+      taken += 1
+      const { reply, durability } = await shards.write(bucket, 'tx_take', [...args, '', `${token}-${taken}`, String(nowMs + takerKeptMs)], {
         isEnding: true,
         // Else what is good once would be there again with a copy that takes over. What is created under its key since stays.
-        again: (answer) => ({ name: 'tx_take', args: [...args, texts(answer)[0] ?? String(known)] }),
+        again: (answer) => ({ name: 'tx_take', args: [...args, texts(answer)[0] ?? String(knownUntil)] }),
         // It was there, and after a lost answer it may be gone by this very call.
-        isDone: (answer) => texts(answer).length > 0 || known !== null
+        isDone: (answer) => texts(answer).length > 0 || knownUntil !== undefined
       })
-      return { value: transaction(reply, nowMs), durability }
+      const [untilMs, value] = maybeTexts(reply)
+      // Taken by this very call, whose first answer was lost: by its time it is what was read before.
+      const isTakenBefore = untilMs !== undefined && value === undefined && untilMs === knownUntil && knownValue !== undefined
+      return { value: transaction(isTakenBefore ? known : reply, nowMs), durability }
     },
     async appendAudit(record) {
       const { durability } = await shards.write(keys.common, 'audit', [record.userKey ?? '', String(context.auditMax), JSON.stringify(record)], {

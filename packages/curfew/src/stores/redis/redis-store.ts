@@ -152,7 +152,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     ...gate.guard({
       ...sessions,
       ...runs,
-      ...redisServices(context, feed),
+      ...redisServices(context, feed, options.token),
       ...redisArtifacts(context, options.token),
       claimEffects(claim: EffectClaim) {
         owners.add(claim.owner)

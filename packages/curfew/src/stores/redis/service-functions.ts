@@ -144,15 +144,25 @@ define('tx_create', false, function(P, a)
   return 'created'
 end)
 
--- tx_take P key gone fact until -> until, value; the time is added to the fact; only what is good until then, empty for any:
--- what was created anew under the same key is good until another time
+-- tx_take P key gone fact until taker keepUntil -> until, value; the time is added to the fact; only what is good until then,
+-- empty for any: what was created anew under the same key is good until another time. Who took it is kept for a while: a
+-- taker whose answer was lost asks again, and hears what it took by its time alone. Both are empty where nobody waits.
 define('tx_take', true, function(P, a)
+  local taken = P .. 'tt:' .. a[1]
+  if a[5] and a[5] ~= '' then
+    local by = redis.call('HMGET', taken, 'b', 'w')
+    if by[1] == a[5] then beat(P) return {by[2]} end
+  end
   local found = redis.call('HMGET', P .. 't:' .. a[1], 'u', 'd')
   if a[4] and a[4] ~= '' and found[1] and found[1] ~= a[4] then beat(P) return {} end
   redis.call('DEL', P .. 't:' .. a[1])
   redis.call('ZREM', P .. 'tx', a[1])
   beat(P)
   if not found[1] then return {} end
+  if a[5] and a[5] ~= '' then
+    redis.call('HSET', taken, 'b', a[5], 'w', found[1], 'u', a[6])
+    redis.call('ZADD', P .. 'ttx', a[6], a[1])
+  end
   if a[3] and a[3] ~= '' then
     add_gone(P, a[2], found[1])
     tell(P, a[3] .. ',"untilMs":' .. found[1] .. '}')

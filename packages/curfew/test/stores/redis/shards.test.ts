@@ -71,7 +71,7 @@ suite('redis: what copies are owed', () => {
         if (sent.length === 1) throw new LinkLost('gone')
         return { reply: [], copies: sent.length === 2 ? 0 : 1 }
       },
-      async () => '5'
+      async () => ['5', '"value"']
     )
     const context = {
       shards,
@@ -81,7 +81,7 @@ suite('redis: what copies are owed', () => {
       auditMax: 0,
       runSessions: new LRUCache<RunId, SessionId>({ max: 1 })
     }
-    assert.deepEqual(await redisServices(context, createFeed(context, 'token')).txTake('key', 1), { value: undefined, durability: 'degraded' })
+    assert.deepEqual(await redisServices(context, createFeed(context, 'token'), 'token').txTake('key', 1), { value: undefined, durability: 'degraded' })
     assert.equal(shards.owed, 1)
     await until(async () => shards.owed === 0)
     // Only what was there then, and not what is created under the same key since.
