@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { attackClasses } from '../attacks/classes/index.ts'
+import { registerProblems } from '../attacks/named-test.ts'
 import { codecCatalogue } from '../packages/codecs/src/errors.ts'
 import { catalogue } from '../packages/curfew/src/errors/catalogue.ts'
 import {
@@ -39,6 +41,7 @@ const problems = [
   ...errorPageProblems(codes, sources),
   ...codeProblems(codes, sources),
   ...deadFileProblems(sources),
+  ...registerProblems(attackClasses, (path) => sources.get(path)),
   ...changelogProblems(sources.get('CHANGELOG.md') ?? ''),
   ...linkProblems(sources, (path) => existsSync(join(root, path)))
 ]

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { attack, edit, edited } from '../attack.ts'
 import { attackClasses } from '../classes/index.ts'
 import { indexPage } from '../index-page.ts'
+import { registerProblems } from '../named-test.ts'
 import { problemWithout } from '../without-problem.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,6 +28,29 @@ suite('Classes of attack', () => {
         }
       }
     }
+  })
+
+  test('each names a test that stands in its file', () => {
+    assert.deepEqual(
+      registerProblems(attackClasses, (file) => (existsSync(join(root, file)) ? read(file) : undefined)),
+      []
+    )
+  })
+
+  test('a test that was renamed, removed or never written is found', () => {
+    const files = new Map([
+      [
+        'test/a.test.ts',
+        "import { bad } from './support/bad.ts'\ntest('refuses \\'x\\'', () => 0)\nfor (const [what] of bad) test(`refuses ${what} twice`, () => 0)\ntest(name, () => 0)"
+      ],
+      ['test/support/bad.ts', "export const bad = [['a key'], ['an id']]"]
+    ])
+    const problems = (tested: string, file = 'test/a.test.ts'): readonly string[] =>
+      registerProblems([attack('Class', file, [{ test: tested, without: 'x', edits: [] }])], (path) => files.get(path))
+    for (const good of ["refuses 'x'", 'refuses a key twice', 'refuses an id twice', 'an id']) assert.deepEqual(problems(good), [], good)
+    for (const gone of ['refuses x', 'refuses a key', 'refuses a lock twice', 'refuses  twice', 'something else', ''])
+      assert.deepEqual(problems(gone), [`attacks/classes: Class: test/a.test.ts has no test "${gone}"`])
+    assert.deepEqual(problems('an id', 'test/b.test.ts'), ['attacks/classes: Class: there is no file test/b.test.ts'])
   })
 
   test('no two have one name, and no class names a test twice', () => {
