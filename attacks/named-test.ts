@@ -47,17 +47,21 @@ function unescaped(text: string): string {
   return text.replaceAll(/\\(.)/g, '$1')
 }
 
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
+}
+
 function holdsTest({ names, text }: TestFile, name: string): boolean {
   return names.some((pieces) => {
     if (pieces.length === 1) return pieces[0] === name
-    const between = new RegExp(`^${pieces.map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)).join('(.+?)')}$`).exec(name)
+    const between = new RegExp(`^${pieces.map(escaped).join('(.+?)')}$`).exec(name)
     return between !== null && between.slice(1).every((part) => stands(part, text))
   })
 }
 
 /** A value that the test writes as JSON stands there in another form: its words have to do. */
 function stands(part: string, text: string): boolean {
-  if (text.includes(part)) return true
+  if (new RegExp(String.raw`(?<!\w)${escaped(part)}(?!\w)`).test(text)) return true
   const words = part.includes('"') ? (part.match(/\w+/g) ?? []) : []
   return words.length > 0 && words.every((word) => new RegExp(String.raw`\b${word}\b`).test(text))
 }

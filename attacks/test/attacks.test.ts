@@ -48,7 +48,7 @@ suite('Classes of attack', () => {
     const problems = (tested: string, file = 'test/a.test.ts'): readonly string[] =>
       registerProblems([attack('Class', file, [{ test: tested, without: 'x', edits: [] }])], (path) => files.get(path))
     for (const good of ["refuses 'x'", 'refuses a key twice', 'refuses an id twice', 'an id']) assert.deepEqual(problems(good), [], good)
-    for (const gone of ['refuses x', 'refuses a key', 'refuses a lock twice', 'refuses  twice', 'something else', ''])
+    for (const gone of ['refuses x', 'refuses a key', 'refuses a lock twice', 'refuses a ke twice', 'refuses  twice', 'something else', ''])
       assert.deepEqual(problems(gone), [`attacks/classes: Class: test/a.test.ts has no test "${gone}"`])
     assert.deepEqual(problems('an id', 'test/b.test.ts'), ['attacks/classes: Class: there is no file test/b.test.ts'])
   })
