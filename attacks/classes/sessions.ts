@@ -207,6 +207,19 @@ export const sessionAttacks: readonly AttackClass[] = [
           "    'cache-control': 'private, max-age=600',\n"
         )
       ]
+    })),
+    ...['kept whole (bfcache)', 'taken from the cache'].map((how) => ({
+      file: 'packages/curfew/test/gateway/journeys.it.ts',
+      test: `after /pa/oidc/logout alone, "back" and "forward" have nothing private to show, with pages ${how}`,
+      without: 'what keeps browsers from keeping pages of applications, and the word to drop them at the sign-out',
+      edits: [
+        edit(
+          'packages/curfew/src/gateway/proxy/response-headers.ts',
+          'if (options.isPrivate && !mayBeKept(headers))',
+          "if (options.isPrivate && options.origin === '')"
+        ),
+        edit('packages/curfew/src/gateway/endpoints/logout.ts', "'clear-site-data': '\"cache\"'", "'x-nothing': 'at all'")
+      ]
     }))
   ])
 ]

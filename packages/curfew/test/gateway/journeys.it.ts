@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findChromium, launch, noChromium } from '../journeys/chromium.ts'
@@ -10,6 +12,9 @@ const upstream: NonNullable<GatewayKitOptions['upstream']> = (request, response)
     .writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' })
     .end(`<!doctype html><title>${host}</title><h1>Private notes of ${String(request.headers['x-user'])}</h1><a href="/pa/oidc/logout">Sign out</a>`)
 }
+
+/** Pages of one person, each kept by a browser that may. */
+const privatePaths = ['/', '/notes?page=2', '/report']
 
 async function isSignedIn(page: Page): Promise<boolean> {
   return (await page.locator('h1', { hasText: 'Private notes of ana' }).count()) === 1
@@ -110,6 +115,60 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         await context.close()
       })
     }
+  }
+
+  for (const [how, options] of [
+    ['kept whole (bfcache)', { keepsPages: true }],
+    ['taken from the cache', {}]
+  ] as const) {
+    const walk = async (act: (kit: GatewayKit, page: Page) => Promise<void>): Promise<void> => {
+      const keeping = await launch([], options)
+      try {
+        await using kit = await createGatewayKit({ isSameSite: true, upstream })
+        const page = await signedIn(kit, await keeping.newContext())
+        for (const path of privatePaths) {
+          await page.goto(kit.wiki + path)
+          assert.ok(await isSignedIn(page))
+        }
+        await page.goto(`${kit.wiki}/pa/oidc/logout`)
+        await page.locator('h1', { hasText: 'signed out here' }).waitFor()
+        await act(kit, page)
+      } finally {
+        await keeping.close()
+      }
+    }
+
+    test(`after /pa/oidc/logout alone, "back" and "forward" have nothing private to show, with pages ${how}`, () =>
+      walk(async (kit, page) => {
+        // Nobody can be signed in again now: what shows is what the browser has.
+        await kit.stopAuthority()
+        const closed = createServer(
+          (_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>-</title><h1>Closed</h1>')
+        )
+        closed.listen(Number(new URL(kit.issuer).port), '127.0.0.1')
+        await once(closed, 'listening')
+        try {
+          const before = kit.seen.length
+          for (const go of [...privatePaths.map(() => 'goBack' as const), ...privatePaths.map(() => 'goForward' as const)]) {
+            await page[go]()
+            await page.locator('h1', { hasText: /Closed|signed out here|Private notes/ }).waitFor()
+            assert.ok(!(await page.content()).includes('Private notes'), `${go}: ${page.url()}`)
+          }
+          assert.equal(kit.seen.length, before, 'the application was not asked')
+        } finally {
+          closed.closeAllConnections()
+          closed.close()
+        }
+      }))
+
+    test(`after /pa/oidc/logout alone, "back" signs in anew where the authority still knows the person, with pages ${how}`, () =>
+      walk(async (kit, page) => {
+        const before = kit.seen.length
+        assert.equal(await hasCookie(page.context(), kit.wiki), false)
+        await page.goBack()
+        await page.locator('h1', { hasText: 'Private notes of ana' }).waitFor()
+        assert.deepEqual([kit.seen.length, await hasCookie(page.context(), kit.wiki)], [before + 1, true], 'asked again, in another session')
+      }))
   }
 
   test('what was private does not come out of the cache after the end of the session; what was public does', async () => {

@@ -10,8 +10,8 @@ import { systemRandom } from '../../src/platform/random.ts'
 /** A folder with keys and users of its own, and the demo applications around it; the servers are the caller's. */
 export interface Installation {
   readonly applications: DemoApplications
-  /** Writes the configuration of one server that listens at `port`, its admin API one above; returns the file. */
-  configFor(name: string, port: number, more?: object): string
+  /** Writes the configuration of one server that listens at `port`, its admin API one above; returns the file. Connections are added to those of the applications. */
+  configFor(name: string, port: number, more?: { readonly connections?: readonly object[]; readonly [section: string]: unknown }): string
   /** A request to the admin API of a server. */
   ask(adminUrl: string, path: string, body?: object): Promise<Response>
 }
@@ -33,7 +33,7 @@ export async function install(folder: string, baseUrl: string, basePort: number)
   for (const { id, connection } of all) if (connection.protocol === 'saml') writeFileSync(join(folder, 'peers', `${id}.xml`), connection.metadata)
   return {
     applications,
-    configFor(name, port, more = {}) {
+    configFor(name, port, { connections = [], ...more } = {}) {
       const config = {
         server: { baseUrl, listen: [`127.0.0.1:${port}`] },
         admin: { listen: [`127.0.0.1:${port + 1}`] },
@@ -41,11 +41,14 @@ export async function install(folder: string, baseUrl: string, basePort: number)
         sessions: { secretFile: 'keys/session.secret' },
         signOn: { users: 'users.yaml' },
         outbound: { allowPrivate: ['127.0.0.0/8'] },
-        connections: all.map(({ id, url, connection }) => ({
-          id,
-          homeUrl: `${url}/`,
-          ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
-        })),
+        connections: [
+          ...all.map(({ id, url, connection }) => ({
+            id,
+            homeUrl: `${url}/`,
+            ...(connection.protocol === 'saml' ? { protocol: 'saml', metadata: { file: `peers/${id}.xml` }, nameId: { format: 'persistent' } } : connection)
+          })),
+          ...connections
+        ],
         ...more
       }
       const file = join(folder, `${name}.yaml`)

@@ -17,6 +17,17 @@ import { type Server, skipReason, startCluster, startServer, until } from '../st
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 
+const deskSecret = 'another secret that is long enough'
+/** A program that looks after sessions. */
+const desk = {
+  id: 'desk',
+  protocol: 'oidc',
+  clientSecret: deskSecret,
+  redirectUris: ['http://desk.localhost/cb'],
+  sessionManagement: true,
+  sessionRevocation: true
+}
+
 /** One process of the authority among several. */
 interface Node {
   readonly name: string
@@ -90,6 +101,31 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
             id
           )
       })
+
+    test('AC-113 what one node revokes by its SRI has ended on the other as soon as it answers, and every application is told', async () => {
+      pinned = 1
+      const browser = await signInEverywhere()
+      assert.match((await browser.open(`${baseUrl}/`)).body, /ana/, 'the other node knows the session')
+      const known = (await (await manage(nodeAt(0), 'GET', '/users/ana')).json()) as {
+        readonly sessions: readonly { id: string; authenticationTime: string }[]
+      }
+      const sri = known.sessions.toSorted((a, b) => Temporal.Instant.compare(b.authenticationTime, a.authenticationTime))[0]?.id ?? assert.fail('no session')
+      const path = `/sessions/${encodeURIComponent(sri)}`
+      assert.equal(await statusOf(await manage(nodeAt(1), 'GET', path)), 'HAS_VALID_SESSIONS')
+      assert.equal(await statusOf(await manage(nodeAt(0), 'POST', `${path}/revoke`)), 'SESSION_REVOKED')
+      for (const node of nodes) {
+        assert.equal(await statusOf(await manage(node, 'GET', path)), 'SESSION_REVOKED', node.name)
+        assert.equal((await manage(node, 'GET', `/revokedSris/${encodeURIComponent(sri)}`)).status, 200, node.name)
+        const left = (await (await manage(node, 'GET', '/users/ana')).json()) as typeof known
+        assert.ok(!left.sessions.some(({ id }) => id === sri), node.name)
+      }
+      const page = await browser.open(`${baseUrl}/`)
+      assert.doesNotMatch(page.body, /Signed in as/)
+      await browser.close()
+      pinned = undefined
+      const run = await settledRun(nodeAt(1))
+      for (const id of ['intranet', 'legacy', 'wiki']) assert.equal(outcomeOf(run, id), 'ended', id)
+    })
 
     for (const afterMs of [0, 3, 8, 20]) {
       test(`the node that has a run is killed ${afterMs} ms after it was asked for: the other one finishes it`, async () => {
@@ -192,6 +228,16 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     return browser
   }
 
+  /** The session management API of one node, asked by a client that may. */
+  function manage({ port: at }: Node, method: 'GET' | 'POST', path: string): Promise<Response> {
+    const authorization = `Basic ${Buffer.from(`desk:${deskSecret}`).toString('base64')}`
+    return fetch(`http://127.0.0.1:${at}/pf-ws/rest/sessionMgmt${path}`, { method, headers: { authorization, 'x-xsrf-header': 'any' } })
+  }
+
+  async function statusOf(answer: Response): Promise<string> {
+    return ((await answer.json()) as { readonly status: string }).status
+  }
+
   async function logout(node: Node): Promise<EndedView> {
     return (await (await call(node, '/v1/logout', { user: 'ana' })).json()) as EndedView
   }
@@ -224,6 +270,7 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     const nodes = servers.map((server) => `redis://127.0.0.1:${server.port}`)
     return installation.configFor(`${node}-${at}`, at, {
       cluster: { node, group: 'here', tags: ['test'] },
+      connections: [desk],
       store: { kind: 'redis', redis: { topology, copies, nodes } }
     })
   }
