@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -295,6 +295,7 @@ async function listen(config: GatewayConfig, address: string, gateway: ReturnTyp
     connectionsCheckingInterval: 2_000,
     keepAliveTimeout: 65_000,
     requireHostHeader: true,
+    shouldUpgradeCallback: (request: IncomingMessage) => gateway.isUpgrade(request),
     insecureHTTPParser: false
   }
   const { tls } = config

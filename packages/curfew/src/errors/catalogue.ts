@@ -63,7 +63,6 @@ export const catalogue = {
   CURFEW_GATEWAY_SESSION_UNCHECKED: { kind: 'operation', http: 503, title: 'Whether the session is still good can not be found out now.' },
   CURFEW_GATEWAY_SESSION_UNNAMED: { kind: 'config', http: 500, title: 'The provider does not say which session it is.' },
   CURFEW_GATEWAY_SIGN_IN: { kind: 'peer', http: 403, title: 'The sign-in did not come about.' },
-  CURFEW_GATEWAY_UPGRADE: { kind: 'peer', http: 400, title: 'The only protocol to change to is WebSocket.' },
   CURFEW_GROUP_ANNOUNCED: { kind: 'config', http: 503, title: 'The id of the group is announced by another store, or the store by another group.' },
   CURFEW_GROUP_ANSWER: { kind: 'operation', http: 502, title: 'What came from the other group is not proved or can not be read.' },
   CURFEW_GROUP_CALL_FAILED: { kind: 'operation', http: 502, title: 'The other group could not carry out the call.' },

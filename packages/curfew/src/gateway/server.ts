@@ -24,6 +24,8 @@ import { preserve, startSignIn } from './sign-in/start.ts'
 /** The two ways a request comes in; listening and closing are the caller's. */
 export interface GatewayServer {
   request(request: IncomingMessage, response: ServerResponse): void
+  /** True for a request that {@link upgrade} takes; any other comes in by {@link request}, whatever it wants to change to. */
+  isUpgrade(request: Pick<IncomingMessage, 'method' | 'headers'>): boolean
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
 }
 
@@ -32,9 +34,12 @@ export function createGatewayServer(ctx: GatewayContext): GatewayServer {
   return {
     request(request, response) {
       request.on('error', () => response.destroy())
+      // Node's parser reads nothing behind a request that wanted to change to another protocol.
+      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
       if (hasBody(request)) response.once('finish', () => boundRest(request, ctx.clock))
       handle(ctx, providerLogout, request, response)
     },
+    isUpgrade: isWebSocket,
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy())
       upgrade(ctx, request, socket, head).catch((error: unknown) => refuseUpgrade(ctx, asCurfewError(error), socket))
@@ -212,14 +217,20 @@ async function askToSignIn(
   await startSignIn(ctx, place, request, response, isRepeatable ? ownAddress(place, request.url ?? '/') : undefined, preserved)
 }
 
+/**
+ * The one protocol to change to. A wish for another (HTTP/2 without TLS) is ignored, and the request answered as it is;
+ * so is one with a body, which no WebSocket begins with: its octets stay those of the request (RFC 9110 section 7.8).
+ */
+function isWebSocket({ method, headers }: Pick<IncomingMessage, 'method' | 'headers'>): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket' && method === 'GET' && !hasBody({ headers })
+}
+
 async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   requireOneMeaning(request)
   const path = requestPath(request.url ?? '')
   if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
   const place = ctx.applications.find(request.headers.host, path)
   if (place === undefined || ownPath(ctx, request, path, place) !== undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
-  const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.method === 'GET'
-  if (!isWebSocket) throw new CurfewError('CURFEW_GATEWAY_UPGRADE')
   // A page of another site may open a WebSocket with our cookies: browsers leave it to the server to look.
   const { origin } = request.headers
   if (origin !== undefined && origin !== place.origin) throw new CurfewError('CURFEW_GATEWAY_ORIGIN', { origin: origin.slice(0, 100) })

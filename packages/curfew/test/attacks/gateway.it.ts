@@ -93,6 +93,31 @@ suite('Requests that two readers could see differently', () => {
     assert.deepEqual(paths, ['/public/form'])
   })
 
+  for (const upgrade of ['h2c', 'websocket', 'TLS/1.0, websocket']) {
+    test(`a body behind a wish for ${upgrade} stays a body, and the request is answered as any`, async () => {
+      const secret = `GET /secret HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`
+      const wish = `Upgrade: ${upgrade}\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`
+      const rest = `\r\nHost: ${host}\r\n${wish}Content-Length: ${secret.length}\r\n\r\n${secret}`
+      for (const start of ['POST /public/form HTTP/1.1', 'GET /public/x HTTP/1.1']) {
+        const from = kit.seen.length
+        const text = await exchange(kit, [start + rest + secret])
+        assert.deepEqual(statuses(text), [200])
+        // What comes behind it on this connection is not read, and the client hears so.
+        assert.match(text, /\r\nconnection: close\r\n/i)
+        const [request, ...more] = kit.seen.slice(from)
+        assert.deepEqual([request?.url, more], [start.split(' ')[1], []])
+        const { upgrade: theirs, 'http2-settings': settings, 'content-length': length } = request?.headers ?? {}
+        assert.deepEqual([theirs, settings, length], [undefined, undefined, String(secret.length)])
+      }
+    })
+  }
+
+  test('who wants HTTP/2 without TLS gets the answer of HTTP/1.1, and is asked to sign in like anybody', async () => {
+    const wish = `\r\nHost: ${host}\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nAccept: application/json\r\n\r\n`
+    assert.deepEqual(await reached([`GET /public/x HTTP/1.1${wish}`]), { answers: [200], paths: ['/public/x'] })
+    assert.deepEqual(await reached([`GET /secret HTTP/1.1${wish}`]), { answers: [401], paths: [] })
+  })
+
   test('requests that follow each other on one connection are each decided alone', async () => {
     const open = `GET /public/a HTTP/1.1\r\nHost: ${host}\r\n\r\n`
     const secret = `GET /secret HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`
