@@ -22,8 +22,14 @@ const liveMax = 0.65
 const liveMin = 0.25
 /** So much larger: the live ones of ten million then take 185 to 277 MB, whatever came before. */
 const growth = 1.5
+/**
+ * Address space of a part. Its table grows in place: made elsewhere each time, the former tables of ten million entries
+ * left 150 MB behind that nothing else fitted into. What is not used of it takes no memory.
+ */
+const partBytesMax = 2 * 1024 * 1024
 /** Words of a slot: two of the fingerprint, and the end in seconds since the epoch; 0 there: never used. */
 const words = 3
+const slotBytes = words * Uint32Array.BYTES_PER_ELEMENT
 
 /**
  * The revoked sessions, in memory: fingerprints in flat tables of 12 bytes a slot, so that ten million of them are
@@ -36,6 +42,8 @@ export class RevokedSet {
   readonly #parts: (Part | undefined)[] = Array.from({ length: 1 << partBits })
   #taken = 0
   #bytes = 0
+  /** Where the entries of a part stand while it is made anew. */
+  #moved = new Uint32Array(0)
 
   /** Entries held, those whose time is over but that were not cleared yet included. */
   get size(): number {
@@ -75,23 +83,63 @@ export class RevokedSet {
   /** The part of this number, made anew without what is past where one more would be too many. */
   #roomFor(number: number, nowSeconds: number): Part {
     const part = this.#parts[number]
-    if (part !== undefined && part.taken + 1 <= part.slots * loadMax) return part
-    const fresh = part === undefined ? emptyPart(slotsMin) : renewed(part, nowSeconds)
-    this.#parts[number] = fresh
-    this.#taken += fresh.taken - (part?.taken ?? 0)
-    this.#bytes += fresh.table.byteLength - (part?.table.byteLength ?? 0)
-    return fresh
+    if (part === undefined) return this.#begin(number)
+    if (part.taken + 1 > part.slots * loadMax) this.#renew(part, nowSeconds)
+    return part
+  }
+
+  #begin(number: number): Part {
+    const part: Part = { slots: slotsMin, table: tableOf(slotsMin, partBytesMax), taken: 0 }
+    this.#parts[number] = part
+    this.#bytes += part.table.byteLength
+    return part
+  }
+
+  /** The same entries without those that are past, in a table of the size that is right for them. */
+  #renew(part: Part, nowSeconds: number): void {
+    const { table, taken } = part
+    const { byteLength } = table
+    const live = this.#move(table, nowSeconds)
+    part.slots = slotsFor(live, part.slots)
+    part.table = resized(table, part.slots)
+    part.table.fill(0)
+    const moved = this.#moved
+    for (let at = 0; at < live * words; at += words) put(part, moved[at] ?? 0, moved[at + 1] ?? 0, moved[at + 2] ?? 0)
+    part.taken = live
+    this.#taken += live - taken
+    this.#bytes += part.table.byteLength - byteLength
+  }
+
+  /** @returns how many entries go on at that second: they stand one after the other now */
+  #move(table: Uint32Array, nowSeconds: number): number {
+    if (this.#moved.length < table.length) this.#moved = new Uint32Array(table.length)
+    const moved = this.#moved
+    let to = 0
+    for (let at = 0; at < table.length; at += words) {
+      if ((table[at + 2] ?? 0) <= nowSeconds) continue
+      for (let i = 0; i < words; i++) moved[to + i] = table[at + i] ?? 0
+      to += words
+    }
+    return to / words
   }
 }
 
 interface Part {
-  readonly slots: number
-  readonly table: Uint32Array
+  slots: number
+  table: Uint32Array<ArrayBuffer>
   taken: number
 }
 
-function emptyPart(slots: number): Part {
-  return { slots, table: new Uint32Array(slots * words), taken: 0 }
+function tableOf(slots: number, bytesMax: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(new ArrayBuffer(slots * slotBytes, { maxByteLength: bytesMax }))
+}
+
+/** The same table where it can be, with what stood in it in no order. */
+function resized(table: Uint32Array<ArrayBuffer>, slots: number): Uint32Array<ArrayBuffer> {
+  const bytes = slots * slotBytes
+  if (bytes > table.buffer.maxByteLength) return tableOf(slots, bytes * 4)
+  table.buffer.resize(bytes)
+  return table
 }
 
 /** Where a search begins: the number is spread over the slots without a division. */
@@ -110,19 +158,6 @@ function put({ slots, table }: Part, high: number, low: number, until: number): 
     table[at * words + 2] = Math.max(known, until)
     return !isSame
   }
-}
-
-/** The same without what is past. */
-function renewed({ slots, table }: Part, nowSeconds: number): Part {
-  let live = 0
-  for (let at = 2; at < table.length; at += words) if ((table[at] ?? 0) > nowSeconds) live += 1
-  const fresh = emptyPart(slotsFor(live, slots))
-  for (let at = 0; at < table.length; at += words) {
-    const until = table[at + 2] ?? 0
-    if (until > nowSeconds) put(fresh, table[at] ?? 0, table[at + 1] ?? 0, until)
-  }
-  fresh.taken = live
-  return fresh
 }
 
 function slotsFor(live: number, slots: number): number {
