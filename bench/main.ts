@@ -1,3 +1,4 @@
+import { benchColdStart } from './cold-start.ts'
 import { benchClosing } from './gateway-closing.ts'
 import { benchFeed } from './gateway-feed.ts'
 import { benchGateway } from './gateway.ts'
@@ -28,7 +29,8 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['peers', benchGatewayPeers],
   ['feed', benchFeed],
   ['list', () => benchRevocationList()],
-  ['hub', benchHub]
+  ['hub', benchHub],
+  ['cold-start', benchColdStart]
 ])
 
 const asked = process.argv.slice(2)
