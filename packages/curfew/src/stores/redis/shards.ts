@@ -76,11 +76,18 @@ const pauseMsMax = 400
  */
 const owedMax = 10_000
 const owedPauseMs = 500
+/**
+ * How long a fact that copies could confirm is kept that builds on something which is not there: a node that owes that pays
+ * within this time. After it nobody has what it was about.
+ */
+export const missingMsMax = 60_000
 
 /** A fact that too few copies have, as it is sent again. */
 interface Owed extends OwedCall {
   readonly bucket: Bucket
   readonly isForeign: boolean
+  /** What it builds on was missing when it was sent again: until when that is waited for. */
+  readonly missingUntilMs?: number
 }
 
 /** Work that too few copies have: what another region told. */
@@ -102,6 +109,11 @@ interface Calling {
   /** `write-key`: a command that may change nothing, so that there is nothing for copies to confirm. */
   readonly use: 'read' | 'write' | 'write-key'
   readonly untilMs: number
+}
+
+/** Functions answer so where what they build on is not there. */
+function isMissing(reply: Reply): boolean {
+  return Array.isArray(reply) && String(reply[0]) === 'unknown'
 }
 
 export function createShards({ topology, clock, copies, isStrict }: ShardsOptions): Shards {
@@ -164,13 +176,21 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
    * to be tried more than once may have been overtaken by one that builds on it: then it and all after it are sent once more.
-   * The same after one that is refused: an end that is done before the sign-in it ends would let the session in again.
+   * The same after one that is refused: an end that is done before the sign-in it ends would let the session in again. And
+   * for {@link missingMsMax} after one whose session or run is not there: another node may owe that, and not have paid yet.
    */
   const payInOrder = async (batch: readonly Owed[]): Promise<readonly Owed[]> => {
     const results = await Promise.allSettled(batch.map(({ bucket, name, args }) => call(bucket, functionCall(bucket, name, args), 'write')))
-    const isDone = (result: PromiseSettledResult<Called>): boolean => result.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies
-    const first = results.findIndex((result) => !isDone(result))
-    return first < 0 ? [] : batch.slice(first)
+    const nowMs = clock.nowMs()
+    const sent = batch.map((fact, i) => {
+      const result = results[i]
+      const isConfirmed = result?.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies
+      if (!isConfirmed || !isMissing(result.value.reply)) return { fact, isDone: isConfirmed }
+      const missingUntilMs = fact.missingUntilMs ?? nowMs + missingMsMax
+      return { fact: { ...fact, missingUntilMs }, isDone: nowMs >= missingUntilMs }
+    })
+    const first = sent.findIndex(({ isDone }) => !isDone)
+    return first < 0 ? [] : sent.slice(first).map(({ fact }) => fact)
   }
 
   const call = (bucket: Bucket, args: readonly string[], use: Calling['use']): Promise<Called> => {

@@ -2,23 +2,28 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { LRUCache } from 'lru-cache'
 import type { RunId, SessionId } from '../../../src/core/ids.ts'
-import { systemClock } from '../../../src/platform/clock.ts'
+import { type Clock, systemClock } from '../../../src/platform/clock.ts'
 import { createKeys } from '../../../src/stores/redis/keys.ts'
 import { LinkLost, type Reply } from '../../../src/stores/redis/link.ts'
 import type { Primary } from '../../../src/stores/redis/primary.ts'
 import { createFeed } from '../../../src/stores/redis/redis-feed.ts'
 import { redisServices } from '../../../src/stores/redis/redis-services.ts'
 import { createTeller } from '../../../src/stores/redis/redis-teller.ts'
-import { createShards, type Shards } from '../../../src/stores/redis/shards.ts'
+import { createShards, missingMsMax, type Shards } from '../../../src/stores/redis/shards.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
 import { until } from './servers.ts'
 
 /** A server that takes everything, has nothing and no copies; `write` and `read` say otherwise. */
-function shardsOn(write: Primary['write'] = async () => ({ reply: 'OK', copies: 0 }), read: Primary['read'] = async () => null): Shards {
+function shardsOn(
+  write: Primary['write'] = async () => ({ reply: 'OK', copies: 0 }),
+  read: Primary['read'] = async () => null,
+  clock: Clock = systemClock
+): Shards {
   const primary: Primary = { name: 'server', read, write, ask: async () => null, close: () => undefined }
   const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
   return createShards({
     topology: { ...topology, primaries: () => [primary], close: () => undefined },
-    clock: systemClock,
+    clock,
     copies: 1,
     isStrict: false
   })
@@ -60,6 +65,43 @@ suite('redis: what copies are owed', () => {
     }
     assert.equal(await owedAfter('changed'), 0)
     assert.equal(await owedAfter('ended'), 1)
+    shards.close()
+  })
+
+  /** Copies are there again; the session that is ended is not, until another node pays what it owes. */
+  const endOfMissing = async (clock: Clock) => {
+    const server = { copies: 0, hasSession: true, ends: 0 }
+    const shards = shardsOn(
+      async () => {
+        if (server.copies > 0 && server.hasSession) server.ends += 1
+        return { reply: [server.hasSession ? 'ended' : 'unknown'], copies: server.copies }
+      },
+      undefined,
+      clock
+    )
+    const { common } = createKeys('t:', 1)
+    const again = { name: 'reassert_end', args: ['session'] }
+    await shards.write(common, 'end_session', ['session'], { isEnding: true, again, isDone: (reply) => Array.isArray(reply) && reply[0] === 'ended' })
+    Object.assign(server, { copies: 1, hasSession: false })
+    return { server, shards }
+  }
+
+  test('is an end also while its session is missing, which another node may owe', async () => {
+    const clock = createFakeClock()
+    const { server, shards } = await endOfMissing(clock)
+    await clock.advance(missingMsMax / 2)
+    assert.deepEqual([server.ends, shards.owed], [0, 1])
+    server.hasSession = true
+    await clock.advance(1_000)
+    assert.deepEqual([server.ends, shards.owed], [1, 0])
+    shards.close()
+  })
+
+  test('is an end no longer once its session was missing for as long as another node may take', async () => {
+    const clock = createFakeClock()
+    const { server, shards } = await endOfMissing(clock)
+    await clock.advance(2 * missingMsMax)
+    assert.deepEqual([server.ends, shards.owed], [0, 0])
     shards.close()
   })
 
