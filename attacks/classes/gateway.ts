@@ -85,12 +85,22 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: `by another host of the domain, for a part of it (/app): ${planted}`,
       without: 'the clearing of cookies of domains above the host',
-      edits: [edit(`${gateway}/server.ts`, "parents.filter((domain) => domain.includes('.'))", "parents.filter((domain) => domain === '')")]
+      edits: [edit(`${gateway}/session/every-cookie.ts`, "parents.filter((domain) => domain.includes('.'))", "parents.filter((domain) => domain === '')")]
+    },
+    {
+      test: 'counts for nothing, in front and behind',
+      without: 'the look at which of the sessions have ended',
+      edits: [edit(`${gateway}/decide.ts`, ', (one) => isKnownEnded(ctx, one))', ')')]
+    },
+    {
+      test: 'is left behind by no sign-out that sees it: both end, and cookies of the domains above the host go',
+      without: 'the clearing of the cookies of other domains at a sign-out',
+      edits: [edit(`${gateway}/endpoints/logout.ts`, 'sessions.length > 1 ? clearEverywhere(ctx, request) : ', '')]
     },
     ...['a part of it (/app)', 'a part of it with a slash (/app/notes/)'].map((where) => ({
       test: `by a page of the application, for ${where}: ${planted}`,
       without: 'the clearing of cookies for parts of the host',
-      edits: [edit(`${gateway}/server.ts`, "['/', ...known.flatMap(", "['/', ...known.slice(0, 0).flatMap(")]
+      edits: [edit(`${gateway}/session/every-cookie.ts`, "['/', ...known.flatMap(", "['/', ...known.slice(0, 0).flatMap(")]
     }))
   ]),
   attack('Session cookies of the gateway in pieces, and longer than browsers keep', 'packages/curfew/test/gateway/session/session-cookies.test.ts', [

@@ -41,7 +41,7 @@ function withUser(ctx: GatewayContext, { application }: Place, path: RequestPath
 function judge(ctx: GatewayContext, place: Place, path: RequestPath, request: IncomingMessage): Decision | Promise<Decision> {
   const { application, host } = place
   const isAnonymous = needsNone(application, path)
-  const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs())
+  const opened = ctx.cookies.read(application.webSession, request.headers.cookie, host, ctx.clock.nowMs(), (one) => isKnownEnded(ctx, one))
   if (opened === undefined) return isAnonymous ? { kind: 'pass', opened: undefined } : { kind: 'sign-in', isRevoked: false }
   const verdict = verdictOf(ctx, opened)
   return typeof verdict === 'string' ? decisionOf(verdict, opened, isAnonymous) : verdict.then((status) => decisionOf(status, opened, isAnonymous))

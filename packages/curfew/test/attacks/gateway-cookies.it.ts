@@ -52,6 +52,33 @@ async function cookieOf(kit: GatewayKit, username: string): Promise<string> {
   return visitor.jar(kit.wiki).get(cookieName) ?? assert.fail('not signed in')
 }
 
+suite('A session cookie of somebody else that has ended, beside the own one', () => {
+  const both = (...values: readonly string[]) => ({ headers: { cookie: values.map((value) => `${cookieName}=${value}`).join('; ') } })
+
+  test('counts for nothing, in front and behind', async () => {
+    await using kit = await createGatewayKit({ isSameSite: true })
+    const [ana, mallory] = [await cookieOf(kit, 'ana'), await cookieOf(kit, 'mallory')]
+    const status = async (...values: readonly string[]) => (await new Visitor().ask(`${kit.wiki}/`, both(...values))).status
+    assert.equal(await status(ana, mallory), 400)
+    await new Visitor().ask(`${kit.wiki}/pa/oidc/logout`, both(mallory))
+    assert.deepEqual([await status(mallory, ana), await status(ana, mallory), await status(mallory, mallory)], [200, 200, 303])
+  })
+
+  test('is left behind by no sign-out that sees it: both end, and cookies of the domains above the host go', async () => {
+    await using kit = await createGatewayKit({ isSameSite: true })
+    const [ana, mallory] = [await cookieOf(kit, 'ana'), await cookieOf(kit, 'mallory')]
+    const answer = await new Visitor().ask(`${kit.wiki}/pa/oidc/logout`, both(mallory, ana))
+    const cleared = (answer.headers['set-cookie'] ?? []).filter((line) => line.startsWith(`${cookieName}=; Path=/;`))
+    assert.deepEqual(
+      cleared.map((line) => /Domain=([^;]+)/.exec(line)?.[1]),
+      [undefined, 'wiki.example.localhost', 'example.localhost']
+    )
+    // Whoever signs in then goes on, also where a cookie stayed that the sign-out did not see.
+    const again = await cookieOf(kit, 'ana')
+    assert.equal((await new Visitor().ask(`${kit.wiki}/`, both(mallory, again))).status, 200)
+  })
+})
+
 async function fillIn(page: Page, username: string): Promise<void> {
   await page.fill('input[name=username]', username)
   await page.fill('input[name=password]', 'correct horse')

@@ -4,6 +4,7 @@ import { ownHeaders, seeOther, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { ProviderAddress } from '../sign-in/provider.ts'
+import { clearEverywhere } from '../session/every-cookie.ts'
 import { type OpenedSession, sessionName } from '../session/web-session.ts'
 
 /** What a sign-out found and took away. */
@@ -40,7 +41,9 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   if (sessions.length > 0) ctx.logger.info({ event: 'gateway.signed-out', host: place.host, sessions: sessions.length }, 'A browser was signed out here')
   const [error] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
   const unshared = error === undefined ? undefined : logged(ctx, place, error)
-  return { sessions, unshared, hasCookie: there.length > 0, setCookies: there.map((settings) => ctx.cookies.clear(settings, attributes)) }
+  // Of more than one, one was planted: for a domain above this host, say, where it would stay.
+  const setCookies = sessions.length > 1 ? clearEverywhere(ctx, request) : there.map((settings) => ctx.cookies.clear(settings, attributes))
+  return { sessions, unshared, hasCookie: there.length > 0, setCookies }
 }
 
 function asUnshared(reason: unknown): CurfewError {

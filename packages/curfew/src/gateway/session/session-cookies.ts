@@ -17,10 +17,17 @@ export interface SessionCookies {
    * The session of a request: made by a gateway of this secret, for this audience and host, within its limits.
    * What is no session beside it counts for nothing: whoever can plant such a cookie would lock people out. Several
    * cookies of one session are that session, as the youngest says: a host that comes to share its cookie with a domain
-   * leaves the former one in browsers.
+   * leaves the former one in browsers. Of several sessions those count that have not ended.
+   * @param isEnded - whether a session is known to have ended; asked where there are several
    * @throws CURFEW_GATEWAY_COOKIE_AMBIGUOUS when there are several sessions
    */
-  read(settings: WebSessionSettings, cookieHeader: string | undefined, host: string, nowMs: number): OpenedSession | undefined
+  read(
+    settings: WebSessionSettings,
+    cookieHeader: string | undefined,
+    host: string,
+    nowMs: number,
+    isEnded?: (opened: OpenedSession) => boolean
+  ): OpenedSession | undefined
   /**
    * Whose session the cookie of a request is or was: also one that is over. Nothing may be opened with it. What is no session beside it
    * counts for nothing; `several`: there are sessions of more than one person.
@@ -106,13 +113,15 @@ export function createSessionCookies(deps: {
       return found !== undefined && isHere(settings, found.session, host) ? [found] : []
     })
   return {
-    read(settings, cookieHeader, host, nowMs) {
+    read(settings, cookieHeader, host, nowMs, isEnded = () => false) {
       const all = readAll(settings, cookieHeader, host, nowMs).filter(({ session }) => isWithinLimits(settings, session, nowMs))
-      const [found, ...more] = all
-      if (found === undefined || more.length === 0) return found
+      if (all.length < 2) return all[0]
+      const going = all.filter((opened) => !isEnded(opened))
+      const [found, ...more] = going
+      if (found === undefined) return all[0]
       if (more.some(({ session: { id } }) => id !== found.session.id))
-        throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: all.length })
-      return all.reduce(younger)
+        throw new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience: settings.audience, times: going.length })
+      return going.reduce(younger)
     },
     readAll,
     owner(settings, cookieHeader, nowMs) {

@@ -224,6 +224,14 @@ suite('A cookie that stands there more than once', () => {
     assert.deepEqual([opened.session.id, opened.session.activeAtMs], ['w1', nowMs + 120_000])
   })
 
+  test('is the one session that goes on where the others have ended, and over where all have', () => {
+    const { made, settings, header } = cookies()
+    const text = `${header(session)}; ${header({ ...session, id: 'w2' })}; ${header({ ...session, id: 'w3' })}`
+    const read = (...ended: readonly string[]) => made.read(settings, text, 'wiki.example.com', nowMs, ({ session: { id } }) => ended.includes(id))?.session.id
+    assert.deepEqual([read('w1', 'w3'), read('w1', 'w2'), read('w1', 'w2', 'w3')], ['w2', 'w3', 'w1'])
+    assert.throws(() => read('w1'), { code: 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS' })
+  })
+
   test('is refused with two sessions, and each of them can be ended', () => {
     const { made, settings, header, read } = cookies()
     const text = `${header(session)}; ${junk}; ${header({ ...session, id: 'w2' })}`
