@@ -164,6 +164,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
         })
   })
   const webSessions = [...new Map(settings.applications.map(({ webSession }) => [webSession.id, webSession])).values()]
+  const cookies = createSessionCookies({ secret, random, webSessions })
   return {
     settings,
     secret,
@@ -177,7 +178,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     ids: createIds(random),
     applications: createApplications(settings),
     headerNames: createHeaderNames(settings.applications),
-    cookies: createSessionCookies({ secret, random, webSessions }),
+    cookies,
     transactions: createEncryptedSealer({ secret, use: 'sign-in', maxMs: transactionMsMax, random }),
     revocations,
     endedByProvider,
@@ -200,6 +201,11 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
       clock,
       sealer: createEncryptedSealer({ secret, use: 'access token', maxMs: longestMs(settings), random }),
       provider,
+      fits: (webSession, session) => cookies.fits(webSession, session, clock.nowMs()),
+      onTooLarge({ audience }) {
+        const fields = { event: 'gateway.refresh-too-large', code: 'CURFEW_GATEWAY_COOKIE_TOO_LARGE', audience }
+        logger.warn(fields, 'what the provider says of a user now does not fit into the cookie: the claims of that session stay as they were')
+      },
       onAnswer(result, code) {
         metrics.userRefreshes.inc({ result })
         if (code !== undefined) logger.warn({ event: 'gateway.refresh-failed', code }, 'the provider did not say who a user is now')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { silentLogger } from '../../src/platform/logger.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions, type Mirrored } from './kit.ts'
 import { Visitor } from './visitor.ts'
 
@@ -33,6 +34,27 @@ suite('Attributes of a user that change while a web session lives', () => {
       await kit.stopAuthority()
       assert.equal(await mailSeen(kit, ana), 'ana@example.com')
     })
+
+  test('one that no longer fits into the cookie refuses nobody: the former stay, and the log says so once', async () => {
+    const warned: unknown[] = []
+    const told = Promise.withResolvers<undefined>()
+    const warn = (fields: { readonly event?: string; readonly code?: string }): void => {
+      if (fields.event !== 'gateway.refresh-too-large') return
+      warned.push(fields.code)
+      told.resolve(undefined)
+    }
+    await using kit = await createGatewayKit({ webSession: { refreshUserSeconds: 1 }, logger: { ...silentLogger, warn } as typeof silentLogger })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/notes`)
+    await kit.changeMail(`${'a'.repeat(4_000)}@example.com`)
+    let isTold = false
+    void told.promise.then(() => (isTold = true))
+    while (!isTold) assert.equal(await mailSeen(kit, ana), 'ana@example.org')
+    const asked = async (): Promise<number> => Number(/^curfew_gateway_user_refreshes_total\{result="fresh"\} (\d+)$/m.exec(await kit.metrics())?.[1])
+    const until = (await asked()) + 2
+    while ((await asked()) < until) assert.equal(await mailSeen(kit, ana), 'ana@example.org')
+    assert.deepEqual(warned, ['CURFEW_GATEWAY_COOKIE_TOO_LARGE'])
+  })
 
   test('-1 asks never again', async () => {
     await using kit = await createGatewayKit({ webSession: { refreshUserSeconds: -1 } })

@@ -41,6 +41,8 @@ export interface SessionCookies {
   write(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): string
   /** The same, with as much of what it can do without as a browser would keep. @throws CURFEW_GATEWAY_COOKIE_TOO_LARGE without any of it, too */
   writeFitting(settings: WebSessionSettings, session: WebSession, attributes: CookieAttributes, nowMs: number): FittingCookie
+  /** True for a session that a browser would keep, if need be without what it can do without. */
+  fits(settings: WebSessionSettings, session: WebSession, nowMs: number): boolean
   clear(settings: WebSessionSettings, attributes: CookieAttributes): string
   /** The cookie with this moment as last activity, when it is time to write it again, or it says something else now. */
   renewed(settings: WebSessionSettings, opened: OpenedSession, attributes: CookieAttributes, nowMs: number): string | undefined
@@ -104,8 +106,7 @@ export function createSessionCookies(deps: {
       const isWhole = left.leftOut === undefined && left.isHintLeftOut === undefined
       if (isKept) return { cookie: sessionCookie(settings, value, attributes), ...left, ...(isWhole ? {} : { characters }) }
     }
-    const { refresh: _refresh, idToken: _idToken, ...bare } = session
-    return { cookie: write(settings, bare, attributes, nowMs) }
+    return { cookie: write(settings, without(session), attributes, nowMs) }
   }
   const readAll: SessionCookies['readAll'] = (settings, cookieHeader, host, nowMs) =>
     cookieValues(cookieHeader, sessionCookieName(settings)).flatMap((value) => {
@@ -132,6 +133,7 @@ export function createSessionCookies(deps: {
     isThere: (settings, cookieHeader) => cookieValues(cookieHeader, sessionCookieName(settings)).length > 0,
     write,
     writeFitting,
+    fits: (settings, session, nowMs) => seal(settings, without(session), nowMs).isKept,
     clear: (settings, attributes) => clearedSessionCookie(settings, attributes),
     renewed(settings, { session, isChanged }, attributes, nowMs) {
       return isChanged !== true && nowMs - session.activeAtMs < Math.min(updateWindowMs, settings.idleMs / 4)
@@ -139,6 +141,11 @@ export function createSessionCookies(deps: {
         : writeFitting(settings, { ...session, activeAtMs: nowMs }, attributes, nowMs).cookie
     }
   }
+}
+
+/** Without all that it can do without. */
+function without({ refresh: _refresh, idToken: _idToken, ...bare }: WebSession): WebSession {
+  return bare
 }
 
 type Left = Omit<FittingCookie, 'cookie' | 'characters'>

@@ -23,6 +23,10 @@ export interface UserRefreshDeps {
   /** Seals tokens in cookies that can be read. */
   readonly sealer: Sealer
   readonly provider: Pick<Provider, 'userInfo' | 'refresh'>
+  /** Whether a cookie holds it. */
+  fits(settings: WebSessionSettings, session: WebSession): boolean
+  /** What the provider says of the user of this session has no room in its cookie; said once of each. */
+  onTooLarge(settings: WebSessionSettings): void
   onAnswer(result: 'fresh' | 'refused' | 'failed', code?: string): void
   /** The provider takes the refresh token of this session no more, and nothing else tells whether the session is over. */
   onEnded(session: WebSession): void
@@ -35,7 +39,7 @@ const waitMsMax = 2_000
 
 /**
  * Requests of one session that come together share one question, and a provider that does not answer is asked again
- * after the interval only: the claims then stay as they are. One that refuses the tokens is not asked any more.
+ * after the interval only: the claims then stay as they are. So they do where the new ones have no room in the cookie. One that refuses the tokens is not asked any more.
  *
  * A refresh token may be good for one time. Of one session only one question is under way, and what the provider gave
  * is remembered before anything else is asked, so that a request with a cookie from before goes on with it.
@@ -44,6 +48,14 @@ export function createUserRefresh(deps: UserRefreshDeps): UserRefresh {
   const { clock, settings: all } = deps
   const kept = new LRUCache<string, { readonly opened: OpenedSession; readonly atMs: number }>({ max: keptMax })
   const asked = new Map<string, Promise<OpenedSession>>()
+  const tooLarge = new LRUCache<string, true>({ max: keptMax })
+  const fitting = (settings: WebSessionSettings, session: WebSession, former: WebSession): WebSession => {
+    if (session.refresh === undefined || session.claims === former.claims || deps.fits(settings, session)) return session
+    if (!tooLarge.has(session.id)) deps.onTooLarge(settings)
+    tooLarge.set(session.id, true)
+    const names = former.refresh?.names ?? session.refresh.names
+    return { ...session, claims: former.claims, refresh: { ...session.refresh, names } }
+  }
   const ask = async (settings: WebSessionSettings, opened: OpenedSession, refresh: ClaimsRefresh): Promise<OpenedSession> => {
     const atMs = clock.nowMs()
     const put = (session: WebSession): OpenedSession => {
@@ -51,7 +63,7 @@ export function createUserRefresh(deps: UserRefreshDeps): UserRefresh {
       kept.set(session.id, { opened: result, atMs })
       return result
     }
-    return put(await askedAnew(deps, settings, { session: opened.session, refresh }, put))
+    return put(fitting(settings, await askedAnew(deps, settings, { session: opened.session, refresh }, put), opened.session))
   }
   return {
     keep(settings, { tokens, userInfo }) {

@@ -44,6 +44,8 @@ function signedIn(cookieType: WebSessionSettings['cookieType'] = 'encrypted', to
         return provider.refresh(token)
       }
     },
+    fits: (_settings, { claims }) => JSON.stringify(claims).length < 1_000,
+    onTooLarge: () => results.push('too large'),
     onAnswer: (result) => results.push(result),
     onEnded: ({ id }) => ended.push(id)
   })
@@ -84,6 +86,22 @@ suite('Asking for the claims of a user again', () => {
     // A request that still has the former cookie is answered from memory, at once.
     assert.equal(of(opened), one)
     assert.deepEqual(one.keys, opened.keys)
+  })
+
+  test('claims that have no room in the cookie stay as they were; that is said once, and those that fit later are taken', async () => {
+    const { clock, provider, results, asked, of, opened } = signedIn()
+    provider.say = async () => ({ kind: 'claims', claims: { email: 'x'.repeat(2_000), role: 'admin' } })
+    let now = opened
+    for (let i = 0; i < 2; i++) {
+      await clock.advance(60_000)
+      now = await of(now)
+      assert.deepEqual([now.session.claims, now.session.refresh?.names, now.session.refresh?.atMs], [opened.session.claims, ['email'], clock.nowMs()])
+      assert.equal(await of(opened), now)
+    }
+    assert.deepEqual([results, asked.length], [['fresh', 'too large', 'fresh'], 2])
+    provider.say = async () => ({ kind: 'claims', claims: { email: 'new@example.org' } })
+    await clock.advance(60_000)
+    assert.deepEqual((await of(now)).session.claims, { email: 'new@example.org', role: 'editor' })
   })
 
   test('a claim that UserInfo has no more goes, and comes again when it has', async () => {
@@ -326,6 +344,8 @@ suite('Asking on with a refresh token', () => {
       clock,
       sealer: createEncryptedSealer({ secret: Buffer.alloc(32, 1), use: 'access token', maxMs: 86_400_000, random: systemRandom }),
       provider: { userInfo: async () => assert.fail(), refresh: async () => assert.fail() },
+      fits: () => assert.fail(),
+      onTooLarge: () => assert.fail(),
       onAnswer: () => assert.fail(),
       onEnded: () => assert.fail()
     })
