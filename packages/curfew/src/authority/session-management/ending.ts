@@ -12,7 +12,6 @@ export async function endFor(ctx: AuthorityContext, client: OidcClient, scope: E
     starter: { kind: 'none' },
     browser: 'absent'
   })
-  if (unreached !== undefined) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: unreached.join(' ') })
   for (const { sessionId, runId } of ended) {
     await ctx.store.appendAudit({
       atMs: ctx.clock.nowMs(),
@@ -23,4 +22,6 @@ export async function endFor(ctx: AuthorityContext, client: OidcClient, scope: E
       peerId: client.id
     })
   }
+  // What ended here has its line in the audit log all the same.
+  if (unreached !== undefined) throw new CurfewError('CURFEW_GROUP_UNREACHABLE', { group: unreached.join(' ') })
 }

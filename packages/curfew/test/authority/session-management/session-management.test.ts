@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
 import type { CurfewError } from '@curfew/codecs'
+import { endFor } from '../../../src/authority/session-management/ending.ts'
 import type { LightMyRequestResponse } from 'fastify'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
 import type { Kit } from '../kit.ts'
@@ -295,6 +296,30 @@ suite('Session management by user', () => {
       ]
     )
     assert.equal((await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })).statusCode, 200)
+  })
+
+  test('AC-118 what ended has its line in the audit log also where another group could not be reached', async () => {
+    const { kit } = await signedIn()
+    await using _ = kit
+    const { engine } = kit.ctx
+    const apart = {
+      ...kit.ctx,
+      engine: {
+        ...engine,
+        endSessions: async (order: Parameters<typeof engine.endSessions>[0]) => ({ ...(await engine.endSessions(order)), unreached: ['paris'] })
+      }
+    }
+    const [session = assert.fail()] = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items
+    const desk = kit.ctx.clients.byId('desk') ?? assert.fail()
+    await assert.rejects(
+      endFor(apart, desk, { kind: 'session', sessionId: session.session.id }),
+      (error: CurfewError) => error.code === 'CURFEW_GROUP_UNREACHABLE'
+    )
+    const lines = (await kit.store.listAudit({ limit: 100 })).filter(({ event }) => event === 'session.revoked')
+    assert.deepEqual(
+      lines.map(({ sessionId }) => sessionId),
+      [session.session.id]
+    )
   })
 
   test('AC-103 discovery names all of these addresses', async () => {
