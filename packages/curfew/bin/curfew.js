@@ -13,10 +13,20 @@ if (majorOf(process.versions.node) >= needed) await runHere()
 else runWithNode(findNode())
 
 async function runHere() {
+  await keepCompiled()
   const bundled = join(here, '..', 'cli.js')
   const entry = existsSync(bundled) ? bundled : join(here, '..', 'src', 'cli', 'main.ts')
   const { main } = await import(pathToFileURL(entry).href)
   process.exitCode = await main(process.argv)
+}
+
+/**
+ * What is compiled once is kept beside the code, where only those write who can change the code, never in a folder that
+ * all users share. Where it can not be written, everything is compiled each time.
+ */
+async function keepCompiled() {
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
@@ -53,6 +53,27 @@ suite('The program under an older Node', () => {
     const program = install('beside', `export const main = async (argv) => { console.log(argv.slice(2).join('|')); return 3 }`, 'new')
     const { status, stdout } = run(program, ['runs', 'show', 'run_1 2'])
     assert.deepEqual([status, stdout], [3, 'runs|show|run_1 2\n'])
+  })
+
+  const printing = `export const main = async () => { console.log('good'); return 3 }`
+  /** As a person runs it: tests keep what they compile elsewhere. */
+  const plainly = (program: string) =>
+    spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: 120_000, env: { ...process.env, NODE_COMPILE_CACHE: undefined } })
+
+  test('keeps what was compiled beside its code, and nowhere else', () => {
+    const program = install('keeping', printing, 'none')
+    const { status, stdout, stderr } = plainly(program)
+    assert.deepEqual([status, stdout, stderr], [3, 'good\n', ''])
+    const kept = readdirSync(join(folder, 'keeping/node_modules/curfew/node_modules/.cache/compiled'), { recursive: true, withFileTypes: true })
+    assert.ok(kept.some((entry) => entry.isFile()))
+    assert.equal(plainly(program).stdout, 'good\n')
+  })
+
+  test('starts all the same where nothing can be kept', () => {
+    const program = install('full', printing, 'none')
+    writeFileSync(join(folder, 'full/node_modules/curfew/node_modules'), 'a file in the way')
+    const { status, stdout, stderr } = plainly(program)
+    assert.deepEqual([status, stdout, stderr], [3, 'good\n', ''])
   })
 
   for (const node of ['none', 'old'] as const)
