@@ -78,7 +78,9 @@ export const oidcConnection = z
         pingAccessLogoutCapable: z
           .boolean()
           .optional()
-          .describe('It is a gateway: the sign-off page loads its logout.png from every host where it was used in the session.'),
+          .describe(
+            'It is a gateway: the sign-off page loads its logout.png from every host where it was used in the session, and the end of that session is on the revocation list whatever sessions.revokeOnLogout says.'
+          ),
         picturePath: z.string().startsWith('/', 'write a path').optional().describe('Path of that picture. Default: /pa/oidc/logout.png.')
       })
       .optional(),

@@ -53,7 +53,9 @@ export const sessions = z
     revokeOnLogout: z
       .boolean()
       .default(true)
-      .describe('Every ending puts the session on the revocation list. false: only the Session Revocation API does, and gateways learn of no other ending.'),
+      .describe(
+        'Every ending puts the session on the revocation list. false: only the end of a session that a client with pingAccessLogoutCapable was used in, and the Session Revocation API. Gateways learn of no other ending.'
+      ),
     secretFile: path.describe('File with at least 32 random bytes; cookies, identifiers and pairwise names derive from it.'),
     sources: z
       .record(

@@ -82,7 +82,7 @@ export interface EndingPort {
   readonly policy: RunPolicy
   /** How long a revoked SRI stays on the list after the end, in milliseconds. */
   readonly revocationMs: number
-  /** An ending puts the SRI on the revocation list. Absent: it does. */
+  /** Every ending puts the SRI on the revocation list. Absent: it does. false: where a gateway takes part in the session. */
   readonly revokesOnLogout?: boolean
   /** How long the registry remembers what was issued, counted from the end, in milliseconds. */
   readonly registryMs: number
@@ -144,13 +144,18 @@ export function planEnding(port: EndingPort, session: Session, participants: rea
     sessionId: session.id,
     expectedVersion: session.version,
     end: { atMs, reason: request.reason, by: request.by, runId: run.id },
-    ...(port.revokesOnLogout === false || request.isPartial === true
+    ...((port.revokesOnLogout === false && !isUsedAtGateway(port, participants)) || request.isPartial === true
       ? {}
       : { revokedUntilMs: Math.max(atMs + port.revocationMs, Math.min(session.expiresAtMs, atMs + revocationMsMax)) }),
     keptUntilMs: atMs + port.registryMs,
     run,
     effects: port.hasSignals === true ? [...effects, { kind: 'signal', dueAtMs: atMs }] : effects
   }
+}
+
+/** True where a gateway was used in it: a client that is PingAccess Logout Capable. */
+function isUsedAtGateway(port: Pick<EndingPort, 'peer'>, participants: readonly Participant[]): boolean {
+  return participants.some(({ peerId }) => port.peer(peerId)?.picturePath !== undefined)
 }
 
 /** A run over the participants of a session as it stands now, with what has to be done first. */

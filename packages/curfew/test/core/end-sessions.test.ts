@@ -49,6 +49,21 @@ const request: EndRequest = {
 }
 
 suite('The one ending', () => {
+  for (const [revokesOnLogout, isCapable, isPartial, isListed] of [
+    [true, true, false, true],
+    [true, false, false, true],
+    [false, true, false, true],
+    [false, false, false, false],
+    [true, true, true, false],
+    [false, true, true, false]
+  ] as const)
+    test(`AC-073 AC-075 tracking ${revokesOnLogout ? 'on' : 'off'}, a client ${isCapable ? 'with' : 'without'} PingAccess Logout Capable, ${isPartial ? 'a partial logout' : 'an SLO'}: ${isListed ? 'an' : 'no'} SRI entry`, async () => {
+      const picture = isCapable ? { picturePath: '/pa/oidc/logout.png' } : {}
+      const p = port({ revokesOnLogout, peer: (id) => ({ ...peer(id, [server]), ...picture }) })
+      await endSessions(p, { ...request, ...(isPartial ? { isPartial } : {}) })
+      assert.equal(p.committed[0]?.revokedUntilMs !== undefined, isListed)
+    })
+
   test('plans session end, revocation, run and effects as one commit', async () => {
     const p = port()
     const summary = await endSessions(p, request)

@@ -429,6 +429,21 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual((await pictures(kit, ben)).toSorted(), [`${kit.shop}/pa/oidc/logout.png`, `${kit.wiki}/pa/oidc/logout.png`])
   })
 
+  for (const pingAccessLogoutCapable of [true, false])
+    test(`AC-073 AC-075 with tracking off the end of a session is ${pingAccessLogoutCapable ? 'on the list where' : 'not on the list where no'} client with the setting was used in it`, async () => {
+      await using kit = await createGatewayKit({
+        client: { logout: { modes: [], pingAccessLogoutCapable } },
+        configuration: (config) => ({ ...config, sessions: { ...config.sessions, revokeOnLogout: false } })
+      })
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      const nowMs = (): number => Temporal.Now.instant().epochMilliseconds
+      const sri = (await kit.authority.store.listSessions({ limit: 1, nowMs: nowMs() })).items[0]?.session.sri ?? assert.fail()
+      await kit.endAll()
+      assert.equal(await kit.authority.store.isRevoked(sri, nowMs()), pingAccessLogoutCapable)
+      if (pingAccessLogoutCapable) await within(60_000, async () => !(await isLetIn(ana, `${kit.wiki}/`)))
+    })
+
   test('AC-075 a client without the setting gets no picture', async () => {
     await using kit = await createGatewayKit({ client: { logout: { modes: [] } } })
     const ana = new Visitor()
