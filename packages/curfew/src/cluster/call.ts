@@ -26,10 +26,16 @@ export interface CallOptions<Answer> {
   readonly timeoutMs?: number
   /** Default: {@link answerBytesMax}. */
   readonly answerBytesMax?: number
+  /** The caller waits no longer. What the call does there it may do all the same. */
+  readonly signal?: AbortSignal
+  /** For a call that may take long: it is given up when the group no longer says how it is ({@link missedHellosMax}). */
+  readonly givesUpWhenSilent?: true
 }
 
 /** How long a call may take unless it says otherwise. */
 export const callMs = 5_000
+/** So many times in a row a group does not say how it is until calls that may take long no longer wait for it. */
+export const missedHellosMax = 2
 /** Largest body of a call. */
 export const bodyBytesMax = 1024 * 1024
 /** Largest answer unless the call says otherwise. */

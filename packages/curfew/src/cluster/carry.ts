@@ -33,7 +33,7 @@ const request = z.strictObject({
 const answer = z.strictObject({ status: z.int().min(200).max(599), headers, body: base64 })
 
 const name = 'requests.carry'
-/** A sign-off page stays open while applications are told. */
+/** A sign-off page stays open while applications are told. A group that falls silent is waited for no longer than that is noticed. */
 const carryMs = 60_000
 
 /** Answers requests that landed in another group as if they had landed here. */
@@ -49,7 +49,7 @@ export function serveCarried(links: Pick<GroupLinks, 'serve'>, carryOut: (reques
  * @throws what {@link GroupLinks.call} throws
  */
 export async function carry(links: Pick<GroupLinks, 'call'>, group: string, { body, ...rest }: CarriedRequest): Promise<CarriedAnswer> {
-  const done = await links.call(group, name, { ...rest, body: Buffer.from(body).toString('base64') }, { answer, timeoutMs: carryMs })
+  const done = await links.call(group, name, { ...rest, body: Buffer.from(body).toString('base64') }, { answer, timeoutMs: carryMs, givesUpWhenSilent: true })
   return { ...done, body: Buffer.from(done.body, 'base64') }
 }
 

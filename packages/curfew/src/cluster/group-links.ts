@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { Group } from '../core/group.ts'
 import type { Timer } from '../platform/clock.ts'
 import { type Announcement, announceOwn, announcement, forgetOther, noteOther, type AnnouncementDeps } from './announcement.ts'
-import { callName, type CallHandler, type CallOptions, type ServeOptions } from './call.ts'
+import { callName, type CallHandler, type CallOptions, missedHellosMax, type ServeOptions } from './call.ts'
 import { groupError } from './group-error.ts'
 import { createLinkClient, type LinkClientDeps } from './link-client.ts'
 import type { LinkHealth } from './link-health.ts'
@@ -63,6 +63,9 @@ export function createGroupLinks(deps: GroupLinksDeps): GroupLinks {
   const served = new Map<string, Served>()
   const client = createLinkClient(deps)
   const healths = new Map<string, LinkHealth>(others.map(({ id, letter }) => [id, { group: id, letter, state: 'unknown', sinceMs: clock.nowMs() }]))
+  /** Of each group how often in a row it did not say how it is, and the calls that are given up for that. */
+  const missed = new Map<string, number>()
+  const waiting = new Map<string, Set<AbortController>>(others.map(({ id }) => [id, new Set()]))
   let announced: Announcement | undefined
   let timer: Timer | undefined
   let round: Promise<unknown> | undefined
@@ -73,12 +76,24 @@ export function createGroupLinks(deps: GroupLinksDeps): GroupLinks {
     const startedMs = clock.nowMs()
     const count = (result: 'answered' | 'failed'): void => metrics.called({ group: id, name, result, durationMs: clock.nowMs() - startedMs })
     try {
-      const answer = await client.ask(group, name, body, options)
+      const answer = await (options.givesUpWhenSilent === true ? askWhileHeard(group, name, body, options) : client.ask(group, name, body, options))
       count('answered')
       return answer
     } catch (error) {
       count('failed')
       throw error
+    }
+  }
+  const askWhileHeard: typeof client.ask = async (group, name, body, options) => {
+    const control = new AbortController()
+    waiting.get(group.id)?.add(control)
+    try {
+      return await client.ask(group, name, body, { ...options, signal: control.signal })
+    } catch (error) {
+      if (!control.signal.aborted) throw error
+      throw groupError('CURFEW_GROUP_UNREACHABLE', { group: group.id, call: name, why: 'it fell silent, and may have done it all the same' }, error)
+    } finally {
+      waiting.get(group.id)?.delete(control)
     }
   }
   const serve: GroupLinks['serve'] = (name, schema, handler, options = {}) => {
@@ -119,6 +134,8 @@ export function createGroupLinks(deps: GroupLinksDeps): GroupLinks {
     }
   }
   const note = ({ id, letter }: Group, next: Pick<LinkHealth, 'state'> & Partial<LinkHealth>): void => {
+    missed.set(id, next.state === 'down' ? (missed.get(id) ?? 0) + 1 : 0)
+    if ((missed.get(id) ?? 0) >= missedHellosMax) for (const control of waiting.get(id) ?? []) control.abort()
     const before = healths.get(id)
     const isSame = before?.state === next.state
     const lastAnswerAtMs = next.lastAnswerAtMs ?? before?.lastAnswerAtMs

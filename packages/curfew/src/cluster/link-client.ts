@@ -38,12 +38,23 @@ export function createLinkClient(deps: LinkClientDeps): LinkClient {
       let failure: unknown
       for (const link of inOrder(group, goodLink.get(group.id))) {
         try {
-          const answer = await exchange(deps, { group, link, name, octets, deadlineMs, answerMax: options.answerBytesMax ?? answerBytesMax })
+          const answer = await exchange(deps, {
+            group,
+            link,
+            name,
+            octets,
+            deadlineMs,
+            answerMax: options.answerBytesMax ?? answerBytesMax,
+            signal: options.signal
+          })
           goodLink.set(group.id, link)
           return read(group, name, answer, options)
         } catch (error) {
           failure = error
-          if (!isUntouched(error)) break
+          if (isUntouched(error)) continue
+          // A node that took the call and says nothing: the next call begins with another one.
+          if (isSilent(error) || options.signal?.aborted === true) goodLink.set(group.id, after(group, link))
+          break
         }
       }
       throw isCurfewError(failure) && !failure.code.startsWith('CURFEW_OUTBOUND_')
@@ -58,6 +69,14 @@ function inOrder({ links }: Group, good: string | undefined): readonly string[] 
   return good === undefined || !links.includes(good) ? links : [good, ...links.filter((link) => link !== good)]
 }
 
+function after({ links }: Group, link: string): string {
+  return links[(links.indexOf(link) + 1) % links.length] ?? link
+}
+
+function isSilent(error: unknown): boolean {
+  return isCurfewError(error) && error.code === 'CURFEW_OUTBOUND_TIMEOUT'
+}
+
 interface Exchange {
   readonly group: Group
   readonly link: string
@@ -65,9 +84,10 @@ interface Exchange {
   readonly octets: Buffer
   readonly deadlineMs: number
   readonly answerMax: number
+  readonly signal: AbortSignal | undefined
 }
 
-async function exchange(deps: LinkClientDeps, { group, link, name, octets, deadlineMs, answerMax }: Exchange): Promise<OutboundResponse> {
+async function exchange(deps: LinkClientDeps, { group, link, name, octets, deadlineMs, answerMax, signal }: Exchange): Promise<OutboundResponse> {
   const { self, prover, clock, random } = deps
   const atMs = clock.nowMs()
   const head: CallHead = {
@@ -94,7 +114,8 @@ async function exchange(deps: LinkClientDeps, { group, link, name, octets, deadl
     },
     body: octets,
     timeoutMs: Math.max(1, deadlineMs - atMs),
-    responseBytesMax: answerMax
+    responseBytesMax: answerMax,
+    ...(signal === undefined ? {} : { signal })
   })
   const proof = answer.headers[linkHeaders.proof] ?? ''
   const answerHead = { from: group.id, to: self.id, nonce: head.nonce, status: answer.status }

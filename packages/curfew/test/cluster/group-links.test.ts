@@ -178,6 +178,41 @@ suite('calls between groups', () => {
     assert.deepEqual(taken, ['hello', 'once'])
   })
 
+  test('a node that takes a call and says nothing is not the first to be asked the next time', async () => {
+    const { wire, asking, asked, taken } = pair()
+    wire.listen('http://paris-2.example:9041', asked.links.listener)
+    wire.hang(({ url }) => url.includes('paris-1'), asking.clock)
+    const failed = assert.rejects(echo(asking, 'lost'), { code: 'CURFEW_GROUP_UNREACHABLE' })
+    await asking.clock.advance(10_000)
+    await failed
+    await echo(asking, 'hello')
+    assert.deepEqual(taken, ['hello'])
+  })
+
+  test('a call that may take long waits for a group that says how it is, and not for one that no longer does', async () => {
+    const wire = new Wire()
+    const one = nodeOf(wire, berlin, [paris])
+    const other = nodeOf(wire, paris, [berlin])
+    await other.links.start()
+    await one.links.start()
+    const long = () => one.links.call('paris', 'test.long', {}, { answer: text, timeoutMs: 60_000, givesUpWhenSilent: true })
+    const settledAfter = async (call: Promise<unknown>, why: string): Promise<number> => {
+      const startedMs = one.clock.nowMs()
+      let tookMs = 0
+      const failed = assert.rejects(call, { code: 'CURFEW_GROUP_UNREACHABLE', context: { group: 'paris', call: 'test.long', why } })
+      void failed.finally(() => (tookMs = one.clock.nowMs() - startedMs))
+      for (let i = 0; i < 700 && tookMs === 0; i++) await one.clock.advance(100)
+      await failed
+      return tookMs
+    }
+    wire.hang(({ url }) => url.includes('test.long'), one.clock)
+    assert.equal(await settledAfter(long(), 'CURFEW_OUTBOUND_TIMEOUT'), 60_000)
+    wire.hang(({ url }) => url.includes('paris'), one.clock)
+    assert.ok((await settledAfter(long(), 'it fell silent, and may have done it all the same')) <= 8_000)
+    await one.links.stop()
+    await other.links.stop()
+  })
+
   test('an error of the handler keeps its code, anything else says nothing', async () => {
     const { asking, asked } = pair()
     asked.links.serve('test.unknown', text, async () => asked.links.call('nowhere', 'test.echo', {}, { answer: text }))

@@ -28,6 +28,22 @@ export class Wire {
   /** What a stranger does to an answer. */
   changeAnswer: (answer: OutboundResponse) => OutboundResponse = (answer) => answer
 
+  /** Requests that are taken and not answered, until their time is over or nobody waits for them. */
+  #isHung: (request: OutboundRequest) => boolean = () => false
+  #clock: Clock | undefined
+
+  hang(isHung: (request: OutboundRequest) => boolean, clock: Clock): void {
+    this.#isHung = isHung
+    this.#clock = clock
+  }
+
+  async #hung({ timeoutMs, signal }: OutboundRequest): Promise<never> {
+    return new Promise((_resolve, reject) => {
+      this.#clock?.after(timeoutMs, () => reject(new CurfewError('CURFEW_OUTBOUND_TIMEOUT', {})))
+      signal?.addEventListener('abort', () => reject(new CurfewError('CURFEW_OUTBOUND_UNREACHABLE', {})))
+    })
+  }
+
   listen(link: string, listener: FastifyInstance): void {
     this.#listeners.set(link, listener)
   }
@@ -44,6 +60,7 @@ export class Wire {
 
   async request(request: OutboundRequest): Promise<OutboundResponse> {
     this.sent.push(request)
+    if (this.#isHung(request)) return this.#hung(request)
     return this.replay(this.change(request))
   }
 

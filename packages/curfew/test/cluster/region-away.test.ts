@@ -54,6 +54,22 @@ suite('a region is away', () => {
     }
   })
 
+  test('a browser in the middle of a sign-out does not wait long for a region that takes its request and falls silent', async () => {
+    await using groups = await createTwoRegions()
+    const { browser, path } = await signingOut(groups)
+    groups.berlin.partner('intranet').readLogoutRequest(String((await browser.get(`${path}/go`)).headers.location))
+    await groups.settle()
+    const moved = movedTo(groups, browser)
+    groups.wire.hang(({ url }) => url.includes('berlin'), groups.clock)
+    const startedMs = groups.clock.nowMs()
+    const page = await groups.while(moved.get(path))
+    assert.match(page.body, new RegExp(`http-equiv="refresh" content="5;url=${path}"`))
+    const step = await groups.while(moved.get(`${path}/go`))
+    assert.equal(step.statusCode, 503)
+    assert.match(step.body, /CURFEW_GROUP_UNREACHABLE/)
+    assert.ok(groups.clock.nowMs() - startedMs < 20_000, 'noticed, not waited out')
+  })
+
   test('who started a sign-out that is finished gets the answer', async () => {
     await using groups = await createTwoRegions()
     const { browser, path, requestId } = await signingOut(groups)
