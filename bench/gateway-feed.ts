@@ -69,7 +69,7 @@ async function revokeOnce(store: Awaited<ReturnType<typeof startAuthority>>['sto
 const { gateway } = followerFile({ issuer: 'http://127.0.0.1:1', clientSecret, port: 1, target: 'http://127.0.0.1:2' })
 const [application] = gatewaySettings(gateway, undefined).applications
 
-function cookieFor(sri: string): string {
+export function cookieFor(sri: string): string {
   const webSession = application?.webSession
   if (webSession === undefined) throw new TypeError('there is a web session')
   const nowMs = Date.now()
@@ -132,7 +132,8 @@ export async function startAuthority(folder: string, port: number, redisSocket?:
   return authority
 }
 
-async function startFollower(options: FollowerOptions): Promise<ChildProcess> {
+/** A gateway in a process of its own; any message is answered by how much is open there. */
+export async function startFollower(options: FollowerOptions): Promise<ChildProcess> {
   const child = fork(fileURLToPath(new URL('gateway-follower.ts', import.meta.url)), [JSON.stringify(options)])
   await once(child, 'message')
   return child

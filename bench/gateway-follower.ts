@@ -47,5 +47,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     registry: new Registry()
   })
   await composed.start()
+  process.on('message', () => process.send?.(composed.context.live.count))
   process.send?.('ready')
 }

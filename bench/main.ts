@@ -3,6 +3,7 @@ import { benchClosing } from './gateway-closing.ts'
 import { benchFeed } from './gateway-feed.ts'
 import { benchGateway } from './gateway.ts'
 import { benchGatewayPeers } from './gateway-peers.ts'
+import { benchMixedClosing } from './mixed-closing.ts'
 import { benchHub } from './hub.ts'
 import { benchOidc } from './oidc.ts'
 import { benchOpenToken } from './opentoken.ts'
@@ -26,6 +27,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['oidc', benchOidc],
   ['gateway', benchGateway],
   ['closing', benchClosing],
+  ['mixed', benchMixedClosing],
   ['peers', benchGatewayPeers],
   ['feed', benchFeed],
   ['list', () => benchRevocationList()],

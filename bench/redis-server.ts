@@ -15,8 +15,17 @@ export interface RedisServer extends AsyncDisposable {
   memory(): Promise<{ readonly used: number; readonly resident: number }>
   /** Bytes of its append-only files. */
   disk(): Promise<number>
+  /** Writes a snapshot (`BGSAVE`). */
+  snapshot(): Promise<Snapshot>
   /** Writes the append-only file anew, with what is there now. */
   rewrite(): Promise<void>
+}
+
+/** What a snapshot took, and for how long the server answered nobody at its beginning. */
+export interface Snapshot {
+  readonly ms: number
+  readonly bytes: number
+  readonly forkMs: number
 }
 
 const pauseMs = 50
@@ -53,6 +62,14 @@ export async function startRedisServer(): Promise<RedisServer> {
       const files = join(folder, 'appendonlydir')
       const sizes = await Promise.all((await readdir(files)).map(async (name) => (await stat(join(files, name))).size))
       return sizes.reduce((sum, size) => sum + size, 0)
+    },
+    async snapshot() {
+      const startMs = performance.now()
+      await command('BGSAVE')
+      await until(async () => (await field('persistence', 'rdb_bgsave_in_progress')) === '0')
+      const ms = performance.now() - startMs
+      const { size } = await stat(join(folder, 'dump.rdb'))
+      return { ms, bytes: size, forkMs: Number(await field('stats', 'latest_fork_usec')) / 1_000 }
     },
     async rewrite() {
       await command('BGREWRITEAOF')

@@ -64,10 +64,12 @@ async function onRedis(entries: number): Promise<readonly string[]> {
     await filling.stop()
     const [full, appended] = [await server.memory(), await server.disk()]
     await server.rewrite()
+    const snapshot = await server.snapshot()
     const used = full.used - bare.used
     return [
       `The revocation list of the authority, ${entries.toLocaleString('en')} entries, Redis (one server, unix socket, appendfsync everysec)`,
       `  ${megabytes(used)} MB in memory of the server (${Math.round(used / entries)} octets each), ${megabytes(full.resident)} MB resident; ${megabytes(appended)} MB on its disk as appended, ${megabytes(await server.disk())} MB written anew`,
+      `  a snapshot: ${(snapshot.ms / 1_000).toFixed(1)} s, ${megabytes(snapshot.bytes)} MB; the server answers nobody for ${snapshot.forkMs.toFixed(1)} ms at its beginning`,
       `  revoked through the store: ${Math.round((entries * 1_000) / fillMs).toLocaleString('en')} entries/s`,
       ...(await readWhole(entries, before, options))
     ]

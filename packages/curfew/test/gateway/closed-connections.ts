@@ -41,7 +41,7 @@ export async function closeConnections(): Promise<ClosedConnections> {
     const cookie = [...visitor.jar(kit.wiki)].map(([name, value]) => `${name}=${value}`).join('; ')
     const { host, port: gatewayPort } = new URL(kit.wiki)
     const head = `GET /live HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: ${cookie}\r\n\r\n`
-    const count = countHere()
+    const count = connectionsHere()
     const before = process.memoryUsage().rss
     const crowd = start('crowd.ts', JSON.stringify({ port: Number(gatewayPort), count, head } satisfies CrowdOptions))
     const opened = await says(crowd)
@@ -60,8 +60,8 @@ export async function closeConnections(): Promise<ClosedConnections> {
   }
 }
 
-/** Every WebSocket is two open files of the gateway: one to the browser, one to the application. */
-function countHere(): number {
+/** As many as wanted, or as the machine allows: each is two open files of the gateway, one to the browser and one to the application. */
+export function connectionsHere(): number {
   const limits = existsSync('/proc/self/limits') ? readFileSync('/proc/self/limits', 'utf8') : ''
   const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 2 * wanted + ownFiles)
   return Math.min(wanted, Math.floor((files - ownFiles) / 2))
