@@ -153,7 +153,7 @@ suite('Endings that gateways tell each other', { skip: skipReason }, () => {
     assert.deepEqual(await world.statuses(renewed), [303, 303])
   })
 
-  test('without the servers nobody is let in once what is known is too old, nothing is called ended, and what ended meanwhile is told later', async () => {
+  test('AC-058 without the servers nobody is let in once what is known is too old, nothing is called ended, and what ended meanwhile is told later', async () => {
     await using world = await createWorld({ backchannel_logout_uri: 'GATEWAY/pa/oidc/backchannel', backchannel_logout_session_required: true })
     const { kit, redis } = world
     const [ana, ben, eva] = [await world.signIn(), await world.signIn(), await world.signIn()]
@@ -164,7 +164,8 @@ suite('Endings that gateways tell each other', { skip: skipReason }, () => {
     assert.equal(page.status, 503)
     assert.match(page.body, /CURFEW_GATEWAY_ENDINGS_UNSHARED/)
     assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false, 'it ended here')
-    assert.equal((await ben.ask(`${kit.wiki}/pa/oidc/logout.png`)).status, 503)
+    const picture = await ben.ask(`${kit.wiki}/pa/oidc/logout.png`)
+    assert.deepEqual([picture.status, picture.headers['set-cookie']], [503, undefined], 'AC-058 the cookie is left alone')
     assert.equal(await code, 4001, 'what is open is closed')
     await until(async () => (await world.statuses(eva)).every((status) => status === 503))
     await redis.restart()

@@ -116,13 +116,13 @@ const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQ
 
 /**
  * `/pa/oidc/logout.png`: the same for a picture of the provider's sign-out page. A picture that does not load tells
- * that page of the failure; so there is one only when a session was taken, and the cookie stays where none was. It
+ * that page of the failure; so there is one only when a session was taken, and the cookie stays in any other answer. It
  * never begins a sign-out at the provider: that one is under way.
  */
 export async function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
   const headers = { 'cross-origin-resource-policy': 'cross-origin' }
-  if (unshared !== undefined) return send(response, 'text/plain', unshared.error.code, { status: 503, headers, setCookies })
+  if (unshared !== undefined) return send(response, 'text/plain', unshared.error.code, { status: 503, headers })
   if (sessions.length > 0) return send(response, 'image/png', pixel, { headers, setCookies })
   const { code } = new CurfewError('CURFEW_GATEWAY_NO_SESSION')
   send(response, 'text/plain', code, { status: 404, headers })
