@@ -1,4 +1,5 @@
 import { benchColdStart } from './cold-start.ts'
+import { benchBulk } from './bulk.ts'
 import { benchClosing } from './gateway-closing.ts'
 import { benchFeed } from './gateway-feed.ts'
 import { benchGateway } from './gateway.ts'
@@ -23,6 +24,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['redis', benchRedisStore],
   ['size', benchSize],
   ['runs', benchRuns],
+  ['bulk', benchBulk],
   ['simplesamlphp', benchSimplesamlphp],
   ['oidc', benchOidc],
   ['gateway', benchGateway],
