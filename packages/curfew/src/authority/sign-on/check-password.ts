@@ -52,13 +52,13 @@ async function checkCounted(deps: PasswordDeps, { user, lockKey, password }: Gue
   if (attempt === undefined) return undefined
   const { checkedAtMs, number } = attempt
   try {
-    const isRight = password !== '' && (await deps.users.verify(user, password))
-    if (!isRight || user === undefined || user.isDisabled) {
+    const verified = password !== '' && (await deps.users.verify(user, password))
+    if (verified === false || user === undefined || user.isDisabled) {
       if (number === deps.signOn.locking.attempts && user !== undefined) await endLocked(deps, user)
       return { kind: 'failed', ...known(user) }
     }
     await deps.store.lockClear(lockKey)
-    return { kind: 'ok', user, checkedAtMs }
+    return { kind: 'ok', user: verified === 'must-change' ? { ...user, mustChangePassword: true } : user, checkedAtMs }
   } finally {
     attempt.close()
   }

@@ -73,8 +73,8 @@ export function createLdapDirectory(settings: LdapDirectorySettings, deps: LdapD
     async verify(user, password) {
       // Nobody's entry takes about as long, and gets nothing that somebody typed.
       const [dn, secret] = user?.entry === undefined ? [`cn=${randomText(deps)},${base}`, randomText(deps)] : [user.entry, password]
-      const isRight = await ask(() => pool.asUser((link) => link.bind(dn, secret)))
-      return isRight && user?.entry !== undefined
+      const bound = await ask(() => pool.asUser((link) => link.bind(dn, secret)))
+      return user?.entry === undefined ? false : bound
     },
     changed: createChanges(settings, deps),
     async setPassword(user, change) {
@@ -84,7 +84,7 @@ export function createLdapDirectory(settings: LdapDirectorySettings, deps: LdapD
       const result = await modifySurely(pool, entry, change, ask)
       if (result === 'unanswered') return result
       if (result === 'not-allowed') throw new CurfewError('CURFEW_USERS_UNWRITABLE', { directory: id, why: 'it does not allow the change' })
-      return result === 'policy' ? 'refused' : 'set'
+      return result
     },
     sources: [id],
     keysFor: (username) => [userKeyIn(id, username)]
@@ -117,7 +117,7 @@ async function modifySurely(pool: LdapPool, dn: string, change: NewPassword, ask
     isAsked = true
     return link.modifyPassword(current === undefined ? { dn, password } : { current, password })
   }
-  const hasNow = (): Promise<boolean> => pool.asUser((link) => link.bind(dn, change.password))
+  const hasNow = async (): Promise<boolean> => (await pool.asUser((link) => link.bind(dn, change.password))) !== false
   try {
     const result = await ask(() => (change.current === undefined ? pool.asService(modify) : pool.asUser(modify)))
     return result !== 'set' && isAsked && tries > 1 && (await hasNow()) ? 'set' : result

@@ -1,6 +1,7 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../../core/session.ts'
+import type { RefusedPassword } from '../../platform/ldap/ldap-link.ts'
 import { judgeLanding } from '../redirects.ts'
 import { sendPage } from '../reply.ts'
 import { type Parameters, parametersOf } from '../request.ts'
@@ -12,7 +13,7 @@ import { accept, finishSignOn, openTransaction, type SignOnDeps } from './finish
 import { changeBody, doneBody, type FormProblem, policyText } from './password-page.ts'
 import { noteChange } from './password-note.ts'
 import { policyProblem } from './password-policy.ts'
-import { readAfter, setOrWithdraw } from './password-set.ts'
+import { isRefused, readAfter, refusedText, setOrWithdraw } from './password-set.ts'
 import { sessionWishOf } from './session-wish.ts'
 import { renewCookies, type SessionWish } from './sign-in.ts'
 import type { User } from './user-directory.ts'
@@ -59,7 +60,7 @@ export async function change(deps: SignOnDeps, request: FastifyRequest, reply: F
     if (!user.canChangePassword) return again({ at: 'whole', text: t('password.elsewhere') }, 403)
     const endsOthers = wantsEnd(deps, form)
     const changed = await put(deps, { user, own, current, password, endsOthers }, reply)
-    if (changed === 'refused') return again({ at: 'new', text: t('password.refused') }, 400)
+    if (typeof changed === 'string' && changed !== 'unanswered') return again({ at: 'new', text: t(refusedText[changed]) }, 400)
     if (changed === 'unanswered') return again({ at: 'whole', text: t('password.unanswered') }, 503)
     const { kept, ended } = changed
     if (resume === undefined) return showDone(deps, { ended, isSignedIn: kept !== undefined }, request, reply)
@@ -95,13 +96,17 @@ interface Changed {
  * The session of this browser gets new cookies first, so that it counts as opened with the new password: whoever holds
  * a copy of the former cookie is out, and so is everybody in another session, once the password is stored.
  */
-async function put(deps: SignOnDeps, { user, own, current, password, endsOthers }: Wish, reply: FastifyReply): Promise<Changed | 'refused' | 'unanswered'> {
+async function put(
+  deps: SignOnDeps,
+  { user, own, current, password, endsOthers }: Wish,
+  reply: FastifyReply
+): Promise<Changed | RefusedPassword | 'unanswered'> {
   const kept = own?.userKey === user.userKey ? own : undefined
   const atMs = deps.clock.nowMs()
   if (kept !== undefined) await renewCookies(deps, kept, { authenticatedAtMs: provedAtMs(kept, atMs) }, reply)
   const note = await noteChange(deps, user, { atMs, endsSessions: endsOthers })
   const result = await setOrWithdraw(deps, note, user, { password, current, atMs, endsSessions: endsOthers })
-  if (result === 'refused') return result
+  if (isRefused(result)) return result
   const known = await readAfter(deps, user)
   if (known !== undefined) await note.settle(known)
   const record = {

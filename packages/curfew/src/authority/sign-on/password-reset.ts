@@ -11,7 +11,7 @@ import { isUnavailable } from './directory-problem.ts'
 import { doneBody, type FormProblem, policyText, resetBody, resetPath } from './password-page.ts'
 import { noteChange, type NotedChange, noteOf } from './password-note.ts'
 import { policyProblem } from './password-policy.ts'
-import { readAfter, setOrWithdraw } from './password-set.ts'
+import { readAfter, refusedText, setOrWithdraw } from './password-set.ts'
 import type { NewPassword, User } from './user-directory.ts'
 
 export type ResetDeps = Pick<AuthorityContext, 'store' | 'clock' | 'ids' | 'users' | 'signOn' | 'baseUrl'>
@@ -93,8 +93,9 @@ export async function reset(deps: ResetPageDeps, request: FastifyRequest, reply:
     if (result !== 'set') {
       // Nothing came of it, as far as is known, so that another code takes the place of the one that is used up.
       const fresh = await storeCode(deps, result === 'unanswered' ? { ...stored, issuedAtMs: deps.clock.nowMs() } : stored)
-      const text = t(result === 'refused' ? 'password.refused' : result === 'unanswered' ? 'password.unanswered' : 'signon.unavailable')
-      return showForm(deps, { code: fresh, user, problem: { at: 'new', text } }, request, reply.status(result === 'refused' ? 400 : 503))
+      const isUp = result !== 'unanswered' && result !== 'unavailable'
+      const text = t(isUp ? refusedText[result] : result === 'unanswered' ? 'password.unanswered' : 'signon.unavailable')
+      return showForm(deps, { code: fresh, user, problem: { at: 'new', text } }, request, reply.status(isUp ? 400 : 503))
     }
     const known = await readAfter(deps, user)
     if (known !== undefined) await note.settle(known)
@@ -117,7 +118,7 @@ async function setOrExplain(
   note: NotedChange,
   user: User,
   change: NewPassword
-): Promise<'set' | 'refused' | 'unanswered' | 'unavailable'> {
+): Promise<Awaited<ReturnType<typeof setOrWithdraw>> | 'unavailable'> {
   try {
     return await setOrWithdraw(deps, note, user, change)
   } catch (error) {

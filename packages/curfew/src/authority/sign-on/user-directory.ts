@@ -1,5 +1,6 @@
 import type { UserKey } from '../../core/ids.ts'
 import type { Attributes } from '../../core/session.ts'
+import type { RefusedPassword } from '../../platform/ldap/ldap-link.ts'
 
 /** Somebody who may sign in at the form. */
 export interface User {
@@ -38,18 +39,19 @@ export interface UserDirectory {
   /** @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer */
   find(username: string): Promise<User | undefined>
   /**
-   * Whether this is the password of that user. Takes about as long for nobody.
+   * Whether this is the password of that user. Takes about as long for nobody. `must-change`: it is, and the directory
+   * wants another one.
    * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer
    */
-  verify(user: User | undefined, password: string): Promise<boolean>
+  verify(user: User | undefined, password: string): Promise<boolean | 'must-change'>
   /** People whose password was changed or reset, as the directory knows them now. */
   changed(): Promise<readonly User[]>
   /**
-   * Puts a new password in the place of the former one. `refused`: the directory has rules of its own. `unanswered`: it
+   * Puts a new password in the place of the former one, unless a rule of the directory is against it. `unanswered`: it
    * was asked, and went away before it said whether it did so.
    * @throws CURFEW_USERS_UNAVAILABLE when the directory could not be asked, CURFEW_USERS_UNWRITABLE when it takes no changes
    */
-  setPassword(user: User, change: NewPassword): Promise<'set' | 'refused' | 'unanswered'>
+  setPassword(user: User, change: NewPassword): Promise<'set' | 'unanswered' | RefusedPassword>
   /** What keys of people here begin with, before the colon. */
   readonly sources: readonly string[]
   /** Under which keys sessions of this name may be found. */

@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from 'node:tls'
-import { Client, type Entry, type Filter, InvalidCredentialsError, ResultCodeError } from 'ldapts'
+import { Client, type Entry, type Filter, InvalidCredentialsError, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts'
 import type { Clock, Timer } from '../clock.ts'
 import { passwordModifyOid, type PasswordModify, passwordModifyValue } from './password-modify.ts'
 
@@ -25,7 +25,9 @@ export interface LdapSearch {
 }
 
 /** What a directory says to a change that it understood and does not make. */
-export type Refused = 'policy' | 'not-allowed'
+export type Refused = RefusedPassword | 'not-allowed'
+/** Why a new password is not taken: by a rule, and by which where the directory says so (draft-behera-ldap-password-policy 6.2). */
+export type RefusedPassword = 'policy' | 'too-short' | 'used-before' | 'too-soon'
 
 /** The directory could not be asked, or did not answer as one. */
 export class LdapFailure extends Error {
@@ -40,8 +42,12 @@ export class LdapFailure extends Error {
 export interface LdapLink {
   /** Entries below `base`; references to other servers are not followed. @throws LdapFailure */
   search(base: string, search: LdapSearch): Promise<readonly Entry[]>
-  /** Whether this is the password of the entry. An empty one is never sent. @throws LdapFailure */
-  bind(dn: string, password: string): Promise<boolean>
+  /**
+   * Whether this is the password of the entry. `must-change`: it is, and it was reset by somebody else, or is past its
+   * time and good for a few more sign-ins. An empty one is never sent.
+   * @throws LdapFailure
+   */
+  bind(dn: string, password: string): Promise<boolean | 'must-change'>
   /** @throws LdapFailure */
   modifyPassword(change: PasswordModify): Promise<'set' | Refused>
   readonly isOpen: boolean
@@ -97,21 +103,24 @@ export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<
     },
     async bind(dn, password) {
       if (dn === '' || password === '') throw new LdapFailure('a name and a password are needed')
+      const policy = new PasswordPolicyControl()
       try {
-        await within(timeoutMs, () => client.bind(dn, password))
-        return true
+        await within(timeoutMs, () => client.bind(dn, password, policy))
+        const { error, graceAuthNsRemaining } = policy.value ?? {}
+        return error === PasswordPolicyError.ChangeAfterReset || graceAuthNsRemaining !== undefined ? 'must-change' : true
       } catch (error) {
         if (error instanceof LdapFailure && error.cause instanceof InvalidCredentialsError) return false
         throw error
       }
     },
     async modifyPassword(change) {
+      const policy = new PasswordPolicyControl()
       try {
-        await within(timeoutMs, () => client.exop(passwordModifyOid, passwordModifyValue(change)))
+        await within(timeoutMs, () => client.exop(passwordModifyOid, passwordModifyValue(change), policy))
         return 'set'
       } catch (error) {
         const code = error instanceof LdapFailure && error.cause instanceof ResultCodeError ? error.cause.code : undefined
-        if (code === resultCodes.constraintViolation) return 'policy'
+        if (code === resultCodes.constraintViolation) return rules.get(policy.value?.error) ?? 'policy'
         if (code === resultCodes.insufficientAccess || code === resultCodes.unwilling) return 'not-allowed'
         throw error
       }
@@ -121,6 +130,12 @@ export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<
   if (startTls) await within(connectTimeoutMs, () => client.startTLS({ ...security }))
   return link
 }
+
+const rules: ReadonlyMap<number | undefined, RefusedPassword> = new Map([
+  [PasswordPolicyError.PasswordTooShort, 'too-short'],
+  [PasswordPolicyError.PasswordInHistory, 'used-before'],
+  [PasswordPolicyError.PasswordTooYoung, 'too-soon']
+])
 
 /** A connection that stands, with TLS where that begins at once. @throws LdapFailure */
 function connected(clock: Clock, ms: number, open: () => Socket): Promise<Socket> {

@@ -101,7 +101,7 @@ suite('a password reset by a code of the help desk', () => {
     await using kit = await createKit()
     const path = await issue(kit)
     const { setPassword } = kit.ctx.users
-    Object.assign(kit.ctx.users, { setPassword: async () => 'refused' })
+    Object.assign(kit.ctx.users, { setPassword: async () => 'policy' })
     const browser = kit.browser()
     const refused = await reset(browser, path)
     assert.match(refused.body, /does not accept this password/)
