@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createMemorySessionRegistry, createServiceProvider, nodeRequest, readIdentityProvider, writeNode } from '@curfew/sdk'
@@ -38,8 +38,7 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
   const wrongly = {
     entityId: `${baseUrl}/saml/metadata`,
     provider: readIdentityProvider(options.identityProviderMetadata, Date.now()),
-    ownKey: { key, algorithm: 'rsa-sha256' as const },
-    foreignKey: { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, algorithm: 'rsa-sha256' as const }
+    ownKey: { key, algorithm: 'rsa-sha256' as const }
   }
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

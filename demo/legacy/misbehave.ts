@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPair, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
 import {
   decodeRedirect,
   decodeSoap,
@@ -20,9 +21,7 @@ import type { Fault } from './fault.ts'
 export interface MisbehaveOptions {
   readonly entityId: string
   readonly provider: IdentityProvider
-  /** The application's own key, and one that nobody knows it by. */
   readonly ownKey: SigningKey
-  readonly foreignKey: SigningKey
 }
 
 /** A message of the demo that is answered in a way no partner should. */
@@ -52,7 +51,7 @@ export async function misbehave(fault: Fault, exchange: LogoutExchange, options:
       response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Bye</title><p>You are signed out of this application.</p>')
       return true
     case 'bad-signature':
-      await answer(exchange, options, status.success(), options.foreignKey)
+      await answer(exchange, options, status.success(), await foreignKey())
       return true
     case 'wrong-session-index':
       await answer(exchange, options, status.requester(statusUri.unknownPrincipal), options.ownKey)
@@ -61,6 +60,14 @@ export async function misbehave(fault: Fault, exchange: LogoutExchange, options:
       await answer(exchange, options, status.partialLogout(), options.ownKey)
       return true
   }
+}
+
+let foreign: Promise<SigningKey> | undefined
+
+/** A key that nobody knows the application by. Made when it is first needed: a start need not wait for it. */
+function foreignKey(): Promise<SigningKey> {
+  foreign ??= promisify(generateKeyPair)('rsa', { modulusLength: 2048 }).then(({ privateKey }) => ({ key: privateKey, algorithm: 'rsa-sha256' }))
+  return foreign
 }
 
 async function answer(exchange: LogoutExchange, options: MisbehaveOptions, answerStatus: Status, key: SigningKey): Promise<void> {
