@@ -230,6 +230,24 @@ suite('Requests that wait for the sign-in', () => {
     assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 1)
   })
 
+  test('AC-091 a form says where it came from and what its sender takes as it did then, and of nothing else', async () => {
+    await using kit = await createGatewayKit({
+      applications: [{ id: 'wiki', urls: ['WIKI'], headers: { 'X-User': 'preferred_username', 'Accept-Language': 'email' } }]
+    })
+    const origin = kit.wiki
+    const said = { origin, referer: `${origin}/comments/new`, accept: 'text/html,*/*;q=0.8', 'sec-fetch-site': 'same-origin', 'sec-fetch-user': '?1' }
+    const headers = { ...formHeaders, ...said, 'sec-fetch-mode': 'navigate', 'accept-language': 'de', 'x-user': 'mallory', 'x-other': '1' }
+    const ana = new Visitor()
+    const back = await signedInFor(ana, await ana.follow(`${kit.wiki}/comments`, { ...post, headers }))
+    const come = { accept: 'text/html', referer: `${kit.issuer}/`, 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document', 'accept-language': 'fr' }
+    const { method, headers: seen } = mirrored(await ana.ask(back, { headers: come }))
+    assert.deepEqual([method, ...Object.keys(said).map((name) => seen[name])], ['POST', ...Object.values(said)])
+    assert.deepEqual(
+      ['sec-fetch-mode', 'sec-fetch-dest', 'accept-language', 'x-user', 'x-other'].map((name) => seen[name]),
+      ['navigate', undefined, 'ana@example.org', 'ana', undefined]
+    )
+  })
+
   test('a form that waits goes out with no session but that of its own sign-in, whoever brings its name', async () => {
     await using kit = await createGatewayKit()
     const mallory = new Visitor()
@@ -451,6 +469,19 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual(await pictures(kit, ana), [])
   })
 })
+
+/** Signs ana in for a form that waits; the address that the sign-in leads back to, not asked for yet. */
+async function signedInFor(ana: Visitor, form: Answer): Promise<string> {
+  const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail(form.body)
+  const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+  const body = new URLSearchParams({ csrfToken, username: 'ana', password: 'correct horse' }).toString()
+  let answer = await ana.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
+  for (;;) {
+    const next = new URL(answer.headers.location ?? assert.fail(answer.body), answer.url).href
+    if (new URL(answer.url).pathname === '/pa/oidc/cb') return next
+    answer = await ana.ask(next)
+  }
+}
 
 /** The cookie of wiki with other moments, counted from now: what it becomes while nobody uses it. */
 function rewritten(kit: GatewayKit, value: string, moments: { readonly activeAtMs?: number; readonly expiresAtMs?: number }): string {

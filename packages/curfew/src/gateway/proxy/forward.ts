@@ -4,7 +4,7 @@ import type { UpstreamController, UpstreamHandler, UpstreamRequest } from '../..
 import type { GatewayContext } from '../context.ts'
 import type { CloseReason } from '../live-connections.ts'
 import type { Place } from '../route/applications.ts'
-import type { PreservedRequest } from '../sign-in/preserved.ts'
+import { keptHeaders, type PreservedRequest, withNames } from '../sign-in/preserved.ts'
 import type { OpenedSession } from '../session/web-session.ts'
 import { openedIdentity } from './identity.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -104,8 +104,12 @@ function upstreamRequest(ctx: GatewayContext, forwarding: Forwarding): UpstreamR
       headers,
       body: hasBody && request.headers['content-length'] !== '0' ? request : null
     }
-  const kept = withoutBodyHeaders(headers)
-  return { ...base, path: preserved.path, method: preserved.method, headers: [...kept, 'content-type', preserved.contentType], body: preserved.body }
+  // Identity headers are ours, also where one is called like what is kept.
+  const isOwn = (name: string): boolean => ctx.headerNames.of(name).fate !== 'pass'
+  const others = withNames(headers, (name) => isOwn(name) || !(bodyHeaders.has(name) || keptHeaders.has(name)))
+  const theirs = withNames(preserved.headers, (name) => !isOwn(name))
+  const sent = [...others, ...theirs, 'content-type', preserved.contentType]
+  return { ...base, path: preserved.path, method: preserved.method, headers: sent, body: preserved.body }
 }
 
 /** The headers of the request to the application, also for one that becomes a WebSocket. */
@@ -128,9 +132,7 @@ export function statusText(words: string | undefined): string {
   return words !== undefined && /^[\t\x20-\x7e]*$/.test(words) ? words : ''
 }
 
-function withoutBodyHeaders(headers: readonly string[]): string[] {
-  return headers.filter((_, i) => !['content-type', 'content-length'].includes((headers[i - (i % 2)] ?? '').toLowerCase()))
-}
+const bodyHeaders: ReadonlySet<string> = new Set(['content-type', 'content-length'])
 
 /** What went wrong with an application, by one of two codes: it took too long, or it is not there. */
 export function upstreamError(application: string, cause: unknown): CurfewError {

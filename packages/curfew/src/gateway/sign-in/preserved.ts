@@ -10,6 +10,8 @@ export interface PreservedRequest {
   readonly method: string
   readonly contentType: string
   readonly body: Buffer
+  /** Where it came from and what its sender takes ({@link keptHeaders}), as it said so itself; names and values in turns. */
+  readonly headers: readonly string[]
   /** Who sent it, as the session said that was over; absent: nobody knows. */
   readonly sender?: Pick<WebSession, 'issuer' | 'subject'>
 }
@@ -30,6 +32,28 @@ const allBytesMax = 32 * 1024 * 1024
 /** As long as a sign-in may take. */
 const keptMs = 5 * 60_000
 
+/** By these an application decides whether a form is one of its own pages: those of the request that waited, not of the one that brings the browser back. */
+export const keptHeaders: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-language',
+  'origin',
+  'referer',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-fetch-user'
+])
+
+/** Of the raw headers of a request, what is kept with it. */
+export function headersKept(rawHeaders: readonly string[]): string[] {
+  return withNames(rawHeaders, (name) => keptHeaders.has(name))
+}
+
+/** Headers whose name the test takes, of names and values in turns. */
+export function withNames(headers: readonly string[], isTaken: (lower: string) => boolean): string[] {
+  return headers.filter((_, i) => isTaken((headers[i - (i % 2)] ?? '').toLowerCase()))
+}
+
 /** Bodies that a form can send; others are kept with `all` only. */
 const formTypes: readonly string[] = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain']
 
@@ -40,7 +64,7 @@ export function isFormType(contentType: string): boolean {
 export function createPreserved({ clock, random }: { readonly clock: Clock; readonly random: Random }): Preserved {
   const all = new LRUCache<string, { readonly request: PreservedRequest; readonly untilMs: number; sessionId?: string }>({
     maxSize: allBytesMax,
-    sizeCalculation: ({ request }) => request.body.length + 1_024
+    sizeCalculation: ({ request }) => request.body.length + request.headers.join('').length + 1_024
   })
   return {
     keep(request) {

@@ -5,7 +5,7 @@ import type { GatewayContext } from '../context.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { type OwnAddress, ownAddress } from '../route/own-address.ts'
 import { readBody } from '../request-body.ts'
-import { isFormType, preservedBytesMax } from './preserved.ts'
+import { headersKept, isFormType, preservedBytesMax } from './preserved.ts'
 import { type Transaction, transactionCookies } from './transaction.ts'
 
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
@@ -70,6 +70,7 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
     path: request.url ?? '/',
     method,
     contentType,
+    headers: headersKept(request.rawHeaders),
     body: await readBody(request, { clock: ctx.clock, bytesMax: preservedBytesMax })
   })
 }

@@ -7,7 +7,7 @@ import { createFakeClock } from '../../authority/fake-clock.ts'
 const issuer = 'https://login.example.com'
 const ana = { id: 'w-ana', issuer, subject: 'ana' }
 const ben = { id: 'w-ben', issuer, subject: 'ben' }
-const request = { origin: 'https://wiki.example.com', path: '/', method: 'POST', contentType: 'text/plain', body: Buffer.from('x') }
+const request = { origin: 'https://wiki.example.com', path: '/', method: 'POST', contentType: 'text/plain', body: Buffer.from('x'), headers: [] }
 
 suite('A request that waits for a sign-in', () => {
   test('is sent with the session that its own sign-in made, once', () => {
