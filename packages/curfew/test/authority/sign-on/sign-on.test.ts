@@ -276,6 +276,23 @@ suite('the sign-in form', () => {
     assert.equal(await kit.store.isRevoked(oldest.sri, kit.clock.nowMs()), true)
   })
 
+  test('tabs of one browser that all wait for a sign-in get to their applications one after the other, in one session', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const formFor = async (id: string) => {
+      const asked = await browser.get(await kit.partner(id).ssoRedirect())
+      return formOf((await browser.get(String(asked.headers.location))).body)
+    }
+    const forms = [await formFor('payroll'), await formFor('intranet')] as const
+    for (const [i, id] of ['payroll', 'intranet'].entries()) {
+      const { action, fields } = forms[i] ?? assert.fail()
+      const answer = await browser.post(action, { ...fields, username: 'ana', password: 'correct horse' })
+      assert.ok(kit.partner(id).readResponse(answer.body).response.assertion)
+    }
+    const { id } = await onlySession(kit)
+    assert.deepEqual((await kit.store.getParticipants(id)).map(({ peerId }) => peerId).toSorted(), ['intranet', 'payroll'])
+  })
+
   test('opens one session when the form is sent twice at once', async () => {
     await using kit = await createKit()
     const browser = kit.browser()
