@@ -21,7 +21,9 @@ interface Patterns {
 
 interface Envoy {
   readonly http_filters: readonly {
+    readonly name: string
     readonly typed_config: {
+      readonly mutations?: { readonly request_mutations: readonly { readonly remove: string }[] }
       readonly failure_mode_allow: boolean
       readonly http_service: {
         readonly path_prefix: string
@@ -49,11 +51,18 @@ suite('The configurations of the guide for other proxies', () => {
   })
 
   test('Envoy asks below its prefix, shows what a decision needs, and lets nothing through when the gateway is away', () => {
-    const config = (parse(snippetOf('Envoy')) as Envoy).http_filters[0]?.typed_config ?? assert.fail()
+    const [mutation, decision] = (parse(snippetOf('Envoy')) as Envoy).http_filters
+    assert.deepEqual([mutation?.name, decision?.name], ['envoy.filters.http.header_mutation', 'envoy.filters.http.ext_authz'])
+    const config = decision?.typed_config ?? assert.fail()
     const { path_prefix: prefix, authorization_request: request, authorization_response: response } = config.http_service
     assert.deepEqual([prefix, config.failure_mode_allow], [`${root}/envoy`, false])
     assert.deepEqual(exact(request.allowed_headers), ['cookie', 'accept', 'sec-fetch-mode'])
     assert.deepEqual(exact(response['allowed_upstream_headers']), ['x-user', 'x-mail'])
+    const removed = mutation?.typed_config.mutations?.request_mutations.map(({ remove }) => remove)
+    assert.deepEqual(
+      removed,
+      exact(response['allowed_upstream_headers'])?.flatMap((name) => ['-', '_', '.'].map((sign) => name.replace('-', sign)))
+    )
     assert.deepEqual(exact(response['allowed_client_headers']), ['location', 'set-cookie'])
     assert.deepEqual(exact(response['allowed_client_headers_on_success']), ['set-cookie'])
   })

@@ -132,7 +132,9 @@ interface Patterns {
 
 interface Envoy {
   readonly http_filters: readonly {
+    readonly name: string
     readonly typed_config: {
+      readonly mutations?: { readonly request_mutations: readonly { readonly remove: string }[] }
       readonly failure_mode_allow: boolean
       readonly http_service: {
         readonly server_uri: { readonly uri: string }
@@ -148,11 +150,13 @@ interface Envoy {
  * Envoy: `ext_authz` asks with the method, host and path (behind the prefix) of the client, `content-length: 0`,
  * `authorization`, and the headers that are allowed. 200: the headers that are named overwrite those of the request and
  * of the answer. 5xx is a failure, which answers 403. Anything else is the answer, with the headers that are named and
- * the few that always come. Requests with underscores in header names are refused, as the guide asks for.
+ * the few that always come. `header_mutation` before it removes headers by their whole name, in any letter case. Requests with underscores in header names are refused, as the guide asks for.
  */
 export function startEnvoyStandIn(addresses: Addresses): Promise<AsyncDisposable> {
-  const { failure_mode_allow: isOpen, http_service: service } =
-    (parse(withAddresses(snippetOf('Envoy'), addresses)) as Envoy).http_filters[0]?.typed_config ?? fail()
+  const [mutation, decision] = (parse(withAddresses(snippetOf('Envoy'), addresses)) as Envoy).http_filters
+  if (mutation?.name !== 'envoy.filters.http.header_mutation' || decision?.name !== 'envoy.filters.http.ext_authz') return fail()
+  const removed = new Set(mutation.typed_config.mutations?.request_mutations.map(({ remove }) => remove.toLowerCase()))
+  const { failure_mode_allow: isOpen, http_service: service } = decision.typed_config
   const { allowed_upstream_headers: upstream, allowed_client_headers: client, allowed_client_headers_on_success: onSuccess } = service.authorization_response
   const picked = (headers: IncomingHttpHeaders, { patterns }: Patterns, always: readonly string[] = []): IncomingHttpHeaders =>
     Object.fromEntries([...patterns.map(({ exact }) => exact), ...always].flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
@@ -165,7 +169,7 @@ export function startEnvoyStandIn(addresses: Addresses): Promise<AsyncDisposable
     const answer = await ask(gateway, service.path_prefix + path, request.method ?? 'GET', asked)
     if (answer.status >= 500 && !isOpen) return void response.writeHead(403).end()
     if (answer.status !== 200) return void response.writeHead(answer.status, picked(answer.headers, client, ['www-authenticate', 'location'])).end(answer.body)
-    const headers = { ...without(request.headers, hopByHop), ...picked(answer.headers, upstream) }
+    const headers = { ...without(request.headers, [...hopByHop, ...removed]), ...picked(answer.headers, upstream) }
     await forward(`http://${addresses.application}`, request, headers, picked(answer.headers, onSuccess)['set-cookie'] ?? [], response)
   })
 }
