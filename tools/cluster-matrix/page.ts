@@ -49,8 +49,8 @@ const replacedMode: Readonly<Record<Mode, keyof Feature['replaced']>> = {
 }
 
 /**
- * The page `docs/clustering-matrix.md`: the same results give the same text. A suite of which a file was not run in a mode has no
- * figure there.
+ * The page `docs/clustering-matrix.md`: the same results give the same text. A suite of which only some files were run in a mode
+ * says how many.
  * @param all - every test file of the functional suite
  */
 export function matrixPage(results: readonly ModeResults[], all: readonly string[]): string {
@@ -108,11 +108,15 @@ function ranOf(files: readonly string[], all: readonly string[]): string {
 }
 
 function suiteCell(suite: Suite, { counted, files }: ModeResults, all: readonly string[]): string {
-  if (all.some((file) => suiteOf(file) === suite && !files.includes(file))) return 'not run'
-  return figure(counted.filter(({ file }) => suiteOf(file) === suite))
+  const ofSuite = all.filter((file) => suiteOf(file) === suite)
+  const ran = ofSuite.filter((file) => files.includes(file)).length
+  const passed = figure(counted.filter(({ file }) => suiteOf(file) === suite))
+  if (ran === 0) return 'not run'
+  return ran === ofSuite.length ? passed : `${passed} in ${ran} of ${ofSuite.length} files`
 }
 
 function figure(tests: readonly TestResult[]): string {
+  if (tests.length === 0) return 'no test'
   const passed = tests.filter(({ outcome }) => outcome === 'passed').length
   return passed === tests.length ? `${passed} of ${tests.length}` : `**${passed} of ${tests.length}**`
 }

@@ -31,9 +31,11 @@ suite('the page of the clustering matrix', () => {
     assert.match(matrixPage([ran('shared', [])], [slo]), /^\| sharing all nodes \| .* \| 2026-11-27 \| Node\.js 26\.10\.0, Redis 8\.2\.1 \| 1 of 1 \|$/m)
   })
 
-  test('gives no figure of a suite that was not run whole', () => {
+  test('says of how many files the figure is where a suite was not run whole, and where none was run', () => {
     const page = matrixPage([ran('shared', [result('one')])], [slo, 'packages/curfew/test/authority/saml-idp/sso.test.ts'])
-    assert.match(page, /\| SAML identity provider \| not run \|/)
+    assert.match(page, /\| SAML identity provider \| 1 of 1 in 1 of 2 files \|/)
+    assert.match(page, /\| Shared signals \| not run \|/)
+    assert.match(page, /\| revocation list \| all engines \/ no test \|/)
     assert.match(page, /\| 1 of 2 \|$/m)
   })
 
