@@ -15,6 +15,7 @@ const texts: Readonly<Record<string, MessageKey>> = {
   CURFEW_GATEWAY_APPLICATION_UNREACHABLE: 'gateway.applicationDown',
   CURFEW_GATEWAY_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
   CURFEW_GATEWAY_ENDINGS_UNSHARED: 'gateway.unshared',
+  CURFEW_GATEWAY_FORM_LOST: 'gateway.formLost',
   CURFEW_GATEWAY_HOST_UNKNOWN: 'error.notFound',
   CURFEW_GATEWAY_PROVIDER: 'gateway.providerDown',
   CURFEW_GATEWAY_SESSION_UNCHECKED: 'gateway.unchecked',

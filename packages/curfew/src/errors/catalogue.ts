@@ -49,6 +49,7 @@ export const catalogue = {
   CURFEW_GATEWAY_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent session cookies of more than one session.' },
   CURFEW_GATEWAY_COOKIE_TOO_LARGE: { kind: 'config', http: 500, title: 'The web session does not fit into a cookie.' },
   CURFEW_GATEWAY_ENDINGS_UNSHARED: { kind: 'operation', http: 503, title: 'The session ended at this gateway, and others could not be told.' },
+  CURFEW_GATEWAY_FORM_LOST: { kind: 'operation', http: 409, title: 'The form that waited for the sign-in was not sent.' },
   CURFEW_GATEWAY_FORWARD_AUTH: { kind: 'peer', http: 403, title: 'Only a trusted proxy may ask for decisions.' },
   CURFEW_GATEWAY_HOST_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no application at this host and path.' },
   CURFEW_GATEWAY_NO_SESSION: { kind: 'peer', http: 404, title: 'There was no session to end at this host.' },

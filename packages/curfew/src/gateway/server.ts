@@ -20,6 +20,7 @@ import { boundRest, hasBody } from './request-body.ts'
 import { cookieValues } from './session/cookies.ts'
 import { clearEverywhere } from './session/every-cookie.ts'
 import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
+import type { PreservedRequest } from './sign-in/preserved.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
 
 /** The two ways a request comes in; listening and closing are the caller's. */
@@ -180,6 +181,7 @@ function pass(
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   const renewed = opened === undefined ? undefined : ctx.cookies.renewed(place.application.webSession, opened, attributes, ctx.clock.nowMs())
   const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request, opened.session.id)
+  if (preserved === 'lost') return fail(new CurfewError('CURFEW_GATEWAY_FORM_LOST', { application: place.application.id }))
   const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
   const base = { place, request, response, opened, setCookies }
   forward(ctx, preserved === undefined ? base : { ...base, preserved }, {
@@ -195,12 +197,13 @@ function pass(
   })
 }
 
-/** The request that waited for this sign-in; it goes out once, in the place of the first one after it. */
-function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessage, sessionId: string) {
+/** The request that waited for this sign-in; it goes out once, in the place of the first one after it. A page says so where it can not. */
+function takePreserved(ctx: GatewayContext, { origin }: Place, request: IncomingMessage, sessionId: string): PreservedRequest | 'lost' | undefined {
   if (request.method !== 'GET') return undefined
   const [name, ...more] = cookieValues(request.headers.cookie, preservedCookie)
-  const found = name === undefined || more.length > 0 ? undefined : ctx.preserved.take(name, sessionId)
-  return found !== undefined && found.origin === place.origin && found.path === request.url ? found : undefined
+  if (name === undefined || more.length > 0) return undefined
+  const found = ctx.preserved.take(name, sessionId, { origin, path: request.url ?? '/' })
+  return found === 'lost' && !isNavigation(request) ? undefined : found
 }
 
 async function askToSignIn(
@@ -277,11 +280,18 @@ function sendError(ctx: GatewayContext, error: CurfewError, request: IncomingMes
   // What is left of the request is not read, or nobody knows where it ends: the connection can not be used again.
   const hasRest = !request.complete || error.code === 'CURFEW_GATEWAY_REQUEST_AMBIGUOUS'
   const headers = { ...(hasRest ? { connection: 'close' } : {}), ...(http === 503 ? { 'retry-after': '5' } : {}) }
-  const setCookies = error.code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS' ? clearEverywhere(ctx, request) : []
+  const setCookies = clearedBy(ctx, error, request)
   const wantsPage = isNavigation(request) && (request.headers.accept ?? '').includes('html') && !isForApi(ctx, request)
   if (!wantsPage) return send(response, 'application/problem+json', problemDocument(error, reference), { status: http, headers, setCookies })
   const page = ctx.pages.problem(request, { code: error.code, reference })
   send(response, 'text/html; charset=utf-8', page.html, { status: http, headers: { ...page.headers, ...headers }, setCookies })
+}
+
+/** Cookies that would bring the same error again. */
+function clearedBy(ctx: GatewayContext, { code }: CurfewError, request: IncomingMessage): readonly string[] {
+  if (code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS') return clearEverywhere(ctx, request)
+  if (code !== 'CURFEW_GATEWAY_FORM_LOST') return []
+  return [clearedPreserved(ctx.applications.ofHost(request.headers.host)[0]?.isSecure === true)]
 }
 
 function isForApi(ctx: GatewayContext, { url, headers }: IncomingMessage): boolean {

@@ -248,6 +248,23 @@ suite('Requests that wait for the sign-in', () => {
     )
   })
 
+  for (const place of ['the sign-in ends', 'the browser comes back'])
+    test(`AC-091 a form that waits at another gateway than where ${place} is not lost without a word`, async () => {
+      await using kit = await createGatewayKit()
+      const other = await kit.startAnother()
+      const ana = new Visitor()
+      const form = await ana.follow(`${kit.wiki}/comments`, post)
+      const isAtOther = place === 'the sign-in ends'
+      const back = await signedInFor(ana, form, isAtOther ? (url) => other.ask(ana, url) : undefined)
+      const ask = () => (isAtOther ? ana.ask(back) : other.ask(ana, back))
+      const script = mirrored(await ana.ask(`${kit.wiki}/data`, { headers: { 'sec-fetch-mode': 'cors' } }))
+      assert.equal(script.method, 'GET', 'parts of pages get theirs')
+      const page = await ask()
+      assert.deepEqual([page.status, page.body.includes('CURFEW_GATEWAY_FORM_LOST'), page.body.includes('was not sent')], [409, true, true])
+      assert.equal(mirrored(await ask()).method, 'GET', 'said once')
+      assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
+    })
+
   test('a form that waits goes out with no session but that of its own sign-in, whoever brings its name', async () => {
     await using kit = await createGatewayKit()
     const mallory = new Visitor()
@@ -471,14 +488,18 @@ suite('Signing out at the gateway', () => {
 })
 
 /** Signs ana in for a form that waits; the address that the sign-in leads back to, not asked for yet. */
-async function signedInFor(ana: Visitor, form: Answer): Promise<string> {
+async function signedInFor(ana: Visitor, form: Answer, callback: (url: string) => Promise<Answer> = (url) => ana.ask(url)): Promise<string> {
   const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail(form.body)
   const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
   const body = new URLSearchParams({ csrfToken, username: 'ana', password: 'correct horse' }).toString()
   let answer = await ana.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
   for (;;) {
     const next = new URL(answer.headers.location ?? assert.fail(answer.body), answer.url).href
-    if (new URL(answer.url).pathname === '/pa/oidc/cb') return next
+    if (new URL(next).pathname === '/pa/oidc/cb') {
+      const { status, headers } = await callback(next)
+      assert.equal(status, 303)
+      return new URL(headers.location ?? '', next).href
+    }
     answer = await ana.ask(next)
   }
 }

@@ -26,11 +26,7 @@ export async function finishSignIn(ctx: GatewayContext, place: Place, request: I
   // What the provider ends while it is asked was signed in to before that.
   const startedAtMs = ctx.clock.nowMs()
   const signedIn = await ctx.provider.signIn(answer, { redirectUri: redirectUri(ctx, application), ...transaction })
-  const cookies = [
-    ...(await sessionCookies(ctx, application, request, { signedIn, startedAtMs, transaction })),
-    clearedTransaction(state, place.isSecure),
-    ...preservedCookies(transaction, place)
-  ]
+  const cookies = [...(await sessionCookies(ctx, application, request, { signedIn, startedAtMs, transaction })), clearedTransaction(state, place.isSecure)]
   seeOther(response, transaction.target, cookies)
 }
 
@@ -69,9 +65,10 @@ async function sessionCookies(
   }
   const refresh = ctx.userRefresh.keep(webSession, signedIn)
   if (isKnownEnded(ctx, openedSession(session))) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
-  if (transaction.preserved !== undefined) ctx.preserved.bind(transaction.preserved, session)
+  const isBound = transaction.preserved !== undefined && ctx.preserved.bind(transaction.preserved, session)
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
-  return [written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)]
+  const cookie = written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)
+  return isBound ? [cookie, ...preservedCookies(transaction, place)] : [cookie]
 }
 
 /** With all that fits into a cookie. */

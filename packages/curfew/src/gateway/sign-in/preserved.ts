@@ -16,14 +16,21 @@ export interface PreservedRequest {
   readonly sender?: Pick<WebSession, 'issuer' | 'subject'>
 }
 
-/** Requests that wait, in the memory of this process; what does not fit is not kept, and the sender starts anew. */
+/** Requests that wait, in the memory of this process. */
 export interface Preserved {
   /** @returns the name that {@link take} finds it by, once it is bound */
   keep(request: PreservedRequest): string
-  /** The sign-in that it waited for made this session: it is sent with no other. It is dropped where somebody else signed in. */
-  bind(name: string, session: Pick<WebSession, 'id' | 'issuer' | 'subject'>): void
-  /** Once. @param sessionId - of the web session that asks for it */
-  take(name: string, sessionId: string): PreservedRequest | undefined
+  /**
+   * The sign-in that it waited for made this session: it is sent with no other. False: it is dropped, because somebody else
+   * signed in. One that waits elsewhere counts as bound: {@link take} tells.
+   */
+  bind(name: string, session: Pick<WebSession, 'id' | 'issuer' | 'subject'>): boolean
+  /**
+   * Once, for the address that it was sent to. Undefined: it is not for this request. `lost`: it waits for a sign-in at another
+   * process, or not any more.
+   * @param sessionId - of the web session that asks for it
+   */
+  take(name: string, sessionId: string, at: Pick<PreservedRequest, 'origin' | 'path'>): PreservedRequest | 'lost' | undefined
 }
 
 /** Largest body that waits. */
@@ -31,6 +38,8 @@ export const preservedBytesMax = 64 * 1024
 const allBytesMax = 32 * 1024 * 1024
 /** As long as a sign-in may take. */
 const keptMs = 5 * 60_000
+/** Names of those that were sent: they come again with what the browser asks for at the same time. */
+const takenMax = 10_000
 
 /** By these an application decides whether a form is one of its own pages: those of the request that waited, not of the one that brings the browser back. */
 export const keptHeaders: ReadonlySet<string> = new Set([
@@ -66,6 +75,7 @@ export function createPreserved({ clock, random }: { readonly clock: Clock; read
     maxSize: allBytesMax,
     sizeCalculation: ({ request }) => request.body.length + request.headers.join('').length + 1_024
   })
+  const taken = new LRUCache<string, true>({ max: takenMax })
   return {
     keep(request) {
       const name = Buffer.from(random.bytes(16)).toString('base64url')
@@ -74,17 +84,24 @@ export function createPreserved({ clock, random }: { readonly clock: Clock; read
     },
     bind(name, { id, issuer, subject }) {
       const found = all.get(name)
-      if (found === undefined) return
+      if (found === undefined) return true
       const { sender } = found.request
       const isOfAnother = sender !== undefined && (sender.issuer !== issuer || sender.subject !== subject)
-      if (isOfAnother || found.sessionId !== undefined) all.delete(name)
-      else found.sessionId = id
+      if (isOfAnother || found.sessionId !== undefined) {
+        all.delete(name)
+        return false
+      }
+      found.sessionId = id
+      return true
     },
-    take(name, sessionId) {
+    take(name, sessionId, { origin, path }) {
       const found = all.get(name)
-      if (found?.sessionId !== sessionId) return undefined
+      if (taken.has(name)) return undefined
+      if (found?.sessionId === undefined || clock.nowMs() >= found.untilMs) return 'lost'
+      if (found.sessionId !== sessionId || found.request.origin !== origin || found.request.path !== path) return undefined
       all.delete(name)
-      return clock.nowMs() < found.untilMs ? found.request : undefined
+      taken.set(name, true)
+      return found.request
     }
   }
 }

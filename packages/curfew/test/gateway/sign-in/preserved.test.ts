@@ -13,10 +13,10 @@ suite('A request that waits for a sign-in', () => {
   test('is sent with the session that its own sign-in made, once', () => {
     const preserved = createPreserved({ clock: createFakeClock(), random: systemRandom })
     const name = preserved.keep(request)
-    assert.equal(preserved.take(name, ana.id), undefined, 'nobody has signed in for it')
+    assert.equal(preserved.take(name, ana.id, request), 'lost', 'nobody has signed in for it here')
     preserved.bind(name, ana)
-    assert.equal(preserved.take(name, ben.id), undefined, 'whoever has its name, but another session')
-    assert.deepEqual([preserved.take(name, ana.id), preserved.take(name, ana.id)], [request, undefined])
+    assert.equal(preserved.take(name, ben.id, request), undefined, 'whoever has its name, but another session')
+    assert.deepEqual([preserved.take(name, ana.id, request), preserved.take(name, ana.id, request)], [request, undefined])
   })
 
   test('is sent by nobody when it waited for two sign-ins', () => {
@@ -24,16 +24,16 @@ suite('A request that waits for a sign-in', () => {
     const name = preserved.keep(request)
     preserved.bind(name, ana)
     preserved.bind(name, ben)
-    assert.deepEqual([preserved.take(name, ana.id), preserved.take(name, ben.id)], [undefined, undefined])
+    assert.deepEqual([preserved.take(name, ana.id, request), preserved.take(name, ben.id, request)], ['lost', 'lost'])
   })
 
   test('of somebody whose session was over is not sent in the name of another who signs in', () => {
     const preserved = createPreserved({ clock: createFakeClock(), random: systemRandom })
     const sender = { issuer, subject: 'ana' }
     const [lost, kept] = [preserved.keep({ ...request, sender }), preserved.keep({ ...request, sender })]
-    preserved.bind(lost, ben)
-    preserved.bind(kept, { ...ana, id: 'w-ana-again' })
-    assert.deepEqual([preserved.take(lost, ben.id), preserved.take(kept, 'w-ana-again')?.method], [undefined, 'POST'])
+    assert.equal(preserved.bind(lost, ben), false)
+    assert.equal(preserved.bind(kept, { ...ana, id: 'w-ana-again' }), true)
+    assert.deepEqual([preserved.take(lost, ben.id, request), preserved.take(kept, 'w-ana-again', request)], ['lost', { ...request, sender }])
   })
 
   test('is forgotten after five minutes', () => {
@@ -42,6 +42,6 @@ suite('A request that waits for a sign-in', () => {
     const name = preserved.keep(request)
     preserved.bind(name, ana)
     clock.advance(300_000)
-    assert.equal(preserved.take(name, ana.id), undefined)
+    assert.equal(preserved.take(name, ana.id, request), 'lost')
   })
 })
