@@ -24,7 +24,7 @@ const liveMin = 0.25
 const growth = 1.5
 /**
  * Address space of a part. Its table grows in place: made elsewhere each time, the former tables of ten million entries
- * left 150 MB behind that nothing else fitted into. What is not used of it takes no memory.
+ * left about 80 MB behind that nothing else fitted into. What is not used of it takes no memory.
  */
 const partBytesMax = 2 * 1024 * 1024
 /** Words of a slot: two of the fingerprint, and the end in seconds since the epoch; 0 there: never used. */
