@@ -16,6 +16,8 @@ import type { Seen } from './bulk-partner.ts'
 /** `CURFEW_BENCH_SESSIONS=5000 npm run bench -- bulk` for a machine with less time. */
 const sessions = Number(process.env['CURFEW_BENCH_SESSIONS'] ?? 100_000)
 const callers = 256
+/** Between two of the sign-ins before. */
+const apartMs = 20
 const everyMs = 500
 const password = 'correct horse'
 const secret = 'a secret that is long enough'
@@ -103,10 +105,12 @@ function start(applications: string): Promise<RunningCurfew> {
 async function fill(file: string): Promise<void> {
   await using store = await openSqliteStore({ file, capacity: 2 * sessions })
   const atMs = Date.now()
-  const times = { createdAtMs: atMs, authenticatedAtMs: atMs, lastActivityAtMs: atMs, idleExpiresAtMs: atMs + 6 * hourMs, expiresAtMs: atMs + 8 * hourMs }
+  const until = { idleExpiresAtMs: atMs + 6 * hourMs, expiresAtMs: atMs + 8 * hourMs }
   let next = 0
   const work = async (): Promise<void> => {
     for (let n = next++; n < sessions; n = next++) {
+      const createdAtMs = atMs - n * apartMs
+      const times = { createdAtMs, authenticatedAtMs: createdAtMs, lastActivityAtMs: createdAtMs, ...until }
       const session = sampleSession(n, { ...times, username: `user${n}`, userKey: `form:user${n}` })
       await store.openSession(session)
       for (const peerId of n % 2 === 0 ? ['payroll'] : ['payroll', 'intranet'])
