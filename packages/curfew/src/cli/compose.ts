@@ -18,6 +18,7 @@ import { attributeMinutesOf } from '../config/sessions-schema.ts'
 import { groupsOf } from '../config/groups.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { copiesOf } from '../config/redis-schema.ts'
+import { clientsWithoutEndings } from '../config/unlisted-endings.ts'
 import type { Config } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
@@ -221,6 +222,11 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     logger
   })
   const gateway = config.gateway === undefined ? undefined : gatewayBeside(config, config.gateway, { store, clock, logger, registry: metrics.registry })
+  for (const connection of clientsWithoutEndings(config))
+    logger.warn(
+      { event: 'connection.endings-unlisted', connection },
+      `${connection} follows the revocation list, and no ending is on it: set logout.pingAccessLogoutCapable of it, or sessions.revokeOnLogout`
+    )
   worker?.serve({ metrics: () => metrics.registry.metrics(), status: () => status.now })
   const parts = opened.move()
   const listeners: (() => Promise<void>)[] = []

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Config } from '../../src/config/schema.ts'
+import { clientsWithoutEndings } from '../../src/config/unlisted-endings.ts'
+
+function configured(revokeOnLogout: boolean, feed = true): Config {
+  return {
+    sessions: { revokeOnLogout },
+    gateway: { sessionCheck: { feed }, provider: { clientId: 'here' } },
+    connections: [
+      { id: 'here', protocol: 'oidc' },
+      { id: 'deaf', protocol: 'oidc', revocationFeed: true, logout: { modes: [] } },
+      { id: 'told', protocol: 'oidc', revocationFeed: true, logout: { modes: [], pingAccessLogoutCapable: true } },
+      { id: 'plain', protocol: 'oidc' },
+      { id: 'payroll', protocol: 'saml' }
+    ]
+  } as unknown as Config
+}
+
+suite('Clients that follow a list without their endings', () => {
+  test('AC-075 are named where tracking is off and they are not PingAccess Logout Capable', () => {
+    assert.deepEqual(clientsWithoutEndings(configured(false)), ['here', 'deaf'])
+    assert.deepEqual(clientsWithoutEndings(configured(false, false)), ['deaf'])
+    assert.deepEqual(clientsWithoutEndings(configured(true)), [])
+  })
+})
