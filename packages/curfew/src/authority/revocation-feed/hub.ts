@@ -22,12 +22,21 @@ export function createRevocationHub(deps: { readonly store: Pick<Store, 'revocat
   const waiting = new Set<Waiter>()
   let timer: Timer | undefined
   let isClosed = false
+  /** The greatest position that the list goes on after: then it does so after every smaller one, too. */
+  const lastWithNews = async (): Promise<number> => {
+    const positions = [...new Set([...waiting].map(({ position }) => position))].toSorted((a, b) => a - b)
+    let [first, beyond] = [-1, positions.length]
+    // Nearly always everybody waits at the end of the list, which is one question.
+    for (let middle = beyond - 1; first + 1 < beyond; middle = Math.floor((first + beyond) / 2)) {
+      if ((await store.revocationFeed(positions[middle] ?? 0, 1)).length > 0) first = middle
+      else beyond = middle
+    }
+    return positions[first] ?? -1
+  }
   const look = async (): Promise<void> => {
-    if (waiting.size === 0) return
-    const from = Math.min(...[...waiting].map(({ position }) => position))
-    const hasNews = (await store.revocationFeed(from, 1)).length > 0
+    const last = await lastWithNews()
     const nowMs = clock.nowMs()
-    for (const waiter of [...waiting]) if (hasNews || nowMs >= waiter.untilMs) waiter.wake()
+    for (const waiter of [...waiting]) if (waiter.position <= last || nowMs >= waiter.untilMs) waiter.wake()
   }
   const schedule = (): void => {
     if (timer !== undefined || waiting.size === 0 || isClosed) return
