@@ -14,6 +14,7 @@ import {
   type PeerKeys,
   proofOf,
   type Received,
+  replayEntry,
   type Response as SamlResponse,
   serialiseAuthnRequest,
   serialiseLogoutRequest,
@@ -364,22 +365,25 @@ class Guard {
 
   async #logoutMessage(received: Received): Promise<GuardResponse> {
     if (received.kind === 'LogoutResponse') return this.#logoutAnswered(received)
-    const { request, answerStatus } = await this.#endSessions(received)
-    const expired = this.#cookie('', 0)
+    const { request, answerStatus, isRepeated } = await this.#endSessions(received)
+    // Whoever captured a request must not take the cookie of what was opened since.
+    const expired = isRepeated ? [] : [this.#cookie('', 0)]
     if (request.asynchronous)
-      return htmlAnswer(200, '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed out</title><p>Signed out of this application.</p></html>', [
+      return htmlAnswer(
+        200,
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed out</title><p>Signed out of this application.</p></html>',
         expired
-      ])
+      )
     const service = this.#provider.singleLogout
     if (service === undefined) throw new CurfewError('CURFEW_SAML_BINDING_REFUSED', {})
     const url = service.responseUrl ?? service.url
     const parts = this.#logoutResponse(request, url, answerStatus)
     const relay = received.relayState === undefined ? {} : { relayState: received.relayState }
     if (service.binding === 'redirect') {
-      return redirectTo(await encodeRedirect(url, { parameter: 'SAMLResponse', xml: parts.head + parts.tail, ...relay }, this.#signing), [expired])
+      return redirectTo(await encodeRedirect(url, { parameter: 'SAMLResponse', xml: parts.head + parts.tail, ...relay }, this.#signing), expired)
     }
     const { fields: form } = encodePost(await signMessage(parts, this.#signing), { parameter: 'SAMLResponse', ...relay })
-    return htmlAnswer(200, postForm(url, form), [expired])
+    return htmlAnswer(200, postForm(url, form), expired)
   }
 
   async #logoutBySoap(request: GuardRequest): Promise<GuardResponse> {
@@ -389,15 +393,22 @@ class Guard {
     return { status: 200, headers: { ...noStore, 'content-type': 'text/xml; charset=utf-8' }, body: encodeSoap(await signMessage(parts, this.#signing)) }
   }
 
-  /** Ends what a verified request names. No session is no error: the wish is fulfilled already. */
-  async #endSessions(received: Received): Promise<{ request: Verified<LogoutRequest>; answerStatus: Status }> {
+  /**
+   * Ends what a verified request names. No session is no error: the wish is fulfilled already. A request that comes again is
+   * answered as the first time, and ends nothing that began since.
+   */
+  async #endSessions(received: Received): Promise<{ request: Verified<LogoutRequest>; answerStatus: Status; isRepeated: boolean }> {
     const request = verifyLogoutRequest(received, this.#keys)
     validateLogoutRequest(request, {
       now: this.#now(),
       destinations: [this.#url(this.#paths.singleLogout), this.#url(this.#paths.singleLogoutSoap)],
       skewSeconds
     })
-    const untilMs = Math.max(request.notOnOrAfter?.epochMilliseconds ?? 0, this.#options.nowMs() + messageAgeSecondsMax * 1000) + skewSeconds * 1000
+    const nowMs = this.#options.nowMs()
+    const repeatable = replayEntry(request, skewSeconds)
+    const seen = `logout-request:${repeatable.issuer}:${repeatable.id}`
+    if (await this.#options.sessions.isRemembered(seen, nowMs)) return { request, answerStatus: status.success(), isRepeated: true }
+    const untilMs = Math.max(repeatable.untilMs, nowMs + messageAgeSecondsMax * 1000 + skewSeconds * 1000)
     const issuedUntilMs = coveredUntilMs(request.issueInstant)
     const ended = await this.#options.sessions.endBySubject(
       {
@@ -413,7 +424,9 @@ class Guard {
     for (const session of ended) {
       this.#options.onEvent?.({ kind: 'signed-out', session, by: 'identity-provider', binding: proofOf(request).binding })
     }
-    return { request, answerStatus: status.success() }
+    // Only now: a sender that never heard our answer tries again, and must find the work to be done done.
+    await this.#options.sessions.remember(seen, '1', untilMs, nowMs)
+    return { request, answerStatus: status.success(), isRepeated: false }
   }
 
   async #logoutAnswered(received: Received): Promise<GuardResponse> {

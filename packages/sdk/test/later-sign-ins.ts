@@ -83,5 +83,44 @@ export const laterSignIns: readonly Check[] = [
       await logout(stage, { ...late, id: '_logout2', sessionIndexes: ['index-2'] })
       assert.deepEqual(await live(stage, sessions), [false, false])
     }
+  },
+  {
+    name: 'answers a LogoutRequest that comes again as the first time, and ends no session of the same SessionIndex that began since',
+    async run(sessions) {
+      const stage = begin(sessions)
+      assert.equal(await opens(stage, stage.nowMs), true)
+      stage.nowMs += 60_250
+      const captured = stage.logoutRequest()
+      await logout(stage, captured)
+      stage.nowMs += 1_000
+      assert.equal(await opens(stage, stage.nowMs), true)
+      await logout(stage, captured)
+      assert.deepEqual(await live(stage, sessions), [false, true])
+      // The last moment of its validity.
+      stage.nowMs = (captured.notOnOrAfter?.epochMilliseconds ?? 0) + 60_000 - 1
+      await logout(stage, captured)
+      assert.deepEqual(await live(stage, sessions), [false, true])
+      await logout(stage, { id: '_logout2' })
+      assert.deepEqual(await live(stage, sessions), [false, false], 'another request means the session of now')
+    }
+  },
+  {
+    name: 'ends the sessions of a LogoutRequest that comes again where the first could not be acted on',
+    async run(sessions) {
+      let isBroken = true
+      const stage = begin({
+        ...sessions,
+        async endBySubject(...parts) {
+          if (isBroken) throw new Error('the registry is away')
+          return sessions.endBySubject(...parts)
+        }
+      })
+      assert.equal(await opens(stage, stage.nowMs), true)
+      const asked = stage.logoutRequest()
+      await assert.rejects(logout(stage, asked), /the registry is away/)
+      isBroken = false
+      await logout(stage, asked)
+      assert.deepEqual(await live(stage, sessions), [false])
+    }
   }
 ]

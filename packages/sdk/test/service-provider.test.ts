@@ -6,6 +6,7 @@ import {
   encodeRedirect,
   serialiseLogoutRequest,
   serialiseLogoutResponse,
+  signEnvelopedSync,
   status,
   verificationKeyFromCertificate,
   verifyLogoutResponse,
@@ -240,11 +241,27 @@ suite('Service provider guard: being signed out', () => {
     const stage = createStage()
     const { cookie } = await signIn(stage)
     const send = (more: object): Promise<unknown> => stage.provider.handle(request('POST', '/saml/slo/soap', { body: stage.soap(stage.logoutRequest(more)) }))
-    await send({ sessionIndexes: ['another'] })
-    await send({ subject: { value: 'ben', format: stage.logoutRequest().subject.format } })
+    await send({ id: '_logout2', sessionIndexes: ['another'] })
+    await send({ id: '_logout3', subject: { value: 'ben', format: stage.logoutRequest().subject.format } })
     assert.notEqual(await stage.provider.session(cookie), undefined)
     await send({ sessionIndexes: [] })
     assert.equal(await stage.provider.session(cookie), undefined)
+  })
+
+  test('a posted LogoutRequest that comes again is answered, and leaves the browser the cookie of what it opened since', async () => {
+    const stage = createStage()
+    await signIn(stage)
+    stage.nowMs += 2_000
+    const captured = signEnvelopedSync(serialiseLogoutRequest(stage.logoutRequest({ destination: `${app}/saml/slo` })), stage.idp)
+    const body = new URLSearchParams({ SAMLRequest: Buffer.from(captured).toString('base64') }).toString()
+    const post = () => stage.provider.handle(request('POST', '/saml/slo', { body }))
+    assert.match(String((await post())?.headers['set-cookie']), /^app_session=; .*Max-Age=0/)
+    stage.nowMs += 2_000
+    const { cookie } = await signIn(stage)
+    const again = await post()
+    assert.deepEqual([again?.status, again?.headers['set-cookie']], [303, undefined])
+    assert.match(String(again?.headers['location']), /^https:\/\/idp\.example\/slo\/done\?SAMLResponse=/)
+    assert.equal((await stage.provider.session(cookie))?.nameId.value, 'ana')
   })
 
   test('SAML Core 3.7.3.1: an assertion of that sign-in that arrives late opens nothing', async () => {
