@@ -34,6 +34,7 @@ export const codecCatalogue = {
   CURFEW_OIDC_TOKEN_TYPE: { kind: 'peer', http: 400, title: 'The token is of another kind than expected here.' },
   CURFEW_OPENTOKEN_AGENT_CONFIG: { kind: 'config', http: 400, title: 'The agent-config.txt has a key that can not be used.' },
   CURFEW_OPENTOKEN_AGENT_OBFUSCATED: { kind: 'config', http: 400, title: 'The password in the agent-config.txt is obfuscated.' },
+  CURFEW_OPENTOKEN_BROWSER_OTHER: { kind: 'peer', http: 400, title: 'Another browser asked for this OpenToken.' },
   CURFEW_OPENTOKEN_EXPIRED: { kind: 'peer', http: 400, title: 'The OpenToken is too old.' },
   CURFEW_OPENTOKEN_INVALID: { kind: 'peer', http: 400, title: 'The text is not an OpenToken of this partner.' },
   CURFEW_OPENTOKEN_KEY: { kind: 'config', http: 500, title: 'An OpenToken key or password can not be used.' },

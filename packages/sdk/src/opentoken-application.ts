@@ -53,6 +53,10 @@ export interface OpenTokenApplication extends Guard {
 
 /** How long a sign-in may take from start to token. */
 const pendingMsMax = 15 * 60_000
+/** So many sign-ins in a row start anew because of a token that another browser asked for: one that keeps no cookies would go on for ever. */
+const restartsMax = 3
+/** A state says of its sign-in how often it was started anew, so that a browser without cookies knows it too. */
+const stateShape = /^(\d)\.[\w-]+$/
 /** How long a sign-out keeps tokens out that were written before it. */
 const tombstoneMs = 15 * 60_000
 /** Attribute of a token with the index of the session, where the adapter sends it (`session-index: sessionIndex`). */
@@ -125,8 +129,8 @@ class OpenTokenGuard {
   }
 
   /** The wish is remembered before the browser leaves; the token comes back to it, in this browser. */
-  async #startLogin(parameters: URLSearchParams): Promise<GuardResponse> {
-    const state = this.#random()
+  async #startLogin(parameters: URLSearchParams, restarts = 0): Promise<GuardResponse> {
+    const state = `${restarts}.${this.#random()}`
     const nowMs = this.#options.nowMs()
     await this.#options.sessions.remember(`login:${state}`, localPath(parameters.get('to')), nowMs + pendingMsMax, nowMs, 'if-room')
     const target = new URL(this.#paths.open, this.#options.baseUrl)
@@ -146,7 +150,7 @@ class OpenTokenGuard {
     // A form of another site comes without cookies; the same request by GET has them.
     if (request.method === 'POST' && cookieValue(request.cookie, this.#stateCookie) === undefined && state !== null)
       return redirectTo(`${this.#paths.open}?${new URLSearchParams({ state, parked: await this.#park(parameters) }).toString()}`)
-    if (state === null || cookieValue(request.cookie, this.#stateCookie) !== state) return this.#startLogin(new URLSearchParams())
+    if (state === null || cookieValue(request.cookie, this.#stateCookie) !== state) return this.#restart(state)
     const nowMs = this.#options.nowMs()
     const token = this.#agent.read(await this.#tokenText(request, parameters))
     const to = await this.#options.sessions.take(`login:${state}`, nowMs)
@@ -154,6 +158,12 @@ class OpenTokenGuard {
     const session = await this.#openSession(token, nowMs)
     const cookies = [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), guardCookie(this.#stateCookie, '', this.#options.baseUrl, 0)]
     return redirectTo(localPath(to), [...cookies, ...this.#deletedToken()])
+  }
+
+  async #restart(state: string | null): Promise<GuardResponse> {
+    const [, restarts = '0'] = stateShape.exec(state ?? '') ?? []
+    if (Number(restarts) >= restartsMax) throw new CurfewError('CURFEW_OPENTOKEN_BROWSER_OTHER')
+    return this.#startLogin(new URLSearchParams(), Number(restarts) + 1)
   }
 
   /** Keeps a posted token for the browser's own request; what is no token of the authority is kept by nobody. */

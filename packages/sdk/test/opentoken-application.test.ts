@@ -149,6 +149,27 @@ suite('An application by OpenToken: sign-in', () => {
     assert.equal(await who(victim), undefined)
   })
 
+  test('a browser that keeps no cookies starts anew three times, by posted tokens too, and is told then', async () => {
+    for (const isPosted of [false, true]) {
+      const stage = createStage()
+      const follow = async (path: string): Promise<GuardResponse> => {
+        stage.cookies.clear()
+        if (!isPosted) return stage.get(`${path}&opentoken=${stage.token()}`)
+        return stage.get(String((await stage.post(path, { opentoken: stage.token() })).headers['location']))
+      }
+      let path = await begun(stage)
+      for (let restarts = 0; restarts < 3; restarts++) {
+        const start = new URL(String((await follow(path)).headers['location']))
+        assert.equal(start.origin + start.pathname, 'https://login.example/sp/startSSO.ping')
+        const target = new URL(start.searchParams.get('TargetResource') ?? '')
+        path = target.pathname + target.search
+      }
+      assert.equal((await follow(path)).status, 400)
+      assert.deepEqual(stage.events, [{ kind: 'refused', code: 'CURFEW_OPENTOKEN_BROWSER_OTHER', path: '/opentoken/open' }])
+      assert.equal((await stage.get(`${await begun(stage)}&opentoken=${stage.token()}`)).headers['location'], '/deep', 'with cookies it signs in')
+    }
+  })
+
   test('a token that was used, is forged, too old or not valid yet is refused', async () => {
     const stage = createStage()
     const token = stage.token()
