@@ -46,6 +46,11 @@ export function htmlAnswer(status: number, body: string, cookies: readonly strin
   }
 }
 
+/** Names of the cookies of a Cookie header, in its order: browsers send what they got first first. */
+export function cookieNames(header: string | undefined): readonly string[] {
+  return (header ?? '').split(';').flatMap((pair) => (pair.includes('=') ? [pair.slice(0, pair.indexOf('=')).trim()] : []))
+}
+
 /** Value of one cookie of a Cookie header; the first of that name. */
 export function cookieValue(header: string | undefined, name: string): string | undefined {
   for (const pair of (header ?? '').split(';')) {

@@ -1,6 +1,6 @@
 import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
 import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
-import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
+import { cookieNames, cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
 import {
   emptySessionCheckPage,
@@ -86,6 +86,8 @@ type CheckPath = 'checkSession' | 'checkSessionScript' | 'recheckSession'
 const skewSeconds = 60
 /** How long a sign-in or sign-out may take from start to answer. */
 const pendingMsMax = 15 * 60_000
+/** Most sign-ins that one browser has under way, as in its tabs; the oldest give way. */
+const signInsMax = 8
 const sessionMsMax = 24 * 3_600_000
 /** How long a sign-out keeps tokens out that were issued before it, and its own token from counting twice. */
 const tombstoneMs = 15 * 60_000
@@ -157,7 +159,7 @@ class OpenIdGuard {
   #route(method: string, path: string): ((request: GuardRequest, query: URLSearchParams) => Promise<GuardResponse>) | undefined {
     const { callback, backChannelLogout, frontChannelLogout, login, logout, signedOut, checkSession, checkSessionScript, recheckSession } = this.#paths
     const isPost = method === 'POST'
-    if (path === login && !isPost) return async (_, query) => this.#startLogin(query)
+    if (path === login && !isPost) return async (request, query) => this.#startLogin(request, query)
     if (path === callback && !isPost) return async (request, query) => this.#finishLogin(request, query)
     if (path === backChannelLogout && isPost) return async (request) => this.#logoutByToken(request)
     if (path === frontChannelLogout && !isPost) return async (request, query) => this.#logoutByFrame(request, query)
@@ -171,13 +173,21 @@ class OpenIdGuard {
     return undefined
   }
 
-  async #startLogin(query: URLSearchParams): Promise<GuardResponse> {
-    return this.#authorize(this.#stateCookie, { to: localPath(query.get('to')) })
+  async #startLogin({ cookie }: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
+    const state = this.#random()
+    const underWay = cookieNames(cookie).filter((name) => name.startsWith(this.#stateCookies))
+    const oldest = underWay.slice(0, Math.max(0, underWay.length + 1 - signInsMax))
+    const over = oldest.map((name) => guardCookie(name, '', this.#options.baseUrl, 0))
+    return this.#authorize(state, [this.#beginning(this.#stateCookie(state), state), ...over], { to: localPath(query.get('to')) })
   }
 
-  async #authorize(cookie: string, about: Pick<Pending, 'to' | 'again'>, more: Readonly<Record<string, string>> = {}): Promise<GuardResponse> {
+  async #authorize(
+    state: string,
+    cookies: readonly string[],
+    about: Pick<Pending, 'to' | 'again'>,
+    more: Readonly<Record<string, string>> = {}
+  ): Promise<GuardResponse> {
     const { authorizationEndpoint } = await this.#provider.configuration()
-    const state = this.#random()
     const pending: Pending = { ...about, nonce: this.#random(), verifier: this.#random(48) }
     const nowMs = this.#options.nowMs()
     await this.#options.sessions.remember(`login:${state}`, JSON.stringify(pending), nowMs + pendingMsMax, nowMs, 'if-room')
@@ -194,11 +204,20 @@ class OpenIdGuard {
       ...more
     }
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-    return redirectTo(url.href, [guardCookie(cookie, state, this.#options.baseUrl, pendingMsMax / 1000)])
+    return redirectTo(url.href, cookies)
   }
 
-  get #stateCookie(): string {
-    return `${this.#cookieName}_login`
+  #beginning(cookie: string, state: string): string {
+    return guardCookie(cookie, state, this.#options.baseUrl, pendingMsMax / 1000)
+  }
+
+  get #stateCookies(): string {
+    return `${this.#cookieName}_login_`
+  }
+
+  /** One for each sign-in: those of several tabs do not take each other's. */
+  #stateCookie(state: string): string {
+    return `${this.#stateCookies}${state.slice(0, 8)}`
   }
 
   get #recheckCookie(): string {
@@ -213,7 +232,7 @@ class OpenIdGuard {
   async #finishLogin(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
     const state = query.get('state') ?? ''
     const nowMs = this.#options.nowMs()
-    const isBegun = [this.#stateCookie, this.#recheckCookie].filter((name) => cookieValue(request.cookie, name) === state)
+    const isBegun = [this.#stateCookie(state), this.#recheckCookie].filter((name) => cookieValue(request.cookie, name) === state)
     const stored = state === '' || isBegun.length === 0 ? undefined : await this.#options.sessions.take(`login:${state}`, nowMs)
     if (stored === undefined) throw new CurfewError('CURFEW_OIDC_STATE', {})
     const pending = JSON.parse(stored) as Pending
@@ -223,7 +242,7 @@ class OpenIdGuard {
     if (pending.again !== undefined) return this.#finishRecheck(request, query, { ...pending, again: pending.again })
     const token = await this.#exchange(query, pending)
     const session = await this.#openSession(token.idToken, token.text, nowMs)
-    const over = guardCookie(this.#stateCookie, '', this.#options.baseUrl, 0)
+    const over = guardCookie(this.#stateCookie(state), '', this.#options.baseUrl, 0)
     return redirectTo(pending.to, [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), ...this.#sessionState(query), over])
   }
 
@@ -263,7 +282,8 @@ class OpenIdGuard {
     const { id: sessionId, nameId, sessionIndex, idToken } = session
     const again: Asked = { sessionId, subject: nameId.value, ...(sessionIndex === undefined ? {} : { sid: sessionIndex }) }
     const hint = idToken === undefined ? {} : { id_token_hint: idToken }
-    return this.#authorize(this.#recheckCookie, { to: '/', again }, { prompt: 'none', ...hint })
+    const state = this.#random()
+    return this.#authorize(state, [this.#beginning(this.#recheckCookie, state)], { to: '/', again }, { prompt: 'none', ...hint })
   }
 
   /**

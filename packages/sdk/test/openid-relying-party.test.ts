@@ -36,6 +36,20 @@ suite('OpenID relying party: sign-in', () => {
     )
   })
 
+  test('in several tabs at once, each to where it wanted; of more than eight the oldest give way', async () => {
+    const world = setting()
+    const browser = browserOf(world)
+    const tabs = Array.from({ length: 9 }, (_, i) => `/tab${i}`)
+    const callbacks: string[] = []
+    for (const to of tabs) callbacks.push(world.authorize(String((await browser.get(`/oidc/login?to=${to}`)).headers['location'])))
+    assert.equal([...browser.cookies.keys()].filter((name) => name.startsWith('app_session_login_')).length, 8)
+    const ends: unknown[] = []
+    for (const callback of callbacks) ends.push((await browser.get(callback)).headers['location'])
+    assert.deepEqual(ends, [undefined, ...tabs.slice(1)])
+    assert.deepEqual([...browser.cookies.keys()], ['app_session'])
+    assert.ok(await browser.session())
+  })
+
   test('never leads to another site', async () => {
     const world = setting()
     for (const to of ['https://evil.example', '//evil.example', '/\\evil.example']) {
