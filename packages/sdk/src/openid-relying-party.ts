@@ -86,6 +86,8 @@ type CheckPath = 'checkSession' | 'checkSessionScript' | 'recheckSession'
 const skewSeconds = 60
 /** How long a sign-in or sign-out may take from start to answer. */
 const pendingMsMax = 15 * 60_000
+/** Parameter of the sign-in that starts again because a logout overtook the one before. */
+const overtakenParameter = 'overtaken'
 /** Most sign-ins that one browser has under way, as in its tabs; the oldest give way. */
 const signInsMax = 8
 const sessionMsMax = 24 * 3_600_000
@@ -97,6 +99,8 @@ interface Pending {
   readonly to: string
   readonly nonce: string
   readonly verifier: string
+  /** A logout overtook the one before; once is enough. */
+  readonly isAgain?: boolean
   /** It asks anew, in a frame, about a session that is there. */
   readonly again?: Asked
 }
@@ -178,13 +182,16 @@ class OpenIdGuard {
     const underWay = cookieNames(cookie).filter((name) => name.startsWith(this.#stateCookies))
     const oldest = underWay.slice(0, Math.max(0, underWay.length + 1 - signInsMax))
     const over = oldest.map((name) => guardCookie(name, '', this.#options.baseUrl, 0))
-    return this.#authorize(state, [this.#beginning(this.#stateCookie(state), state), ...over], { to: localPath(query.get('to')) })
+    return this.#authorize(state, [this.#beginning(this.#stateCookie(state), state), ...over], {
+      to: localPath(query.get('to')),
+      isAgain: query.has(overtakenParameter)
+    })
   }
 
   async #authorize(
     state: string,
     cookies: readonly string[],
-    about: Pick<Pending, 'to' | 'again'>,
+    about: Pick<Pending, 'to' | 'again' | 'isAgain'>,
     more: Readonly<Record<string, string>> = {}
   ): Promise<GuardResponse> {
     const { authorizationEndpoint } = await this.#provider.configuration()
@@ -241,9 +248,23 @@ class OpenIdGuard {
     if (issuer !== null && issuer !== this.#options.issuer) throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
     if (pending.again !== undefined) return this.#finishRecheck(request, query, { ...pending, again: pending.again })
     const token = await this.#exchange(query, pending)
-    const session = await this.#openSession(token.idToken, token.text, nowMs)
     const over = guardCookie(this.#stateCookie(state), '', this.#options.baseUrl, 0)
+    const session = await this.#openSession(token.idToken, token.text, nowMs).catch((error: unknown) => {
+      if (pending.isAgain === true || !isCurfewError(error) || error.code !== 'CURFEW_OIDC_SESSION_OVER') throw error
+      this.#options.onEvent?.({ kind: 'refused', code: error.code, path: this.#paths.callback })
+    })
+    if (session === undefined) return this.#signInAgain(pending.to, over)
     return redirectTo(pending.to, [guardCookie(this.#cookieName, session.id, this.#options.baseUrl), ...this.#sessionState(query), over])
+  }
+
+  /**
+   * `iat` is of whole seconds, so who opens the application in the second of its logout is refused like who signed in before
+   * it. The browser asks the provider again a second later: that answer is newer, or the provider asks who is there.
+   */
+  #signInAgain(to: string, over: string): GuardResponse {
+    const answer = htmlAnswer(refusalStatus('CURFEW_OIDC_SESSION_OVER'), page('One moment', 'You have just signed out here. Signing in again.'), [over])
+    const path = `${this.#paths.login}?${new URLSearchParams({ to, [overtakenParameter]: '1' }).toString()}`
+    return { ...answer, headers: { ...answer.headers, refresh: `1; url=${path}` } }
   }
 
   /** The cookie for the script of the frame, where there is one and the provider says a state. */

@@ -149,6 +149,27 @@ suite('OpenID relying party: being signed out', () => {
     assert.equal((await signIn(world, browser, { sid: 's9' })).status, 303)
   })
 
+  test('a sign-in in the second of a logout starts again by itself a second later, once', async () => {
+    const world = setting()
+    const browser = browserOf(world)
+    await signIn(world, browser)
+    await browser.post(back, form(await world.logoutToken()))
+    const begin = async (path: string) => browser.get(world.authorize(String((await browser.get(path)).headers['location'])))
+    const refused = await begin('/oidc/login?to=%2Fpages%3Fa%3D1%26b')
+    assert.equal(refused.status, 400)
+    const [, again = ''] = /^1; url=(\/oidc\/login\?.*)$/.exec(String(refused.headers['refresh'])) ?? []
+    assert.equal(await browser.session(), undefined)
+    const twice = await begin(again)
+    assert.deepEqual([twice.status, twice.headers['refresh']], [400, undefined])
+    world.clock.nowMs += 1_000
+    assert.equal((await begin(again)).headers['location'], '/pages?a=1&b')
+    assert.ok(await browser.session())
+    assert.deepEqual(
+      world.events.map((event) => (event.kind === 'refused' ? event.code : event.kind)),
+      ['signed-in', 'signed-out', 'CURFEW_OIDC_SESSION_OVER', 'CURFEW_OIDC_SESSION_OVER', 'signed-in']
+    )
+  })
+
   test('refused tokens end nothing and say nothing', async () => {
     const world = setting()
     const browser = browserOf(world)
