@@ -10,6 +10,7 @@ import { benchOidc } from './oidc.ts'
 import { benchOpenToken } from './opentoken.ts'
 import { benchRevocationList } from './revocation-list.ts'
 import { benchRuns } from './runs.ts'
+import { benchCluster } from './cluster.ts'
 import { benchRedisStore } from './redis-store.ts'
 import { benchSaml } from './saml.ts'
 import { benchSimplesamlphp } from './simplesamlphp.ts'
@@ -22,6 +23,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['opentoken', benchOpenToken],
   ['store', benchStore],
   ['redis', benchRedisStore],
+  ['cluster', benchCluster],
   ['size', benchSize],
   ['runs', benchRuns],
   ['bulk', benchBulk],

@@ -4,7 +4,7 @@ import { hourMs, sampleParticipant, sampleSession } from '../packages/curfew/src
 import { participantEntries, placeOf, sessionEntries } from '../packages/curfew/src/stores/redis/index-sets.ts'
 import { createKeys } from '../packages/curfew/src/stores/redis/keys.ts'
 import { type Link, openLink } from '../packages/curfew/src/stores/redis/link.ts'
-import { openRedisStore, type RedisStore } from '../packages/curfew/src/stores/redis/redis-store.ts'
+import { openRedisStore, type RedisStore, type RedisStoreOptions } from '../packages/curfew/src/stores/redis/redis-store.ts'
 import { findProgram } from '../tools/system-deps.ts'
 import { line } from './measure.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
@@ -40,7 +40,8 @@ export async function benchRedisStore(): Promise<readonly string[]> {
   }
 }
 
-function openStore({ socket }: RedisServer): Promise<RedisStore> {
+/** A store on this server; whatever is not said is as in an installation of one server. */
+export function openStore({ socket }: Pick<RedisServer, 'socket'>, options: Pick<Partial<RedisStoreOptions>, 'replication'> = {}): Promise<RedisStore> {
   return openRedisStore({
     topology: { kind: 'standalone' },
     nodes: [{ host: 'localhost', port: 0, path: socket }],
@@ -56,7 +57,8 @@ function openStore({ socket }: RedisServer): Promise<RedisStore> {
     isVolatile: false,
     auditMax: 1_000,
     label: 'bench',
-    token: randomUUID()
+    token: randomUUID(),
+    ...options
   })
 }
 
