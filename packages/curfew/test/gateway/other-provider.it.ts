@@ -87,6 +87,19 @@ suite('The gateway in front of another OpenID provider', () => {
     assert.match(String(authorization.headers.location), /\/interaction\//, 'the provider asks who is there')
   })
 
+  test('a sign-out with a cookie of somebody else planted beside the own one shows the ID token of neither', async () => {
+    await using world = await createWorld({}, { useSingleLogout: true })
+    const { kit } = world
+    const [ana, mallory] = [await world.signIn('ana'), await world.signIn('mallory')]
+    const [own, planted] = [ana, mallory].map((one) => `PA.ACE_ws=${one.jar(kit.wiki).get('PA.ACE_ws') ?? assert.fail()}`)
+    const hint = async (...cookies: readonly (string | undefined)[]): Promise<string | null> => {
+      const { headers } = await new Visitor().ask(`${kit.wiki}/pa/oidc/logout`, { headers: { cookie: cookies.join('; ') } })
+      return new URL(headers.location ?? assert.fail()).searchParams.get('id_token_hint')
+    }
+    assert.deepEqual([await hint(planted, own), await hint(own, planted)], [null, null])
+    assert.equal(decodeJwt((await hint(own, own)) ?? '').sub, 'ana')
+  })
+
   test('a logout token with a sid ends that web session and its open WebSocket, and no other of the same person', async () => {
     await using world = await createWorld({ backchannel_logout_uri: 'GATEWAY/pa/oidc/backchannel', backchannel_logout_session_required: true })
     const [here, elsewhere] = [await world.signIn('ana'), await world.signIn('ana')]

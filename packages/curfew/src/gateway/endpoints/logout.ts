@@ -78,7 +78,7 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   const { sessions, setCookies, unshared, hasCookie } = await clearSessions(ctx, place, request)
   const { useSingleLogout, logoutRedirectUri } = ctx.settings.provider
   const goesOn = useSingleLogout && hasCookie && !isFromProvider(ctx, request)
-  const idToken = sessions[0]?.session.idToken
+  const idToken = hintOf(sessions)
   const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
   // What ended here has ended, whatever the provider does: its cookies go in any case. The provider ends more than this gateway could,
   // so the way goes on there also where the other gateways could not be told.
@@ -88,6 +88,13 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   const page = ctx.pages.loggedOut(request, { isProviderAway: onward === 'away' })
   const headers = { ...ownHeaders, ...page.headers, 'clear-site-data': '"cache"' }
   send(response, 'text/html; charset=utf-8', page.html, { headers, setCookies })
+}
+
+/** None where the cookies are of more than one user: one was planted, and its ID token would sign out whom nobody asked to. */
+function hintOf([first, ...others]: readonly OpenedSession[]): string | undefined {
+  if (first === undefined) return undefined
+  const { issuer, subject, idToken } = first.session
+  return others.every(({ session }) => session.issuer === issuer && session.subject === subject) ? idToken : undefined
 }
 
 /** Where the sign-out of the provider begins; `none`: it has none. `away`: that can not be found out now. */
