@@ -85,7 +85,7 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: `by another host of the domain, for a part of it (/app): ${planted}`,
       without: 'the clearing of cookies of domains above the host',
-      edits: [edit(`${gateway}/session/every-cookie.ts`, "parents.filter((domain) => domain.includes('.'))", "parents.filter((domain) => domain === '')")]
+      edits: [edit(`${gateway}/session/every-cookie.ts`, ".filter((domain) => domain.includes('.'))", ".filter((domain) => domain === '')")]
     },
     {
       test: 'counts for nothing, in front and behind',
@@ -95,7 +95,10 @@ export const gatewayAttacks: readonly AttackClass[] = [
     {
       test: 'is left behind by no sign-out that sees it: both end, and cookies of the domains above the host go',
       without: 'the clearing of the cookies of other domains at a sign-out',
-      edits: [edit(`${gateway}/endpoints/logout.ts`, 'sessions.length > 1 ? clearEverywhere(ctx, request) : ', '')]
+      edits: [
+        edit(`${gateway}/endpoints/logout.ts`, '.filter((settings) => !several.includes(settings))', ''),
+        edit(`${gateway}/endpoints/logout.ts`, 'clearEverywhere(ctx, request, place, several)', 'clearEverywhere(ctx, request, place, [])')
+      ]
     },
     ...['a part of it (/app)', 'a part of it with a slash (/app/notes/)'].map((where) => ({
       test: `by a page of the application, for ${where}: ${planted}`,

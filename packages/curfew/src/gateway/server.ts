@@ -17,9 +17,10 @@ import { isNavigation } from './route/navigation.ts'
 import { ownAddress } from './route/own-address.ts'
 import { liesBelow, requestPath, type RequestPath } from './route/request-path.ts'
 import { boundRest, hasBody } from './request-body.ts'
-import { cookieValues } from './session/cookies.ts'
 import { clearEverywhere } from './session/every-cookie.ts'
-import { clearedPreserved, finishSignIn, preservedCookie } from './sign-in/callback.ts'
+import type { WebSessionSettings } from './settings.ts'
+import { finishSignIn } from './sign-in/callback.ts'
+import { clearedPreserved, preservedName } from './sign-in/preserved-cookie.ts'
 import type { PreservedRequest } from './sign-in/preserved.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
 
@@ -200,8 +201,8 @@ function pass(
 /** The request that waited for this sign-in; it goes out once, in the place of the first one after it. A page says so where it can not. */
 function takePreserved(ctx: GatewayContext, { origin }: Place, request: IncomingMessage, sessionId: string): PreservedRequest | 'lost' | undefined {
   if (request.method !== 'GET') return undefined
-  const [name, ...more] = cookieValues(request.headers.cookie, preservedCookie)
-  if (name === undefined || more.length > 0) return undefined
+  const name = preservedName(ctx.transactions, request.headers.cookie, { sessionId, origin }, ctx.clock.nowMs())
+  if (name === undefined) return undefined
   const found = ctx.preserved.take(name, sessionId, { origin, path: request.url ?? '/' })
   return found === 'lost' && !isNavigation(request) ? undefined : found
 }
@@ -289,9 +290,16 @@ function sendError(ctx: GatewayContext, error: CurfewError, request: IncomingMes
 
 /** Cookies that would bring the same error again. */
 function clearedBy(ctx: GatewayContext, { code }: CurfewError, request: IncomingMessage): readonly string[] {
-  if (code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS') return clearEverywhere(ctx, request)
+  const places = ctx.applications.ofHost(request.headers.host)
+  const [place] = places
+  if (code === 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS' && place !== undefined) {
+    const webSessions = new Map(places.map(({ application: { webSession } }) => [webSession.id, webSession]))
+    const isAmbiguous = (settings: WebSessionSettings): boolean =>
+      ctx.cookies.readAll(settings, request.headers.cookie, place.host, ctx.clock.nowMs()).length > 1
+    return clearEverywhere(ctx, request, place, [...webSessions.values()].filter(isAmbiguous))
+  }
   if (code !== 'CURFEW_GATEWAY_FORM_LOST') return []
-  return [clearedPreserved(ctx.applications.ofHost(request.headers.host)[0]?.isSecure === true)]
+  return [clearedPreserved(place?.isSecure === true)]
 }
 
 function isForApi(ctx: GatewayContext, { url, headers }: IncomingMessage): boolean {

@@ -282,6 +282,24 @@ suite('Requests that wait for the sign-in', () => {
     assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
   })
 
+  test('a name of a waiting form that was planted, made up or of another session, takes no page from anybody', async () => {
+    await using kit = await createGatewayKit()
+    const mallory = new Visitor()
+    const [ana, other] = [new Visitor(), await kit.startAnother()]
+    await signedInFor(mallory, await mallory.follow(`${kit.wiki}/comments`, post))
+    const own = mallory.jar(kit.wiki).get('PA.preserved') ?? assert.fail()
+    await ana.open(`${kit.wiki}/`)
+    for (const value of ['x', own, `${own.slice(0, -4)}AAAA`]) {
+      ana.jar(kit.wiki).set('PA.preserved', value)
+      for (const answer of [await ana.ask(`${kit.wiki}/`), await other.ask(ana, `${kit.wiki}/`)]) assert.equal(mirrored(answer).method, 'GET', value)
+    }
+    // Beside the real one it changes nothing either.
+    const ben = new Visitor()
+    const back = await signedInFor(ben, await ben.follow(`${kit.wiki}/comments`, post))
+    const cookie = [...ben.jar(kit.wiki)].map(([name, value]) => `${name}=${value}`)
+    assert.equal(mirrored(await new Visitor().ask(back, { headers: { cookie: ['PA.preserved=x', ...cookie].join('; ') } })).method, 'POST')
+  })
+
   test('a form that comes with sessions of two people, both over, waits for neither; with one and junk beside it, for that one', async () => {
     await using kit = await createGatewayKit()
     const { cookies, settings, clock } = kit.gateway.context

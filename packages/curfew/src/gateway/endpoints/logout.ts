@@ -34,7 +34,8 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   const attributes = { isSecure: place.isSecure, userAgent }
   const all = new Map(ctx.applications.ofHost(place.host).map(({ application }) => [application.webSession.id, application.webSession]))
   const there = [...all.values()].filter((settings) => ctx.cookies.isThere(settings, cookie))
-  const sessions = there.flatMap((settings) => ctx.cookies.readAll(settings, cookie, place.host, nowMs))
+  const found = there.map((settings) => ({ settings, opened: ctx.cookies.readAll(settings, cookie, place.host, nowMs) }))
+  const sessions = found.flatMap(({ opened }) => opened)
   // One that is over by its idle time is not over where somebody kept a copy in use; one past its end is nowhere.
   const ended = sessions.filter(({ session }) => nowMs < session.expiresAtMs)
   const told = await Promise.allSettled(ended.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
@@ -42,7 +43,10 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   const [error] = told.flatMap((one) => (one.status === 'rejected' ? [asUnshared(one.reason)] : []))
   const unshared = error === undefined ? undefined : logged(ctx, place, error)
   // Of more than one, one was planted: for a domain above this host, say, where it would stay.
-  const setCookies = sessions.length > 1 ? clearEverywhere(ctx, request) : there.map((settings) => ctx.cookies.clear(settings, attributes))
+  const hasMore = (opened: readonly OpenedSession[]): boolean => new Set(opened.map(({ session }) => session.id)).size > 1
+  const several = found.filter(({ opened }) => hasMore(opened)).map(({ settings }) => settings)
+  const single = there.filter((settings) => !several.includes(settings)).map((settings) => ctx.cookies.clear(settings, attributes))
+  const setCookies = [...single, ...clearEverywhere(ctx, request, place, several)]
   return { sessions, unshared, hasCookie: there.length > 0, setCookies }
 }
 

@@ -1,23 +1,45 @@
 import type { IncomingMessage } from 'node:http'
 import type { GatewayContext } from '../context.ts'
+import type { Place } from '../route/applications.ts'
+import type { WebSessionSettings } from '../settings.ts'
 
 /**
  * The cookies of a browser that brought more than one session. Which of them was planted nobody sees, so all go: those of
- * this host and of the domains above it, of the whole host and of every part of it that the request lies in.
+ * this host and of the domains above it, of the whole host and of every part of it that the request lies in. The whole host
+ * first: what has no room in the head goes with one of the next answers.
+ * @param webSessions - whose cookies they are
  */
-export function clearEverywhere(ctx: Pick<GatewayContext, 'applications' | 'cookies'>, request: Pick<IncomingMessage, 'headers' | 'url'>): readonly string[] {
-  const places = new Map(ctx.applications.ofHost(request.headers.host).map((place) => [place.application.webSession.id, place]))
-  const paths = cookiePathsOf(request.url ?? '')
-  return [...places.values()].flatMap(({ application, host, isSecure }) => {
-    const name = host.split(':', 1)[0] ?? ''
-    const parents = name.split('.').map((_, i, parts) => parts.slice(i).join('.'))
-    const { cookieDomain: _own, ...hostOnly } = application.webSession
-    const domains = parents.filter((domain) => domain.includes('.')).map((cookieDomain) => ({ ...hostOnly, cookieDomain }))
-    return [hostOnly, ...domains].flatMap((settings) => paths.map((path) => ctx.cookies.clear(settings, { isSecure, path })))
-  })
+export function clearEverywhere(
+  ctx: Pick<GatewayContext, 'clock' | 'cookies'>,
+  request: Pick<IncomingMessage, 'url'>,
+  { host, isSecure }: Pick<Place, 'host' | 'isSecure'>,
+  webSessions: readonly WebSessionSettings[]
+): readonly string[] {
+  const labels = (host.split(':', 1)[0] ?? '').split('.')
+  const domains = labels.map((_, i) => labels.slice(i).join('.')).filter((domain) => domain.includes('.'))
+  const jars = webSessions.flatMap(({ cookieDomain: _own, ...hostOnly }) =>
+    // A browser keeps partitioned cookies apart from others of the same name.
+    (hostOnly.partitioned ? [hostOnly, { ...hostOnly, partitioned: false }] : [hostOnly]).flatMap((settings) => [
+      settings,
+      ...domains.map((cookieDomain) => ({ ...settings, cookieDomain }))
+    ])
+  )
+  const [root = '/', ...parts] = cookiePathsOf(request.url ?? '')
+  const at = (path: string): readonly string[] => jars.map((settings) => ctx.cookies.clear(settings, { isSecure, path }).replace(/; Expires=[^;]+/, ''))
+  const deeper = parts.flatMap(at)
+  // Where there is no room for all of them each has its turn, in one of the next answers.
+  const turn = deeper.length === 0 ? 0 : Math.floor(ctx.clock.nowMs() / 1000) % deeper.length
+  const all = [...at(root), ...deeper.slice(turn), ...deeper.slice(0, turn)]
+  let bytes = 0
+  return all.filter((cookie) => (bytes += cookie.length + setCookieBytes) <= headBytesMax)
 }
 
-/** Parts of a path that cookies are looked for at: a head with all of them still goes through other proxies. */
+/** `set-cookie: ` and the end of its line. */
+const setCookieBytes = 14
+/** Proxies take a head of 4 KiB by default (nginx), the rest of it included. */
+const headBytesMax = 3_000
+
+/** Parts of a path that cookies are looked for at. */
 const cookiePathDepthMax = 3
 
 /** Every `Path` of a cookie that a browser sends with this request, to some depth (RFC 6265 section 5.1.4). */

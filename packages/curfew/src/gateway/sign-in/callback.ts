@@ -8,12 +8,10 @@ import { isKnownEnded } from '../session/verdict.ts'
 import { wantedClaims } from '../session/wanted-claims.ts'
 import { openedSession, type WebSession } from '../session/web-session.ts'
 import type { WebSessionSettings } from '../settings.ts'
+import { preservedCookies } from './preserved-cookie.ts'
 import { redirectUri } from './start.ts'
 import type { SignedIn } from './provider.ts'
 import { clearedTransaction, readTransaction, type Transaction } from './transaction.ts'
-
-/** Cookie that names the request that waited; it is taken with the next request. */
-export const preservedCookie = 'PA.preserved'
 
 /** `/pa/oidc/cb`: the provider sends the browser back with a code; out of it comes a web session. */
 export async function finishSignIn(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -65,10 +63,11 @@ async function sessionCookies(
   }
   const refresh = ctx.userRefresh.keep(webSession, signedIn)
   if (isKnownEnded(ctx, openedSession(session))) throw new CurfewError('CURFEW_OIDC_SESSION_OVER')
-  const isBound = transaction.preserved !== undefined && ctx.preserved.bind(transaction.preserved, session)
+  const { preserved } = transaction
+  const isBound = preserved !== undefined && ctx.preserved.bind(preserved, session)
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   const cookie = written(ctx, webSession, refresh === undefined ? session : { ...session, refresh }, attributes)
-  return isBound ? [cookie, ...preservedCookies(transaction, place)] : [cookie]
+  return isBound ? [cookie, preservedCookies(ctx.transactions, preserved, session, place, nowMs)] : [cookie]
 }
 
 /** With all that fits into a cookie. */
@@ -82,14 +81,6 @@ function written(ctx: GatewayContext, settings: WebSessionSettings, session: Web
     ctx.logger.warn({ event: 'gateway.refresh-off', leftOut, ...fields }, `what refreshes claims does not fit into the cookie: ${consequence}`)
   }
   return cookie
-}
-
-function preservedCookies({ preserved }: Transaction, { isSecure }: Place): readonly string[] {
-  return preserved === undefined ? [] : [`${preservedCookie}=${preserved}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`]
-}
-
-export function clearedPreserved(isSecure: boolean): string {
-  return `${preservedCookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
 }
 
 function textOf(value: unknown): string | undefined {
