@@ -287,6 +287,21 @@ suite('Who may open a WebSocket', () => {
     await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 401[\s\S]*CURFEW_GATEWAY_SESSION_ENDED/)
   })
 
+  test('its head arrives octet by octet as the application sent it', async () => {
+    await using kit = await createGatewayKit()
+    kit.upstream.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+      socket.on('error', () => undefined)
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Name: Sch\xf6n\r\n\r\n', 'latin1')
+    })
+    const { cookie } = await signedIn(kit)
+    const { port, host } = new URL(kit.wiki)
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(`GET /live HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nCookie: ${cookie}\r\n\r\n`)
+    const [head] = (await once(socket, 'data')) as [Buffer]
+    assert.match(head.toString('latin1'), /^HTTP\/1\.1 101 [\s\S]*\r\nx-name: Sch\xf6n\r\n/)
+    socket.destroy()
+  })
+
   for (const status of [302, 400, 401, 403, 426]) {
     test(`what the application answers in the place of a WebSocket arrives as it was (${status})`, async () => {
       await using kit = await createGatewayKit({

@@ -24,8 +24,8 @@ export interface WebSocketForwarding {
 const frameMsMax = 250
 /** How long the other side gets to close after it was told. */
 const closeMsMax = 500
-/** How long a client may take to read what an application sent before it closed. */
-const restMsMax = 30_000
+/** How long a client may take to read what an application sent before it closed, or in the place of a WebSocket. */
+export const restMsMax = 30_000
 /** Largest body of a refusal that is passed on; of a larger one its head is. */
 export const refusalBytesMax = 64 * 1024
 /** How long that body may take to come. */
@@ -78,7 +78,7 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
         if (isAnswered || socket.destroyed) return upstream.destroy()
         isAnswered = true
         const lines = headerLines(responseHeaders(headers, { setCookies: [], target: application.target, origin: place.origin, isPrivate: false }))
-        socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines}\r\n`)
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines}\r\n`, 'latin1')
         state.joined = join(ctx, forwarding, upstream)
       },
       onResponseStart(controller, status, headers, words) {
@@ -87,7 +87,9 @@ export function forwardWebSocket(ctx: GatewayContext, forwarding: WebSocketForwa
         state.refusal = collectRefusal(ctx.clock, { status, words: statusText(words), headers: responseHeaders(headers, options) }, (answer) => {
           if (isAnswered) return
           isAnswered = true
-          lastAnswer(socket, answer, ctx.clock)
+          // Nobody reads what the client sends any more; its end is behind that.
+          socket.resume()
+          lastAnswer(socket, answer, ctx.clock, restMsMax)
           controller.abort(new Error('no upgrade'))
         })
       },
