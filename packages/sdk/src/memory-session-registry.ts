@@ -27,7 +27,7 @@ export const sessionsMax = 100_000
 
 export const registryLimits: RegistryLimits = {
   sessionsMax,
-  tombstonesMax: 200_000,
+  tombstonesMax: 400_000,
   unsignedTombstonesMax: 10_000,
   valuesMax: 500_000,
   spareValuesMax: 50_000,

@@ -36,6 +36,7 @@ import { type Guard as ApplicationGuard, guardCookie, isOwnForm, issuerSkewMs, l
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
 import { type IdentityProvider, readIdentityProvider, requireValid } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
+import { isOvertaken, noteLogout } from './saml-logout-order.ts'
 import { type AskedSignIn, askedMsMax, type ArrivedSignIn, browserCookie, newBrowser, readBrowser, type SigningInBrowser, SignIns } from './saml-sign-ins.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 
@@ -211,7 +212,7 @@ class Guard {
     const id = this.#newId()
     const nowMs = this.#options.nowMs()
     requireValid(this.#provider, nowMs)
-    await this.#signIns.ask(id, { to, browser: browser.name, isAgain }, nowMs)
+    await this.#signIns.ask(id, { to, browser: browser.name, isAgain, askedAtMs: nowMs }, nowMs)
     const { url } = this.#provider.singleSignOn
     const parts = serialiseAuthnRequest({
       kind: 'AuthnRequest',
@@ -253,7 +254,7 @@ class Guard {
       ...(inResponseTo === undefined ? {} : { inResponseTo })
     })
     if (asked === undefined) return this.#consumeUnsolicited(response, localPath(received.relayState))
-    const arrived: ArrivedSignIn = { asked, session: await this.#used(response, nowMs) }
+    const arrived: ArrivedSignIn = { asked, session: await this.#used(response, asked.askedAtMs, nowMs) }
     if (this.#isBy(request, asked)) return this.#finish(request, arrived)
     // A form of another site comes without cookies; the same browser has them one redirect later.
     const name = await this.#signIns.keep(arrived, nowMs)
@@ -268,7 +269,7 @@ class Guard {
       case 'refuse':
         throw new CurfewError('CURFEW_SAML_UNSOLICITED')
       case 'accept': {
-        const session = await this.#openSession(await this.#used(response, this.#options.nowMs()))
+        const session = await this.#openSession(await this.#used(response, undefined, this.#options.nowMs()), undefined)
         return redirectTo(to, [this.#cookie(session.id)])
       }
     }
@@ -291,14 +292,14 @@ class Guard {
   }
 
   async #finish(request: GuardRequest, { asked, session }: ArrivedSignIn): Promise<GuardResponse> {
-    await this.#openSession(session)
+    await this.#openSession(session, asked.askedAtMs)
     const browser = this.#browser(request)
     const counted = browser === undefined || browser.unsolicited === 0 ? [] : [this.#browserCookie({ ...browser, unsolicited: 0 })]
     return redirectTo(asked.to, [this.#cookie(session.id), ...counted])
   }
 
   /** The session that a verified answer means; no answer with its assertion counts again, and it is open nowhere yet. */
-  async #used(response: Verified<SamlResponse>, nowMs: number): Promise<AppSession> {
+  async #used(response: Verified<SamlResponse>, askedAtMs: number | undefined, nowMs: number): Promise<AppSession> {
     const { assertion } = response
     if (assertion === undefined) throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: response.status.code })
     const { sessions } = this.#options
@@ -317,15 +318,15 @@ class Guard {
     }
     if (!(await sessions.remember(`assertion:${assertion.id}`, '1', nowMs + sessionMsMax, nowMs))) throw new CurfewError('CURFEW_SAML_REPLAYED', {})
     // Now, too: the tombstone may be gone when the browser comes.
-    if (await sessions.isEnded(session, nowMs)) throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
+    if (await isOvertaken(sessions, session, askedAtMs, nowMs)) throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
     return session
   }
 
-  async #openSession(session: AppSession): Promise<AppSession> {
+  async #openSession(session: AppSession, askedAtMs: number | undefined): Promise<AppSession> {
     const { sessions } = this.#options
     await sessions.open(session)
     // Asked after opening: a LogoutRequest that came in between finds the session or leaves a tombstone, never neither.
-    if (await sessions.isEnded(session, this.#options.nowMs())) {
+    if (await isOvertaken(sessions, session, askedAtMs, this.#options.nowMs())) {
       await sessions.end(session.id)
       throw new CurfewError('CURFEW_SAML_SESSION_ENDED', {})
     }
@@ -410,11 +411,11 @@ class Guard {
     if (await this.#options.sessions.isRemembered(seen, nowMs)) return { request, answerStatus: status.success(), isRepeated: true }
     const untilMs = Math.max(repeatable.untilMs, nowMs + messageAgeSecondsMax * 1000 + skewSeconds * 1000)
     const issuedUntilMs = coveredUntilMs(request.issueInstant)
+    const named = { identityProvider: this.#provider.entityId, nameId: request.subject, sessionIndexes: request.sessionIndexes }
+    await noteLogout(this.#options.sessions, named, nowMs, untilMs)
     const ended = await this.#options.sessions.endBySubject(
       {
-        identityProvider: this.#provider.entityId,
-        nameId: request.subject,
-        sessionIndexes: request.sessionIndexes,
+        ...named,
         issuedUntilMs,
         // A message that names the user only may be late: who signed in since is not meant.
         ...(request.sessionIndexes.length === 0 ? { sparesIssuedAfterMs: issuedUntilMs + issuerSkewMs } : {})
@@ -475,9 +476,9 @@ class Guard {
 }
 
 /**
- * Assertions issued up to then are from before the message. Both instants are of the provider's clock, so nothing is added for
- * skew: the same session may open the application anew, with the same SessionIndex, a moment after it was signed out of it
- * alone. An instant of whole seconds stands for all of its second.
+ * Assertions issued up to then are from before the message, whoever asked for them: the same session may open the application
+ * anew, with the same SessionIndex, a moment after it was signed out of it alone. For machines of the provider whose clocks
+ * differ see {@link isOvertaken}. An instant of whole seconds stands for all of its second.
  */
 function coveredUntilMs({ epochMilliseconds }: Temporal.Instant): number {
   return epochMilliseconds % 1000 === 0 ? epochMilliseconds + 999 : epochMilliseconds

@@ -8,6 +8,8 @@ export interface AskedSignIn {
   readonly browser: string
   /** It was asked for because another browser had brought an answer; once is enough. */
   readonly isAgain: boolean
+  /** When, by the clock of the application. */
+  readonly askedAtMs: number
 }
 
 /** An answer of the identity provider, verified and used up, that its browser has not come for. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LogoutRequest } from '@curfew/codecs'
 import type { SessionRegistry } from '../src/index.ts'
-import { beginSignIn, bringAnswer, createStage, request, type Stage } from './provider.ts'
+import { type Begun, beginSignIn, bringAnswer, createStage, request, type Stage } from './provider.ts'
 
 interface Check {
   readonly name: string
@@ -46,6 +46,24 @@ export const laterSignIns: readonly Check[] = [
       assert.equal(await opens(stage, askedAtMs + 1), true, 'the provider signed the user in anew')
       assert.equal(await opens(stage, askedAtMs - 1), false, 'and still nothing from before opens anything')
       assert.deepEqual(await live(stage, sessions), [false, true])
+    }
+  })),
+  ...[['index-1'], []].map((sessionIndexes) => ({
+    name: `lets nobody in after a LogoutRequest ${sessionIndexes.length === 0 ? 'that names the user only' : 'for one session'} by an assertion from before it of a machine whose clock is ahead`,
+    async run(sessions: SessionRegistry) {
+      const stage = begin(sessions)
+      stage.nowMs += 250
+      const [first, second, third] = [await beginSignIn(stage, '/1'), await beginSignIn(stage, '/2'), await beginSignIn(stage, '/3')]
+      stage.nowMs += 1_000
+      const loggedOutMs = stage.nowMs
+      await logout(stage, { sessionIndexes })
+      const brings = async (begun: Begun, afterMs: number) => (await bringAnswer(stage, begun, { issuedAtMs: loggedOutMs + afterMs }))?.status
+      assert.equal(await brings(first, 1_000), 400)
+      assert.equal(await brings(second, 5_000), 400)
+      stage.nowMs += 1
+      assert.equal(await brings(await beginSignIn(stage, '/'), 1), 303, 'what was asked for since is from after it')
+      stage.nowMs += 6_000
+      assert.equal(await brings(third, 5_001), 303, 'and so is what no clock explains')
     }
   })),
   {
