@@ -50,10 +50,10 @@ export class SignIns {
     return text === undefined ? undefined : (JSON.parse(text) as AskedSignIn)
   }
 
-  /** Keeps an answer; the name under which its browser comes for it. */
+  /** Keeps an answer; the name under which its browser comes for it. The provider signed for it: no stranger's request takes its room. */
   async keep(arrived: ArrivedSignIn, nowMs: number): Promise<string> {
     const name = randomName(this.#options.randomBytes)
-    await this.#options.sessions.remember(`arrived:${name}`, JSON.stringify(arrived), nowMs + arrivedMsMax, nowMs, 'if-room')
+    await this.#options.sessions.remember(`arrived:${name}`, JSON.stringify(arrived), nowMs + arrivedMsMax, nowMs)
     return name
   }
 

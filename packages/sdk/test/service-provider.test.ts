@@ -106,6 +106,14 @@ suite('Service provider guard: which browser signs in', () => {
     assert.equal(lastCode(stage), 'CURFEW_SAML_IN_RESPONSE_TO')
   })
 
+  test('what waits for its browser stays there, however many sign-ins strangers begin meanwhile', async () => {
+    const stage = createStage({ spareValuesMax: 4 })
+    const { cookie, inResponseTo } = await beginSignIn(stage)
+    const way = location(await postResponse(stage, stage.response({ inResponseTo })))
+    for (let i = 0; i < 20; i++) await beginSignIn(stage)
+    assert.equal(location(await get(stage, way, cookie)), '/salary?month=2')
+  })
+
   test('two tabs of one browser sign in one after the other, each to where it wanted', async () => {
     const stage = createStage()
     const one = await beginSignIn(stage, '/one')
