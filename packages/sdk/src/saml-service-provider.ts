@@ -202,7 +202,9 @@ class Guard {
 
   async #startLogin(request: GuardRequest, query: URLSearchParams): Promise<GuardResponse> {
     const browser = this.#browser(request) ?? newBrowser(this.#options.randomBytes)
-    const unsolicited = query.has(parameters.unsolicited) ? browser.unsolicited + 1 : 0
+    const counted = query.get(parameters.unsolicited)
+    // The cookie knows more where the provider sends no RelayState back, the parameter where the browser keeps no cookies.
+    const unsolicited = counted === null ? 0 : Math.max(browser.unsolicited + 1, /^\d$/.test(counted) ? Number(counted) : 1)
     if (unsolicited > unsolicitedMax) throw new CurfewError('CURFEW_SAML_UNSOLICITED')
     return this.#ask({ ...browser, unsolicited }, localPath(query.get('to')), false)
   }
@@ -212,7 +214,7 @@ class Guard {
     const id = this.#newId()
     const nowMs = this.#options.nowMs()
     requireValid(this.#provider, nowMs)
-    await this.#signIns.ask(id, { to, browser: browser.name, isAgain, askedAtMs: nowMs }, nowMs)
+    await this.#signIns.ask(id, { to, browser: browser.name, isAgain, askedAtMs: nowMs, unsolicited: browser.unsolicited }, nowMs)
     const { url } = this.#provider.singleSignOn
     const parts = serialiseAuthnRequest({
       kind: 'AuthnRequest',
@@ -225,7 +227,10 @@ class Guard {
       forceAuthn: false,
       isPassive: false
     })
-    return redirectTo(await encodeRedirect(url, { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, this.#signing), [this.#browserCookie(browser)])
+    // A provider that answers this with what nobody asked for says with it which request that was.
+    const relay = browser.unsolicited === 0 ? {} : { relayState: id }
+    const message = { parameter: 'SAMLRequest' as const, xml: parts.head + parts.tail, ...relay }
+    return redirectTo(await encodeRedirect(url, message, this.#signing), [this.#browserCookie(browser)])
   }
 
   #browser({ cookie }: GuardRequest): SigningInBrowser | undefined {
@@ -253,7 +258,7 @@ class Guard {
       skewSeconds,
       ...(inResponseTo === undefined ? {} : { inResponseTo })
     })
-    if (asked === undefined) return this.#consumeUnsolicited(response, localPath(received.relayState))
+    if (asked === undefined) return this.#consumeUnsolicited(response, received.relayState)
     const arrived: ArrivedSignIn = { asked, session: await this.#used(response, asked.askedAtMs, nowMs) }
     if (this.#isBy(request, asked)) return this.#finish(request, arrived)
     // A form of another site comes without cookies; the same browser has them one redirect later.
@@ -261,16 +266,19 @@ class Guard {
     return redirectTo(`${this.#paths.assertionConsumer}?${new URLSearchParams({ [parameters.arrived]: name }).toString()}`)
   }
 
-  async #consumeUnsolicited(response: Verified<SamlResponse>, to: string): Promise<GuardResponse> {
+  async #consumeUnsolicited(response: Verified<SamlResponse>, relayState: string | undefined): Promise<GuardResponse> {
     const { unsolicitedResponses = 'restart' } = this.#options
     switch (unsolicitedResponses) {
-      case 'restart':
-        return redirectTo(`${this.#paths.login}?${new URLSearchParams({ to, [parameters.unsolicited]: '1' }).toString()}`)
+      case 'restart': {
+        const earlier = await this.#signIns.answered(relayState ?? '', this.#options.nowMs())
+        const counted = { to: earlier?.to ?? localPath(relayState), [parameters.unsolicited]: String((earlier?.unsolicited ?? 0) + 1) }
+        return redirectTo(`${this.#paths.login}?${new URLSearchParams(counted).toString()}`)
+      }
       case 'refuse':
         throw new CurfewError('CURFEW_SAML_UNSOLICITED')
       case 'accept': {
         const session = await this.#openSession(await this.#used(response, undefined, this.#options.nowMs()), undefined)
-        return redirectTo(to, [this.#cookie(session.id)])
+        return redirectTo(localPath(relayState), [this.#cookie(session.id)])
       }
     }
   }

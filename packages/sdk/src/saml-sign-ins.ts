@@ -10,6 +10,8 @@ export interface AskedSignIn {
   readonly isAgain: boolean
   /** When, by the clock of the application. */
   readonly askedAtMs: number
+  /** How many answers in a row nobody had asked for before it. */
+  readonly unsolicited: number
 }
 
 /** An answer of the identity provider, verified and used up, that its browser has not come for. */

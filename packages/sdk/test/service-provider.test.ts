@@ -200,6 +200,27 @@ suite('SAML Profiles 4.1.5: answers that nobody asked for', () => {
     assert.equal(await round(), 303)
   })
 
+  test('nor by a browser that keeps no cookies: RelayState says which request the answer follows', async () => {
+    const stage = stageFor()
+    let relayState = '/salary?month=3'
+    const statuses: (number | undefined)[] = []
+    for (let i = 0; i < 4; i++) {
+      const restarted = location(await postResponse(stage, stage.response(), { relayState }))
+      assert.equal(restarted, `/saml/login?to=%2Fsalary%3Fmonth%3D3&unsolicited=${i + 1}`)
+      const answer = await stage.provider.handle(request('GET', restarted))
+      statuses.push(answer?.status)
+      if (answer?.status === 303) relayState = new URL(location(answer)).searchParams.get('RelayState') ?? ''
+    }
+    assert.deepEqual(statuses, [303, 303, 303, 400])
+    assert.equal(lastCode(stage), 'CURFEW_SAML_UNSOLICITED')
+    assert.ok(!location(await stage.provider.handle(request('GET', '/saml/login?to=/'))).includes('RelayState'))
+  })
+
+  test('a count in the address that is none of ours is not gone by', async () => {
+    for (const count of ['', '-1', '1e9', 'NaN', '77'])
+      assert.equal((await createStage().provider.handle(request('GET', `/saml/login?unsolicited=${count}`)))?.status, 303)
+  })
+
   test('`refuse`: nothing comes of it, and an answer that was asked for is taken', async () => {
     const stage = stageFor('refuse')
     assert.equal((await postResponse(stage, stage.response()))?.status, 400)
