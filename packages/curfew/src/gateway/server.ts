@@ -29,6 +29,7 @@ export interface GatewayServer {
   request(request: IncomingMessage, response: ServerResponse): void
   /** True for a request that {@link upgrade} takes; any other comes in by {@link request}, whatever it wants to change to. */
   isUpgrade(request: Pick<IncomingMessage, 'method' | 'headers'>): boolean
+  /** Cuts a connection whose request is none that {@link isUpgrade} holds for. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
 }
 
@@ -45,6 +46,8 @@ export function createGatewayServer(ctx: GatewayContext): GatewayServer {
     isUpgrade: isWebSocket,
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy())
+      // Only from a server that does not ask before: what of these octets is a request was decided elsewhere.
+      if (!isWebSocket(request)) return void socket.destroy()
       upgrade(ctx, request, socket, head).catch((error: unknown) => refuseUpgrade(ctx, asCurfewError(error), socket))
     }
   }

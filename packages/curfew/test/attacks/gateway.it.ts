@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { after, before, suite, test } from 'node:test'
+import { createGatewayServer } from '../../src/gateway/server.ts'
 import { createUpstreams } from '../../src/platform/upstreams.ts'
 import { createGatewayKit, type GatewayKit, type Mirrored } from '../gateway/kit.ts'
 import { Visitor } from '../gateway/visitor.ts'
+import { freeRange } from '../support/ports.ts'
 
 /** Sends octets as they are and collects what comes back until the connection ends or stays silent. */
 function exchange(kit: GatewayKit, parts: readonly string[], quietMs = 250): Promise<string> {
@@ -111,6 +116,31 @@ suite('Requests that two readers could see differently', () => {
       }
     })
   }
+
+  test('a wish for another protocol is cut off behind a server that does not ask the gateway before', async () => {
+    const gateway = createGatewayServer(kit.gateway.context)
+    const server = createServer().on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head))
+    const port = await freeRange(1)
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    const from = kit.seen.length
+    const upgraded: string[] = []
+    const onUpgrade = ({ url = '' }: IncomingMessage, socket: Duplex): void => {
+      upgraded.push(url)
+      socket.destroy()
+    }
+    kit.upstream.on('upgrade', onUpgrade)
+    try {
+      for (const wish of ['POST /public/form HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 2', 'GET /public/x HTTP/1.1\r\nUpgrade: h2c']) {
+        const socket = connect(port, '127.0.0.1')
+        socket.write(`${wish}\r\nHost: ${host}\r\nConnection: Upgrade\r\n\r\nab`)
+        assert.equal(await text(socket).catch(() => ''), '', wish)
+      }
+    } finally {
+      kit.upstream.off('upgrade', onUpgrade)
+      server.close()
+    }
+    assert.deepEqual([upgraded, kit.seen.length], [[], from])
+  })
 
   test('who wants HTTP/2 without TLS gets the answer of HTTP/1.1, and is asked to sign in like anybody', async () => {
     const wish = `\r\nHost: ${host}\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nAccept: application/json\r\n\r\n`
