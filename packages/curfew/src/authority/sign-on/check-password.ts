@@ -58,7 +58,9 @@ async function checkCounted(deps: PasswordDeps, { user, lockKey, password }: Gue
       return { kind: 'failed', ...known(user) }
     }
     await deps.store.lockClear(lockKey)
-    return { kind: 'ok', user: verified === 'must-change' ? { ...user, mustChangePassword: true } : user, checkedAtMs }
+    // Whom the directory lets in once more is not kept out by us where no new password can be chosen.
+    const mustChange = verified === 'must-change' || (verified === 'in-grace' && deps.signOn.passwords.change && user.canChangePassword)
+    return { kind: 'ok', user: mustChange ? { ...user, mustChangePassword: true } : user, checkedAtMs }
   } finally {
     attempt.close()
   }

@@ -40,10 +40,10 @@ export interface UserDirectory {
   find(username: string): Promise<User | undefined>
   /**
    * Whether this is the password of that user. Takes about as long for nobody. `must-change`: it is, and the directory
-   * wants another one.
+   * wants another one first. `in-grace`: it is past its time, and lets them in a few times more.
    * @throws CURFEW_USERS_UNAVAILABLE when the directory does not answer
    */
-  verify(user: User | undefined, password: string): Promise<boolean | 'must-change'>
+  verify(user: User | undefined, password: string): Promise<boolean | 'must-change' | 'in-grace'>
   /** People whose password was changed or reset, as the directory knows them now. */
   changed(): Promise<readonly User[]>
   /**

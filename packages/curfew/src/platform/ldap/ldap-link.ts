@@ -43,11 +43,11 @@ export interface LdapLink {
   /** Entries below `base`; references to other servers are not followed. @throws LdapFailure */
   search(base: string, search: LdapSearch): Promise<readonly Entry[]>
   /**
-   * Whether this is the password of the entry. `must-change`: it is, and it was reset by somebody else, or is past its
-   * time and good for a few more sign-ins. An empty one is never sent.
+   * Whether this is the password of the entry. `must-change`: it is, and it was reset by somebody else. `in-grace`: it is
+   * past its time and good for a few more sign-ins. An empty one is never sent.
    * @throws LdapFailure
    */
-  bind(dn: string, password: string): Promise<boolean | 'must-change'>
+  bind(dn: string, password: string): Promise<boolean | 'must-change' | 'in-grace'>
   /** @throws LdapFailure */
   modifyPassword(change: PasswordModify): Promise<'set' | Refused>
   readonly isOpen: boolean
@@ -107,7 +107,8 @@ export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<
       try {
         await within(timeoutMs, () => client.bind(dn, password, policy))
         const { error, graceAuthNsRemaining } = policy.value ?? {}
-        return error === PasswordPolicyError.ChangeAfterReset || graceAuthNsRemaining !== undefined ? 'must-change' : true
+        if (error === PasswordPolicyError.ChangeAfterReset) return 'must-change'
+        return graceAuthNsRemaining === undefined ? true : 'in-grace'
       } catch (error) {
         if (error instanceof LdapFailure && error.cause instanceof InvalidCredentialsError) return false
         throw error

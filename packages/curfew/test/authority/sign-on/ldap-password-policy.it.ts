@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createLdapDirectory } from '../../../src/authority/sign-on/ldap-directory.ts'
+import { createLdapDirectory, type LdapDirectorySettings } from '../../../src/authority/sign-on/ldap-directory.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createLdapPool, type LdapPool } from '../../../src/platform/ldap/ldap-pool.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
@@ -16,7 +16,9 @@ const changePage = '/ext/pwdchange/Identify'
 /** Rules of the directory, each for one person of its name. */
 const rules: Readonly<Record<string, string>> = {
   reset: 'pwdMustChange: TRUE',
+  resetElsewhere: 'pwdMustChange: TRUE',
   graced: 'pwdMaxAge: 1\npwdGraceAuthnLimit: 100',
+  gracedElsewhere: 'pwdMaxAge: 1\npwdGraceAuthnLimit: 100',
   expired: 'pwdMaxAge: 1',
   locked: 'pwdLockout: TRUE',
   history: 'pwdInHistory: 4',
@@ -39,7 +41,7 @@ suite('the password policy of an LDAP directory (draft-behera-ldap-password-poli
         `dn: uid=${name},${people}\nobjectClass: inetOrgPerson\nuid: ${name}\ncn: ${name}\nsn: ${name}\nuserPassword: ${secret}\npwdPolicySubentry: cn=${name},${suffix}\n`
       )
     }
-    slapd.change(`dn: uid=reset,${people}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n`)
+    for (const name of ['reset', 'resetElsewhere']) slapd.change(`dn: uid=${name},${people}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n`)
     slapd.change(`dn: uid=locked,${people}\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n`)
     pool = createLdapPool({
       clock: systemClock,
@@ -51,17 +53,19 @@ suite('the password policy of an LDAP directory (draft-behera-ldap-password-poli
       connectTimeoutMs: 30_000,
       timeoutMs: 30_000
     })
-    const users = createLdapDirectory(
-      { id: 'staff', base: people, filter: '(objectClass=inetOrgPerson)', loginAttributes: ['uid'], attributes: {}, passwordChange: 'extendedOperation' },
-      { pool, clock: systemClock, random: systemRandom, logger: { info: () => undefined, warn: () => undefined, error: () => undefined } }
-    )
-    kit = await createKit({ users })
+    kit = await createKit({ users: usersWith('extendedOperation') })
   })
   after(async () => {
     await kit[Symbol.asyncDispose]()
     pool.close()
     await slapd[Symbol.asyncDispose]()
   })
+
+  const usersWith = (passwordChange: LdapDirectorySettings['passwordChange']) =>
+    createLdapDirectory(
+      { id: 'staff', base: people, filter: '(objectClass=inetOrgPerson)', loginAttributes: ['uid'], attributes: {}, passwordChange },
+      { pool, clock: systemClock, random: systemRandom, logger: { info: () => undefined, warn: () => undefined, error: () => undefined } }
+    )
 
   const change = async (username: string, password: string, current = secret) => {
     const browser = kit.browser()
@@ -93,6 +97,29 @@ suite('the password policy of an LDAP directory (draft-behera-ldap-password-poli
       assert.equal(done.statusCode, 303)
       assert.match((await browser.get('/')).body, new RegExp(`Signed in as ${name}`))
       assert.equal((await signIn(kit.browser(), '/', name, secret)).statusCode, 401)
+    })
+  }
+
+  for (const [where, passwordChange, isPageThere] of [
+    ['the directory takes no changes from here', 'none', true],
+    ['people do not change passwords here', 'extendedOperation', false]
+  ] as const) {
+    test(`where ${where}, a password past its time is good for as long as the directory says; one that was reset is not`, async () => {
+      await using elsewhere = await createKit({ users: usersWith(passwordChange), passwords: { change: isPageThere } })
+      const dn = `uid=gracedElsewhere,${people}`
+      let bound = await pool.asUser((link) => link.bind(dn, secret))
+      for (let i = 0; i < 300 && bound === true; i++) {
+        await pause(100)
+        bound = await pool.asUser((link) => link.bind(dn, secret))
+      }
+      assert.equal(bound, 'in-grace')
+      const browser = elsewhere.browser()
+      assert.equal((await signIn(browser, '/', 'gracedElsewhere', secret)).statusCode, 303)
+      assert.match((await browser.get('/')).body, /Signed in as gracedElsewhere/)
+      assert.equal((await signIn(elsewhere.browser(), '/', 'gracedElsewhere', 'wrong')).statusCode, 401)
+      const refused = await signIn(elsewhere.browser(), '/', 'resetElsewhere', secret)
+      assert.equal(refused.statusCode, 403)
+      assert.match(refused.body, /has to be changed before you can sign in/)
     })
   }
 
