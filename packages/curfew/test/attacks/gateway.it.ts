@@ -237,25 +237,30 @@ suite('Clients that want to hold a gateway up', () => {
     const slow = Array.from({ length: 100 }, () => drip(kit))
     await Promise.all(slow.map(({ isOpen }) => isOpen))
     assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
-    for (const { answer } of slow) assert.deepEqual(statuses(await answer), [408])
+    for (const { cutOff } of slow) assert.match(await cutOff, /^(?:408|reset)$/)
     assert.equal((await ana.ask(`${kit.wiki}/`)).status, 200)
   })
 })
 
 /** A connection whose head gets one more character from time to time and never ends. */
-function drip(kit: GatewayKit): { readonly isOpen: Promise<void>; readonly answer: Promise<string> } {
+function drip(kit: GatewayKit): { readonly isOpen: Promise<void>; readonly cutOff: Promise<string> } {
   const socket = connect(Number(new URL(kit.wiki).port), '127.0.0.1')
   const chunks: Buffer[] = []
   const timer = setInterval(() => socket.write('a'), 500)
   return {
     isOpen: new Promise((resolve) => socket.write(`GET / HTTP/1.1\r\nHost: ${new URL(kit.wiki).host}\r\nX: `, () => resolve())),
-    answer: new Promise((resolve) => {
+    cutOff: new Promise((resolve) => {
+      let code: string | undefined
       socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-      // Written to after it was cut off.
-      socket.on('error', () => undefined)
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        code = error.code
+      })
       socket.on('close', () => {
         clearInterval(timer)
-        resolve(Buffer.concat(chunks).toString('latin1'))
+        const seen = statuses(Buffer.concat(chunks).toString('latin1'))
+        // A character that was written to what is cut off already brings a reset, and that takes the answer along.
+        const isReset = seen.length === 0 && (code === 'ECONNRESET' || code === 'EPIPE')
+        resolve(isReset ? 'reset' : seen.join())
       })
     })
   }
@@ -340,7 +345,9 @@ suite('Cookies that are not what they seem', () => {
 
 suite('A flood of revocations', () => {
   test('is taken in whole, every session on it is refused, and others go on meanwhile', async () => {
-    await using kit = await createGatewayKit()
+    const patienceMs = 60_000
+    // However slow this machine is, what the feed says stays young enough to go by.
+    await using kit = await createGatewayKit({ gateway: { sessionCheck: { staleSeconds: 600 } } })
     const [ana, ben] = [new Visitor(), new Visitor()]
     await ana.open(`${kit.wiki}/`)
     await ben.fillIn(await ben.follow(`${kit.wiki}/`), 'ben')
@@ -348,12 +355,16 @@ suite('A flood of revocations', () => {
     const flood = Promise.all(Array.from({ length: 4_200 }, (_, i) => kit.authority.store.revoke(`flood ${i}`, nowMs + 3_600_000, nowMs)))
     const statuses: number[] = []
     const { revocations } = kit.gateway.context
-    while (revocations.size < 4_200) statuses.push((await ben.ask(`${kit.wiki}/`)).status)
+    const takenInMs = performance.now() + patienceMs
+    while (revocations.size < 4_200) {
+      assert.ok(performance.now() < takenInMs, `${revocations.size} of 4,200 came in`)
+      statuses.push((await ben.ask(`${kit.wiki}/`)).status)
+    }
     await flood
     assert.ok(statuses.every((status) => status === 200))
     await kit.endAll()
     const refused = async (visitor: Visitor): Promise<void> => {
-      const endMs = performance.now() + 5_000
+      const endMs = performance.now() + patienceMs
       // A request that is under way when its session ends is cut.
       const status = () =>
         visitor.ask(`${kit.wiki}/`).then(

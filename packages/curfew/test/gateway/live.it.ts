@@ -28,6 +28,14 @@ async function timeToEnd(kit: GatewayKit, ended: Promise<unknown>): Promise<numb
   return nowMs() - start
 }
 
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const endMs = performance.now() + 60_000
+  while (!holds()) {
+    assert.ok(performance.now() < endMs, `never: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
 /** A WebSocket that is spoken by hand. */
 function rawWebSocket(kit: GatewayKit, cookie: string, more = ''): Promise<Socket> {
   const { port, host } = new URL(kit.wiki)
@@ -96,7 +104,7 @@ suite('Connections that are open when their session ends', () => {
     )
     const accept = await asked.promise
     await kit.endAll()
-    while (kit.gateway.context.revocations.size === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until('the revocation came in', () => kit.gateway.context.revocations.size > 0)
     accept()
     assert.match(await answer, /^HTTP\/1\.1 401 /)
     await ended.promise
@@ -174,11 +182,11 @@ suite('Connections that are open when their session ends', () => {
     poll.end()
     const upload = open('/upload', 'POST')
     upload.write(Buffer.alloc(200_000, 1))
-    while (uploaded.bytes < 200_000) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until('the upload came', () => uploaded.bytes >= 200_000)
     assert.equal(kit.gateway.context.live.count, 3)
     assert.ok((await timeToEnd(kit, Promise.all([ended(events), ended(poll), ended(upload)]))) < 1_000)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    assert.deepEqual([uploaded.isAborted, kit.gateway.context.live.count], [true, 0])
+    await until('the upload broke off at the application', () => uploaded.isAborted)
+    await until('nothing is open', () => kit.gateway.context.live.count === 0)
   })
 
   test('a request that nothing was answered to yet gets the answer of one without a session', async () => {
@@ -196,7 +204,7 @@ suite('Connections that are open when their session ends', () => {
     }
     const answers = [ask('GET', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }), ask('GET', { accept: '*/*', 'sec-fetch-mode': 'cors' })]
     answers.push(ask('POST', { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'content-length': '0' }))
-    while (kit.gateway.context.live.count < answers.length) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until('all are open', () => kit.gateway.context.live.count >= answers.length)
     await kit.endAll()
     const [navigation, script, form] = (await Promise.all(answers)).map(([answer]) => answer)
     assert.deepEqual([navigation?.statusCode, script?.statusCode, form?.statusCode], [303, 401, 401])
@@ -283,7 +291,7 @@ suite('Who may open a WebSocket', () => {
     holdWebSockets(kit)
     const { cookie } = await signedIn(kit)
     await kit.endAll()
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await until('the revocation came in', () => kit.gateway.context.revocations.size > 0)
     await assert.rejects(rawWebSocket(kit, cookie), /HTTP\/1.1 401[\s\S]*CURFEW_GATEWAY_SESSION_ENDED/)
   })
 
@@ -316,7 +324,7 @@ suite('Who may open a WebSocket', () => {
         ['www-authenticate', 'location', 'x-hop', 'connection', 'cache-control'].map((name) => headers.get(name)),
         ['Bearer realm="wiki"', `${kit.wiki}/elsewhere`, null, 'close', 'no-store']
       )
-      while (kit.gateway.context.live.count > 0) await new Promise((resolve) => setImmediate(resolve))
+      await until('nothing is open', () => kit.gateway.context.live.count === 0)
     })
   }
 
