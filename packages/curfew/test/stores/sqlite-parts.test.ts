@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { chmodSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { CurfewError } from '@curfew/codecs'
 import { readCursor, writeCursor } from '../../src/stores/cursor.ts'
@@ -50,6 +54,23 @@ suite('errors of SQLite', () => {
     }
     const own = storeError('CURFEW_STORE_CURSOR')
     assert.equal(toStoreError(own, 'f'), own)
+  })
+
+  test('an I/O error is no disk that can only be read because the file is of another user', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'curfew-'))
+    const asOther = process.geteuid?.() === 0
+    const file = asOther ? join(folder.path, 'curfew.db') : '/etc/passwd'
+    if (asOther) {
+      writeFileSync(file, '', { mode: 0o666 })
+      chmodSync(folder.path, 0o755)
+      process.seteuid?.(65_534)
+    }
+    try {
+      assert.throws(() => utimesSync(file, 1, 1), { code: 'EPERM' })
+      assert.equal((toStoreError(thrown(778), file) as CurfewError).code, 'CURFEW_STORE_FAILED')
+    } finally {
+      if (asOther) process.seteuid?.(0)
+    }
   })
 
   test('come over the thread border with code, context and cause', () => {

@@ -30,17 +30,17 @@ export function isDiskFull(error: unknown): boolean {
 const ioError = 10
 
 /**
- * Why the file system takes no change of this file; undefined: it takes it. SQLite says of a disk that was given up while
- * the file was open no more than that it could not write.
+ * `EROFS` where the file system takes no change any more. SQLite says of a disk that was given up while the file was open no
+ * more than that it could not write. Anything else says nothing: only the owner of a file may set its times. It is not opened
+ * to find out: closing it would take the locks from SQLite.
  */
-function whyReadOnly(file: string): string | undefined {
+function whyReadOnly(file: string): 'EROFS' | undefined {
   try {
     const { atime, mtime } = statSync(file)
     utimesSync(file, atime, mtime)
     return undefined
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : ''
-    return why === 'EROFS' || why === 'EACCES' || why === 'EPERM' ? why : undefined
+    return error instanceof Error && 'code' in error && error.code === 'EROFS' ? error.code : undefined
   }
 }
 
