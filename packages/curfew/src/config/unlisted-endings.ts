@@ -9,6 +9,7 @@ export function clientsWithoutEndings({ connections, gateway, sessions }: Pick<C
   const followsHere = gateway?.sessionCheck.feed === true ? gateway.provider.clientId : undefined
   return connections.flatMap((connection) => {
     if (connection.protocol !== 'oidc' || connection.logout?.pingAccessLogoutCapable === true) return []
-    return connection.revocationFeed === true || connection.id === followsHere ? [connection.id] : []
+    const mayRead = (connection.revocationFeed ?? connection.sessionRevocation) === true
+    return mayRead || connection.id === followsHere ? [connection.id] : []
   })
 }

@@ -11,6 +11,8 @@ function configured(revokeOnLogout: boolean, feed = true): Config {
       { id: 'here', protocol: 'oidc' },
       { id: 'deaf', protocol: 'oidc', revocationFeed: true, logout: { modes: [] } },
       { id: 'told', protocol: 'oidc', revocationFeed: true, logout: { modes: [], pingAccessLogoutCapable: true } },
+      { id: 'revokes', protocol: 'oidc', sessionRevocation: true },
+      { id: 'reads nothing', protocol: 'oidc', sessionRevocation: true, revocationFeed: false },
       { id: 'plain', protocol: 'oidc' },
       { id: 'payroll', protocol: 'saml' }
     ]
@@ -19,8 +21,8 @@ function configured(revokeOnLogout: boolean, feed = true): Config {
 
 suite('Clients that follow a list without their endings', () => {
   test('AC-075 are named where tracking is off and they are not PingAccess Logout Capable', () => {
-    assert.deepEqual(clientsWithoutEndings(configured(false)), ['here', 'deaf'])
-    assert.deepEqual(clientsWithoutEndings(configured(false, false)), ['deaf'])
+    assert.deepEqual(clientsWithoutEndings(configured(false)), ['here', 'deaf', 'revokes'])
+    assert.deepEqual(clientsWithoutEndings(configured(false, false)), ['deaf', 'revokes'])
     assert.deepEqual(clientsWithoutEndings(configured(true)), [])
   })
 })
