@@ -176,8 +176,9 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   /**
    * Sends what is owed of one bucket again, in the order in which it was done; returns what stays owed. A call that had
    * to be tried more than once may have been overtaken by one that builds on it: then it and all after it are sent once more.
-   * The same after one that is refused: an end that is done before the sign-in it ends would let the session in again. And
-   * for {@link missingMsMax} after one whose session or run is not there: another node may owe that, and not have paid yet.
+   * The same after one that is refused: an end that is done before the sign-in it ends would let the session in again. One
+   * whose session or run is not there is sent again for {@link missingMsMax}, with what comes after it of the same session
+   * or run: another node may owe that, and not have paid yet.
    */
   const payInOrder = async (batch: readonly Owed[]): Promise<readonly Owed[]> => {
     const results = await Promise.allSettled(batch.map(({ bucket, name, args }) => call(bucket, functionCall(bucket, name, args), 'write')))
@@ -185,12 +186,19 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     const sent = batch.map((fact, i) => {
       const result = results[i]
       const isConfirmed = result?.status === 'fulfilled' && !result.value.isRetried && result.value.copies >= copies
-      if (!isConfirmed || !isMissing(result.value.reply)) return { fact, isDone: isConfirmed }
+      if (!isConfirmed || !isMissing(result.value.reply)) return { fact, isConfirmed, isAwaited: false }
       const missingUntilMs = fact.missingUntilMs ?? nowMs + missingMsMax
-      return { fact: { ...fact, missingUntilMs }, isDone: nowMs >= missingUntilMs }
+      return { fact: { ...fact, missingUntilMs }, isConfirmed, isAwaited: nowMs < missingUntilMs }
     })
-    const first = sent.findIndex(({ isDone }) => !isDone)
-    return first < 0 ? [] : sent.slice(first).map(({ fact }) => fact)
+    const unconfirmed = sent.findIndex(({ isConfirmed }) => !isConfirmed)
+    const named = new Set<string>()
+    const left = sent.filter(({ fact: { args }, isAwaited }, i) => {
+      const isLeft = isAwaited || (unconfirmed >= 0 && i >= unconfirmed) || named.has(args[0] ?? '')
+      // What a call is about comes first; one that begins a run names that further on.
+      if (isLeft) for (const name of args) named.add(name)
+      return isLeft
+    })
+    return left.map(({ fact }) => fact)
   }
 
   const call = (bucket: Bucket, args: readonly string[], use: Calling['use']): Promise<Called> => {

@@ -97,6 +97,41 @@ suite('redis: what copies are owed', () => {
     shards.close()
   })
 
+  test('is nothing else while a session is missing: only what comes after its end, of the same session or run, is sent with it', async () => {
+    const clock = createFakeClock()
+    const server = { copies: 0, missing: '' }
+    const sent: string[] = []
+    const shards = shardsOn(
+      async (args) => {
+        if (server.copies > 0) sent.push(args.slice(4).join(' '))
+        return { reply: [args[4] === server.missing ? 'unknown' : 'done'], copies: server.copies }
+      },
+      undefined,
+      clock
+    )
+    const { common } = createKeys('t:', 1)
+    const facts = [
+      ['other', 'opened'],
+      ['session', 'ended', 'run'],
+      ['other', 'ended', 'other run'],
+      ['run', 'done'],
+      ['other run', 'done'],
+      ['session', 'renewed']
+    ]
+    for (const args of facts) await shards.write(common, 'fact', args, { isEnding: true, again: { name: 'fact', args } })
+    Object.assign(server, { copies: 1, missing: 'session' })
+    await clock.advance(600)
+    assert.deepEqual(
+      sent.splice(0),
+      facts.map((args) => args.join(' '))
+    )
+    assert.equal(shards.owed, 3)
+    server.missing = ''
+    await clock.advance(600)
+    assert.deepEqual([sent, shards.owed], [['session ended run', 'run done', 'session renewed'], 0])
+    shards.close()
+  })
+
   test('is an end no longer once its session was missing for as long as another node may take', async () => {
     const clock = createFakeClock()
     const { server, shards } = await endOfMissing(clock)
