@@ -30,10 +30,20 @@ export interface Cut {
   readonly toMs: number
 }
 
+/**
+ * A server took over in this region that lacks writes which were never on enough servers to be promised. Whoever owes them
+ * sends them again within the bound; what was known by one of them alone is forgotten until then.
+ */
+export interface Loss {
+  readonly region: string
+  readonly atMs: number
+}
+
 export interface HistoryRules {
   /** How long regions have to be joined until one knows what the other has acknowledged. */
   readonly boundMs: number
   readonly cuts: readonly Cut[]
+  readonly losses?: readonly Loss[]
 }
 
 /** Everything in a history that no correct authority can have answered. */
@@ -51,9 +61,14 @@ function violationsOf(key: string, operations: readonly Operation[], rules: Hist
     if (check.answer === 'unknown') return []
     const known = revocations.find((one) => check.fromMs > knownAtMs(one, check.region, rules))
     if (known !== undefined) return [`${where}: accepted, although ${known.region} had acknowledged its end at ${known.toMs.toFixed(0)} ms`]
-    const earlier = checks.find((one) => one.region === check.region && one.answer === 'revoked' && one.toMs < check.fromMs)
+    const earlier = checks.find((one) => one.region === check.region && one.answer === 'revoked' && one.toMs < check.fromMs && !isForgotten(one, check, rules))
     return earlier === undefined ? [] : [`${where}: accepted, although the same region had refused it at ${earlier.toMs.toFixed(0)} ms`]
   })
+}
+
+/** True where what one check knew may be gone for the other: it was acknowledged to nobody here. */
+function isForgotten(known: Check, check: Check, { boundMs, losses = [] }: HistoryRules): boolean {
+  return losses.some(({ region, atMs }) => region === check.region && known.toMs <= atMs && check.toMs >= atMs && check.fromMs <= atMs + boundMs)
 }
 
 /** From when on a region has to know of a revocation. */

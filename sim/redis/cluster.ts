@@ -19,6 +19,8 @@ export interface SimClusterOptions {
   readonly copies: number
   readonly name: string
   readonly tell: (what: string) => void
+  /** A server took over that lacks writes of the one before it. */
+  readonly onLoss?: () => void
   readonly spoil?: Spoil
 }
 
@@ -67,7 +69,12 @@ export class SimCluster {
   restart(server: SimServer): void {
     const { clock, fraction } = this.#options
     server.restart()
-    for (const shard of this.#shards) this.#say(shard, server)
+    // As a server of Redis does after a start: it answers nobody until the others had time to tell it who took its place.
+    server.isCutOff = true
+    for (const shard of this.#shards) {
+      this.#say(shard, server)
+      this.#options.network.channel(this.majority, server.name).send(() => server.hear(shard))
+    }
     for (const copy of this.copiesOf(server)) clock.after(fraction() * 1_000, () => copy.followAgain(server))
   }
 
@@ -106,7 +113,7 @@ export class SimCluster {
   }
 
   #replace(shard: Shard): void {
-    const { clock, fraction, tell } = this.#options
+    const { clock, fraction, tell, onLoss } = this.#options
     const { primary, index } = shard
     const since = this.#silentSince.get(primary)
     if (since === undefined || clock.nowMs() < since + nodeTimeoutMs + electionMsMin + fraction() * 500) return
@@ -115,6 +122,7 @@ export class SimCluster {
       .sort((a, b) => b.offset - a.offset)
     if (best === undefined) return
     tell(`${best.name} takes over from ${primary.name}, ${primary.offset - best.offset} writes behind it`)
+    if (best.offset < primary.offset) onLoss?.()
     const next: Shard = { index, epoch: shard.epoch + 1, primary: best }
     this.#shards = this.#shards.map((one) => (one === shard ? next : one))
     best.promote(next)

@@ -30,6 +30,7 @@ export interface RegionOptions {
   readonly nodesOf: (group: string) => readonly LinkEnd[]
   readonly onSend: (asked: { readonly run: LogoutRun; readonly delivery: Delivery; readonly messageId: string }) => void
   readonly tell: (what: string) => void
+  readonly onLoss: () => void
   readonly spoil?: Spoil
   /** Puts another store under the replication of each node. */
   readonly spoilStore?: (store: Store) => Store
@@ -48,7 +49,7 @@ export class Region {
   #started = 0
 
   constructor(options: RegionOptions) {
-    const { group, clock, network, random, tell, spoil } = options
+    const { group, clock, network, random, tell, onLoss, spoil } = options
     this.#options = options
     this.group = group
     this.cluster = new SimCluster({
@@ -59,6 +60,7 @@ export class Region {
       copies,
       name: `${group.id}store`,
       tell,
+      onLoss,
       ...(spoil === undefined ? {} : { spoil })
     })
   }

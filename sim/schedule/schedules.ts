@@ -12,7 +12,7 @@ import { Broken } from '../invariants.ts'
 import type { Played } from '../kinds.ts'
 import { createNetwork, type Network } from '../redis/network.ts'
 import type { Spoil } from '../redis/server.ts'
-import { type Check, type Cut, type Operation, violations } from '../revocation-history.ts'
+import { type Check, type Cut, type Loss, type Operation, violations } from '../revocation-history.ts'
 import { createTrace, type Trace } from '../trace.ts'
 import { Region, type RegionNode } from './region.ts'
 
@@ -74,6 +74,7 @@ class World {
   readonly #checks: Check[] = []
   readonly #assertions: Check[] = []
   readonly #cuts: { fromMs: number; toMs: number }[] = []
+  readonly #losses: Loss[] = []
   readonly #told = new Set<string>()
 
   constructor({ seed, spoil, spoilStore }: SchedulesOptions) {
@@ -94,6 +95,7 @@ class World {
           nodesOf: (id) => this.#regions.find((region) => region.group.id === id)?.ends ?? [],
           onSend: ({ delivery }) => void this.#told.add(delivery.sessionIndex),
           tell: (what) => this.#tell(what),
+          onLoss: () => void this.#losses.push({ region: group.id, atMs: this.#nowMs() }),
           ...(spoil === undefined ? {} : { spoil }),
           ...(spoilStore === undefined ? {} : { spoilStore })
         })
@@ -354,7 +356,7 @@ class World {
       [this.#checks, boundMs],
       [this.#assertions, boundMs + everythingMs]
     ] as const) {
-      const broken = violations([...this.#revocations, ...checks], { boundMs: bound, cuts: this.#cuts })
+      const broken = violations([...this.#revocations, ...checks], { boundMs: bound, cuts: this.#cuts, losses: this.#losses })
       if (broken[0] !== undefined) throw new Broken(broken[0])
     }
     await this.#restRuns()

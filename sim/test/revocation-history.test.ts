@@ -32,6 +32,15 @@ suite('A history of revocations and checks', () => {
     assert.equal(judge([checked('b', 50, 'unknown'), checked('b', 60, 'accepted')], cuts), 0)
   })
 
+  test('what a region knew by a server whose writes are lost it may forget, for as long as the bound; not what it had acknowledged itself', () => {
+    const at = (atMs: number, region = 'b') => ({ boundMs: 100, cuts: [{ fromMs: 0, toMs: 10_000 }], losses: [{ region, atMs }] })
+    const history = [revoked('a', 10, 20), checked('b', 50, 'revoked'), checked('b', 200, 'accepted')]
+    const count = (...[region, loss]: readonly [readonly Operation[], ReturnType<typeof at>]): number => violations(region, loss).length
+    assert.deepEqual([count(history, at(100)), count(history, at(99)), count(history, at(201))], [0, 1, 0])
+    assert.deepEqual([count(history, at(202)), count(history, at(50)), count(history, at(100, 'a'))], [1, 1, 1])
+    assert.equal(count([revoked('b', 10, 20), checked('b', 200, 'accepted')], at(100)), 1)
+  })
+
   test('nothing is refused as revoked before somebody asked for that', () => {
     assert.equal(judge([checked('a', 5, 'revoked'), revoked('a', 10, 20)]), 1)
     assert.equal(judge([checked('a', 9.5, 'revoked'), revoked('a', 10, 20)]), 0)
