@@ -27,15 +27,30 @@ export async function curfew(folder: string, args: readonly string[], input = ''
   return { code, ...collected }
 }
 
-/** Resolves when a started program has written a line that fits. */
+/** Resolves with the line that fits when a started program has written it. */
 export async function lineOf(child: ChildProcess, pattern: RegExp): Promise<string> {
-  let text = ''
-  for await (const chunk of (child.stderr?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
-    text += chunk
-    const line = text.split('\n').find((candidate) => pattern.test(candidate))
-    if (line !== undefined) return line
-  }
-  throw new Error(`the program ended before it wrote ${String(pattern)}: ${text}`)
+  const isLine = (line: string): boolean => pattern.test(line)
+  const text = await untilWritten(child, 'stderr', (written) => written.split('\n').some(isLine))
+  return text.split('\n').find(isLine) ?? ''
+}
+
+/** Waits for words on standard output. */
+export async function untilPrinted(child: ChildProcess, words: string): Promise<void> {
+  await untilWritten(child, 'stdout', (text) => text.includes(words))
+}
+
+/** Goes on reading both streams afterwards: a program ends that writes to a closed pipe, and waits at one that is full. */
+function untilWritten(child: ChildProcess, stream: 'stdout' | 'stderr', isEnough: (text: string) => boolean): Promise<string> {
+  child.stdout?.resume()
+  child.stderr?.resume()
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child[stream]?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+      if (isEnough(text)) resolve(text)
+    })
+    child.once('close', () => reject(new Error(`the program ended before it was ready: ${text}`)))
+  })
 }
 
 /** Asks a program to stop and returns its exit code. */

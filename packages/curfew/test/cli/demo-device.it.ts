@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { freeRange } from '../support/ports.ts'
-import { curfew, startCurfew, stopped } from './bin.ts'
+import { curfew, startCurfew, stopped, untilPrinted } from './bin.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-device-'))
 const port = await freeRange(40)
@@ -18,12 +18,7 @@ suite('the device of the demo', { timeout: 180_000 }, () => {
 
   before(async () => {
     demo = startCurfew(folder, ['demo', '--port', String(port)])
-    let text = ''
-    for await (const chunk of (demo.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
-      text += chunk
-      if (text.includes('Ctrl+C')) return
-    }
-    throw new Error(`the demo ended before it was ready: ${text}`)
+    await untilPrinted(demo, 'Ctrl+C')
   })
   after(async () => {
     await stopped(demo)

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
-import { curfew, startCurfew, stopped } from './bin.ts'
+import { curfew, startCurfew, stopped, untilPrinted } from './bin.ts'
 import { freeRange } from '../support/ports.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
@@ -12,15 +11,6 @@ const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
 const port = await freeRange(224)
 
 after(() => rmSync(folder, { recursive: true, force: true }))
-
-async function printed(child: ChildProcess, words: string): Promise<void> {
-  let text = ''
-  for await (const chunk of (child.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
-    text += chunk
-    if (text.includes(words)) return
-  }
-  throw new Error(`the demo ended before it was ready: ${text}`)
-}
 
 suite('the demo', { timeout: 180_000 }, () => {
   test('prints what exists, signs in and out of everything, and stops with 0', async () => {
@@ -72,7 +62,7 @@ suite('the demo', { timeout: 180_000 }, () => {
     const other = mkdtempSync(join(tmpdir(), 'curfew-demo-taken-'))
     const running = startCurfew(other, ['demo', '--port', String(port + 100)])
     try {
-      await printed(running, 'Ctrl+C')
+      await untilPrinted(running, 'Ctrl+C')
       const config = readFileSync(join(other, '.curfew/demo/curfew.yaml'), 'utf8')
       const samePort = await curfew(folder, ['demo', '--port', String(port + 100)])
       assert.equal(samePort.code, 1)

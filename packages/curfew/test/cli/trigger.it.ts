@@ -10,7 +10,7 @@ import { after, before, suite, test } from 'node:test'
 import { stringify } from 'yaml'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { freeRange } from '../support/ports.ts'
-import { curfew, startCurfew, stopped } from './bin.ts'
+import { curfew, startCurfew, stopped, untilPrinted } from './bin.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-trigger-'))
 const port = await freeRange(24)
@@ -22,12 +22,7 @@ const asked: string[] = []
 before(async () => {
   const demo = startCurfew(folder, ['demo', '--port', String(port)])
   held.demo = demo
-  let text = ''
-  for await (const part of (demo.stdout?.setEncoding('utf8') ?? []) as AsyncIterable<string>) {
-    text += part
-    if (text.includes('Ctrl+C')) break
-  }
-  assert.match(text, /Ctrl\+C/)
+  await untilPrinted(demo, 'Ctrl+C')
   held.other = createServer((request, response) => {
     asked.push(request.url ?? '')
     response.writeHead(500).end()

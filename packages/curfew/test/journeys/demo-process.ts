@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunView } from '../../src/admin/schemas.ts'
+import { untilPrinted } from '../cli/bin.ts'
 
 const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 
@@ -47,16 +48,4 @@ export async function startDemoProcess(port: number): Promise<DemoProcess> {
       rmSync(folder, { recursive: true, force: true })
     }
   }
-}
-
-/** Waits for words; goes on reading afterwards, so that the program never writes to a closed pipe. */
-function untilPrinted(child: ChildProcess, words: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-      if (text.includes(words)) resolve()
-    })
-    child.once('exit', () => reject(new Error(`the demo ended before it was ready: ${text}`)))
-  })
 }
