@@ -1,20 +1,8 @@
+import { described, isProved, runMsMax, runWhen } from './harness/run-seen.ts'
 import { signInMark } from './harness/visitor.ts'
 import type { RealPeer } from './peer.ts'
 import { idleMinutes } from './harness/authority.ts'
-import {
-  canProve,
-  compare,
-  described,
-  expectAllEnded,
-  isAskedByServer,
-  isProved,
-  runMsMax,
-  runWhen,
-  signInEverywhere,
-  type Stage,
-  standing,
-  type Way
-} from './stage.ts'
+import { canProve, compare, expectAllEnded, isAskedByServer, signInEverywhere, type Stage, standing, type Way } from './stage.ts'
 
 export interface Journey {
   readonly id: string

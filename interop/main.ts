@@ -8,7 +8,7 @@ import { sendsThirdPartyCookies } from './harness/cookie-proof.ts'
 import { freePorts } from './harness/ports.ts'
 import type { Programs } from './harness/programs.ts'
 import { runInterop } from './harness/run.ts'
-import { createVisitor } from './harness/visitor.ts'
+import { walkJourney } from './harness/walk.ts'
 import { type Journey, journeysFor } from './journeys.ts'
 import { bindingsText, browserNames, type JourneyResult, matrixPage } from './matrix.ts'
 import { mellon } from './mellon/mellon.ts'
@@ -191,29 +191,10 @@ function connectionOf(peer: RealPeer, way: Way): object {
 async function walk(world: World, way: Way, journey: Journey): Promise<JourneyResult> {
   const { authority, peers, browser, users } = world
   const user = String(users.next().value)
-  const visitor = await createVisitor(browser, way.browser)
-  const failures: string[] = []
-  const seen = new Map<string, string[]>()
-  const startedMs = performance.now()
-  try {
-    await journey.run({
-      way,
-      authority,
-      visitor,
-      peers,
-      user,
-      check: (what, isGood) => void (isGood || failures.push(what)),
-      note: (peer, text) => void seen.set(peer.id, [...(seen.get(peer.id) ?? []), text])
-    })
-  } catch (error) {
-    failures.push(error instanceof Error ? error.message : String(error))
-  } finally {
-    await visitor.close()
-  }
-  const isGood = failures.length === 0
-  console.log(`  ${isGood ? 'ok  ' : 'FAIL'}  ${journey.title}  ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
-  for (const failure of failures) console.log(`        ${failure}`)
-  return { journey, way, isGood, failures, seen }
+  const { failures, seen } = await walkJourney(browser, way.browser, journey.title, (tools) =>
+    journey.run({ ...tools, way, authority, peers, user, note: (peer, text) => tools.note(peer.id, text) })
+  )
+  return { journey, way, isGood: failures.length === 0, failures, seen }
 }
 
 function writeMatrix({ peers, browser }: World, results: readonly JourneyResult[]): void {

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Authority, RunSeen } from './harness/authority.ts'
+import { described, isProved, runWhen } from './harness/run-seen.ts'
 import { type BrowserMode, signInMark, type Truth, type Visitor } from './harness/visitor.ts'
 import type { LogoutBinding, RealPeer } from './peer.ts'
 
@@ -52,8 +52,6 @@ export function canProve(way: Way, peer: RealPeer): boolean {
   return !bindingsOf(way, peer).includes('front-channel')
 }
 
-export const runMsMax = 15_000
-
 /** Signs in at the first peer with the password, then opens the others: none may ask again. */
 export async function signInEverywhere({ visitor, peers, user, authority, check }: Stage): Promise<void> {
   const [first, ...others] = peers
@@ -68,27 +66,10 @@ export async function signInEverywhere({ visitor, peers, user, authority, check 
   for (const peer of peers) check(`${peer.name} knows the user`, (await visitor.truthAt(peer)) === 'signed in')
 }
 
-/** The latest run of the user of this journey, once it fits. */
-export async function runWhen(stage: Stage, what: string, fits: (run: RunSeen) => boolean, timeoutMs = runMsMax): Promise<RunSeen> {
-  const untilMs = performance.now() + timeoutMs
-  let run: RunSeen | undefined
-  do {
-    ;[run] = await stage.authority.runsOf(stage.user)
-    if (run !== undefined && fits(run)) return run
-    await sleep(100)
-  } while (performance.now() < untilMs)
-  stage.check(`${what}: ${run === undefined ? 'there is no run' : described(run)}`, false)
-  throw new Error('the run did not come to what was waited for')
-}
-
 /** The delivery that stands for a peer: a repeat in place of what it repeats. */
 export function standing(run: RunSeen, peer: RealPeer): RunSeen['deliveries'][number] | undefined {
   const repeated = new Set(run.deliveries.map((delivery) => delivery.retryOf))
   return run.deliveries.find((delivery) => delivery.peer === peer.id && !repeated.has(delivery.id))
-}
-
-export function isProved(outcome: string): boolean {
-  return outcome === 'ended' || outcome === 'already-ended'
 }
 
 /** Looks at a peer and at the run, notes both, and holds the run to the truth: it may know less, never more. */
@@ -126,9 +107,4 @@ export async function expectAllEnded(stage: Stage): Promise<RunSeen> {
     check(`${peer.name} asks for a new sign-in`, html.includes(signInMark))
   }
   return run
-}
-
-/** For a message: what every delivery of a run came to. */
-export function described(run: RunSeen): string {
-  return `${run.verdict}; ${run.deliveries.map((d) => `${d.peer} ${d.outcome ?? d.state}${d.code === undefined ? '' : ` (${d.code})`}`).join(', ')}`
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Authority, RunSeen } from '../harness/authority.ts'
 import { get } from '../harness/programs.ts'
+import { described, isProved, runWhen } from '../harness/run-seen.ts'
 import { signInMark, type Visitor } from '../harness/visitor.ts'
 import type { OpenidcWithFiles } from '../openidc/openidc.ts'
 import { gatewayClientId, sessionCookieName, type Guarded, type GuardedPlace } from './guarded.ts'
@@ -29,7 +30,7 @@ interface Kept {
   readonly session: string
 }
 
-const runMsMax = 60_000
+const waitMsMax = 60_000
 const reference = 'Reference run_'
 const notEverywhere = 'Not everything is signed out'
 
@@ -130,8 +131,11 @@ async function fromCommandLine(stage: GatewayStage): Promise<void> {
   const kept = await signInEverywhere(stage, 'mod_auth_openidc')
   const { code, out, err } = await authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const run = await runWhen(stage, 'the applications were asked', ({ deliveries }) =>
-    deliveries.every(({ peer, state }) => state === (peer === gatewayClientId ? 'waiting-for-browser' : 'final'))
+  const run = await runWhen(
+    stage,
+    'the applications were asked',
+    ({ deliveries }) => deliveries.every(({ peer, state }) => state === (peer === gatewayClientId ? 'waiting-for-browser' : 'final')),
+    waitMsMax
   )
   check(`the run says what is known, no more: ${described(run)}`, run.state === 'open')
   await expectRefused(stage, run, kept)
@@ -149,7 +153,7 @@ async function whilePeerIsDown(stage: GatewayStage): Promise<void> {
   await peer.stop()
   try {
     await toSignOut(stage, place)
-    const run = await runWhen(stage, 'it was tried', ({ deliveries }) => deliveries.some((one) => one.peer === peer.id && one.attempts.length > 0))
+    const run = await runWhen(stage, 'it was tried', ({ deliveries }) => deliveries.some((one) => one.peer === peer.id && one.attempts.length > 0), waitMsMax)
     const outcome = outcomeOf(run, peer.id)
     note(peer.id, `no answer, ${outcome}`)
     check(`${peer.name} is not called signed out: ${outcome}`, !isProved(outcome))
@@ -168,7 +172,7 @@ async function whilePeerIsDown(stage: GatewayStage): Promise<void> {
  */
 async function expectEnded(stage: GatewayStage, kept: Kept): Promise<RunSeen> {
   const { check, visitor, guarded } = stage
-  const run = await runWhen(stage, 'every application was asked', ({ state }) => state === 'done')
+  const run = await runWhen(stage, 'every application was asked', ({ state }) => state === 'done', waitMsMax)
   await expectRefused(stage, run, kept)
   check(`the run says what is known, no more: ${described(run)}`, run.verdict === 'partial')
   for (const place of guarded.places) {
@@ -198,7 +202,7 @@ async function expectRefused(stage: GatewayStage, run: RunSeen, kept: Kept): Pro
 /** The list of the authority arrives by itself: it is waited for, and nothing else happens meanwhile. */
 async function refuses({ protectedUrl }: GuardedPlace, { cookies }: Kept): Promise<boolean> {
   const cookie = [...cookies].find(([place]) => place.protectedUrl === protectedUrl)?.[1] ?? ''
-  const untilMs = performance.now() + runMsMax
+  const untilMs = performance.now() + waitMsMax
   do {
     const { status } = await get(protectedUrl, { accept: 'text/html', cookie })
     if (status >= 300 && status < 400) return true
@@ -217,23 +221,4 @@ function outcomeAt(run: RunSeen, { origin }: GuardedPlace): string {
 function outcomeOf(run: RunSeen, id: string): string {
   const delivery = run.deliveries.find(({ peer }) => peer === id)
   return delivery === undefined ? 'not in the run' : (delivery.outcome ?? `open: ${delivery.state}`)
-}
-
-function isProved(outcome: string): boolean {
-  return outcome === 'ended' || outcome === 'already-ended'
-}
-
-function described(run: RunSeen): string {
-  return `${run.verdict}; ${run.deliveries.map(({ peer, outcome, state, code }) => `${peer} ${outcome ?? state}${code === undefined ? '' : ` (${code})`}`).join(', ')}`
-}
-
-async function runWhen({ authority, user }: GatewayStage, what: string, fits: (run: RunSeen) => boolean): Promise<RunSeen> {
-  const untilMs = performance.now() + runMsMax
-  let run: RunSeen | undefined
-  do {
-    ;[run] = await authority.runsOf(user)
-    if (run !== undefined && fits(run)) return run
-    await sleep(100)
-  } while (performance.now() < untilMs)
-  throw new Error(`${what}: ${run === undefined ? 'there is no run' : described(run)}`)
 }

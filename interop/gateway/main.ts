@@ -7,7 +7,7 @@ import { type Authority, startAuthority } from '../harness/authority.ts'
 import { freePorts } from '../harness/ports.ts'
 import type { Programs } from '../harness/programs.ts'
 import { runInterop } from '../harness/run.ts'
-import { createVisitor } from '../harness/visitor.ts'
+import { walkJourney } from '../harness/walk.ts'
 import { launchOpenidcWithFiles, openidc, type OpenidcWithFiles } from '../openidc/openidc.ts'
 import { createGuarded, type GatewayKind, type Guarded, missingForGateway } from './guarded.ts'
 import { gatewayJourneys } from './journeys.ts'
@@ -92,20 +92,9 @@ async function walkAll({ authority, browser, peer, guarded, users }: Walk): Prom
   const results: GatewayResult[] = []
   for (const [i, journey] of gatewayJourneys.entries()) {
     if (only !== undefined && journey.id !== only) continue
-    const visitor = await createVisitor(browser, 'usual')
-    const failures: string[] = []
-    const seen = new Map<string, string[]>()
-    const note = (id: string, text: string): void => void seen.set(id, [...(seen.get(id) ?? []), text])
-    const check = (what: string, isGood: boolean): void => void (isGood || failures.push(what))
-    try {
-      await journey.run({ authority, visitor, guarded, peer, user: users[i] ?? '', check, note })
-    } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error))
-    } finally {
-      await visitor.close()
-    }
-    console.log(`  ${failures.length === 0 ? 'ok  ' : 'FAIL'}  ${journey.title}`)
-    for (const failure of failures) console.log(`        ${failure}`)
+    const { failures, seen } = await walkJourney(browser, 'usual', journey.title, (tools) =>
+      journey.run({ ...tools, authority, guarded, peer, user: users[i] ?? '' })
+    )
     results.push({ journey, guarded, isGood: failures.length === 0, seen })
   }
   return results

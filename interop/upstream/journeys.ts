@@ -1,7 +1,7 @@
 import { type Authority, type RunSeen } from '../harness/authority.ts'
+import { isProved, runWhen } from '../harness/run-seen.ts'
 import type { Truth, Visitor } from '../harness/visitor.ts'
 import type { RealPeer } from '../peer.ts'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { RealUpstream } from './upstream.ts'
 
 /** What one journey works with, and where it says what it saw. */
@@ -25,7 +25,6 @@ export interface HubJourney {
 }
 
 const choiceMark = 'identityProvider='
-const runMsMax = 15_000
 
 /** Those that an identity provider can take part in. */
 export function hubJourneysOf({ hasLogout }: Pick<RealUpstream, 'hasLogout'>): readonly HubJourney[] {
@@ -128,7 +127,7 @@ async function whileUnsupported(stage: HubStage): Promise<void> {
   if (first === undefined) throw new Error('there is no application')
   await signInEverywhere(stage)
   await visitor.open(first.signOutUrl, first.outsideMark)
-  const run = await runWhen(stage, (it) => it.state === 'done')
+  const run = await runWhen(stage, 'every application was asked', (it) => it.state === 'done')
   await expectPlaces(stage, run, { upstream: 'signed in', application: 'signed out' })
   stage.check(
     `${upstream.name} is shown as unsupported: ${outcomeOf(run, upstream.id)}, ${run.verdict}`,
@@ -141,7 +140,7 @@ async function byTerminateSession(stage: HubStage): Promise<void> {
   const { peers } = stage
   await signInEverywhere(stage)
   await stage.visitor.open(addressOf(stage, 'terminatesession'), stage.upstream.outsideMark)
-  const run = await runWhen(stage, (it) => it.state === 'done')
+  const run = await runWhen(stage, 'every application was asked', (it) => it.state === 'done')
   await expectPlaces(stage, run, { upstream: 'signed out', application: 'signed in' })
   for (const peer of peers) stage.check(`${peer.name} was not asked: ${outcomeOf(run, peer.id)}`, outcomeOf(run, peer.id) === 'not-asked')
   await toSignIn(stage, `${stage.authority.baseUrl}/`)
@@ -154,7 +153,7 @@ async function byInitSlo(stage: HubStage): Promise<void> {
   await visitor.open(addressOf(stage, 'initslo/'), 'Not signed out everywhere')
   await visitor.press(`a[href="${upstream.signOutUrl}"]`)
   await visitor.untilShows(upstream.outsideMark)
-  const run = await runWhen(stage, (it) => it.state === 'done')
+  const run = await runWhen(stage, 'every application was asked', (it) => it.state === 'done')
   await expectPlaces(stage, run, { upstream: 'signed out', application: 'signed out' })
   for (const peer of stage.peers) stage.check(`${peer.name} said so: ${outcomeOf(run, peer.id)}`, isProved(outcomeOf(run, peer.id)))
 }
@@ -181,7 +180,9 @@ async function fromCommandLine(stage: HubStage): Promise<void> {
   await signInEverywhere(stage)
   const { code, out, err } = await authority.command('logout', '--user', user)
   check(`curfew logout ends with 0: ${out}${err}`, code === 0)
-  const run = await runWhen(stage, (it) => it.deliveries.every(({ outcome, state }) => state === 'waiting-for-browser' || outcome !== undefined))
+  const run = await runWhen(stage, 'those that can be told without a browser were told', (it) =>
+    it.deliveries.every(({ outcome, state }) => state === 'waiting-for-browser' || outcome !== undefined)
+  )
   const waiting = run.deliveries.filter(({ state }) => state === 'waiting-for-browser')
   check(
     `${upstream.name} waits for the browser: ${JSON.stringify(waiting)}`,
@@ -205,7 +206,7 @@ async function whileDown(stage: HubStage): Promise<void> {
   await upstream.stop()
   try {
     await visitor.open(first.signOutUrl, first.outsideMark)
-    const run = await runWhen(stage, (it) => peers.every((peer) => peer === first || isProved(outcomeOf(it, peer.id))))
+    const run = await runWhen(stage, 'the others ended', (it) => peers.every((peer) => peer === first || isProved(outcomeOf(it, peer.id))))
     const outcome = outcomeOf(run, upstream.id)
     note(upstream.id, `no answer, ${outcome}`)
     check(`${upstream.name} is not called signed out: ${outcome}`, !isProved(outcome))
@@ -221,7 +222,7 @@ async function whileDown(stage: HubStage): Promise<void> {
 
 async function expectEnded(stage: HubStage): Promise<RunSeen> {
   const { check, upstream, peers, visitor, note } = stage
-  const run = await runWhen(stage, (it) => it.state === 'done')
+  const run = await runWhen(stage, 'every application was asked', (it) => it.state === 'done')
   check(`all ended: ${JSON.stringify(run.deliveries.map(({ peer, outcome, code }) => [peer, outcome, code]))}`, run.verdict === 'all-ended')
   for (const place of [upstream, ...peers]) {
     const [truth, outcome] = [await visitor.truthAt(place), outcomeOf(run, place.id)]
@@ -235,19 +236,4 @@ function outcomeOf(run: RunSeen, id: string): string {
   if (run.starter === `participant:${id}`) return 'started it'
   const delivery = run.deliveries.find(({ peer }) => peer === id)
   return delivery === undefined ? 'not in the run' : (delivery.outcome ?? `open: ${delivery.state}`)
-}
-
-function isProved(outcome: string): boolean {
-  return outcome === 'ended' || outcome === 'already-ended'
-}
-
-async function runWhen({ authority, user }: HubStage, fits: (run: RunSeen) => boolean): Promise<RunSeen> {
-  const untilMs = performance.now() + runMsMax
-  let run: RunSeen | undefined
-  do {
-    ;[run] = await authority.runsOf(user)
-    if (run !== undefined && fits(run)) return run
-    await sleep(100)
-  } while (performance.now() < untilMs)
-  throw new Error(`the run did not come to what was waited for: ${JSON.stringify(run)}`)
 }

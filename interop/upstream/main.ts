@@ -6,7 +6,7 @@ import { type Authority, startAuthority } from '../harness/authority.ts'
 import { freePorts } from '../harness/ports.ts'
 import type { Programs } from '../harness/programs.ts'
 import { runInterop } from '../harness/run.ts'
-import { createVisitor } from '../harness/visitor.ts'
+import { walkJourney } from '../harness/walk.ts'
 import { mellon } from '../mellon/mellon.ts'
 import { oidcProvider, oidcProviderWithoutLogout } from '../oidc-provider/oidc-provider.ts'
 import { openidClient } from '../openid-client/openid-client.ts'
@@ -97,20 +97,9 @@ interface Walk {
 async function walkAll({ authority, browser, upstream, peers, users, way }: Walk): Promise<readonly HubResult[]> {
   const results: HubResult[] = []
   for (const [i, journey] of hubJourneysOf(upstream).entries()) {
-    const visitor = await createVisitor(browser, 'usual')
-    const failures: string[] = []
-    const seen = new Map<string, string[]>()
-    const note = (id: string, text: string): void => void seen.set(id, [...(seen.get(id) ?? []), text])
-    try {
-      const check = (what: string, isGood: boolean): void => void (isGood || failures.push(what))
-      await journey.run({ authority, visitor, upstream, peers, user: users[i] ?? '', check, note })
-    } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error))
-    } finally {
-      await visitor.close()
-    }
-    console.log(`  ${failures.length === 0 ? 'ok  ' : 'FAIL'}  ${journey.title}`)
-    for (const failure of failures) console.log(`        ${failure}`)
+    const { failures, seen } = await walkJourney(browser, 'usual', journey.title, (tools) =>
+      journey.run({ ...tools, authority, upstream, peers, user: users[i] ?? '' })
+    )
     results.push({ journey, upstream, way, isGood: failures.length === 0, seen })
   }
   return results
