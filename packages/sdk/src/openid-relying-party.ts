@@ -1,7 +1,8 @@
-import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
+import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyLogoutToken } from '@curfew/codecs'
 import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieNames, cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
+import { OpenIdTokens, tokenSkewSeconds } from './openid-tokens.ts'
 import {
   emptySessionCheckPage,
   isSessionOver,
@@ -83,7 +84,6 @@ export interface RelyingParty extends Guard {
 
 type CheckPath = 'checkSession' | 'checkSessionScript' | 'recheckSession'
 
-const skewSeconds = 60
 /** How long a sign-in or sign-out may take from start to answer. */
 const pendingMsMax = 15 * 60_000
 /** Parameter of the sign-in that starts again because a logout overtook the one before. */
@@ -130,11 +130,13 @@ class OpenIdGuard {
   readonly #options: RelyingPartyOptions
   readonly #paths: RelyingPartyPaths
   readonly #provider: ProviderSource
+  readonly #tokens: OpenIdTokens
 
   constructor(options: RelyingPartyOptions, paths: RelyingPartyPaths) {
     this.#options = options
     this.#paths = paths
     this.#provider = createProviderSource(options.issuer, options.fetch)
+    this.#tokens = new OpenIdTokens(options, this.#provider)
   }
 
   async handle(request: GuardRequest): Promise<GuardResponse | undefined> {
@@ -247,7 +249,7 @@ class OpenIdGuard {
     // RFC 9207: an answer of another provider does not belong here.
     if (issuer !== null && issuer !== this.#options.issuer) throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { claim: 'iss' })
     if (pending.again !== undefined) return this.#finishRecheck(request, query, { ...pending, again: pending.again })
-    const token = await this.#exchange(query, pending)
+    const token = await this.#tokens.exchange(query, { ...pending, redirectUri: this.#url(this.#paths.callback) })
     const over = guardCookie(this.#stateCookie(state), '', this.#options.baseUrl, 0)
     const session = await this.#openSession(token.idToken, token.text, nowMs).catch((error: unknown) => {
       if (pending.isAgain === true || !isCurfewError(error) || error.code !== 'CURFEW_OIDC_SESSION_OVER') throw error
@@ -315,7 +317,9 @@ class OpenIdGuard {
     const { sessionId, subject, sid } = pending.again
     const { sessions, baseUrl, nowMs } = this.#options
     const over = guardCookie(this.#recheckCookie, '', baseUrl, 0)
-    const token = isSessionOver(query.get('error')) ? undefined : await this.#exchange(query, pending)
+    const token = isSessionOver(query.get('error'))
+      ? undefined
+      : await this.#tokens.exchange(query, { ...pending, redirectUri: this.#url(this.#paths.callback) })
     // Somebody signed in anew here meanwhile: that session is not what was asked about.
     if (cookieValue(request.cookie, this.#cookieName) !== sessionId) return sessionVerdictPage('kept', [over])
     const session = await sessions.get(sessionId, nowMs())
@@ -329,49 +333,6 @@ class OpenIdGuard {
     if (same === undefined) return sessionVerdictPage('ended', [...this.#expired(), over])
     const { id } = await this.#openSession(same.idToken, same.text, nowMs())
     return sessionVerdictPage('kept', [guardCookie(this.#cookieName, id, baseUrl), ...this.#sessionState(query), over])
-  }
-
-  async #exchange(query: URLSearchParams, pending: Pending): Promise<{ readonly idToken: IdToken; readonly text: string }> {
-    const code = query.get('code')
-    if (code === null) throw new CurfewError('CURFEW_OIDC_PROVIDER', { error: (query.get('error') ?? 'none').slice(0, 60) })
-    const { clientId, clientSecret } = this.#options
-    const { tokenEndpoint } = await this.#provider.configuration()
-    const form = new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: this.#url(this.#paths.callback), code_verifier: pending.verifier })
-    if (clientSecret === undefined) form.set('client_id', clientId)
-    const credentials =
-      clientSecret === undefined
-        ? {}
-        : { authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}` }
-    const answer = await this.#options.fetch(tokenEndpoint, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...credentials },
-      body: form.toString()
-    })
-    const { id_token: text, access_token: accessToken } = (answer.status === 200 ? await answer.json() : {}) as { id_token?: unknown; access_token?: unknown }
-    if (typeof text !== 'string') throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answer.status })
-    const expected = { nonce: pending.nonce, ...(typeof accessToken === 'string' ? { accessToken } : {}) }
-    return { text, idToken: await this.#verified((common) => verifyIdToken(text, { ...common, ...expected })) }
-  }
-
-  /** Verifies with the keys that are known, and once more with fresh ones when the key is none of them. */
-  async #verified<T>(verify: (expected: Parameters<typeof verifyLogoutToken>[1]) => Promise<T>): Promise<T> {
-    const { issuer, clientId: audience, algorithms, nowMs } = this.#options
-    const expected = (keys: unknown) => ({
-      issuer,
-      audience,
-      keys: keys as Parameters<typeof verifyLogoutToken>[1]['keys'],
-      now: Temporal.Instant.fromEpochMilliseconds(nowMs()),
-      skewSeconds,
-      ...(algorithms === undefined ? {} : { algorithms })
-    })
-    try {
-      return await verify(expected(await this.#provider.keys()))
-    } catch (error) {
-      const fresh = isCurfewError(error) && error.code === 'CURFEW_OIDC_TOKEN_KEY_UNKNOWN' ? await this.#provider.freshKeys(nowMs()) : undefined
-      if (fresh === undefined) throw error
-      return verify(expected(fresh))
-    }
   }
 
   async #openSession(token: IdToken, text: string, nowMs: number): Promise<AppSession> {
@@ -405,14 +366,14 @@ class OpenIdGuard {
     const form = new URLSearchParams(Buffer.from(await request.readBody()).toString('utf8'))
     const text = form.getAll('logout_token')
     if (text.length !== 1) throw new CurfewError('CURFEW_JWT_MALFORMED')
-    const token = await this.#verified((expected) => verifyLogoutToken(text[0] ?? '', { ...expected, acceptMissingExp, acceptMissingType }))
+    const token = await this.#tokens.verified((expected) => verifyLogoutToken(text[0] ?? '', { ...expected, acceptMissingExp, acceptMissingType }))
     const nowMs = this.#options.nowMs()
     const seen = `jti:${token.issuer}:${token.jti}`
     // Answered as the first time, and nothing more: whoever captured it must not end what was opened since.
     if (await sessions.isRemembered(seen, nowMs)) return tokenAccepted
     await this.#end({ subject: token.subject, sid: token.sid, issuedUntilMs: token.issuedAtMs }, 'back-channel')
     // Only now: a sender that never heard our answer tries again, and must find the work to be done done.
-    await sessions.remember(seen, '1', Math.max(nowMs + tombstoneMs, token.expiresAtMs + skewSeconds * 1000), nowMs)
+    await sessions.remember(seen, '1', Math.max(nowMs + tombstoneMs, token.expiresAtMs + tokenSkewSeconds * 1000), nowMs)
     return tokenAccepted
   }
 
