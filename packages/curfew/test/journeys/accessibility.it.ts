@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, suite, test } from 'node:test'
-import type { Browser } from 'playwright-core'
-import { carryOn, findChromium, launch, noChromium, open, signIn } from './chromium.ts'
-import { type DemoProcess, startDemoProcess } from './demo-process.ts'
+import { suite, test } from 'node:test'
+import { carryOn, findChromium, noChromium, open, signIn } from './chromium.ts'
+import { demoWorld } from './demo-world.ts'
 import { assertForEverybody } from './for-everybody.ts'
 import { freeRange } from '../support/ports.ts'
 
@@ -12,47 +11,37 @@ const widths = [320]
 const attemptsMax = 20
 
 suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium : false }, () => {
-  let demo: DemoProcess
-  let browser: Browser
-
-  before(async () => {
-    demo = await startDemoProcess(port)
-    browser = await launch()
-  })
-  after(async () => {
-    await browser.close()
-    await demo.stop()
-  })
+  const world = demoWorld(port)
 
   for (const [locale, colorScheme] of [
     ['en', 'light'],
     ['de', 'dark']
   ] as const) {
     test(`every page of a sign-in and a sign-out, ${locale}, ${colorScheme}`, async () => {
-      await demo.fault('error-500')
-      const context = await browser.newContext({ locale, colorScheme, bypassCSP: true })
+      await world.demo.fault('error-500')
+      const context = await world.browser.newContext({ locale, colorScheme, bypassCSP: true })
       const page = await context.newPage()
-      await page.goto(`${demo.app('payroll')}/`)
+      await page.goto(`${world.demo.app('payroll')}/`)
       await assertForEverybody(page, 'sign-in', widths)
       await page.fill('input[name=username]', 'ana')
       await page.fill('input[name=password]', 'wrong')
       await page.click('button.primary')
       await assertForEverybody(page, 'sign-in after a wrong password', widths)
-      await signIn(page, demo.app('payroll'))
-      await open(page, `${demo.app('legacy')}/`)
+      await signIn(page, world.demo.app('payroll'))
+      await open(page, `${world.demo.app('legacy')}/`)
       for (const path of ['/', '/signoff', '/signoff/sessions', '/ext/pwdchange/Identify', '/ext/pwdreset/Identify?code=old', '/nothing-here']) {
-        await page.goto(demo.authority + path)
+        await page.goto(world.demo.authority + path)
         await assertForEverybody(page, path, widths)
       }
-      await demo.fault('slow')
-      await page.goto(`${demo.authority}/signoff`)
+      await world.demo.fault('slow')
+      await page.goto(`${world.demo.authority}/signoff`)
       await page.locator('button.primary').click({ noWaitAfter: true })
       await page.locator('[slot=verdict]').first().waitFor({ state: 'attached' })
       await assertForEverybody(page, 'live', widths)
       await page.locator('.verdict.good:visible').waitFor({ timeout: 60_000 })
       await page.waitForLoadState('load')
       await assertForEverybody(page, 'result', widths)
-      await page.goto(`${demo.authority}/signoff/done`)
+      await page.goto(`${world.demo.authority}/signoff/done`)
       await assertForEverybody(page, 'done', widths)
       await context.close()
     })
@@ -63,12 +52,12 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     ['es', { reducedMotion: 'reduce' }, 'Ha iniciado sesión como ana', 'Puede dejar este ordenador']
   ] as const) {
     test(`the pages of a sign-off, ${locale}, ${Object.entries(preferences).flat().join(' ')}`, async () => {
-      await demo.fault('slow')
-      const context = await browser.newContext({ locale, bypassCSP: true, ...preferences })
+      await world.demo.fault('slow')
+      const context = await world.browser.newContext({ locale, bypassCSP: true, ...preferences })
       const page = await context.newPage()
-      await signIn(page, demo.app('payroll'))
-      await open(page, `${demo.app('legacy')}/`)
-      await page.goto(`${demo.authority}/signoff`)
+      await signIn(page, world.demo.app('payroll'))
+      await open(page, `${world.demo.app('legacy')}/`)
+      await page.goto(`${world.demo.authority}/signoff`)
       assert.equal(await page.locator('html').getAttribute('lang'), locale)
       await page.getByText(question).waitFor()
       await assertForEverybody(page, 'ask', widths)
@@ -97,11 +86,11 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     ['es', 'Solo Payroll']
   ] as const) {
     test(`the pages that come up more seldom, ${locale}`, async () => {
-      await demo.fault('none')
-      const context = await browser.newContext({ locale, bypassCSP: true })
+      await world.demo.fault('none')
+      const context = await world.browser.newContext({ locale, bypassCSP: true })
       const page = await context.newPage()
       // Nobody of that name: whoever is there shall not be locked for the other tests.
-      const form = await page.goto(`${demo.authority}/`)
+      const form = await page.goto(`${world.demo.authority}/`)
       assert.equal(form?.status(), 200)
       await assertForEverybody(page, `sign-in ${locale}`, widths)
       let status = 0
@@ -115,11 +104,11 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       }
       assert.equal(status, 429)
       await assertForEverybody(page, `too many attempts ${locale}`, widths)
-      await signIn(page, demo.app('payroll'))
-      await open(page, `${demo.app('intranet')}/`)
-      await page.goto(`${demo.authority}/signoff/sessions`)
+      await signIn(page, world.demo.app('payroll'))
+      await open(page, `${world.demo.app('intranet')}/`)
+      await page.goto(`${world.demo.authority}/signoff/sessions`)
       await assertForEverybody(page, `my sessions ${locale}`, widths)
-      await page.goto(`${demo.authority}/signoff`)
+      await page.goto(`${world.demo.authority}/signoff`)
       await page.getByRole('button', { name: only }).click({ noWaitAfter: true })
       await page.waitForURL(/signoff\/run_/)
       await page.locator('.verdict:visible').first().waitFor({ timeout: 60_000 })
@@ -127,40 +116,40 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
       await assertForEverybody(page, `only payroll ${locale}`, widths)
       // A page of another site asks: the person is asked back.
       await page.goto('about:blank')
-      await page.setContent(`<form method="post" action="${demo.authority}/idp/startSLO.ping"><button>go</button></form>`)
+      await page.setContent(`<form method="post" action="${world.demo.authority}/idp/startSLO.ping"><button>go</button></form>`)
       await page.click('button')
       await page.waitForURL(/startSLO|signoff/)
       await assertForEverybody(page, `asked by another site ${locale}`, widths)
-      await page.goto(`${demo.authority}/idp/SSO.saml2?SAMLRequest=nothing`)
+      await page.goto(`${world.demo.authority}/idp/SSO.saml2?SAMLRequest=nothing`)
       await assertForEverybody(page, `error ${locale}`, widths)
-      await page.goto(`${demo.authority}/signoff/done`)
+      await page.goto(`${world.demo.authority}/signoff/done`)
       await assertForEverybody(page, `done ${locale}`, widths)
       await context.close()
     })
   }
 
   test('the result that is not all good', async () => {
-    await demo.fault('partial')
-    const page = await (await browser.newContext({ bypassCSP: true })).newPage()
-    await signIn(page, demo.app('payroll'))
-    await open(page, `${demo.app('legacy')}/`)
-    await page.goto(`${demo.authority}/signoff`)
+    await world.demo.fault('partial')
+    const page = await (await world.browser.newContext({ bypassCSP: true })).newPage()
+    await signIn(page, world.demo.app('payroll'))
+    await open(page, `${world.demo.app('legacy')}/`)
+    await page.goto(`${world.demo.authority}/signoff`)
     await page.click('button.primary')
     // The page that shows the work says it first, and goes on by itself to the one with the buttons.
     await page.getByRole('button', { name: 'Try Legacy again' }).waitFor({ timeout: 60_000 })
     await page.locator('.verdict.bad:visible').waitFor()
     await assertForEverybody(page, 'partial result', widths)
     assert.equal(await page.getByRole('button', { name: 'Try Legacy again' }).count(), 1)
-    await demo.fault('none')
+    await world.demo.fault('none')
     await page.getByRole('button', { name: 'Try Legacy again' }).click()
     await page.getByText('It is safe to leave this computer').waitFor({ timeout: 60_000 })
     await page.context().close()
   })
 
   test('the keyboard alone signs in and out', async () => {
-    await demo.fault('none')
-    const page = await (await browser.newContext()).newPage()
-    await page.goto(`${demo.app('payroll')}/`)
+    await world.demo.fault('none')
+    const page = await (await world.browser.newContext()).newPage()
+    await page.goto(`${world.demo.app('payroll')}/`)
     await page.locator('input[name=username]').focus()
     await page.keyboard.type('ana')
     await page.keyboard.press('Tab')
@@ -168,7 +157,7 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
     await page.keyboard.press('Enter')
     await carryOn(page)
     await page.waitForURL(/payroll/)
-    await page.goto(`${demo.authority}/signoff`)
+    await page.goto(`${world.demo.authority}/signoff`)
     for (let i = 0; i < 12; i++) {
       await page.keyboard.press('Tab')
       if (await page.evaluate(() => document.activeElement?.classList.contains('primary') === true)) break
@@ -181,14 +170,14 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
   })
 
   test('pages load nothing from elsewhere, and break no policy of their own', async () => {
-    const page = await (await browser.newContext()).newPage()
+    const page = await (await world.browser.newContext()).newPage()
     const foreign: string[] = []
     const complaints: string[] = []
     page.on('request', (request) => /^(http:\/\/(curfew|payroll|intranet|legacy)\.localhost|data:)/.test(request.url()) || foreign.push(request.url()))
     page.on('console', (message) => /Content Security Policy/i.test(message.text()) && complaints.push(message.text()))
-    await signIn(page, demo.app('payroll'))
-    await page.goto(`${demo.authority}/`)
-    await page.goto(`${demo.authority}/signoff`)
+    await signIn(page, world.demo.app('payroll'))
+    await page.goto(`${world.demo.authority}/`)
+    await page.goto(`${world.demo.authority}/signoff`)
     await page.click('button.primary')
     await page.getByText('It is safe to leave this computer').waitFor({ timeout: 60_000 })
     assert.deepEqual({ foreign, complaints }, { foreign: [], complaints: [] })
@@ -197,10 +186,10 @@ suite('Pages for everybody', { skip: findChromium() === undefined ? noChromium :
 
   // The last one: ana has another password afterwards.
   test('a new password: refused, then taken, by the keyboard', async () => {
-    const context = await browser.newContext({ bypassCSP: true })
+    const context = await world.browser.newContext({ bypassCSP: true })
     const page = await context.newPage()
-    await signIn(page, demo.app('payroll'))
-    await page.goto(`${demo.authority}/signoff/sessions`)
+    await signIn(page, world.demo.app('payroll'))
+    await page.goto(`${world.demo.authority}/signoff/sessions`)
     await page.getByRole('link', { name: 'Change password' }).click()
     await page.getByLabel('Present password').fill('ana')
     await page.getByLabel('New password', { exact: true }).fill('too short')
