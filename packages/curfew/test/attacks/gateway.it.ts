@@ -362,19 +362,15 @@ suite('A flood of revocations', () => {
     }
     await flood
     assert.ok(statuses.every((status) => status === 200))
+    const cookies = [ana.copy(), ben.copy()]
     await kit.endAll()
-    const refused = async (visitor: Visitor): Promise<void> => {
-      // Twenty times the bound; without the look at the list this is what says so.
-      const endMs = performance.now() + 20_000
-      // A request that is under way when its session ends is cut.
-      const status = () =>
-        visitor.ask(`${kit.wiki}/`).then(
-          (answer) => answer.status,
-          () => 0
-        )
-      while ((await status()) !== 303) assert.ok(performance.now() < endMs, 'a revoked session is let in')
+    const endedInMs = performance.now() + 20_000
+    // As soon as the list is whole nothing but the list is asked.
+    while (revocations.size < 4_202 || revocations.ageMs(Temporal.Now.instant().epochMilliseconds) === undefined) {
+      assert.ok(performance.now() < endedInMs, `${revocations.size} of 4,202 came in`)
+      await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    await Promise.all([refused(ana), refused(ben)])
+    for (const visitor of cookies) assert.equal((await visitor.ask(`${kit.wiki}/`)).status, 303)
   })
 })
 
