@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
+import { until } from '../support/until.ts'
 import { type Answer, Visitor } from './visitor.ts'
 
 const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
 const formHeaders = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** Asks until the answer is another one, at most for a second. */
-async function within(ms: number, ask: () => Promise<boolean>): Promise<number> {
-  const start = process.hrtime.bigint()
-  const passed = () => Number(process.hrtime.bigint() - start) / 1e6
-  while (!(await ask())) if (passed() > ms) assert.fail(`not within ${ms} ms`)
-  return passed()
-}
+/** Without a pause between two looks, so that what it took is not rounded up. */
+const within = (patienceMs: number, holds: () => Promise<boolean>) => until('asked again and again', holds, { patienceMs, everyMs: 0 })
 
 /** False also when the connection was cut: a request that is under way ends with its session. */
 const isLetIn = (visitor: Visitor, url: string) =>
@@ -273,8 +269,8 @@ suite('Requests that wait for the sign-in', () => {
     const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail()
     const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
     const body = new URLSearchParams({ csrfToken, username: 'ben', password: 'correct horse' }).toString()
-    let answer = await mallory.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
-    while (!mallory.jar(kit.wiki).has('PA.preserved')) answer = await mallory.ask(new URL(answer.headers.location ?? assert.fail(), answer.url).href)
+    const first = await mallory.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
+    await mallory.followTo(first, () => mallory.jar(kit.wiki).has('PA.preserved'))
     const ana = new Visitor()
     await ana.open(`${kit.wiki}/`)
     ana.jar(kit.wiki).set('PA.preserved', mallory.jar(kit.wiki).get('PA.preserved') ?? '')
@@ -510,16 +506,11 @@ async function signedInFor(ana: Visitor, form: Answer, callback: (url: string) =
   const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail(form.body)
   const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
   const body = new URLSearchParams({ csrfToken, username: 'ana', password: 'correct horse' }).toString()
-  let answer = await ana.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
-  for (;;) {
-    const next = new URL(answer.headers.location ?? assert.fail(answer.body), answer.url).href
-    if (new URL(next).pathname === '/pa/oidc/cb') {
-      const { status, headers } = await callback(next)
-      assert.equal(status, 303)
-      return new URL(headers.location ?? '', next).href
-    }
-    answer = await ana.ask(next)
-  }
+  const first = await ana.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
+  const next = await ana.followTo(first, (url) => new URL(url).pathname === '/pa/oidc/cb')
+  const { status, headers } = await callback(next)
+  assert.equal(status, 303)
+  return new URL(headers.location ?? '', next).href
 }
 
 /** The cookie of wiki with other moments, counted from now: what it becomes while nobody uses it. */

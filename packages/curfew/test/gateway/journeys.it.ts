@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findChromium, launch, noChromium } from '../journeys/chromium.ts'
+import { until } from '../support/until.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
 
 const upstream: NonNullable<GatewayKitOptions['upstream']> = (request, response) => {
@@ -82,7 +83,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, true])
         // The gateway has read all that there is on the list since then.
         const endedAtMs = (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.startedAtMs ?? assert.fail('the session did not end')
-        await until(async () => (kit.gateway.context.revocations.completeAtMs ?? 0) > endedAtMs + 1_000)
+        await until('the list is read', async () => (kit.gateway.context.revocations.completeAtMs ?? 0) > endedAtMs + 1_000)
         await page.goto(`${kit.shop}/`)
         assert.ok(await isSignedIn(page))
         await page.goto(`${kit.wiki}/`)
@@ -102,7 +103,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         if ((await ask.count()) > 0) await ask.click()
         await page.waitForURL(/\/signoff\/run_/)
         await page.locator('main', { hasText: /sign|Sign/ }).waitFor()
-        await until(async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+        await until('the run is done', async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
         // Pictures of another site come without the cookie: it stays in the browser, and is worth nothing.
         if (isSameSite) assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, false])
         await page.goBack()
@@ -200,7 +201,10 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       page.evaluate(async (url) => (await fetch(url, { cache: 'force-cache', headers: { accept: 'application/json' } })).text(), path)
     for (const path of Object.keys(bodies)) assert.equal(await read(path), 'private data of ana')
     await kit.endAll()
-    await until(async () => (await page.evaluate(async () => (await fetch('/x', { headers: { accept: 'application/json' } })).status)) === 401)
+    await until(
+      'the session is over',
+      async () => (await page.evaluate(async () => (await fetch('/x', { headers: { accept: 'application/json' } })).status)) === 401
+    )
     await page.goto(`${kit.wiki}/public`)
     const known = await Promise.all(Object.keys(bodies).map(async (path) => ((await read(path)).includes('private data') ? [path] : [])))
     assert.deepEqual(known.flat(), ['/logo.svg', '/app.css'])
@@ -264,7 +268,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
     await signIn()
     await page.fill('input[name=comment]', 'hello & good bye')
     await kit.endAll()
-    await until(async () => kit.gateway.context.revocations.size > 0)
+    await until('the gateway knows', () => kit.gateway.context.revocations.size > 0)
     await page.click('button')
     await signIn()
     await page.locator('h1', { hasText: 'Written' }).waitFor()
@@ -278,17 +282,9 @@ async function signedOutByPicturesThatFail(kit: GatewayKit, context: BrowserCont
   const page = await signedIn(kit, context)
   await page.goto(`${kit.issuer}/signoff`)
   await page.click('button[value=everywhere]')
-  await until(async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+  await until('the run is done', async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
   const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
   const outcomes = new Set(run?.deliveries.map(({ outcome }) => outcome?.kind))
   assert.deepEqual(outcomes, new Set(['unconfirmed']), 'nothing is called signed out')
   assert.ok((await hasCookie(context, kit.wiki)) && (await hasCookie(context, kit.shop)))
-}
-
-async function until(test: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (await test()) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  assert.fail('not within ten seconds')
 }

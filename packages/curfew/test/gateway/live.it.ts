@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
 import { WebSocket } from 'undici'
+import { until } from '../support/until.ts'
 import { createGatewayKit, type GatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
 import { anywhere } from './web-socket-client.ts'
@@ -26,14 +27,6 @@ async function timeToEnd(kit: GatewayKit, ended: Promise<unknown>): Promise<numb
   await kit.endAll()
   await ended
   return nowMs() - start
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + 60_000
-  while (!holds()) {
-    assert.ok(performance.now() < endMs, `never: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** A WebSocket that is spoken by hand. */

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { unsignedSidsMax } from '../../src/gateway/session/ended-by-provider.ts'
+import { until } from '../support/until.ts'
 import { createGatewayKit, type GatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
 
@@ -12,11 +13,7 @@ function withoutFeed(logout: object): Promise<GatewayKit> {
 }
 
 async function isRefusedSoon(visitor: Visitor, url: string): Promise<void> {
-  for (let i = 0; i < 100; i++) {
-    if ((await visitor.ask(url)).status === 303) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  assert.fail('the session goes on')
+  await until('the session is over', async () => (await visitor.ask(url)).status === 303)
 }
 
 suite('Logout that an OpenID provider sends to the gateway', () => {
@@ -68,7 +65,7 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
         const signedIn = await real(...asked)
         const endedAtMs = context.clock.nowMs()
         context.endedByProvider.endSubject(context.provider.issuer, signedIn.subject, endedAtMs)
-        while (context.clock.nowMs() <= endedAtMs) await new Promise((resolve) => setImmediate(resolve))
+        await until('a later moment', () => context.clock.nowMs() > endedAtMs, { everyMs: 1 })
         return signedIn
       }
     })

@@ -15,6 +15,9 @@ export interface Ask {
   readonly isStreamed?: boolean
 }
 
+/** A browser gives up after as many. */
+const redirectsMax = 20
+
 /** A browser without JavaScript: every host is this machine, cookies go to the host that set them. */
 export class Visitor {
   readonly cookies = new Map<string, Map<string, string>>()
@@ -57,8 +60,21 @@ export class Visitor {
   /** Follows redirects until a page comes. */
   async follow(url: string, first: Ask = {}): Promise<Answer> {
     let answer = await this.ask(url, first)
-    for (let i = 0; i < 20 && answer.headers.location !== undefined; i++) answer = await this.ask(new URL(answer.headers.location, answer.url).href)
+    for (let i = 0; i < redirectsMax && answer.headers.location !== undefined; i++) answer = await this.ask(new URL(answer.headers.location, answer.url).href)
     return answer
+  }
+
+  /** Goes from redirect to redirect until one leads far enough; that address, which is not asked for. */
+  async followTo(first: Answer, isFarEnough: (next: string) => boolean): Promise<string> {
+    let answer = first
+    for (let i = 0; i < redirectsMax; i++) {
+      const { location } = answer.headers
+      if (location === undefined) throw new Error(`the way ends at ${answer.url}: ${answer.status} ${answer.body.slice(0, 2_000)}`)
+      const next = new URL(location, answer.url).href
+      if (isFarEnough(next)) return next
+      answer = await this.ask(next)
+    }
+    throw new Error(`more than ${redirectsMax} redirects`)
   }
 
   /** Fills in the sign-in form that the page shows and goes on from there. */
