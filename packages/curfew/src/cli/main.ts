@@ -299,7 +299,10 @@ function addToolCommands(program: Command, on: On): void {
     ).option('--reveal', 'names, attributes and signatures in full; else they are shortened'),
     async (context, parsed) => (await import('./commands/inspect.ts')).inspect(context, parsed.args[0] ?? '', parsed.opts())
   )
-  const imports = example(program.command('import').description('Settings of the product that is replaced'), 'curfew import pingfederate /opt/pingfederate')
+  const imports = example(
+    program.command('import').description('Settings of the product that is replaced, and of partners'),
+    'curfew import pingfederate /opt/pingfederate'
+  )
   on(
     example(
       imports
@@ -314,6 +317,25 @@ function addToolCommands(program: Command, on: On): void {
       .option('--out <file>', 'write the settings to this file')
       .option('--report <file>', 'write the report to this file, as Markdown'),
     async (context, parsed) => (await import('./commands/import.ts')).importPingFederate(context, parsed.args, parsed.opts())
+  )
+  on(
+    drafted(
+      example(
+        imports
+          .command('metadata <source>')
+          .description('Turn SAML metadata, a file or an address, into connections for curfew.yaml, and say of everything that it publishes what became of it'),
+        'curfew import metadata peers/wiki.xml',
+        'curfew import metadata federation.xml --entity https://wiki.example.com/saml --out wiki.yaml',
+        'curfew import metadata https://federation.example.org/all.xml --certificate federation.pem --plan'
+      )
+    )
+      .option('--entity <id>', 'only this entity; may be repeated', collect, [])
+      .option('--certificate <file>', 'certificate that signs the metadata, PEM: it is checked now and at every reading'),
+    async (context, parsed) =>
+      (await import('./commands/import-metadata.ts')).importMetadataFrom(context, parsed.args[0] ?? '', {
+        ...parsed.opts(),
+        entity: parsed.opts()['entity'] as string[]
+      })
   )
   const trigger = example(program.command('trigger').description('Make a demo partner misbehave'), 'curfew trigger logout --partner legacy --fault no-response')
   on(
@@ -338,6 +360,13 @@ function paged(command: Command): Command {
   return command
     .option('--limit <n>', 'lines at most (default: 50, with --json and --ndjson all); with --json one page and its nextCursor', wholeNumber(1, 500))
     .option('--cursor <cursor>', 'go on from here')
+}
+
+function drafted(command: Command): Command {
+  return command
+    .option('--plan', 'only say what would become of everything; write nothing')
+    .option('--out <file>', 'write the settings to this file')
+    .option('--report <file>', 'write the table to this file, as Markdown')
 }
 
 function workers(text: string): number | 'auto' {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { stringify } from 'yaml'
@@ -7,6 +7,7 @@ import type { Fate, Imported, ImportLine, ShippedFile } from '../../config/pingf
 import { shippedFiles } from '../../config/pingfederate/shipped-keys.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
+import { markdownCell, writeOrPrint } from '../import-output.ts'
 import { table } from '../table.ts'
 
 export interface ImportOptions {
@@ -30,10 +31,10 @@ export async function importPingFederate(context: CommandContext, paths: readonl
   const result = needsAPerson(imported.lines) ? exitCode.partial : exitCode.done
   if (printJson(context, imported)) return result
   const { terminal } = context
-  write((line) => terminal.out(line), stringify(imported.settings), options.out)
+  writeOrPrint((line) => terminal.out(line), stringify(imported.settings), options.out)
   const say = (line: string): void => (result === exitCode.partial ? terminal.error(line) : terminal.note(line))
   if (options.report === undefined) for (const line of reportLines(imported)) say(line)
-  else write((line) => terminal.note(line), reportPage(imported), options.report)
+  else writeOrPrint((line) => terminal.note(line), reportPage(imported), options.report)
   say(`${imported.lines.length} entries of ${files.length} ${files.length === 1 ? 'file' : 'files'}: ${countsOf(imported.lines)}`)
   return result
 }
@@ -66,19 +67,6 @@ function readOne(path: string): ShippedFile {
 
 function needsAPerson(lines: readonly ImportLine[]): boolean {
   return lines.some(({ fate }) => fate === 'unknown' || fate === 'unreadable')
-}
-
-/** Never over something that is there. */
-function write(print: (line: string) => void, text: string, file: string | undefined): void {
-  if (file === undefined) {
-    for (const line of text.trimEnd().split('\n')) print(line)
-    return
-  }
-  try {
-    writeFileSync(file, text, { flag: 'wx' })
-  } catch (cause) {
-    throw new CurfewError('CURFEW_CONFIG_FILE', { path: file, why: 'it is there already, or can not be written' }, { cause })
-  }
 }
 
 /** What needs a person comes first. */
@@ -118,12 +106,8 @@ function reportPage({ lines }: Imported): string {
   const sections = fates.flatMap((fate) => {
     const those = lines.filter((line) => line.fate === fate)
     if (those.length === 0) return []
-    const rows = those.map((line) => `| ${[`${line.path}:${line.line}`, line.key, line.value, line.setting ?? '', line.note].map(cell).join(' | ')} |`)
+    const rows = those.map((line) => `| ${[`${line.path}:${line.line}`, line.key, line.value, line.setting ?? '', line.note].map(markdownCell).join(' | ')} |`)
     return [`## ${titles[fate]}\n\n| where | key | value | setting | note |\n| --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`]
   })
   return `# Import from PingFederate\n\n${sections.join('\n')}`
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 }

@@ -1,0 +1,93 @@
+import { writeFileSync } from 'node:fs'
+import { CurfewError } from '@curfew/codecs'
+import { type Draft, type DraftLine, draftText, type Verdict } from '../config/imports/draft.ts'
+import { type CommandContext, printJson } from './context.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { table } from './table.ts'
+
+export interface DraftOptions {
+  /** The table alone; nothing is written. */
+  readonly plan?: boolean
+  readonly out?: string
+  readonly report?: string
+}
+
+/**
+ * Gives a draft to who asked: the part of `curfew.yaml`, and the table of what became of what.
+ * @param title - of the report: `Keycloak`
+ */
+export function giveDraft(context: CommandContext, draft: Draft, title: string, options: DraftOptions): ExitCode {
+  const { terminal } = context
+  const result = draft.lines.some(({ verdict }) => verdict === 'approximated' || verdict === 'unsupported') ? exitCode.partial : exitCode.done
+  if (printJson(context, { settings: draft.settings, lines: draft.lines })) return result
+  const isPlan = options.plan === true
+  if (!isPlan) writeOrPrint((line) => terminal.out(line), draftText(draft), options.out)
+  const say = (line: string): void => (isPlan ? terminal.out(line) : result === exitCode.partial ? terminal.error(line) : terminal.note(line))
+  if (options.report === undefined || isPlan) for (const line of tableLines(draft.lines)) say(line)
+  else writeOrPrint(say, reportPage(draft.lines, title), options.report)
+  say(countsOf(draft.lines))
+  return result
+}
+
+/** Prints, or writes a new file: never over something that is there. @throws CURFEW_CONFIG_FILE */
+export function writeOrPrint(print: (line: string) => void, text: string, file: string | undefined): void {
+  if (file === undefined) {
+    for (const line of text.trimEnd().split('\n')) print(line)
+    return
+  }
+  try {
+    writeFileSync(file, text, { flag: 'wx' })
+  } catch (cause) {
+    throw new CurfewError('CURFEW_CONFIG_FILE', { path: file, why: 'it is there already, or can not be written' }, { cause })
+  }
+}
+
+const verdicts: Readonly<Record<Verdict, string>> = {
+  unsupported: 'unsupported',
+  approximated: 'approximated',
+  imported: 'imported',
+  'not-needed': 'not needed'
+}
+
+const columns = [
+  { title: 'ABOUT', charactersMax: 48 },
+  { title: 'WHAT', charactersMax: 110 },
+  { title: 'RESULT' },
+  { title: 'SETTING' },
+  { title: 'NOTE', charactersMax: 400 }
+]
+
+function tableLines(lines: readonly DraftLine[]): readonly string[] {
+  return table(
+    columns,
+    lines.map(({ about, what, verdict, setting, note }) => [about, what, verdicts[verdict], setting ?? '-', note].map(plain))
+  )
+}
+
+function countsOf(lines: readonly DraftLine[]): string {
+  const counts = (['imported', 'approximated', 'unsupported', 'not-needed'] as const).map(
+    (verdict) => [verdict, lines.filter((line) => line.verdict === verdict).length] as const
+  )
+  return counts.map(([verdict, n]) => `${n} ${verdicts[verdict]}`).join(', ')
+}
+
+/** What needs a person comes first. */
+function reportPage(lines: readonly DraftLine[], title: string): string {
+  const sections = (Object.keys(verdicts) as Verdict[]).flatMap((verdict) => {
+    const those = lines.filter((line) => line.verdict === verdict)
+    if (those.length === 0) return []
+    const rows = those.map(({ about, what, setting, note }) => `| ${[about, what, setting ?? '', note].map(markdownCell).join(' | ')} |`)
+    const name = verdicts[verdict].slice(0, 1).toUpperCase() + verdicts[verdict].slice(1)
+    return [`## ${name}\n\n| about | what | setting | note |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`]
+  })
+  return `# Import from ${title}\n\n${sections.join('\n')}`
+}
+
+export function markdownCell(text: string): string {
+  return plain(text).replaceAll('|', '\\|')
+}
+
+/** Nothing that moves the cursor, whoever wrote it. */
+function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, ' ')
+}
