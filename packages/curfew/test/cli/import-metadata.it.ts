@@ -24,10 +24,8 @@ suite('curfew import metadata from an address', () => {
   test('it is read by the rules of the configuration that is there, and its ids are not given again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'curfew-metadata-'))
     const port = await freeRange(1)
-    const server = createServer((request, response) => void (request.url === '/metadata' ? response.end(metadata) : response.writeHead(404).end())).listen(
-      0,
-      '127.0.0.1'
-    )
+    const server = createServer((request, response) => void (request.url === '/metadata' ? response.end(metadata) : response.writeHead(404).end()))
+    server.listen(port, '127.0.0.1')
     await once(server, 'listening')
     try {
       const origin = `http://127.0.0.1:${port}`
