@@ -93,6 +93,7 @@ export {
   type KeyDescriptor,
   lifetimeOf,
   parseMetadata,
+  type RequestedAttribute,
   type SPRole,
   serialiseMetadata,
   type UIInfo,

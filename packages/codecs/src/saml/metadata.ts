@@ -8,7 +8,7 @@ import { parseXml } from '../xml/reader.ts'
 import { node, writeAround, type XmlNode } from '../xml/writer.ts'
 import { booleanAttribute, instantText } from './message.ts'
 import { type Lifetime, readLifetime, within } from './metadata-lifetime.ts'
-import { ns } from './names.ts'
+import { ns, valueCharactersMax } from './names.ts'
 
 /** One endpoint; `binding` is the identifier as written, known here or not (Metadata 2.2.2). */
 export interface Endpoint {
@@ -48,8 +48,17 @@ interface Role extends Lifetime {
   readonly ui?: UIInfo
 }
 
+/** An attribute that a service provider asks for (Metadata 2.4.4.2). */
+export interface RequestedAttribute {
+  readonly name: string
+  readonly friendlyName?: string
+  readonly isRequired: boolean
+}
+
 export interface SPRole extends Role {
   readonly assertionConsumerServices: readonly IndexedEndpoint[]
+  /** Of all its AttributeConsumingServices, each name once; read, and never written. */
+  readonly requestedAttributes?: readonly RequestedAttribute[]
   readonly authnRequestsSigned: boolean
   readonly wantAssertionsSigned: boolean
 }
@@ -209,12 +218,26 @@ function supportsSaml2(element: XmlElement): boolean {
 }
 
 function readSp(element: XmlElement): SPRole {
+  const requestedAttributes = readRequested(element)
   return {
     ...readRole(element),
     assertionConsumerServices: services(element, 'AssertionConsumerService').map(readIndexed),
+    ...(requestedAttributes.length === 0 ? {} : { requestedAttributes }),
     authnRequestsSigned: booleanAttribute(element, 'AuthnRequestsSigned') ?? false,
     wantAssertionsSigned: booleanAttribute(element, 'WantAssertionsSigned') ?? false
   }
+}
+
+function readRequested(element: XmlElement): readonly RequestedAttribute[] {
+  const found = new Map<string, RequestedAttribute>()
+  for (const one of services(element, 'AttributeConsumingService').flatMap((service) => services(service, 'RequestedAttribute'))) {
+    const name = attribute(one, 'Name')?.slice(0, valueCharactersMax)
+    const friendlyName = attribute(one, 'FriendlyName')?.slice(0, valueCharactersMax)
+    const isRequired = booleanAttribute(one, 'isRequired') ?? false
+    if (name === undefined) continue
+    found.set(name, { name, ...(friendlyName === undefined ? {} : { friendlyName }), isRequired: isRequired || found.get(name)?.isRequired === true })
+  }
+  return [...found.values()]
 }
 
 function readIdp(element: XmlElement): IDPRole {

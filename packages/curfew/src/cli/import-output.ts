@@ -57,7 +57,7 @@ const columns = [
   { title: 'NOTE', charactersMax: 400 }
 ]
 
-function tableLines(lines: readonly DraftLine[]): readonly string[] {
+export function tableLines(lines: readonly DraftLine[]): readonly string[] {
   return table(
     columns,
     lines.map(({ about, what, verdict, setting, note }) => [about, what, verdicts[verdict], setting ?? '-', note].map(plain))

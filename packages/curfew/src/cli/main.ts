@@ -238,12 +238,32 @@ function addRunCommands(program: Command, on: On): void {
 }
 
 function addToolCommands(program: Command, on: On): void {
-  const connections = example(program.command('connections').description('Partners'), 'curfew connections list')
+  const connections = example(
+    program.command('connections').description('Partners'),
+    'curfew connections list',
+    'curfew connections add --metadata peers/wiki.xml'
+  )
   on(example(connections.command('list').description('All partners'), 'curfew connections list'), async (context) =>
     (await import('./commands/connections.ts')).listConnections(context)
   )
   on(example(connections.command('show <id>').description('One partner'), 'curfew connections show payroll'), async (context, parsed) =>
     (await import('./commands/connections.ts')).showConnection(context, parsed.args[0] ?? '')
+  )
+  on(
+    example(
+      connections.command('add').description('Add one SAML partner to curfew.yaml, by its metadata'),
+      'curfew connections add --metadata peers/wiki.xml --name Wiki',
+      'curfew connections add --metadata https://idp.campus.example/idp/shibboleth --id campus',
+      'curfew connections add --metadata federation.xml --entity https://wiki.example.com/shibboleth --plan'
+    )
+      .requiredOption('--metadata <source>', 'its metadata: a file, or an address that is read again every hour')
+      .option('--name <name>', 'name shown to people; the id is made of it')
+      .option('--id <id>', 'short name for commands, addresses and logs')
+      .option('--entity <id>', 'which one, where the metadata holds several')
+      .addOption(new Option('--as <role>', 'which role, where it has both').choices(['application', 'identity-provider']))
+      .option('--certificate <file>', 'certificate that signs the metadata, PEM: it is checked now and at every reading')
+      .option('--plan', 'only say what would be added; write nothing'),
+    async (context, parsed) => (await import('./commands/add-connection.ts')).addConnection(context, parsed.opts())
   )
   const clients = example(program.command('clients').description('OpenID clients that registered themselves'), 'curfew clients list')
   on(example(clients.command('list').description('All of them'), 'curfew clients list'), async (context) =>

@@ -1,5 +1,6 @@
 import { type EntityDescriptor, type IDPRole, lifetimeOf, parseMetadata, type SPRole } from '@curfew/codecs'
 import { type Draft, type DraftEntry, type DraftLine, type DraftSettings, draftOf, freeId, hostOf } from '../imports/draft.ts'
+import { attributeLines } from './attribute-lines.ts'
 import { keyLines } from './key-lines.ts'
 import { nameIdLines } from './name-id-lines.ts'
 import { artifactLines, consumerLines, logoutLines, signOnLines } from './service-lines.ts'
@@ -76,15 +77,8 @@ function spLines(about: string, role: SPRole): RoleLines {
   const signed: DraftLine = role.authnRequestsSigned
     ? { about, what: 'AuthnRequestsSigned', verdict: 'imported', note: 'requests for sign-in without a signature are refused' }
     : { about, what: 'AuthnRequestsSigned', verdict: 'not-needed', note: 'it does not promise to sign; what it signs is checked' }
-  const attributes: DraftLine = {
-    about,
-    what: 'attributes',
-    verdict: 'approximated',
-    setting: 'attributes',
-    note: 'none are sent until attributes names them; what it asks for in its metadata is not read'
-  }
   const services = [...logoutLines(about, role), ...artifactLines(about, role)]
-  const lines = [...consumers.lines, ...services, ...keyLines(about, role.keys, 'sp'), ...named.lines, signed, attributes]
+  const lines = [...consumers.lines, ...services, ...keyLines(about, role.keys, 'sp'), ...named.lines, signed, ...attributeLines(about, role)]
   const unusable = consumers.unusable ?? unreadableKey(lines) ?? unusableAddress(role, role.assertionConsumerServices)
   return { lines, settings: named.settings, ...(unusable === undefined ? {} : { unusable }) }
 }

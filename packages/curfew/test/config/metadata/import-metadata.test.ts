@@ -96,6 +96,14 @@ suite('curfew import metadata: what becomes of an entity', () => {
     )
   })
 
+  test('attributes that it asks for are said with the line to write', () => {
+    const notes = imported('federation.xml').lines.flatMap(({ what, verdict, note }) => (what.startsWith('attribute ') ? [`${verdict} ${what}: ${note}`] : []))
+    assert.deepEqual(notes, [
+      'approximated attribute mail: it needs it, and it is not sent until you write attributes: { "urn:oid:0.9.2342.19200300.100.1.3":"mail" }',
+      'approximated attribute urn:oid:2.5.4.42: it asks for it, and it is not sent until you write attributes: { "urn:oid:2.5.4.42":"<attribute of the user>" }'
+    ])
+  })
+
   test('certificates are shown by fingerprint; a key that is too weak to be believed is said', () => {
     const { lines } = imported('federation.xml')
     const certificates = lines.filter(({ what }) => what.startsWith('certificate '))
