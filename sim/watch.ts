@@ -91,7 +91,10 @@ class StoreWatch implements Watch {
     const nowMs = this.#options.clock.nowMs()
     for (const run of this.runs.values()) {
       this.#checkOutcomes(run)
-      for (const delivery of run.deliveries) this.#checkDue(run, delivery, nowMs)
+      for (const delivery of run.deliveries) {
+        this.#checkDue(run, delivery, nowMs)
+        this.#checkWaiting(run, delivery, nowMs)
+      }
     }
     await this.#checkRemembered(nowMs)
     await this.#checkLimits(nowMs)
@@ -191,6 +194,24 @@ class StoreWatch implements Watch {
         this.#fail(`the receipt of ${run.id} calls ${peerId} signed out, which is ${outcome?.kind ?? 'open'}`)
     }
     if (isLast && said.verdict !== verdictOf(run).kind) this.#fail(`the receipt of ${run.id} says ${said.verdict}, and it is ${verdictOf(run).kind}`)
+  }
+
+  /**
+   * Where the server of a partner failed and may answer again, nobody waits for a browser that has gone. What the product
+   * says of when it asks again does not count here.
+   */
+  #checkWaiting(run: LogoutRun, { state, attempts, channels, offeredAtMs = 0, peerId }: Delivery, nowMs: number): void {
+    const { aliveSinceMs = nowMs, lastDeathMs } = this.#options.calm()
+    const { policy, leaseMs, outboxPollMs } = this.#options.times
+    const asked = attempts.filter(({ channel }) => channel.kind === 'server')
+    const isDue = state === 'waiting-for-browser' && asked.at(-1)?.isRetryable === true && asked.length < policy.attemptsMax
+    if (!isDue || !channels.some(({ kind }) => kind === 'server') || run.browserSeenAtMs === undefined) return
+    const goneAtMs = Math.max(run.browserSeenAtMs, attempts.at(-1)?.endedAtMs ?? 0, offeredAtMs) + policy.hopTimeoutMs + policy.patienceMs
+    // A retry that is due no sooner than the deadline is none.
+    const retryMs = Math.min(policy.retryCapMs, policy.retryBaseMs * 2 ** asked.length)
+    const isInTime = goneAtMs + retryMs < run.startedAtMs + run.policy.deadlineMs
+    if (isInTime && nowMs > Math.max(goneAtMs, aliveSinceMs, lastDeathMs) + leaseMs + outboxPollMs + slackMs)
+      this.#fail(`${run.id} waits for a browser that has gone, and does not ask the server of ${peerId}`)
   }
 
   /** What can be done from server to server is done when it is due, whoever else hangs. */

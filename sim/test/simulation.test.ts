@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Store } from '../../packages/curfew/src/stores/store.ts'
-import type { LogoutRun } from '../../packages/curfew/src/core/run.ts'
+import type { Effect, LogoutRun } from '../../packages/curfew/src/core/run.ts'
 import type { EngineDeps } from '../../packages/curfew/src/engine/deps.ts'
 import type { Engine } from '../../packages/curfew/src/engine/engine.ts'
 import { simulate, type Spoil } from '../simulate.ts'
@@ -27,6 +27,11 @@ function withEngine(change: (engine: Engine) => Partial<Engine>): Spoil {
 /** A store that takes other runs than it is given. */
 function withRuns(change: (run: LogoutRun) => LogoutRun): Spoil {
   return { store: (store) => spoiled(store, { commitRun: (commit) => store.commitRun({ ...commit, run: change(commit.run) }) }) }
+}
+
+/** All but the alarm for a browser that does not come. */
+function isNoWake({ kind }: Effect): boolean {
+  return kind !== 'wake'
 }
 
 function spoiled(store: Store, changes: Partial<Store>): Store {
@@ -57,6 +62,13 @@ suite('Simulation of whole logouts', () => {
         spoiled(store, { commitRun: (commit) => store.commitRun({ ...commit, effects: commit.effects.filter((e) => e.kind !== 'send' || e.attempt === 1) }) })
     }
     assert.match(await firstBroken(spoil), /does not go on with/)
+  })
+
+  test('a run that waits for a browser which has gone, although the server could be asked, is found', async () => {
+    const spoil: Spoil = {
+      store: (store) => spoiled(store, { commitRun: (commit) => store.commitRun({ ...commit, effects: commit.effects.filter(isNoWake) }) })
+    }
+    assert.match(await firstBroken(spoil), /waits for a browser that has gone/)
   })
 
   test('a store that forgets a delivery is found', async () => {

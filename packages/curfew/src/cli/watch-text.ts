@@ -57,7 +57,8 @@ function eventsOf(before: DeliveryView | undefined, after: DeliveryView, started
     if (attempt.endedAtMs === undefined || attempt.code === undefined || seen?.endedAtMs !== undefined) continue
     // What the last attempt came to is said by the outcome.
     if (after.outcome !== undefined && attempt === after.attempts.at(-1)) continue
-    const next = after.nextAttemptAtMs === undefined ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - attempt.endedAtMs))}`
+    const next =
+      after.nextAttemptAtMs === undefined || after.state !== 'retrying' ? '' : `, next in ${seconds(Math.max(0, after.nextAttemptAtMs - attempt.endedAtMs))}`
     const what = failureWords(attempt.code, attempt.endedAtMs - attempt.startedAtMs)
     events.push({ atMs: attempt.endedAtMs, arrow: '!! ', peer, what, after: `attempt ${attempt.number} of ${after.attemptsMax}${next}` })
   }

@@ -84,6 +84,7 @@ export interface Delivery {
   readonly state: OpenState | 'final'
   readonly outcome?: Outcome
   readonly attempts: readonly Attempt[]
+  /** When it is tried again; of one that waits for the browser: when its server is, unless the browser is seen before. */
   readonly nextAttemptAtMs?: number
   /** When a page that would load its frame was last given to the browser. */
   readonly offeredAtMs?: number

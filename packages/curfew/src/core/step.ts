@@ -122,19 +122,32 @@ function late(run: LogoutRun, delivery: Delivery, event: RunEvent): Stepped {
 }
 
 function failedAttempt(run: LogoutRun, delivery: Delivery, failure: Failure): Stepped {
-  const onChannel = delivery.attempts.filter((a) => a.channel.kind === 'server').length
+  const onChannel = serverAttempts(delivery).length
   const isServer = channelOf(delivery)?.kind === 'server'
   const delayMs = retryDelayMs(run.policy, onChannel, failure.jitter)
   const nextAtMs = failure.atMs + delayMs
   const mayRetry = isServer && failure.retryable && onChannel < run.policy.attemptsMax && nextAtMs < deadlineOf(run)
   // A person at the browser is not made to wait for retries where the browser itself can carry the message.
-  const hasBrowserWay = delivery.channels.slice(delivery.channelIndex + 1).some((c) => c.kind !== 'server') && run.browserSeenAtMs !== undefined
-  if (mayRetry && !hasBrowserWay) {
+  const isForBrowser = hasBrowserWay(delivery) && failure.atMs < (browserGoneAtMs(run) ?? 0)
+  if (mayRetry && !isForBrowser) {
     return replace(run, { ...delivery, state: 'retrying', nextAttemptAtMs: nextAtMs }, failure.atMs, [
       { kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }
     ])
   }
   return nextChannelOr(run, delivery, { kind: failure.why, code: failure.code, attempts: Math.max(1, delivery.attempts.length) }, failure.atMs, failure.jitter)
+}
+
+/** The browser could carry the message after the channel that a delivery is on now. */
+export function hasBrowserWay({ channels, channelIndex }: Pick<Delivery, 'channels' | 'channelIndex'>): boolean {
+  return channels.slice(channelIndex + 1).some(({ kind }) => kind !== 'server')
+}
+
+/**
+ * From when on a browser that was not seen again counts as gone: it may stay away for a visit, and a page of ours lets it
+ * come by sooner than that. Undefined: it was never here.
+ */
+function browserGoneAtMs({ browserSeenAtMs, policy }: LogoutRun): number | undefined {
+  return browserSeenAtMs === undefined ? undefined : browserSeenAtMs + policy.hopTimeoutMs + policy.patienceMs
 }
 
 interface Failure {
@@ -153,9 +166,9 @@ function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atM
       (outcome.kind === 'unreachable' || outcome.kind === 'timed-out' || isSilentOutcome(outcome) ? backToServer(run, delivery, atMs, jitter) : undefined) ??
       finish(run, delivery, outcome, atMs)
     )
-  const { offeredAtMs: _, ...rest } = delivery
+  const { offeredAtMs: _, nextAttemptAtMs: _next, ...rest } = delivery
   const moved = { ...rest, channelIndex: delivery.channelIndex + 1 }
-  if (next.kind !== 'server') return replace(run, { ...moved, state: 'waiting-for-browser' }, atMs, [])
+  if (next.kind !== 'server') return waitForBrowser(run, moved, atMs)
   return replace(run, { ...moved, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
 }
 
@@ -164,15 +177,46 @@ function isSilentOutcome(outcome: Outcome): boolean {
   return outcome.kind === 'unconfirmed' && (outcome.code === 'CURFEW_RUN_NO_ANSWER_POSSIBLE' || outcome.code === 'CURFEW_RUN_PICTURE_FAILED')
 }
 
+/** Where a server may still be asked, it is watched whether the browser comes at all. */
+function waitForBrowser(run: LogoutRun, delivery: Delivery, atMs: number): Stepped {
+  const waiting: Delivery = { ...delivery, state: 'waiting-for-browser' }
+  const goneAtMs = browserGoneAtMs(run)
+  if (goneAtMs === undefined || !mayAskServerAgain(run, waiting, goneAtMs)) return replace(run, waiting, atMs, [])
+  return replace(run, { ...waiting, nextAttemptAtMs: goneAtMs }, atMs, [{ kind: 'wake', dueAtMs: goneAtMs }])
+}
+
+/** The browser that was waited for has gone, and may come back: the server is asked meanwhile. The ways of the browser stay behind it. */
+function askWithoutBrowser(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped {
+  const goneAtMs = browserGoneAtMs(run) ?? 0
+  if (atMs < goneAtMs) return replace(run, { ...delivery, nextAttemptAtMs: goneAtMs }, atMs, [{ kind: 'wake', dueAtMs: goneAtMs }])
+  const nextAtMs = atMs + retryDelayMs(run.policy, serverAttempts(delivery).length, jitter)
+  const { nextAttemptAtMs: _, offeredAtMs: _offered, ...rest } = delivery
+  if (!mayAskServerAgain(run, delivery, nextAtMs)) return replace(run, rest, atMs, [])
+  const channelIndex = delivery.channels.findLastIndex(({ kind }, i) => kind === 'server' && i < delivery.channelIndex)
+  return replace(run, { ...rest, channelIndex, state: 'retrying', nextAttemptAtMs: nextAtMs }, atMs, [
+    { kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }
+  ])
+}
+
+function serverAttempts({ attempts }: Delivery): readonly Attempt[] {
+  return attempts.filter(({ channel }) => channel.kind === 'server')
+}
+
+/** The server channel that was left for another one has attempts left, and time for the next. */
+function mayAskServerAgain(run: LogoutRun, delivery: Delivery, nextAtMs: number): boolean {
+  const asked = serverAttempts(delivery)
+  const hasServer = delivery.channels.some(({ kind }, i) => kind === 'server' && i < delivery.channelIndex)
+  return hasServer && asked.at(-1)?.isRetryable === true && asked.length < run.policy.attemptsMax && nextAtMs < deadlineOf(run)
+}
+
 /**
  * The browser could not carry the message either: the server channel that was left for its sake gets the rest of its
  * attempts, in the background. It moves to the end, so that nobody is sent away again.
  */
 function backToServer(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped | undefined {
   const server = delivery.channels.find((channel, i) => channel.kind === 'server' && i < delivery.channelIndex)
-  const asked = delivery.attempts.filter((attempt) => attempt.channel.kind === 'server')
-  const nextAtMs = atMs + retryDelayMs(run.policy, asked.length, jitter)
-  if (server === undefined || asked.at(-1)?.isRetryable !== true || asked.length >= run.policy.attemptsMax || nextAtMs >= deadlineOf(run)) return undefined
+  const nextAtMs = atMs + retryDelayMs(run.policy, serverAttempts(delivery).length, jitter)
+  if (server === undefined || !mayAskServerAgain(run, delivery, nextAtMs)) return undefined
   const channels = [...delivery.channels.filter((channel) => channel !== server), server]
   const { offeredAtMs: _, ...rest } = delivery
   const moved: Delivery = { ...rest, channels, channelIndex: channels.length - 1, state: 'retrying', nextAttemptAtMs: nextAtMs }
@@ -193,14 +237,31 @@ function openedAgain(run: LogoutRun, { deliveryId, atMs }: Extract<RunEvent, { r
   return finish(run, delivery, { kind, code: 'CURFEW_RUN_OPENED_AGAIN' }, atMs)
 }
 
-/** The browser is on our page: a hop that it was sent to has not brought an answer. */
+/**
+ * The browser is on our page: a hop that it was sent to has not brought an answer, and whoever would wait for a retry
+ * while it was gone is asked by it.
+ */
 function browserSeen(run: LogoutRun, atMs: number): Stepped {
   if (run.state === 'done') return [run, []]
   const away = run.deliveries.find((d) => d.state === 'sent' && channelOf(d)?.kind === 'hop')
-  const [seen, effects] = changed(run, { browserSeenAtMs: Math.max(atMs, run.browserSeenAtMs ?? 0) })
-  if (away === undefined) return run.browserSeenAtMs !== undefined && atMs - run.browserSeenAtMs < 1000 ? [run, []] : [seen, effects]
-  const [next, more] = giveUpBrowser(seen, away, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
-  return [{ ...next, version: run.version + 1 }, more]
+  const carried = run.deliveries.filter((d) => d.state === 'retrying' && hasBrowserWay(d))
+  if (away === undefined && carried.length === 0 && run.browserSeenAtMs !== undefined && atMs - run.browserSeenAtMs < 1000) return [run, []]
+  let [next] = changed(run, { browserSeenAtMs: Math.max(atMs, run.browserSeenAtMs ?? 0) })
+  const effects: Effect[] = []
+  const take = ([stepped, more]: Stepped): void => {
+    next = stepped
+    effects.push(...more)
+  }
+  for (const one of carried) take(toBrowserWay(next, one, atMs))
+  if (away !== undefined) take(giveUpBrowser(next, away, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs))
+  return [{ ...next, version: run.version + 1 }, effects]
+}
+
+/** The retry that was due becomes void: nobody is asked by two ways at once. */
+function toBrowserWay(run: LogoutRun, delivery: Delivery, atMs: number): Stepped {
+  const channelIndex = delivery.channels.findIndex(({ kind }, i) => kind !== 'server' && i > delivery.channelIndex)
+  const { nextAttemptAtMs: _, ...rest } = delivery
+  return waitForBrowser(run, { ...rest, channelIndex }, atMs)
 }
 
 function giveUpBrowser(run: LogoutRun, delivery: Delivery, code: string, atMs: number): Stepped {
@@ -265,8 +326,10 @@ function tick(run: LogoutRun, atMs: number, jitter: number): Stepped {
 
 function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped {
   if (atMs >= deadlineOf(run)) return finish(run, delivery, atDeadline(delivery), atMs)
-  const { offeredAtMs } = delivery
+  const { offeredAtMs, nextAttemptAtMs } = delivery
   if (offeredAtMs !== undefined && isWaitingFrame(delivery)) return atMs < offerEndMs(run, offeredAtMs) ? [run, []] : neverAsked(run, delivery, atMs)
+  const isWatched = delivery.state === 'waiting-for-browser' && nextAttemptAtMs !== undefined
+  if (isWatched) return atMs < nextAttemptAtMs ? [run, []] : askWithoutBrowser(run, delivery, atMs, jitter)
   const last = delivery.attempts.at(-1)
   const channel = channelOf(delivery)
   if (delivery.state !== 'sent' || last === undefined || channel === undefined) return [run, []]

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { LogoutChannel } from '../../src/core/peer.ts'
 import type { LogoutRun, RunEvent } from '../../src/core/run.ts'
 import { step } from '../../src/core/step.ts'
-import { delivery, frame, hop, picture, proof, run, server } from './samples.ts'
+import { delivery, frame, hop, picture, policy, proof, run, server } from './samples.ts'
 
 type Loose = Record<string, unknown> & { readonly kind: RunEvent['kind'] }
 
@@ -119,6 +120,73 @@ suite('step: from the browser back to the server', () => {
     const probe: Loose = { kind: 'probe-failed', code: 'CURFEW_OUTBOUND_UNREACHABLE' }
     assert.equal(outcomeOf(play(run([delivery('a', [server, hop])]), started, { ...failed, retryable: false }, probe)), 'unreachable')
     assert.equal(outcomeOf(play(run([delivery('a', [server, hop])]), started, { kind: 'refused', statusCode: 'x', code: 'X' }, probe)), 'unreachable')
+  })
+})
+
+suite('step: a browser that was waited for and does not come', () => {
+  const goneAtMs = policy.hopTimeoutMs + policy.patienceMs
+  const tickAt = (current: LogoutRun, atMs: number): ReturnType<typeof step> => step(current, { kind: 'tick', atMs, jitter: 0.5 })
+  const waitingFor = (...channels: LogoutChannel[]): LogoutRun => play(run([delivery('a', channels)]), started, failed)
+
+  test('is looked for once it could be back, and the server is asked again meanwhile', () => {
+    const open = play(run([delivery('a', [server, hop])]), started)
+    const [waiting, watched] = step(open, { ...failed, deliveryId: 'dlv_a', messageId: '_1', atMs: 2, jitter: 0.5 } as RunEvent)
+    assert.equal(waiting.deliveries[0]?.state, 'waiting-for-browser')
+    assert.deepEqual(watched, [{ kind: 'wake', dueAtMs: goneAtMs }])
+    assert.equal(tickAt(waiting, goneAtMs - 1)[0], waiting)
+    const [back, effects] = tickAt(waiting, goneAtMs)
+    assert.equal(back.deliveries[0]?.state, 'retrying')
+    assert.deepEqual(effects, [{ kind: 'send', deliveryId: 'dlv_a', attempt: 2, dueAtMs: goneAtMs + 500 }])
+    assert.equal(outcomeOf(play(back, { ...started, messageId: '_2' }, { ...confirmed, messageId: '_2' })), 'ended')
+  })
+
+  test('has as much time again whenever it is seen', () => {
+    const [seen] = step(waitingFor(server, hop), { kind: 'browser-seen', atMs: 5_000 })
+    const [later, effects] = tickAt(seen, goneAtMs)
+    assert.equal(later.deliveries[0]?.state, 'waiting-for-browser')
+    assert.deepEqual(effects, [{ kind: 'wake', dueAtMs: 5_000 + goneAtMs }])
+    assert.equal(tickAt(later, 5_000 + goneAtMs)[0].deliveries[0]?.state, 'retrying')
+  })
+
+  test('carries the message after all when it comes back before the retry: never both', () => {
+    for (const channels of [
+      [server, hop],
+      [server, frame, hop]
+    ]) {
+      const [back] = tickAt(waitingFor(...channels), goneAtMs)
+      const [again, effects] = step(back, { kind: 'browser-seen', atMs: goneAtMs + 100 })
+      assert.equal(again.deliveries[0]?.state, 'waiting-for-browser')
+      assert.equal(again.deliveries[0]?.channelIndex, 1)
+      assert.deepEqual(effects, [{ kind: 'wake', dueAtMs: goneAtMs + 100 + goneAtMs }])
+      assert.equal(play(again, { ...started, messageId: '_2', atMs: goneAtMs + 500 }), again, 'the retry is void')
+      const [out] = step(again, { kind: 'browser-sent', deliveryId: 'dlv_a', messageId: '_3', atMs: goneAtMs + 600 })
+      assert.equal(out.deliveries[0]?.attempts.at(-1)?.channel, channels[1])
+    }
+  })
+
+  test('that comes back while the server is asked waits for what that says', () => {
+    const asked = play(tickAt(waitingFor(server, hop), goneAtMs)[0], { ...started, messageId: '_2', atMs: goneAtMs + 500 })
+    const seen = play(asked, { kind: 'browser-seen', atMs: goneAtMs + 600 })
+    assert.equal(seen.deliveries[0]?.state, 'sent')
+    assert.equal(play(seen, { kind: 'browser-sent', messageId: '_3', atMs: goneAtMs + 700 }), seen)
+    assert.equal(play(seen, { ...failed, messageId: '_2', atMs: goneAtMs + 800 }).deliveries[0]?.state, 'waiting-for-browser')
+  })
+
+  test('that has gone is not waited for when a further attempt fails, up to the number of attempts; then it may still come', () => {
+    let [current] = tickAt(waitingFor(server, hop), goneAtMs)
+    current = play(current, { ...started, messageId: '_2', atMs: goneAtMs + 500 }, { ...failed, messageId: '_2', atMs: goneAtMs + 600 })
+    assert.equal(current.deliveries[0]?.state, 'retrying')
+    current = play(current, { ...started, messageId: '_3', atMs: goneAtMs + 5_000 }, { ...failed, messageId: '_3', atMs: goneAtMs + 5_100 })
+    assert.equal(current.deliveries[0]?.state, 'waiting-for-browser')
+    assert.equal(tickAt(current, 59_999)[0], current, 'a server that had its attempts is not asked again')
+    assert.equal(play(current, { kind: 'browser-sent', messageId: '_4' }).deliveries[0]?.state, 'sent')
+  })
+
+  test('changes nothing about a server that refused, or about what is final', () => {
+    const refused = play(run([delivery('a', [server, hop])]), started, { kind: 'refused', statusCode: 'x', code: 'X' })
+    assert.equal(tickAt(refused, goneAtMs)[0], refused)
+    const done = play(waitingFor(server, hop), { ...confirmed, atMs: 3 })
+    assert.equal(tickAt(done, goneAtMs)[0], done)
   })
 })
 

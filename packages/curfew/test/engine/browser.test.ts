@@ -6,7 +6,7 @@ import type { BrowserStep, Engine } from '../../src/engine/engine.ts'
 import type { BrowserAnswer } from '../../src/engine/sender.ts'
 import type { ProbeResult } from '../../src/platform/outbound.ts'
 import { createEngineKit, type EngineKit, hopPeer, peer, policy, soapPeer } from '../support/engine-kit.ts'
-import { isDown } from '../support/scripted-sender.ts'
+import { confirms, isDown } from '../support/scripted-sender.ts'
 
 const ended: BrowserAnswer = { kind: 'confirmed', result: 'ended', proof: { kind: 'signed-answer', messageId: '_a', hash: 'ab'.repeat(32), signedBy: '3A' } }
 const framePeer = (id: string): Peer => peer(id, [{ kind: 'frame', binding: 'redirect', url: `http://${id}.test/frame` }])
@@ -156,6 +156,22 @@ suite('engine: the browser is sent from application to application', () => {
     const stopping = kit.engine.stop()
     await kit.clock.advance(policy.sendTimeoutMs)
     await stopping
+  })
+
+  test('a closed tab leaves nobody out that failed to answer by its server once: it is asked there again, and the browser sent nowhere', async () => {
+    const both = peer('a', [...soapPeer('a').channels, ...hopPeer('a').channels])
+    const { kit } = kitOf([both, hopPeer('b')])
+    kit.sender.script('a', (request, nth) => (nth === 1 ? isDown() : confirms(request)))
+    const runId = await begin(kit, ['a', 'b'])
+    assert.equal((await kit.run(runId)).deliveries[0]?.state, 'waiting-for-browser')
+    await kit.clock.advance(policy.hopTimeoutMs + policy.patienceMs + policy.retryBaseMs)
+    assert.deepEqual(await kit.outcomes(runId), { a: 'ended', b: undefined })
+    assert.deepEqual(
+      kit.sender.sent.map(({ delivery }) => delivery.peerId),
+      ['a', 'a']
+    )
+    assert.equal(hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId, 'b')
+    await kit.engine.stop()
   })
 
   test('an unknown run is finished', async () => {

@@ -4,7 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeliveryId, RunId } from '../../core/ids.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
 import type { Session } from '../../core/session.ts'
-import { channelOf } from '../../core/step.ts'
+import { channelOf, hasBrowserWay } from '../../core/step.ts'
 import { hasFault, isSettled, verdictOf } from '../../core/verdict.ts'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import { autoPostPage } from '../pages/auto-post.ts'
@@ -138,11 +138,15 @@ async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: Fastif
   return reply.send(stream)
 }
 
-/** The browser is here, and so no longer at the application that it was sent to: nobody waits for an answer from there. */
+/**
+ * The browser is here, and so no longer at the application that it was sent to: nobody waits for an answer from there. Nor
+ * does it wait for a retry of what it can carry itself.
+ */
 async function comeBack(deps: SignOffDeps, view: RunView, request: FastifyRequest): Promise<RunView> {
   const isOut = view.run.deliveries.some((delivery) => delivery.state === 'sent' && channelOf(delivery)?.kind === 'hop')
+  const canCarry = view.run.deliveries.some((delivery) => delivery.state === 'retrying' && hasBrowserWay(delivery))
   // A picture or a frame of another page is not the browser coming back.
-  if (!view.isOwner || !isOut || request.method !== 'GET' || !isTopLevel(request) || isAboutCopy(request)) return view
+  if (!view.isOwner || !(isOut || canCarry) || request.method !== 'GET' || !isTopLevel(request) || isAboutCopy(request)) return view
   const run = await deps.engine.apply(view.run.id, { kind: 'browser-seen', atMs: deps.clock.nowMs() })
   return run === undefined ? view : { ...view, run }
 }
