@@ -5,38 +5,11 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findChromium, launch, noChromium } from '../journeys/chromium.ts'
 import { until } from '../support/until.ts'
-import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
-
-const upstream: NonNullable<GatewayKitOptions['upstream']> = (request, response) => {
-  const host = (request.headers.host ?? '').split('.')[0]
-  response
-    .writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' })
-    .end(`<!doctype html><title>${host}</title><h1>Private notes of ${String(request.headers['x-user'])}</h1><a href="/pa/oidc/logout">Sign out</a>`)
-}
+import { createGatewayKit, type GatewayKit } from './kit.ts'
+import { hasCookie, isSignedIn, privateNotes, signedIn, untilRunIsDone } from './private-notes.ts'
 
 /** Pages of one person, each kept by a browser that may. */
 const privatePaths = ['/', '/notes?page=2', '/report']
-
-async function isSignedIn(page: Page): Promise<boolean> {
-  return (await page.locator('h1', { hasText: 'Private notes of ana' }).count()) === 1
-}
-
-/** Signs in at the wiki with the password, and at the shop without. */
-async function signedIn(kit: GatewayKit, context: BrowserContext): Promise<Page> {
-  const page = await context.newPage()
-  await page.goto(`${kit.wiki}/`)
-  await page.fill('input[name=username]', 'ana')
-  await page.fill('input[name=password]', 'correct horse')
-  await page.click('button.primary')
-  await page.locator('h1', { hasText: 'Private notes of ana' }).waitFor()
-  await page.goto(`${kit.shop}/`)
-  assert.ok(await isSignedIn(page))
-  return page
-}
-
-async function hasCookie(context: BrowserContext, host: string): Promise<boolean> {
-  return (await context.cookies(host)).some(({ name }) => name === 'PA.ACE_ws')
-}
 
 suite('Signing out of applications behind the gateway', { skip: findChromium() === undefined ? noChromium : false }, () => {
   let browser: Browser
@@ -50,9 +23,9 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       const mode = `${isSameSite ? 'one site' : 'a site each'}, JavaScript ${javaScriptEnabled ? 'on' : 'off'}`
 
       test(`partial logout leaves the other hosts signed in (${mode})`, async () => {
-        await using kit = await createGatewayKit({ isSameSite, upstream })
+        await using kit = await createGatewayKit({ isSameSite, upstream: privateNotes })
         const context = await browser.newContext({ javaScriptEnabled })
-        const page = await signedIn(kit, context)
+        const page = await signedIn(kit, await context.newPage())
         await page.goto(`${kit.wiki}/`)
         await page.click('a')
         await page.locator('h1', { hasText: 'signed out here' }).waitFor()
@@ -68,11 +41,11 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         const adapterLogout = { path: '/logout', redirectUrl: 'WIKI/pa/oidc/logout' }
         await using kit = await createGatewayKit({
           isSameSite,
-          upstream,
+          upstream: privateNotes,
           configuration: (config) => ({ ...config, signOn: { ...config.signOn, adapterLogout } })
         })
         const context = await browser.newContext({ javaScriptEnabled })
-        const page = await signedIn(kit, context)
+        const page = await signedIn(kit, await context.newPage())
         await page.goto(`${kit.wiki}/`)
         await page.goto(`${kit.issuer}/ext/logout`)
         await page.locator('h1', { hasText: 'signed out here' }).waitFor()
@@ -92,9 +65,9 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       })
 
       test(`global logout ends every host, and "back" shows nothing private (${mode})`, async () => {
-        await using kit = await createGatewayKit({ isSameSite, upstream, provider: { useSingleLogout: true } })
+        await using kit = await createGatewayKit({ isSameSite, upstream: privateNotes, provider: { useSingleLogout: true } })
         const context = await browser.newContext({ javaScriptEnabled })
-        const page = await signedIn(kit, context)
+        const page = await signedIn(kit, await context.newPage())
         await page.goto(`${kit.wiki}/`)
         await page.click('a')
         // An authority of another site asks first; one of the same site knows that no stranger sent the browser.
@@ -103,7 +76,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
         if ((await ask.count()) > 0) await ask.click()
         await page.waitForURL(/\/signoff\/run_/)
         await page.locator('main', { hasText: /sign|Sign/ }).waitFor()
-        await until('the run is done', async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+        await untilRunIsDone(kit)
         // Pictures of another site come without the cookie: it stays in the browser, and is worth nothing.
         if (isSameSite) assert.deepEqual([await hasCookie(context, kit.wiki), await hasCookie(context, kit.shop)], [false, false])
         await page.goBack()
@@ -125,8 +98,8 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
     const walk = async (act: (kit: GatewayKit, page: Page) => Promise<void>): Promise<void> => {
       const keeping = await launch([], options)
       try {
-        await using kit = await createGatewayKit({ isSameSite: true, upstream })
-        const page = await signedIn(kit, await keeping.newContext())
+        await using kit = await createGatewayKit({ isSameSite: true, upstream: privateNotes })
+        const page = await signedIn(kit, await (await keeping.newContext()).newPage())
         for (const path of privatePaths) {
           await page.goto(kit.wiki + path)
           assert.ok(await isSignedIn(page))
@@ -185,7 +158,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }],
       upstream(request, response) {
         const found = bodies[request.url ?? '']
-        if (found === undefined) return upstream(request, response)
+        if (found === undefined) return privateNotes(request, response)
         response.writeHead(200, { 'content-type': found[0], 'cache-control': found[1] }).end('private data of ana')
       }
     })
@@ -216,7 +189,12 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
       const mode = `${cookieType} cookie, JavaScript ${javaScriptEnabled ? 'on' : 'off'}`
 
       test(`AC-058 AC-059 a picture that fails leaves the cookie, and the application does not send the person to sign in (${mode})`, async () => {
-        await using kit = await createGatewayKit({ isSameSite: false, upstream, webSession: { cookieType }, gateway: { sessionCheck: { feed: false } } })
+        await using kit = await createGatewayKit({
+          isSameSite: false,
+          upstream: privateNotes,
+          webSession: { cookieType },
+          gateway: { sessionCheck: { feed: false } }
+        })
         const context = await browser.newContext({ javaScriptEnabled })
         await signedOutByPicturesThatFail(kit, context)
         const again = await context.newPage()
@@ -227,7 +205,7 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
     }
 
     test(`AC-067 with the feed, as it is by default, a session whose picture failed is refused all the same (${cookieType} cookie)`, async () => {
-      await using kit = await createGatewayKit({ isSameSite: false, upstream, webSession: { cookieType } })
+      await using kit = await createGatewayKit({ isSameSite: false, upstream: privateNotes, webSession: { cookieType } })
       const context = await browser.newContext()
       await signedOutByPicturesThatFail(kit, context)
       const again = await context.newPage()
@@ -279,10 +257,10 @@ suite('Signing out of applications behind the gateway', { skip: findChromium() =
 
 /** A global sign-out at the authority, where the pictures of the gateway come without its cookie: those are of another site. */
 async function signedOutByPicturesThatFail(kit: GatewayKit, context: BrowserContext): Promise<void> {
-  const page = await signedIn(kit, context)
+  const page = await signedIn(kit, await context.newPage())
   await page.goto(`${kit.issuer}/signoff`)
   await page.click('button[value=everywhere]')
-  await until('the run is done', async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+  await untilRunIsDone(kit)
   const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
   const outcomes = new Set(run?.deliveries.map(({ outcome }) => outcome?.kind))
   assert.deepEqual(outcomes, new Set(['unconfirmed']), 'nothing is called signed out')

@@ -18,15 +18,32 @@ export interface Ask {
 /** A browser gives up after as many. */
 const redirectsMax = 20
 
-/** A browser without JavaScript: every host is this machine, cookies go to the host that set them. */
+/** A browser without JavaScript: every host is this machine, cookies go to the host that set them, or to the domain that they name. */
 export class Visitor {
+  /** By host; those of a whole domain by its name behind a dot. */
   readonly cookies = new Map<string, Map<string, string>>()
 
+  /** Cookies of one host alone. */
   jar(url: string): Map<string, string> {
-    const { hostname } = new URL(url)
-    const jar = this.cookies.get(hostname) ?? new Map<string, string>()
-    this.cookies.set(hostname, jar)
+    return this.#jarOf(new URL(url).hostname)
+  }
+
+  /** Cookies that every host below a domain gets. */
+  domainJar(domain: string): Map<string, string> {
+    return this.#jarOf(`.${domain}`)
+  }
+
+  #jarOf(place: string): Map<string, string> {
+    const jar = this.cookies.get(place) ?? new Map<string, string>()
+    this.cookies.set(place, jar)
     return jar
+  }
+
+  /** What goes along to an address, as `Cookie` has it. */
+  cookieFor(url: string): string {
+    const { hostname } = new URL(url)
+    const domains = hostname.split('.').map((_, i, labels) => `.${labels.slice(i).join('.')}`)
+    return [hostname, ...domains].flatMap((place) => [...(this.cookies.get(place) ?? [])].map(([name, value]) => `${name}=${value}`)).join('; ')
   }
 
   /** A copy with the same cookies: what somebody has who stole them. */
@@ -38,7 +55,7 @@ export class Visitor {
 
   async ask(url: string, { method = 'GET', headers = {}, body, isStreamed = false }: Ask = {}): Promise<Answer> {
     const target = new URL(url)
-    const cookie = [...this.jar(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const cookie = this.cookieFor(url)
     const answer = await raw(target, {
       method,
       body,
@@ -53,8 +70,12 @@ export class Visitor {
     const [pair = ''] = line.split(';')
     const at = pair.indexOf('=')
     const [name, value] = [pair.slice(0, at), pair.slice(at + 1)]
-    if (value === '' || /max-age=0/i.test(line)) this.jar(url).delete(name)
-    else this.jar(url).set(name, value)
+    const domain = /;\s*domain=\.?([^;]+)/i.exec(line)?.[1]
+    const { hostname } = new URL(url)
+    if (domain !== undefined && hostname !== domain && !hostname.endsWith(`.${domain}`)) return
+    const jar = domain === undefined ? this.jar(url) : this.domainJar(domain)
+    if (value === '' || /max-age=0/i.test(line)) jar.delete(name)
+    else jar.set(name, value)
   }
 
   /** Follows redirects until a page comes. */

@@ -4,7 +4,7 @@ import { ownHeaders, seeOther, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { ProviderAddress } from '../sign-in/provider.ts'
-import { clearEverywhere } from '../session/every-cookie.ts'
+import { clearEverywhere, clearOwn } from '../session/every-cookie.ts'
 import { type OpenedSession, sessionName } from '../session/web-session.ts'
 
 /** What a sign-out found and took away. */
@@ -45,7 +45,7 @@ async function clearSessions(ctx: GatewayContext, place: Place, request: Incomin
   // Of more than one, one was planted: for a domain above this host, say, where it would stay.
   const hasMore = (opened: readonly OpenedSession[]): boolean => new Set(opened.map(({ session }) => session.id)).size > 1
   const several = found.filter(({ opened }) => hasMore(opened)).map(({ settings }) => settings)
-  const single = there.filter((settings) => !several.includes(settings)).map((settings) => ctx.cookies.clear(settings, attributes))
+  const single = there.filter((settings) => !several.includes(settings)).flatMap((settings) => clearOwn(ctx, settings, attributes))
   const setCookies = [...single, ...clearEverywhere(ctx, request, place, several)]
   return { sessions, unshared, hasCookie: there.length > 0, setCookies }
 }

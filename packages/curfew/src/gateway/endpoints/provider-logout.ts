@@ -5,6 +5,7 @@ import { ownHeaders, problemDocument, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { readBody } from '../request-body.ts'
 import type { Place } from '../route/applications.ts'
+import { clearOwn } from '../session/every-cookie.ts'
 import { sessionName, sidName } from '../session/web-session.ts'
 
 /** Longest body of a back-channel logout. */
@@ -72,7 +73,7 @@ async function endThere(ctx: GatewayContext, { host, isSecure }: Place, { header
   for (const settings of all.values()) {
     const named = ctx.cookies.readAll(settings, headers.cookie, host, ctx.clock.nowMs()).filter(({ session }) => session.sid === sid)
     for (const { session } of named) await ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)
-    if (named.length > 0) setCookies.push(ctx.cookies.clear(settings, { isSecure, userAgent: headers['user-agent'] }))
+    if (named.length > 0) setCookies.push(...clearOwn(ctx, settings, { isSecure, userAgent: headers['user-agent'] }))
   }
   return setCookies
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { WebSessionSettings } from '../settings.ts'
+import type { CookieAttributes } from './cookies.ts'
 
 /**
  * The cookies of a browser that brought more than one session. Which of them was planted nobody sees, so all go: those of
@@ -32,6 +33,17 @@ export function clearEverywhere(
   const all = [...at(root), ...deeper.slice(turn), ...deeper.slice(0, turn)]
   let bytes = 0
   return all.filter((cookie) => (bytes += cookie.length + setCookieBytes) <= headBytesMax)
+}
+
+/**
+ * The cookie of a web session, and those of the same name that the host wrote before it came to share its cookie with a
+ * domain, or to keep it partitioned: they are in browsers still, and good.
+ */
+export function clearOwn({ cookies }: Pick<GatewayContext, 'cookies'>, settings: WebSessionSettings, attributes: CookieAttributes): readonly string[] {
+  const { cookieDomain, ...hostOnly } = settings
+  const jars = cookieDomain === undefined ? [settings] : [settings, hostOnly]
+  const former = settings.partitioned ? jars.map((jar) => ({ ...jar, partitioned: false })) : []
+  return [...jars, ...former].map((jar) => cookies.clear(jar, attributes))
 }
 
 /** `set-cookie: ` and the end of its line. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { clearEverywhere } from '../../../src/gateway/session/every-cookie.ts'
+import { clearEverywhere, clearOwn } from '../../../src/gateway/session/every-cookie.ts'
 import { createSessionCookies } from '../../../src/gateway/session/session-cookies.ts'
 import type { WebSessionSettings } from '../../../src/gateway/settings.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
@@ -25,7 +25,8 @@ function stage(count: number, partitioned = false) {
   )
   const cookies = createSessionCookies({ secret: Buffer.alloc(32, 3), random: systemRandom, webSessions })
   const clock = createFakeClock()
-  return { clock, clear: (url: string) => clearEverywhere({ cookies, clock }, { url }, { host, isSecure: true }, webSessions) }
+  const own = (more: Partial<WebSessionSettings>) => webSessions.flatMap((one) => clearOwn({ cookies }, { ...one, ...more }, { isSecure: true }))
+  return { clock, own, clear: (url: string) => clearEverywhere({ cookies, clock }, { url }, { host, isSecure: true }, webSessions) }
 }
 
 /** What a line of `Set-Cookie` clears. */
@@ -55,5 +56,16 @@ suite('Clearing the cookies of more than one session', () => {
   test('a partitioned cookie is cleared, and one of the same name that is not', () => {
     const jars = stage(1, true).clear('/').map(jarOf)
     assert.deepEqual(jars.toSorted(), ['host', ...names].flatMap((domain) => [`PA.A0 ${domain} /`, `PA.A0 ${domain} / partitioned`]).toSorted())
+  })
+})
+
+suite('Clearing the cookie of one session', () => {
+  test('takes those along that the host wrote before it came to share it with a domain, or to keep it partitioned, and no more', () => {
+    const jars = (more: Partial<WebSessionSettings>, partitioned = false): readonly string[] => stage(1, partitioned).own(more).map(jarOf)
+    const cookieDomain = 'example.com'
+    assert.deepEqual(jars({}), ['PA.A0 host /'])
+    assert.deepEqual(jars({ cookieDomain }), ['PA.A0 example.com /', 'PA.A0 host /'])
+    assert.deepEqual(jars({}, true), ['PA.A0 host / partitioned', 'PA.A0 host /'])
+    assert.deepEqual(jars({ cookieDomain }, true), ['PA.A0 example.com / partitioned', 'PA.A0 host / partitioned', 'PA.A0 example.com /', 'PA.A0 host /'])
   })
 })
