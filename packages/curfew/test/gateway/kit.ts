@@ -7,6 +7,7 @@ import { gatewaySettings } from '../../src/cli/gateway-settings.ts'
 import { gatewayFileSchema } from '../../src/config/schema.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { type Logger, silentLogger } from '../../src/platform/logger.ts'
+import { writeCertificate } from '../support/certificate-files.ts'
 import { freeRange } from '../support/ports.ts'
 import { startRealAuthority } from '../support/real-authority.ts'
 import type { Answer, Ask, Visitor } from './visitor.ts'
@@ -25,6 +26,8 @@ export interface GatewayKitOptions {
   readonly configuration?: (config: ConfigInput) => ConfigInput
   /** Authority and applications lie below one domain, so that they are one site for a browser; otherwise each is its own. */
   readonly isSameSite?: boolean
+  /** Authority and gateway speak HTTPS by themselves; browsers have to be told to take the certificate. Not for {@link Visitor}. */
+  readonly isHttps?: boolean
   /** Of the gateways. Absent: it says nothing. */
   readonly logger?: Logger
   /** What has to be there before the gateway, by the address of the authority. */
@@ -98,14 +101,19 @@ function atPort(url: string, port: number): string {
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
   const [authorityPort, gatewayPort] = [await freeRange(1), await freeRange(1)]
   const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
-  const issuer = `http://login.${domain}:${authorityPort}`
-  const [wiki, shop] = [`http://wiki.${domain}:${gatewayPort}`, `http://shop.${domain}:${gatewayPort}`]
-  const addresses = { wiki, shop, authority: `http://127.0.0.1:${authorityPort}` }
+  const certificate = options.isHttps === true ? await writeCertificate(['login', 'wiki', 'shop'].map((name) => `${name}.${domain}`)) : undefined
+  const scheme = certificate === undefined ? 'http' : 'https'
+  const issuer = `${scheme}://login.${domain}:${authorityPort}`
+  const [wiki, shop] = [`${scheme}://wiki.${domain}:${gatewayPort}`, `${scheme}://shop.${domain}:${gatewayPort}`]
+  const addresses = { wiki, shop, authority: `${scheme}://127.0.0.1:${authorityPort}` }
   const started = await startRealAuthority({
     issuer,
     port: authorityPort,
     usernames: ['ana', 'ben', 'mallory'],
-    configuration: (config) => withAddresses(options.configuration?.(config) ?? config, addresses),
+    configuration(config) {
+      const served = certificate === undefined ? config : { ...config, server: { ...config.server, tls: certificate.tls } }
+      return withAddresses(options.configuration?.(served) ?? served, addresses)
+    },
     connections: [
       {
         id: 'gate',
@@ -134,7 +142,14 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
     outbound: { allowPrivate: ['127.0.0.0/8'] },
     gateway: {
       listen: [`127.0.0.1:${gatewayPort}`],
-      provider: { issuer, clientId: 'gate', clientSecret, ...withAddresses(options.provider ?? {}, addresses) },
+      ...(certificate === undefined ? {} : { tls: certificate.tls }),
+      provider: {
+        issuer,
+        clientId: 'gate',
+        clientSecret,
+        ...(certificate === undefined ? {} : { backChannel: { trustedCertificates: certificate.authority } }),
+        ...withAddresses(options.provider ?? {}, addresses)
+      },
       webSessions: [{ name: 'main', audience: 'ACE_ws', ...options.webSession }],
       applications: wanted.map((application) => ({
         id: 'wiki',
@@ -198,6 +213,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       upstream.closeAllConnections()
       upstream.close()
       await started[Symbol.asyncDispose]()
+      await certificate?.[Symbol.asyncDispose]()
     }
   }
 }

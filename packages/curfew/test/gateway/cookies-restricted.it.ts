@@ -1,0 +1,3 @@
+import { cookieJourneys } from './cookie-modes.ts'
+
+cookieJourneys(true)
