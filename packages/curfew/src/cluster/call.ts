@@ -4,7 +4,7 @@ import type { Group } from '../core/group.ts'
 /** What a served call learns of its caller. Every call is proved before its handler sees it. */
 export interface Caller {
   readonly group: Group
-  /** When the caller stops waiting, in milliseconds since the epoch. */
+  /** When the caller stops waiting, by the clock of this node: its remaining time, counted from when the call arrived. */
   readonly deadlineMs: number
 }
 

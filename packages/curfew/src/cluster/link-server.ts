@@ -35,16 +35,21 @@ export interface LinkServerDeps {
  */
 export function createLinkServer(deps: LinkServerDeps): FastifyInstance {
   const nonces = createNonces(noncesMax)
+  const arrivedAtMs = new WeakMap<FastifyRequest, number>()
   const app = fastify({ bodyLimit: bodyBytesMax, exposeHeadRoutes: false, routerOptions: { caseSensitive: true } })
+  app.addHook('onRequest', (request, _reply, done) => {
+    arrivedAtMs.set(request, deps.clock.nowMs())
+    done()
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setErrorHandler((error: { readonly statusCode?: number }, _request, reply) => reply.status(error.statusCode === 413 ? 413 : 400).send())
   app.setNotFoundHandler((_request, reply) => reply.status(404).send())
-  app.post('/link/1/:name', (request, reply) => answerCall(deps, nonces, request, reply))
+  app.post('/link/1/:name', (request, reply) => answerCall(deps, nonces, arrivedAtMs.get(request) ?? deps.clock.nowMs(), request, reply))
   return app
 }
 
-async function answerCall(deps: LinkServerDeps, nonces: Nonces, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function answerCall(deps: LinkServerDeps, nonces: Nonces, arrivedAtMs: number, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { self, prover, clock } = deps
   const { name } = request.params as { readonly name: string }
   const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
@@ -69,14 +74,17 @@ async function answerCall(deps: LinkServerDeps, nonces: Nonces, request: Fastify
   if (head.to !== self.id) return reply.status(421).send()
   if (caller === undefined) return deny('unknown-group')
   if (Math.abs(nowMs - head.atMs) > windowMs) return deny('clock', { apartSeconds: Math.round((nowMs - head.atMs) / 1000) })
-  if (nowMs > head.deadlineMs) return deny('late')
+  // Counted by this clock alone: that of the caller may be seconds apart, and many calls have less time than that.
+  const deadlineMs = arrivedAtMs + head.deadlineMs - head.atMs
+  if (nowMs > deadlineMs) return deny('late')
   const served = deps.served(name)
   if (served === undefined) return deny('unknown-call')
   const taken = await takeNonce(deps, nonces, head, served.options, nowMs)
   if (taken !== 'fresh') return deny(taken === 'seen' ? 'replayed' : 'busy')
   const { success, data } = served.schema.safeParse(parsed(body))
   if (!success) return deny('shape')
-  return carryOut(deps, { name, served, data: data as never, caller: { group: caller, deadlineMs: head.deadlineMs } }, send)
+  if (clock.nowMs() > deadlineMs) return deny('late')
+  return carryOut(deps, { name, served, data: data as never, caller: { group: caller, deadlineMs } }, send)
 }
 
 /** Once per node, and for calls that change something once per group. */

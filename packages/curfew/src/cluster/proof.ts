@@ -9,6 +9,7 @@ export interface CallHead {
   /** Id of the group that is asked: a call to one group is worth nothing at another. */
   readonly to: string
   readonly atMs: number
+  /** By the same clock as `atMs`, which may be apart from that of whoever is asked. */
   readonly deadlineMs: number
   /** 22 characters, never used twice. */
   readonly nonce: string
