@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { CurfewError } from '@curfew/codecs'
 import { type Draft, type DraftLine, draftText, type Verdict } from '../config/imports/draft.ts'
 import { type CommandContext, printJson } from './context.ts'
@@ -19,14 +20,40 @@ export interface DraftOptions {
 export function giveDraft(context: CommandContext, draft: Draft, title: string, options: DraftOptions): ExitCode {
   const { terminal } = context
   const result = draft.lines.some(({ verdict }) => verdict === 'approximated' || verdict === 'unsupported') ? exitCode.partial : exitCode.done
-  if (printJson(context, { settings: draft.settings, lines: draft.lines })) return result
+  const { settings, lines, files } = draft
+  if (printJson(context, { settings, lines, ...(files === undefined ? {} : { files }) })) return result
   const isPlan = options.plan === true
-  if (!isPlan) writeOrPrint((line) => terminal.out(line), draftText(draft), options.out)
+  if (!isPlan) {
+    writeFiles(context, files ?? {}, options.out)
+    writeOrPrint((line) => terminal.out(line), draftText(draft), options.out)
+  }
   const say = (line: string): void => (isPlan ? terminal.out(line) : result === exitCode.partial ? terminal.error(line) : terminal.note(line))
   if (options.report === undefined || isPlan) for (const line of tableLines(draft.lines)) say(line)
   else writeOrPrint(say, reportPage(draft.lines, title), options.report)
   say(countsOf(draft.lines))
   return result
+}
+
+/** Writes public files that the settings name, all or none, into the folder of the settings. @throws CURFEW_CONFIG_FILE */
+function writeFiles({ terminal }: CommandContext, files: Readonly<Record<string, string>>, out: string | undefined): void {
+  const paths = Object.keys(files)
+  if (paths.length === 0) return
+  if (out === undefined) {
+    terminal.note(`${paths.join(', ')}: written with --out only`)
+    return
+  }
+  const folder = dirname(out)
+  requireFree([out, ...paths.map((path) => join(folder, path))])
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, path), text, { flag: 'wx' })
+  }
+}
+
+/** @throws CURFEW_CONFIG_FILE when one of them is there */
+export function requireFree(paths: readonly string[]): void {
+  const taken = paths.find((path) => existsSync(path))
+  if (taken !== undefined) throw new CurfewError('CURFEW_CONFIG_FILE', { path: taken, why: 'it is there already; nothing was written' })
 }
 
 /** Prints, or writes a new file: never over something that is there. @throws CURFEW_CONFIG_FILE */

@@ -357,6 +357,19 @@ function addToolCommands(program: Command, on: On): void {
         entity: parsed.opts()['entity'] as string[]
       })
   )
+  on(
+    drafted(
+      example(
+        imports
+          .command('keycloak <files...>')
+          .description('Turn the export of one Keycloak realm, and its files of users, into a part of curfew.yaml, and say what became of everything in it'),
+        'curfew import keycloak realm.json --plan',
+        'curfew import keycloak realm.json --out realm.yaml --report realm.md',
+        'curfew import keycloak realm.json realm-users-0.json --out realm.yaml --users users.yaml'
+      )
+    ).option('--users <file>', 'write users with Argon2id hashes into this new users file'),
+    async (context, parsed) => (await import('./commands/import-keycloak.ts')).importKeycloakFrom(context, parsed.args, parsed.opts())
+  )
   const trigger = example(program.command('trigger').description('Make a demo partner misbehave'), 'curfew trigger logout --partner legacy --fault no-response')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')

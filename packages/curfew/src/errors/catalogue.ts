@@ -74,7 +74,7 @@ export const catalogue = {
   CURFEW_GROUP_UNREACHABLE: { kind: 'operation', http: 503, title: 'No node of the other group answers.' },
   CURFEW_IMPORT_JSON: { kind: 'config', http: 500, title: 'A JSON file that is to be imported can not be read.' },
   CURFEW_IMPORT_NOTHING: { kind: 'config', http: 500, title: 'There is no file here that can be imported.' },
-  CURFEW_IMPORT_REFUSED: { kind: 'config', http: 500, title: 'What is to be imported contradicts itself.' },
+  CURFEW_IMPORT_REFUSED: { kind: 'config', http: 500, title: 'What is to be imported contradicts itself, or must not be taken over.' },
   CURFEW_OIDC_CLIENT_AUTHENTICATION: { kind: 'peer', http: 401, title: 'The client did not prove who it is.' },
   CURFEW_OIDC_CLIENT_UNKNOWN: { kind: 'peer', http: 400, title: 'There is no such client.' },
   CURFEW_OIDC_LOGOUT_REFUSED: { kind: 'peer', http: 502, title: 'The client refused to sign the user out.' },

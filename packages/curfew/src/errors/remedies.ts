@@ -25,7 +25,7 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_CONFIG_INVALID: 'See every finding with: curfew validate',
   CURFEW_CONFIG_KEY: 'Make a new pair in an empty folder with curfew init, or correct saml.keys in curfew.yaml.',
   CURFEW_CONFIG_USERS: 'Change the file with curfew users add|password|remove only.',
-  CURFEW_IMPORT_JSON: 'Fetch it from the admin API again: /session/authenticationSessionPolicies/global, for example, or /bulk/export.',
+  CURFEW_IMPORT_JSON: 'Export it again: a policy or /bulk/export of the admin API of PingFederate, one realm of Keycloak.',
   CURFEW_IMPORT_NOTHING: 'Give the folder pingfederate of one node, its folder server/default/conf, or single files, JSON among them.',
   CURFEW_IMPORT_REFUSED: 'Correct the files and import them again; nothing was written.',
   CURFEW_PINGONE_NOT_SAML: 'An application without SAML sends the browser to /sso/initslo/ instead.',

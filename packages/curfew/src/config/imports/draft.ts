@@ -1,3 +1,4 @@
+import { CurfewError } from '@curfew/codecs'
 import { Document, isMap, isScalar, isSeq } from 'yaml'
 
 /** What became of one thing of the replaced product or of a partner. */
@@ -24,6 +25,8 @@ export interface Draft {
   /** Lines above what stands at a path such as `connections.0`; the empty path is the whole. */
   readonly comments: Readonly<Record<string, readonly string[]>>
   readonly lines: readonly DraftLine[]
+  /** Files that the settings name, by path from the folder of `curfew.yaml`: public certificates, never a secret. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 export interface DraftSettings {
@@ -36,14 +39,42 @@ export interface DraftEntry {
   readonly comments: readonly string[]
 }
 
+const reference = Symbol('reference')
+
+/** The file that a person puts a secret into, as a value of a setting. */
+export interface SecretFile {
+  readonly [reference]: string
+}
+
+export function secretFile(path: string): SecretFile {
+  return { [reference]: path }
+}
+
+/**
+ * Writes our own references to secrets out. Whoever wrote what is imported must not choose what is read here: `${env:...}`
+ * and `${file:...}` in a value of theirs would be replaced when the configuration is loaded.
+ * @throws CURFEW_IMPORT_REFUSED
+ */
+export function finished(settings: DraftSettings, from: string): DraftSettings {
+  const walk = (value: unknown): unknown => {
+    if (typeof value === 'string' && /\$\{(env|file):/.test(value))
+      throw new CurfewError('CURFEW_IMPORT_REFUSED', { file: from, why: 'a value in it names a variable or a file of this machine, as ${env:...} does' })
+    if (Array.isArray(value)) return value.map(walk)
+    if (typeof value !== 'object' || value === null) return value
+    if (reference in value) return `\${file:${String(value[reference])}}`
+    return Object.fromEntries(Object.entries(value).flatMap(([key, inner]) => (inner === undefined ? [] : [[key, walk(inner)]])))
+  }
+  return walk(settings) as DraftSettings
+}
+
 /** Entries as a draft; a list without entries is left out. */
 export function draftOf(
   lists: { readonly connections: readonly DraftEntry[]; readonly identityProviders: readonly DraftEntry[] },
-  lines: readonly DraftLine[]
+  { from, lines }: { readonly from: string; readonly lines: readonly DraftLine[] }
 ): Draft {
   const named = (['connections', 'identityProviders'] as const).filter((list) => lists[list].length > 0)
   return {
-    settings: Object.fromEntries(named.map((list) => [list, lists[list].map(({ settings }) => settings)])),
+    settings: finished(Object.fromEntries(named.map((list) => [list, lists[list].map(({ settings }) => settings)])), from),
     comments: Object.fromEntries(named.flatMap((list) => lists[list].map(({ comments }, i) => [`${list}.${i}`, comments]))),
     lines
   }

@@ -38,11 +38,17 @@ export function importMetadata(bytes: Uint8Array, surroundings: MetadataSurround
   const missing = wanted.filter((one) => !entities.some(({ entityId }) => entityId === one))
   const partners = chosen.flatMap((entity) => partnersOf(entity, entities.length, surroundings))
   const entriesOf = (role: 'sp' | 'idp'): readonly DraftEntry[] => partners.flatMap((one) => (one.role === role && one.entry !== undefined ? [one.entry] : []))
-  return draftOf({ connections: entriesOf('sp'), identityProviders: entriesOf('idp') }, [
-    ...originLines(surroundings.origin),
-    ...missing.map((about): DraftLine => ({ about, what: 'entity', verdict: 'unsupported', note: 'the metadata has no such entity' })),
-    ...partners.flatMap(({ lines }) => lines)
-  ])
+  return draftOf(
+    { connections: entriesOf('sp'), identityProviders: entriesOf('idp') },
+    {
+      from: nameOf(surroundings.origin),
+      lines: [
+        ...originLines(surroundings.origin),
+        ...missing.map((about): DraftLine => ({ about, what: 'entity', verdict: 'unsupported', note: 'the metadata has no such entity' })),
+        ...partners.flatMap(({ lines }) => lines)
+      ]
+    }
+  )
 }
 
 interface JudgedPartner {
@@ -143,8 +149,13 @@ function commentsOf(lines: readonly DraftLine[]): readonly string[] {
   })
 }
 
-function originLines({ settings, certificate, isSigned }: MetadataOrigin): readonly DraftLine[] {
-  const about = 'url' in settings ? settings.url : settings.file
+function nameOf({ settings }: MetadataOrigin): string {
+  return 'url' in settings ? settings.url : settings.file
+}
+
+function originLines(origin: MetadataOrigin): readonly DraftLine[] {
+  const { settings, certificate, isSigned } = origin
+  const about = nameOf(origin)
   const what = 'signature'
   if (certificate !== undefined) return [{ about, what, verdict: 'imported', setting: 'metadata.certificate', note: 'checked, and demanded from now on' }]
   if ('url' in settings && /^http:/i.test(about)) {

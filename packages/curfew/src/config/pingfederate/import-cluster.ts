@@ -1,6 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
 import { type Imported, type ImportLine, nested, type Setting, type ShippedFile } from './imported.ts'
-import { type Property, readProperties } from './properties.ts'
+import { type Property, readProperties } from '../imports/properties.ts'
 import type { ShippedKey } from './shipped-key.ts'
 import { shippedFiles } from './shipped-keys.ts'
 

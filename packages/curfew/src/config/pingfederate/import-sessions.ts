@@ -1,7 +1,7 @@
 import { CurfewError } from '@curfew/codecs'
 import { id } from '../values.ts'
 import { type Imported, type ImportLine, nested, type Setting, type ShippedFile } from './imported.ts'
-import { fieldOf, type JsonObject, type JsonTree } from './json-tree.ts'
+import { fieldOf, type JsonObject, type JsonTree } from '../imports/json-tree.ts'
 import { applicationFields, type Fields, globalFields, settingsFields, sourceFields } from './session-fields.ts'
 import { type ResourceKind, type SessionResource, sessionResources } from './session-resources.ts'
 import type { ShippedKey } from './shipped-key.ts'

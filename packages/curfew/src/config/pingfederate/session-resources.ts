@@ -1,6 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
 import type { ImportLine, ShippedFile } from './imported.ts'
-import { fieldOf, type JsonObject, type JsonTree, readJson } from './json-tree.ts'
+import { fieldOf, type JsonObject, type JsonTree, readJson } from '../imports/json-tree.ts'
 
 /** A resource of the admin API of the replaced product that is about sessions. */
 export interface SessionResource {

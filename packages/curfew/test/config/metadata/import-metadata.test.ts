@@ -166,6 +166,14 @@ suite('curfew import metadata: what is chosen', () => {
     assert.deepEqual(of({ settings: { url: 'https://wiki.example.com/m' }, isSigned: true, certificate: 'federation.pem' }), ['imported'])
   })
 
+  test('an entity ID that names a file of this machine is refused: it would be read when the configuration is loaded', () => {
+    const text = Buffer.from(sample('federation.xml')).toString('utf8').replace('urn:example:old-portal', 'urn:${file:keys/saml.key.pem}')
+    assert.throws(
+      () => importMetadata(Buffer.from(text), { origin: { settings: { file: 'x' }, isSigned: false }, wanted: [], ids: new Set(), known: new Map(), nowMs }),
+      (error) => isCurfewError(error) && error.code === 'CURFEW_IMPORT_REFUSED'
+    )
+  })
+
   test('what is no metadata is refused with the code of the reader', () => {
     const refused = (text: string, code: string): void =>
       assert.throws(

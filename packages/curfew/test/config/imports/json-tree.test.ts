@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { isCurfewError } from '@curfew/codecs'
 import fc from 'fast-check'
-import { fieldOf, type JsonTree, readJson } from '../../../src/config/pingfederate/json-tree.ts'
+import { fieldOf, type JsonTree, readJson } from '../../../src/config/imports/json-tree.ts'
 
 /** The values alone, as `JSON.parse` has them. */
 function valueOf(tree: JsonTree): unknown {

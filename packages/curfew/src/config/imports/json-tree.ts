@@ -92,3 +92,10 @@ export function readJson(file: string, text: string): JsonTree {
   if (word !== '') throw fault('there is more after its end')
   return tree
 }
+
+/** The value as plain objects and lists; where a name stands twice, the last one. */
+export function plainOf(tree: JsonTree): unknown {
+  if (tree.kind === 'scalar') return tree.value
+  if (tree.kind === 'list') return tree.items.map(plainOf)
+  return Object.fromEntries(tree.fields.map(({ name, value }) => [name, plainOf(value)]))
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { readProperties } from '../../../src/config/pingfederate/properties.ts'
+import { readProperties } from '../../../src/config/imports/properties.ts'
 
 const pairs = (text: string): readonly (readonly [string, string, number])[] => readProperties(text).map(({ key, value, line }) => [key, value, line] as const)
 
