@@ -370,6 +370,26 @@ function addToolCommands(program: Command, on: On): void {
     ).option('--users <file>', 'write users with Argon2id hashes into this new users file'),
     async (context, parsed) => (await import('./commands/import-keycloak.ts')).importKeycloakFrom(context, parsed.args, parsed.opts())
   )
+  on(
+    drafted(
+      example(
+        imports
+          .command('shibboleth <files...>')
+          .description(
+            'Turn idp.properties, ldap.properties, relying-party.xml and metadata-providers.xml of a Shibboleth identity provider into a part of curfew.yaml, with the partners whose metadata they name'
+          ),
+        'curfew import shibboleth /opt/shibboleth-idp/conf/idp.properties /opt/shibboleth-idp/conf/metadata-providers.xml --plan',
+        'curfew import shibboleth conf/idp.properties conf/ldap.properties conf/relying-party.xml conf/metadata-providers.xml --out idp.yaml'
+      )
+    )
+      .option('--entity <id>', 'only this partner; may be repeated', collect, [])
+      .option('--home <folder>', 'what %{idp.home} stands for (default: the folder above that of the first file)'),
+    async (context, parsed) =>
+      (await import('./commands/import-shibboleth.ts')).importShibbolethFrom(context, parsed.args, {
+        ...parsed.opts(),
+        entity: parsed.opts()['entity'] as string[]
+      })
+  )
   const trigger = example(program.command('trigger').description('Make a demo partner misbehave'), 'curfew trigger logout --partner legacy --fault no-response')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')

@@ -34,6 +34,19 @@ export async function readMetadataSource(
   return { bytes, origin: { settings, ...signer, isSigned: isSignedMetadata(bytes) } }
 }
 
+/** A file of metadata that a connection reads later from there, or from the address that it was a copy of. @throws as above */
+export function readMetadataFile(
+  { file, url, certificate }: { readonly file: string; readonly url?: string; readonly certificate?: string },
+  configFile: string
+): MetadataSource {
+  const bytes = readBounded(file)
+  if (certificate !== undefined) verifyMetadata(bytes, [verificationKeyFromCertificate(Buffer.from(readBounded(certificate)).toString('utf8'))])
+  const folder = dirname(resolve(configFile))
+  const settings = url === undefined ? { file: fromFolder(folder, file) } : { url }
+  const signer = certificate === undefined ? {} : { certificate: fromFolder(folder, certificate) }
+  return { bytes, origin: { settings, ...signer, isSigned: isSignedMetadata(bytes) } }
+}
+
 async function fetched(url: string, { allowPrivate, hosts }: OutboundSettings): Promise<Uint8Array> {
   const outbound = createOutbound({ clock: systemClock, allowPrivate, hosts, perPeerMax: 1 })
   try {

@@ -5,7 +5,7 @@ import type { ImportedClient } from './oidc-client.ts'
 import { filesOf, publicCertificates } from './public-certificate.ts'
 import { nameOf } from './redirect-uris.ts'
 import { flag, inner, type Part, text, unread } from './realm.ts'
-import { commentsOf, createReport, type Report } from './report.ts'
+import { commentsOf, createReport, type Report } from '../imports/report.ts'
 
 /** An identity provider upstream, by OpenID or SAML. */
 export function identityProvider(provider: Part, ids: Set<string>): ImportedClient {

@@ -2,7 +2,7 @@ import { isLoopback } from '../../core/loopback.ts'
 import { filterProblem } from '../../platform/ldap/filter-text.ts'
 import { type DraftSettings, freeId, secretFile } from '../imports/draft.ts'
 import { type Part, inner, parts, text, texts } from './realm.ts'
-import { createReport, type Report } from './report.ts'
+import { createReport, type Report } from '../imports/report.ts'
 
 /** A federation with a directory. */
 export interface ImportedDirectory {

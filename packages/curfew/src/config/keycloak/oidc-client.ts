@@ -2,7 +2,7 @@ import { isLoopback } from '../../core/loopback.ts'
 import { type DraftEntry, type DraftSettings, freeId, secretFile } from '../imports/draft.ts'
 import { exactRedirects, homeOf, nameOf, postLogoutRedirects } from './redirect-uris.ts'
 import { flag, inner, type Part, parts, text, texts, unread, whole } from './realm.ts'
-import { commentsOf, createReport, type Report } from './report.ts'
+import { commentsOf, createReport, type Report } from '../imports/report.ts'
 
 /** One client, and what became of it. */
 export interface ImportedClient {

@@ -1,5 +1,5 @@
 import { certificateBase64, isCurfewError, verificationKeyFromCertificate } from '@curfew/codecs'
-import type { Report } from './report.ts'
+import type { Report } from '../imports/report.ts'
 
 /** A certificate of a partner that goes into a file beside the configuration. */
 export interface PublicCertificate {

@@ -1,5 +1,5 @@
 import { type Part, text, texts } from './realm.ts'
-import type { Report } from './report.ts'
+import type { Report } from '../imports/report.ts'
 
 /** Addresses that are compared to the letter; those with wildcards can not be, and are said. */
 export function exactRedirects(client: Part, report: Report): readonly string[] {

@@ -3,7 +3,7 @@ import type { ImportedClient } from './oidc-client.ts'
 import { filesOf, publicCertificates } from './public-certificate.ts'
 import { absolute, exactRedirects, homeOf, nameOf } from './redirect-uris.ts'
 import { flag, inner, type Part, parts, text, unread } from './realm.ts'
-import { commentsOf, createReport, type Report } from './report.ts'
+import { commentsOf, createReport, type Report } from '../imports/report.ts'
 
 /** A service provider of SAML as a connection. */
 export function samlClient(client: Part, ids: Set<string>): ImportedClient {

@@ -1,7 +1,7 @@
 import { limitMinutesMax } from '../../core/expiry.ts'
 import type { DraftSettings } from '../imports/draft.ts'
 import { flag, type Part, whole } from './realm.ts'
-import { createReport, type Report } from './report.ts'
+import { createReport, type Report } from '../imports/report.ts'
 
 /** Keys of a realm that are read here. */
 export const sessionKeys = [

@@ -1,5 +1,5 @@
 import { isPart, type Part, flag, inner, parts, text, texts } from './realm.ts'
-import { createReport, type Report } from './report.ts'
+import { createReport, type Report } from '../imports/report.ts'
 
 /** One person for the users file. */
 export interface ImportedUser {

@@ -134,7 +134,7 @@ function judged(
   return { role, entry, lines: [{ about, what, verdict: 'imported', setting: id, note: lifetimeNote(validUntil, origin) }, ...lines] }
 }
 
-const userKeys = 'User keys begin with this id: choose it before the first sign-in.'
+const userKeys = 'Its people can sign in once this is in curfew.yaml: keep it only if they may. User keys begin with the id.'
 
 function lifetimeNote(validUntil: Temporal.Instant | undefined, { settings }: MetadataOrigin): string {
   const until = validUntil === undefined ? '' : `; valid to ${validUntil.toString().slice(0, 10)}`

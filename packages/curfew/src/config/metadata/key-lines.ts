@@ -40,6 +40,24 @@ function missingKey(about: string, signing: readonly string[], role: 'sp' | 'idp
   return [{ about, what: 'certificate', verdict: 'approximated', setting: 'certificates', note }]
 }
 
+/** Whether something can be encrypted for the holder of these keys. */
+export function canEncryptTo(keys: readonly KeyDescriptor[]): boolean {
+  const own = keys.filter(({ use, certificates }) => use !== 'signing' && certificates.length > 0)
+  const offered = own.flatMap(({ encryptionMethods }) => encryptionMethods ?? []).filter((uri) => /xmlenc(11)?#(aes|tripledes)/.test(uri))
+  const isReadable = offered.length === 0 || offered.some((uri) => contentAlgorithmOf(uri) !== undefined)
+  return isReadable && own.some(({ certificates }) => certificates.some(isRsa))
+}
+
+function isRsa(certificate: string): boolean {
+  try {
+    const { kind, bits } = verificationKeyFromCertificate(certificate).strength
+    return kind === 'rsa' && bits >= rsaBitsMin
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    return false
+  }
+}
+
 /** Nothing is encrypted unless somebody says so: a key alone does not ask for it. */
 function encryptionLines(about: string, keys: readonly KeyDescriptor[], role: 'sp' | 'idp'): readonly DraftLine[] {
   const own = keys.filter(({ use, certificates, encryptionMethods }) => certificates.length > 0 && (use === 'encryption' || encryptionMethods !== undefined))

@@ -1,4 +1,4 @@
-import type { DraftLine, Verdict } from '../imports/draft.ts'
+import type { DraftLine, Verdict } from './draft.ts'
 
 /** Says of one thing after the other what became of it. */
 export interface Report {
