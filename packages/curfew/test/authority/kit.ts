@@ -91,6 +91,8 @@ export interface KitOptions {
   /** The transmitter that keeps the streams of all groups; absent: this one. */
   readonly signalsHome?: SignalsHome
   readonly sessionsPerUserMax?: number
+  /** How long a revoked session stays on the list. Default: 490. */
+  readonly revocationMinutes?: number
   /** Endings put the SRI on the revocation list. Absent: they do. */
   readonly revokesOnLogout?: boolean
   /** Instead of {@link users}. */

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
 import type { CurfewError } from '@curfew/codecs'
 import { endFor } from '../../../src/authority/session-management/ending.ts'
+import { statusOf } from '../../../src/authority/session-management/session-facts.ts'
 import type { LightMyRequestResponse } from 'fastify'
 import type { OutboundRequest } from '../../../src/platform/outbound.ts'
-import type { Kit } from '../kit.ts'
+import { createLocalUsers, type Kit, type KitOptions, signIn, users } from '../kit.ts'
 import { authorizationHeader, clientOf, createOidcKit, tokensFor } from '../oidc/relying-party.ts'
 
 const base = '/pf-ws/rest/sessionMgmt'
@@ -44,11 +45,15 @@ function codeOf(answer: LightMyRequestResponse): unknown {
   return [answer.statusCode, answer.json<{ code: string }>().code]
 }
 
-async function signedIn(options: { readonly told?: OutboundRequest[] } = {}) {
+async function signedIn({
+  told,
+  ...options
+}: { readonly told?: OutboundRequest[] } & Pick<KitOptions, 'revocationMinutes' | 'revokesOnLogout' | 'localUsers'> = {}) {
   const kit = await createOidcKit({
     clients,
+    ...options,
     network: async (request) => {
-      options.told?.push(request)
+      told?.push(request)
       return { status: 200 }
     }
   })
@@ -148,13 +153,48 @@ suite('Session Revocation API', () => {
     assert.deepEqual([other.statusCode, other.headers.allow], [405, 'GET, POST'])
   })
 
-  test('AC-101 forgets an entry when its lifetime is over, not before', async () => {
-    const { kit, sri } = await signedIn()
+  /** What the API says of an SRI. */
+  async function saidOf(kit: Kit, sri: string): Promise<readonly unknown[]> {
+    const { status } = (await ask(kit, `/sessions/${sri}`, { client: 'desk' })).json<{ status: string }>()
+    return [(await ask(kit, `/revokedSris/${sri}`)).statusCode, status]
+  }
+
+  for (const [minutes, what] of [
+    [490, 'as it is by default'],
+    [40, 'as it is configured']
+  ] as const)
+    test(`AC-101 forgets an entry when its lifetime is over, not before (${minutes} minutes, ${what})`, async () => {
+      const { kit } = await signedIn({ revocationMinutes: minutes })
+      await using _ = kit
+      const sri = kit.ctx.locator.seal('curfew:sri', 'ses_0a7AAAAAAAAAAAAAAAAAAAAAA')
+      await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
+      const at = kit.clock.nowMs()
+      assert.equal(await kit.store.isRevoked(sri, at + minutes * 60_000 - 1), true)
+      assert.equal(await kit.store.isRevoked(sri, at + minutes * 60_000), false)
+      await kit.clock.advance((minutes - 1) * 60_000)
+      assert.deepEqual(await saidOf(kit, sri), [200, 'SESSION_REVOKED'])
+      await kit.clock.advance(60_000)
+      assert.deepEqual(await saidOf(kit, sri), [404, 'NO_VALID_SESSIONS'])
+    })
+
+  test('AC-101 a lifetime that is shorter than that of the session is none: the entry stays as long as the session could have lasted', async () => {
+    const { kit, sri } = await signedIn({ revocationMinutes: 40 })
     await using _ = kit
     await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
-    const at = kit.clock.nowMs()
-    assert.equal(await kit.store.isRevoked(sri, at + 490 * 60_000 - 1), true)
-    assert.equal(await kit.store.isRevoked(sri, at + 490 * 60_000), false)
+    await kit.clock.advance(479 * 60_000)
+    assert.deepEqual(await saidOf(kit, sri), [200, 'SESSION_REVOKED'])
+    await kit.clock.advance(60_000)
+    assert.deepEqual(await saidOf(kit, sri), [404, 'NO_VALID_SESSIONS'])
+  })
+
+  test('AC-101 an entry that a logout makes goes the same way', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })
+    await kit.clock.advance(489 * 60_000)
+    assert.equal((await ask(kit, `/revokedSris/${sri}`)).statusCode, 200)
+    await kit.clock.advance(60_000)
+    assert.equal((await ask(kit, `/revokedSris/${sri}`)).statusCode, 404)
   })
 })
 
@@ -180,16 +220,38 @@ suite('Session management by SRI', () => {
         userAgent: session.userAgent
       }
     ])
-    const { kit: other, sri: idle } = await signedIn()
-    await using _other = other
-    other.clock.advance(61 * 60_000)
-    const past = (await ask(other, `/sessions/${idle}`, { client: 'desk' })).json<{ status: string; sessions: unknown[] }>()
-    assert.ok(['NO_VALID_SESSIONS', 'SESSION_REVOKED'].includes(past.status))
-    assert.deepEqual(past.sessions, [])
     const unknown = kit.ctx.locator.seal('curfew:sri', 'ses_0a7AAAAAAAAAAAAAAAAAAAAAA')
     assert.deepEqual((await ask(kit, `/sessions/${unknown}`, { client: 'desk' })).json(), { id: unknown, status: 'NO_VALID_SESSIONS', sessions: [] })
     await ask(kit, '/revokedSris', { method: 'POST', body: { id: sri } })
     assert.deepEqual(await read(), { id: sri, status: 'SESSION_REVOKED', sessions: [] })
+  })
+
+  for (const [revokesOnLogout, status] of [
+    [true, 'SESSION_REVOKED'],
+    [false, 'NO_VALID_SESSIONS']
+  ] as const)
+    test(`AC-111 a session that a logout ended is ${status} where such endings are ${revokesOnLogout ? '' : 'not '}put on the list`, async () => {
+      const { kit, sri } = await signedIn({ revokesOnLogout })
+      await using _ = kit
+      const sessionId = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items[0]?.session.id ?? assert.fail()
+      await kit.ctx.engine.endSessions({
+        scope: { kind: 'session', sessionId },
+        reason: 'user',
+        by: { kind: 'user', id: 'ana' },
+        starter: { kind: 'none' },
+        browser: 'absent'
+      })
+      assert.deepEqual((await ask(kit, `/sessions/${sri}`, { client: 'desk' })).json(), { id: sri, status, sessions: [] })
+    })
+
+  test('AC-111 without an entry on the list a session is valid to the end of its times, and not a moment longer', async () => {
+    const { kit } = await signedIn()
+    await using _ = kit
+    const session = (await kit.store.listSessions({ limit: 1, nowMs: kit.clock.nowMs() })).items[0]?.session ?? assert.fail()
+    const overMs = Math.min(session.idleExpiresAtMs, session.expiresAtMs)
+    const statuses = [overMs - 1, overMs].map((nowMs) => statusOf(session, false, nowMs))
+    assert.deepEqual(statuses, ['HAS_VALID_SESSIONS', 'NO_VALID_SESSIONS'])
+    assert.deepEqual([statusOf(undefined, false, overMs), statusOf(session, true, overMs - 1)], ['NO_VALID_SESSIONS', 'SESSION_REVOKED'])
   })
 
   test('AC-112 extends the idle limit, and never past the absolute one', async () => {
@@ -262,6 +324,34 @@ suite('Session management by user', () => {
     assert.equal((await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: unknown[] }>().sessions.length, 1)
   })
 
+  for (const username of ['m\u00fcller@example.org', 'sales/anna', 'anna maria', '100%', 'a+b&c=d?e#f'])
+    test(`AC-115 finds ${username} by the URL-encoded name`, async () => {
+      const user = { username, passwordHash: 'hash:correct horse', attributes: {}, isDisabled: false }
+      const { kit } = await signedIn({ localUsers: createLocalUsers([...users, user]) })
+      await using _ = kit
+      await signIn(kit.browser(), '/', username, 'correct horse')
+      const path = `/users/${encodeURIComponent(username)}`
+      const { id, sessions } = (await ask(kit, path, { client: 'desk' })).json<{ id: string; sessions: unknown[] }>()
+      assert.deepEqual([id, sessions.length], [username, 1])
+      assert.equal((await ask(kit, `${path}/revoke`, { method: 'POST', client: 'desk' })).statusCode, 200)
+      assert.deepEqual((await ask(kit, path, { client: 'desk' })).json(), { id: username, sessions: [] })
+      assert.equal((await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: unknown[] }>().sessions.length, 1, 'and nobody else')
+    })
+
+  test('AC-115 a session that is over by its idle time, or was ended, is not among them', async () => {
+    const { kit } = await signedIn()
+    await using _ = kit
+    await kit.clock.advance(30 * 60_000)
+    const ended = (await tokensFor(kit, kit.browser(), 'chat')).claims['pi.sri']
+    const valid = (await tokensFor(kit, kit.browser(), 'wiki')).claims['pi.sri']
+    const listed = async () => (await ask(kit, '/users/ana', { client: 'desk' })).json<{ sessions: { id: string }[] }>().sessions.map(({ id }) => id)
+    assert.equal((await listed()).length, 3)
+    await kit.clock.advance(31 * 60_000)
+    assert.deepEqual((await listed()).toSorted(), [ended, valid].map(String).toSorted())
+    await ask(kit, `/sessions/${String(ended)}/revoke`, { method: 'POST', client: 'desk' })
+    assert.deepEqual(await listed(), [valid])
+  })
+
   test('AC-117 a hashed user key is found by its hash and by nothing else, and no key has the name in it', async () => {
     await using kit = await createOidcKit({ clients, sessions: { hashUserKeys: true } })
     await tokensFor(kit, kit.browser(), 'wiki')
@@ -296,6 +386,44 @@ suite('Session management by user', () => {
       ]
     )
     assert.equal((await ask(kit, '/users/ana/revoke', { method: 'POST', client: 'desk' })).statusCode, 200)
+  })
+
+  test('AC-118 calls that read, extend, are refused or find nothing leave no line in the audit log; each that revokes does', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const other = String((await tokensFor(kit, kit.browser(), 'chat')).claims['pi.sri'])
+    await tokensFor(kit, kit.browser(), 'wiki')
+    const lines = async () => (await kit.store.listAudit({ limit: 500 })).length
+    const before = await lines()
+    const asDesk = { client: 'desk' } as const
+    const unknown = kit.ctx.locator.seal('curfew:sri', 'ses_0a7AAAAAAAAAAAAAAAAAAAAAA')
+    for (const [path, wish, status] of [
+      [`/revokedSris/${sri}`, {}, 404],
+      [`/revokedSris?id=${sri}`, {}, 404],
+      [`/sessions/${sri}`, asDesk, 200],
+      [`/users/ana`, asDesk, 200],
+      [`/sessions/${sri}/extend`, { ...asDesk, method: 'POST' }, 200],
+      [`/sessions/${unknown}/revoke`, { ...asDesk, method: 'POST' }, 200],
+      ['/users/nobody/revoke', { ...asDesk, method: 'POST' }, 200],
+      [`/sessions/${sri}/revoke`, { client: 'chat', method: 'POST' }, 403],
+      ['/users/ana/revoke', { client: 'gate', method: 'POST' }, 403],
+      ['/revokedSris', { ...asDesk, method: 'POST', body: { id: sri } }, 403],
+      ['/revokedSris', { method: 'POST', body: { id: 'x' } }, 400],
+      ['/revokedSris', { method: 'POST', body: { id: sri }, headers: {} }, 403]
+    ] as const) {
+      assert.equal((await ask(kit, path, wish)).statusCode, status, path)
+      assert.equal(await lines(), before, path)
+    }
+    /** Beside the line of the ending itself. */
+    const added = async (path: string, wish: Wish): Promise<readonly string[]> => {
+      const known = await lines()
+      await ask(kit, path, { method: 'POST', ...wish })
+      const all = await kit.store.listAudit({ limit: 500 })
+      return all.slice(known).flatMap(({ event, actor }) => (actor?.kind === 'peer' && event !== 'session.ended' ? [`${event} ${actor.id}`] : []))
+    }
+    assert.deepEqual(await added('/revokedSris', { body: { id: sri } }), ['sri.revoked gate'])
+    assert.deepEqual(await added(`/sessions/${other}/revoke`, asDesk), ['session.revoked desk'])
+    assert.deepEqual(await added('/users/ana/revoke', asDesk), ['session.revoked desk'])
   })
 
   test('AC-118 what ended has its line in the audit log also where another group could not be reached', async () => {
