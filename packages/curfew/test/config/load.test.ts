@@ -100,6 +100,11 @@ suite('loading a configuration', () => {
     assert.ok(result.ok)
   })
 
+  test('AC-101 a revoked session stays on the list for 490 minutes unless something else is said', () => {
+    assert.equal(load(smallest).config.sessions.revocationMinutes, 490)
+    assert.equal(load({ ...smallest, sessions: { secretFile: 's', revocationMinutes: 40 } }).config.sessions.revocationMinutes, 40)
+  })
+
   test('AC-109 endings are put on the revocation list by default, and need not be', () => {
     assert.equal(load(smallest).config.sessions.revokeOnLogout, true)
     assert.equal(load({ ...smallest, sessions: { secretFile: 's', revokeOnLogout: false } }).config.sessions.revokeOnLogout, false)

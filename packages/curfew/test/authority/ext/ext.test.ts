@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { isCurfewError } from '@curfew/codecs'
 import { checkExtPaths } from '../../../src/authority/ext/registry.ts'
+import { adapterLogouts } from '../../../src/cli/opentoken-setup.ts'
 import { trusted } from '../../../src/authority/pages/html.ts'
 import { createKit, type KitOptions, signIn, signInTo } from '../kit.ts'
 
@@ -50,7 +54,7 @@ suite('Logout Path of an adapter', () => {
     assert.doesNotMatch((await browser.get(`/signoff/${run.id}`)).body, /safe to leave/)
   })
 
-  test('AC-070 AC-093 the session ends, and the browser goes to the gateway logout: Logout Redirect wins over Logout Template, and without both the standard page is shown', async () => {
+  test('AC-070 AC-093 the session ends, and the browser goes to the gateway logout: Logout Redirect wins over Logout Template', async () => {
     const template = trusted('<p>Bye from the form</p>')
     await using both = await createKit({ adapterLogouts: [{ sourceId: 'form', path: '/x', redirectUrl: 'https://gateway.test/pa/oidc/logout', template }] })
     const browser = both.browser()
@@ -63,6 +67,40 @@ suite('Logout Path of an adapter', () => {
     const shown = await other.get('/ext/x', direct)
     assert.match(shown.body, /Bye from the form/)
     assert.match(shown.body, /\/signoff\/run_/)
+  })
+
+  test('AC-093 without Logout Redirect and Logout Template it ends at the standard page: who did not hear of it, or that nobody was signed in', async () => {
+    await using kit = await createKit({ partners: { payroll: {} }, adapterLogouts: [{ sourceId: 'form', path: '/x' }] })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const ended = await browser.get(String((await browser.get('/ext/x', direct)).headers.location))
+    assert.match(ended.body, /<h1>Not signed out everywhere<\/h1>/)
+    assert.match(ended.body, /Not asked/)
+    const again = await browser.get(String((await browser.get('/ext/x', direct)).headers.location))
+    assert.match(again.body, /<h1>This browser has no session here<\/h1>/)
+  })
+
+  test('AC-093 as the configuration says it: Logout Redirect wins, the file of Logout Template is read, and where it is missing nothing starts', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'curfew-ext-'))
+    try {
+      const [template, redirectUrl] = [join(folder, 'bye.html'), 'https://gateway.test/pa/oidc/logout']
+      writeFileSync(template, '<p>Bye from the file</p>')
+      const of = (adapterLogout: object) =>
+        adapterLogouts({ signOn: { sourceId: 'form', adapterLogout: { path: '/x', ...adapterLogout } }, identityProviders: [] } as never)
+      const shown = async (adapterLogout: object) => {
+        await using kit = await createKit({ adapterLogouts: of(adapterLogout) })
+        const browser = kit.browser()
+        await signIn(browser, '/')
+        const { headers, body } = await browser.get('/ext/x', direct)
+        return [headers.location, body.includes('Bye from the file')]
+      }
+      assert.deepEqual(await shown({ template, redirectUrl }), [redirectUrl, false])
+      assert.deepEqual(await shown({ redirectUrl }), [redirectUrl, false])
+      assert.deepEqual(await shown({ template }), [undefined, true])
+      assert.throws(() => of({ template: join(folder, 'missing.html') }), { code: 'CURFEW_CONFIG_FILE' })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('a link of a stranger is asked about, the answer counts with its token only, and another source is left alone', async () => {
