@@ -15,6 +15,7 @@ import { createTrace, type Trace } from '../trace.ts'
 import { engineParts, leaseMs, policy } from './engine-parts.ts'
 import { mend, strike } from './faults.ts'
 import { type Node, startNode } from './node.ts'
+import { OneTimeValues } from './one-time.ts'
 import { createPartners, type Partners } from './partners.ts'
 
 const startMs = Date.parse('2026-03-01T09:00:00Z')
@@ -44,7 +45,7 @@ interface Known {
  * simulated servers that stand still, die, are cut off, lag behind, and of which copies take over.
  */
 export async function failovers({ seed, spoil }: FailoversOptions): Promise<Played> {
-  const world = new World(createSeededRandom(seed), spoil)
+  const world = new World(createSeededRandom(seed), spoil, seed % 2 === 0)
   try {
     await world.live()
     return { broken: undefined, trace: world.trace.lines() }
@@ -70,10 +71,12 @@ class World {
   /** By their index: sessions of applications that were asked to end. */
   readonly #asked = new Set<string>()
   readonly #nodes = new Map<string, Node>()
+  readonly #oneTime: OneTimeValues | undefined
   #broken: Broken | undefined
   #started = 0
 
-  constructor(random: Random, spoil: FailoversOptions['spoil']) {
+  /** @param hasOneTime - what is good once is used as well: with every other seed, so that the others stay what they were */
+  constructor(random: Random, spoil: FailoversOptions['spoil'], hasOneTime: boolean) {
     this.#random = random
     const fraction = (): number => random.fraction()
     this.#network = createNetwork({ clock: this.#clock, fraction })
@@ -88,6 +91,12 @@ class World {
       tell: (what) => this.#tell(what),
       ...(spoil === undefined ? {} : { spoil })
     })
+    if (hasOneTime) {
+      const breakConnections = (): void => {
+        for (const server of this.#cluster.primaries) server.reset(fraction)
+      }
+      this.#oneTime = new OneTimeValues({ clock: this.#clock, fraction, breakConnections, tell: (what) => this.#tell(what) })
+    }
     this.#locator = createLocator([Buffer.alloc(32, 1)], random)
     const bad = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'down'] as const
     this.#partners = createPartners({ clock: this.#clock, fraction, trace: this.trace, bad })
@@ -194,6 +203,7 @@ class World {
         killNode: () => this.#killNode()
       })
     if (!node.isAlive()) return
+    if (this.#oneTime !== undefined && this.#fraction() < 0.3) return this.#begin(this.#oneTime.play(node))
     if (dice < 0.5 || this.#sessions.length === 0) return this.#begin(this.#signIn(node))
     const session = this.#any(this.#sessions)
     if (dice < 0.65) return this.#begin(this.#issue(node, session))
@@ -328,6 +338,7 @@ class World {
       }),
       60_000
     )
+    this.#oneTime?.checkAtRest()
     for (const session of sure) await this.#until(this.#checkKept(node.store, session), 10_000)
     // A message is late now and then: then something is owed for half a second. What builds on something that is not there waits longer.
     for (let waited = 0; [...this.#nodes.values()].some((each) => each.isAlive() && each.store.owed > 0); waited += 500) {

@@ -179,6 +179,13 @@ const writes: Readonly<Record<string, Command>> = {
     if (entry?.scores.size === 0) data.drop(key)
     return gone
   },
+  ZREMRANGEBYSCORE(data, [key = '', from = '', to = '']) {
+    const entry = data.find(key, 'zset')
+    const gone = inScores(ordered(data, key), from, to)
+    for (const { member } of gone) entry?.scores.delete(member)
+    if (entry?.scores.size === 0) data.drop(key)
+    return gone.length
+  },
   XADD(data, [key = '', place = '', ...fields]) {
     const entry = data.make(key, 'stream')
     const id = streamId(place)

@@ -66,6 +66,21 @@ suite('The store for many nodes on simulated servers that fail', () => {
     assert.match(await firstBroken(1, changed('  insert_run(P, a, 11)\n  tell(P, a[9])\n')), /ended without its run/)
   })
 
+  test('a call that takes its own work for that of another, because the answer was lost, is found', async () => {
+    const isMine = "if is_seen and first and redis.call('ZSCORE', P .. 'yb', first) then beat(P) return 'fresh' end"
+    assert.match(await firstBroken(18, changed(isMine)), /id \d+ was good for nobody/)
+    assert.match(
+      await firstBroken(116, changed("return a[4] and known[3] == a[4] and 'consumed' or 'already'", "return 'already'")),
+      /code \d+ was good for nobody/
+    )
+    assert.match(await firstBroken(24, changed('if by[1] == a[5] then beat(P) return {by[2]} end')), /transaction \d+ was good for nobody/)
+    assert.match(await firstBroken(116, changed("redis.call('HGET', k, 'b') == a[5] and 'created' or 'exists'", "'exists'")), /mark \d+ was good for nobody/)
+  })
+
+  test('what is good twice is found', async () => {
+    assert.match(await firstBroken(1, changed("redis.call('HSET', k, 'c', a[2])\n  if a[4]", 'if a[4]')), /code \d+ was used up, and is good again/)
+  })
+
   test('a list of revocations that takes none is found', async () => {
     assert.match(await firstBroken(1, changed("redis.call('HSET', v, 'u', a[2], 'a', at)")), /not on the list of revocations|is not revoked/)
   })

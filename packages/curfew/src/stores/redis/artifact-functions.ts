@@ -20,7 +20,8 @@ local function put_artifact(P, a, put, least_version)
     local date = redis.call('TIME')
     put = string.format('%.0f', math.max(date[1] * 1000000 + date[2], tonumber(redis.call('HGET', k, 'w') or 0) + 1))
   end
-  local consumed = redis.call('HGET', k, 'c') or a[4]
+  local used = redis.call('HMGET', k, 'c', 'b')
+  local consumed = used[1] or a[4]
   local version = 1
   if a[7] and a[7] ~= '' then version = tonumber(redis.call('HGET', k, 'n') or redis.call('EXISTS', k)) + 1 end
   version = math.max(version, tonumber(least_version or 1))
@@ -30,6 +31,7 @@ local function put_artifact(P, a, put, least_version)
   if made and made ~= '' then redis.call('HSET', k, 'i', made) end
   if version > 1 then redis.call('HSET', k, 'n', string.format('%.0f', version)) end
   if consumed ~= '' then redis.call('HSET', k, 'c', consumed) end
+  if used[2] then redis.call('HSET', k, 'b', used[2]) end
   if a[5] ~= '' then redis.call('HSET', k, 'g', a[5]) end
   if a[6] ~= '' then redis.call('HSET', k, 's', a[6]) end
   redis.call('ZADD', P .. 'ax', a[2], a[1])
@@ -55,13 +57,18 @@ define('artifact_end_again', true, function(P, a)
   return 1
 end)
 
--- artifact_consume P name now fact -> consumed | already | unknown
+-- artifact_consume P name now fact by -> consumed | already | unknown; by says which call it was: one whose answer was lost
+-- asks again, and has used it up itself. Absent where nobody waits.
 define('artifact_consume', true, function(P, a)
   local k = P .. 'a:' .. a[1]
-  local known = redis.call('HMGET', k, 'u', 'c')
+  local known = redis.call('HMGET', k, 'u', 'c', 'b')
   if not known[1] or tonumber(known[1]) <= tonumber(a[2]) then beat(P) return 'unknown' end
-  if known[2] then beat(P) return 'already' end
+  if known[2] then
+    beat(P)
+    return a[4] and known[3] == a[4] and 'consumed' or 'already'
+  end
   redis.call('HSET', k, 'c', a[2])
+  if a[4] then redis.call('HSET', k, 'b', a[4]) end
   tell_artifact(P, k, a[3])
   return 'consumed'
 end)

@@ -179,11 +179,12 @@ define('merge_artifact', true, function(P, a)
   beat(P)
   if redis.call('EXISTS', P .. 'z:' .. a[1]) == 1 then return 'gone' end
   if artifact_text(k) ~= a[2] then return 'changed' end
-  local made = redis.call('HMGET', k, 'i', 'w')
+  local made = redis.call('HMGET', k, 'i', 'w', 'b')
   redis.call('DEL', k)
   redis.call('HSET', k, 'u', a[4], 'd', a[5], 'n', a[3])
   if made[1] then redis.call('HSET', k, 'i', made[1]) end
   if made[2] then redis.call('HSET', k, 'w', made[2]) end
+  if made[3] then redis.call('HSET', k, 'b', made[3]) end
   if a[6] ~= '' then redis.call('HSET', k, 'c', a[6]) end
   if a[7] ~= '' then redis.call('HSET', k, 'g', a[7]) end
   if a[8] ~= '' then redis.call('HSET', k, 's', a[8]) end

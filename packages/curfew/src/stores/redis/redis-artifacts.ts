@@ -1,5 +1,6 @@
 import type { Artifact, Durability, Store } from '../store.ts'
 import { grantGone } from '../fact.ts'
+import { createCallNames } from './call-names.ts'
 import { addEntries, dropEntries, type IndexEntry, membersOf } from './index-sets.ts'
 import { pair, unpair } from './keys.ts'
 import { maybeTexts, type RedisContext, texts, weakest } from './redis-context.ts'
@@ -11,13 +12,12 @@ type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifac
 /** @param token - tells this process from every other; never used twice */
 export function redisArtifacts(context: RedisContext, token: string): ArtifactCalls {
   const { shards, keys, teller } = context
-  let made = 0
+  const newCall = createCallNames(token)
   return {
     async putArtifact(artifact, { isEnding = false } = {}) {
       const { kind, id, grantId, sessionId, untilMs, value, consumedAtMs } = artifact
       const name = pair(kind, id)
       await addEntries(context, entriesOf(context, artifact))
-      made += 1
       const args = [
         name,
         String(untilMs),
@@ -26,7 +26,7 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
         grantId ?? '',
         sessionId ?? '',
         teller.artifact(kind, id),
-        `${token}-${made}`
+        newCall()
       ]
       const bucket = keys.ofText(name)
       const { durability } = isEnding ? await putEnding(context, name, args) : await shards.write(bucket, 'artifact_put', args)
@@ -36,7 +36,9 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
     async consumeArtifact(kind, id, nowMs) {
       const name = pair(kind, id)
       const args = [name, String(nowMs), teller.artifact(kind, id)]
-      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', args, { again: { name: 'artifact_consume', args } })
+      const { reply, durability } = await shards.write(keys.ofText(name), 'artifact_consume', [...args, newCall()], {
+        again: { name: 'artifact_consume', args }
+      })
       return { value: reply as 'consumed' | 'already' | 'unknown', durability }
     },
     async dropArtifact(kind, id) {
@@ -130,7 +132,7 @@ async function drop(
   const bucket = keys.ofText(name)
   const [known, made] = await Promise.all([readArtifact(context, name, 0), shards.read(bucket, 'HGET', `a:${name}`, 'i')])
   const args = [name, grantId, fact, '']
-  const { reply, durability } = await shards.write(bucket, 'artifact_drop', args, {
+  const { reply, durability, isRepeat } = await shards.write(bucket, 'artifact_drop', args, {
     isEnding: true,
     isForeign,
     again: { name: 'artifact_drop', args: [...args.slice(0, 3), made === null ? '' : String(made)] },
@@ -138,7 +140,8 @@ async function drop(
     isDone: (answer) => Number(answer) === 1 || known !== undefined
   })
   if (known !== undefined) await dropEntries(context, entriesOf(context, known))
-  return { isDropped: Number(reply) === 1, durability }
+  const wasUnder = known !== undefined && (grantId === '' || known.grantId === grantId)
+  return { isDropped: Number(reply) === 1 || (isRepeat && wasUnder), durability }
 }
 
 /** The artifact of a name (kind and id). */

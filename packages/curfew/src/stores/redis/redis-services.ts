@@ -1,5 +1,6 @@
 import type { AuditRecord, Store } from '../store.ts'
 import { transactionGone } from '../fact.ts'
+import { createCallNames } from './call-names.ts'
 import { membersOf } from './index-sets.ts'
 import { pair } from './keys.ts'
 import type { Reply } from './link.ts'
@@ -25,13 +26,13 @@ type ServiceCalls = Pick<
   | 'listAudit'
 >
 
-/** For so long it is kept who took a transaction: longer than a call is sent again. */
-const takerKeptMs = 60_000
+/** For so long it is kept who took a transaction, or was first with an id: longer than a call is sent again. */
+const firstKeptMs = 60_000
 
 /** @param token - tells this process from every other; never used twice */
 export function redisServices(context: RedisContext, feed: Feed, token: string): ServiceCalls {
   const { shards, keys, teller } = context
-  let taken = 0
+  const newCall = createCallNames(token)
   return {
     async revoke(sri, untilMs, atMs) {
       const { reply, durability } = await feed.revoke(sri, untilMs, atMs)
@@ -43,7 +44,8 @@ export function redisServices(context: RedisContext, feed: Feed, token: string):
     async replaySeen(issuer, id, untilMs, nowMs) {
       const name = pair(issuer, id)
       const args = [name, String(untilMs), String(nowMs), teller.fact({ kind: 'replay', service: 'assertionReplay', issuer, id, untilMs })]
-      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', args, { again: { name: 'replay', args } })
+      const by = [newCall(), String(nowMs + firstKeptMs)]
+      const { reply, durability } = await shards.write(keys.ofText(name), 'replay', [...args, ...by], { again: { name: 'replay', args } })
       return { value: reply === 'fresh' ? 'fresh' : 'seen', durability }
     },
     async lockBump(userKey, nowMs, windowMs) {
@@ -66,7 +68,8 @@ export function redisServices(context: RedisContext, feed: Feed, token: string):
     },
     async txCreate(key, value, untilMs) {
       const fact = teller.fact({ kind: 'transaction', service: 'transactions', key, value, untilMs })
-      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_create', [key, String(untilMs), JSON.stringify(value) ?? 'null', fact])
+      const args = [key, String(untilMs), JSON.stringify(value) ?? 'null', fact, newCall()]
+      const { reply, durability } = await shards.write(keys.ofText(key), 'tx_create', args)
       return { value: reply === 'created' ? 'created' : 'exists', durability }
     },
     txGet: async (key, nowMs) => transaction(await shards.read(keys.ofText(key), 'HMGET', `t:${key}`, 'u', 'd'), nowMs),
@@ -75,8 +78,7 @@ export function redisServices(context: RedisContext, feed: Feed, token: string):
       const bucket = keys.ofText(key)
       const known = await shards.read(bucket, 'HMGET', `t:${key}`, 'u', 'd')
       const [knownUntil, knownValue] = maybeTexts(known)
-      taken += 1
-      const { reply, durability } = await shards.write(bucket, 'tx_take', [...args, '', `${token}-${taken}`, String(nowMs + takerKeptMs)], {
+      const { reply, durability } = await shards.write(bucket, 'tx_take', [...args, '', newCall(), String(nowMs + firstKeptMs)], {
         isEnding: true,
         // Else what is good once would be there again with a copy that takes over. What is created under its key since stays.
         again: (answer) => ({ name: 'tx_take', args: [...args, texts(answer)[0] ?? String(knownUntil)] }),

@@ -58,9 +58,13 @@ define('unfeed', true, function(P, a)
   return 1
 end)
 
--- replay P id until now fact -> fresh | seen
+-- replay P id until now fact by keepUntil -> fresh | seen. Which call was the first is kept for a while (yb): one whose
+-- answer was lost asks again, and is the first still. The last two are absent where nobody waits.
 define('replay', true, function(P, a)
   local known = redis.call('GET', P .. 'y:' .. a[1]) or a[3]
+  local is_seen = tonumber(known) > tonumber(a[3])
+  local first = a[5] and a[1] .. '\0' .. a[5]
+  if is_seen and first and redis.call('ZSCORE', P .. 'yb', first) then beat(P) return 'fresh' end
   if tonumber(a[2]) > tonumber(known) then
     redis.call('SET', P .. 'y:' .. a[1], a[2])
     redis.call('ZADD', P .. 'yx', a[2], a[1])
@@ -68,14 +72,21 @@ define('replay', true, function(P, a)
   else
     beat(P)
   end
-  return tonumber(known) > tonumber(a[3]) and 'seen' or 'fresh'
+  if is_seen then return 'seen' end
+  if first then
+    redis.call('ZREMRANGEBYSCORE', P .. 'yb', '-inf', a[3])
+    redis.call('ZADD', P .. 'yb', least(a[2], a[6]), first)
+  end
+  return 'fresh'
 end)
 
+-- purge_replay P id now: with it, who was first with what is over -> 1 | 0
 define('purge_replay', true, function(P, a)
   local until_ = redis.call('GET', P .. 'y:' .. a[1])
   if not until_ or tonumber(until_) > tonumber(a[2]) then return 0 end
   redis.call('DEL', P .. 'y:' .. a[1])
   redis.call('ZREM', P .. 'yx', a[1])
+  redis.call('ZREMRANGEBYSCORE', P .. 'yb', '-inf', a[2])
   return 1
 end)
 
@@ -135,10 +146,14 @@ define('purge_lock', true, function(P, a)
   return 1
 end)
 
--- tx_create P key until value fact -> created | exists
+-- tx_create P key until value fact by -> created | exists; by says which call it was: one whose answer was lost asks again
 define('tx_create', false, function(P, a)
-  if redis.call('EXISTS', P .. 't:' .. a[1]) == 1 then beat(P) return 'exists' end
-  redis.call('HSET', P .. 't:' .. a[1], 'u', a[2], 'd', a[3])
+  local k = P .. 't:' .. a[1]
+  if redis.call('EXISTS', k) == 1 then
+    beat(P)
+    return redis.call('HGET', k, 'b') == a[5] and 'created' or 'exists'
+  end
+  redis.call('HSET', k, 'u', a[2], 'd', a[3], 'b', a[5])
   redis.call('ZADD', P .. 'tx', a[2], a[1])
   tell(P, a[4])
   return 'created'
