@@ -324,18 +324,18 @@ function addToolCommands(program: Command, on: On): void {
     'curfew import pingfederate /opt/pingfederate'
   )
   on(
-    example(
-      imports
-        .command('pingfederate <paths...>')
-        .description(
-          'Turn the cluster files of one PingFederate node, and the session policies of its admin API or bulk export, into a part of curfew.yaml, and say what became of every entry'
-        ),
-      'curfew import pingfederate /opt/pingfederate --out cluster.yaml --report import.md',
-      'curfew import pingfederate run.properties cluster-adaptive.conf size-limits.conf',
-      'curfew import pingfederate global.json policies.json'
-    )
-      .option('--out <file>', 'write the settings to this file')
-      .option('--report <file>', 'write the report to this file, as Markdown'),
+    drafted(
+      example(
+        imports
+          .command('pingfederate <paths...>')
+          .description(
+            'Turn the cluster files of one PingFederate node, and the session policies of its admin API or bulk export, into a part of curfew.yaml, and say what became of every entry'
+          ),
+        'curfew import pingfederate /opt/pingfederate --out cluster.yaml --report import.md',
+        'curfew import pingfederate run.properties cluster-adaptive.conf size-limits.conf',
+        'curfew import pingfederate global.json policies.json'
+      )
+    ),
     async (context, parsed) => (await import('./commands/import.ts')).importPingFederate(context, parsed.args, parsed.opts())
   )
   on(

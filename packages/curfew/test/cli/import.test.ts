@@ -48,6 +48,16 @@ suite('curfew import pingfederate', () => {
     await assert.rejects(importPingFederate(contextOf().context, [it.folder], { out }), (error) => isCurfewError(error) && error.code === 'CURFEW_CONFIG_FILE')
   })
 
+  test('AC-006 --plan prints the report alone and writes nothing', async () => {
+    using it = installation()
+    const out = join(it.folder, 'cluster.yaml')
+    const { context, lines, notes } = contextOf()
+    assert.equal(await importPingFederate(context, [it.folder], { plan: true, out, report: join(it.folder, 'import.md') }), 2)
+    assert.match(lines.join('\n'), /^\nNot known\n/)
+    assert.deepEqual(notes, [])
+    assert.equal(existsSync(out) || existsSync(join(it.folder, 'import.md')), false)
+  })
+
   test('AC-006 a folder without such files, a path that is not there and files of two nodes are refused', async () => {
     using it = installation()
     const refused = (paths: readonly string[], code: string): Promise<void> =>

@@ -11,6 +11,8 @@ import { markdownCell, writeOrPrint } from '../import-output.ts'
 import { table } from '../table.ts'
 
 export interface ImportOptions {
+  /** The report alone; nothing is written. */
+  readonly plan?: boolean
   readonly out?: string
   readonly report?: string
 }
@@ -31,9 +33,10 @@ export async function importPingFederate(context: CommandContext, paths: readonl
   const result = needsAPerson(imported.lines) ? exitCode.partial : exitCode.done
   if (printJson(context, imported)) return result
   const { terminal } = context
-  writeOrPrint((line) => terminal.out(line), stringify(imported.settings), options.out)
-  const say = (line: string): void => (result === exitCode.partial ? terminal.error(line) : terminal.note(line))
-  if (options.report === undefined) for (const line of reportLines(imported)) say(line)
+  const isPlan = options.plan === true
+  if (!isPlan) writeOrPrint((line) => terminal.out(line), stringify(imported.settings), options.out)
+  const say = (line: string): void => (isPlan ? terminal.out(line) : result === exitCode.partial ? terminal.error(line) : terminal.note(line))
+  if (options.report === undefined || isPlan) for (const line of reportLines(imported)) say(line)
   else writeOrPrint((line) => terminal.note(line), reportPage(imported), options.report)
   say(`${imported.lines.length} entries of ${files.length} ${files.length === 1 ? 'file' : 'files'}: ${countsOf(imported.lines)}`)
   return result
