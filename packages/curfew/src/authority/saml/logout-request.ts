@@ -112,7 +112,9 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   for (const one of open.filter((candidate) => candidate !== main)) others.push((await endOne(ctx, accepted, one, 'absent')).runId)
   const owed: Others = { runIds: others, isPartial: unreached.length > 0 }
   if (others.length > 0 || owed.isPartial) await ctx.store.txCreate(othersKey(connection.id, message.id), owed, ctx.clock.nowMs() + othersKeptMs)
-  const { runId, isOurs } = await endOne(ctx, accepted, main, accepted.binding === 'soap' ? 'absent' : 'present')
+  // Any other browser brings the message and no more: the applications of the session can not be visited by it.
+  const isHere = accepted.binding !== 'soap' && main.session.tokenHash === browserHash
+  const { runId, isOurs } = await endOne(ctx, accepted, main, isHere ? 'present' : 'absent')
   // Somebody else's logout was faster: its run answers its own starter, this request is answered on its own.
   if (isOurs) return { kind: 'run', runId }
   return { kind: 'answer', status: owed.isPartial ? status.partialLogout() : await statusOfRuns(ctx, [runId, ...others]) }

@@ -154,7 +154,11 @@ export async function resumeLogout(ctx: AuthorityContext, request: FastifyReques
   const runId = (await ctx.store.txTake(returnKey(nonce), ctx.clock.nowMs())).value as RunId | undefined
   const run = runId === undefined ? undefined : await ctx.store.getRun(runId)
   if (run === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  if (run.tokenHash === browserToken(ctx, request)) return seeOther(reply, `/signoff/${run.id}`)
+  if (run.tokenHash === browserToken(ctx, request)) {
+    // At the LogoutRequest nobody could say whose browser it is.
+    await ctx.engine.apply(run.id, { kind: 'browser-seen', atMs: ctx.clock.nowMs() })
+    return seeOther(reply, `/signoff/${run.id}`)
+  }
   const settled = await ctx.engine.waitFor(run.id, (r) => nothingToWaitFor(r, ctx.clock.nowMs()), ctx.clock.nowMs() + run.policy.patienceMs)
   const answer = await answerStarter(ctx, settled ?? run)
   return answer === undefined ? seeOther(reply, '/signoff/done') : sendInstruction(ctx, request, reply, answer)

@@ -193,8 +193,28 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     const fields = await payroll.logoutPost(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]))
     const posted = await kit.browser().post('/idp/SLO.saml2', fields)
     assert.match(String(posted.headers.location), /^\/idp\/[\w-]{22}\/resume\/idp\/SLO\.saml2$/)
-    const away = await follow(browser, String(posted.headers.location))
+    const seenAtMs = async () => (await kit.store.listRuns({ limit: 1 })).items[0]?.browserSeenAtMs
+    assert.equal(await seenAtMs(), undefined, 'a browser without the cookie of the session can visit nobody')
+    assert.equal((await browser.get(String(posted.headers.location))).headers.location, `/signoff/${(await kit.store.listRuns({ limit: 1 })).items[0]?.id}`)
+    assert.equal(await seenAtMs(), kit.clock.nowMs())
+    const away = await follow(browser, `/signoff/${(await kit.store.listRuns({ limit: 1 })).items[0]?.id}`)
     assert.ok(away.url.startsWith('http://intranet.test/slo?'))
+  })
+
+  test('does not wait for the browser of a session that another browser ends: who failed to answer by SOAP is tried again', async () => {
+    const { intranet } = soapPartners
+    const slo = [...(intranet?.slo ?? []), { binding: 'redirect', url: 'http://intranet.test/slo' } as const]
+    await using kit = await createKit({ partners: { payroll: {}, intranet: { slo } }, network: async () => ({ status: 503 }) })
+    for (const isOwner of [true, false]) {
+      const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+      const payroll = kit.partner('payroll')
+      const url = await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]))
+      await (isOwner ? browser : kit.browser()).get(url)
+      await kit.clock.advance(100)
+      const runs = (await kit.store.listRuns({ limit: 5 })).items
+      const run = runs.find(({ startedAtMs }) => startedAtMs === Math.max(...runs.map((one) => one.startedAtMs)))
+      assert.equal(run?.deliveries[0]?.state, isOwner ? 'waiting-for-browser' : 'retrying')
+    }
   })
 
   test('answers the starter once, also where two requests for the answer come at once', async () => {
