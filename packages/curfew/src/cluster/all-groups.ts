@@ -26,8 +26,11 @@ export function otherGroupOf(others: readonly Group[], id: string): Group | unde
 /** Looks for sessions here and in every other group. */
 export function createEverywhere({ others, there, local, openIndex }: AllGroupsDeps): Everywhere {
   const ask = async <T>(here: Promise<Found<T>>, groups: readonly Group[], question: (group: string) => Promise<readonly T[]>): Promise<Found<T>> => {
-    const answers = await Promise.all(groups.map(async ({ id }) => ({ id, found: await question(id).catch(unlessUnreached) })))
-    const { found } = await here
+    // Together: what is refused here while others are still asked has to be noticed at once.
+    const [{ found }, answers] = await Promise.all([
+      here,
+      Promise.all(groups.map(async ({ id }) => ({ id, found: await question(id).catch(unlessUnreached) })))
+    ])
     return {
       found: [...found, ...answers.flatMap((answer) => answer.found ?? [])],
       unreached: answers.filter((answer) => answer.found === undefined).map(({ id }) => id)
