@@ -9,7 +9,10 @@ import { requireCaller } from './caller.ts'
 import { endFor } from './ending.ts'
 import { factsOf } from './session-facts.ts'
 
-/** `GET .../users/{key}`: the valid sessions of a user name, or of its hash (AC-117), whichever source signed the user in (AC-115). */
+/**
+ * `GET .../users/{key}`: the valid sessions of a user name, or of its hash (AC-117), whichever source signed the user in
+ * (AC-115). The subject of an OpenID provider finds them as well.
+ */
 export async function readUser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   await requireCaller(ctx, request, 'sessionManagement')
   const sessions = await liveSessions(ctx, request)
@@ -28,16 +31,37 @@ export async function revokeUser(ctx: AuthorityContext, request: FastifyRequest,
   return reply.status(200).headers(noStore).send()
 }
 
+/** The most sessions of one name that are looked at, in each group and of each OpenID provider. */
+const sessionsMax = 1_000
+
 async function liveSessions(ctx: AuthorityContext, request: FastifyRequest): Promise<Found<Session>> {
   const key = keyOf(request)
-  // A key that is hashed is asked for by its hash: a name finds nothing.
-  const own = ctx.sessions.hashUserKeys ? ctx.users.sources.map((id) => `${id}:${key}`) : ctx.users.keysFor(key)
-  const userKeys: readonly UserKey[] = [...own, ...ctx.connections.identityProviders().map(({ id }) => `${id}:${key}`)]
-  const found = await Promise.all(userKeys.map((userKey) => ctx.everywhere.byUser(userKey)))
+  const found = await Promise.all([...userKeysOf(ctx, key).map((userKey) => ctx.everywhere.byUser(userKey)), ...byNamedClaim(ctx, key)])
+  const live = found.flatMap((one) => one.found).filter((session) => isLive(session, ctx.clock.nowMs()))
   return {
-    found: found.flatMap((one) => one.found).filter((session) => isLive(session, ctx.clock.nowMs())),
+    found: [...new Map(live.map((session) => [session.id, session])).values()],
     unreached: [...new Set(found.flatMap(({ unreached }) => unreached))]
   }
+}
+
+/** What whoever is called so is kept under, by every source that signs people in. */
+function userKeysOf({ sessions, users, connections, upstreams, adapters }: AuthorityContext, key: string): readonly UserKey[] {
+  // A key that is hashed is asked for by its hash: a name finds nothing.
+  const own = sessions.hashUserKeys ? users.sources.map((id) => `${id}:${key}`) : users.keysFor(key)
+  const elsewhere = [...connections.identityProviders(), ...upstreams.all(), ...adapters.logins()]
+  return [...own, ...elsewhere.map(({ id }) => `${id}:${key}`)]
+}
+
+/** OpenID providers whose user name is another claim than the subject that people are kept under. */
+function byNamedClaim({ sessions, upstreams, everywhere }: AuthorityContext, username: string): readonly Promise<Found<Session>>[] {
+  if (sessions.hashUserKeys) return []
+  return upstreams
+    .all()
+    .filter(({ settings }) => settings.username !== undefined)
+    .map(async ({ id }) => {
+      const { found, unreached } = await everywhere.live({ username, sourceId: id, max: sessionsMax })
+      return { found: found.map(({ session }) => session), unreached }
+    })
 }
 
 /** @throws CURFEW_GROUP_UNREACHABLE (503) when sessions of some group are not among them */
