@@ -16,6 +16,8 @@ const kinds: readonly { readonly name: string; readonly webSession: WebSession; 
   { name: 'SameSite=None; Secure; Partitioned', webSession: { sameSite: 'none', partitioned: true }, isTaken: () => false }
 ]
 
+const oldBrowser = 'Mozilla/5.0 (iPhone; CPU iPhone OS 12_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1'
+
 /** Journeys of both ways to sign out in one cookie mode of the browser, with and without JavaScript, for every kind of cookie. */
 export function cookieJourneys(isRestricted: boolean): void {
   const modeName = isRestricted ? 'third-party cookies restricted' : 'default'
@@ -96,6 +98,33 @@ function journeys(isRestricted: boolean): void {
         })
     }
   }
+
+  if (!isRestricted)
+    for (const [webSession, userAgent, attributes] of [
+      [{}, undefined, ['Path=/', 'Secure', 'HttpOnly', 'SameSite=Lax']],
+      [{ sameSite: 'none' }, undefined, ['Path=/', 'Secure', 'HttpOnly', 'SameSite=None']],
+      [{ sameSite: 'none', partitioned: true }, undefined, ['Path=/', 'Secure', 'HttpOnly', 'SameSite=None', 'Partitioned']],
+      [{ sameSite: 'none' }, oldBrowser, ['Path=/', 'Secure', 'HttpOnly']]
+    ] as const)
+      test(`AC-082 ${attributes.join('; ')} goes over the wire to ${userAgent === undefined ? 'this browser' : 'one of iOS 12'}, at the sign-in and at the sign-out`, async () => {
+        await using kit = await createGatewayKit({ isHttps: true, upstream: privateNotes, webSession })
+        const context = await browser.newContext({ ignoreHTTPSErrors: true, ...(userAgent === undefined ? {} : { userAgent }) })
+        const page = await context.newPage()
+        const linesAt = async (path: string): Promise<readonly string[]> => {
+          const answer = await page.waitForResponse((response) => new URL(response.url()).pathname === path)
+          const lines = (await answer.headersArray()).filter(({ name }) => name.toLowerCase() === 'set-cookie').map(({ value }) => value)
+          return lines.filter((line) => line.startsWith('PA.ACE_ws='))
+        }
+        const [written] = await Promise.all([linesAt('/pa/oidc/cb'), signedIn(kit, page)])
+        assert.deepEqual(
+          written.map((line) => line.split('; ').slice(1)),
+          [attributes]
+        )
+        const [cleared] = await Promise.all([linesAt('/pa/oidc/logout'), page.goto(`${kit.wiki}/pa/oidc/logout`)])
+        const [first = '', ...rest] = cleared[0]?.split('; ') ?? []
+        assert.deepEqual([first, rest.filter((part) => !/^(?:Expires|Max-Age)=/.test(part))], ['PA.ACE_ws=', attributes])
+        await context.close()
+      })
 
   for (const { name, webSession } of kinds) {
     test(`AC-064 below one domain the picture takes the cookie of every host (${name})`, async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
+import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose'
+import { createGatewayKit, type GatewayKit, type GatewayKitOptions, type Mirrored } from './kit.ts'
 import { until } from '../support/until.ts'
 import { type Answer, Visitor } from './visitor.ts'
 
@@ -108,11 +109,58 @@ suite('A gateway in front of applications', () => {
     const heartbeat = await visitor.ask(`${kit.wiki}/pa/heartbeat.ping`)
     assert.deepEqual([heartbeat.status, heartbeat.body], [200, 'OK'])
     for (const path of ['/pa/oidc/JWKS', '/pa/authtoken/JWKS']) {
-      const { keys } = JSON.parse((await visitor.ask(kit.wiki + path)).body) as { keys: readonly Record<string, unknown>[] }
-      assert.ok(keys.length > 0 && keys.every((key) => key['kty'] === 'EC' && key['kid'] !== undefined && !('d' in key)))
+      const { status, headers, body } = await visitor.ask(kit.wiki + path)
+      assert.deepEqual([status, headers['content-type']], [200, 'application/json'])
+      const { keys } = JSON.parse(body) as { keys: readonly Record<string, unknown>[] }
+      assert.ok(keys.length > 0 && keys.every((key) => key['kty'] === 'EC' && key['alg'] === 'ES256' && key['use'] === 'sig' && key['kid'] !== undefined))
+      assert.ok(
+        keys.every((key) => !('d' in key)),
+        'no private part'
+      )
     }
-    assert.equal((await visitor.ask(`${kit.wiki}/pa/oidc/cb?code=x&state=y`)).status, 400)
     assert.equal((await visitor.ask(`${kit.wiki}/pa/other`)).status, 404)
+  })
+
+  test('AC-090 a signed cookie is verified by the keys at /pa/authtoken/JWKS; for encrypted ones there are none', async () => {
+    await using signed = await createGatewayKit({ webSession: { cookieType: 'signed' } })
+    const ana = new Visitor()
+    await ana.open(`${signed.wiki}/`)
+    const keysOf = async ({ wiki }: GatewayKit) => JSON.parse((await new Visitor().ask(`${wiki}/pa/authtoken/JWKS`)).body) as JSONWebKeySet
+    const cookie = ana.jar(signed.wiki).get('PA.ACE_ws') ?? assert.fail()
+    const { protectedHeader } = await compactVerify(cookie, createLocalJWKSet(await keysOf(signed)))
+    assert.equal(protectedHeader.alg, 'ES256')
+    await using encrypted = await createGatewayKit()
+    assert.deepEqual(await keysOf(encrypted), { keys: [] })
+  })
+
+  test('AC-090 /pa/oidc/cb leads back with a session to who began the sign-in, once; an error of the provider, and what nobody began, lead to none', async () => {
+    await using kit = await createGatewayKit()
+    const begin = async (ana: Visitor): Promise<string> => {
+      const form = await ana.follow(`${kit.wiki}/notes?page=2`)
+      const action = /<form method="post" action="([^"]+)"/.exec(form.body)?.[1] ?? assert.fail(form.body)
+      const csrfToken = /name="csrfToken" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+      const body = new URLSearchParams({ csrfToken, username: 'ana', password: 'correct horse' }).toString()
+      const first = await ana.ask(new URL(action, form.url).href, { method: 'POST', body, headers: formHeaders })
+      return ana.followTo(first, (url) => new URL(url).pathname === '/pa/oidc/cb')
+    }
+    const ana = new Visitor()
+    const callback = await begin(ana)
+    const back = await ana.ask(callback)
+    assert.deepEqual([back.status, back.headers.location, ana.jar(kit.wiki).has('PA.ACE_ws')], [303, `${kit.wiki}/notes?page=2`, true])
+    const [ben, state] = [new Visitor(), (url: string) => new URL(url).searchParams.get('state') ?? '']
+    const other = await begin(ben)
+    for (const query of [
+      new URLSearchParams({ error: 'access_denied', state: state(other), iss: kit.issuer }),
+      new URLSearchParams({ code: 'x', state: state(other), iss: kit.issuer }),
+      new URLSearchParams({ code: 'x', state: 'y' }),
+      new URLSearchParams()
+    ]) {
+      const answer = await ben.ask(`${kit.wiki}/pa/oidc/cb?${query.toString()}`)
+      assert.ok(answer.status >= 400 && answer.status < 500, `${answer.status} for ${query.toString()}`)
+      assert.equal(ben.jar(kit.wiki).has('PA.ACE_ws'), false)
+    }
+    assert.equal((await new Visitor().ask(callback)).status, 400, 'another browser')
+    assert.equal((await ana.ask(callback)).status, 400, 'a second time')
   })
 
   test('a sign-out takes the cookie and says what goes on when the provider is away', async () => {
@@ -180,6 +228,37 @@ suite('Asking about single sessions', () => {
       assert.equal(new URL((await ana.ask(`${kit.wiki}/`)).headers.location ?? '').origin, kit.issuer)
     })
   }
+})
+
+suite('Server-side session management', () => {
+  /** Way A: the authority is asked. Way B: the sign-off page of the authority has the pictures of all hosts loaded. */
+  const ways = {
+    A: { gateway: { sessionCheck: { feed: false, status: true, statusCacheSeconds: 1 } }, client: { logout: { modes: [], pingAccessLogoutCapable: false } } },
+    B: { gateway: { sessionCheck: { feed: false, status: false } }, client: { logout: { modes: [], pingAccessLogoutCapable: true } } },
+    both: { gateway: { sessionCheck: { feed: false, status: true, statusCacheSeconds: 1 } }, client: { logout: { modes: [], pingAccessLogoutCapable: true } } }
+  } satisfies Record<string, GatewayKitOptions>
+
+  for (const [way, options] of Object.entries(ways) as [keyof typeof ways, GatewayKitOptions][])
+    test(`AC-069 ${way === 'both' ? 'both ways together' : `way ${way} alone`}: a central sign-off ends every host, ${way === 'B' ? '' : 'also for copies of the cookies at another gateway, '}${way === 'A' ? 'and leaves the cookies' : 'and takes the cookies'}`, async () => {
+      await using kit = await createGatewayKit(options)
+      const other = await kit.startAnother()
+      const ana = new Visitor()
+      for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/`)
+      const thief = ana.copy()
+      for (const host of [kit.wiki, kit.shop]) assert.equal((await other.ask(thief, `${host}/`)).status, 200)
+      const addresses = await pictures(kit, ana)
+      assert.deepEqual(addresses.toSorted(), way === 'A' ? [] : [`${kit.shop}/pa/oidc/logout.png`, `${kit.wiki}/pa/oidc/logout.png`])
+      for (const address of addresses) assert.equal((await ana.ask(address, { headers: { 'sec-fetch-dest': 'image' } })).status, 200)
+      for (const host of [kit.wiki, kit.shop]) {
+        assert.equal(ana.jar(host).has('PA.ACE_ws'), way === 'A', host)
+        // By its picture at once; by a question as soon as the last answer is too old.
+        if (way === 'A') await within(2_500, async () => !(await isLetIn(ana, `${host}/`)))
+        else assert.equal((await ana.ask(`${host}/`)).status, 303, host)
+        const isLetInThere = async () => (await other.ask(thief, `${host}/`)).status === 200
+        if (way === 'B') assert.ok(await isLetInThere(), 'nobody asks, and the cookie was not there: what way A is for')
+        else await within(2_500, async () => !(await isLetInThere()))
+      }
+    })
 })
 
 suite('An authority that can not be reached', () => {

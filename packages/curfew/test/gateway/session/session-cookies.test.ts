@@ -39,6 +39,18 @@ function cookies(more: Partial<WebSessionSettings> = {}) {
   return { settings, made, header, read }
 }
 
+function iphoneOf(version: string): string {
+  return `Mozilla/5.0 (iPhone; CPU iPhone OS ${version} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1`
+}
+
+function chromeOf(version: number): string {
+  return `Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${version}.0.0.0 Safari/537.36`
+}
+
+function ucBrowserOf(version: string): string {
+  return `Mozilla/5.0 (Linux; U; Android 9; en-US; SM) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 UCBrowser/${version} Mobile Safari/537.36`
+}
+
 suite('The cookie of a web session', () => {
   for (const [what, tokenCharacters, refreshCharacters, leftOut] of [
     ['everything, where it fits', 1_000, 1_000, undefined],
@@ -124,6 +136,32 @@ suite('The cookie of a web session', () => {
     assert.match(sessionCookie(none, 'x', { isSecure: true, userAgent: firefox }), /SameSite=None/)
     assert.doesNotMatch(sessionCookie(none, 'x', { isSecure: true, userAgent: iphone }), /SameSite/)
   })
+
+  for (const [old, young] of [
+    [iphoneOf('12_4'), iphoneOf('13_1')],
+    [
+      'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Safari/605.1.15',
+      'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Safari/605.1.15'
+    ],
+    [chromeOf(51), chromeOf(50)],
+    [chromeOf(66), chromeOf(67)],
+    [chromeOf(60), chromeOf(151)],
+    [ucBrowserOf('12.13.1.1189'), ucBrowserOf('12.13.2.1208')],
+    [ucBrowserOf('11.5.0.1015'), ucBrowserOf('13.0.0.1288')]
+  ] as const)
+    test(`AC-082 no SameSite=None for ${old}, when it is written and when it is cleared`, () => {
+      const { made, settings } = cookies({ sameSite: 'none' })
+      for (const [userAgent, isOld] of [
+        [old, true],
+        [young, false]
+      ] as const) {
+        const attributes = { isSecure: true, userAgent }
+        for (const line of [made.write(settings, session, attributes, nowMs), made.clear(settings, attributes)])
+          assert.equal(line.includes('SameSite'), !isOld, `${userAgent}: ${line}`)
+        // It is withheld from nobody else's cookie.
+        assert.match(sessionCookie(base, 'x', attributes), /; Secure; HttpOnly; SameSite=Lax$/)
+      }
+    })
 
   test('that is there with one of another session is no cookie at all, and one that no browser would keep is never sent', () => {
     const { header, read } = cookies()
