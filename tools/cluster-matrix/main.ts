@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import type { TestResult } from '../reporter.ts'
 import { type ModeResults, matrixPage } from './page.ts'
 import { type ModeServers, startModeServers } from '../../packages/curfew/test/support/mode-servers.ts'
 import { serverProgram } from '../../packages/curfew/test/stores/redis/servers.ts'
+import { startRunner } from './runner.ts'
 import { suiteOf } from './suites.ts'
 import { whyLeftOut } from './left-out.ts'
 
@@ -42,7 +43,7 @@ const wanted = values.mode === undefined ? modes : modes.filter((mode) => values
 mkdirSync(folder, { recursive: true })
 // What tests and servers write is not worth a disk: SQLite waits for it at every commit.
 if (existsSync('/dev/shm')) process.env['TMPDIR'] = '/dev/shm'
-// Servers end with this process: whoever stops it gets an orderly end.
+// Servers and runners end with this process: whoever stops it gets an orderly end.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const results: ModeResults[] = []
 for (const mode of wanted) {
@@ -141,7 +142,7 @@ async function runFiles(mode: Mode, { groups }: ModeServers, name: string, files
   const [target, log] = [join(folder, `${name}.json`), join(folder, `${name}.started`)]
   for (const file of [target, log]) rmSync(file, { force: true })
   const reporter = fileURLToPath(new URL('progress.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--test', ...flags, '--test-timeout=120000', '--test-force-exit', '--test-reporter', reporter, ...files], {
+  const child = startRunner(process.execPath, ['--test', ...flags, '--test-timeout=120000', '--test-force-exit', '--test-reporter', reporter, ...files], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: runMsMax,
