@@ -1,6 +1,6 @@
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { strictBase64 } from '../base64.ts'
-import { signatureUri } from '../dsig/algorithms.ts'
+import { type SignatureAlgorithm, signatureUri } from '../dsig/algorithms.ts'
 import type { SigningKey } from '../dsig/keys.ts'
 import { signBytes } from '../dsig/sign.ts'
 import { CurfewError } from '../errors.ts'
@@ -24,10 +24,19 @@ export interface RedirectMessage {
  * @see saml-bindings-2.0-os section 3.4.4.1
  */
 export async function encodeRedirect(url: string, message: RedirectMessage, key: SigningKey): Promise<string> {
+  const octets = redirectOctets(message, key.algorithm)
+  return redirectUrl(url, octets, await signBytes(octets, key))
+}
+
+/** The part of the query that is signed: message, RelayState, algorithm, as they are sent. */
+export function redirectOctets(message: RedirectMessage, algorithm: SignatureAlgorithm): string {
   const packed = deflateRawSync(message.xml, { level: 1, windowBits: 10, memLevel: 4, chunkSize: 1024 }).toString('base64')
   const relay = message.relayState === undefined ? '' : `&RelayState=${escaped(message.relayState)}`
-  const octets = `${message.parameter}=${encodeURIComponent(packed)}${relay}&SigAlg=${encodeURIComponent(signatureUri(key.algorithm))}`
-  const signature = await signBytes(octets, key)
+  return `${message.parameter}=${encodeURIComponent(packed)}${relay}&SigAlg=${encodeURIComponent(signatureUri(algorithm))}`
+}
+
+/** The address with what {@link redirectOctets} gave and the signature over it. */
+export function redirectUrl(url: string, octets: string, signature: Buffer): string {
   return `${url}${url.includes('?') ? '&' : '?'}${octets}&Signature=${encodeURIComponent(signature.toString('base64'))}`
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { deflateRawSync, deflateSync } from 'node:zlib'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import { decodeRedirect, encodeRedirect, serialiseLogoutRequest, signBytesSync, verifyLogoutRequest } from '../../src/index.ts'
+import { decodeRedirect, encodeRedirect, redirectOctets, redirectUrl, serialiseLogoutRequest, signBytesSync, verifyLogoutRequest } from '../../src/index.ts'
 import { foreignKey, keysByAlgorithm, partnerKey } from '../support/keys.ts'
 import { codeOf, logoutRequest, partner, peer } from '../support/messages.ts'
 
@@ -37,6 +37,11 @@ suite('SAML Bindings 3.4: HTTP Redirect', () => {
       assert.equal(verifyLogoutRequest(decodeRedirect(own.slice(own.indexOf('?') + 1)), { entityId: partner, keys: [key.verification] }).id, '_request1')
     })
   }
+
+  test('building the query, signing it and putting both together are the same as one call', () => {
+    const octets = redirectOctets({ parameter: 'SAMLRequest', xml, relayState: 'a b/c' }, 'rsa-sha256')
+    assert.equal(redirectUrl('https://login.example/idp/SLO.saml2', octets, signBytesSync(octets, partnerKey.signing)), url)
+  })
 
   test('an endpoint keeps the query that it has', async () => {
     const own = await encodeRedirect('https://x.example/slo?tenant=7', { parameter: 'SAMLRequest', xml }, partnerKey.signing)
