@@ -27,6 +27,7 @@ import { createSelfSigned } from '../packages/curfew/src/platform/certificate.ts
 import { systemRandom } from '../packages/curfew/src/platform/random.ts'
 import { atOnce, line, ratesInTurns, rateOf, rateOfAsync, ratioOf } from './measure.ts'
 import { hostileTo } from './saml-hostile.ts'
+import { lassoLines } from './saml-lasso.ts'
 import { nodeSaml, parties, type RivalKeys, samlifyParties } from './saml-rivals.ts'
 
 const { issuer, service, consumer: destination } = parties
@@ -68,7 +69,7 @@ function responseXml(signing = key): string {
   return parts.head + parts.tail
 }
 
-/** Signing and verifying, as ratios to the raw RSA operation of this process, and the same work by two libraries. */
+/** Signing and verifying, as ratios to the raw RSA operation of this process, and the same work by three libraries. */
 export async function benchSaml(): Promise<readonly string[]> {
   const octets = Buffer.from(serialiseLogoutRequest(request).head + serialiseLogoutRequest(request).tail)
   const signature = sign('sha256', octets, privateKey)
@@ -202,7 +203,7 @@ function hostile(): readonly string[] {
   ]
 }
 
-/** The same messages through node-saml 5 and samlify 2. */
+/** The same messages through node-saml 5, samlify 2 and lasso. */
 async function rivals(rawVerify: number, rawSign: number): Promise<readonly string[]> {
   const pair = await createSelfSigned('idp.example', { fromMs: Date.now(), days: 30 }, systemRandom)
   const own = { key: createPrivateKey(pair.keyPem), algorithm: 'rsa-sha256' as const }
@@ -246,7 +247,12 @@ async function rivals(rawVerify: number, rawSign: number): Promise<readonly stri
     line('node-saml 5: sign AuthnRequest for POST', posts.perCpuSecond / rawSign, 'raw sign (2048)'),
     await hostileTo('node-saml 5', pair)
   ]
-  return [...lines, ...(await samlifyLines({ pair, logout, response, query, rawVerify, rawSign }))]
+  const messages = { response, logoutByPost: logout, logoutByRedirect: query }
+  return [
+    ...lines,
+    ...(await samlifyLines({ pair, logout, response, query, rawVerify, rawSign })),
+    ...(await lassoLines(pair, messages, { sign: rawSign, verify: rawVerify }))
+  ]
 }
 
 interface SamlifyWork {

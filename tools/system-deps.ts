@@ -53,7 +53,9 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: ['wrk'], package: 'wrk' },
     { names: ['nginx'], package: 'nginx-light' },
     { names: ['apache2'], package: 'apache2', file: '/usr/sbin/apache2' },
-    { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' }
+    { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' },
+    { names: ['python3'], package: 'python3-lasso', probe: ['/usr/bin/python3', '-c', 'import lasso'] },
+    { names: [], package: 'python3-cryptography', probe: ['/usr/bin/python3', '-c', 'import cryptography'] }
   ]
 }
 
