@@ -8,7 +8,8 @@ export type SharedEndingsServers = NonNullable<GatewayConfig['shared']>
 
 /**
  * Loaded only where it is used: the client of the servers takes its time.
- * @param isOfStore - the servers are those of the store, and have been looked at
+ * @param isOfStore - the servers are those of the store, and have been looked at; there signing out is not refused for want of
+ *   copies
  * @throws CURFEW_STORE_UNSUITABLE
  */
 export async function openSharedEndings(
@@ -24,5 +25,7 @@ export async function openSharedEndings(
   const reached = { ...access, copies, clock, label: 'curfew-gateway' }
   if (!isOfStore) await checkEndingsServer(reached)
   const onWarning = ({ server, what, fix }: Finding): void => logger.warn({ event: 'gateway.endings-setting', server }, `${server}: ${what}; ${fix}`)
-  return endings.join((reader) => openRedisEndings({ ...reached, prefix, keepMs, steadyMs, ...(isOfStore ? {} : { onWarning }) }, reader))
+  return endings.join((reader) =>
+    openRedisEndings({ ...reached, prefix, keepMs, steadyMs, needsCopies: !isOfStore, ...(isOfStore ? {} : { onWarning }) }, reader)
+  )
 }

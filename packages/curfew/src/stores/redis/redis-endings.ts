@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { EndingKind, EndingsLog, EndingsReader } from '../endings-log.ts'
 import { storeError } from '../store-error.ts'
 import { endingsFindings } from './endings-checks.ts'
@@ -13,6 +14,8 @@ export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' 
   readonly steadyMs: () => number
   /** How long an ending may matter to this gateway; entries stay as long as they matter to any that uses the servers. */
   readonly keepMs: number
+  /** True: what fewer than `copies` replicas confirmed is not told yet. Otherwise the server that takes the writes is enough. */
+  readonly needsCopies: boolean
   /** What an operator should know of a server; asked of each that takes the writes. Absent: nothing is looked at. */
   readonly onWarning?: (finding: Finding) => void
 }
@@ -38,6 +41,15 @@ interface Longest {
   readonly server: Primary
   readonly atMs: number
   readonly ms: number
+}
+
+/** Entries that too few copies have yet are known by their text, so that they are not written twice: as many as may wait. */
+const unconfirmedMax = 11_000
+
+/** An entry that one server has. */
+interface Entry {
+  readonly server: Primary
+  readonly id: string
 }
 
 interface Positions {
@@ -117,25 +129,45 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
       }
     }
   }
+  const unconfirmed = new LRUCache<string, Entry>({ max: unconfirmedMax })
+  /** There is still what was written before: the server may have been restarted, or emptied. */
+  const has = async ({ server, id }: Entry, key: string): Promise<boolean> => {
+    const page = (await server.read(['XREAD', 'COUNT', '1', 'STREAMS', key, idBefore(id)])) as
+      | readonly [readonly [string, readonly (readonly [string])[]]]
+      | null
+    return page?.[0]?.[1]?.[0]?.[0] === id
+  }
   const write = async (kind: EndingKind, text: string): Promise<void> => {
     const key = keys[kind]
     const server = await primary()
     const neededMs = await longestMs(server)
     const bound = kind === 'told' ? ['MINID', '~', String(Math.floor(clock.nowMs() - neededMs - keepMoreMs))] : ['MAXLEN', '~', String(unsignedEntriesMax)]
-    const added = server.write(['XADD', key, ...bound, '*', 'e', text])
-    // Where nothing ends any more the stream goes as a whole.
-    await Promise.all([added, server.write(['PEXPIRE', key, String(Math.ceil(neededMs + 2 * keepMoreMs))])])
+    // Where nothing ends any more the stream goes as a whole. Copies that confirm this have what was written before it.
+    const keep = ['PEXPIRE', key, String(Math.ceil(neededMs + 2 * keepMoreMs))]
+    const before = unconfirmed.get(text)
+    const isThere = before?.server === server && (await has(before, key))
+    const added = isThere ? undefined : server.write(['XADD', key, ...bound, '*', 'e', text])
+    const [written, { copies }] = await Promise.all([added, server.write(keep)])
+    const confirmed = written === undefined ? copies : Math.min(copies, written.copies)
+    if (!options.needsCopies || confirmed >= options.copies) {
+      unconfirmed.delete(text)
+      return
+    }
+    if (written !== undefined) unconfirmed.set(text, { server, id: String(written.reply) })
+    throw new TooFewCopies(`${Math.max(0, confirmed)} of ${options.copies} copies confirmed it`)
   }
   const following = follow()
   return {
     async append(kind, text) {
       try {
-        await write(kind, text).catch(async () => {
+        await write(kind, text).catch(async (error: unknown) => {
+          // They had their time: it is sent again with what waits.
+          if (error instanceof TooFewCopies) throw error
           await lookAgain()
           await write(kind, text)
         })
       } catch (cause) {
-        throw storeError('CURFEW_STORE_UNREACHABLE', {}, cause)
+        throw storeError('CURFEW_STORE_UNREACHABLE', cause instanceof TooFewCopies ? { why: cause.message } : {}, cause)
       }
     },
     async close() {
@@ -146,6 +178,16 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
     }
   }
 }
+
+class TooFewCopies extends Error {}
+
+/** The last id that is smaller; no entry has the sequence number that an id ends with at most. */
+function idBefore(id: string): string {
+  const [ms = '0', sequence = '0'] = id.split('-')
+  return sequence === '0' ? `${BigInt(ms) - 1n}-${lastSequence}` : `${ms}-${BigInt(sequence) - 1n}`
+}
+
+const lastSequence = 2n ** 64n - 1n
 
 /**
  * Looks at the server that takes the writes now, before a gateway starts. Where none can be reached the gateway starts all the

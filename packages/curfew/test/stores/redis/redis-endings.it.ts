@@ -17,7 +17,7 @@ function reader(
   const texts: string[] = []
   let completeMs: number | undefined
   const log = openRedisEndings(
-    { ...redisAccess(servers), prefix: 'curfew:', copies: 0, keepMs: 3_600_000, clock: systemClock, steadyMs, label: 'test', ...more },
+    { ...redisAccess(servers), prefix: 'curfew:', copies: 0, needsCopies: true, keepMs: 3_600_000, clock: systemClock, steadyMs, label: 'test', ...more },
     { take: (read) => void texts.push(...read), complete: (atMs) => void (completeMs = atMs), onProblem: () => undefined }
   )
   return { log, texts, isComplete: () => completeMs !== undefined }
@@ -127,4 +127,44 @@ suite('A server that gateways are to tell each other by', { skip: skipReason }, 
     const nobody = redisAccess({ topology: 'standalone', master: 'curfew', nodes: [`redis://127.0.0.1:${await freeRange(1)}`] })
     assert.equal(await checkEndingsServer({ ...nobody, copies: 0, clock: systemClock, label: 'test' }), undefined)
   })
+})
+
+suite('What gateways tell each other, with copies that are waited for', { skip: skipReason }, () => {
+  const refused = (error: unknown): boolean =>
+    isCurfewError(error) && error.code === 'CURFEW_STORE_UNREACHABLE' && /of 1 copies/.test(String(error.context['why']))
+
+  test('counts once so many replicas have it, and what they had no time for is sent again as one entry', () =>
+    onServer([], async (server, open) => {
+      const replica = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+      try {
+        await until(async () => String(await server.command('INFO', 'replication')).includes('state=online'))
+        const { log } = open(only(server), { copies: 1 })
+        await log.append('told', 'one')
+        await replica.stop()
+        for (let i = 0; i < 3; i++) await assert.rejects(log.append('told', 'two'), refused)
+        await assert.rejects(log.append('unsigned', 'three'), refused)
+        const stream = async (name: string): Promise<number> => Number(await server.command('XLEN', `curfew:{gateway}:${name}`))
+        assert.deepEqual([await stream('endings'), await stream('frames')], [2, 1])
+        const again = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+        try {
+          await until(async () => String(await server.command('INFO', 'replication')).includes('state=online'))
+          await log.append('told', 'two')
+          assert.deepEqual([await stream('endings'), Number(await again.command('XLEN', 'curfew:{gateway}:endings'))], [2, 2])
+          await server.command('DEL', 'curfew:{gateway}:frames')
+          await log.append('unsigned', 'three')
+          assert.equal(Number(await again.command('XLEN', 'curfew:{gateway}:frames')), 1)
+        } finally {
+          await again.stop()
+        }
+      } finally {
+        await replica.stop()
+      }
+    }))
+
+  test('of the servers of the store the one that takes the writes is enough', () =>
+    onServer([], async (server, open) => {
+      const { log, texts } = open(only(server), { copies: 1, needsCopies: false })
+      await log.append('told', 'one')
+      await until(async () => texts.includes('one'))
+    }))
 })
