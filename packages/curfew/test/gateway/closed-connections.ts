@@ -28,7 +28,8 @@ export interface ClosedConnections {
 export async function closeConnections(): Promise<ClosedConnections> {
   const children: ChildProcess[] = []
   const start = (name: string, ...parts: readonly string[]): ChildProcess => {
-    const child = fork(fileURLToPath(new URL(name, import.meta.url)), parts)
+    // The switches of a test run are not for it.
+    const child = fork(fileURLToPath(new URL(name, import.meta.url)), parts, { execArgv: [] })
     children.push(child)
     return child
   }
