@@ -4,7 +4,7 @@ import * as client from 'openid-client'
 import type { AuthorityContext } from '../context.ts'
 import { type Parameters, parametersOf, rawQuery } from '../request.ts'
 import { browserOf } from '../sign-on/browser-session.ts'
-import { type Arrival, withStoredKey } from '../upstream/arrival.ts'
+import { type Arrival, isFresh, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import { arrivalOf, missingClaims } from './claims.ts'
 import { oidcRpUrl } from './endpoints.ts'
@@ -76,6 +76,7 @@ async function exchange(ctx: AuthorityContext, upstream: OpenIdUpstream, pending
     })
     const claims = tokens.claims()
     if (claims === undefined || tokens.id_token === undefined) throw new TypeError('there is no ID token')
+    requireFresh(ctx, upstream, pending, claims)
     const hasMore = missingClaims(upstream.settings, claims).length > 0 && configuration.serverMetadata().userinfo_endpoint !== undefined
     const more = hasMore ? await client.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {}
     return withStoredKey(ctx, arrivalOf(upstream.settings, claims, more, tokens.id_token, ctx.clock.nowMs()))
@@ -83,4 +84,15 @@ async function exchange(ctx: AuthorityContext, upstream: OpenIdUpstream, pending
     if (cause instanceof CurfewError) throw cause
     throw new CurfewError('CURFEW_OIDC_PROVIDER', { connection: upstream.id, why: reasonOf(cause) }, { cause })
   }
+}
+
+/**
+ * A fresh sign-in was asked for, by `max_age`: the ID token has to say when the user signed in, and that has to be after.
+ * `auth_time` counts whole seconds.
+ * @throws CURFEW_OIDC_TOKEN_CLAIM
+ * @see OpenID Connect Core 1.0 sections 2 and 3.1.3.7
+ */
+function requireFresh(ctx: AuthorityContext, { id }: OpenIdUpstream, pending: PendingSignIn, { auth_time: seconds }: client.IDToken): void {
+  const provedAtMs = seconds === undefined ? undefined : (seconds + 1) * 1000
+  if (!isFresh(pending, provedAtMs, ctx.saml.clockSkewSeconds)) throw new CurfewError('CURFEW_OIDC_TOKEN_CLAIM', { connection: id, claim: 'auth_time' })
 }

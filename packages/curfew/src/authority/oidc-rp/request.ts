@@ -38,6 +38,7 @@ export async function authorizationUrl(ctx: AuthorityContext, wish: SignInWish):
     nonce,
     formHash,
     isPassive,
+    ...(forceAuthn ? { provedAfterMs: ctx.clock.nowMs() } : {}),
     oidcNonce: ctx.ids.persistentCookie(),
     verifier: ctx.ids.persistentCookie() + ctx.ids.persistentCookie()
   }

@@ -5,7 +5,7 @@ import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
 import { artifactIssuers, identityProviderOf, requireBinding } from '../saml/partner.ts'
 import { artifactOf, receiveMessage } from '../saml/resolve-artifact.ts'
-import { type Arrival, type Asker, withStoredKey } from '../upstream/arrival.ts'
+import { type Arrival, type Asker, isFresh, withStoredKey } from '../upstream/arrival.ts'
 import { keepWaiting } from '../upstream/waiting.ts'
 import { arrivalOf, isNoPassive } from './arrival.ts'
 import { readPending, takePending } from './request.ts'
@@ -26,6 +26,7 @@ export async function receiveResponse(deps: AuthorityContext, request: FastifyRe
   const { inResponseTo } = response
   const pending = await pendingOf(deps, provider, inResponseTo)
   const arrival = judge(deps, provider, response)
+  if (arrival !== undefined && pending !== undefined) requireFresh(deps, pending, arrival)
   if (arrival !== undefined) await requireFirst(deps, provider, response)
   if (inResponseTo !== undefined && (await takePending(deps, inResponseTo)) === undefined)
     throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO', { connection: provider.id })
@@ -71,6 +72,15 @@ function judge(deps: AuthorityContext, provider: IdpConnection, response: Verifi
   const { notOnOrAfterMs } = arrival.identity
   if (notOnOrAfterMs !== undefined && notOnOrAfterMs <= nowMs) throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'SessionNotOnOrAfter has passed' })
   return arrival
+}
+
+/**
+ * ForceAuthn (Core 3.4.1): the provider must authenticate the user anew, rather than rely on a session that was there.
+ * @throws CURFEW_SAML_CONDITIONS
+ */
+function requireFresh(deps: AuthorityContext, pending: Asker, { identity }: Arrival): void {
+  if (isFresh(pending, identity.authenticatedAtMs, deps.saml.clockSkewSeconds)) return
+  throw new CurfewError('CURFEW_SAML_CONDITIONS', { what: 'AuthnInstant is before the request, which said ForceAuthn' })
 }
 
 /** @throws CURFEW_SAML_REPLAYED for an assertion that was presented before, at any node */

@@ -22,7 +22,7 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
   const { provider, nonce, formHash } = wish
   const id = ctx.ids.message()
   const nowMs = ctx.clock.nowMs()
-  const pending: Asker = { providerId: provider.id, nonce, formHash }
+  const pending: Asker = { providerId: provider.id, nonce, formHash, ...(wish.forceAuthn ? { provedAfterMs: nowMs } : {}) }
   await ctx.store.txCreate(pendingKey(id), pending, nowMs + ctx.transactionMs)
   const parts = serialiseAuthnRequest({
     kind: 'AuthnRequest',

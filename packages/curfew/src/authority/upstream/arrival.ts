@@ -33,6 +33,17 @@ export interface Asker {
   readonly nonce: string
   /** Hash of the cookie of the browser that asked: nobody else may bring the answer. */
   readonly formHash: string
+  /** The user has to have proved who it is after this; absent: a session that was there may answer. */
+  readonly provedAfterMs?: number
+}
+
+/**
+ * Whether an identity provider did what a fresh sign-in was asked for: said when the user proved who it is, and that
+ * this was after the question. One that answers from a session that was there is not believed.
+ * @param provedAtMs - absent: it did not say
+ */
+export function isFresh({ provedAfterMs }: Pick<Asker, 'provedAfterMs'>, provedAtMs: number | undefined, skewSeconds: number): boolean {
+  return provedAfterMs === undefined || (provedAtMs !== undefined && provedAtMs >= provedAfterMs - skewSeconds * 1000)
 }
 
 /** A judged answer on its way to the browser's own request, where cookies show. */

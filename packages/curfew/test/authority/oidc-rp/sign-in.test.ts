@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { status, statusUri } from '@curfew/codecs'
+import type { JWTPayload } from 'jose'
 import { follow, liveSessions } from '../saml-sp/hub.ts'
 import { begin, createOidcHub, postLogoutToken, signInAt } from './hub.ts'
 
@@ -105,6 +106,26 @@ suite('Sign-in at an upstream OpenID provider', () => {
     const first = String((await browser.get(await kit.partner('payroll').ssoRedirect({ forceAuthn: true }))).headers.location)
     const asked = new URL(String((await browser.get(`${first}?identityProvider=social`)).headers.location))
     assert.deepEqual([asked.searchParams.get('prompt'), asked.searchParams.get('max_age')], ['login', '0'])
+  })
+
+  test('ForceAuthn is met by a sign-in after it: not by an older one, nor by an ID token that does not say when', async () => {
+    const hub = await createOidcHub({ partners: { payroll: {} } })
+    await using kit = hub.kit
+    const ask = async (claims: JWTPayload) => {
+      const browser = kit.browser()
+      const first = String((await browser.get(await kit.partner('payroll').ssoRedirect({ forceAuthn: true }))).headers.location)
+      const asked = String((await browser.get(`${first}?identityProvider=social`)).headers.location)
+      return follow(browser, await browser.get(await hub.upstream.grant(asked, claims)))
+    }
+    const nowSeconds = Math.floor(kit.clock.nowMs() / 1000)
+    for (const claims of [{ auth_time: nowSeconds - 3_600 }, {}]) {
+      const page = await ask(claims)
+      assert.equal(page.statusCode, 400)
+      assert.match(page.body, /CURFEW_OIDC_TOKEN_CLAIM/)
+      assert.deepEqual(await liveSessions(kit), [])
+    }
+    kit.partner('payroll').readResponse((await ask({ auth_time: nowSeconds })).body)
+    assert.equal((await liveSessions(kit)).length, 1)
   })
 
   test('another user in the same browser: the former session is logged out first, then the new one opens', async () => {

@@ -90,6 +90,27 @@ suite('Sign-in at an identity provider', () => {
     assert.equal(hub.upstream.readAuthnRequest(String((await browser.get(chosen)).headers.location)).forceAuthn, true)
   })
 
+  test('ForceAuthn of an application is met by a sign-in after it, and by no older one', async () => {
+    const hub = await createHub({ partners: { payroll: {} } }, {})
+    await using kit = hub.kit
+    const payroll = kit.partner('payroll')
+    const ask = async (agoSeconds: number) => {
+      const browser = kit.browser()
+      const forced = await follow(browser, await browser.get(await payroll.ssoRedirect({ forceAuthn: true })))
+      const chosen = /href="([^"]*identityProvider=campus)"/.exec(forced.body)?.[1] ?? ''
+      const asked = hub.upstream.readAuthnRequest(String((await browser.get(chosen)).headers.location))
+      const authnInstant = Temporal.Instant.fromEpochMilliseconds(kit.clock.nowMs() - agoSeconds * 1000)
+      const authnStatement = { authnInstant, classRef: 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport' }
+      return deliver(hub, browser, { requestId: asked.id, assertion: { authnStatement } })
+    }
+    const old = await ask(3_600)
+    assert.equal(old.statusCode, 400)
+    assert.match(old.body, /CURFEW_SAML_CONDITIONS/)
+    assert.deepEqual(await liveSessions(kit), [])
+    payroll.readResponse((await ask(0)).body)
+    assert.equal((await liveSessions(kit)).length, 1)
+  })
+
   test('a passive request goes on to the only identity provider; its NoPassive reaches the application', async () => {
     const hub = await createHub({ partners: { payroll: {} }, identityProviders: [] })
     await hub.kit[Symbol.asyncDispose]()
