@@ -67,7 +67,8 @@ export function text(what: string, names: readonly string[], counts: readonly Co
   return [`  ${what}`, ...rows, ...ratio]
 }
 
-function quantile(times: readonly number[], part: number): string {
+/** A quantile of times in ms, in whole ms. */
+export function quantile(times: readonly number[], part: number): string {
   const sorted = times.toSorted((a, b) => a - b)
   return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN).toFixed(0)
 }
