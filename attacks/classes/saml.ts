@@ -311,23 +311,26 @@ export const samlAttacks: readonly AttackClass[] = [
       file: `${curfew}/logout-messages.test.ts`,
       test: 'one that was received before',
       without: 'the memory of what was received',
+      edits: [edit(`${source}/authority/saml/logout-request.ts`, "const isRepeat = value === 'seen'", 'const isRepeat = value === undefined')]
+    },
+    {
+      file: `${curfew}/logout-messages.test.ts`,
+      test: 'one that was received before and names nobody’s session, where the person signs in anew',
+      without: 'the limit of a repeat to sessions that were there when the message came first',
       edits: [
         edit(
           `${source}/authority/saml/logout-request.ts`,
-          "if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED'",
-          "if (value === undefined) throw new CurfewError('CURFEW_SAML_REPLAYED'"
+          'return participant.addedAtMs < message.issueInstant.epochMilliseconds - saml.clockSkewSeconds * 1000',
+          'return participant.addedAtMs > saml.clockSkewSeconds'
         )
       ]
     },
     {
       test: 'AC-195 of a hundred deliveries of one LogoutRequest at two nodes exactly one is carried out',
-      without: 'the memory of what was received',
+      without: 'the memory of what was received, and the look whether the run is that of the same message',
       edits: [
-        edit(
-          `${source}/authority/saml/logout-request.ts`,
-          "if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED'",
-          "if (value === undefined) throw new CurfewError('CURFEW_SAML_REPLAYED'"
-        )
+        edit(`${source}/authority/saml/logout-request.ts`, "const isRepeat = value === 'seen'", 'const isRepeat = value === undefined'),
+        edit(`${source}/authority/saml/logout-request.ts`, 'if (await isOwnRun(ctx, accepted, runId)) throw', 'if (runId === undefined) throw')
       ]
     },
     {

@@ -107,6 +107,15 @@ suite('messages that are refused at /idp/SLO.saml2', () => {
     await assertRefused(kit, await browser.get(url), 'CURFEW_SAML_REPLAYED')
   })
 
+  test('one that was received before and names nobody’s session, where the person signs in anew', async () => {
+    const { kit, browser, payroll, subject } = await prepared()
+    await using _ = kit
+    const url = await payroll.logoutRedirect(payroll.logoutRequest(subject, []))
+    await browser.get(url)
+    await signInTo(kit, kit.browser(), 'payroll')
+    await assertRefused(kit, await browser.get(url), 'CURFEW_SAML_REPLAYED')
+  })
+
   test('one of a partner that is not configured', async () => {
     const { kit, browser, request } = await prepared()
     await using _ = kit

@@ -26,12 +26,14 @@ import type { LogoutDoor } from './logout-door.ts'
 import { requireBinding } from './partner.ts'
 import { buryLateAssertions } from './tombstone.ts'
 
-/** A LogoutRequest that may be acted on: proved, addressed to us, in time, and never seen before. */
+/** A LogoutRequest that may be acted on: proved, addressed to us, in time, and not carried out before. */
 export interface AcceptedLogout {
   readonly connection: SamlPartner
   readonly message: Verified<LogoutRequest>
   readonly binding: Binding
   readonly relayState?: string
+  /** It was received before, and what it asked for was not done: only what it meant then may end. */
+  readonly isRepeat?: true
   /** Of the sessions that the request names only these may end. */
   includes(session: Session): boolean
 }
@@ -51,10 +53,37 @@ export async function acceptLogoutRequest(ctx: AuthorityContext, door: LogoutDoo
   validateLogoutRequest(message, { now: instant(nowMs), destinations: door.destinations, skewSeconds })
   const { issuer, id, untilMs } = replayEntry(message, skewSeconds)
   const { value } = await ctx.store.replaySeen(issuer, id, untilMs, nowMs)
-  if (value === 'seen') throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
+  const includes = (session: Session): boolean => door.includes?.(session) ?? true
+  const isRepeat = value === 'seen'
+  if (isRepeat && !(await isHalfDone(ctx, { connection, message, includes }))) throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
   ctx.metrics.logoutMessages.inc({ peer: connection.id, binding: received.binding, kind: 'LogoutRequest' })
   const { binding, relayState } = received
-  return { connection, message, binding, includes: (session) => door.includes?.(session) ?? true, ...(relayState === undefined ? {} : { relayState }) }
+  return { connection, message, binding, includes, ...(isRepeat ? { isRepeat } : {}), ...(relayState === undefined ? {} : { relayState }) }
+}
+
+/**
+ * True where a message that was received before has work left: it is noted as received before its sessions end, and a
+ * store that is busy, a group that is away or the end of the process may come between the two. Two of one message at
+ * once are no danger: a session ends once, and whoever comes second is refused then.
+ */
+async function isHalfDone(ctx: AuthorityContext, request: Pick<AcceptedLogout, 'connection' | 'message' | 'includes'>): Promise<boolean> {
+  const { connection, message } = request
+  if (!mayAsk(connection)) return false
+  const { found, unreached } = await findSessions(ctx, connection, message)
+  return unreached.length > 0 || found.some((one) => one.session.end === undefined && request.includes(one.session) && isMeant(ctx, request, one))
+}
+
+/**
+ * What a repeat may end: sessions that were there when the message came first. An index of ours belongs to one session
+ * for ever; a name, and an index of somebody else, come again with the next sign-in.
+ */
+function isMeant(
+  { saml }: AuthorityContext,
+  { connection, message }: Pick<AcceptedLogout, 'connection' | 'message'>,
+  { participant }: SessionParticipant
+): boolean {
+  if (connection.role === 'sp' && message.sessionIndexes.length > 0) return true
+  return participant.addedAtMs < message.issueInstant.epochMilliseconds - saml.clockSkewSeconds * 1000
 }
 
 type Sender = Pick<AcceptedLogout, 'connection' | 'message'>
@@ -93,7 +122,7 @@ function rankOf({ connection }: Sender): number {
  * @param browserHash - hash of this browser's session cookie: its own session is the one whose run it follows
  */
 export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogout, browserHash: string | undefined): Promise<LogoutStarted> {
-  const { connection, message } = accepted
+  const { connection, message, isRepeat = false } = accepted
   if (!mayAsk(connection)) return { kind: 'answer', status: status.requester(statusUri.requestDenied) }
   // Before the look-up: an assertion that is on its way meets the tombstone, or this request meets its session.
   if (connection.role === 'idp') await buryLateAssertions(ctx, connection.id, message)
@@ -102,13 +131,15 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   // What a group that does not answer has goes on, whatever ends here.
   if (found.length === 0) return { kind: 'answer', status: unreached.length === 0 ? status.requester(statusUri.unknownPrincipal) : status.responder() }
   // A session past its limits that no timer has ended yet is open all the same: it ends now, by this request.
-  const open = found.filter(({ session }) => session.end === undefined)
+  const open = found.filter((one) => one.session.end === undefined && (!isRepeat || isMeant(ctx, accepted, one)))
   const main = open.find(({ session }) => session.tokenHash === browserHash) ?? open.at(-1)
   if (main === undefined) {
+    if (isRepeat && unreached.length === 0) throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
     const runIds = found.flatMap(({ session }) => session.end?.runId ?? [])
     return { kind: 'answer', status: unreached.length > 0 ? status.partialLogout() : await statusOfRuns(ctx, runIds) }
   }
-  const others: RunId[] = []
+  // Of a message that was carried out in part: what it ended then belongs to its answer now.
+  const others: RunId[] = isRepeat ? await ownRuns(ctx, accepted, found) : []
   for (const one of open.filter((candidate) => candidate !== main)) others.push((await endOne(ctx, accepted, one, 'absent')).runId)
   const owed: Others = { runIds: others, isPartial: unreached.length > 0 }
   if (others.length > 0 || owed.isPartial) await ctx.store.txCreate(othersKey(connection.id, message.id), owed, ctx.clock.nowMs() + othersKeptMs)
@@ -117,7 +148,21 @@ export async function startLogout(ctx: AuthorityContext, accepted: AcceptedLogou
   const { runId, isOurs } = await endOne(ctx, accepted, main, isHere ? 'present' : 'absent')
   // Somebody else's logout was faster: its run answers its own starter, this request is answered on its own.
   if (isOurs) return { kind: 'run', runId }
+  if (await isOwnRun(ctx, accepted, runId)) throw new CurfewError('CURFEW_SAML_REPLAYED', { connection: connection.id })
   return { kind: 'answer', status: owed.isPartial ? status.partialLogout() : await statusOfRuns(ctx, [runId, ...others]) }
+}
+
+/** Runs of ended sessions that this same message started. */
+async function ownRuns(ctx: AuthorityContext, accepted: AcceptedLogout, found: readonly SessionParticipant[]): Promise<RunId[]> {
+  const runIds = found.flatMap(({ session }) => session.end?.runId ?? [])
+  const areOwn = await Promise.all(runIds.map((runId) => isOwnRun(ctx, accepted, runId)))
+  return runIds.filter((_, i) => areOwn[i] === true)
+}
+
+/** True where the same message came a second time and was faster. */
+async function isOwnRun(ctx: AuthorityContext, { connection, message }: AcceptedLogout, runId: RunId): Promise<boolean> {
+  const starter = (await ctx.store.getRun(runId))?.starter
+  return starter?.kind === 'participant' && starter.peerId === connection.id && starter.requestId === message.id
 }
 
 /** The profile by which this partner may send LogoutRequests. */

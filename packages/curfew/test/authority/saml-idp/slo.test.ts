@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { logoutReason, type NameID, status, statusUri } from '@curfew/codecs'
+import { CurfewError, logoutReason, type NameID, status, statusUri } from '@curfew/codecs'
+import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import type { Browser } from '../browser.ts'
 import { formOf } from '../browser.ts'
 import { createKit, type Kit, type KitOptions, signInTo } from '../kit.ts'
@@ -301,6 +303,75 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
     assert.equal(form.action, 'http://payroll.test/slo')
     assert.equal(form.fields['RelayState'], 'x')
     assert.ok(form.fields['SAMLResponse'])
+  })
+})
+
+/** A store that is busy at the first endings. */
+function busyAtEnds(times: number): Store {
+  const store = createMemoryStore({ capacity: 100 })
+  let left = times
+  return {
+    ...store,
+    async endSession(commit) {
+      left -= 1
+      if (left >= 0) throw new CurfewError('CURFEW_STORE_BUSY', {})
+      return store.endSession(commit)
+    }
+  }
+}
+
+suite('a LogoutRequest that was received and not carried out', () => {
+  test('is carried out when it comes again, once', async () => {
+    await using kit = await createKit({ store: busyAtEnds(1) })
+    const { browser, known } = await signedIn(kit, ['payroll', 'intranet'])
+    const payroll = kit.partner('payroll')
+    const url = await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]))
+    assert.match((await browser.get(url)).body, /CURFEW_STORE_BUSY/)
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+    assert.ok((await follow(browser, url)).url.startsWith('http://intranet.test/slo?'))
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+    assert.match((await browser.get(url)).body, /CURFEW_SAML_REPLAYED/)
+    assert.equal((await kit.store.listRuns({ limit: 5 })).items.length, 1)
+  })
+
+  test('by SOAP as well, of a hundred at once by one only', async () => {
+    await using kit = await createKit({ partners: soapPartners, store: busyAtEnds(1) })
+    const { known } = await signedIn(kit, ['payroll'])
+    const payroll = kit.partner('payroll')
+    const { subject, index } = known('payroll')
+    const message = await payroll.logoutSoap(payroll.logoutRequest(subject, [index], { destination: 'http://curfew.test/idp/SLO.ssaml2' }))
+    const isRefused = async () => payroll.readSoapResponse((await postSoap(kit, message)).body).status.subcodes.includes(statusUri.requestDenied)
+    assert.equal(await isRefused(), true)
+    const refused = await Promise.all(Array.from({ length: 100 }, isRefused))
+    assert.equal(refused.filter((one) => !one).length, 1)
+    assert.equal((await kit.store.listRuns({ limit: 5 })).items.length, 1)
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
+  test('goes on with the sessions that are left, and ends none that began since', async () => {
+    const holder = { endings: 0 }
+    const store = createMemoryStore({ capacity: 100 })
+    const endSession: Store['endSession'] = async (commit) => {
+      holder.endings += 1
+      if (holder.endings === 2) throw new CurfewError('CURFEW_STORE_BUSY', {})
+      return store.endSession(commit)
+    }
+    await using kit = await createKit({ store: { ...store, endSession } })
+    const one = await signedIn(kit, ['payroll'])
+    await signedIn(kit, ['payroll', 'intranet'])
+    await kit.clock.advance(5 * 60_000)
+    const payroll = kit.partner('payroll')
+    const url = await payroll.logoutRedirect(payroll.logoutRequest(one.known('payroll').subject, []))
+    assert.match((await one.browser.get(url)).body, /CURFEW_STORE_BUSY/)
+    assert.equal((await kit.store.findByUser('local:ana')).length, 1)
+    const later = await signedIn(kit, ['payroll'])
+    const home = await follow(one.browser, url)
+    // The application of the session that had ended before has not confirmed: this answer speaks of it too.
+    assert.deepEqual(payroll.readLogoutResponse(home.url).status, status.partialLogout())
+    const left = await kit.store.findByUser('local:ana')
+    assert.equal(left.length, 1)
+    assert.deepEqual((await kit.store.getParticipants(left[0]?.id ?? 'ses_'))[0]?.sessionIndex, later.known('payroll').index)
+    assert.match((await one.browser.get(url)).body, /CURFEW_SAML_REPLAYED/)
   })
 })
 
