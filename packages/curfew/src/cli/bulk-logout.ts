@@ -7,7 +7,7 @@ import { createProgress } from './progress.ts'
 const batchSize = 500
 
 export interface BulkEnded extends EndedView {
-  /** It was stopped: sessions are left. */
+  /** It was stopped, or came no further: sessions are left. */
   readonly isStopped: boolean
 }
 
@@ -28,14 +28,16 @@ export async function endInBatches(
   const progress = createProgress(context.terminal)
   try {
     for (;;) {
+      const known = new Set(all.already.map(({ session }) => session))
       const part = (await client.logout({ ...body, max: batchSize })) as EndedView
       all.ended.push(...part.ended)
       all.already.push(...part.already)
       all.unknown.push(...part.unknown)
       for (const group of part.unreached ?? []) unreached.add(group)
-      if (part.more !== true || part.ended.length === 0 || stop.aborted) {
-        return { ...all, ...(unreached.size === 0 ? {} : { unreached: [...unreached] }), isStopped: stop.aborted && part.more === true }
-      }
+      const isMore = part.more === true
+      // Sessions that somebody else ended meanwhile are no reason to stop; what comes again and again and stays is.
+      const isStuck = part.ended.length === 0 && part.already.every(({ session }) => known.has(session))
+      if (!isMore || isStuck || stop.aborted) return { ...all, ...(unreached.size === 0 ? {} : { unreached: [...unreached] }), isStopped: isMore }
       progress.show(all.ended.length, Math.max(expected, all.ended.length), 'sessions ended')
     }
   } finally {

@@ -59,7 +59,23 @@ suite('sessions ended call by call', () => {
 
   test('does not ask for ever when what is left can not be ended', async () => {
     const logout = async (): Promise<EndedView> => ({ ended: [], already: [], unknown: ['ses_1'], more: true })
-    assert.equal((await endInBatches(world().context, { logout }, { all: true }, { expected: 5, stop: never })).ended.length, 0)
+    const result = await endInBatches(world().context, { logout }, { all: true }, { expected: 5, stop: never })
+    assert.deepEqual([result.ended.length, result.isStopped], [0, true])
+    const same = async (): Promise<EndedView> => ({ ended: [], already: [ended(1)], unknown: [], more: true })
+    assert.equal((await endInBatches(world().context, { logout: same }, { all: true }, { expected: 5, stop: never })).isStopped, true)
+  })
+
+  test('goes on where somebody else ended the sessions of a call meanwhile', async () => {
+    const parts: EndedView[] = [
+      { ended: [], already: [ended(1), ended(2)], unknown: [], more: true },
+      { ended: [ended(3)], already: [], unknown: [], more: true },
+      { ended: [], already: [ended(4)], unknown: [], more: true },
+      { ended: [ended(5)], already: [], unknown: [] }
+    ]
+    let calls = 0
+    const logout = async (): Promise<EndedView> => parts[(calls += 1) - 1] ?? assert.fail('one call too many')
+    const result = await endInBatches(world().context, { logout }, { all: true }, { expected: 5, stop: never })
+    assert.deepEqual([result.ended, result.already, result.isStopped], [[3, 5].map(ended), [1, 2, 4].map(ended), false])
   })
 })
 

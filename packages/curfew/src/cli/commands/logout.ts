@@ -54,7 +54,7 @@ export async function logout(context: CommandContext, options: LogoutOptions): P
   const body = { ...scope, ...more, beforeMs: preview.atMs + 1 }
   const { isStopped, ...result } = await endInBatches(context, client, body, { expected: preview.sessions, stop: stop.signal })
   process.removeListener('SIGINT', onStop)
-  if (isStopped) terminal.error('Stopped. The sessions that are left go on; the same command ends them.')
+  if (isStopped) terminal.error('Stopped. Sessions may be left; the same command ends them.')
   const isAll = sayUnreached(context, result.unreached) && !isStopped
   const [first, ...others] = result.ended
   if (options.watch === true && first !== undefined) {
