@@ -134,6 +134,7 @@ export const catalogue = {
   CURFEW_SAML_PEER_UNKNOWN: { kind: 'peer', http: 400, title: 'The message comes from nobody this server has a connection to.' },
   CURFEW_SAML_PEER_UNREACHABLE: { kind: 'operation', http: 502, title: 'The application could not be reached.' },
   CURFEW_SAML_PROFILE_OFF: { kind: 'peer', http: 403, title: 'The connection does not include this kind of exchange.' },
+  CURFEW_SESSION_API_BUSY: { kind: 'peer', http: 429, title: 'Too many calls of this client are under way.' },
   CURFEW_SESSION_API_MEDIA_TYPE: { kind: 'peer', http: 415, title: 'The body is not application/json.' },
   CURFEW_SESSION_API_METHOD: { kind: 'peer', http: 405, title: 'This address does not take this method.' },
   CURFEW_SESSION_API_REFUSED: { kind: 'peer', http: 403, title: 'The client may not use this part of the session API.' },

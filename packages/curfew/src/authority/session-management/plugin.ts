@@ -1,12 +1,28 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import { createBulkhead } from '../../platform/bulkhead.ts'
 import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from '../oidc/client.ts'
+import { requireCaller, type SessionPermission } from './caller.ts'
 import { sessionManagementPaths as paths } from './paths.ts'
 import { addRevokedSri, readRevokedSri } from './revoked-sris.ts'
 import { extendSessions, readSessions, revokeSessions } from './sessions-by-sri.ts'
 import { readUser, revokeUser } from './sessions-by-user.ts'
 
-type Handler = (ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+/** @param client - who calls, with the permission that the route needs */
+type Handler = (ctx: AuthorityContext, client: OidcClient, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+
+interface Route {
+  readonly permission: SessionPermission
+  readonly handler: Handler
+}
+
+/** Calls of one client that are carried out at once, at each node: others get their turn between them, whatever it sends. */
+export const callsAtOnceMax = 16
+/** Calls of it that wait for a place; more are refused. Twenty gateways that ask about sessions have 320 under way. */
+export const callsWaitingMax = 1_000
+/** When a refused client may come again. */
+const againSeconds = 1
 
 /** Session Revocation API, and session management by SRI and by user, for clients that are permitted. */
 export function sessionManagementPlugin(ctx: AuthorityContext): FastifyPluginAsync {
@@ -19,22 +35,33 @@ export function sessionManagementPlugin(ctx: AuthorityContext): FastifyPluginAsy
     app.addHook('onRequest', async (request) => {
       request.headers.accept = 'application/problem+json'
     })
-    const serve = (url: string, handlers: { readonly GET?: Handler; readonly POST?: Handler }): void => {
-      for (const [method, handler] of Object.entries(handlers)) {
-        app.route({ method: method as HTTPMethods, url, handler: (request, reply) => handler(ctx, request, reply) })
+    const places = createBulkhead({ concurrentMax: callsAtOnceMax, queuedMax: callsWaitingMax })
+    const call = async ({ permission, handler }: Route, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+      const client = await requireCaller(ctx, request, permission)
+      if (places.isFull(client.id)) {
+        reply.header('retry-after', againSeconds)
+        throw new CurfewError('CURFEW_SESSION_API_BUSY', { client: client.id, atOnce: callsAtOnceMax, waiting: callsWaitingMax })
       }
-      const others = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((method) => !(method in handlers))
-      app.route({ method: [...others], url, handler: (_request, reply) => refuse(reply, Object.keys(handlers)) })
+      return places.run(client.id, () => handler(ctx, client, request, reply))
     }
-    serve(paths.revokedSris, { GET: readRevokedSri, POST: addRevokedSri })
-    serve(`${paths.revokedSris}/:sri`, { GET: readRevokedSri })
-    serve(paths.sessions, { GET: readSessions })
-    serve(`${paths.sessions}/:sri`, { GET: readSessions })
-    serve(`${paths.sessions}/:sri/extend`, { POST: extendSessions })
-    serve(`${paths.sessions}/:sri/revoke`, { POST: revokeSessions })
-    serve(paths.users, { GET: readUser })
-    serve(`${paths.users}/:key`, { GET: readUser })
-    serve(`${paths.users}/:key/revoke`, { POST: revokeUser })
+    const serve = (url: string, routes: { readonly GET?: Route; readonly POST?: Route }): void => {
+      for (const [method, route] of Object.entries(routes))
+        app.route({ method: method as HTTPMethods, url, handler: (request, reply) => call(route, request, reply) })
+      const others = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((method) => !(method in routes))
+      app.route({ method: [...others], url, handler: (_request, reply) => refuse(reply, Object.keys(routes)) })
+    }
+    const managing = (handler: Handler): Route => ({ permission: 'sessionManagement', handler })
+    // Who may read the feed may ask: it says no more.
+    const reading: Route = { permission: 'revocationFeed', handler: readRevokedSri }
+    serve(paths.revokedSris, { GET: reading, POST: { permission: 'sessionRevocation', handler: addRevokedSri } })
+    serve(`${paths.revokedSris}/:sri`, { GET: reading })
+    serve(paths.sessions, { GET: managing(readSessions) })
+    serve(`${paths.sessions}/:sri`, { GET: managing(readSessions) })
+    serve(`${paths.sessions}/:sri/extend`, { POST: managing(extendSessions) })
+    serve(`${paths.sessions}/:sri/revoke`, { POST: managing(revokeSessions) })
+    serve(paths.users, { GET: managing(readUser) })
+    serve(`${paths.users}/:key`, { GET: managing(readUser) })
+    serve(`${paths.users}/:key/revoke`, { POST: managing(revokeUser) })
   }
 }
 

@@ -2,8 +2,8 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLive } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from '../oidc/client.ts'
 import { noStore } from '../request.ts'
-import { requireCaller } from './caller.ts'
 import { sessionOfSri } from './sri.ts'
 
 /**
@@ -13,8 +13,7 @@ import { sessionOfSri } from './sri.ts'
  * @throws CURFEW_SESSION_API_MEDIA_TYPE (415), CURFEW_API_MALFORMED (400), CURFEW_SESSION_SRI_MALFORMED (400),
  *   CURFEW_GROUP_UNREACHABLE and other codes of groups: it is on the list, and the session goes on; the caller has to come again
  */
-export async function addRevokedSri(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const client = await requireCaller(ctx, request, 'sessionRevocation')
+export async function addRevokedSri(ctx: AuthorityContext, client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const sri = idOf(request)
   const sessionId = sessionOfSri(ctx, sri)
   const nowMs = ctx.clock.nowMs()
@@ -36,10 +35,9 @@ export async function addRevokedSri(ctx: AuthorityContext, request: FastifyReque
 
 /**
  * `GET .../revokedSris/{sri}`, also `?id=` or `?sri=`: 200 when it is on the list, 404 when not. A gateway must not take
- * silence or 5xx for 404. Who may read the feed may ask: it says no more.
+ * silence or 5xx for 404.
  */
-export async function readRevokedSri(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  await requireCaller(ctx, request, 'revocationFeed')
+export async function readRevokedSri(ctx: AuthorityContext, _client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const query = request.query as Readonly<Record<string, unknown>>
   const asked = (request.params as { readonly sri?: string }).sri ?? query['id'] ?? query['sri']
   const sri = typeof asked === 'string' ? asked : ''

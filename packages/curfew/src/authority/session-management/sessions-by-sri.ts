@@ -2,21 +2,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { idleExpiry } from '../../core/expiry.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from '../oidc/client.ts'
 import { noStore } from '../request.ts'
-import { requireCaller } from './caller.ts'
 import { endFor } from './ending.ts'
 import { factsOf, statusOf } from './session-facts.ts'
 import { sessionOfSri } from './sri.ts'
 
 /** `GET .../sessions/{sri}`: what the SRI stands for, and whether it is still good. */
-export async function readSessions(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  await requireCaller(ctx, request, 'sessionManagement')
+export async function readSessions(ctx: AuthorityContext, _client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   return answer(ctx, request, reply)
 }
 
 /** `POST .../sessions/{sri}/extend`: counts as activity; never past the absolute limit (AC-112). */
-export async function extendSessions(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  await requireCaller(ctx, request, 'sessionManagement')
+export async function extendSessions(ctx: AuthorityContext, _client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const session = await asked(ctx, request)
   const nowMs = ctx.clock.nowMs()
   if (session !== undefined && isLive(session, nowMs)) {
@@ -26,8 +24,7 @@ export async function extendSessions(ctx: AuthorityContext, request: FastifyRequ
 }
 
 /** `POST .../sessions/{sri}/revoke`: ends it, everywhere (AC-113). */
-export async function revokeSessions(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const client = await requireCaller(ctx, request, 'sessionManagement')
+export async function revokeSessions(ctx: AuthorityContext, client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const session = await asked(ctx, request)
   if (session !== undefined) {
     await endFor(ctx, client, { kind: 'session', sessionId: session.id })

@@ -4,8 +4,8 @@ import type { UserKey } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { Found } from '../../stores/everywhere.ts'
 import type { AuthorityContext } from '../context.ts'
+import type { OidcClient } from '../oidc/client.ts'
 import { noStore } from '../request.ts'
-import { requireCaller } from './caller.ts'
 import { endFor } from './ending.ts'
 import { factsOf } from './session-facts.ts'
 
@@ -13,16 +13,14 @@ import { factsOf } from './session-facts.ts'
  * `GET .../users/{key}`: the valid sessions of a user name, or of its hash (AC-117), whichever source signed the user in
  * (AC-115). The subject of an OpenID provider finds them as well.
  */
-export async function readUser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  await requireCaller(ctx, request, 'sessionManagement')
+export async function readUser(ctx: AuthorityContext, _client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const sessions = await liveSessions(ctx, request)
   requireAll(sessions)
   return reply.headers(noStore).send({ id: keyOf(request), sessions: sessions.found.map(factsOf) })
 }
 
 /** `POST .../users/{key}/revoke`: ends them all; 200 with an empty body (AC-116). */
-export async function revokeUser(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const client = await requireCaller(ctx, request, 'sessionManagement')
+export async function revokeUser(ctx: AuthorityContext, client: OidcClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const sessions = await liveSessions(ctx, request)
   const sessionIds = sessions.found.map(({ id }) => id)
   // What can be ended ends, before the client hears that there may be more.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
 import type { CurfewError } from '@curfew/codecs'
+import { callsAtOnceMax, callsWaitingMax } from '../../../src/authority/session-management/plugin.ts'
 import { endFor } from '../../../src/authority/session-management/ending.ts'
 import { statusOf } from '../../../src/authority/session-management/session-facts.ts'
 import type { LightMyRequestResponse } from 'fastify'
@@ -448,6 +449,32 @@ suite('Session management by user', () => {
       lines.map(({ sessionId }) => sessionId),
       [session.session.id]
     )
+  })
+
+  test('a client that floods it is told to come later, and others are answered all the same', async () => {
+    const { kit, sri } = await signedIn()
+    await using _ = kit
+    const { store } = kit
+    const gate = Promise.withResolvers<void>()
+    const isRevoked = store.isRevoked.bind(store)
+    let asked = 0
+    store.isRevoked = async (...whom) => {
+      asked += 1
+      await gate.promise
+      return isRevoked(...whom)
+    }
+    const path = `/revokedSris/${sri}`
+    const flood = Array.from({ length: callsAtOnceMax + callsWaitingMax }, () => ask(kit, path, { client: 'reader' }))
+    for (let i = 0; i < 500 && asked < callsAtOnceMax; i++) await new Promise((resolve) => setImmediate(resolve))
+    const refused = await ask(kit, path, { client: 'reader' })
+    assert.deepEqual([codeOf(refused), refused.headers['retry-after']], [[429, 'CURFEW_SESSION_API_BUSY'], '1'])
+    assert.match(String(refused.headers['content-type']), /^application\/problem\+json/)
+    assert.equal(asked, callsAtOnceMax)
+    const other = await ask(kit, '/users/ana', { client: 'desk' })
+    assert.equal(other.statusCode, 200)
+    gate.resolve()
+    assert.deepEqual(new Set((await Promise.all(flood)).map(({ statusCode }) => statusCode)), new Set([404]))
+    assert.equal((await ask(kit, path, { client: 'reader' })).statusCode, 404, 'and has its places again')
   })
 
   test('AC-103 discovery names all of these addresses', async () => {
