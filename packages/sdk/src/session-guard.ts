@@ -243,7 +243,7 @@ class FeedGuard {
         return (fresh ?? (await provider.keys())) as Awaited<ReturnType<Parameters<typeof startFeedReader>[0]['keys']>>
       },
       onPage: ({ entries, hasMore }) => {
-        this.#endListed(entries.map(({ fingerprint }) => fingerprint))
+        this.#endListed(Array.from(entries, ({ fingerprint }) => fingerprint))
         if (!hasMore) onFirst()
       },
       onProblem: (error) => this.#tell({ kind: 'feed-problem', code: error.code, error })

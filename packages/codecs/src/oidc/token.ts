@@ -35,19 +35,36 @@ export type Claims = Readonly<Record<string, unknown>>
  *   CURFEW_OIDC_TOKEN_KEY_UNKNOWN (read the key set again), CURFEW_OIDC_TOKEN_CLAIM, CURFEW_OIDC_TOKEN_EXPIRED
  */
 export async function verifyToken(text: string, expected: TokenExpectation, types: readonly (string | undefined)[]): Promise<Claims> {
-  const { alg, typ, crit } = headerOf(text, expected.charactersMax ?? tokenCharactersMax)
-  const algorithms = expected.algorithms ?? tokenAlgorithms
-  if (!algorithms.includes(alg as TokenAlgorithm)) throw new CurfewError('CURFEW_OIDC_TOKEN_ALGORITHM', { algorithm: String(alg).slice(0, 20) })
-  if (crit !== undefined || !types.includes(typ?.toLowerCase())) throw new CurfewError('CURFEW_OIDC_TOKEN_TYPE', { type: String(typ).slice(0, 40) })
-  const claims = await signedClaims(text, expected, algorithms)
-  if (claims['iss'] !== expected.issuer) throw wrong('iss')
-  if (!audiencesOf(claims).includes(expected.audience)) throw wrong('aud')
-  requireTimes(claims, expected)
+  if (text.length > (expected.charactersMax ?? tokenCharactersMax)) throw new CurfewError('CURFEW_JWT_MALFORMED')
+  requireKind(headerOf(text), expected, types)
+  const claims = await signedClaims(text, expected)
+  requireAddressed(claims, expected)
   return claims
 }
 
-function headerOf(text: string, charactersMax: number): { readonly alg?: string; readonly typ?: string; readonly crit?: unknown } {
-  if (text.length > charactersMax) throw new CurfewError('CURFEW_JWT_MALFORMED')
+/** The header of a token, unsigned as it is. */
+export interface TokenHeader {
+  readonly alg?: string
+  readonly kid?: string
+  readonly typ?: string
+  readonly crit?: unknown
+}
+
+/** @throws CURFEW_OIDC_TOKEN_ALGORITHM, CURFEW_OIDC_TOKEN_TYPE */
+export function requireKind({ alg, typ, crit }: TokenHeader, { algorithms = tokenAlgorithms }: TokenExpectation, types: readonly (string | undefined)[]): void {
+  if (!algorithms.includes(alg as TokenAlgorithm)) throw new CurfewError('CURFEW_OIDC_TOKEN_ALGORITHM', { algorithm: String(alg).slice(0, 20) })
+  if (crit !== undefined || !types.includes(typ?.toLowerCase())) throw new CurfewError('CURFEW_OIDC_TOKEN_TYPE', { type: String(typ).slice(0, 40) })
+}
+
+/** @throws CURFEW_OIDC_TOKEN_CLAIM, CURFEW_OIDC_TOKEN_EXPIRED */
+export function requireAddressed(claims: Claims, expected: TokenExpectation): void {
+  if (claims['iss'] !== expected.issuer) throw wrong('iss')
+  if (!audiencesOf(claims).includes(expected.audience)) throw wrong('aud')
+  requireTimes(claims, expected)
+}
+
+/** @throws CURFEW_JWT_MALFORMED */
+export function headerOf(text: string): TokenHeader {
   try {
     return decodeProtectedHeader(text)
   } catch (cause) {
@@ -55,17 +72,38 @@ function headerOf(text: string, charactersMax: number): { readonly alg?: string;
   }
 }
 
-async function signedClaims(text: string, { keys }: TokenExpectation, algorithms: readonly string[]): Promise<Claims> {
+async function signedClaims(text: string, { keys, algorithms = tokenAlgorithms }: TokenExpectation): Promise<Claims> {
   try {
-    const { payload } = await compactVerify(text, createLocalJWKSet(keys), { algorithms: [...algorithms] })
-    const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
-    if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw new CurfewError('CURFEW_JWT_MALFORMED')
-    return claims as Claims
+    const { payload } = await compactVerify(text, keysIn(keys), { algorithms: [...algorithms] })
+    return claimsIn(new TextDecoder('utf-8', { fatal: true }).decode(payload))
   } catch (cause) {
-    if (cause instanceof errors.JWKSNoMatchingKey) throw new CurfewError('CURFEW_OIDC_TOKEN_KEY_UNKNOWN', {}, { cause })
-    if (cause instanceof errors.JWSSignatureVerificationFailed) throw new CurfewError('CURFEW_OIDC_TOKEN_SIGNATURE', {}, { cause })
-    throw new CurfewError('CURFEW_JWT_MALFORMED', {}, { cause })
+    throw refusal(cause)
   }
+}
+
+/** @throws CURFEW_JWT_MALFORMED, SyntaxError */
+export function claimsIn(json: string): Claims {
+  const claims: unknown = JSON.parse(json)
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw new CurfewError('CURFEW_JWT_MALFORMED')
+  return claims as Claims
+}
+
+/** What a token is refused for, by what went wrong while it was read. */
+export function refusal(cause: unknown): CurfewError {
+  if (cause instanceof errors.JWKSNoMatchingKey) return new CurfewError('CURFEW_OIDC_TOKEN_KEY_UNKNOWN', {}, { cause })
+  if (cause instanceof errors.JWSSignatureVerificationFailed) return new CurfewError('CURFEW_OIDC_TOKEN_SIGNATURE', {}, { cause })
+  return new CurfewError('CURFEW_JWT_MALFORMED', {}, { cause })
+}
+
+const read = new WeakMap<JSONWebKeySet, ReturnType<typeof createLocalJWKSet>>()
+
+/** The keys of a set, each read once for as long as the set is in use. */
+export function keysIn(keys: JSONWebKeySet): ReturnType<typeof createLocalJWKSet> {
+  const known = read.get(keys)
+  if (known !== undefined) return known
+  const made = createLocalJWKSet(keys)
+  read.set(keys, made)
+  return made
 }
 
 function audiencesOf({ aud }: Claims): readonly unknown[] {

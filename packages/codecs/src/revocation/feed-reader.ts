@@ -1,7 +1,13 @@
 import type { JSONWebKeySet } from 'jose'
 import { CurfewError, isCurfewError } from '../errors.ts'
 import { feedClockAllowanceMs, type RevocationList } from './revocation-list.ts'
-import { type RevocationPage, revocationPageCharactersMax, verifyRevocationPage } from './revocation-page.ts'
+import {
+  createRevocationPageReader,
+  type RevocationPage,
+  revocationPageCharactersMax,
+  type RevocationPageReader,
+  type RevokedEntry
+} from './revocation-page.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
 /** What is asked of the feed at one time. */
@@ -44,8 +50,8 @@ export interface FeedReaderDeps {
   readonly staleMs: number
   /** The key set of the issuer; `again` when a page is signed with a key that it does not hold. */
   keys(again: boolean): Promise<JSONWebKeySet>
-  /** Every page that was taken in. */
-  onPage?(page: RevocationPage): void
+  /** Every page that was taken in; its entries are there until this returns. */
+  onPage?(page: RevocationPage<Iterable<RevokedEntry>>): void
   /**
    * Every page that was refused and every connection that failed, by code; and once `CURFEW_FEED_STALE` when pages are taken
    * in, but too old already to count, until one counts again.
@@ -77,7 +83,7 @@ const backOffMsMax = 5_000
  */
 export function startFeedReader(deps: FeedReaderDeps): FeedReader {
   const control = new AbortController()
-  const done = follow({ ...deps, last: { isTooOld: false } }, control.signal)
+  const done = follow({ ...deps, last: { isTooOld: false }, pages: createRevocationPageReader() }, control.signal)
   return {
     async stop() {
       control.abort()
@@ -88,6 +94,7 @@ export function startFeedReader(deps: FeedReaderDeps): FeedReader {
 
 interface Following extends FeedReaderDeps {
   readonly last: { isTooOld: boolean }
+  readonly pages: RevocationPageReader
 }
 
 async function follow(deps: Following, signal: AbortSignal): Promise<void> {
@@ -130,7 +137,7 @@ async function readByPages(deps: Following, signal: AbortSignal): Promise<void> 
     const answer = await ask(deps, 'application/jwt', { wait: String(pollWaitSeconds) }, signal)
     const forget = onAbort(signal, () => answer.close())
     try {
-      await takePage(deps, await textOf(watched(deps, answer)))
+      await takePage(deps, await octetsOf(watched(deps, answer)))
     } finally {
       forget()
       answer.close()
@@ -148,7 +155,7 @@ async function ask(deps: FeedReaderDeps, accept: string, more: Readonly<Record<s
   throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the answer is of another type' })
 }
 
-async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+async function octetsOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let total = 0
   for await (const chunk of chunks) {
@@ -156,7 +163,7 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
     if (total > revocationPageCharactersMax) throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the page is longer than is accepted' })
     parts.push(chunk)
   }
-  return Buffer.concat(parts).toString('latin1')
+  return Buffer.concat(parts)
 }
 
 /** Passes octets on, and ends an answer that stays silent. */
@@ -182,7 +189,7 @@ async function* watched(deps: FeedReaderDeps, answer: FeedAnswer): AsyncGenerato
   if (isSilent) throw new CurfewError('CURFEW_FEED_SILENT', { milliseconds: silenceMsMax })
 }
 
-async function takePage(deps: Following, token: string): Promise<void> {
+async function takePage(deps: Following, token: Buffer): Promise<void> {
   const page = await verified(deps, token)
   const nowMs = deps.clock.nowMs()
   const ageMs = nowMs - page.issuedAtMs
@@ -207,13 +214,13 @@ function tellAge(deps: Following, ageMs: number): void {
   last.isTooOld = isTooOld
 }
 
-async function verified(deps: FeedReaderDeps, token: string): Promise<RevocationPage> {
+async function verified(deps: Following, token: Buffer): Promise<RevocationPage<Iterable<RevokedEntry>>> {
   const expected = { issuer: deps.issuer, now: Temporal.Instant.fromEpochMilliseconds(deps.clock.nowMs()) }
   try {
-    return await verifyRevocationPage(token, { ...expected, keys: await deps.keys(false) })
+    return await deps.pages.read(token, { ...expected, keys: await deps.keys(false) })
   } catch (error) {
     if (!isCurfewError(error) || error.code !== 'CURFEW_OIDC_TOKEN_KEY_UNKNOWN') throw error
-    return verifyRevocationPage(token, { ...expected, keys: await deps.keys(true) })
+    return deps.pages.read(token, { ...expected, keys: await deps.keys(true) })
   }
 }
 

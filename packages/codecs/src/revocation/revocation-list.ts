@@ -1,4 +1,4 @@
-import { revocationFingerprint, type RevocationPage } from './revocation-page.ts'
+import { revocationFingerprint, type RevocationPage, type RevokedEntry } from './revocation-page.ts'
 import { type RevocationKey, revocationKey, RevokedSet } from './revoked-set.ts'
 
 /** What a gateway knows of revoked sessions, and how well it knows it. */
@@ -14,7 +14,7 @@ export interface RevocationList {
    * another list than what was taken before, or of one that was set back: {@link position} is its start now. What is
    * known of the former one stays known.
    */
-  take(page: RevocationPage, nowMs: number): 'taken' | 'gap' | 'other'
+  take(page: RevocationPage<Iterable<RevokedEntry>>, nowMs: number): 'taken' | 'gap' | 'other'
   /** Where the feed goes on. */
   readonly position: number
   /**

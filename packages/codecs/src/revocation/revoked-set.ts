@@ -7,8 +7,28 @@ export interface RevocationKey {
 }
 
 export function revocationKey(fingerprint: string): RevocationKey {
-  const octets = Buffer.from(fingerprint.slice(0, 11), 'base64url')
-  return { fingerprint, high: octets.readUInt32BE(0), low: octets.readUInt32BE(4) }
+  return { fingerprint, high: highOf(fingerprint), low: lowOf(fingerprint) }
+}
+
+/** What a sign of base64url stands for, by its code; no other sign gets here. */
+const values = new Uint8Array(128)
+for (const [value, sign] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].entries()) values[sign.charCodeAt(0)] = value
+
+/** So many signs from that place on, as one number. */
+function number(fingerprint: string, from: number, signs: number): number {
+  let all = 0
+  for (let i = from; i < from + signs; i++) all = (all << 6) | (values[fingerprint.charCodeAt(i) & 0x7f] ?? 0)
+  return all
+}
+
+/** The first four octets, without making anything on the way: ten million are read so. */
+function highOf(fingerprint: string): number {
+  return ((number(fingerprint, 0, 5) << 2) | (number(fingerprint, 5, 1) >>> 4)) >>> 0
+}
+
+/** The next four. */
+function lowOf(fingerprint: string): number {
+  return ((number(fingerprint, 5, 1) << 28) | (number(fingerprint, 6, 4) << 4) | (number(fingerprint, 10, 1) >>> 2)) >>> 0
 }
 
 /** Parts of the table, by the first bits of a fingerprint: each is made anew by itself, so that no look-up waits for all. */
@@ -20,8 +40,8 @@ const loadMax = 0.75
 /** It gets larger when more of its slots than this are live then, and smaller when less than a quarter are. */
 const liveMax = 0.65
 const liveMin = 0.25
-/** So much larger: the live ones of ten million then take 185 to 277 MB, whatever came before. */
-const growth = 1.5
+/** So much larger: the live ones of ten million then take 160 to 231 MB, whatever came before. */
+const growth = 1.25
 /**
  * Address space of a part. Its table grows in place: made elsewhere each time, the former tables of ten million entries
  * left about 80 MB behind that nothing else fitted into. What is not used of it takes no memory.
@@ -62,7 +82,7 @@ export class RevokedSet {
   add(fingerprint: string, untilSeconds: number, nowSeconds: number): void {
     const until = Math.min(untilSeconds, 0xffffffff)
     if (until <= nowSeconds) return
-    const { high, low } = revocationKey(fingerprint)
+    const [high, low] = [highOf(fingerprint), lowOf(fingerprint)]
     const part = this.#roomFor(high >>> (32 - partBits), nowSeconds)
     if (!put(part, high, low, until)) return
     part.taken += 1
