@@ -142,7 +142,10 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
     loaded.delete(one.id)
     current = fixedConnections(inOrder())
   }
+  let isStopped = false
   const schedule = (one: Source): void => {
+    // A reading that was under way at the stop ends after it.
+    if (isStopped) return
     const delayMs = nextReadingMs(one, loaded.get(one.id), deps.clock.nowMs())
     if (delayMs === undefined) return
     timers.set(one.id, deps.clock.after(Math.min(delayMs, timerMsMax), delayMs > timerMsMax ? () => schedule(one) : () => void readAgain(one)))
@@ -169,6 +172,7 @@ export async function openConnections(deps: ConnectionsDeps, settings: Connectio
     refresh,
     metadata: (id) => journal.of(id),
     async [Symbol.asyncDispose]() {
+      isStopped = true
       for (const timer of timers.values()) timer.cancel()
       timers.clear()
     }

@@ -118,6 +118,16 @@ suite('SAML Metadata 2.3.1 and 2.4.1: metadata ends when the first element aroun
   })
 })
 
+test('a reading that is under way at the stop is the last one', async () => {
+  const watched = await watch({ [url]: await aggregate({}, [entityXml('payroll')]) }, [fromFederation])
+  watched.clock.advance(60 * minuteMs)
+  await watched.connections[Symbol.asyncDispose]()
+  await watched.pass(0)
+  assert.equal(watched.readings.length, 2)
+  for (let hours = 0; hours < 3; hours++) await watched.pass(60)
+  assert.equal(watched.readings.length, 2)
+})
+
 suite('SAML Metadata 2.3.2: a partner says how soon it is to be read again', () => {
   const times = async (attributes: Parameters<typeof aggregate>[0], refreshMinutes: number | undefined, minutes: number): Promise<readonly number[]> => {
     const metadata = { ...fromFederation.metadata, ...(refreshMinutes === undefined ? {} : { refreshMinutes }) }
