@@ -1,6 +1,7 @@
 import { CurfewError } from '../errors.ts'
 import { attribute, childElements, is, text, type XmlElement } from '../xml/element.ts'
 import { node } from '../xml/writer.ts'
+import { type NameID, nameIdNode, readPlainNameId } from './name-id.ts'
 import { booleanAttribute, type MessageHeader, messageParts, readMessage, type SignableParts } from './message.ts'
 import { ns, valueCharactersMax } from './names.ts'
 
@@ -12,6 +13,8 @@ export interface AuthnRequest extends MessageHeader {
   readonly protocolBinding?: string
   readonly forceAuthn: boolean
   readonly isPassive: boolean
+  /** Who is to be signed in, and nobody else (Core 3.4.1.4). */
+  readonly subject?: NameID
   readonly nameIdPolicy?: NameIDPolicy
   readonly requestedAuthnContext?: RequestedAuthnContext
 }
@@ -44,6 +47,7 @@ export function serialiseAuthnRequest(m: AuthnRequest): SignableParts {
       IsPassive: m.isPassive ? 'true' : undefined
     },
     [
+      m.subject === undefined ? undefined : node('saml:Subject', {}, [nameIdNode(m.subject)]),
       policy === undefined
         ? undefined
         : node('samlp:NameIDPolicy', { AllowCreate: policy.allowCreate ? 'true' : 'false', Format: policy.format, SPNameQualifier: policy.spNameQualifier }),
@@ -58,12 +62,13 @@ export function serialiseAuthnRequest(m: AuthnRequest): SignableParts {
   )
 }
 
-/** @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_LIMIT */
+/** @throws CURFEW_SAML_STRUCTURE, also for a Subject that is encrypted, CURFEW_SAML_LIMIT */
 export function readAuthnRequest(element: XmlElement): AuthnRequest {
   const { header, rest } = readMessage(element)
   const url = attribute(element, 'AssertionConsumerServiceURL')
   const index = attribute(element, 'AssertionConsumerServiceIndex')
   const binding = attribute(element, 'ProtocolBinding')
+  const subject = rest.find((child) => is(child, ns.saml, 'Subject'))
   const policy = rest.find((child) => is(child, ns.samlp, 'NameIDPolicy'))
   const context = rest.find((child) => is(child, ns.samlp, 'RequestedAuthnContext'))
   if (rest.some((child) => !authnRequestParts.has(child.name) || (child.namespace !== ns.samlp && child.namespace !== ns.saml))) {
@@ -78,6 +83,7 @@ export function readAuthnRequest(element: XmlElement): AuthnRequest {
     ...(url === undefined ? {} : { assertionConsumerServiceURL: url.slice(0, valueCharactersMax) }),
     ...(index === undefined ? {} : { assertionConsumerServiceIndex: Number(index) }),
     ...(binding === undefined ? {} : { protocolBinding: binding }),
+    ...(subject === undefined ? {} : { subject: readPlainNameId(childElements(subject)[0]) }),
     ...(policy === undefined ? {} : { nameIdPolicy: readPolicy(policy) }),
     ...(context === undefined ? {} : { requestedAuthnContext: readContext(context) })
   }

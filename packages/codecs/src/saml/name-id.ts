@@ -27,11 +27,12 @@ export function encryptedIdNode(id: NameID, seal: Seal): XmlNode {
  * @throws CURFEW_SAML_STRUCTURE, CURFEW_SAML_ENCRYPTED, CURFEW_SAML_ENCRYPTION_REFUSED, CURFEW_SAML_DECRYPTION
  */
 export function readNameId(element: XmlElement | undefined, open: Open): NameID {
-  if (is(element, ns.saml, 'EncryptedID')) return readPlain(open(element, { namespace: ns.saml, name: 'NameID' }).root)
-  return readPlain(element)
+  if (is(element, ns.saml, 'EncryptedID')) return readPlainNameId(open(element, { namespace: ns.saml, name: 'NameID' }).root)
+  return readPlainNameId(element)
 }
 
-function readPlain(element: XmlElement | undefined): NameID {
+/** @throws CURFEW_SAML_STRUCTURE for anything but a NameID */
+export function readPlainNameId(element: XmlElement | undefined): NameID {
   if (!is(element, ns.saml, 'NameID')) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'NameID' })
   const value = text(element)
   if (value.length === 0 || value.length > valueCharactersMax) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: 'NameID value' })

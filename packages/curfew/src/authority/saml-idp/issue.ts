@@ -7,6 +7,7 @@ import {
   encryptAssertion,
   type NameID,
   nameIdFormat,
+  sameNameId,
   type Status,
   serialiseAssertion,
   serialiseResponse,
@@ -46,6 +47,8 @@ export async function issueResponse(ctx: AuthorityContext, issue: Issue): Promis
   const format = chooseFormat(connection, wish.nameIdFormat)
   if (format === undefined) return errorResponse(ctx, connection, wish, status.requester(statusUri.invalidNameIdPolicy))
   const nameId = nameIdFor(ctx, connection, session, format)
+  // Core 3.4.1.4: who was asked for, or nobody. The user here is somebody else, whoever that is.
+  if (!isMeant(ctx, issue, nameId)) return errorResponse(ctx, connection, wish, status.responder(statusUri.unknownPrincipal))
   const nowMs = ctx.clock.nowMs()
   const participant = participantOf(ctx, issue, nameId, nowMs)
   await record(ctx, session, participant)
@@ -53,6 +56,14 @@ export async function issueResponse(ctx: AuthorityContext, issue: Issue): Promis
   ctx.metrics.assertionsIssued.inc({ peer: connection.id })
   ctx.logger.info({ event: 'assertion.issued', connection: connection.id, session: session.id }, `Assertion issued to ${connection.id}`)
   return respond(ctx, connection, wish, status.success(), assertion)
+}
+
+/** Whether this is who the partner asked for. A name without a format of its own is one of the format that it is issued in here. */
+function isMeant(ctx: AuthorityContext, { connection, wish: { subject } }: Issue, issued: NameID): boolean {
+  if (subject === undefined) return true
+  const isOpen = subject.format === undefined || subject.format === nameIdFormat.unspecified
+  const { format } = isOpen ? issued : subject
+  return sameNameId({ ...subject, ...(format === undefined ? {} : { format }) }, issued, ctx.saml.entityId, connection.entityId)
 }
 
 /** Signed first, then encrypted: whoever reads it can show what was said. What is hidden as a whole is not hidden twice. */

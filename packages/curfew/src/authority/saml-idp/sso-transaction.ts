@@ -1,3 +1,5 @@
+import type { IssuedNameId } from '../../core/participant.ts'
+
 /** What a partner asked for, resolved against its connection: nothing in it is taken from the request unchecked. */
 export interface SsoWish {
   readonly peerId: string
@@ -7,6 +9,8 @@ export interface SsoWish {
   /** How the Response gets there; absent: by POST. */
   readonly consumerBinding?: 'artifact'
   readonly relayState?: string
+  /** Who is to be signed in: the assertion speaks of this user, or there is none. */
+  readonly subject?: IssuedNameId
   /** Identifier of the NameID format asked for. */
   readonly nameIdFormat?: string
   /** Where a browser goes when a sign-in started here fails; accepted by the redirect decision. */

@@ -52,12 +52,13 @@ function acceptAuthnRequest(ctx: AuthorityContext, connection: SamlConnection, r
 }
 
 function wishOf(connection: SamlConnection, message: AuthnRequest, relayState: string | undefined): SsoWish {
-  const format = message.nameIdPolicy?.format
+  const format = message.nameIdPolicy?.format ?? message.subject?.format
   return {
     peerId: connection.id,
     requestId: message.id,
     ...consumerOf(connection, { url: message.assertionConsumerServiceURL, index: message.assertionConsumerServiceIndex, bindingUri: message.protocolBinding }),
     ...(relayState === undefined ? {} : { relayState }),
+    ...(message.subject === undefined ? {} : { subject: message.subject }),
     ...(format === undefined ? {} : { nameIdFormat: format })
   }
 }
@@ -90,7 +91,7 @@ function consumerOf(connection: SamlConnection, wish: ConsumerWish): Pick<SsoWis
 
 /** What this identity provider can't do for the request, in SAML's words. */
 function refusalOf(connection: SamlConnection, message: AuthnRequest): Status | undefined {
-  if (chooseFormat(connection, message.nameIdPolicy?.format) === undefined) return status.requester(statusUri.invalidNameIdPolicy)
+  if (chooseFormat(connection, message.nameIdPolicy?.format ?? message.subject?.format) === undefined) return status.requester(statusUri.invalidNameIdPolicy)
   const qualifier = message.nameIdPolicy?.spNameQualifier
   if (qualifier !== undefined && qualifier !== connection.entityId) return status.requester(statusUri.invalidNameIdPolicy)
   return contextFits(message.requestedAuthnContext) ? undefined : status.responder(statusUri.noAuthnContext)

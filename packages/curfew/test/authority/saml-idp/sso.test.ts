@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { encodePost, nameIdFormat, serialiseAuthnRequest, signMessage, statusUri, validateResponse } from '@curfew/codecs'
+import { encodePost, type NameID, nameIdFormat, serialiseAuthnRequest, signMessage, statusUri, validateResponse } from '@curfew/codecs'
 import { formOf } from '../browser.ts'
 import { createKit, signIn, signInTo } from '../kit.ts'
 
@@ -120,6 +120,25 @@ suite('SAML Web Browser SSO at the identity provider', () => {
       await payroll.ssoRedirect({ requestedAuthnContext: { comparison: 'exact', classRefs: ['urn:oasis:names:tc:SAML:2.0:ac:classes:Smartcard'] } })
     )
     assert.deepEqual(payroll.readResponse(smartcard.body).response.status.subcodes, [statusUri.noAuthnContext])
+  })
+
+  test('signs in whom the Subject of the request names, and answers UnknownPrincipal where somebody else is here', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const payroll = kit.partner('payroll')
+    const own = (await signInTo(kit, browser, 'payroll')).assertion?.subject.nameId ?? assert.fail()
+    const ask = async (subject: NameID) => payroll.readResponse((await browser.get(await payroll.ssoRedirect({ subject }))).body).response
+    for (const meant of [own, { value: own.value }, { value: own.value, format: nameIdFormat.unspecified }])
+      assert.deepEqual((await ask(meant)).assertion?.subject.nameId, own)
+    for (const other of [
+      { ...own, value: `${own.value}x` },
+      { value: 'ben' },
+      { ...own, spNameQualifier: 'https://elsewhere.test' },
+      { ...own, format: nameIdFormat.transient }
+    ]) {
+      const { status: said, assertion } = await ask(other)
+      assert.deepEqual([said.code, ...said.subcodes, assertion], [statusUri.responder, statusUri.unknownPrincipal, undefined])
+    }
   })
 
   test('answers NoPassive to a passive request without a session, and an assertion with one', async () => {
