@@ -15,48 +15,60 @@ import { sampleEnd, sampleSession } from '../packages/curfew/src/stores/conforma
 import type { RedisStore } from '../packages/curfew/src/stores/redis/redis-store.ts'
 import { findProgram } from '../tools/system-deps.ts'
 import { openStore } from './redis-store.ts'
-import { startRedisServer } from './redis-server.ts'
+import { type RedisServer, startRedisServer } from './redis-server.ts'
 import type { SignIns } from './sign-in-child.ts'
+import { startSlowLink } from './slow-link.ts'
 
 const spanMs = 4_000
-const rounds = 3
-/** Facts that are timed on their way to another region. */
-const facts = 25
+const rounds = 5
+/** Facts that are timed on their way to another region: of so many the second longest is the p99. */
+const facts = 150
+/** What is added to every message between the regions, in each direction. */
+const delaysMs = [0, 50] as const
 
 /** What more processes on one store are worth, and how long a fact takes to another region. */
 export async function benchCluster(): Promise<readonly string[]> {
   if (findProgram(['redis-server', 'valkey-server']) === undefined) return ['The cluster is not measured: redis-server is not on this machine']
-  return [...(await processesOnOneStore()), ...(await propagation())]
+  const lines = await processesOnOneStore()
+  return [...lines, ...(await propagation(delaysMs[0])), ...(await propagation(delaysMs[1]))]
 }
 
 async function processesOnOneStore(): Promise<readonly string[]> {
   await using server = await startRedisServer()
   const children = await Promise.all(Array.from({ length: 2 }, () => startSigningIn(server.socket)))
-  let [one, two] = [none, none]
+  const pairs: [one: Round, two: Round][] = []
   try {
-    for (let round = 0; round < rounds; round++) {
-      one = better(one, await signInsOf(children.slice(0, 1)))
-      two = better(two, await signInsOf(children))
-    }
+    await signInsOf(server, children)
+    for (let round = 0; round < rounds; round++) pairs.push([await signInsOf(server, children.slice(0, 1)), await signInsOf(server, children)])
   } finally {
     for (const child of children) child.disconnect()
   }
-  const perCpu = (two.count / two.cpuSeconds) * 2 * (one.cpuSeconds / one.count)
+  const [one, two] = [pairs.map((pair) => pair[0]), pairs.map((pair) => pair[1])]
+  const times = pairs.map(([alone, both]) => both.count / alone.count)
+  const perCpu = pairs.map(([alone, both]) => (2 * perCpuSecond(both)) / perCpuSecond(alone))
+  const span = (numbers: readonly number[]): string =>
+    `${median(numbers).toFixed(2)} times (${Math.min(...numbers).toFixed(2)} to ${Math.max(...numbers).toFixed(2)})`
+  const cores = (all: readonly Round[]): string =>
+    median(all.map(({ cpuSeconds, serverSeconds }) => (cpuSeconds + serverSeconds) / (spanMs / 1_000))).toFixed(2)
+  const perSignIn = (seconds: (round: Round) => number): string => `${median(one.map((round) => (seconds(round) / round.count) * 1_000)).toFixed(2)} ms`
   return [
-    'Sign-ins to three applications with an RSA-2048 signature for each, one process on one Redis server and two',
-    `  ${'one, two'.padEnd(44)} ${rate(one)} and ${rate(two)} a second, ${(two.count / one.count).toFixed(2)} times (wall-clock)`,
-    `  ${'by the CPU of the processes'.padEnd(44)} ${perCpu.toFixed(2)} times, where both have a core of their own (target 1.7)`
+    `Sign-ins to three applications with an RSA-2048 signature for each, one process on one Redis server and two; medians of ${rounds} pairs of rounds`,
+    `  ${'by the CPU of the processes'.padEnd(44)} ${span(perCpu)}, where both have a core of their own (target 1.7)`,
+    `  ${'wall-clock'.padEnd(44)} ${span(times)}; with the server they had ${cores(one)} cores, and ${cores(two)}`,
+    `  ${'CPU of one sign-in: process, server'.padEnd(44)} ${perSignIn(({ cpuSeconds }) => cpuSeconds)}, ${perSignIn(({ serverSeconds }) => serverSeconds)}`
   ]
 }
 
-const none: SignIns = { count: 0, cpuSeconds: 1 }
-
-function better(before: SignIns, now: SignIns): SignIns {
-  return now.count > before.count ? now : before
+interface Round extends SignIns {
+  readonly serverSeconds: number
 }
 
-function rate({ count }: SignIns): string {
-  return Math.round(count / (spanMs / 1_000)).toLocaleString('en')
+function perCpuSecond({ count, cpuSeconds }: Round): number {
+  return count / cpuSeconds
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
 }
 
 async function startSigningIn(socket: string): Promise<ChildProcess> {
@@ -65,7 +77,8 @@ async function startSigningIn(socket: string): Promise<ChildProcess> {
   return child
 }
 
-async function signInsOf(children: readonly ChildProcess[]): Promise<SignIns> {
+async function signInsOf(server: RedisServer, children: readonly ChildProcess[]): Promise<Round> {
+  const before = await server.cpuSeconds()
   const answers = await Promise.all(
     children.map(async (child) => {
       const answer = once(child, 'message')
@@ -73,7 +86,11 @@ async function signInsOf(children: readonly ChildProcess[]): Promise<SignIns> {
       return (await answer)[0] as SignIns
     })
   )
-  return { count: sum(answers.map(({ count }) => count)), cpuSeconds: sum(answers.map(({ cpuSeconds }) => cpuSeconds)) }
+  return {
+    count: sum(answers.map(({ count }) => count)),
+    cpuSeconds: sum(answers.map(({ cpuSeconds }) => cpuSeconds)),
+    serverSeconds: (await server.cpuSeconds()) - before
+  }
 }
 
 function sum(numbers: readonly number[]): number {
@@ -88,11 +105,11 @@ interface Region extends AsyncDisposable {
 }
 
 /** From the call that writes it to the moment at which the other region has it. */
-async function propagation(): Promise<readonly string[]> {
+async function propagation(delayMs: number): Promise<readonly string[]> {
   // The port of each is known to the other once both listen.
   const ports = new Map<string, number>()
-  await using berlin = await startRegion('berlin', 'a', 'paris', ports)
-  await using paris = await startRegion('paris', 'b', 'berlin', ports)
+  await using berlin = await startRegion('berlin', 'a', 'paris', ports, delayMs)
+  await using paris = await startRegion('paris', 'b', 'berlin', ports, delayMs)
   berlin.follow()
   paris.follow()
   const [opened, ended]: [number[], number[]] = [[], []]
@@ -122,7 +139,7 @@ async function propagation(): Promise<readonly string[]> {
   }
   await Promise.all([berlin.leave(), paris.leave()])
   return [
-    `From one region to the other on one machine (wall-clock, ${facts} of each)`,
+    `From one region to the other, ${delayMs} ms added to each message in each direction (wall-clock, ${facts} of each)`,
     `  ${'a sign-in is known there'.padEnd(44)} ${quantiles(opened)}`,
     `  ${'a sign-out is known there'.padEnd(44)} ${quantiles(ended)}`
   ]
@@ -138,12 +155,12 @@ async function timed(write: () => Promise<unknown>, isThere: () => Promise<boole
 function quantiles(times: readonly number[]): string {
   const sorted = times.toSorted((a, b) => a - b)
   const at = (part: number): string => `${(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(0)} ms`
-  return `p50 ${at(0.5)}, longest ${at(1)}`
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`
 }
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
-async function startRegion(id: string, letter: string, otherId: string, ports: Map<string, number>): Promise<Region> {
+async function startRegion(id: string, letter: string, otherId: string, ports: Map<string, number>, delayMs: number): Promise<Region> {
   const server = await startRedisServer()
   const store = await openStore(server, { replication: sampleReplication(letter) })
   const outbound = createOutbound({ clock: systemClock, allowPrivate: ['127.0.0.0/8'], hosts: {}, perPeerMax: 64 })
@@ -174,7 +191,9 @@ async function startRegion(id: string, letter: string, otherId: string, ports: M
     limits: { revocationsMs: 1_000, ageMsMax: 3_600_000, factsMax: 10_000, backlogAlert: 1_000 }
   })
   await links.listener.listen({ host: '127.0.0.1', port: 0 })
-  ports.set(id, (links.listener.server.address() as AddressInfo).port)
+  const { port } = links.listener.server.address() as AddressInfo
+  const slow = delayMs > 0 ? await startSlowLink(port, delayMs) : undefined
+  ports.set(id, slow?.port ?? port)
   return {
     store,
     follow: () => replicator.start(),
@@ -182,6 +201,7 @@ async function startRegion(id: string, letter: string, otherId: string, ports: M
     async [Symbol.asyncDispose]() {
       await links.stop()
       await outbound.close()
+      await slow?.[Symbol.asyncDispose]()
       await links.listener.close()
       await store[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()

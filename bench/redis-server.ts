@@ -13,6 +13,8 @@ export interface RedisServer extends AsyncDisposable {
   command(...args: readonly string[]): Promise<Reply>
   /** Bytes of what is stored, as the server counts them, and what its process takes. */
   memory(): Promise<{ readonly used: number; readonly resident: number }>
+  /** CPU that it used so far. */
+  cpuSeconds(): Promise<number>
   /** Bytes of its append-only files. */
   disk(): Promise<number>
   /** Writes a snapshot (`BGSAVE`). */
@@ -58,6 +60,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     socket,
     command,
     memory: async () => ({ used: Number(await field('memory', 'used_memory')), resident: Number(await field('memory', 'used_memory_rss')) }),
+    cpuSeconds: async () => Number(await field('cpu', 'used_cpu_user')) + Number(await field('cpu', 'used_cpu_sys')),
     async disk() {
       const files = join(folder, 'appendonlydir')
       const sizes = await Promise.all((await readdir(files)).map(async (name) => (await stat(join(files, name))).size))
