@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { groupOf } from '../core/group.ts'
 import type { SessionId } from '../core/ids.ts'
 import type { LogoutRun } from '../core/run.ts'
@@ -7,8 +8,8 @@ import type { Store } from '../stores/store.ts'
 import { createAsker } from './ask-groups.ts'
 import type { GroupLinks } from './group-links.ts'
 import { runsMessage, runsMessageAnswer, runsRead, runsReadAnswer } from './session-calls.ts'
-import { type ArtifactName, noteTaken, wasTaken } from './handed-artifacts.ts'
-import { forgetHanded, handedMs, handedTo } from './handed-transactions.ts'
+import { type ArtifactName, noteTaken as noteArtifact, wasTaken as wasArtifactTaken } from './handed-artifacts.ts'
+import { forgetHanded, handedMs, handedTo, noteTaken, wasTaken } from './handed-transactions.ts'
 import {
   artifactsTake,
   artifactsTakeAnswer,
@@ -16,7 +17,8 @@ import {
   factsSessionAnswer,
   movedArtifacts,
   transactionsTake,
-  transactionsTakeAnswer
+  transactionsTakeAnswer,
+  type transactionsTakeBody
 } from './replication-calls.ts'
 
 export interface ForeignStateDeps {
@@ -36,6 +38,8 @@ export interface ForeignStateDeps {
 const fetchMs = 300
 /** A transaction is worth more patience: a person waits, and without it has to begin again. */
 const transactionMs = 3_000
+/** A call that fails sooner than that is made again at once. */
+const lostMs = 1_000
 
 /**
  * The store with what other groups have: a session that is not known yet, or a transaction that changes region, is fetched
@@ -119,12 +123,12 @@ function foreignArtifacts(store: Store, deps: Pick<ForeignStateDeps, 'links' | '
   const askAll = createAsker(deps, { isAtOnce: true })
   const move = (name: ArtifactName, nowMs: number): Promise<boolean> =>
     askAll(`${name.kind}:${name.id}`, links.others, async (group) => {
-      const isKnown = await wasTaken(store, name, nowMs)
+      const isKnown = await wasArtifactTaken(store, name, nowMs)
       const asked = isKnown ? { ...name, isKnown } : name
       const { artifact } = await links.call(group, artifactsTake, asked, { answer: artifactsTakeAnswer, timeoutMs: fetchMs })
       if (artifact === undefined) return false
       // Of two requests that got it, because the first answer seemed lost, one puts it here.
-      if (isKnown || (await noteTaken(store, name, artifact.untilMs))) await store.putArtifact({ ...artifact, ...name })
+      if (isKnown || (await noteArtifact(store, name, artifact.untilMs))) await store.putArtifact({ ...artifact, ...name })
       return true
     })
   return {
@@ -145,11 +149,21 @@ function foreignTransactions(store: Store, { links, clock }: Pick<ForeignStateDe
    */
   const move = async (key: string): Promise<boolean> => {
     const takeFrom = async (group: string, asked: readonly string[]): Promise<boolean> => {
-      const answer = await links.call(group, transactionsTake, { key }, { answer: transactionsTakeAnswer, timeoutMs: transactionMs })
+      const askedAtMs = clock.nowMs()
+      const call = (body: z.input<typeof transactionsTakeBody>): Promise<z.output<typeof transactionsTakeAnswer>> =>
+        links.call(group, transactionsTake, body, { answer: transactionsTakeAnswer, timeoutMs: transactionMs })
+      // An answer that was lost: it may be on its way here, and is nowhere any more.
+      const isLost = async (): Promise<boolean> => !(await wasTaken(store, key, clock.nowMs()))
+      const first = await call({ key }).catch(async (error: unknown) => {
+        if (clock.nowMs() - askedAtMs >= lostMs || !(await isLost())) throw error
+        return call({ key, isLost: true })
+      })
+      const answer = !first.isFound && first.at === links.self.letter && (await isLost()) ? await call({ key, isLost: true }) : first
       const nowMs = clock.nowMs()
       if (answer.isFound) {
         await forgetHanded(store, key, nowMs)
-        await store.txCreate(key, answer.value, nowMs + handedMs)
+        // Of two requests that got it one puts it here.
+        if (await noteTaken(store, key, askedAtMs, nowMs)) await store.txCreate(key, answer.value, nowMs + handedMs)
         return true
       }
       const next = links.others.find(({ letter }) => letter === answer.at)?.id
@@ -161,11 +175,16 @@ function foreignTransactions(store: Store, { links, clock }: Pick<ForeignStateDe
   return {
     async txGet(key, nowMs) {
       const known = await store.txGet(key, nowMs)
-      return known === undefined && (await move(key)) ? store.txGet(key, nowMs) : known
+      if (known !== undefined) return known
+      // Looked at again also where it was not found elsewhere: another request may have brought it here.
+      await move(key)
+      return store.txGet(key, nowMs)
     },
     async txTake(key, nowMs) {
       const known = await store.txTake(key, nowMs)
-      return known.value === undefined && (await move(key)) ? store.txTake(key, nowMs) : known
+      if (known.value !== undefined) return known
+      await move(key)
+      return store.txTake(key, nowMs)
     }
   }
 }

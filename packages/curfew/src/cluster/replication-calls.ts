@@ -92,6 +92,10 @@ export const artifactsTakeAnswer = z.strictObject({
 
 /** Hands a transaction over: it is gone where it was. */
 export const transactionsTake = 'transactions.take'
-export const transactionsTakeBody = z.strictObject({ key: z.string().max(512) })
+export const transactionsTakeBody = z.strictObject({
+  key: z.string().max(512),
+  /** The group that asks has never had it: what was handed to it a moment ago is handed to it again. Former versions refuse this. */
+  isLost: z.literal(true).exactOptional()
+})
 /** `at`: the letter of the group that it was handed to. */
 export const transactionsTakeAnswer = z.strictObject({ isFound: z.boolean(), value: z.unknown().optional(), at: z.string().max(1).optional() })

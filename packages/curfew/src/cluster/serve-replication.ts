@@ -4,7 +4,7 @@ import type { FactPage, FactStore } from '../stores/fact-store.ts'
 import type { RevocationEntry, Store } from '../stores/store.ts'
 import type { GroupLinks } from './group-links.ts'
 import { handedBefore, handOut } from './handed-artifacts.ts'
-import { handedTo, noteHanded } from './handed-transactions.ts'
+import { handedBefore as sentBefore, handedTo, noteHanded } from './handed-transactions.ts'
 import {
   artifactsTake,
   artifactsTakeBody,
@@ -73,13 +73,16 @@ export function serveReplication({ links, store, facts, clock, handsOver }: Serv
     }),
     { isRead: true }
   )
-  links.serve(transactionsTake, transactionsTakeBody, async ({ key }, { group }) => {
+  links.serve(transactionsTake, transactionsTakeBody, async ({ key, isLost }, { group }) => {
     if (!handsOver) return { isFound: false }
     const nowMs = clock.nowMs()
     const { value } = await store.txTake(key, nowMs)
-    if (value === undefined) return { isFound: false, ...(await handedTo(store, key, nowMs)) }
-    await noteHanded(store, key, group.letter, nowMs)
-    return { isFound: true, value }
+    if (value !== undefined) {
+      await noteHanded(store, key, { to: group.letter, value }, nowMs)
+      return { isFound: true, value }
+    }
+    const again = isLost === true ? await sentBefore(store, key, group.letter, nowMs) : undefined
+    return again === undefined ? { isFound: false, ...(await handedTo(store, key, nowMs)) } : { isFound: true, value: again.value }
   })
   links.serve(artifactsTake, artifactsTakeBody, async ({ kind, id, isKnown }, { group }) => {
     if (!handsOver) return {}

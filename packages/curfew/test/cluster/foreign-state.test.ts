@@ -5,7 +5,8 @@ import { artifactsTake } from '../../src/cluster/replication-calls.ts'
 import { carry } from '../../src/stores/conformance/carry.ts'
 import { signedOn } from '../../src/stores/conformance/harness.ts'
 import { sampleEnd, sampleParticipant } from '../../src/stores/conformance/samples.ts'
-import { hourMs, inBerlin, regions, type TestRegion } from './replication-kit.ts'
+import { paris } from './link-kit.ts'
+import { hourMs, inBerlin, regionOn, regions, type TestRegion } from './replication-kit.ts'
 
 suite('what has not arrived yet', () => {
   test('a session of another region that is not known yet is fetched from there once, and stored', () =>
@@ -67,6 +68,43 @@ suite('what has not arrived yet', () => {
       assert.equal((await b.store.txTake(key, Date.now())).value, 1)
       assert.equal((await a.store.txTake(key, Date.now())).value, undefined)
       assert.equal((await b.store.txTake(key, Date.now())).value, undefined)
+    }))
+
+  test('a transaction whose answer was lost is handed over again at once, and what was used up is not', () =>
+    regions(async (a, b, wire) => {
+      const key = `signon:a${'n'.repeat(21)}`
+      await a.store.txCreate(key, 1, Date.now() + hourMs)
+      let lost = 0
+      wire.changeAnswer = (answer) => {
+        lost += 1
+        if (lost === 1) throw Object.assign(new Error('lost'), { code: 'ECONNRESET' })
+        return answer
+      }
+      assert.equal(await b.store.txGet(key, Date.now()), 1)
+      assert.equal((await b.store.txTake(key, Date.now())).value, 1)
+      assert.equal((await b.store.txTake(key, Date.now())).value, undefined)
+      assert.equal((await a.store.txTake(key, Date.now())).value, undefined)
+    }))
+
+  test('a transaction whose answer was lost is found by the next node that asks, as often as it goes there, and by no other group', () =>
+    regions(async (a, b, wire) => {
+      const again = regionOn(wire, paris, { own: b.own })
+      const key = `signon:a${'o'.repeat(21)}`
+      await a.store.txCreate(key, 1, Date.now() + hourMs)
+      const through = wire.changeAnswer
+      for (const next of [b, again]) {
+        wire.changeAnswer = () => {
+          throw Object.assign(new Error('lost'), { code: 'ECONNRESET' })
+        }
+        assert.equal(await next.store.txGet(key, Date.now()), undefined)
+        wire.changeAnswer = through
+        const third = regionOn(wire, paris, { own: b.own })
+        assert.equal(await third.store.txGet(key, Date.now()), 1)
+        if (next === again) break
+        assert.equal(await a.store.txGet(key, Date.now()), 1)
+      }
+      assert.equal((await b.store.txTake(key, Date.now())).value, 1)
+      assert.equal((await again.store.txTake(key, Date.now())).value, undefined)
     }))
 
   test('AC-176 with that turned off it is not known in the other region, and stays where it was', () =>
