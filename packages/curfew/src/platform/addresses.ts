@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
 
 /** Ranges that an outbound request may not reach unless the configuration allows them. */
@@ -103,4 +103,14 @@ function unmapped(address: string): string {
   const high = Number.parseInt(hex[1] ?? '0', 16)
   const low = Number.parseInt(hex[2] ?? '0', 16)
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
+}
+
+/** Whom an address belongs to: who has one of IPv6 has all of its /64. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address) || address.includes('.')) return address
+  const [before = '', after = ''] = (address.split('%', 1)[0] ?? '').split('::')
+  const groups = (text: string): readonly string[] => (text === '' ? [] : text.split(':'))
+  const [first, last] = [groups(before), groups(after)]
+  const all = [...first, ...Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => '0'), ...last]
+  return `${all.slice(0, 4).join(':')}::/64`
 }

@@ -18,8 +18,11 @@ export interface PreservedRequest {
 
 /** Requests that wait, in the memory of this process. */
 export interface Preserved {
-  /** @returns the name that {@link take} finds it by, once it is bound */
-  keep(request: PreservedRequest): string
+  /**
+   * @param from - who sent it, by address: what is more than the share of one takes the place of its own oldest
+   * @returns the name that {@link take} finds it by, once it is bound
+   */
+  keep(request: PreservedRequest, from: string): string
   /**
    * The sign-in that it waited for made this session: it is sent with no other. False: it is dropped, because somebody else
    * signed in. One that waits elsewhere counts as bound: {@link take} tells.
@@ -36,6 +39,8 @@ export interface Preserved {
 /** Largest body that waits. */
 export const preservedBytesMax = 64 * 1024
 const allBytesMax = 32 * 1024 * 1024
+/** What requests of one address may take of that. */
+export const senderBytesMax = 4 * 1024 * 1024
 /** As long as a sign-in may take. */
 const keptMs = 5 * 60_000
 /** Names of those that were sent: they come again with what the browser asks for at the same time. */
@@ -70,16 +75,49 @@ export function isFormType(contentType: string): boolean {
   return formTypes.includes(contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '')
 }
 
+interface Kept {
+  readonly request: PreservedRequest
+  readonly from: string
+  readonly untilMs: number
+  sessionId?: string
+}
+
+/** What waits of one sender, the oldest first. */
+interface Share {
+  readonly names: Set<string>
+  bytes: number
+}
+
+function bytesOf({ body, headers, path }: PreservedRequest): number {
+  return body.length + headers.join('').length + path.length + 1_024
+}
+
 export function createPreserved({ clock, random }: { readonly clock: Clock; readonly random: Random }): Preserved {
-  const all = new LRUCache<string, { readonly request: PreservedRequest; readonly untilMs: number; sessionId?: string }>({
+  const shares = new Map<string, Share>()
+  const all = new LRUCache<string, Kept>({
     maxSize: allBytesMax,
-    sizeCalculation: ({ request }) => request.body.length + request.headers.join('').length + 1_024
+    sizeCalculation: ({ request }) => bytesOf(request),
+    dispose({ request, from }, name) {
+      const share = shares.get(from)
+      if (share?.names.delete(name) !== true) return
+      share.bytes -= bytesOf(request)
+      if (share.names.size === 0) shares.delete(from)
+    }
   })
   const taken = new LRUCache<string, true>({ max: takenMax })
   return {
-    keep(request) {
+    keep(request, from) {
       const name = Buffer.from(random.bytes(16)).toString('base64url')
-      all.set(name, { request, untilMs: clock.nowMs() + keptMs })
+      const bytes = bytesOf(request)
+      for (const older of [...(shares.get(from)?.names ?? [])]) {
+        if ((shares.get(from)?.bytes ?? 0) + bytes <= senderBytesMax) break
+        all.delete(older)
+      }
+      const share = shares.get(from) ?? { names: new Set(), bytes: 0 }
+      shares.set(from, share)
+      share.names.add(name)
+      share.bytes += bytes
+      all.set(name, { request, from, untilMs: clock.nowMs() + keptMs })
       return name
     },
     bind(name, { id, issuer, subject }) {

@@ -5,7 +5,8 @@ import type { GatewayContext } from '../context.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { type OwnAddress, ownAddress } from '../route/own-address.ts'
 import { readBody } from '../request-body.ts'
-import { headersKept, isFormType, preservedBytesMax } from './preserved.ts'
+import { senderOf } from '../sender.ts'
+import { headersKept, isFormType, type PreservedRequest, preservedBytesMax } from './preserved.ts'
 import { type Transaction, transactionCookies } from './transaction.ts'
 
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
@@ -64,7 +65,7 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
   const sender = ctx.cookies.owner(application.webSession, request.headers.cookie, ctx.clock.nowMs())
   // Nobody knows whose it is: it would go out in the name of one of them.
   if (sender === 'several') return undefined
-  return ctx.preserved.keep({
+  const waiting: PreservedRequest = {
     ...(sender === undefined ? {} : { sender }),
     origin,
     path: request.url ?? '/',
@@ -72,7 +73,8 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
     contentType,
     headers: headersKept(request.rawHeaders),
     body: await readBody(request, { clock: ctx.clock, bytesMax: preservedBytesMax })
-  })
+  }
+  return ctx.preserved.keep(waiting, senderOf(ctx, request))
 }
 
 /**
