@@ -3,6 +3,7 @@ import { race } from './race.ts'
 import { simulateRegions } from './regions.ts'
 import { schedules } from './schedule/schedules.ts'
 import { simulate } from './simulate.ts'
+import { createTrace, type Trace } from './trace.ts'
 
 /** What one seed came to. */
 export interface Played {
@@ -20,17 +21,25 @@ export interface Kind {
 
 export const kinds: readonly Kind[] = [
   { option: 'seeds', what: 'seeds', play: (seed) => simulate({ seed }) },
-  { option: 'race', what: 'races', play: (seed) => judged(race({ seed })) },
+  { option: 'race', what: 'races', play: (seed) => judged((trace) => race({ seed, ...trace })) },
   { option: 'failovers', what: 'failovers', play: (seed) => failovers({ seed }) },
   { option: 'schedules', what: 'schedules of cuts', play: (seed) => schedules({ seed }) },
-  { option: 'regions', what: 'schedules', play: (seed) => judged(simulateRegions({ seed })) }
+  { option: 'regions', what: 'schedules', play: (seed) => judged((trace) => simulateRegions({ seed, ...trace })) }
 ]
 
-function judged(work: Promise<void>): Promise<Played> {
-  return work.then(
-    () => ({ broken: undefined, trace: [] }),
-    (error: unknown) => ({ broken: String(error), trace: [] })
-  )
+/** One seed gives the same every time: only where it breaks a rule it is played again, for its trace. */
+export async function judged(play: (traced: { readonly trace?: Trace }) => Promise<void>): Promise<Played> {
+  try {
+    await play({})
+    return { broken: undefined, trace: [] }
+  } catch (error) {
+    const trace = createTrace()
+    const again = await play({ trace }).then(
+      () => 'nothing, the second time',
+      (second: unknown) => String(second)
+    )
+    return { broken: String(error), trace: [...trace.lines(), `BROKEN: ${again}`] }
+  }
 }
 
 /** @throws RangeError when no simulation has this option */

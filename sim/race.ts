@@ -25,6 +25,7 @@ import { createMemorySessionRegistry } from '../packages/sdk/src/memory-session-
 import type { SessionRegistry } from '../packages/sdk/src/session-registry.ts'
 import { createInterleaving, type Interleaving } from './interleave.ts'
 import { Broken } from './invariants.ts'
+import type { Trace } from './trace.ts'
 
 /**
  * Sign-ins that race a logout: the product's own code (recording a client, issuing codes and tokens, the last look
@@ -35,6 +36,8 @@ export interface RaceOptions {
   readonly seed: number
   /** Replaces the store by a faulty one: shows that the race finds the fault. */
   readonly spoil?: (store: Store) => Store
+  /** Hears of every step; absent: nobody reads it. */
+  readonly trace?: Trace
 }
 
 const issuer = 'https://curfew.test'
@@ -70,7 +73,7 @@ interface Given {
 }
 
 /** One race. @throws Broken when a rule did not hold */
-export async function race({ seed, spoil }: RaceOptions): Promise<void> {
+export async function race({ seed, spoil, trace }: RaceOptions): Promise<void> {
   const random = createSeededRandom(seed)
   now.random = random
   const fraction = (): number => random.fraction()
@@ -78,7 +81,7 @@ export async function race({ seed, spoil }: RaceOptions): Promise<void> {
   const clock: AuthorityContext['clock'] = { nowMs: () => nowMs, after: () => ({ cancel: () => undefined }) }
   const steps = createInterleaving(fraction, () => (nowMs += Math.floor(fraction() * 400)))
   const truth = createMemoryStore({ capacity: 10 })
-  const store = inTurns(spoil?.(truth) ?? truth, steps)
+  const store = inTurns(spoil?.(truth) ?? truth, steps, (text) => trace?.add(nowMs, text))
   // The parts that these paths of the product read; everything else of the context stays unused.
   const ctx = { store, clock, clients, locator, metrics, secrets: { nameId }, baseUrl: issuer } as unknown as AuthorityContext
   const world = new RaceWorld({ ctx, steps, truth, fraction, issue: onIssue(ctx) })
@@ -86,17 +89,32 @@ export async function race({ seed, spoil }: RaceOptions): Promise<void> {
 }
 
 /** Every call waits for its turn before it takes effect, and again before its answer is seen. */
-function inTurns(store: Store, steps: Interleaving): Store {
+function inTurns(store: Store, steps: Interleaving, tell: (text: string) => void): Store {
   return new Proxy(store, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function' || name === 'appendAudit') return value
       return async (...parts: unknown[]) => {
         await steps.turn()
-        return (value as (...parts: unknown[]) => unknown).apply(target, parts)
+        const answer: unknown = await (value as (...parts: unknown[]) => unknown).apply(target, parts)
+        tell(`${String(name)} ${about(parts[0])}${outcomeOf(answer)}`)
+        return answer
       }
     }
   })
+}
+
+/** What a call of the store is about. */
+function about(part: unknown): string {
+  if (typeof part === 'string') return part
+  return typeof part !== 'object' || part === null ? '' : String(Object.entries(part).find(([name]) => name === 'sessionId' || name === 'id')?.[1] ?? '')
+}
+
+function outcomeOf(answer: unknown): string {
+  if (answer === undefined) return ': nothing'
+  const value: unknown = typeof answer === 'object' && answer !== null && 'value' in answer ? answer.value : undefined
+  if (typeof value === 'string') return `: ${value}`
+  return typeof value === 'object' && value !== null && 'kind' in value ? `: ${String(value.kind)}` : ''
 }
 
 interface RaceParts {

@@ -10,6 +10,7 @@ import { createFakeClock, type FakeClock } from '../packages/curfew/test/support
 import { createScriptedSender } from '../packages/curfew/test/support/scripted-sender.ts'
 import { createSeededRandom } from '../packages/curfew/test/support/seeded-random.ts'
 import { Broken } from './invariants.ts'
+import type { Trace } from './trace.ts'
 
 /** One region: a store, an engine and a clock that may be off. */
 interface Region {
@@ -17,6 +18,8 @@ interface Region {
   readonly store: MemoryStore
   readonly kit: EngineKit
   readonly skewMs: number
+  /** Writes a line of the trace. */
+  readonly tell: (text: string) => void
 }
 
 /** What was acknowledged, and by whom a session was ended. */
@@ -29,6 +32,8 @@ export interface RegionsOptions {
   readonly seed: number
   /** Puts another store in the place of one: a rule that this breaks has to be found. */
   readonly spoil?: (store: MemoryStore) => MemoryStore
+  /** Hears of every step; absent: nobody reads it. */
+  readonly trace?: Trace
 }
 
 const letters = ['a', 'b', 'c'] as const
@@ -40,10 +45,10 @@ const skewMsMax = 300_000
  * Regions that work while facts are late, lost, repeated, trimmed away and read whole, on clocks that differ.
  * @throws Broken with the rule that did not hold
  */
-export async function simulateRegions({ seed, spoil }: RegionsOptions): Promise<void> {
+export async function simulateRegions({ seed, spoil, trace }: RegionsOptions): Promise<void> {
   const random = createSeededRandom(seed)
   const clock = createFakeClock()
-  const regions = letters.map((letter) => regionOf(letter, clock, random, spoil))
+  const regions = letters.map((letter) => regionOf(letter, clock, random, { spoil, tell: (text) => trace?.add(clock.nowMs(), text) }))
   const seen: Seen = { participants: new Map(), endedBy: new Map() }
   for (const { kit } of regions) await kit.engine.start()
   for (let n = 0; n < steps; n += 1) {
@@ -56,7 +61,12 @@ export async function simulateRegions({ seed, spoil }: RegionsOptions): Promise<
   for (const { kit } of regions) await kit.engine.stop()
 }
 
-function regionOf(letter: string, base: FakeClock, random: Random, spoil: RegionsOptions['spoil']): Region {
+function regionOf(
+  letter: string,
+  base: FakeClock,
+  random: Random,
+  { spoil, tell }: { readonly spoil: RegionsOptions['spoil']; readonly tell: Region['tell'] }
+): Region {
   const skewMs = Math.floor((random.fraction() - 0.5) * 2 * skewMsMax)
   const clock: FakeClock = { ...base, nowMs: () => base.nowMs() + skewMs }
   const own = createMemoryStore({ capacity: 1_000, replication: sampleReplication(letter) })
@@ -64,7 +74,7 @@ function regionOf(letter: string, base: FakeClock, random: Random, spoil: Region
   const ids = createIds(createSeededRandom(letter.charCodeAt(0)), letter)
   const sender = createScriptedSender()
   const kit = createEngineKit({ store, clock, sender, peers: peers.map(soapPeer), deps: { ids, owner: `node of ${letter}` } })
-  return { letter, store, kit, skewMs }
+  return { letter, store, kit, skewMs, tell: (text) => tell(`${letter}: ${text}`) }
 }
 
 interface Step {
@@ -94,7 +104,7 @@ async function step({ regions, random, seen, n }: Step): Promise<void> {
   if (other !== region) await pull(other, region, random)
 }
 
-async function open({ letter, store, kit }: Region, seen: Seen, n: number): Promise<void> {
+async function open({ letter, store, kit, tell }: Region, seen: Seen, n: number): Promise<void> {
   const nowMs = kit.clock.nowMs()
   const id = createLocator([Buffer.alloc(32, 7)], createSeededRandom(n + 1), letter).newSessionId()
   const times = {
@@ -106,22 +116,27 @@ async function open({ letter, store, kit }: Region, seen: Seen, n: number): Prom
   }
   await store.openSession(sampleSession(n, { id, username: `user${n}`, ...times }))
   seen.participants.set(id, new Set())
+  tell(`user${n} signs in: ${id}`)
 }
 
-async function add({ store, kit }: Region, seen: Seen, { id, peer }: { readonly id: SessionId; readonly peer: string }): Promise<void> {
+async function add({ store, kit, tell }: Region, seen: Seen, { id, peer }: { readonly id: SessionId; readonly peer: string }): Promise<void> {
   const nowMs = kit.clock.nowMs()
   const participant = sampleParticipant(peer, 1, { addedAtMs: nowMs, lastIssuedAtMs: nowMs, assertionNotOnOrAfterMs: nowMs + 300_000 })
   const { value } = await store.addParticipant(id, participant)
+  tell(`${peer} asks for an assertion for ${id}: ${value}`)
   if (value === 'added' || value === 'exists') seen.participants.get(id)?.add(participant.id)
 }
 
-async function end({ kit }: Region, seen: Seen, id: SessionId): Promise<void> {
+async function end({ kit, tell }: Region, seen: Seen, id: SessionId): Promise<void> {
   const { ended } = await kit.engine.endSessions(byAdmin(id))
+  tell(`logout of ${id}: ${ended[0]?.runId ?? 'none was ended'}`)
   if (ended.length > 0) seen.endedBy.set(id, (seen.endedBy.get(id) ?? 0) + 1)
 }
 
-async function logOutLate({ store, kit }: Region): Promise<void> {
-  for (const late of await factsOf(store).late(10)) await kit.engine.logOutLate(late)
+async function logOutLate({ store, kit, tell }: Region): Promise<void> {
+  for (const late of await factsOf(store).late(10)) {
+    tell(`tells applications late: ${await kit.engine.logOutLate(late)}`)
+  }
 }
 
 /** One page, which may get lost, be joined without its cursor, or be joined twice; or everything, which may break off. */
@@ -130,6 +145,8 @@ async function pull(from: Region, to: Region, random: Random): Promise<void> {
   const nowMs = to.kit.clock.nowMs()
   const page = await source.read(await target.cursorOf(from.letter), 1 + Math.floor(random.fraction() * 5))
   const fate = random.fraction()
+  const what = page.kind === 'facts' ? `a page of ${page.facts.length} facts` : 'everything'
+  to.tell(`reads ${what} from ${from.letter}${fate < 0.2 ? ', which is lost' : fate < 0.4 && page.kind === 'facts' ? ', and forgets how far' : ''}`)
   if (fate < 0.2) return
   if (page.kind === 'facts') {
     const batch = { source: from.letter, facts: page.facts, nowMs }

@@ -4,10 +4,15 @@ export interface Trace {
   lines(): readonly string[]
 }
 
-export function createTrace(startMs: number): Trace {
+/** @param startMs - what times count from; absent: the first line */
+export function createTrace(startMs?: number): Trace {
   const lines: string[] = []
+  let fromMs = startMs
   return {
-    add: (atMs, text) => void lines.push(`${String(((atMs - startMs) / 1000).toFixed(3)).padStart(9)} s  ${text}`),
+    add(atMs, text) {
+      fromMs ??= atMs
+      lines.push(`${String(((atMs - fromMs) / 1000).toFixed(3)).padStart(9)} s  ${text}`)
+    },
     lines: () => lines
   }
 }

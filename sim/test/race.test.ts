@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Store } from '../../packages/curfew/src/stores/store.ts'
+import { judged } from '../kinds.ts'
 import { race } from '../race.ts'
 
 async function firstBroken(spoil: ((store: Store) => Store) | undefined, seeds: number): Promise<string | undefined> {
@@ -56,5 +57,24 @@ suite('Sign-ins that race a logout', () => {
         }
       })
     assert.match((await firstBroken(spoil, 5_000)) ?? 'nothing found', /younger than the end|which ended|changed 10 times/)
+  })
+
+  test('a seed that breaks a rule tells what happened, step by step', async () => {
+    const takesAll = (store: Store): Store =>
+      spoiled(store, {
+        addParticipant: async (id, participant) => {
+          const answer = await store.addParticipant(id, participant)
+          return answer.value === 'ended' ? { ...answer, value: 'added' } : answer
+        }
+      })
+    for (let seed = 1; seed <= 2_000; seed++) {
+      const { broken, trace } = await judged((traced) => race({ seed, spoil: takesAll, ...traced }))
+      if (broken === undefined) continue
+      assert.match(trace.join('\n'), /addParticipant ses_\w+: added/)
+      assert.match(trace.join('\n'), /endSession ses_\w+: ended/)
+      assert.equal(trace.at(-1), `BROKEN: ${broken}`)
+      return
+    }
+    assert.fail('nothing found')
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { FactStore } from '../../packages/curfew/src/stores/fact-store.ts'
 import type { MemoryStore } from '../../packages/curfew/src/stores/memory/memory-store.ts'
+import { judged } from '../kinds.ts'
 import { simulateRegions } from '../regions.ts'
 
 async function firstBroken(seeds: number, spoil?: (store: MemoryStore) => MemoryStore): Promise<string | undefined> {
@@ -47,5 +48,18 @@ suite('Regions whose facts are late, lost, repeated and trimmed away', () => {
       }
     }))
     assert.ok((await firstBroken(100, spoil)) !== undefined)
+  })
+
+  test('a seed that breaks a rule tells what happened, region by region', async () => {
+    const spoil = spoiled(() => ({ late: async () => [] }))
+    for (let seed = 1; seed <= 300; seed++) {
+      const { broken, trace } = await judged((traced) => simulateRegions({ seed, spoil, ...traced }))
+      if (broken === undefined) continue
+      assert.match(trace.join('\n'), /[abc]: logout of ses_\w+: run_/)
+      assert.match(trace.join('\n'), /[abc]: reads a page of \d+ facts from [abc]/)
+      assert.equal(trace.at(-1), `BROKEN: ${broken}`)
+      return
+    }
+    assert.fail('nothing found')
   })
 })
