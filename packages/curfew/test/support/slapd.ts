@@ -16,6 +16,9 @@ export const noSlapd: string | false = existsSync(program) ? false : 'no slapd o
 
 export const suffix = 'dc=example,dc=org'
 export const people = `ou=people,${suffix}`
+/** Entries that answer a bind in words of other directories: with the code of their name. */
+export const answers = `ou=answers,${suffix}`
+const answerCodes: ReadonlyMap<string, number> = new Map([19, 32, 48, 49, 51, 53].map((code) => [`code ${code}`, code]))
 /** Who looks people up, and may set passwords. */
 export const reader = { dn: `cn=curfew,${suffix}`, password: 'reader secret' }
 /** Whose changes no rule keeps back: an administrator with other tools. */
@@ -99,6 +102,7 @@ include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload ppolicy
+moduleload retcode
 pidfile ${folder}/pid
 argsfile ${folder}/args
 TLSCACertificateFile ${folder}/ca.pem
@@ -113,6 +117,9 @@ directory ${folder}/db
 index uid,mail,objectClass eq
 overlay ppolicy
 ppolicy_default "cn=rules,${suffix}"
+overlay retcode
+retcode-parent "${answers}"
+${[...answerCodes].map(([name, code]) => `retcode-item "cn=${name}" ${code} op=bind`).join('\n')}
 access to attrs=userPassword by dn.exact="${reader.dn}" write by self =xw by anonymous auth by * none
 access to * by dn.exact="${reader.dn}" read by self read by * none
 `

@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from 'node:tls'
-import { Client, type Entry, type Filter, InvalidCredentialsError, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts'
+import { Client, type Entry, type Filter, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts'
 import type { Clock, Timer } from '../clock.ts'
 import { passwordModifyOid, type PasswordModify, passwordModifyValue } from './password-modify.ts'
 
@@ -54,7 +54,27 @@ export interface LdapLink {
   close(): void
 }
 
-const resultCodes = { referral: 10, constraintViolation: 19, insufficientAccess: 50, unwilling: 53 } as const
+const resultCodes = {
+  referral: 10,
+  constraintViolation: 19,
+  noSuchObject: 32,
+  inappropriateAuthentication: 48,
+  invalidCredentials: 49,
+  insufficientAccess: 50,
+  unwilling: 53
+} as const
+
+/**
+ * Answers to a bind that speak of this entry and of nothing else: the password is wrong; too many were (19, 389 Directory
+ * Server); the account is switched off (53, the same); the entry is gone (32) or has no password (48).
+ */
+const refusals: ReadonlySet<number> = new Set([
+  resultCodes.constraintViolation,
+  resultCodes.noSuchObject,
+  resultCodes.inappropriateAuthentication,
+  resultCodes.invalidCredentials,
+  resultCodes.unwilling
+])
 
 /** Connects, and begins TLS where that is wanted. @throws LdapFailure */
 export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<LdapLink> {
@@ -110,7 +130,7 @@ export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<
         if (error === PasswordPolicyError.ChangeAfterReset) return 'must-change'
         return graceAuthNsRemaining === undefined ? true : 'in-grace'
       } catch (error) {
-        if (error instanceof LdapFailure && error.cause instanceof InvalidCredentialsError) return false
+        if (error instanceof LdapFailure && error.cause instanceof ResultCodeError && refusals.has(error.cause.code)) return false
         throw error
       }
     },

@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { openLdapLink } from '../../../src/platform/ldap/ldap-link.ts'
 import { createLdapPool, type LdapPool, type LdapPoolOptions } from '../../../src/platform/ldap/ldap-pool.ts'
 import { makeCertificate } from '../../support/certificates.ts'
-import { noSlapd, people, reader, type Slapd, startSlapd } from '../../support/slapd.ts'
+import { answers, noSlapd, people, reader, type Slapd, startSlapd } from '../../support/slapd.ts'
 import { startRelay } from '../../support/tcp-relay.ts'
 
 const dora = `uid=dora,${people}`
@@ -56,6 +56,21 @@ suite('connections to an LDAP directory', { skip: noSlapd }, () => {
         assert.deepEqual(await names(pool), ['Dora'], 'as the service account again')
       }))
   }
+
+  for (const code of [19, 32, 48, 49, 53])
+    test(`a bind that is answered with ${code} is refused: nobody else's sign-in is concerned`, () =>
+      withPool({}, async (pool) => {
+        assert.equal(await pool.asUser((link) => link.bind(`cn=code ${code},${answers}`, secret)), false)
+        assert.equal(await pool.asUser((link) => link.bind(dora, secret)), true)
+      }))
+
+  test('a directory that is busy has not said that the password is wrong', () =>
+    withPool({}, (pool) =>
+      assert.rejects(
+        pool.asUser((link) => link.bind(`cn=code 51,${answers}`, secret)),
+        { name: 'LdapFailure' }
+      )
+    ))
 
   test('neither ldaps nor StartTLS goes on with a certificate of somebody else', async () => {
     const other = await makeCertificate({ name: [{ CN: ['Another authority'] }], isAuthority: true })
