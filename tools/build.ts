@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rolldown } from 'rolldown'
+import { bundleProduct } from './bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
@@ -52,25 +52,9 @@ function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as Manifest
 }
 
-/** The product: command line, writer thread and demo, bundled to few files; libraries stay dependencies. */
-async function bundleProduct(): Promise<void> {
-  const { dependencies = {} } = readManifest('curfew')
-  const names = Object.keys(dependencies)
-  const source = join(root, 'packages/curfew/src')
-  const bundle = await rolldown({
-    input: {
-      cli: join(source, 'cli/main.ts'),
-      index: join(source, 'index.ts'),
-      writer: join(source, 'stores/sqlite/writer.ts'),
-      'demo/start': join(root, 'demo/start.ts')
-    },
-    platform: 'node',
-    // Libraries stay outside; the demo is loaded at run time from its own entry.
-    external: (id) => id.startsWith('node:') || names.some((name) => id === name || id.startsWith(`${name}/`)),
-    logLevel: 'silent'
-  })
-  await bundle.write({ dir: join(dist, 'curfew'), format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
-  await bundle.close()
+/** The product, bundled to few files; libraries stay dependencies. */
+async function bundle(): Promise<void> {
+  await bundleProduct(join(dist, 'curfew'), Object.keys(readManifest('curfew').dependencies ?? {}))
 }
 
 function copyProductFiles(): void {
@@ -99,7 +83,7 @@ export async function build(): Promise<Readonly<Record<string, string>>> {
     emit(folder)
     writeManifest(folder, { exports: { '.': { types: './index.d.ts', default: './index.js' } } })
   }
-  await bundleProduct()
+  await bundle()
   emitProductTypes()
   writeManifest('curfew', { exports: { '.': { types: './types/index.d.ts', default: './index.js' } }, bin: { curfew: 'bin/curfew.js' } })
   copyProductFiles()

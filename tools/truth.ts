@@ -38,7 +38,7 @@ function differing(said: string, ran: string): readonly string[] {
 
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 if (existsSync(found)) rmSync(found, { recursive: true })
-const tests = runTests({ root, filters, tier: 'truth' })
+const tests = await runTests({ root, filters, tier: 'truth' })
 const results = [...tests, ...compared({ isToWrite: process.argv.includes('--write'), isEverything: filters.length === 0 })]
 for (const line of summary(results)) console.log(line)
 process.exitCode = results.some(({ outcome }) => outcome === 'failed') || tests.every(({ outcome }) => outcome !== 'passed') ? 1 : 0

@@ -207,7 +207,7 @@ suite('what nobody foresaw', { timeout: 180_000 }, () => {
     assert.deepEqual([failed.code, failed.out], [1, ''])
     assert.match(failed.err, /^A file can not be read or written\. {3}CURFEW_CLI_FILE\n {2}path {2}\/missing\/run\.json\n/)
     assert.doesNotMatch(failed.err, /^ {4}at /m)
-    assert.match((await run('--verbose', 'runs', 'export', one?.id ?? '', '--out', '/missing/run.json')).err, /^ {4}at .*runs\.ts/m)
+    assert.match((await run('--verbose', 'runs', 'export', one?.id ?? '', '--out', '/missing/run.json')).err, /^ {4}at .*\b(runs\.ts|cli\.js|runs-[^/]*\.js):/m)
   })
 
   test('a server that goes away while a run is followed ends both commands that follow with 69', async () => {

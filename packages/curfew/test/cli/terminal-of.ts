@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+import { bin } from '../support/bin.ts'
 
 /** Runs one command at a terminal of its own, as a person would; what it writes comes as one text. */
 export async function atTerminal(

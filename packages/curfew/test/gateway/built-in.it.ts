@@ -5,12 +5,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { loadGatewayConfig } from '../../src/config/load.ts'
 import { gateway as gatewaySchema } from '../../src/config/gateway-schema.ts'
 import { createGatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
 import { freeRange } from '../support/ports.ts'
+import { bin } from '../support/bin.ts'
 
 suite('A gateway in the process of the authority', () => {
   test('takes its secret and its issuer from the same configuration, and refuses what was ended', async () => {
@@ -96,7 +96,6 @@ suite('curfew gateway', () => {
       applications: [{ id: 'wiki', urls: [site], target: 'http://127.0.0.1:1' }]
     }
     await writeFile(join(folder, 'gateway.yaml'), JSON.stringify({ gateway, outbound: { allowPrivate: ['127.0.0.0/8'] } }))
-    const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
     const child = spawn(process.execPath, [bin, 'gateway', '--config', join(folder, 'gateway.yaml')], { stdio: 'ignore' })
     const ended = once(child, 'exit')
     try {

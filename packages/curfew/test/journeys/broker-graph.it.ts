@@ -6,13 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { RunView, SessionView } from '../../src/admin/schemas.ts'
 import { writeInstallation } from '../../src/cli/commands/init.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { freeRange } from '../support/ports.ts'
-
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+import { bin } from '../support/bin.ts'
 
 /** Three processes in a row: people sign in at `top`, each is the identity provider of the next. */
 const chain = ['top', 'middle', 'leaf'] as const

@@ -3,11 +3,9 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { RunView } from '../../src/admin/schemas.ts'
 import { untilPrinted } from '../cli/bin.ts'
-
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+import { bin } from '../support/bin.ts'
 
 /** The demo as a user starts it: a process of its own in an empty folder. */
 export interface DemoProcess {

@@ -6,7 +6,6 @@ import { connect, createServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
 import type { ClusterView, EndedView, ProblemView, RunView } from '../../src/admin/schemas.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
@@ -14,8 +13,8 @@ import { curfew } from '../cli/bin.ts'
 import { freeRange } from '../support/ports.ts'
 import { type Server, skipReason, startServer, until } from '../stores/redis/servers.ts'
 import { install, type Installation } from './installation.ts'
+import { bin } from '../support/bin.ts'
 
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 const port = await freeRange(60)
 const baseUrl = `http://curfew.localhost:${port}`
 const folder = mkdtempSync(join(tmpdir(), 'curfew-drain-'))

@@ -6,7 +6,6 @@ import { connect, createServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { DemoApplications } from '../../../../demo/start.ts'
 import type { ClusterView, EndedView, RunView, SessionView } from '../../src/admin/schemas.ts'
 import { type Page, PlainBrowser } from '../../src/cli/plain-browser.ts'
@@ -14,8 +13,8 @@ import { groupOf } from '../../src/core/group.ts'
 import { type Server, skipReason, startServer, until } from '../stores/redis/servers.ts'
 import { freeRange } from '../support/ports.ts'
 import { install, type Installation } from './installation.ts'
+import { bin } from '../support/bin.ts'
 
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 const names = ['berlin', 'paris'] as const
 
 type StoreKind = 'redis' | 'sqlite'

@@ -6,15 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { DemoApplications } from '../../../../demo/start.ts'
 import type { EndedView, RunView } from '../../src/admin/schemas.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { install, type Installation } from './installation.ts'
 import type { Death } from '../support/mortal.ts'
 import { freeRange } from '../support/ports.ts'
+import { bin } from '../support/bin.ts'
 
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
 const dies = new URL('../support/dies.ts', import.meta.url).href
 const port = await freeRange(60)
 const baseUrl = `http://curfew.localhost:${port}`

@@ -7,15 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { DemoApplications } from '../../../../demo/start.ts'
 import type { ClusterView, EndedView, RunView } from '../../src/admin/schemas.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { install, type Installation } from './installation.ts'
 import { freeRange } from '../support/ports.ts'
 import { type Server, skipReason, startCluster, startServer, until } from '../stores/redis/servers.ts'
-
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+import { bin } from '../support/bin.ts'
 
 const deskSecret = 'another secret that is long enough'
 /** A program that looks after sessions. */

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { DemoApplications } from '../../../../demo/start.ts'
 import type { RunView, SessionView } from '../../src/admin/schemas.ts'
 import { Cable } from '../../src/cli/cable.ts'
@@ -16,8 +15,7 @@ import { openDatabase, prepare } from '../../src/stores/sqlite/driver.ts'
 import { type Server, skipReason, startServer, until } from '../stores/redis/servers.ts'
 import { freeRange } from '../support/ports.ts'
 import { install, type Installation } from './installation.ts'
-
-const bin = fileURLToPath(new URL('../../bin/curfew.js', import.meta.url))
+import { bin } from '../support/bin.ts'
 
 type StoreKind = 'redis' | 'sqlite'
 

@@ -7,16 +7,21 @@ import { createMortal, type Death } from './mortal.ts'
  * its engine that `CURFEW_TEST_DEATH` names. The product has no place for this; its engine is given other parts.
  */
 const engine = new URL('../../src/engine/engine.ts', import.meta.url).href
-const anchor = 'export function createEngine(deps: EngineDeps): Engine {'
+const anchor = /(export )?function createEngine\(deps(?:: EngineDeps\): Engine|\)) \{/
 
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context)
-    if (url !== engine) return loaded
+    // In the bundled program the engine is a part of another file.
+    if (url !== engine && !(url.startsWith('file:') && url.endsWith('.js') && !url.includes('/node_modules/'))) return loaded
     const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString('utf8')
-    if (!source.includes(anchor)) throw new TypeError(`engine.ts holds no "${anchor}" any more`)
-    const mortal = `import { mortalParts } from '${import.meta.url}'\nexport function createEngine(given: EngineDeps): Engine {\n  const deps = mortalParts(given)`
-    return { ...loaded, source: source.replace(anchor, () => mortal) }
+    if (!anchor.test(source)) {
+      if (url === engine) throw new TypeError(`engine.ts holds no "${anchor.source}" any more`)
+      return loaded
+    }
+    const mortal = (exported = ''): string =>
+      `import { mortalParts } from '${import.meta.url}'\n${exported}function createEngine(given) {\n  const deps = mortalParts(given)`
+    return { ...loaded, source: source.replace(anchor, (_, exported?: string) => mortal(exported)) }
   }
 })
 

@@ -1,0 +1,33 @@
+/**
+ * Integration tests that take longest, longest first: they start before all others, so that none of them is left running
+ * alone at the end. What is missing here costs seconds, not correctness.
+ */
+export const longFiles: readonly string[] = [
+  'packages/codecs/test/revocation/ten-million.it.ts',
+  'packages/curfew/test/gateway/journeys.it.ts',
+  'packages/curfew/test/journeys/nodes.it.ts',
+  'packages/curfew/test/journeys/regions.it.ts',
+  'packages/curfew/test/stores/redis/redis-faults.it.ts',
+  'packages/curfew/test/journeys/groups.it.ts',
+  'packages/curfew/test/journeys/accessibility.it.ts',
+  'packages/curfew/test/stores/redis/behind-lag.it.ts',
+  'packages/curfew/test/stores/redis/redis-store.it.ts',
+  'packages/curfew/test/cli/installation.it.ts',
+  'packages/curfew/test/cli/commands.it.ts',
+  'tools/test/dist.it.ts',
+  'packages/curfew/test/journeys/kill.it.ts',
+  'packages/curfew/test/journeys/broker-graph.it.ts',
+  'packages/curfew/test/gateway/gateway.it.ts',
+  'packages/curfew/test/stores/store-model.it.ts',
+  'packages/curfew/test/cli/demo.it.ts',
+  'packages/curfew/test/cli/workers.it.ts',
+  'packages/curfew/test/authority/sign-on/ldap-directory.it.ts',
+  'packages/curfew/test/journeys/drain.it.ts',
+  'packages/curfew/test/stores/redis/replica-sets.it.ts'
+]
+
+/** The same files, the longest ones first. */
+export function longestFirst(files: readonly string[]): readonly string[] {
+  const place = (file: string): number => (longFiles.includes(file) ? longFiles.indexOf(file) : longFiles.length)
+  return files.toSorted((a, b) => place(a) - place(b) || (a < b ? -1 : 1))
+}
