@@ -1,4 +1,3 @@
-import { relative } from 'node:path'
 import { run } from 'node:test'
 import reporter, { type TestEvent } from './reporter.ts'
 
