@@ -119,7 +119,10 @@ type Line = AuditRecord & { readonly id: number }
 async function listAudit({ shards, keys }: RedisContext, { afterId = 0, limit, userKey }: Parameters<Store['listAudit']>[0]): Promise<readonly Line[]> {
   const { common } = keys
   if (userKey === undefined) return linesOf(await shards.read(common, 'XRANGE', 'audit', `(${afterId}-0`, '+', 'COUNT', String(limit)))
-  const ids = texts(await shards.read(common, 'ZRANGE', `au:${userKey}`, `(${afterId}`, '+inf', 'BYSCORE', 'LIMIT', '0', String(limit)))
+  // What leads to lines that are gone would take the places of those that are there.
+  const [first] = linesOf(await shards.read(common, 'XRANGE', 'audit', '-', '+', 'COUNT', '1'))
+  const from = first === undefined || first.id <= afterId ? `(${afterId}` : String(first.id)
+  const ids = texts(await shards.read(common, 'ZRANGE', `au:${userKey}`, from, '+inf', 'BYSCORE', 'LIMIT', '0', String(limit)))
   const lines = await Promise.all(ids.map(async (id) => linesOf(await shards.read(common, 'XRANGE', 'audit', `${id}-0`, `${id}-0`))))
   return lines.flat()
 }

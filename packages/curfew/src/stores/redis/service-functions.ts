@@ -194,13 +194,32 @@ define('purge_timed', true, function(P, a)
   return 1
 end)
 
+-- Lines beyond max go a hundred at a time, each with what leads to it.
+local function trim_audit(P, max)
+  if redis.call('XLEN', P .. 'audit') < max + 100 then return end
+  local last
+  for _, line in ipairs(redis.call('XRANGE', P .. 'audit', '-', '+', 'COUNT', 100)) do
+    last = string.match(line[1], '^%d+')
+    -- A line that can not be read must not keep those that come from being written.
+    local is_read, doc = pcall(cjson.decode, line[2][2])
+    local user = is_read and type(doc) == 'table' and doc['userKey']
+    if type(user) == 'string' then redis.call('ZREM', P .. 'au:' .. user, last) end
+  end
+  redis.call('XTRIM', P .. 'audit', 'MINID', last .. '-1')
+end
+
 -- audit P user max doc: user may be empty, max 0 keeps all
 define('audit', true, function(P, a)
   local n = next_number(P, 'an')
   local id = string.format('%.0f', n)
   redis.call('XADD', P .. 'audit', id .. '-0', 'd', a[3])
   if a[1] ~= '' then redis.call('ZADD', P .. 'au:' .. a[1], id, id) end
-  if tonumber(a[2]) > 0 then redis.call('XTRIM', P .. 'audit', 'MAXLEN', '~', a[2]) end
+  if tonumber(a[2]) > 0 then
+    trim_audit(P, tonumber(a[2]))
+    -- Nodes of former versions trimmed the lines alone.
+    local first = redis.call('XRANGE', P .. 'audit', '-', '+', 'COUNT', 1)[1]
+    if a[1] ~= '' then redis.call('ZREMRANGEBYSCORE', P .. 'au:' .. a[1], '-inf', '(' .. string.match(first[1], '^%d+')) end
+  end
   return n
 end)
 `
