@@ -1,4 +1,5 @@
 import type { AuthorityContext } from '../context.ts'
+import { hasProvider } from '../sign-on/ways-in.ts'
 import { passwordContext } from '../sign-on/sign-in.ts'
 
 /** Longest list of contexts that is looked at, and passed on, in characters. */
@@ -40,8 +41,7 @@ export function wishedContexts({ claims, acr_values: wished }: Readonly<Record<s
 
 /** False when no way to sign in here leads to one of these contexts. What an identity provider will say is not known before. */
 export function canBeMet(ctx: Pick<AuthorityContext, 'signOn' | 'upstreams' | 'connections' | 'adapters'>, wanted: readonly string[]): boolean {
-  const hasProvider = ctx.upstreams.all().length + ctx.connections.identityProviders().length + ctx.adapters.logins().length > 0
-  return hasProvider || (ctx.signOn.hasForm && wanted.includes(passwordContext))
+  return hasProvider(ctx) || (ctx.signOn.hasForm && wanted.includes(passwordContext))
 }
 
 /** Contexts that this server knows by itself, for discovery. */

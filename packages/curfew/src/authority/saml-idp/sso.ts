@@ -18,10 +18,12 @@ import { parametersOf, seeOther } from '../request.ts'
 import { currentSession, recordActivity } from '../sign-on/browser-session.ts'
 import type { SignedIn } from '../sign-on/finish-sign-on.ts'
 import { mayReuse } from '../sign-on/session-limits.ts'
+import { hasProvider } from '../sign-on/ways-in.ts'
 import { passwordContext } from '../sign-on/sign-in.ts'
 import { createTransaction } from '../sign-on/transaction.ts'
 import type { SamlConnection } from '../saml/connection.ts'
 import { instant, singleSignOnUrl } from '../saml/endpoints.ts'
+import { fitsContext, wishedOfProvider } from './authn-context.ts'
 import { errorResponse, issueResponse } from './issue.ts'
 import { chooseFormat } from './name-id.ts'
 import { applicationOf, artifactIssuers, requireBinding } from '../saml/partner.ts'
@@ -59,6 +61,7 @@ function wishOf(connection: SamlConnection, message: AuthnRequest, relayState: s
     ...consumerOf(connection, { url: message.assertionConsumerServiceURL, index: message.assertionConsumerServiceIndex, bindingUri: message.protocolBinding }),
     ...(relayState === undefined ? {} : { relayState }),
     ...(message.subject === undefined ? {} : { subject: message.subject }),
+    ...(message.requestedAuthnContext === undefined ? {} : { context: message.requestedAuthnContext }),
     ...(format === undefined ? {} : { nameIdFormat: format })
   }
 }
@@ -94,25 +97,7 @@ function refusalOf(connection: SamlConnection, message: AuthnRequest): Status | 
   if (chooseFormat(connection, message.nameIdPolicy?.format ?? message.subject?.format) === undefined) return status.requester(statusUri.invalidNameIdPolicy)
   const qualifier = message.nameIdPolicy?.spNameQualifier
   if (qualifier !== undefined && qualifier !== connection.entityId) return status.requester(statusUri.invalidNameIdPolicy)
-  return contextFits(message.requestedAuthnContext) ? undefined : status.responder(statusUri.noAuthnContext)
-}
-
-/** Classes that a password over a protected transport satisfies, besides itself. */
-const weakerContexts: ReadonlySet<string> = new Set(['urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified', 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password'])
-const unspecifiedContext = 'urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified'
-
-function contextFits(wanted: AuthnRequest['requestedAuthnContext']): boolean {
-  if (wanted === undefined || wanted.classRefs.length === 0) return true
-  const { classRefs, comparison } = wanted
-  switch (comparison) {
-    case 'exact':
-    case 'maximum':
-      return classRefs.some((ref) => ref === passwordContext || ref === unspecifiedContext)
-    case 'minimum':
-      return classRefs.some((ref) => ref === passwordContext || weakerContexts.has(ref))
-    case 'better':
-      return classRefs.every((ref) => weakerContexts.has(ref))
-  }
+  return undefined
 }
 
 /** `/idp/startSSO.ping`: a sign-in that starts here. Same end as the other: one wish, resolved against the connection. */
@@ -160,7 +145,8 @@ interface SignOnWish {
 async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { connection, wish, forceAuthn, isPassive } = want
   const session = await currentSession(ctx, request)
-  if (session !== undefined && !forceAuthn && mayReuse(session, ctx.signOn.sourceId, ctx.sessions, ctx.signOn.sessionState)) {
+  const isEnough = session !== undefined && fitsContext(wish.context, session.authnContext)
+  if (isEnough && !forceAuthn && mayReuse(session, ctx.signOn.sourceId, ctx.sessions, ctx.signOn.sessionState)) {
     await recordActivity(ctx, session)
     return resumeSso(
       ctx,
@@ -169,9 +155,33 @@ async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyR
       reply
     )
   }
-  const transaction = { purpose: { kind: 'saml' as const, data: wish }, forceAuthn, isPassive, appName: connection.name }
+  if (!isEnough && !canBeMet(ctx, wish)) return refuseContext(ctx, connection, wish, request, reply)
+  // A session whose sign-in is not enough answers nothing by itself: the person signs in again, in another way.
+  const mustSignIn = forceAuthn || (session !== undefined && !isEnough)
+  const transaction = {
+    purpose: { kind: 'saml' as const, data: wish },
+    forceAuthn: mustSignIn,
+    isPassive,
+    appName: connection.name,
+    ...wishedOfProvider(wish.context)
+  }
   const { path } = await createTransaction(ctx, transaction)
   return seeOther(reply, path)
+}
+
+/** False where no way to sign in here leads to what is asked for. What an identity provider will say is not known before. */
+function canBeMet(ctx: AuthorityContext, { context }: SsoWish): boolean {
+  return hasProvider(ctx) || (ctx.signOn.hasForm && fitsContext(context, passwordContext))
+}
+
+async function refuseContext(
+  ctx: AuthorityContext,
+  connection: SamlConnection,
+  wish: SsoWish,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  return sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder(statusUri.noAuthnContext)))
 }
 
 /** The end of the sign-in: an assertion, or the reason why there is none. */
@@ -181,6 +191,7 @@ export async function resumeSso(ctx: AuthorityContext, done: SignedIn, request: 
   const connection = wish === undefined ? undefined : ctx.connections.byId(wish.peerId)
   if (wish === undefined || connection?.role !== 'sp') throw new CurfewError('CURFEW_SAML_PEER_UNKNOWN', { connection: wish?.peerId ?? '' })
   if (done.session === undefined) return sendInstruction(ctx, request, reply, await errorResponse(ctx, connection, wish, status.responder(statusUri.noPassive)))
+  if (!fitsContext(wish.context, done.session.authnContext)) return refuseContext(ctx, connection, wish, request, reply)
   try {
     const issue = { connection, wish, session: done.session, authenticatedAtMs: done.authenticatedAtMs }
     return sendInstruction(ctx, request, reply, await issueResponse(ctx, issue))

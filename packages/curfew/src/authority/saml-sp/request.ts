@@ -1,9 +1,10 @@
-import { bindingUri, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest } from '@curfew/codecs'
+import { type AuthnRequest, bindingUri, type NameIDPolicy, nameIdFormat, serialiseAuthnRequest } from '@curfew/codecs'
 import type { BrowserInstruction } from '../../engine/sender.ts'
 import type { AuthorityContext } from '../context.ts'
 import type { IdpConnection } from '../saml/connection.ts'
 import { assertionConsumerUrl, instant } from '../saml/endpoints.ts'
 import { instruct } from '../saml/logout-message.ts'
+import type { ProviderWish } from '../sign-on/finish-sign-on.ts'
 import type { Asker } from '../upstream/arrival.ts'
 
 export interface SignInWish {
@@ -12,6 +13,7 @@ export interface SignInWish {
   readonly formHash: string
   readonly forceAuthn: boolean
   readonly isPassive: boolean
+  readonly hints: ProviderWish['hints']
 }
 
 /**
@@ -34,10 +36,20 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
     protocolBinding: bindingUri(provider.responseBinding),
     forceAuthn: wish.forceAuthn,
     isPassive: wish.isPassive,
-    nameIdPolicy: policyOf(provider)
+    nameIdPolicy: policyOf(provider),
+    ...contextOf(wish.hints)
   })
   return instruct(ctx.artifacts, provider, { ...provider.singleSignOn, parameter: 'SAMLRequest' }, parts, undefined)
 }
+
+/** Any of the contexts that the application named will do. */
+function contextOf({ acrValues }: ProviderWish['hints']): Pick<AuthnRequest, 'requestedAuthnContext'> {
+  const classRefs = (acrValues ?? '').split(' ').filter(Boolean).slice(0, classRefsMax)
+  return classRefs.length === 0 ? {} : { requestedAuthnContext: { comparison: 'exact', classRefs } }
+}
+
+/** Most contexts of which an identity provider is told. */
+const classRefsMax = 32
 
 /** Looks without taking: a forged answer must not use the request up. */
 export async function readPending(ctx: AuthorityContext, requestId: string): Promise<Asker | undefined> {

@@ -103,8 +103,10 @@ export function createOpenIdProvider(
       assert.deepEqual([asked.get('response_type'), asked.get('client_id'), asked.get('code_challenge_method')], ['code', clientId, 'S256'])
       assert.match(asked.get('scope') ?? '', /openid/)
       const now = seconds()
+      // OpenID Connect Core 1.0 section 2: with max_age the provider has to say when the user signed in.
+      const signedIn = asked.has('max_age') ? { auth_time: now } : {}
       const idToken = await sign(
-        { iss: issuer, sub: 'u-1', aud: clientId, iat: now, exp: now + 300, nonce: asked.get('nonce') ?? '', sid: `${id}-sid-1`, ...claims },
+        { iss: issuer, sub: 'u-1', aud: clientId, iat: now, exp: now + 300, nonce: asked.get('nonce') ?? '', sid: `${id}-sid-1`, ...signedIn, ...claims },
         more
       )
       const code = randomUUID()
