@@ -7,7 +7,7 @@ import type { EndingsLog } from '../../../src/stores/endings-log.ts'
 import { checkEndingsServer, openRedisEndings, type RedisEndingsOptions } from '../../../src/stores/redis/redis-endings.ts'
 import { startModeServers } from '../../support/mode-servers.ts'
 import { freeRange } from '../../support/ports.ts'
-import { type Server, skipReason, startServer, until } from './servers.ts'
+import { type Server, skipReason, startSentinel, startServer, until } from './servers.ts'
 
 /** A reader of the log, and what it has read. */
 function reader(
@@ -40,6 +40,40 @@ suite('What gateways tell each other, on servers of each kind', { skip: skipReas
       assert.deepEqual(new Set(second.texts), new Set(['one', 'two']))
     })
   }
+})
+
+suite('What gateways tell each other, when the primary dies', { skip: skipReason }, () => {
+  test('goes on at the one that Sentinel names, with what was told before; nothing is lost in silence', async () => {
+    const primary = await startServer()
+    const copies = [await startServer(['--replicaof', `127.0.0.1 ${primary.port}`]), await startServer(['--replicaof', `127.0.0.1 ${primary.port}`])]
+    await until(async () => String(await primary.command('INFO', 'replication')).match(/state=online/g)?.length === 2)
+    const sentinel = await startSentinel(primary, copies)
+    const servers: RedisServers = { topology: 'sentinel', master: 'curfew', nodes: [`redis://127.0.0.1:${sentinel.port}`] }
+    const [first, second] = [reader(servers, { copies: 1 }), reader(servers, { copies: 1 })]
+    const append = (text: string): Promise<boolean> =>
+      first.log.append('told', text).then(
+        () => true,
+        (error: unknown) => {
+          assert.ok(isCurfewError(error) && error.code === 'CURFEW_STORE_UNREACHABLE')
+          return false
+        }
+      )
+    try {
+      for (const { isComplete } of [first, second]) await until(async () => isComplete())
+      await until(() => append('before'))
+      primary.kill('SIGKILL')
+      const hasMeanwhile = await append('meanwhile')
+      await until(() => append('after'))
+      await until(async () => second.texts.includes('after'))
+      const later = reader(servers)
+      await until(async () => later.isComplete())
+      await later.log.close()
+      for (const text of ['before', 'after', ...(hasMeanwhile ? ['meanwhile'] : [])]) assert.ok(later.texts.includes(text), text)
+    } finally {
+      await Promise.all([first.log.close(), second.log.close()])
+      await Promise.all([sentinel, primary, ...copies].map((server) => server.stop()))
+    }
+  })
 })
 
 /** The one server, by an address with the words of a user. */
