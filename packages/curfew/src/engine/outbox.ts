@@ -55,8 +55,10 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     while (isDirty && isRunning) {
       isDirty = false
       try {
-        const claimed = await claim(deps)
-        for (const work of carryOut(deps, claimed)) track(work)
+        const askedAtMs = deps.clock.nowMs()
+        const claimed = await claim(deps, askedAtMs)
+        // The lease runs from the question on, however late the answer comes: nobody may send after it.
+        for (const work of carryOut(deps, claimed, askedAtMs + deps.leaseMs)) track(work)
         if (claimed.length > 0) isDirty = true
         else schedule(await nextLookAtMs(deps))
       } catch (error) {
@@ -94,8 +96,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   }
 }
 
-async function claim({ store, clock, owner, leaseMs, limits, metrics }: OutboxDeps): Promise<readonly ClaimedEffect[]> {
-  const nowMs = clock.nowMs()
+async function claim({ store, owner, leaseMs, limits, metrics }: OutboxDeps, nowMs: number): Promise<readonly ClaimedEffect[]> {
   const nextAtMs = await store.nextEffectAtMs()
   metrics.outboxAgeSeconds.set(nextAtMs === undefined ? 0 : Math.max(0, nowMs - nextAtMs) / 1000)
   if (nextAtMs === undefined || nextAtMs > nowMs) return []
@@ -109,11 +110,11 @@ async function nextLookAtMs({ store, clock, limits }: OutboxDeps): Promise<numbe
 }
 
 /** Sends first: an interrupted one starts anew before a wake of the same run looks at the clock. */
-function* carryOut(deps: OutboxDeps, claimed: readonly ClaimedEffect[]): Generator<Promise<void>> {
+function* carryOut(deps: OutboxDeps, claimed: readonly ClaimedEffect[], leaseUntilMs: number): Generator<Promise<void>> {
   const nowMs = deps.clock.nowMs()
   for (const [runId, effects] of Map.groupBy(claimed, (item) => item.runId)) {
     for (const { effect } of effects) deps.metrics.effectLagSeconds.observe(Math.max(0, nowMs - effect.dueAtMs) / 1000)
-    yield carryOutRun(deps, runId, effects, nowMs + deps.leaseMs).catch((error: unknown) => {
+    yield carryOutRun(deps, runId, effects, leaseUntilMs).catch((error: unknown) => {
       // The lease ends and the effect is taken again.
       deps.logger.error({ event: 'effect.failed', run: runId, err: error }, 'An effect could not be carried out; it is taken again when its lease ends')
     })

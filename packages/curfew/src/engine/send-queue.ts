@@ -28,6 +28,9 @@ export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'sen
   readonly limits: EngineLimits
 }
 
+/** What was recorded longer ago than that is looked at once more before its message leaves. */
+const recordMsMax = 100
+
 type Queue = SendQueueDeps & {
   readonly peers: Bulkhead
   readonly all: Bulkhead
@@ -93,9 +96,9 @@ async function queueOne(queue: Queue, runId: RunId, run: LogoutRun | undefined, 
 async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: ClaimedSend): Promise<void> {
   const { id: runId } = run
   const { clock, writer, leaseMs, sending } = queue
-  const timeLeftMs = (queue.taken.get(send.id) ?? 0) - clock.nowMs()
+  const timeLeftMs = (): number => (queue.taken.get(send.id) ?? 0) - clock.nowMs()
   // Too late or too long queued: the effect is claimed again when its lease ends, here or by another node.
-  if (!queue.isOpen || timeLeftMs < leaseMs / 2) return
+  if (!queue.isOpen || timeLeftMs() < leaseMs / 2) return
   const { deliveryId } = send.effect
   // Whether what is under way still counts is known when it is over: a store that lost its primary may have gone back to
   // before that attempt, and then nothing but this effect says that somebody has to be told.
@@ -104,6 +107,13 @@ async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: Claim
   try {
     const request = await startAttempt(queue, sender, run, send)
     if (request === undefined) return
+    // Recording took so long that the exchange would outlast the lease: another one may have told them by then. Whoever claims
+    // the effect next finds an attempt that was interrupted, as after a crash.
+    if (timeLeftMs() < leaseMs / 4) return
+    if (clock.nowMs() - request.nowMs > recordMsMax && !(await isStillOpen(queue, request))) {
+      await writer.write(runId, () => [], [send.id])
+      return
+    }
     const result = await exchange(queue, sender, request, send)
     const jitter = queue.random.fraction()
     const event = eventOf(result, deliveryId, request.messageId, clock.nowMs(), jitter)
@@ -116,6 +126,12 @@ async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: Claim
   } finally {
     sending.delete(deliveryId)
   }
+}
+
+/** The answer to an attempt before may have been stored by whoever had the lease then. */
+async function isStillOpen({ store }: Queue, { run, delivery }: SendRequest): Promise<boolean> {
+  const now = await store.getRun(run.id)
+  return now?.deliveries.find(({ id }) => id === delivery.id)?.outcome === undefined
 }
 
 function remembers(run: LogoutRun, deliveryId: DeliveryId, messageId: string): boolean {

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { RunId } from '../../src/core/ids.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
+import type { Store } from '../../src/stores/store.ts'
 import { createEngineKit, leaseMs, policy, soapPeer } from '../support/engine-kit.ts'
 import { confirms, hangs } from '../support/scripted-sender.ts'
 
@@ -39,6 +40,65 @@ suite('engine: leases', () => {
     assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
     assert.equal(kit.sender.sent.length, 1)
     await kit.engine.stop()
+    await other.stop()
+  })
+
+  for (const call of ['claimEffects', 'commitRun'] as const) {
+    test(`a node sends nothing when the answer to ${call} came so late that its lease is nearly over`, async () => {
+      const kit = createEngineKit()
+      let isLate = true
+      const late = async <T>(answer: T): Promise<T> => {
+        const { promise, resolve } = Promise.withResolvers<T>()
+        kit.clock.after(isLate ? leaseMs * 0.8 : 0, () => resolve(answer))
+        return promise
+      }
+      const store: Store = {
+        ...kit.store,
+        claimEffects: async (claim) => (call === 'claimEffects' ? late(await kit.store.claimEffects(claim)) : kit.store.claimEffects(claim)),
+        commitRun: async (commit) => (call === 'commitRun' ? late(await kit.store.commitRun(commit)) : kit.store.commitRun(commit))
+      }
+      const slow = createEngine({ ...kit.deps, store })
+      const runId = await kit.end((await kit.signIn(['payroll'])).id)
+      await slow.start()
+      await kit.clock.advance(leaseMs * 0.8)
+      isLate = false
+      assert.equal(kit.sender.sent.length, 0)
+      const other = createEngine({ ...kit.deps, owner: 'node-2' })
+      await other.start()
+      await kit.clock.advance(2 * leaseMs)
+      assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+      assert.equal(kit.sender.sent.length, 1)
+      await slow.stop()
+      await other.stop()
+    })
+  }
+
+  test('a message that took long to record does not leave when another node had the answer to an earlier one meanwhile', async () => {
+    const kit = createEngineKit()
+    const answer = Promise.withResolvers<void>()
+    kit.sender.script('payroll', async (request) => {
+      await answer.promise
+      return confirms(request)
+    })
+    await kit.engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.advance(policy.sendTimeoutMs)
+    await kit.engine.stop()
+    const store: Store = {
+      ...kit.store,
+      commitRun: async (commit) => {
+        const stored = await kit.store.commitRun(commit)
+        if (commit.run.deliveries[0]?.attempts.length === 2) answer.resolve()
+        await new Promise<void>((resolve) => void kit.clock.after(200, resolve))
+        return stored
+      }
+    }
+    const other = createEngine({ ...kit.deps, store, owner: 'node-2' })
+    await other.start()
+    await kit.clock.advance(2 * leaseMs)
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+    assert.equal((await kit.run(runId)).deliveries[0]?.attempts.length, 2)
+    assert.equal(kit.sender.sent.length, 1)
     await other.stop()
   })
 

@@ -47,6 +47,8 @@ export type Drained = 'done' | 'unknown' | 'last' | 'older'
 /** How long a name is kept without a word, and how often that word is given. */
 const nameMs = 6_000
 const renewMs = 2_000
+/** Longer than that between two renewals, and the store itself was away. */
+const gapMsMax = 1.5 * renewMs
 
 export interface NodesDeps {
   readonly clock: Clock
@@ -65,6 +67,9 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
   let listener: (isAsked: boolean) => void = () => undefined
   let isAsked = false
   let format = 0
+  /** When this process renewed its name last, and since when it has without a gap. */
+  let renewedAtMs = Number.NEGATIVE_INFINITY
+  let steadySinceMs = Number.NEGATIVE_INFINITY
 
   const claim = async (facts: NodeFacts): Promise<number | undefined> => {
     const nowMs = clock.nowMs()
@@ -91,7 +96,11 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
   }
   const keep = async (facts: NodeFacts): Promise<void> => {
     if ((await claim(facts)) !== undefined) throw storeErrorTaken(facts.id)
-    await takeOver()
+    const nowMs = clock.nowMs()
+    if (Math.abs(nowMs - renewedAtMs) > gapMsMax) steadySinceMs = nowMs
+    renewedAtMs = nowMs
+    // While the store is away nobody renews a name: the silence of the others counts only where this process was heard meanwhile.
+    if (nowMs - steadySinceMs >= nameMs) await takeOver()
   }
   const renew = (): void => {
     timer = clock.after(renewMs, () => {
@@ -121,6 +130,7 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
         untilMs = laterMs
       }
       own = facts
+      renewedAtMs = clock.nowMs()
       renew()
     },
     list,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createNodes, type NodeFacts } from '../../../src/stores/redis/nodes.ts'
 import type { RedisContext } from '../../../src/stores/redis/redis-context.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
 
 const facts: NodeFacts = { id: 'one/1', address: '127.0.0.1', version: '1', tags: [], startedAtMs: 0 }
 
@@ -51,5 +52,47 @@ suite('The name of a process that was killed', () => {
       there.heldUntilMs += 2_000
     })
     await assert.rejects(joined, { code: 'CURFEW_STORE_NODE_TAKEN' })
+  })
+})
+
+/** Two processes on one store: this one, and another that renews its name when the test says so. */
+function two(): { readonly clock: ReturnType<typeof createFakeClock>; readonly world: { isAway: boolean; otherUntilMs: number; released: number } } {
+  const clock = createFakeClock(0)
+  const world = { isAway: false, otherUntilMs: 0, released: 0 }
+  const shards = {
+    write: async () => {
+      if (world.isAway) throw new Error('the store is away')
+      return { reply: ['claimed', '', '1'], durability: 'local', isRepeat: false }
+    },
+    read: async (_bucket: unknown, command: string) =>
+      command === 'SMEMBERS' ? ['two/1'] : [String(world.otherUntilMs), JSON.stringify({ ...facts, id: 'two/1' })]
+  }
+  const context = { shards, keys: { common: {} } } as unknown as Pick<RedisContext, 'shards' | 'keys'>
+  const release = async (): Promise<void> => void (world.released += 1)
+  void createNodes(context, { clock, token: 'own', onLost: () => undefined, release }).join(facts)
+  return { clock, world }
+}
+
+suite('The work of another process', () => {
+  test('is taken over when its name has run out', async () => {
+    const { clock, world } = two()
+    world.otherUntilMs = 11_000
+    await clock.advance(10_000)
+    assert.equal(world.released, 0)
+    await clock.advance(2_500)
+    assert.equal(world.released, 1)
+  })
+
+  test('is left to it after the store was away, until it had the time to renew its name', async () => {
+    const { clock, world } = two()
+    world.otherUntilMs = 25_000
+    await clock.advance(20_500)
+    world.isAway = true
+    await clock.advance(10_000)
+    world.isAway = false
+    await clock.advance(5_000)
+    assert.equal(world.released, 0)
+    await clock.advance(4_000)
+    assert.notEqual(world.released, 0)
   })
 })
