@@ -20,6 +20,8 @@ import { createPartners, type Partners } from './partners.ts'
 
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 const buckets = 4
+/** What a node hears of the store is not older than that: it gives a connection up that is silent for so long. */
+const onItsWayMs = 1_800
 
 export interface FailoversOptions {
   readonly seed: number
@@ -66,7 +68,8 @@ class World {
   readonly #copies: number
   readonly #sessions: Known[] = []
   readonly #acknowledged = new Map<string, Set<string>>()
-  readonly #final = new Set<string>()
+  /** By delivery: the version of the run that had the outcome first, and since when that was on every copy. */
+  readonly #final = new Map<string, { readonly version: number; readonly atMs: number }>()
   readonly #messages = new Set<string>()
   /** By their index: sessions of applications that were asked to end. */
   readonly #asked = new Set<string>()
@@ -362,22 +365,22 @@ class World {
   #watched(store: Store): Store {
     const commitRun: Store['commitRun'] = async (commit) => {
       const answer = await store.commitRun(commit)
-      this.#noteFinal(commit.run.deliveries, answer)
+      this.#noteFinal(commit.run, answer)
       return answer
     }
     return new Proxy(store, { get: (target, name) => (name === 'commitRun' ? commitRun : (Reflect.get(target, name) as unknown)) })
   }
 
-  #noteFinal(
-    deliveries: readonly { readonly id: string; readonly outcome?: object | undefined }[],
-    { value, durability }: { readonly value: string; readonly durability: Durability }
-  ): void {
+  #noteFinal({ deliveries, version }: LogoutRun, { value, durability }: { readonly value: string; readonly durability: Durability }): void {
     if (value !== 'committed' || durability !== 'replicated') return
-    for (const { id, outcome } of deliveries) if (outcome !== undefined) this.#final.add(id)
+    for (const { id, outcome } of deliveries) if (outcome !== undefined && !this.#final.has(id)) this.#final.set(id, { version, atMs: this.#clock.nowMs() })
   }
 
   #onSend({ run, delivery, messageId }: { readonly run: LogoutRun; readonly delivery: Delivery; readonly messageId: string }): void {
-    if (this.#final.has(delivery.id)) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
+    const final = this.#final.get(delivery.id)
+    // An attempt that was recorded before, by another node than the one that had the proof, may be on its way.
+    const isOnItsWay = final !== undefined && run.version < final.version && this.#clock.nowMs() - final.atMs <= onItsWayMs
+    if (final !== undefined && !isOnItsWay) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
     if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
     this.#messages.add(messageId)
     this.#asked.add(delivery.sessionIndex)

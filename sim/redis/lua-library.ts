@@ -5,6 +5,8 @@ export function luaLibrary(): ReadonlyMap<string, LuaValue> {
   return new Map<string, LuaValue>([
     ['tonumber', ([value]) => [numberOf(value)]],
     ['tostring', ([value]) => [textOf(value)]],
+    ['type', ([value]) => [typeOf(value)]],
+    ['pcall', pcall],
     ['ipairs', ([table]) => [nextOfList, table, 0]],
     ['pairs', pairs],
     ['string', named({ format, find, match, sub })],
@@ -38,6 +40,17 @@ export function named(functions: Readonly<Record<string, LuaFunction>>): LuaTabl
   const table = new LuaTable()
   for (const [name, value] of Object.entries(functions)) table.set(name, value)
   return table
+}
+
+/** Catches only that a text is no JSON: any other fault is one of the product or of the simulation, and ends that. */
+const pcall: LuaFunction = ([body, ...args]) => {
+  if (typeof body !== 'function') throw new LuaError(`attempt to call a ${typeOf(body)} value`)
+  try {
+    return [true, ...body(args)]
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return [false, error.message]
+  }
 }
 
 const nextOfList: LuaFunction = ([table, at]) => {
@@ -82,7 +95,7 @@ const find: LuaFunction = ([text, what, from, isPlain]) => {
 /** Patterns of classes of characters and one pair of parentheses; what else there is would be taken for itself, and is refused. */
 const match: LuaFunction = ([text, pattern]) => {
   const source = piece(pattern)
-  if (!/^(?:[\w:]|%[xd]\+?|[()])*$/.test(source)) unknownTo(`string.match with "${source}"`, pattern)
+  if (!/^\^?(?:[\w:]|%[xd]\+?|[()])*$/.test(source)) unknownTo(`string.match with "${source}"`, pattern)
   const found = new RegExp(source.replaceAll('%x', '[0-9a-fA-F]').replaceAll('%d', '[0-9]')).exec(piece(text))
   return [found?.[1] ?? found?.[0]]
 }
