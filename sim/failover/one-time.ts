@@ -44,6 +44,8 @@ const kinds: Readonly<Record<string, Kind>> = {
 interface Value {
   readonly name: string
   readonly kind: Kind
+  /** Whoever made it was answered: before that nobody else can know it, and what was answered to nobody may be made again. */
+  isThere: boolean
   asked: number
   answered: number
   hasUser: boolean
@@ -93,20 +95,31 @@ export class OneTimeValues {
   }
 
   async #make(node: Node, kindName: string, kind: Kind): Promise<Value> {
-    const value: Value = { name: `${kindName} ${this.#values.length}`, kind, asked: 0, answered: 0, hasUser: false, isUsedUp: false, isDoubtful: false }
+    const isThere = kind.make === undefined
+    const value: Value = {
+      name: `${kindName} ${this.#values.length}`,
+      kind,
+      isThere,
+      asked: 0,
+      answered: 0,
+      hasUser: false,
+      isUsedUp: false,
+      isDoubtful: false
+    }
     this.#values.push(value)
     // Whoever uses it before it is known to be there may be told that there is nothing.
-    value.isDoubtful = kind.make !== undefined
+    value.isDoubtful = !isThere
     const made = await kind.make?.(node.store, value.name, node.store.clock.nowMs())
     if (made === undefined) return value
     this.#options.tell(`${node.host}: makes ${value.name}: ${made.durability}`)
+    value.isThere = true
     value.isDoubtful = value.asked > 0 || made.durability !== 'replicated'
     return value
   }
 
   async #use(node: Node, value: Value): Promise<void> {
     value.asked += 1
-    const { isUsedUp } = value
+    const { isUsedUp, isThere } = value
     const { isFirst, durability } = await value.kind.use(node.store, value.name, node.store.clock.nowMs())
     if (!node.isAlive()) return
     value.answered += 1
@@ -115,7 +128,7 @@ export class OneTimeValues {
     if (durability !== 'replicated') value.isDoubtful = true
     if (!isFirst) return
     value.hasUser = true
-    if (durability === 'replicated') value.isUsedUp = true
+    if (durability === 'replicated' && isThere) value.isUsedUp = true
   }
 
   /** Where everybody was answered, and the copies had all of it, somebody was the first. @throws Broken where nobody was */
