@@ -18,8 +18,10 @@ function conformance(name: string, start: () => Promise<readonly Server[]>, opti
     })
     storeConformance(name, async (capacity, replication) => {
       round += 1
-      const open = () =>
-        openRedisStore({
+      let opened = 0
+      const open = () => {
+        opened += 1
+        return openRedisStore({
           ...options,
           nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
           access: {},
@@ -32,9 +34,10 @@ function conformance(name: string, start: () => Promise<readonly Server[]>, opti
           isVolatile: false,
           auditMax: 0,
           label: 'test',
-          token: `token ${round}`,
+          token: `token ${round} ${opened}`,
           ...(replication === undefined ? {} : { replication })
         })
+      }
       let store = await open()
       return {
         store,
