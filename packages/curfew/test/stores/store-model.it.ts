@@ -231,8 +231,10 @@ agreement('redis', skipReason, async () => {
     new RegExp(`${name}:([0-9a-f]+)`).exec(String(await server.command('INFO', section)))?.[1] ?? assert.fail(`no ${name}`)
   const life = `${await told('server', 'run_id')} ${await told('replication', 'master_replid')}`
   const [bucket] = createKeys('', 1).buckets
+  let opened = 0
   return {
     async open(round) {
+      opened += 1
       // A server that has given numbers before: a first number is a date otherwise, and the others begin with 1.
       const lives = `m${round}:${bucket?.prefix}lives`
       await server.command('HSET', lives, ...['on:', 'fn:', 'cursor:', 'ln:', 'an:'].flatMap((name) => [name, life]))
@@ -251,7 +253,7 @@ agreement('redis', skipReason, async () => {
         isVolatile: false,
         auditMax: 0,
         label: 'model',
-        token: `token ${round}`
+        token: `token ${opened}`
       })
     },
     forget() {},
