@@ -18,8 +18,10 @@ function conformance(name: string, shape: { readonly shards: number; readonly co
     storeConformance(name, async (capacity, replication) => {
       round += 1
       const cluster = new SimCluster({ ...shape, clock: systemClock, network, fraction, name: `server-${round}-`, tell: () => undefined })
-      const open = () =>
-        openRedisStore({
+      let opened = 0
+      const open = () => {
+        opened += 1
+        return openRedisStore({
           topology: { kind: 'cluster' },
           nodes: cluster.addresses,
           access: {},
@@ -35,9 +37,10 @@ function conformance(name: string, shape: { readonly shards: number; readonly co
           isVolatile: false,
           auditMax: 0,
           label: 'test',
-          token: `token ${round}`,
+          token: `token ${round} ${opened}`,
           ...(replication === undefined ? {} : { replication })
         })
+      }
       let store = await open()
       return {
         store,
