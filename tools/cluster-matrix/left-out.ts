@@ -20,6 +20,7 @@ export const leftOut: readonly LeftOut[] = [
   { file: 'attacks/logout-answer.test.ts', test: /used 100 times at once, exactly one counts/, modes: ['regions'], why: lag },
   { file: 'authority/oidc-rp/sign-in.test.ts', test: /a key that is new at the provider is read/, modes: severalNodes, why: eachNode },
   { file: 'authority/oidc-rp/logout.test.ts', test: /frames of strangers make it remember so much and no more/, modes: severalNodes, why: eachNode },
+  { file: 'authority/session-management/session-management.test.ts', test: /a client that floods it/, modes: severalNodes, why: eachNode },
   {
     file: 'authority/oidc/registration.test.ts',
     test: /so many as are allowed, and so often|changes it: the old redirect address/,

@@ -5,6 +5,7 @@ import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../../src/stores/store.ts'
 import type { Browser } from '../browser.ts'
 import { formOf } from '../browser.ts'
+import { until } from '../../support/until.ts'
 import { createKit, type Kit, type KitOptions, signInTo } from '../kit.ts'
 
 /** A browser that is signed in at all partners, and what each partner was told. */
@@ -213,9 +214,12 @@ suite('SAML Core 3.7.3.2: the session authority on a LogoutRequest', () => {
       const url = await payroll.logoutRedirect(payroll.logoutRequest(known('payroll').subject, [known('payroll').index]))
       await (isOwner ? browser : kit.browser()).get(url)
       await kit.clock.advance(100)
-      const runs = (await kit.store.listRuns({ limit: 5 })).items
-      const run = runs.find(({ startedAtMs }) => startedAtMs === Math.max(...runs.map((one) => one.startedAtMs)))
-      assert.equal(run?.deliveries[0]?.state, isOwner ? 'waiting-for-browser' : 'retrying')
+      const state = async () => {
+        const runs = (await kit.store.listRuns({ limit: 5 })).items
+        return runs.find(({ startedAtMs }) => startedAtMs === Math.max(...runs.map((one) => one.startedAtMs)))?.deliveries[0]?.state
+      }
+      await until('the server has answered', async () => !['pending', 'sent'].includes((await state()) ?? ''))
+      assert.equal(await state(), isOwner ? 'waiting-for-browser' : 'retrying')
     }
   })
 
