@@ -1,5 +1,6 @@
 import type { RequestedAuthnContext } from '@curfew/codecs'
 import { passwordContext } from '../sign-on/sign-in.ts'
+import type { SignOnTransaction } from '../sign-on/transaction.ts'
 
 const classes = 'urn:oasis:names:tc:SAML:2.0:ac:classes:'
 /** Asked for, it leaves the way to sign in to this server. */
@@ -32,8 +33,13 @@ function isWeaker(one: string, other: string): boolean {
   return other === passwordContext && weakerThanPassword.has(one)
 }
 
-/** What an identity provider is asked for where the sign-in goes there; only classes that would do by themselves. */
-export function wishedOfProvider(wanted: RequestedAuthnContext | undefined): { readonly acrValues?: string } {
-  const refs = wanted?.comparison === 'better' ? [] : (wanted?.classRefs ?? []).filter((ref) => ref !== unspecifiedContext && !/\s/.test(ref))
-  return refs.length === 0 ? {} : { acrValues: refs.join(' ') }
+/**
+ * What an identity provider is told of where the sign-in goes there: classes that would do by themselves. It has to meet
+ * them only where nothing else would do, too.
+ */
+export function wishedOfProvider(wanted: RequestedAuthnContext | undefined): Pick<SignOnTransaction, 'acrValues' | 'mustMeetAcr'> {
+  if (wanted === undefined || wanted.comparison === 'better') return {}
+  const refs = wanted.classRefs.filter((ref) => ref !== unspecifiedContext && !/\s/.test(ref))
+  if (refs.length === 0) return {}
+  return { acrValues: refs.join(' '), mustMeetAcr: wanted.comparison === 'exact' && refs.length === wanted.classRefs.length }
 }

@@ -42,9 +42,9 @@ export async function requestSignIn(ctx: AuthorityContext, wish: SignInWish): Pr
   return instruct(ctx.artifacts, provider, { ...provider.singleSignOn, parameter: 'SAMLRequest' }, parts, undefined)
 }
 
-/** Any of the contexts that the application named will do. */
-function contextOf({ acrValues }: ProviderWish['hints']): Pick<AuthnRequest, 'requestedAuthnContext'> {
-  const classRefs = (acrValues ?? '').split(' ').filter(Boolean).slice(0, classRefsMax)
+/** Any of the contexts that the application demands will do. SAML has no word for those that it only wishes for. */
+function contextOf({ acrValues, mustMeetAcr }: ProviderWish['hints']): Pick<AuthnRequest, 'requestedAuthnContext'> {
+  const classRefs = (mustMeetAcr === true ? (acrValues ?? '') : '').split(' ').filter(Boolean).slice(0, classRefsMax)
   return classRefs.length === 0 ? {} : { requestedAuthnContext: { comparison: 'exact', classRefs } }
 }
 

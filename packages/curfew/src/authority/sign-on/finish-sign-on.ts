@@ -32,7 +32,7 @@ export interface ProviderWish {
   readonly forceAuthn: boolean
   readonly isPassive: boolean
   /** What the application said, for a provider that heeds it. */
-  readonly hints: Pick<SignOnTransaction, 'loginHint' | 'acrValues' | 'uiLocales'>
+  readonly hints: Pick<SignOnTransaction, 'loginHint' | 'acrValues' | 'mustMeetAcr' | 'uiLocales'>
 }
 
 /** The end of a sign-in transaction. */

@@ -18,6 +18,8 @@ export interface SignOnTransaction {
   readonly loginHint?: string
   /** Authentication contexts that the application wishes for, with blanks between them; for identity providers. */
   readonly acrValues?: string
+  /** One of them has to be met: a provider that can not refuses. Else they are a wish. */
+  readonly mustMeetAcr?: boolean
   /** Languages that the application wishes for, the best first, with blanks between them. */
   readonly uiLocales?: string
   /** Somebody else was signed in here: the password is checked, the new session waits for the old one's logout. */

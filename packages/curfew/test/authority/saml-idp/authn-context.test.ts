@@ -69,6 +69,21 @@ suite('RequestedAuthnContext (Core 3.3.2.2.1)', () => {
     }
   })
 
+  test('what is no demand for one of the classes named is none upstream: whatever the provider gives is judged here', async () => {
+    const hub = await createHub({ partners: { payroll: {} } })
+    await using kit = hub.kit
+    for (const wish of [
+      { comparison: 'minimum', classRefs: [weak] },
+      { comparison: 'exact', classRefs: [card, unspecified] }
+    ] as const) {
+      const browser = kit.browser()
+      const asked = hub.upstream.readAuthnRequest(String((await browser.get(await choose(hub, browser, wish))).headers.location))
+      assert.equal(asked.requestedAuthnContext, undefined)
+      const page = await deliver(hub, browser, { requestId: asked.id, assertion: { authnStatement: statementOf(kit, password) } })
+      assert.equal(kit.partner('payroll').readResponse(page.body).response.assertion?.authnStatement?.classRef, password)
+    }
+  })
+
   test('a session of another class answers nothing by itself: the person signs in again, in the same session', async () => {
     const hub = await createHub({ partners: { payroll: {}, intranet: {} }, signOn: { hasForm: true } })
     await using kit = hub.kit
