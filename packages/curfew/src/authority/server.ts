@@ -22,7 +22,7 @@ import { isAhead, noStore, seeOther } from './request.ts'
 import { revocationFeedPlugin } from './revocation-feed/plugin.ts'
 import { samlIdpPlugin } from './saml-idp/plugin.ts'
 import { answerStarter } from './saml/slo.ts'
-import { resumeSso } from './saml-idp/sso.ts'
+import { resumeSso, suffices } from './saml-idp/sso.ts'
 import { samlSpPlugin } from './saml-sp/plugin.ts'
 import { askProvider } from './saml-sp/start-sso.ts'
 import { sessionManagementPlugin } from './session-management/plugin.ts'
@@ -109,6 +109,7 @@ function signOnDeps(ctx: AuthorityContext): SignOnDeps {
   return {
     ...ctx,
     resume: (done, request, reply) => resume(ctx, done, request, reply),
+    suffices,
     providers: () => [
       ...ctx.connections.identityProviders().filter(({ profiles }) => profiles.spInitiatedSso),
       ...ctx.upstreams.all().map(({ peer }) => peer),

@@ -11,6 +11,7 @@ import {
   verifyAuthnRequest
 } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { sendInstruction } from '../reply.ts'
 import { judgeLanding } from '../redirects.ts'
@@ -20,7 +21,7 @@ import type { SignedIn } from '../sign-on/finish-sign-on.ts'
 import { mayReuse } from '../sign-on/session-limits.ts'
 import { hasProvider } from '../sign-on/ways-in.ts'
 import { passwordContext } from '../sign-on/sign-in.ts'
-import { createTransaction } from '../sign-on/transaction.ts'
+import { createTransaction, type SignOnTransaction } from '../sign-on/transaction.ts'
 import type { SamlConnection } from '../saml/connection.ts'
 import { instant, singleSignOnUrl } from '../saml/endpoints.ts'
 import { fitsContext, wishedOfProvider } from './authn-context.ts'
@@ -156,17 +157,20 @@ async function signOn(ctx: AuthorityContext, want: SignOnWish, request: FastifyR
     )
   }
   if (!isEnough && !canBeMet(ctx, wish)) return refuseContext(ctx, connection, wish, request, reply)
-  // A session whose sign-in is not enough answers nothing by itself: the person signs in again, in another way.
-  const mustSignIn = forceAuthn || (session !== undefined && !isEnough)
   const transaction = {
     purpose: { kind: 'saml' as const, data: wish },
-    forceAuthn: mustSignIn,
+    forceAuthn,
     isPassive,
     appName: connection.name,
     ...wishedOfProvider(wish.context)
   }
   const { path } = await createTransaction(ctx, transaction)
   return seeOther(reply, path)
+}
+
+/** Whether the sign-in of a session is what the partner that waits asked for; who comes with a session that is not signs in again. */
+export function suffices({ purpose }: Pick<SignOnTransaction, 'purpose'>, { authnContext }: Pick<Session, 'authnContext'>): boolean {
+  return purpose.kind !== 'saml' || fitsContext((purpose.data as SsoWish).context, authnContext)
 }
 
 /** False where no way to sign in here leads to what is asked for. What an identity provider will say is not known before. */

@@ -12,6 +12,8 @@ import type { User } from './user-directory.ts'
 export interface SignOnDeps extends AuthorityContext {
   /** Identity providers that people may choose, in configured order. */
   providers(): readonly SignOnProvider[]
+  /** Whether the sign-in of a session is what waits asked for. */
+  suffices(transaction: SignOnTransaction, session: Session): boolean
   /** Sends the browser to one of them; the answer comes back to {@link finishSignOn}. */
   askProvider(wish: ProviderWish, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
   /** Goes on with a transaction of another surface; `session` undefined: passive, nobody is signed in. */

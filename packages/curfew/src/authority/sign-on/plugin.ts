@@ -68,7 +68,8 @@ async function resume(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
 
 function isEnough(deps: SignOnDeps, transaction: SignOnTransaction, session: Session): boolean {
   const isOther = transaction.providerId !== undefined && transaction.providerId !== session.sourceId
-  return !transaction.forceAuthn && !isOther && mayReuse(session, deps.signOn.sourceId, deps.sessions, deps.signOn.sessionState)
+  const mayServe = !transaction.forceAuthn && !isOther && deps.suffices(transaction, session)
+  return mayServe && mayReuse(session, deps.signOn.sourceId, deps.sessions, deps.signOn.sessionState)
 }
 
 /** The one of the transaction, the one that the person chose, or the only way in that there is. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { type RequestedAuthnContext, statusUri } from '@curfew/codecs'
+import { encodePost, type RequestedAuthnContext, serialiseAuthnRequest, signMessage, statusUri } from '@curfew/codecs'
 import { fitsContext } from '../../../src/authority/saml-idp/authn-context.ts'
 import type { Browser } from '../browser.ts'
 import { createKit, signIn, signInTo } from '../kit.ts'
@@ -94,10 +94,24 @@ suite('RequestedAuthnContext (Core 3.3.2.2.1)', () => {
     await deliver(hub, browser, { requestId, assertion: { authnStatement: statementOf(kit, card) } })
     const again = await choose(hub, browser, { comparison: 'exact', classRefs: [password] })
     const asked = hub.upstream.readAuthnRequest(String((await browser.get(again)).headers.location))
-    assert.equal(asked.forceAuthn, true)
+    assert.deepEqual(asked.requestedAuthnContext, { comparison: 'exact', classRefs: [password] })
     const page = await deliver(hub, browser, { requestId: asked.id, assertion: { authnStatement: statementOf(kit, password) } })
     assert.equal(kit.partner('payroll').readResponse(page.body).response.assertion?.authnStatement?.classRef, password)
     assert.equal((await liveSessions(kit)).length, 1)
+  })
+
+  test('a request by POST, which comes without cookies, asks for another sign-in, too, where the session is not enough', async () => {
+    const hub = await createHub({ partners: { payroll: {} } })
+    await using kit = hub.kit
+    const browser = kit.browser()
+    const payroll = kit.partner('payroll')
+    const toCampus = await choose(hub, browser, { comparison: 'exact', classRefs: [card] })
+    const requestId = hub.upstream.readAuthnRequest(String((await browser.get(toCampus)).headers.location)).id
+    await deliver(hub, browser, { requestId, assertion: { authnStatement: statementOf(kit, card) } })
+    const request = payroll.authnRequest({ requestedAuthnContext: { comparison: 'exact', classRefs: [password] } })
+    const { fields } = encodePost(await signMessage(serialiseAuthnRequest(request), payroll.signing), { parameter: 'SAMLRequest' })
+    const sent = await kit.browser().post('/idp/SSO.saml2', fields)
+    assert.match((await browser.get(String(sent.headers.location))).body, /identityProvider=campus/)
   })
 
   test('a form beside it does for a password, and for nothing else', async () => {
