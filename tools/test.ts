@@ -11,7 +11,7 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 
 /** Pure tests share one process; tests with servers, files and browsers get one each. */
 const tiers = [
-  { name: 'unit', pattern: '*.test.ts', isolation: 'none', concurrency: 1, timeoutMs: 60_000, msMax: 600_000 },
+  { name: 'unit', pattern: '*.test.ts', isolation: 'none', concurrency: 2, timeoutMs: 60_000, msMax: 600_000 },
   // They wait for timers and for each other's processes: one more than there are cores.
   { name: 'integration', pattern: '*.it.ts', isolation: 'process', concurrency: availableParallelism() + 1, timeoutMs: 240_000, msMax: 3_600_000 },
   // Only when it is asked for: every combination of who ends a session and who hears it takes minutes. Most of them wait.
