@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
  * The product as few files: command line, library, writer thread and demo. One process of it starts in half of the time
- * when `libraries` are inside as well.
+ * when its libraries are inside as well.
  *
  * @param outside - libraries that stay dependencies
  */

@@ -12,8 +12,8 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 /** Pure tests share one process; tests with servers, files and browsers get one each. */
 const tiers = [
   { name: 'unit', pattern: '*.test.ts', isolation: 'none', concurrency: 2, timeoutMs: 60_000, msMax: 600_000 },
-  // They wait for timers and for each other's processes: one more than there are cores.
-  { name: 'integration', pattern: '*.it.ts', isolation: 'process', concurrency: availableParallelism() + 1, timeoutMs: 240_000, msMax: 3_600_000 },
+  // They wait for timers and for each other's processes: two more than there are cores.
+  { name: 'integration', pattern: '*.it.ts', isolation: 'process', concurrency: availableParallelism() + 2, timeoutMs: 240_000, msMax: 3_600_000 },
   // Only when it is asked for: every combination of who ends a session and who hears it takes minutes. Most of them wait.
   { name: 'truth', pattern: '*.truth.ts', isolation: 'process', concurrency: 4, timeoutMs: 600_000, msMax: 1_800_000 }
 ] as const
@@ -35,7 +35,7 @@ export interface Selection {
 
 /**
  * Runs the failed files of the integration tier once more, one at a time. They start real servers, browsers and Redis
- * on a machine with three of them at once; a test that passes alone is unsteady, which is said, and is a fault to look for.
+ * on a machine with several of them at once; a test that passes alone is unsteady, which is said, and is a fault to look for.
  */
 export async function runFailedAgain(root: string, results: readonly TestResult[]): Promise<readonly TestResult[]> {
   const firsts = results.filter(({ outcome, file }) => outcome === 'failed' && file.endsWith('.it.ts'))

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { Browser } from '../browser.ts'
 import { createKit, type Kit, type KitOptions } from '../kit.ts'
 import { clientOf, secret, signInOn } from '../oidc/relying-party.ts'
+import { until } from '../../support/until.ts'
 import { liveSessions } from '../saml-sp/hub.ts'
 
 const opUrl = 'http://op.test'
@@ -98,7 +99,13 @@ async function signIn({ at, visit, hub }: Pair): Promise<void> {
 /** Waits for server-to-server work; false while frames or hops are left. */
 async function isQuiet(kit: Kit | undefined): Promise<boolean> {
   if (kit === undefined) return true
-  await settled(kit)
+  await until('nothing is left but what waits for the browser', async () =>
+    (await lastRun(kit)).deliveries.every(({ state }) => state === 'final' || state === 'waiting-for-browser')
+  )
+  await until('a run of which all is final is done', async () => {
+    const { state, deliveries } = await lastRun(kit)
+    return state === 'done' || deliveries.some((delivery) => delivery.state !== 'final')
+  })
   return (await lastRun(kit)).state === 'done'
 }
 
@@ -107,7 +114,7 @@ async function lastRun(kit: Kit) {
 }
 
 async function settled(kit: Kit): Promise<void> {
-  for (let i = 0; i < 5_000 && (await lastRun(kit)).state === 'open'; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until('the run is done', async () => (await lastRun(kit)).state === 'done', { everyMs: 5 })
 }
 
 suite('An authority behind another, by OpenID', () => {
@@ -158,10 +165,10 @@ suite('An authority behind another, by OpenID', () => {
     const loaded = await hub.app.inject({ url: String(frame.headers.location).replace('http://curfew.test', '') })
     assert.equal(loaded.statusCode, 200)
     assert.deepEqual(await liveSessions(hub), [])
-    for (let i = 0; i < 5_000 && (await lastRun(op)).state === 'open'; i++) {
-      op.clock.advance(1_000)
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    await until('nobody waits for the frame any longer', async () => {
+      await op.clock.advance(1_000)
+      return (await lastRun(op)).state === 'done'
+    })
     assert.equal((await lastRun(op)).deliveries[0]?.outcome?.kind, 'unconfirmed')
   })
 })
