@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { problemView, receiptView, runView } from './schemas.ts'
+import { eventGap, eventView, problemView, receiptView, runView } from './schemas.ts'
 
 interface Answer {
   readonly description: string
@@ -21,6 +21,11 @@ const special: Readonly<Record<string, Answer>> = {
   '/v1/runs/{id}/events': {
     description: 'Server-sent events named `run`: the run as it is, then after every change, until it is done',
     content: { 'text/event-stream': { schema: inside('Run') } }
+  },
+  '/v1/events': {
+    description:
+      'Server-sent events: `event` for what happened, `gap` in the place of what can not be told any more, `position` from time to time. The id of each is where to go on: as `after`, or as Last-Event-ID. After a reconnection some come again, with the same id',
+    content: { 'text/event-stream': { schema: { oneOf: [inside('Event'), inside('Gap')] } } }
   }
 }
 
@@ -40,7 +45,14 @@ export function withAnswers<T extends object>(described: T): T {
       completed[method] = { ...call, responses: { ...call.responses, ...(own === undefined ? {} : { 200: own }), default: problem } }
     paths[path] = completed
   }
-  const schemas = { ...document.components?.schemas, Problem: schemaOf(problemView), Receipt: schemaOf(receiptView), Run: schemaOf(runView) }
+  const schemas = {
+    ...document.components?.schemas,
+    Problem: schemaOf(problemView),
+    Receipt: schemaOf(receiptView),
+    Run: schemaOf(runView),
+    Event: schemaOf(eventView),
+    Gap: schemaOf(eventGap)
+  }
   return { ...described, paths, components: { ...document.components, schemas } }
 }
 

@@ -171,6 +171,34 @@ export const auditView = z.object({
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional()
 })
 
+/** Where a reader of events stands: number and time of the last line of the audit log that it was told. */
+export const eventPosition = z.string().regex(/^\d{1,16}-\d{1,16}$/)
+
+export const eventView = z.object({
+  id: z.string().describe('Of its own: an event that is told again after a reconnection has the same'),
+  position: eventPosition.describe('Ask with after=<position> to go on behind it'),
+  atMs,
+  event: z.string().describe('As in the audit log (session.opened, session.ended, delivery.final ...), and attempt.sent, attempt.failed, delivery.waiting'),
+  actor: z.string().optional(),
+  user: z.string().optional().describe('User name where it is known, else the user key'),
+  session: sessionIdSchema.optional(),
+  run: runIdSchema.optional(),
+  peer: z.string().optional(),
+  outcome: z.string().optional(),
+  code: z.string().optional(),
+  channel: z.string().optional().describe('server/soap, frame/redirect, hop/post ...'),
+  tookMs: z.int().optional().describe('From the message to what came of it'),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional()
+})
+
+/** Said in the place of events that can not be told any more. */
+export const eventGap = z.object({
+  position: eventPosition,
+  atMs,
+  why: z.enum(['trimmed', 'store-went-back']).describe('The lines are not kept any more; or the store lost its last lines, and some may come twice or never'),
+  missing: z.int().optional().describe('So many lines at most')
+})
+
 const processStatus = z.enum(['ok', 'starting', 'draining', 'stopping'])
 
 export const healthView = z.object({
@@ -291,6 +319,8 @@ export type EndedView = z.output<typeof endedView>
 export type DryRunView = z.output<typeof dryRunView>
 export type PeerView = z.output<typeof peerView>
 export type AuditView = z.output<typeof auditView>
+export type EventView = z.output<typeof eventView>
+export type EventGap = z.output<typeof eventGap>
 export type StreamView = z.output<typeof streamView>
 export type RegisteredClientView = z.output<typeof registeredClientView>
 export type HealthView = z.output<typeof healthView>

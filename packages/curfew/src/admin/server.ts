@@ -7,6 +7,7 @@ import { CurfewError } from '@curfew/codecs'
 import { registerClients } from './client-routes.ts'
 import { registerCluster } from './cluster-routes.ts'
 import type { AdminContext } from './context.ts'
+import { registerEvents } from './event-routes.ts'
 import { registerLogout } from './logout-routes.ts'
 import { withAnswers } from './openapi.ts'
 import { sendProblem, unauthorised } from './problem.ts'
@@ -56,6 +57,7 @@ export function createAdminServer(ctx: AdminContext): FastifyInstance {
     const typed = scope.withTypeProvider<ZodTypeProvider>() as AdminServer
     registerSessions(typed, ctx)
     registerRuns(typed, ctx)
+    registerEvents(typed, ctx)
     registerLogout(typed, ctx)
     registerSystem(typed, ctx)
     registerCluster(typed, ctx)

@@ -8,6 +8,8 @@ import type {
   ClusterView,
   DryRunView,
   EndedView,
+  EventGap,
+  EventView,
   HealthView,
   LogoutRequestBody,
   PeerView,
@@ -21,6 +23,7 @@ import type {
   StreamView
 } from '../admin/schemas.ts'
 import { ApiProblem } from './api-problem.ts'
+import { readEvents, type SentEvent } from './event-source.ts'
 import { version } from './version.ts'
 
 /** The admin API from the outside, as the commands use it. */
@@ -52,7 +55,15 @@ export interface AdminClient {
   clients(): Promise<RegisteredClientView[]>
   removeClient(id: string): Promise<{ readonly removed: string }>
   audit(query: Readonly<Record<string, string | undefined>>): Promise<AuditView[]>
+  /** What happens, until the server ends the stream, or `signal` does. */
+  events(query: Readonly<Record<string, string | undefined>>, signal: AbortSignal): AsyncGenerator<ToldEvent>
 }
+
+/** One message of the event stream; `position` is where to go on behind it. */
+export type ToldEvent =
+  | { readonly kind: 'event'; readonly position: string; readonly event: EventView }
+  | { readonly kind: 'gap'; readonly position: string; readonly gap: EventGap }
+  | { readonly kind: 'position'; readonly position: string }
 
 export interface ClientOptions {
   /** `http://127.0.0.1:9999` */
@@ -93,7 +104,8 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     verifyStream: (connection) => call('POST', `/v1/streams/${part(connection)}/verify`),
     clients: async () => (await call<{ items: RegisteredClientView[] }>('GET', '/v1/clients')).items,
     removeClient: (id) => call('DELETE', `/v1/clients/${part(id)}`),
-    audit: async (values) => (await call<{ items: AuditView[] }>('GET', `/v1/audit${query(values)}`)).items
+    audit: async (values) => (await call<{ items: AuditView[] }>('GET', `/v1/audit${query(values)}`)).items,
+    events: (values, signal) => follow(options, `/v1/events${query(values)}`, signal)
   }
 }
 
@@ -150,34 +162,39 @@ function foreign({ server }: ClientOptions, { statusCode, headers }: Dispatcher.
   return new CurfewError('CURFEW_CLI_SERVER_FOREIGN', { server, status: statusCode, ...(typeof type === 'string' ? { type } : {}) }, { cause })
 }
 
-async function* watch(options: ClientOptions, id: string, signal: AbortSignal): AsyncGenerator<RunView> {
-  const answer = await send(options, 'GET', `/v1/runs/${encodeURIComponent(id)}/events`, undefined, signal)
+/** @throws CURFEW_CLI_SERVER_UNREACHABLE when the server goes away before `signal` says that it is enough */
+async function* stream(options: ClientOptions, path: string, signal: AbortSignal, brokeOff: (cause?: unknown) => CurfewError): AsyncGenerator<SentEvent> {
+  const answer = await send(options, 'GET', path, undefined, signal)
   if (!/^text\/event-stream\b/.test(String(answer.headers['content-type']))) throw foreign(options, answer)
-  let buffered = ''
-  let isDone = false
-  const brokeOff = (cause?: unknown): CurfewError =>
-    new CurfewError(
-      'CURFEW_CLI_SERVER_UNREACHABLE',
-      { server: options.server, run: id, why: 'it stopped while the run was followed; the run goes on when it is back' },
-      { cause }
-    )
   try {
-    for await (const chunk of answer.body.setEncoding('utf8') as AsyncIterable<string>) {
-      buffered += chunk
-      for (let end = buffered.indexOf('\n\n'); end >= 0; end = buffered.indexOf('\n\n')) {
-        const data = /^data: (.*)$/m.exec(buffered.slice(0, end))?.[1]
-        buffered = buffered.slice(end + 2)
-        if (data === undefined) continue
-        const run = JSON.parse(data) as RunView
-        isDone = run.state === 'done'
-        yield run
-      }
-    }
+    yield* readEvents(answer.body.setEncoding('utf8') as AsyncIterable<string>)
   } catch (error) {
-    if (signal.aborted) return
-    throw brokeOff(error)
+    if (!signal.aborted) throw brokeOff(error)
+  }
+}
+
+async function* watch(options: ClientOptions, id: string, signal: AbortSignal): AsyncGenerator<RunView> {
+  const why = 'it stopped while the run was followed; the run goes on when it is back'
+  const brokeOff = (cause?: unknown): CurfewError => new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: options.server, run: id, why }, { cause })
+  let isDone = false
+  for await (const { data } of stream(options, `/v1/runs/${encodeURIComponent(id)}/events`, signal, brokeOff)) {
+    const run = JSON.parse(data) as RunView
+    isDone = run.state === 'done'
+    yield run
   }
   if (!isDone && !signal.aborted) throw brokeOff()
+}
+
+async function* follow(options: ClientOptions, path: string, signal: AbortSignal): AsyncGenerator<ToldEvent> {
+  const brokeOff = (cause?: unknown): CurfewError =>
+    new CurfewError('CURFEW_CLI_SERVER_UNREACHABLE', { server: options.server, why: 'it stopped while its events were followed' }, { cause })
+  for await (const { event, data } of stream(options, path, signal, brokeOff)) {
+    const told = JSON.parse(data) as EventView & EventGap
+    const { position } = told
+    if (event === 'event') yield { kind: 'event', position, event: told }
+    else if (event === 'gap') yield { kind: 'gap', position, gap: told }
+    else yield { kind: 'position', position }
+  }
 }
 
 /** Reads the token file. @throws CURFEW_CONFIG_FILE */

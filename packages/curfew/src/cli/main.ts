@@ -3,6 +3,7 @@ import { systemClock } from '../platform/clock.ts'
 import type { CommandContext, GlobalOptions } from './context.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { explain } from './explain.ts'
+import { type FilterQuery, readFilter } from './filter-text.ts'
 import { sinceMs } from './since.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 import { version } from './version.ts'
@@ -206,6 +207,18 @@ function addRunCommands(program: Command, on: On): void {
       .option('--dry-run', 'say what would happen')
       .option('--yes', 'do not ask'),
     async (context, parsed) => (await import('./commands/logout.ts')).logout(context, parsed.opts())
+  )
+  on(
+    example(
+      program.command('tail').description('What happens, as it happens: sign-ins, endings, messages, outcomes'),
+      'curfew tail',
+      "curfew tail --filter 'app=payroll outcome=failed'",
+      "curfew tail --since 1h --no-follow --filter 'event=session.*' --ndjson"
+    )
+      .option('--filter <words>', 'only what fits: user, app, event, outcome, session, run, code, each with = and values with commas between them', filter)
+      .option('--since <when>', 'from then on: 30m, 2h, 7d or a date (default: from now on)', since)
+      .option('--no-follow', 'stop at the newest event'),
+    async (context, parsed) => (await import('./commands/tail.ts')).tail(context, parsed.opts())
   )
   const runs = example(program.command('runs').description('Logouts'), 'curfew runs list --open', 'curfew runs show run_... --why')
   on(
@@ -440,6 +453,15 @@ function since(text: string): number {
   const atMs = sinceMs(text, systemClock.nowMs())
   if (atMs === undefined) throw new InvalidArgumentError('Use 30m, 2h, 7d, or a date such as 2026-11-27 or 2026-11-27T10:00Z.')
   return atMs
+}
+
+/** Reads a filter of events. */
+function filter(text: string): FilterQuery {
+  try {
+    return readFilter(text)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function collect(value: string, all: readonly string[]): readonly string[] {

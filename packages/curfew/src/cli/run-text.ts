@@ -61,7 +61,11 @@ export function peerText(delivery: DeliveryView): string {
 export function deliveryWords(delivery: DeliveryView): string {
   if (isSurvivor(delivery)) return 'keeps access'
   if (delivery.grant !== undefined && isConfirmed(delivery)) return delivery.outcome === 'ended' ? 'access ended' : 'had no access any more'
-  return delivery.outcome === undefined ? (stateWords[delivery.state] ?? delivery.state) : (outcomeWords[delivery.outcome] ?? delivery.outcome)
+  return delivery.outcome === undefined ? (stateWords[delivery.state] ?? delivery.state) : outcomeText(delivery.outcome)
+}
+
+export function outcomeText(outcome: string): string {
+  return outcomeWords[outcome] ?? outcome
 }
 
 export function channelText(channel: string): string {

@@ -3,6 +3,7 @@ import type { CatalogueEntry } from '@curfew/codecs'
 /** Every error of the product that is not an error of reading messages (those: `codecCatalogue`). Sorted by code. */
 export const catalogue = {
   CURFEW_API_CONFLICT: { kind: 'peer', http: 409, title: 'The request does not fit the present state.' },
+  CURFEW_API_EVENTS_FULL: { kind: 'operation', http: 503, title: 'Too many readers follow the events of this process.' },
   CURFEW_API_FAILED: { kind: 'programmer', http: 500, title: 'Something failed here; the log has the reference.' },
   CURFEW_API_MALFORMED: { kind: 'peer', http: 400, title: 'The request can not be read.' },
   CURFEW_API_NOT_FOUND: { kind: 'peer', http: 404, title: 'There is nothing at this address.' },

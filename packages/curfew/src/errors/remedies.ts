@@ -4,6 +4,7 @@ import type { ProductCode } from './catalogue.ts'
 /** What to do, in one sentence, where one sentence is enough; every code has a page with the rest. */
 const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_API_CONFLICT: 'Look at the present state first: curfew runs show <run>',
+  CURFEW_API_EVENTS_FULL: 'Stop one of the others (curfew tail), or ask another node.',
   CURFEW_API_UNAUTHORISED: 'Give the token of this server with --token-file, or run the command where its curfew.yaml is.',
   CURFEW_API_VALIDATION: 'Correct the fields that are named; /v1/openapi.json describes them.',
   CURFEW_CLI_ADDRESS_IN_USE: 'Stop the program that listens there, or choose another port.',

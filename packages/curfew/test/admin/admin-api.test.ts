@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { AdminClients } from '../../src/admin/context.ts'
-import { type AuditView, type ProblemView, receiptView, type RunView, runView } from '../../src/admin/schemas.ts'
+import { type AuditView, type EventView, eventView, type ProblemView, receiptView, type RunView, runView } from '../../src/admin/schemas.ts'
+import { eventStreamsMax } from '../../src/admin/event-routes.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
 import { receiptOf } from '../../src/engine/receipt.ts'
 import { inStore } from '../../src/stores/everywhere.ts'
@@ -14,6 +15,7 @@ import { silentLogger } from '../../src/platform/logger.ts'
 import { createEngineKit, type EngineKit } from '../support/engine-kit.ts'
 import { confirms } from '../support/scripted-sender.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
+import { until } from '../support/until.ts'
 import { alone, noStreams } from './alone.ts'
 
 const token = 'the token of the test server'
@@ -320,6 +322,63 @@ suite('the audit log over the admin API', () => {
   })
 })
 
+suite('events over the admin API', () => {
+  test('come as server-sent events, and a stream that does not follow ends', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    await kit.engine.start()
+    const run = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.settle()
+    const read = async (query: string): Promise<readonly EventView[]> => {
+      const answer = await ask(app, 'GET', `/v1/events?follow=false&sinceMs=0${query}`)
+      assert.match(String(answer.headers['content-type']), /^text\/event-stream/)
+      return [...answer.body.matchAll(/^event: event\ndata: (.*)$/gm)].map(([, data = '']) => eventView.parse(JSON.parse(data)))
+    }
+    assert.deepEqual(
+      (await read('')).map(({ event, run: of }) => [event, of]),
+      ['session.ended', 'attempt.sent', 'delivery.final', 'run.finished'].map((event) => [event, run])
+    )
+    assert.deepEqual(
+      (await read('&event=run.*,session.*&user=ana')).map(({ event }) => event),
+      ['session.ended', 'run.finished']
+    )
+    assert.deepEqual(await read('&app=wiki'), [])
+    await kit.engine.stop()
+  })
+
+  test('a place that can not be read is refused, so that nothing is missed without a word', async () => {
+    await using app = serve(createEngineKit())
+    assert.equal((await ask(app, 'GET', '/v1/events?after=7')).json<ProblemView>().code, 'CURFEW_API_VALIDATION')
+    const answer = await app.inject({ url: '/v1/events', headers: { authorization: `Bearer ${token}`, 'last-event-id': 'seven' } })
+    assert.equal(answer.json<ProblemView>().code, 'CURFEW_API_MALFORMED')
+  })
+
+  test('sixteen readers are served at once, and a place is free again when one of them goes', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const open = async (): Promise<IncomingMessage> => {
+      const asked = request({ host: '127.0.0.1', port, path: '/v1/events', agent: false, headers: { authorization: `Bearer ${token}` } }).end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      return answer
+    }
+    const readers = await Promise.all(Array.from({ length: eventStreamsMax }, open))
+    assert.deepEqual(new Set(readers.map(({ statusCode }) => statusCode)), new Set([200]))
+    const refused = await open()
+    assert.equal(refused.statusCode, 503)
+    assert.match(String(await Array.fromAsync(refused)), /CURFEW_API_EVENTS_FULL/)
+    readers[0]?.destroy()
+    await until('the place is free', async () => {
+      const one = await open()
+      if (one.statusCode === 200) readers.push(one)
+      else one.destroy()
+      return one.statusCode === 200
+    })
+    for (const reader of readers) reader.destroy()
+  })
+})
+
 suite('the description of the admin API', () => {
   test('names every route with shapes of its answers', async () => {
     await using app = serve(createEngineKit())
@@ -334,6 +393,7 @@ suite('the description of the admin API', () => {
       '/v1/cluster/nodes/{node}/drain',
       '/v1/cluster/nodes/{node}/undrain',
       '/v1/cluster/owner/{session}',
+      '/v1/events',
       '/v1/health',
       '/v1/logout',
       '/v1/peers',
