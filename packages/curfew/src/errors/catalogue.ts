@@ -143,6 +143,7 @@ export const catalogue = {
   CURFEW_SESSION_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent a cookie of the authority more than once.' },
   CURFEW_SESSION_FORM_FOREIGN: { kind: 'peer', http: 403, title: 'The form was not made for this browser.' },
   CURFEW_SESSION_PARTICIPANTS_FULL: { kind: 'operation', http: 503, title: 'The session has as many applications as it can hold.' },
+  CURFEW_SESSION_PROVIDER_DEMANDED: { kind: 'peer', http: 403, title: 'Only a sign-in at a certain source counts here.' },
   CURFEW_SESSION_PROVIDER_UNKNOWN: { kind: 'config', http: 400, title: 'The identity provider that signed the user in is not configured any more.' },
   CURFEW_SESSION_SRI_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a session reference identifier of this authority.' },
   CURFEW_SESSION_SRI_NOT_REVOKED: { kind: 'peer', http: 404, title: 'The session reference identifier is not on the revocation list.' },

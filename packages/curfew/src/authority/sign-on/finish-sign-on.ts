@@ -59,6 +59,7 @@ export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, re
   if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
   // Taken before a session is opened: a form that was sent twice at once opens one.
   const transaction = await takeOrFail(deps, nonce)
+  requirePasswordCounts(deps, transaction)
   const { session } = await signIn(deps, identity, proved, request, reply)
   return goOn(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
@@ -74,6 +75,7 @@ async function replace(
   const formHash = browserOf(deps, request).formHash
   if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
   const transaction = await takeOrFail(deps, nonce)
+  requirePasswordCounts(deps, transaction)
   const { user, ...wish } = proved
   const waiting = { ...transaction, verified: { username: user.username, ...wish, formHash } }
   const { path } = await createTransaction(deps, waiting)
@@ -135,6 +137,15 @@ export async function openTransaction(deps: SignOnDeps, nonce: string): Promise<
   const transaction = await readTransaction(deps.store, nonce, deps.clock.nowMs())
   if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   return transaction
+}
+
+/**
+ * Where only the word of an identity provider counts, no password does.
+ * @throws CURFEW_SESSION_PROVIDER_DEMANDED
+ */
+export function requirePasswordCounts({ signOn }: Pick<SignOnDeps, 'signOn'>, { providerId }: SignOnTransaction): void {
+  if (providerId !== undefined && providerId !== signOn.sourceId)
+    throw new CurfewError('CURFEW_SESSION_PROVIDER_DEMANDED', { provider: providerId.slice(0, 128) })
 }
 
 async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {

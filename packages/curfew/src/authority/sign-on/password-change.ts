@@ -9,7 +9,7 @@ import { browserOf, currentSession, isSecure } from './browser-session.ts'
 import { checkPassword, type PasswordCheck, recordRefusal } from './check-password.ts'
 import { formBinding } from './cookies.ts'
 import { isUnavailable } from './directory-problem.ts'
-import { accept, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
+import { accept, finishSignOn, openTransaction, requirePasswordCounts, type SignOnDeps } from './finish-sign-on.ts'
 import { changeBody, doneBody, type FormProblem, policyText } from './password-page.ts'
 import { noteChange } from './password-note.ts'
 import { policyProblem } from './password-policy.ts'
@@ -24,7 +24,7 @@ import type { User } from './user-directory.ts'
  */
 export async function showChange(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { resume, TargetResource } = parametersOf(request)
-  if (resume !== undefined) await openTransaction(deps, resume)
+  if (resume !== undefined) requirePasswordCounts(deps, await openTransaction(deps, resume))
   return showForm(deps, { fields: { resume, TargetResource } }, request, reply)
 }
 
@@ -46,7 +46,7 @@ export async function change(deps: SignOnDeps, request: FastifyRequest, reply: F
   const own = await ownSession(deps, request)
   requireOwnForm(deps, form, own, request)
   const { resume } = form
-  if (resume !== undefined) await openTransaction(deps, resume)
+  if (resume !== undefined) requirePasswordCounts(deps, await openTransaction(deps, resume))
   const again = (problem: FormProblem, status: number): Promise<FastifyReply> => showForm(deps, { fields: form, problem }, request, reply.status(status))
   const { t } = deps.pageContext(request)
   const username = usernameOf(form, own)

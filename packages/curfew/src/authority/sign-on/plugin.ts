@@ -8,7 +8,7 @@ import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './
 import { checkPassword, recordRefusal, type Refusal } from './check-password.ts'
 import { formBinding, providerCookie, setProviderCookie } from './cookies.ts'
 import { isUnavailable } from './directory-problem.ts'
-import { accept, finishReplacing, finishSignOn, openTransaction, type SignOnDeps } from './finish-sign-on.ts'
+import { accept, finishReplacing, finishSignOn, openTransaction, requirePasswordCounts, type SignOnDeps } from './finish-sign-on.ts'
 import { formBody } from './form-page.ts'
 import { chooseFrom } from './provider-choice.ts'
 import { homeBody } from './home-page.ts'
@@ -63,7 +63,9 @@ async function resume(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   if (transaction.isPassive && providerId === undefined) return finishSignOn(deps, nonce, undefined, deps.clock.nowMs(), request, reply)
   const lost = session === undefined ? await lostRun(deps, request, reply) : undefined
   if (lost !== undefined) return seeOther(reply, `/signoff/${lost.id}`)
-  return providerId === undefined ? showForm(deps, { nonce, transaction, session }, request, reply) : ask(deps, nonce, transaction, providerId, request, reply)
+  if (providerId !== undefined) return ask(deps, nonce, transaction, providerId, request, reply)
+  requirePasswordCounts(deps, transaction)
+  return showForm(deps, { nonce, transaction, session }, request, reply)
 }
 
 function isEnough(deps: SignOnDeps, transaction: SignOnTransaction, session: Session): boolean {
@@ -101,6 +103,7 @@ async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyR
   const form = parametersOf(request)
   requireOwnForm(deps, nonce, form, request)
   if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
+  requirePasswordCounts(deps, transaction)
   const wish = sessionWishOf(deps, form)
   const shown: Shown = { nonce, transaction, session: await currentSession(deps, request) }
   try {
