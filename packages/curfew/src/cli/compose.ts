@@ -46,7 +46,7 @@ import { clusterOf, joinNodes, nodeName, openStore } from './open-store.ts'
 import { adapterLogouts, makeAdapters } from './opentoken-setup.ts'
 import { serveSignals, signalsAt } from './signals-home.ts'
 import { carriesCodes, composeReplicator, storeOfRegion, warnOfSettings } from './replication-setup.ts'
-import { adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
+import { accountWatch, adminAccountLinks, openUsers, passwordWatch } from './users-setup.ts'
 import { version } from './version.ts'
 import type { WorkerLink } from './workers/worker-link.ts'
 
@@ -109,7 +109,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const { clients, registration } = openClients(config, { store, clock, keys: tokenKeys, logger })
   const adapters = makeAdapters(config)
   const peer = (id: PeerId): Peer | undefined => connections.peer(id) ?? clients.peer(id) ?? adapters.peer(id) ?? upstreams.peer(id)
-  const { directory: users } = opened.use(await openUsers(config, logger))
+  const { directory: users, file: usersFile } = opened.use(await openUsers(config, logger))
   const settings = await authoritySettings(config, keys)
   const { sharedSignals } = config
   const { home } = groupsOf(config)
@@ -160,6 +160,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   )
   const shared = { ...groups, users, clock, ids, metrics, logger, baseUrl: originOf(config) }
   const passwords = passwordWatch(config, { ...shared, signals, random })
+  const accounts = accountWatch(usersFile, { ...shared, random })
   const authority: FastifyInstance = createAuthorityServer({
     ...shared,
     ...settings,
@@ -244,6 +245,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     await authority.close()
     await admin.close()
     await passwords.stop()
+    await accounts?.stop()
     await registration?.clients.stop()
     await pollReceiver.stop()
     await signals.stop()
@@ -276,6 +278,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
         await engine.start()
         replicator?.start()
         passwords.start()
+        accounts?.start()
         registration?.clients.start()
         signals.start()
         pollReceiver.start()

@@ -158,8 +158,20 @@ function addSessionCommands(program: Command, on: On): void {
     example(users.command('unlink <name> [link]').description('Remove one of these links, or all'), 'curfew users unlink ana').option('--yes', 'do not ask'),
     async (context, parsed) => (await import('./commands/users.ts')).unlinkAccount(context, parsed.args[0] ?? '', parsed.args[1], parsed.opts())
   )
-  on(example(users.command('remove <name>').description('Remove a user'), 'curfew users remove ana').option('--yes', 'do not ask'), async (context, parsed) =>
-    (await import('./commands/users.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())
+  const barring = (command: Command): Command =>
+    command.option('--yes', 'do not ask').option('--keep-sessions', 'sessions of the user go on until they end by themselves')
+  on(
+    barring(example(users.command('disable <name>').description('Let a user sign in no more, and end the sessions'), 'curfew users disable ana')),
+    async (context, parsed) => (await import('./commands/user-access.ts')).disableUser(context, parsed.args[0] ?? '', parsed.opts())
+  )
+  on(example(users.command('enable <name>').description('Let a disabled user sign in again'), 'curfew users enable ana'), async (context, parsed) =>
+    (await import('./commands/user-access.ts')).enableUser(context, parsed.args[0] ?? '')
+  )
+  on(
+    barring(
+      example(users.command('remove <name>').description('Remove a user, and end the sessions'), 'curfew users remove ana', 'curfew users remove ana --yes')
+    ),
+    async (context, parsed) => (await import('./commands/user-access.ts')).removeUser(context, parsed.args[0] ?? '', parsed.opts())
   )
   const sessions = example(program.command('sessions').description('Who is signed in'), 'curfew sessions list --user ana', 'curfew sessions show ses_...')
   on(

@@ -3,9 +3,10 @@ import type { AuthorityContext } from '../authority/context.ts'
 import { directoriesInOrder, type NamedDirectory } from '../authority/sign-on/directories.ts'
 import { withHashedKeys } from '../authority/sign-on/hashed-keys.ts'
 import { createLdapDirectory, type LdapDirectorySettings } from '../authority/sign-on/ldap-directory.ts'
+import { type AccountEndingDeps, createAccountEndings } from '../authority/sign-on/account-endings.ts'
 import { createPasswordEndings } from '../authority/sign-on/password-endings.ts'
 import type { UserDirectory } from '../authority/sign-on/user-directory.ts'
-import { localDirectory, localId, localUserKey, openUserFile, type Passwords } from '../authority/sign-on/users.ts'
+import { localDirectory, localId, localUserKey, openUserFile, type Passwords, type UserFile } from '../authority/sign-on/users.ts'
 import { linksOf, removeLink } from '../authority/upstream/account-link.ts'
 import type { DirectoryConfig } from '../config/directory-schema.ts'
 import type { Config } from '../config/schema.ts'
@@ -21,13 +22,16 @@ import { readText } from './key-files.ts'
 /** The people who may sign in with a password. */
 export interface OpenedUsers extends Disposable {
   readonly directory: UserDirectory
+  /** Those of the users file, where there is one. */
+  readonly file?: UserFile
 }
 
 /** The users file, then the directories, in configured order. @throws CURFEW_CONFIG_USERS, CURFEW_CONFIG_FILE */
 export async function openUsers(config: Config, logger: Logger): Promise<OpenedUsers> {
   const pools: LdapPool[] = []
   const named: NamedDirectory[] = []
-  if (config.signOn.users !== undefined) named.push({ id: localId, directory: await openLocalUsers(config.signOn.users, logger) })
+  const file = config.signOn.users === undefined ? undefined : await openUsersFile(config.signOn.users, logger)
+  if (file !== undefined) named.push({ id: localId, directory: await openLocalUsers(file) })
   for (const settings of config.signOn.directories) {
     const pool = directoryPool(settings)
     pools.push(pool)
@@ -35,6 +39,7 @@ export async function openUsers(config: Config, logger: Logger): Promise<OpenedU
     named.push({ id: settings.id, directory: createLdapDirectory(directorySettings(settings, config.sessions), deps) })
   }
   return {
+    ...(file === undefined ? {} : { file }),
     directory: config.sessions.hashUserKeys ? withHashedKeys(directoriesInOrder(named)) : directoriesInOrder(named),
     [Symbol.dispose]() {
       for (const pool of pools) pool.close()
@@ -42,13 +47,16 @@ export async function openUsers(config: Config, logger: Logger): Promise<OpenedU
   }
 }
 
-async function openLocalUsers(file: string, logger: Logger): Promise<UserDirectory> {
+function openUsersFile(path: string, logger: Logger): Promise<UserFile> {
+  return openUserFile(path, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
+}
+
+async function openLocalUsers(users: UserFile): Promise<UserDirectory> {
   const passwords: Passwords = {
     verify: (hash, password) => verifyPassword(hash, password),
     hash: (password) => hashPassword(password, systemRandom),
     decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
   }
-  const users = await openUserFile(file, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
   return localDirectory(users, passwords)
 }
 
@@ -112,6 +120,30 @@ export function passwordWatch(
     },
     onError: (error) =>
       deps.logger.error({ event: 'password-change.failed', err: error }, 'Sessions of a changed password could not be ended; it is tried again')
+  })
+}
+
+/** How often the users file is looked at for people who are disabled or gone. */
+const accountLookMs = 2_000
+
+/** Ends the sessions of people who are disabled or gone; nobody to look for where there is no users file. */
+export function accountWatch(
+  file: UserFile | undefined,
+  deps: Omit<AccountEndingDeps, 'file'> & { readonly random: typeof systemRandom; readonly logger: Logger }
+): Loop | undefined {
+  if (file === undefined) return undefined
+  const endBarred = createAccountEndings({ ...deps, file })
+  return createLoop({
+    clock: deps.clock,
+    intervalMs: accountLookMs,
+    fraction: () => deps.random.fraction(),
+    work: async () => {
+      const ended = await endBarred()
+      if (ended > 0) deps.logger.info({ event: 'users.sessions-ended', ended }, 'Sessions of people who are disabled or gone from the users file have ended')
+      return false
+    },
+    onError: (error) =>
+      deps.logger.error({ event: 'users.endings-failed', err: error }, 'Sessions of people who are disabled or gone could not be ended; it is tried again')
   })
 }
 

@@ -95,7 +95,8 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     assert.equal((await run(['users', 'remove', 'ben'])).code, 4)
     assert.equal((await run(['users', 'remove', 'nobody', '--yes'])).code, 3)
     const removed = await run(['users', 'remove', 'ben', '--yes'])
-    assert.deepEqual([removed.code, removed.out], [2, 'ben is removed. Sessions go on until they end: curfew logout --user ben\n'])
+    assert.deepEqual([removed.code, removed.out], [2, 'ben is removed.\n'])
+    assert.match(removed.err, /could not be asked \(CURFEW_CLI_SERVER_UNREACHABLE\): sessions of ben end when a server that uses this file reads it/)
     assert.match(removed.err, /could not be asked \(CURFEW_CLI_SERVER_UNREACHABLE\): accounts elsewhere stay linked/)
   })
 
@@ -213,9 +214,52 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     assert.equal((await run(['users', 'add', 'cleo', '--password-stdin'], 'cleo secret')).code, 0)
     const { code, err } = await run(['users', 'remove', 'cleo', '--yes', '--token-file', 'wrong.token'])
     assert.equal(code, 2)
-    assert.match(err, /^The server refused \(CURFEW_API_UNAUTHORISED\): accounts elsewhere stay linked to the name/)
+    assert.match(err, /^The server refused \(CURFEW_API_UNAUTHORISED\): accounts elsewhere stay linked to the name/m)
     assert.match(err, /Finish it with: curfew users unlink cleo\n/)
     assert.equal((await run(['users', 'unlink', 'cleo'])).code, 3)
+  })
+
+  test('a user who is disabled is signed out after a yes, can not sign in, and can when enabled again', async () => {
+    for (const name of ['dora', 'Emil']) assert.equal((await run(['users', 'add', name, '--password-stdin'], `${name} secret`)).code, 0)
+    await signIn('dora', 'dora secret')
+    await signIn('emil', 'Emil secret')
+    const asked = await run(['users', 'disable', 'dora'])
+    assert.equal(asked.code, 4)
+    assert.match(asked.err, /dora will not be able to sign in any more, and 1 session will end\. Nothing was done/)
+    const disabled = await run(['users', 'disable', 'dora', '--yes'])
+    assert.equal(disabled.code, 0, disabled.err)
+    assert.match(disabled.out, /^dora is disabled\.\n1 session ended\. The applications are being told\.\n {2}npx curfew runs show run_\w+\n$/)
+    const runs = async (name: string): Promise<readonly RunView[]> => (await runJson<RunView[]>(['runs', 'list'])).filter(({ user }) => user === name)
+    assert.deepEqual(
+      (await runs('dora')).map(({ reason }) => reason),
+      ['admin']
+    )
+    await assert.rejects(signIn('dora', 'dora secret'))
+    assert.equal((await run(['users', 'enable', 'DORA'])).code, 0)
+    await signIn('dora', 'dora secret')
+    assert.match((await run(['users', 'remove', 'emil', '--yes', '--keep-sessions'])).out, /Sessions go on until they end: curfew logout --user emil/)
+    assert.match(readFileSync(join(folder, 'users.yaml'), 'utf8'), /keepSessionsOf:\n {2}- emil/)
+    assert.equal((await run(['users', 'disable', 'nobody', '--yes'])).code, 3)
+    assert.equal((await run(['users', 'enable', 'nobody'])).code, 3)
+  })
+
+  test('a users file that somebody edits signs out who is gone from it by one run, and nobody while it is broken', async () => {
+    const path = join(folder, 'users.yaml')
+    const sessions = async (name: string): Promise<number> => (await runJson<SessionView[]>(['sessions', 'list', '--user', name])).length
+    await signIn('ana', 'ana new secret')
+    const before = readFileSync(path, 'utf8')
+    for (const text of ['', before.slice(0, before.indexOf('$argon2id'))]) {
+      writeFileSync(path, text)
+      await new Promise((resolve) => setTimeout(resolve, 9_000))
+      assert.deepEqual([await sessions('ana'), await sessions('dora')], [1, 1])
+    }
+    const { users, ...rest } = parse(before) as { users: { username: string }[] }
+    writeFileSync(path, stringify({ ...rest, users: users.filter(({ username }) => username !== 'dora') }))
+    for (let i = 0; i < 60 && (await sessions('dora')) > 0; i++) await new Promise((resolve) => setTimeout(resolve, 500))
+    assert.deepEqual([await sessions('dora'), await sessions('ana'), await sessions('Emil')], [0, 1, 1])
+    const [last] = await runJson<RunView[]>(['runs', 'list'])
+    assert.deepEqual([last?.user, last?.reason, last?.startedBy], ['dora', 'admin', 'users-file'])
+    for (const name of ['ana', 'Emil']) await run(['logout', '--user', name])
   })
 
   test('the metadata of the server can be inspected', async () => {
@@ -231,7 +275,7 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     const again = startCurfew(folder, ['start'])
     server.child = again
     await lineOf(again, /server\.ready/)
-    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 7)
+    assert.equal((await runJson<RunView[]>(['runs', 'list'])).length, 11)
     const [status] = [
       (await (
         await fetch(`http://127.0.0.1:${server.adminPort}/v1/health`, {

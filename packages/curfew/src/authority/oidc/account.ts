@@ -47,6 +47,19 @@ export async function presentUser(ctx: Pick<AuthorityContext, 'users' | 'logger'
   }
 }
 
+/** Whether the directory of the sign-in has this user no more, or disabled. One that does not answer says neither. */
+export async function isBarred(ctx: Pick<AuthorityContext, 'users' | 'logger'>, { username, userKey }: AccountUser): Promise<boolean> {
+  if (!ctx.users.keysFor(username).includes(userKey)) return false
+  try {
+    const known = await ctx.users.find(username)
+    return known?.userKey !== userKey || known.isDisabled
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    ctx.logger.warn({ event: 'oidc.user-unknown', code: error.code }, 'the directory does not answer: an offline grant is used without its word')
+    return false
+  }
+}
+
 /** Claims for one client; which of them are released is decided by the scopes. */
 export function claimsFor(ctx: Pick<AuthorityContext, 'locator'>, client: OidcClient, user: AccountUser): Readonly<Record<string, unknown>> {
   const mapped = Object.entries({ ...standard, ...client.claims }).flatMap(([claim, attribute]) => {

@@ -1,7 +1,7 @@
 import { isLive } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { recordActivity } from '../sign-on/browser-session.ts'
-import type { AccountUser } from './account.ts'
+import { type AccountUser, isBarred } from './account.ts'
 import type { OidcClient } from './client.ts'
 import { offlineAccount } from './offline-grant.ts'
 import type { SessionValidation, SessionValidationSettings } from './settings.ts'
@@ -35,13 +35,21 @@ export function validationOf(own: SessionValidationSettings | undefined, forAll:
 
 /**
  * The user behind a code or token, or undefined when its session makes it worthless (AC-105, AC-106). Only an access
- * token may outlive its session, and only where the client's settings say so; an offline grant does by its nature.
+ * token may outlive its session, and only where the client's settings say so; an offline grant does by its nature, as long
+ * as its user may sign in.
  */
-export async function userBehind(ctx: Pick<AuthorityContext, 'store' | 'clock'>, client: OidcClient, token: JudgedToken): Promise<AccountUser | undefined> {
+export async function userBehind(
+  ctx: Pick<AuthorityContext, 'store' | 'clock' | 'users' | 'logger'>,
+  client: OidcClient,
+  token: JudgedToken
+): Promise<AccountUser | undefined> {
   const nowMs = ctx.clock.nowMs()
   const session = await ctx.store.getSession(token.accountId as AccountUser['id'])
   const isValid = session !== undefined && isLive(session, nowMs)
-  if (!isValid && token.isOffline) return offlineAccount(ctx, token.accountId, client.clientId)
+  if (!isValid && token.isOffline) {
+    const left = await offlineAccount(ctx, token.accountId, client.clientId)
+    return left === undefined || (await isBarred(ctx, left)) ? undefined : left
+  }
   const { checkValidAuthnSession, checkSessionRevocationStatus } = client.sessionValidation
   if (session === undefined || (!isValid && (checkValidAuthnSession || !token.isAccessToken))) return undefined
   const isChecked = checkSessionRevocationStatus || !token.isAccessToken

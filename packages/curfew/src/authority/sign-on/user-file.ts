@@ -23,19 +23,34 @@ export function isNamed(entry: UserEntry, username: string): boolean {
   return canonicalName(entry.username) === canonicalName(username)
 }
 
+/** Names of people whose sessions go on though they are disabled or gone. */
+export type KeptNames = readonly string[]
+
+/** The names without one. */
+export function withoutName(names: KeptNames, username: string): KeptNames {
+  return names.filter((name) => canonicalName(name) !== canonicalName(username))
+}
+
 /**
  * Rewrites the file of local users: whole, in one step, one writer at a time, whichever process it is. Only the owner
  * may read it afterwards.
+ * @param keep - the people whose sessions go on though they are disabled or gone; absent: as they are
  * @throws CURFEW_USERS_UNWRITABLE
  */
-export async function editUserFile(path: string, change: (users: readonly UserEntry[]) => readonly UserEntry[]): Promise<void> {
+export async function editUserFile(
+  path: string,
+  change: (users: readonly UserEntry[]) => readonly UserEntry[],
+  keep: (names: KeptNames) => KeptNames = (names) => names
+): Promise<void> {
   const lock = `${path}.lock`
   const temporary = `${path}.new`
   try {
     await takeLock(lock)
     try {
-      const known = (parse(await readOrEmpty(path)) as { users?: readonly UserEntry[] } | null)?.users ?? []
-      const text = `# Local users. Change them with: curfew users add|password|remove\n${stringify({ users: change(known) })}`
+      const known = parse(await readOrEmpty(path)) as { readonly users?: readonly UserEntry[]; readonly keepSessionsOf?: KeptNames } | null
+      const kept = keep(known?.keepSessionsOf ?? [])
+      const file = { users: change(known?.users ?? []), ...(kept.length === 0 ? {} : { keepSessionsOf: kept }) }
+      const text = `# Local users. Change them with: curfew users add|password|disable|enable|remove\n${stringify(file)}`
       await writeFile(temporary, text, { mode: 0o600, flush: true })
       await rename(temporary, path)
     } finally {

@@ -53,14 +53,29 @@ export const usersSchema = z.strictObject({
       passwordChangedAt: z.iso.datetime().optional(),
       sessionsValidFrom: z.iso.datetime().optional()
     })
-  )
+  ),
+  /** People whose sessions go on though they are disabled or gone. */
+  keepSessionsOf: z.array(z.string().min(1).max(128)).default([])
 })
 
+/** What a users file says. */
+export interface UserFileContent {
+  /** By canonical name. */
+  readonly users: ReadonlyMap<string, LocalUser>
+  /** Canonical names of people whose sessions go on; absent: the file is empty, and says nothing. */
+  readonly mayStay?: ReadonlySet<string>
+}
+
 /**
- * Reads a users file.
+ * The people of a users file.
  * @throws CURFEW_CONFIG_USERS when the text has another shape or names a person twice
  */
 export function parseUsers(text: string, path: string): ReadonlyMap<string, LocalUser> {
+  return parseUserFile(text, path).users
+}
+
+/** Reads a whole users file. @throws CURFEW_CONFIG_USERS */
+export function parseUserFile(text: string, path: string): UserFileContent {
   let document: unknown
   try {
     document = parse(text)
@@ -86,7 +101,9 @@ export function parseUsers(text: string, path: string): ReadonlyMap<string, Loca
       ...(sessionsValidFrom === undefined ? {} : { sessionsValidFromMs: instantOf(sessionsValidFrom) })
     })
   }
-  return users
+  if (document === null || document === undefined) return { users }
+  const enabled = [...users].flatMap(([key, { isDisabled }]) => (isDisabled ? [] : [key]))
+  return { users, mayStay: new Set([...enabled, ...read.data.keepSessionsOf.map(canonicalName)]) }
 }
 
 function instantOf(text: string): number {
@@ -99,6 +116,15 @@ export interface LocalUsers {
   all(): Promise<readonly LocalUser[]>
   /** Puts another entry in the place of one. @throws CURFEW_USERS_UNWRITABLE */
   replace(username: string, change: (entry: UserEntry) => UserEntry): Promise<void>
+}
+
+/** Local users in a file. */
+export interface UserFile extends LocalUsers {
+  /**
+   * Canonical names of people whose sessions go on: the same set while the file stays as it is. Undefined while there is
+   * nothing in the file.
+   */
+  mayStay(): Promise<ReadonlySet<string> | undefined>
 }
 
 /** People with a password that is checked here. */
@@ -140,34 +166,38 @@ export function withPassword(entry: UserEntry, password: string, { atMs, endsSes
 
 /**
  * The people of a file. Looks at the file before each sign-in and reads it again when it changed; a change that can't
- * be read keeps the people known before and is told to `onProblem`.
+ * be read, or leaves nothing in the file, keeps the people known before and is told to `onProblem`.
  */
-export async function openUserFile(path: string, onProblem: (error: unknown) => void): Promise<LocalUsers> {
+export async function openUserFile(path: string, onProblem: (error: unknown) => void): Promise<UserFile> {
   let state = await load(path)
-  const current = async (): Promise<ReadonlyMap<string, LocalUser>> => {
+  const current = async (): Promise<UserFileContent> => {
     try {
       const { mtimeMs, size, ino } = await stat(path)
-      if (mtimeMs !== state.mtimeMs || size !== state.size || ino !== state.ino) state = await load(path)
+      if (mtimeMs === state.mtimeMs && size === state.size && ino === state.ino) return state
+      const changed = await load(path)
+      // Somebody writes it just now, or had no room to.
+      if (changed.mayStay === undefined && state.mayStay !== undefined) throw new CurfewError('CURFEW_CONFIG_USERS', { path, reason: 'empty' })
+      state = changed
     } catch (error) {
       onProblem(error)
     }
-    return state.users
+    return state
   }
   return {
-    find: async (username) => (await current()).get(canonicalName(username)),
-    all: async () => [...(await current()).values()],
+    find: async (username) => (await current()).users.get(canonicalName(username)),
+    all: async () => [...(await current()).users.values()],
+    mayStay: async () => (await current()).mayStay,
     replace: (username, change) => editUserFile(path, (users) => users.map((entry) => (isNamed(entry, username) ? change(entry) : entry)))
   }
 }
 
-interface UserFileState {
+interface UserFileState extends UserFileContent {
   readonly mtimeMs: number
   readonly size: number
   readonly ino: number
-  readonly users: ReadonlyMap<string, LocalUser>
 }
 
 async function load(path: string): Promise<UserFileState> {
   const { mtimeMs, size, ino } = await stat(path)
-  return { mtimeMs, size, ino, users: parseUsers(await readFile(path, 'utf8'), path) }
+  return { mtimeMs, size, ino, ...parseUserFile(await readFile(path, 'utf8'), path) }
 }

@@ -1,14 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { CurfewError } from '@curfew/codecs'
 import type { AccountLinkView } from '../../admin/schemas.ts'
 import { canonicalName } from '../../authority/sign-on/user-directory.ts'
-import { editUserFile, isNamed } from '../../authority/sign-on/user-file.ts'
+import { editUserFile, isNamed, withoutName } from '../../authority/sign-on/user-file.ts'
 import { parseUsers, withPassword } from '../../authority/sign-on/users.ts'
 import { requireConfig } from '../../config/load.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { hashPassword } from '../../platform/password.ts'
 import { systemRandom } from '../../platform/random.ts'
-import { ApiProblem } from '../api-problem.ts'
 import { confirm } from '../confirm.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, configPath, printJson } from '../context.ts'
@@ -62,7 +61,12 @@ export async function addUser(context: CommandContext, username: string, options
     ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
     ...demand(options)
   }
-  await editUserFile(file, (users) => [...users, entry])
+  // Whoever had the name before is somebody else.
+  await editUserFile(
+    file,
+    (users) => [...users, entry],
+    (names) => withoutName(names, username)
+  )
   context.terminal.out(`${username} can sign in now.`)
   return exitCode.done
 }
@@ -136,42 +140,7 @@ export async function unlinkAccount(
   return exitCode.done
 }
 
-/** `curfew users remove <name>` */
-export async function removeUser(context: CommandContext, username: string, options: { readonly yes?: boolean }): Promise<ExitCode> {
-  const file = usersFile(context)
-  if (!parseUsers(readUsers(file), file).has(canonicalName(username))) return unknownUser(context, username)
-  if (!(await confirm(context, `${username} will not be able to sign in any more.`, options.yes === true))) return exitCode.needsInput
-  await editUserFile(file, (users) => users.filter((user) => !isNamed(user, username)))
-  context.terminal.out(`${username} is removed. Sessions go on until they end: curfew logout --user ${username}`)
-  return (await removeLinksOf(context, username)) ? exitCode.done : exitCode.partial
-}
-
-/**
- * Whoever gets the name later must not get the accounts elsewhere. The server keeps them, so it has to run and to
- * permit it; returns whether they are gone.
- */
-async function removeLinksOf(context: CommandContext, username: string): Promise<boolean> {
-  try {
-    const client = connect(context)
-    const links = await client.accountLinks(username)
-    for (const { id } of links) await client.removeAccountLink(username, id)
-    if (links.length > 0) context.terminal.out(`Unlinked: ${namesOf(links)}.`)
-    return true
-  } catch (error) {
-    const reason = reasonOf(error)
-    if (reason === undefined) throw error
-    context.terminal.error(`${reason}: accounts elsewhere stay linked to the name, for whoever gets it next. Finish it with: curfew users unlink ${username}`)
-    return false
-  }
-}
-
-/** Why the server did not do it; undefined: nothing that was foreseen. */
-function reasonOf(error: unknown): string | undefined {
-  if (error instanceof ApiProblem) return `The server refused (${error.problem.code})`
-  return isCurfewError(error) ? `The server could not be asked (${error.code})` : undefined
-}
-
-function namesOf(links: readonly AccountLinkView[]): string {
+export function namesOf(links: readonly AccountLinkView[]): string {
   return links.map(({ provider, providerUser }) => `${providerUser} at ${provider}`).join(', ')
 }
 
@@ -179,18 +148,18 @@ function demand({ mustChange }: UserAddOptions): { readonly mustChangePassword?:
   return mustChange === true ? { mustChangePassword: true } : {}
 }
 
-function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
+export function unknownUser({ terminal }: CommandContext, username: string): ExitCode {
   terminal.error(`There is no user ${username}. The list: curfew users list`)
   return exitCode.notFound
 }
 
-function usersFile(context: CommandContext): string {
+export function usersFile(context: CommandContext): string {
   const { config, file } = requireConfig(configPath(context), { environment: context.environment })
   if (config.signOn.users === undefined) throw new CurfewError('CURFEW_CONFIG_USERS', { path: file, reason: 'signOn.users names no file' })
   return config.signOn.users
 }
 
-function readUsers(file: string): string {
+export function readUsers(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : 'users: []\n'
 }
 

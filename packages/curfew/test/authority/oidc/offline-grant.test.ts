@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { CurfewError } from '@curfew/codecs'
 import { createAdminServer } from '../../../src/admin/server.ts'
 import { dropGrant, generationOf } from '../../../src/authority/oidc/grant-generation.ts'
 import { grantKeyOf } from '../../../src/authority/oidc/grant-name.ts'
 import { endGrant } from '../../../src/authority/oidc/offline-grant.ts'
 import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
 import type { ClientSettings } from '../../../src/authority/oidc/settings.ts'
+import type { LocalUsers } from '../../../src/authority/sign-on/users.ts'
 import type { RunId } from '../../../src/core/ids.ts'
 import type { LogoutRun } from '../../../src/core/run.ts'
 import { verdictOf } from '../../../src/core/verdict.ts'
@@ -17,7 +19,7 @@ import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { alone, noStreams } from '../../admin/alone.ts'
 import { type Browser, formOf } from '../browser.ts'
 import { createFakeClock } from '../fake-clock.ts'
-import type { Kit, KitOptions } from '../kit.ts'
+import { createLocalUsers, type Kit, type KitOptions } from '../kit.ts'
 import { authorizationUrl, clientOf, createOidcKit, exchange, follow, post, refresh, returned, signIn } from './relying-party.ts'
 
 interface World {
@@ -82,6 +84,30 @@ suite('OpenID: offline grants in a logout', () => {
       ['wiki', 'none'],
       ['wiki', 'offline']
     ])
+  })
+
+  test('a grant that outlived its session is refused while its user is disabled or gone, and not while the directory is away', async () => {
+    const known = createLocalUsers()
+    let ana: 'as before' | 'disabled' | 'gone' | 'unknown' = 'as before'
+    const localUsers: LocalUsers = {
+      ...known,
+      async find(username) {
+        if (ana === 'unknown') throw new CurfewError('CURFEW_USERS_UNAVAILABLE', {})
+        const user = await known.find(username)
+        if (user === undefined || ana === 'gone') return undefined
+        return ana === 'disabled' ? { ...user, isDisabled: true } : user
+      }
+    }
+    const world = await withGrant({}, undefined, { localUsers })
+    await using _kit = world.kit
+    await logOut(world)
+    for (ana of ['disabled', 'gone'] as const)
+      assert.deepEqual((await refresh(world.kit, 'wiki', world.token)).json<{ error: string }>().error, 'invalid_grant')
+    ana = 'unknown'
+    const next = (await refresh(world.kit, 'wiki', world.token)).json<{ refresh_token: string }>().refresh_token
+    assert.ok(world.kit.logged.some(({ fields }) => fields['event'] === 'oidc.user-unknown'))
+    ana = 'as before'
+    assert.equal((await refresh(world.kit, 'wiki', next)).statusCode, 200)
   })
 
   test('a client that asks for no offline access has no such participant', async () => {

@@ -3,8 +3,8 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { editUserFile } from '../../../src/authority/sign-on/user-file.ts'
-import { localDirectory, openUserFile, parseUsers } from '../../../src/authority/sign-on/users.ts'
+import { editUserFile, withoutName } from '../../../src/authority/sign-on/user-file.ts'
+import { localDirectory, openUserFile, parseUserFile, parseUsers } from '../../../src/authority/sign-on/users.ts'
 import { hashPassword, verifyPassword } from '../../../src/platform/password.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
 
@@ -93,5 +93,48 @@ suite('the users file, written', () => {
       await chmod(file, 0o600)
       assert.equal((await users.find('ana'))?.username, 'ana')
       assert.ok(problems.length > 0)
+    }))
+
+  test('says whose sessions go on, by one set while it stays as it is, and never by a file that is broken or empty', () =>
+    inFolder(async (file) => {
+      await editUserFile(
+        file,
+        () => [entry('Ana'), { ...entry('ben'), disabled: true }, { ...entry('cleo'), disabled: true }],
+        () => ['Ben', 'gone']
+      )
+      const problems: unknown[] = []
+      const users = await openUserFile(file, (error) => problems.push(error))
+      const before = await users.mayStay()
+      assert.deepEqual([...(before ?? [])], ['ana', 'ben', 'gone'])
+      assert.equal(await users.mayStay(), before)
+      for (const text of ['users: [', '', '# nobody\n']) {
+        await writeFile(file, text)
+        assert.equal(await users.mayStay(), before, text)
+        assert.equal((await users.find('ana'))?.username, 'Ana', text)
+      }
+      assert.deepEqual([...new Set(problems.map((error) => (error as { code?: string }).code))], ['CURFEW_CONFIG_USERS'])
+      await writeFile(file, 'users: []\n')
+      assert.deepEqual([...((await users.mayStay()) ?? ['unknown'])], [])
+      await rm(file)
+      assert.deepEqual([...((await users.mayStay()) ?? ['unknown'])], [])
+      await writeFile(file, '')
+      assert.equal(await (await openUserFile(file, () => undefined)).mayStay(), undefined)
+    }))
+
+  test('keeps what it says of sessions over every change of people', () =>
+    inFolder(async (file) => {
+      await editUserFile(
+        file,
+        () => [entry('ana')],
+        () => ['ben']
+      )
+      await editUserFile(file, (users) => [...users, entry('cleo')])
+      assert.deepEqual([...(parseUserFile(await readFile(file, 'utf8'), file).mayStay ?? [])], ['ana', 'cleo', 'ben'])
+      await editUserFile(
+        file,
+        (users) => users,
+        (names) => withoutName(names, 'BEN')
+      )
+      assert.doesNotMatch(await readFile(file, 'utf8'), /keepSessionsOf/)
     }))
 })
