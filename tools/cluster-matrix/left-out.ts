@@ -22,6 +22,12 @@ export const leftOut: readonly LeftOut[] = [
   { file: 'authority/oidc-rp/logout.test.ts', test: /frames of strangers make it remember so much and no more/, modes: severalNodes, why: eachNode },
   { file: 'authority/session-management/session-management.test.ts', test: /a client that floods it/, modes: severalNodes, why: eachNode },
   {
+    file: 'authority/oidc/client-authentication.test.ts',
+    test: /are read once for many requests|are read again for a key that is not in them|that can not be read are asked for/,
+    modes: severalNodes,
+    why: eachNode
+  },
+  {
     file: 'authority/oidc/registration.test.ts',
     test: /so many as are allowed, and so often|changes it: the old redirect address/,
     modes: severalNodes,

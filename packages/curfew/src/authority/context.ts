@@ -17,6 +17,7 @@ import type { HandOver } from './hand-over.ts'
 import type { PageContext } from './pages/page.ts'
 import type { Csrf } from './pages/csrf.ts'
 import type { Clients } from './oidc/client.ts'
+import type { ClientKeys } from './oidc/client-keys.ts'
 import type { ClientCertificates } from './oidc/mutual-tls/client-certificates.ts'
 import type { Registration } from './oidc/registration/registration.ts'
 import type { OidcSettings } from './oidc/settings.ts'
@@ -83,7 +84,9 @@ export interface AuthorityContext {
   readonly signals: Signals
   /** Any partner of any protocol, by id. */
   peer(id: PeerId): Peer | undefined
-  /** Reads a client's key set over the one outbound door. */
+  /** Key sets of clients, as they were read lately. */
+  readonly clientKeys: ClientKeys
+  /** Reads a key set over the one outbound door. */
   fetchKeys(url: string): Promise<Response>
   readonly organisation: string
   /** Language, texts, brand and a fresh nonce for one response. `uiLocales`: languages that the application wishes for, the best first. */

@@ -44,6 +44,7 @@ type AuthoritySettings = Omit<
   | 'peer'
   | 'oidc'
   | 'fetchKeys'
+  | 'clientKeys'
   | 'clientCertificates'
   | 'registration'
   | 'artifacts'

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { createAdminServer } from '../admin/server.ts'
 import { createUpstreamSender } from '../authority/oidc-rp/upstream-sender.ts'
 import { openUpstreams } from '../authority/oidc-rp/upstreams.ts'
+import { createClientKeys } from '../authority/oidc/client-keys.ts'
 import { createClientCertificates } from '../authority/oidc/mutual-tls/client-certificates.ts'
 import { createOidcSender } from '../authority/oidc/oidc-sender.ts'
 import { createOpenTokenSender } from '../authority/opentoken/opentoken-sender.ts'
@@ -179,6 +180,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     artifacts,
     outbound,
     fetchKeys: (url) => fetchKeys(outbound, url),
+    clientKeys: createClientKeys({ clock, fetchKeys: (url) => fetchKeys(outbound, url) }),
     health: { isReady: () => status.now === 'ok', monitoring: config.server.heartbeatMonitoring }
   })
   const pollReceiver = createPollReceiver({

@@ -3,6 +3,7 @@ import { createHash, createSecretKey } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorityContext } from '../../src/authority/context.ts'
 import { type Clients, fixedClients, makeClient } from '../../src/authority/oidc/client.ts'
+import { createClientKeys } from '../../src/authority/oidc/client-keys.ts'
 import { createClientCertificates } from '../../src/authority/oidc/mutual-tls/client-certificates.ts'
 
 import { createLiveClients, type LiveClientsDeps } from '../../src/authority/oidc/registration/live-clients.ts'
@@ -215,6 +216,7 @@ export async function createNode(options: KitOptions, around: Surroundings, node
     signals,
     sharedSignals: settings,
     fetchKeys,
+    clientKeys: createClientKeys({ clock, fetchKeys }),
     ...(registration === undefined ? {} : { registration })
   })
   const pollReceiver = createPollReceiver({ ...ctx, outbound: options.outbound ?? outbound, random })
@@ -253,6 +255,7 @@ type Parts = Pick<
   | 'signals'
   | 'sharedSignals'
   | 'fetchKeys'
+  | 'clientKeys'
   | 'registration'
   | 'saml'
   | 'artifacts'

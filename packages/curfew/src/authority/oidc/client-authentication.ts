@@ -1,7 +1,7 @@
 import { CurfewError } from '@curfew/codecs'
 import type { FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
-import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
+import { createLocalJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
 import { type Parameters, parametersOf } from '../request.ts'
 import type { OidcClient } from './client.ts'
 import { isSecretOf } from './client-secret.ts'
@@ -34,7 +34,10 @@ export async function authenticateClient(deps: AuthorityContext, request: Fastif
 async function byCertificate(deps: AuthorityContext, clientId: string | undefined, request: FastifyRequest): Promise<OidcClient> {
   const client = await deps.clients.find(clientId ?? '')
   const shown = deps.clientCertificates.of(request.raw)
-  const isRight = client !== undefined && shown !== undefined && (await isShownBy(shown, client, () => keySetOf(deps, client)).catch(() => false))
+  const isOf = async (again: boolean): Promise<boolean> =>
+    client !== undefined && shown !== undefined && (await isShownBy(shown, client, () => deps.clientKeys.of(client, again)).catch(() => false))
+  // A new certificate may be in the set by now.
+  const isRight = (await isOf(false)) || (await isOf(true))
   if (client === undefined || !isRight) throw refused('no proof, or not the certificate of the client')
   return client
 }
@@ -73,14 +76,7 @@ async function byAssertion(deps: AuthorityContext, parameters: Parameters, asser
   if (client?.authentication !== 'privateKeyJwt') throw refused('unknown client or wrong method')
   const nowMs = deps.clock.nowMs()
   try {
-    const { payload } = await jwtVerify(assertion, createLocalJWKSet(await keySetOf(deps, client)), {
-      algorithms: assertionAlgorithms,
-      issuer: client.clientId,
-      subject: client.clientId,
-      audience: [deps.baseUrl, ...(['token', 'introspection', 'revocation', 'logout'] as const).map((path) => deps.baseUrl + oidcPaths[path])],
-      requiredClaims: ['exp', 'jti'],
-      currentDate: new Date(nowMs)
-    })
+    const payload = await payloadOf(deps, client, assertion, nowMs)
     const untilMs = (payload.exp ?? 0) * 1000
     if (untilMs > nowMs + 2 * assertionAgeSecondsMax * 1000) throw refused('it lives too long')
     const { value } = await deps.store.replaySeen(`client:${client.clientId}`, payload.jti ?? '', untilMs, nowMs)
@@ -99,9 +95,26 @@ function claimedIssuer(assertion: string): string {
   }
 }
 
-async function keySetOf(deps: AuthorityContext, client: OidcClient): Promise<JSONWebKeySet> {
-  if (client.jwksUri === undefined) return (client.jwks ?? { keys: [] }) as unknown as JSONWebKeySet
-  return (await (await deps.fetchKeys(client.jwksUri)).json()) as JSONWebKeySet
+/** By a key of the client; one that is not in its set, or has the name of a former one, may be there by now. */
+async function payloadOf(deps: AuthorityContext, client: OidcClient, assertion: string, nowMs: number): Promise<JWTPayload> {
+  const verify = async (again: boolean): Promise<JWTPayload> => {
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet(await deps.clientKeys.of(client, again)), {
+      algorithms: assertionAlgorithms,
+      issuer: client.clientId,
+      subject: client.clientId,
+      audience: [deps.baseUrl, ...(['token', 'introspection', 'revocation', 'logout'] as const).map((path) => deps.baseUrl + oidcPaths[path])],
+      requiredClaims: ['exp', 'jti'],
+      currentDate: new Date(nowMs)
+    })
+    return payload
+  }
+  try {
+    return await verify(false)
+  } catch (error) {
+    const isByAnother = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
+    if (!isByAnother || client.jwksUri === undefined) throw error
+    return verify(true)
+  }
 }
 
 function refused(why: string, cause?: unknown): CurfewError {

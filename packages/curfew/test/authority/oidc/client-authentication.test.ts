@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { SignJWT } from 'jose'
+import { againMs, createClientKeys, keepMs, keptCharactersMax } from '../../../src/authority/oidc/client-keys.ts'
+import { createFakeClock } from '../fake-clock.ts'
 import type { Kit } from '../kit.ts'
 import { clientOf, codeFor, createOidcKit, verifier } from './relying-party.ts'
 
@@ -25,17 +27,10 @@ interface Claims {
   readonly jti?: string
 }
 
-function assertion(kit: Kit, change: Claims = {}, key = privateKey): Promise<string> {
+function assertion(kit: Kit, change: Claims = {}, key = privateKey, kid = 'k1'): Promise<string> {
   const now = Math.floor(kit.clock.nowMs() / 1000)
   const { iss = 'wiki', sub = 'wiki', aud = `http://curfew.test${introspection}`, exp = now + 60, jti = randomUUID() } = change
-  return new SignJWT({})
-    .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
-    .setIssuer(iss)
-    .setSubject(sub)
-    .setAudience(aud)
-    .setExpirationTime(exp)
-    .setJti(jti)
-    .sign(key)
+  return new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid }).setIssuer(iss).setSubject(sub).setAudience(aud).setExpirationTime(exp).setJti(jti).sign(key)
 }
 
 function send(kit: Kit, fields: Readonly<Record<string, string>>, url = introspection) {
@@ -97,5 +92,81 @@ suite('Clients prove who they are', () => {
     await using kit = await kitWithKeys()
     const answer = await send(kit, { client_id: 'mail', client_secret: 'a secret that is long enough' })
     assert.deepEqual([answer.statusCode, answer.json<{ error: string }>().error], [400, 'invalid_request'])
+  })
+})
+
+suite('Key sets of clients at an address', () => {
+  const rotated = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const rotatedJwk = { ...rotated.publicKey.export({ format: 'jwk' }), kid: 'k2' }
+
+  /** A client whose key set is at an address; how often that was read, and what stands there now. */
+  async function kitAtAddress() {
+    const state = { reads: 0, keys: [jwk] as object[], status: 200 }
+    const { clientSecret: _secret, ...rest } = clientOf('wiki')
+    const kit = await createOidcKit({
+      clients: [{ ...rest, authentication: 'privateKeyJwt', jwksUri: 'https://wiki.example/jwks' }],
+      fetchKeys: async () => {
+        state.reads += 1
+        return Response.json({ keys: state.keys }, { status: state.status })
+      }
+    })
+    const ask = async (key = privateKey, kid = 'k1') => {
+      const answer = await send(kit, { token: 'x', client_assertion_type: type, client_assertion: await assertion(kit, {}, key, kid) })
+      return answer.statusCode
+    }
+    return { kit, state, ask }
+  }
+
+  test('are read once for many requests, also for those that come together, and again when they are old', async () => {
+    const { kit, state, ask } = await kitAtAddress()
+    await using _kit = kit
+    assert.deepEqual(await Promise.all([ask(), ask(), ask()]), [200, 200, 200])
+    assert.equal(state.reads, 1)
+    await kit.clock.advance(keepMs - 1)
+    assert.deepEqual([await ask(), state.reads], [200, 1])
+    state.keys = [rotatedJwk]
+    await kit.clock.advance(1)
+    assert.deepEqual([await ask(), state.reads], [401, 2], 'a key that was taken back counts no more')
+  })
+
+  test('are read again for a key that is not in them, or has the name of a former one, at most every ten seconds', async () => {
+    const { kit, state, ask } = await kitAtAddress()
+    await using _kit = kit
+    await ask()
+    state.keys = [jwk, rotatedJwk]
+    for (let i = 0; i < 5; i++) assert.deepEqual([await ask(rotated.privateKey, 'k2'), state.reads], [401, 1])
+    await kit.clock.advance(againMs)
+    assert.deepEqual([await ask(rotated.privateKey, 'k2'), state.reads], [200, 2])
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    for (const kid of ['k1', 'k3', 'k4']) assert.deepEqual([await ask(stranger, kid), state.reads], [401, 2], 'whoever makes them up causes no more')
+    state.keys = [{ ...rotatedJwk, kid: 'k1' }]
+    await kit.clock.advance(againMs)
+    assert.deepEqual([await ask(rotated.privateKey, 'k1'), state.reads], [200, 3])
+  })
+
+  test('that can not be read are asked for at most every ten seconds, and what is known of them counts to its end', async () => {
+    const { kit, state, ask } = await kitAtAddress()
+    await using _kit = kit
+    state.status = 500
+    for (let i = 0; i < 3; i++) assert.deepEqual([await ask(), state.reads], [401, 1])
+    state.status = 200
+    await kit.clock.advance(againMs)
+    assert.deepEqual([await ask(), state.reads], [200, 2])
+    state.status = 500
+    await kit.clock.advance(againMs)
+    assert.deepEqual([await ask(rotated.privateKey, 'k2'), await ask(), state.reads], [401, 200, 3])
+  })
+
+  test('are kept in bounded room', async () => {
+    let reads = 0
+    const large = JSON.stringify({ keys: [{ kty: 'oct', note: 'x'.repeat(256 * 1024 - 100) }] })
+    const keys = createClientKeys({ clock: createFakeClock(), fetchKeys: async () => new Response(large, { status: (reads += 1) > 0 ? 200 : 500 }) })
+    const many = Math.floor(keptCharactersMax / large.length) + 1
+    for (let i = 0; i < many; i++) await keys.of({ jwksUri: `https://client.example/${i}` })
+    assert.equal(reads, many)
+    await keys.of({ jwksUri: `https://client.example/${many - 1}` })
+    assert.equal(reads, many)
+    await keys.of({ jwksUri: 'https://client.example/0' })
+    assert.equal(reads, many + 1, 'the one that was not asked for longest gave way')
   })
 })
