@@ -51,6 +51,7 @@ async function gateway(): Promise<Ready> {
       listen: [`127.0.0.1:${port}`],
       provider: { issuer: 'http://login.localhost:1', clientId: 'bench', clientSecret: 'a secret that is long enough' },
       webSessions: [{ name: 'main', audience: 'bench' }],
+      forwardAuth: ['envoy'],
       applications: [{ id: 'wiki', urls: [url], target, headers: { 'X-User': 'sub' } }]
     }
   })

@@ -16,6 +16,7 @@ export function gatewaySettings(config: GatewayConfig, whole: Config | undefined
   return {
     reservedPath: config.reservedPath,
     trustedProxies: config.trustedProxies,
+    forwardAuth: config.forwardAuth,
     heartbeatMonitoring: config.heartbeatMonitoring,
     provider: {
       issuer,

@@ -110,7 +110,7 @@ const application = z
     failOnUnsupportedPreservationContentType: z
       .boolean()
       .default(false)
-      .describe('true: a body that preservation does not cover is refused with 415. false: it is dropped, and the person starts anew after the sign-in.'),
+      .describe('true: a body that preservation does not cover is refused with 415, one that is too large to wait with 413. false: it is dropped, and the person starts anew after the sign-in.'),
     reservedBelowRoot: z.boolean().default(false).describe('The reserved path lies below the context root.'),
     responseTimeoutSeconds: z.int().min(1).max(86_400).default(300)
   })
@@ -129,6 +129,11 @@ const gatewayShape = z.strictObject({
     .array(z.string())
     .default(['127.0.0.0/8', '::1/128'])
     .describe('Address ranges whose X-Forwarded headers count and that may ask for decisions (forward-auth).'),
+  forwardAuth: z
+    .array(z.enum(['nginx', 'forwarded', 'envoy']))
+    .max(3)
+    .default([])
+    .describe('How another proxy asks for decisions: nginx (auth_request), forwarded (Caddy, Traefik), envoy (ext_authz). Any other way is answered with 404.'),
   heartbeatMonitoring: z.boolean().default(false).describe('/pa/heartbeat.ping shows figures instead of OK.'),
   metricsListen: hostPort.optional().describe('Where a gateway of its own serves /metrics.'),
   shared: sharedEndingsSchema.optional(),

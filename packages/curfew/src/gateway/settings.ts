@@ -4,6 +4,12 @@ export type ProviderAuthentication =
   /** By the gateway's own key, published at `/pa/oidc/JWKS`. */
   | { readonly kind: 'privateKeyJwt' }
 
+/**
+ * How a proxy says what it was asked. Each reads its own headers and no others: what one proxy leaves as the client
+ * sent it must not decide for it.
+ */
+export type ForwardAuthDialect = 'nginx' | 'forwarded' | 'envoy'
+
 /** The OpenID provider that signs people in. */
 export interface ProviderSettings {
   readonly issuer: string
@@ -86,5 +92,7 @@ export interface GatewaySettings {
   readonly applications: readonly ApplicationSettings[]
   /** Addresses whose `X-Forwarded-*` headers count, and who may ask for decisions. */
   readonly trustedProxies: readonly string[]
+  /** How other proxies ask for decisions; empty: nobody does, and nobody is answered. */
+  readonly forwardAuth: readonly ForwardAuthDialect[]
   readonly heartbeatMonitoring: boolean
 }

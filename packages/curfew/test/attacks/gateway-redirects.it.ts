@@ -10,7 +10,7 @@ suite('Redirects of the gateway', () => {
   let kit: GatewayKit
 
   before(async () => {
-    kit = await createGatewayKit({ gateway: { trustedProxies: ['127.0.0.1'] } })
+    kit = await createGatewayKit({ gateway: { trustedProxies: ['127.0.0.1'], forwardAuth: ['forwarded'] } })
   })
 
   after(() => kit[Symbol.asyncDispose]())

@@ -7,8 +7,13 @@ export type ProxyName = 'nginx' | 'Traefik' | 'Caddy' | 'Envoy'
 
 /** The configuration under a heading of the guide. */
 export function snippetOf(heading: ProxyName): string {
-  const text = guide.split(`\n## ${heading}\n`)[1] ?? assert.fail(`the guide has no ${heading}`)
-  return /```\w*\n([\s\S]*?)```/.exec(text)?.[1] ?? assert.fail(`${heading} has no configuration`)
+  return snippetsOf(heading)[0] ?? assert.fail(`${heading} has no configuration`)
+}
+
+/** Every configuration under a heading, in their order. */
+export function snippetsOf(heading: ProxyName): readonly string[] {
+  const [text] = (guide.split(`\n## ${heading}\n`)[1] ?? assert.fail(`the guide has no ${heading}`)).split('\n## ')
+  return [...(text ?? '').matchAll(/```\w*\n([\s\S]*?)```/g)].map(([, snippet = '']) => snippet)
 }
 
 export interface Addresses {

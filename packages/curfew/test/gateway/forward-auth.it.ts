@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
-import { createGatewayKit, type GatewayKit, type Mirrored } from './kit.ts'
+import { createGatewayKit, type GatewayKit, type GatewayKitOptions, type Mirrored } from './kit.ts'
 import { type Answer, Visitor } from './visitor.ts'
 import { type Addresses, snippetOf, withAddresses } from './forward-auth-snippets.ts'
 import { startEnvoyStandIn, startTraefikStandIn } from './proxy-stand-ins.ts'
@@ -12,6 +12,8 @@ import { freeRange } from '../support/ports.ts'
 const mirrored = ({ body }: Answer) => JSON.parse(body) as Mirrored
 
 interface Proxy {
+  /** How it asks. */
+  readonly dialect: 'nginx' | 'forwarded' | 'envoy'
   /** Starts it as the guide says, with the addresses of this test. */
   readonly start: (addresses: Addresses, site: string) => Promise<AsyncDisposable>
   /** How it sends somebody to the sign-in. */
@@ -26,6 +28,7 @@ interface Proxy {
 
 const proxies: Readonly<Record<string, Proxy>> = {
   nginx: {
+    dialect: 'nginx',
     start: (addresses) =>
       startNginx(
         withAddresses(snippetOf('nginx'), addresses)
@@ -37,17 +40,20 @@ const proxies: Readonly<Record<string, Proxy>> = {
     question: 404
   },
   Caddy: {
+    dialect: 'forwarded',
     carrier: 'X-Curfew-Cookie',
     start: (addresses, site) => startCaddy(withAddresses(snippetOf('Caddy'), addresses).replace('wiki.example.com', site), addresses.listen),
     redirect: 303,
     question: 404
   },
   'Traefik (a stand-in that does what its documentation says)': {
+    dialect: 'forwarded',
     start: (addresses) => startTraefikStandIn(addresses, 'ACE_ws'),
     redirect: 303,
     question: 303
   },
   'Envoy (a stand-in that does what its documentation says)': {
+    dialect: 'envoy',
     start: (addresses) => startEnvoyStandIn(addresses),
     redirect: 303,
     question: 404,
@@ -55,12 +61,16 @@ const proxies: Readonly<Record<string, Proxy>> = {
   }
 }
 
+const asking = { forwardAuth: ['nginx', 'forwarded', 'envoy'] } satisfies GatewayKitOptions['gateway']
+
 for (const [name, proxy] of Object.entries(proxies)) {
   /** The proxy as the guide says, asking a gateway. */
   const run = async (act: (site: string, kit: GatewayKit) => Promise<void>): Promise<void> => {
     const listen = await freeRange(1)
     const site = `http://wiki.localhost:${listen}`
     await using kit = await createGatewayKit({
+      // Every way is open here: what closes them is the configuration of the proxy alone.
+      gateway: asking,
       webSession: { refreshUserSeconds: 1 },
       applications: [{ id: 'wiki', urls: [site], anonymous: ['/public'] }],
       client: { redirectUris: [`${site}/pa/oidc/cb`] }
@@ -127,8 +137,18 @@ for (const [name, proxy] of Object.entries(proxies)) {
         assert.ok(!raw.some((text) => text.includes('mallory')), raw.join())
         assert.equal(clean.headers['set-cookie'], undefined)
         assert.equal((await new Visitor().ask(`${site}/secret`, { headers: { ...question, ...dashes } })).status, proxy.redirect)
-        const asked = await new Visitor().ask(`${site}/pa/auth/${name === 'nginx' ? 'nginx' : 'forwarded'}`, { headers: question })
-        assert.equal(asked.status, proxy.question)
+        for (const way of ['nginx', 'forwarded', 'envoy/public/x']) {
+          const asked = await new Visitor().ask(`${site}/pa/auth/${way}`, { headers: question })
+          assert.equal(asked.status, proxy.question, way)
+        }
+        const { port, host } = new URL(site)
+        const lines = Object.entries(question).map(([header, value]) => `${header}: ${value}\r\n`)
+        const end = `?x HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${lines.join('')}\r\n`
+        const way = proxy.dialect === 'envoy' ? 'envoy/public/x' : proxy.dialect
+        for (const path of [`/pa//auth/${way}`, `/pa/%61uth/${way}`, `/pa/./auth/${way}`, `/pa/auth;x/${way}`, `/pa/x/../auth/${way}`, `/PA/auth/${way}`]) {
+          const status = await rawStatus(Number(port), `GET ${path}${end}`)
+          assert.ok([302, 303, 400, 403, 404].includes(status), `${path}: ${status}`)
+        }
       }))
 
     test('no spelling of a path leads around the question', () =>
@@ -181,7 +201,7 @@ suite('What other proxies ask', () => {
   }
   for (const [name, question] of Object.entries(dialects)) {
     test(`${name}: 303 to the sign-in, then 200 with the identity headers`, async () => {
-      await using kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
+      await using kit = await createGatewayKit({ gateway: asking, applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
       const ask = (visitor: Visitor, path: string) => {
         const { path: at, headers } = question(kit, path)
         return visitor.ask(kit.wiki + at, { headers })
@@ -203,7 +223,7 @@ suite('What other proxies ask', () => {
   }
 
   test('no way reads the headers of another, and nobody but a trusted proxy may ask', async () => {
-    await using kit = await createGatewayKit({ applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
+    await using kit = await createGatewayKit({ gateway: asking, applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
     const { host } = new URL(kit.wiki)
     const ask = (path: string, headers: Record<string, string>) => new Visitor().ask(kit.wiki + path, { headers })
     assert.equal((await ask('/pa/auth/envoy/secret', { 'x-original-url': `${kit.wiki}/public/x`, 'x-forwarded-uri': '/public/x' })).status, 303)
@@ -211,7 +231,19 @@ suite('What other proxies ask', () => {
     assert.equal((await ask('/pa/auth/forwarded', forwarded)).status, 303)
     assert.equal((await ask('/pa/auth/nginx', { 'x-forwarded-host': host, 'x-forwarded-uri': '/public/x' })).status, 403)
     assert.equal((await ask('/pa/auth', {})).status, 404)
-    await using strict = await createGatewayKit({ gateway: { trustedProxies: ['192.0.2.0/24'] } })
+    await using strict = await createGatewayKit({ gateway: { ...asking, trustedProxies: ['192.0.2.0/24'] } })
     assert.equal((await new Visitor().ask(`${strict.wiki}/pa/auth/envoy/public`)).status, 403)
+  })
+
+  test('is answered in the ways that the configuration names, and by default in none: whoever comes through a proxy has its address', async () => {
+    const applications = [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }]
+    for (const forwardAuth of [undefined, ['envoy'] as const]) {
+      await using kit = await createGatewayKit({ gateway: forwardAuth === undefined ? {} : { forwardAuth: [...forwardAuth] }, applications })
+      const forged = { 'x-forwarded-host': new URL(kit.wiki).host, 'x-forwarded-uri': '/public/x', 'x-original-url': `${kit.wiki}/public/x` }
+      for (const way of ['nginx', 'forwarded', 'envoy/public/x', 'constructor']) {
+        const { status } = await new Visitor().ask(`${kit.wiki}/pa/auth/${way}`, { headers: forged })
+        assert.equal(status, forwardAuth !== undefined && way.startsWith('envoy') ? 200 : 404, way)
+      }
+    }
   })
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http'
 import { parse } from 'yaml'
-import { type Addresses, snippetOf, withAddresses } from './forward-auth-snippets.ts'
+import { type Addresses, snippetOf, snippetsOf, withAddresses } from './forward-auth-snippets.ts'
 
 /*
  * Traefik and Envoy are not to be had from Debian. These two send what their documentation says that they send, and
@@ -146,8 +146,17 @@ interface Envoy {
   }[]
 }
 
+interface EnvoyRoutes {
+  readonly routes: readonly {
+    readonly match: { readonly prefix: string }
+    readonly direct_response?: { readonly status: number }
+    readonly route?: { readonly cluster: string }
+    readonly typed_per_filter_config?: Readonly<Record<string, { readonly disabled?: boolean }>>
+  }[]
+}
+
 /**
- * Envoy: `ext_authz` asks with the method, host and path (behind the prefix) of the client, `content-length: 0`,
+ * Envoy: the first route whose prefix fits says whether `ext_authz` asks, and what the answer is or where the request goes. It asks with the method, host and path (behind the prefix) of the client, `content-length: 0`,
  * `authorization`, and the headers that are allowed. 200: the headers that are named overwrite those of the request and
  * of the answer. 5xx is a failure, which answers 403. Anything else is the answer, with the headers that are named and
  * the few that always come. `header_mutation` before it removes headers by their whole name, in any letter case. Requests with underscores in header names are refused, as the guide asks for.
@@ -155,6 +164,7 @@ interface Envoy {
 export function startEnvoyStandIn(addresses: Addresses): Promise<AsyncDisposable> {
   const [mutation, decision] = (parse(withAddresses(snippetOf('Envoy'), addresses)) as Envoy).http_filters
   if (mutation?.name !== 'envoy.filters.http.header_mutation' || decision?.name !== 'envoy.filters.http.ext_authz') return fail()
+  const { routes } = parse(snippetsOf('Envoy')[1] ?? '') as EnvoyRoutes
   const removed = new Set(mutation.typed_config.mutations?.request_mutations.map(({ remove }) => remove.toLowerCase()))
   const { failure_mode_allow: isOpen, http_service: service } = decision.typed_config
   const { allowed_upstream_headers: upstream, allowed_client_headers: client, allowed_client_headers_on_success: onSuccess } = service.authorization_response
@@ -164,7 +174,11 @@ export function startEnvoyStandIn(addresses: Addresses): Promise<AsyncDisposable
   return listen(addresses.listen, async (request, response) => {
     if (request.rawHeaders.some((name, i) => i % 2 === 0 && name.includes('_'))) return void response.writeHead(400).end()
     const path = request.url ?? '/'
-    if (path.startsWith('/pa/')) return forward(gateway, request, without(request.headers, hopByHop), [], response)
+    const found = routes.find(({ match }) => path.startsWith(match.prefix)) ?? fail()
+    if (found.typed_per_filter_config?.['envoy.filters.http.ext_authz']?.disabled === true) {
+      if (found.direct_response !== undefined) return void response.writeHead(found.direct_response.status).end()
+      return forward(found.route?.cluster === 'curfew' ? gateway : fail(), request, without(request.headers, hopByHop), [], response)
+    }
     const asked = { ...picked(request.headers, service.authorization_request.allowed_headers, ['authorization', 'host']), 'content-length': '0' }
     const answer = await ask(gateway, service.path_prefix + path, request.method ?? 'GET', asked)
     if (answer.status >= 500 && !isOpen) return void response.writeHead(403).end()

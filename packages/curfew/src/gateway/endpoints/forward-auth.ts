@@ -8,6 +8,7 @@ import { type Place, reservedRoot } from '../route/applications.ts'
 import { isNavigation } from '../route/navigation.ts'
 import { ownAddress } from '../route/own-address.ts'
 import { requestPath } from '../route/request-path.ts'
+import type { ForwardAuthDialect } from '../settings.ts'
 import { targetCharactersMax } from '../sign-in/start.ts'
 
 /** The path below the reserved one; the name of the proxy's way to ask follows it. */
@@ -20,13 +21,7 @@ interface Asked {
   readonly method: string
 }
 
-/**
- * How a proxy says what it was asked. Each reads its own headers and no others: what one proxy leaves as the client
- * sent it must not decide for it.
- */
-type Dialect = 'nginx' | 'forwarded' | 'envoy'
-
-const dialects: Readonly<Record<Dialect, (request: IncomingMessage, below: string) => Asked>> = {
+const dialects: Readonly<Record<ForwardAuthDialect, (request: IncomingMessage, below: string) => Asked>> = {
   /** `X-Original-URL` and `X-Original-Method`, set by the configuration of nginx. */
   nginx({ headers, method }) {
     const original = one(headers['x-original-url'])
@@ -44,17 +39,18 @@ const dialects: Readonly<Record<Dialect, (request: IncomingMessage, below: strin
 /**
  * `/pa/auth/<dialect>`: another proxy asks whether a request may pass. 200 with the identity headers, or what the
  * browser has to do: 303 to the sign-in; for nginx, which takes nothing else, 401 with `Location`, or 403. Only a
- * trusted proxy may ask, because what it says decides.
+ * trusted proxy may ask, because what it says decides; and only in a way that the configuration names: whoever comes
+ * through a proxy that asks nothing has its address, too.
  * @param rest - the request target behind `/auth`, as it came
  */
 export function forwardAuth(ctx: GatewayContext, rest: string, request: IncomingMessage, response: ServerResponse, fail: (error: unknown) => void): void {
-  const address = request.socket.remoteAddress
-  if (!ctx.isTrustedProxy(address)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: address ?? '' })
   // Caddy sends the query of the browser along with the question; it is in the header of the question, too.
   const end = rest.slice(1).search(/[/?]/) + 1
   const name = rest.slice(1, end === 0 ? undefined : end)
-  if (!Object.hasOwn(dialects, name)) throw new CurfewError('CURFEW_API_NOT_FOUND')
-  const dialect = name as Dialect
+  const dialect = ctx.settings.forwardAuth.find((one) => one === name)
+  if (dialect === undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
+  const address = request.socket.remoteAddress
+  if (!ctx.isTrustedProxy(address)) throw new CurfewError('CURFEW_GATEWAY_FORWARD_AUTH', { address: address ?? '' })
   const refuse = dialect === 'nginx' ? (error: unknown) => refuseNginx(ctx, error, response, fail) : fail
   try {
     answer(ctx, dialect, dialects[dialect](request, end === 0 ? '' : rest.slice(end)), request, response, refuse)
@@ -73,7 +69,7 @@ function refuseNginx(ctx: GatewayContext, error: unknown, response: ServerRespon
 /** Decided at once where what is known is enough. */
 function answer(
   ctx: GatewayContext,
-  dialect: Dialect,
+  dialect: ForwardAuthDialect,
   asked: Asked,
   request: IncomingMessage,
   response: ServerResponse,
@@ -122,7 +118,7 @@ function pass(
 }
 
 interface Refused {
-  readonly dialect: Dialect
+  readonly dialect: ForwardAuthDialect
   readonly place: Place
   readonly asked: Asked
   readonly decision: Extract<Decision, { kind: 'sign-in' }>
