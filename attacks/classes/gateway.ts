@@ -170,13 +170,19 @@ export const gatewayAttacks: readonly AttackClass[] = [
       file: 'packages/curfew/test/gateway/provider-logout.it.ts',
       test: 'frames with any sid fill no list, and where the feed is followed they are not needed',
       without: 'the table of their own for messages that nobody signed',
-      edits: [edit(`${gateway}/endpoints/provider-logout.ts`, 'await ctx.endings.endSid(sid)', 'await endBySid(ctx, sid)')]
+      edits: [edit(`${gateway}/endpoints/provider-logout.ts`, 'await ctx.endings.endSid(sid, senderOf(ctx, request))', 'await endBySid(ctx, sid)')]
     },
     {
       file: 'packages/curfew/test/gateway/session/ended-by-provider.test.ts',
       test: 'takes no more room than it has for what nobody signed, and keeps what is in use',
       without: 'the end of that table',
-      edits: [edit(`${gateway}/session/ended-by-provider.ts`, '{ max: unsignedSidsMax }', '{ max: 2 * unsignedSidsMax }')]
+      edits: [edit(`${gateway}/session/ended-by-provider.ts`, 'sizeMax: unsignedSidsMax', 'sizeMax: 2 * unsignedSidsMax')]
+    },
+    {
+      file: 'packages/curfew/test/gateway/session/ended-by-provider.test.ts',
+      test: 'by messages that nobody signed is pushed out by nobody else: one sender that sends many has a share',
+      without: 'the share of a sender',
+      edits: [edit(`${gateway}/session/ended-by-provider.ts`, 'senderSizeMax: senderSidsMax', 'senderSizeMax: unsignedSidsMax')]
     },
     ...(
       [

@@ -136,7 +136,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
   const live = createLiveConnections((error) => logger.error({ event: 'gateway.close-failed', err: error }, 'a connection could not be closed'))
   const provider = createProvider({ settings: settings.provider, secret, outbound: backChannel, clock, steadyMs, random })
   const revocations = createRevocationList((fingerprint) => live.close(fingerprint), steadyMs)
-  const endedByProvider = createEndedByProvider(longestMs(settings))
+  const endedByProvider = createEndedByProvider(longestMs(settings), steadyMs)
   const endings = createEndings({
     revocations,
     endedByProvider,
@@ -157,7 +157,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
               if (count % droppedPerLine === 1)
                 logger.error(
                   { event: 'gateway.endings-dropped', kind, count },
-                  'more ended here than can wait for the servers: other gateways are not told of all of it'
+                  'more ended here than can wait for the servers, or than one sender may end by messages that nobody signed: other gateways are not told of all of it'
                 )
             }
           }

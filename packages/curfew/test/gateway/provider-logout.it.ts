@@ -86,7 +86,7 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     await ana.ask(`${kit.wiki}/pa/oidc/frontchannel?${parameters.toString()}`)
     assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false)
     const { endedByProvider, provider: at } = kit.gateway.context
-    for (let i = 0; i < unsignedSidsMax; i++) endedByProvider.endSid(at.issuer, `any-${i}`)
+    for (let i = 0; i < unsignedSidsMax; i++) endedByProvider.endSid(at.issuer, `any-${i}`, `198.51.100.${i % 20}`)
     assert.equal(endedByProvider.isSidEnded(at.issuer, sid), false, 'the table has no room for it any more')
     assert.equal((await kept.ask(`${kit.wiki}/`)).status, 303)
   })

@@ -5,6 +5,7 @@ import { ownHeaders, problemDocument, send } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { readBody } from '../request-body.ts'
 import type { Place } from '../route/applications.ts'
+import { senderOf } from '../sender.ts'
 import { clearOwn } from '../session/every-cookie.ts'
 import { sessionName, sidName } from '../session/web-session.ts'
 
@@ -54,7 +55,7 @@ export function createProviderLogout(): ProviderLogout {
         return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
       }
       // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
-      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(issuer, sid)) await ctx.endings.endSid(sid)
+      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(issuer, sid)) await ctx.endings.endSid(sid, senderOf(ctx, request))
       const setCookies = ctx.settings.sessionCheck.feed ? [] : await endThere(ctx, place, request, sid)
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
       send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy }, setCookies })

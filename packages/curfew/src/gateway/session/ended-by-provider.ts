@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import { revocationFingerprint } from '@curfew/codecs'
+import { createSenderRoom } from '../sender-room.ts'
 import { sidName, type WebSession } from './web-session.ts'
 
 /** What providers ended by OpenID Connect logout, in the memory of this process. Users and sessions are those of an issuer: others have the same names. */
@@ -9,8 +9,11 @@ export interface EndedByProvider {
   /**
    * One session, by a message that nobody signed: anybody can send it with any `sid`. A table of bounded size of its own
    * holds them, and what is in use there stays longest.
+   * @param from - who sent it, by address: what is more than the share of one takes the place of its own
    */
-  endSid(issuer: string, sid: string): void
+  endSid(issuer: string, sid: string, from: string): void
+  /** False where the next one of a sender takes the place of another of the same: that one may go on unseen. */
+  hasRoomOf(from: string): boolean
   isEnded(session: WebSession): boolean
   /** Ended by an unsigned message already. */
   isSidEnded(issuer: string, sid: string): boolean
@@ -20,13 +23,15 @@ export interface EndedByProvider {
 const cleanAfter = 1_000
 /** Sessions that were ended by an unsigned message. */
 export const unsignedSidsMax = 50_000
+/** What the messages of one address may take of them: an office behind one address, for as long as a session lasts. */
+export const senderSidsMax = 5_000
 
 /** @param maxMs - longest life of a web session: older entries say nothing any more */
-export function createEndedByProvider(maxMs: number): EndedByProvider {
+export function createEndedByProvider(maxMs: number, steadyMs: () => number): EndedByProvider {
   const subjects = new Map<string, number>()
-  const sids = new LRUCache<string, true>({ max: unsignedSidsMax })
+  const sids = createSenderRoom<{ readonly untilMs: number }>({ sizeMax: unsignedSidsMax, senderSizeMax: senderSidsMax })
   let cleanAt = cleanAfter
-  const isSidEnded = (issuer: string, sid: string): boolean => sids.get(revocationFingerprint(sidName(issuer, sid))) === true
+  const isSidEnded = (issuer: string, sid: string): boolean => sids.get(revocationFingerprint(sidName(issuer, sid))) !== undefined
   return {
     endSubject(issuer, subject, atMs) {
       const user = userName(issuer, subject)
@@ -36,10 +41,18 @@ export function createEndedByProvider(maxMs: number): EndedByProvider {
       for (const [known, knownAtMs] of subjects) if (knownAtMs + maxMs < atMs) subjects.delete(known)
       cleanAt = subjects.size + cleanAfter
     },
-    endSid: (issuer, sid) => void sids.set(revocationFingerprint(sidName(issuer, sid)), true),
+    endSid: (issuer, sid, from) => sids.add(revocationFingerprint(sidName(issuer, sid)), { untilMs: steadyMs() + maxMs }, from),
+    hasRoomOf(from) {
+      if (sids.hasRoom(from)) return true
+      for (const [key, { untilMs }] of sids.of(from)) {
+        if (untilMs > steadyMs()) break
+        sids.delete(key)
+      }
+      return sids.hasRoom(from)
+    },
     isSidEnded,
     isEnded: ({ issuer, subject, sid, startedAtMs }) =>
-      (subjects.size > 0 && startedAtMs <= (subjects.get(userName(issuer, subject)) ?? -1)) || (sid !== undefined && sids.size > 0 && isSidEnded(issuer, sid))
+      (subjects.size > 0 && startedAtMs <= (subjects.get(userName(issuer, subject)) ?? -1)) || (sid !== undefined && sids.count > 0 && isSidEnded(issuer, sid))
   }
 }
 

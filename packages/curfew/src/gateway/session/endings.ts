@@ -12,8 +12,8 @@ type Ending =
   | { readonly kind: 'session'; readonly name: string; readonly untilMs?: number }
   /** What a user of that provider had signed in to before that moment. */
   | { readonly kind: 'subject'; readonly issuer: string; readonly subject: string; readonly atMs: number }
-  /** One session of that provider, by a message that nobody signed. */
-  | { readonly kind: 'sid'; readonly issuer: string; readonly sid: string }
+  /** One session of that provider, by a message that nobody signed. `from`: who sent it, by address. */
+  | { readonly kind: 'sid'; readonly issuer: string; readonly sid: string; readonly from?: string }
 
 /**
  * What is ended at a gateway itself: a sign-out of one host, what a provider sends. It counts here before anything is
@@ -24,8 +24,12 @@ export interface Endings {
   endSession(name: string, untilMs?: number): Promise<void>
   /** What a user of the provider of this gateway had signed in to. @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
   endSubject(subject: string, atMs: number): Promise<void>
-  /** One session of that provider. @throws CURFEW_GATEWAY_ENDINGS_UNSHARED */
-  endSid(sid: string): Promise<void>
+  /**
+   * One session of that provider, by a message that nobody signed. Of what one sender has beyond its share others are not told.
+   * @param from - who sent it, by address
+   * @throws CURFEW_GATEWAY_ENDINGS_UNSHARED
+   */
+  endSid(sid: string, from: string): Promise<void>
   /** False where other gateways end sessions too, and what they ended is not known young enough. */
   isYoung(): boolean
   /** How long ago all that other gateways ended was known; undefined before that, and where there are none. */
@@ -58,17 +62,27 @@ export interface EndingsDeps {
 
 /** Endings that wait for the log to take them, at most: what anybody can send has a part of its own, and takes no room from the rest. */
 export const waitingMax: Readonly<Record<EndingKind, number>> = { told: 10_000, unsigned: 1_000 }
+/** Of those that nobody signed, what one sender may have. */
+export const senderWaitingMax = 100
 /** In the order that they go out. */
 const kinds: readonly EndingKind[] = ['told', 'unsigned']
+
+/** What waits for the log; `from` is empty for what was signed, or said by ourselves. */
+interface Waiting {
+  readonly text: string
+  readonly from: string
+}
 
 export function createEndings(deps: EndingsDeps): Endings {
   const { revocations, endedByProvider, live, issuer, maxMs, clock, steadyMs, shared } = deps
   const state = { log: undefined as EndingsLog | undefined, completeMs: undefined as number | undefined, isSending: false }
-  const waiting: Record<EndingKind, string[]> = { told: [], unsigned: [] }
+  const waiting: Record<EndingKind, Waiting[]> = { told: [], unsigned: [] }
   const dropped: Record<EndingKind, number> = { told: 0, unsigned: 0 }
-  const keep = (kind: EndingKind, text: string): void => {
-    if (waiting[kind].length < waitingMax[kind]) waiting[kind].push(text)
-    else shared?.onDropped(kind, ++dropped[kind])
+  const keep = (kind: EndingKind, one: Waiting): void => {
+    const others = waiting[kind]
+    const isFull = others.length >= waitingMax[kind] || (one.from !== '' && others.filter(({ from }) => from === one.from).length >= senderWaitingMax)
+    if (isFull) shared?.onDropped(kind, ++dropped[kind])
+    else others.push(one)
   }
   const apply = (endings: readonly Ending[]): void => {
     const nowMs = clock.nowMs()
@@ -86,7 +100,7 @@ export function createEndings(deps: EndingsDeps): Endings {
         case 'sid':
           // Anybody can send these: each costs no more than the look at one name.
           if (ending.issuer !== issuer || endedByProvider.isSidEnded(issuer, ending.sid)) break
-          endedByProvider.endSid(issuer, ending.sid)
+          endedByProvider.endSid(issuer, ending.sid, ending.from ?? '')
           live.close(revocationFingerprint(sidName(issuer, ending.sid)))
           break
       }
@@ -102,7 +116,7 @@ export function createEndings(deps: EndingsDeps): Endings {
       await state.log.append(kind, text)
     } catch (cause) {
       // Whoever asked is told so; it goes out as soon as it can all the same.
-      keep(kind, text)
+      keep(kind, { text, from: ending.kind === 'sid' ? (ending.from ?? '') : '' })
       throw new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', {}, { cause })
     }
   }
@@ -112,7 +126,7 @@ export function createEndings(deps: EndingsDeps): Endings {
     try {
       for (const kind of kinds) {
         for (let next = waiting[kind][0]; next !== undefined; next = waiting[kind][0]) {
-          await log.append(kind, next)
+          await log.append(kind, next.text)
           waiting[kind].shift()
         }
       }
@@ -126,7 +140,14 @@ export function createEndings(deps: EndingsDeps): Endings {
     isShared: shared !== undefined,
     endSession: (name, untilMs) => tell('told', { kind: 'session', name, ...(untilMs === undefined ? {} : { untilMs }) }),
     endSubject: (subject, atMs) => tell('told', { kind: 'subject', issuer, subject, atMs }),
-    endSid: (sid) => tell('unsigned', { kind: 'sid', issuer, sid }),
+    async endSid(sid, from) {
+      const ending: Ending = { kind: 'sid', issuer, sid, from }
+      // Beyond its share it takes the place of another of the same sender here; the log would take it out of the place of others.
+      if (shared === undefined || endedByProvider.hasRoomOf(from)) return tell('unsigned', ending)
+      apply([ending])
+      shared.onDropped('unsigned', ++dropped.unsigned)
+      throw new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', { why: 'the sender has more than its share' })
+    },
     isYoung: () => shared === undefined || (state.completeMs !== undefined && steadyMs() - state.completeMs <= shared.staleMs),
     ageMs: () => (state.completeMs === undefined ? undefined : steadyMs() - state.completeMs),
     join(open) {

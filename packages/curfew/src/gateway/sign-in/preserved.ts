@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
+import { createSenderRoom } from '../sender-room.ts'
 import type { WebSession } from '../session/web-session.ts'
 
 /** A request that waits for the sign-in of its sender. */
@@ -38,6 +39,17 @@ export interface Preserved {
 
 /** Largest body that waits. */
 export const preservedBytesMax = 64 * 1024
+
+/**
+ * In the place of a name, where nothing waits although its sender may think so: nobody finds a request by it, and whoever
+ * comes back from the sign-in is told.
+ */
+export const notKept = {
+  /** A body that is too large, or an address that is too long to send it to after the sign-in. */
+  form: 'form-too-large',
+  /** An address that is too long to come back to. */
+  address: 'address-too-long'
+} as const
 const allBytesMax = 32 * 1024 * 1024
 /** What requests of one address may take of that. */
 export const senderBytesMax = 4 * 1024 * 1024
@@ -77,15 +89,8 @@ export function isFormType(contentType: string): boolean {
 
 interface Kept {
   readonly request: PreservedRequest
-  readonly from: string
   readonly untilMs: number
   sessionId?: string
-}
-
-/** What waits of one sender, the oldest first. */
-interface Share {
-  readonly names: Set<string>
-  bytes: number
 }
 
 function bytesOf({ body, headers, path }: PreservedRequest): number {
@@ -93,31 +98,12 @@ function bytesOf({ body, headers, path }: PreservedRequest): number {
 }
 
 export function createPreserved({ clock, random }: { readonly clock: Clock; readonly random: Random }): Preserved {
-  const shares = new Map<string, Share>()
-  const all = new LRUCache<string, Kept>({
-    maxSize: allBytesMax,
-    sizeCalculation: ({ request }) => bytesOf(request),
-    dispose({ request, from }, name) {
-      const share = shares.get(from)
-      if (share?.names.delete(name) !== true) return
-      share.bytes -= bytesOf(request)
-      if (share.names.size === 0) shares.delete(from)
-    }
-  })
+  const all = createSenderRoom<Kept>({ sizeMax: allBytesMax, senderSizeMax: senderBytesMax, sizeOf: ({ request }) => bytesOf(request) })
   const taken = new LRUCache<string, true>({ max: takenMax })
   return {
     keep(request, from) {
       const name = Buffer.from(random.bytes(16)).toString('base64url')
-      const bytes = bytesOf(request)
-      for (const older of [...(shares.get(from)?.names ?? [])]) {
-        if ((shares.get(from)?.bytes ?? 0) + bytes <= senderBytesMax) break
-        all.delete(older)
-      }
-      const share = shares.get(from) ?? { names: new Set(), bytes: 0 }
-      shares.set(from, share)
-      share.names.add(name)
-      share.bytes += bytes
-      all.set(name, { request, from, untilMs: clock.nowMs() + keptMs })
+      all.add(name, { request, untilMs: clock.nowMs() + keptMs }, from)
       return name
     },
     bind(name, { id, issuer, subject }) {

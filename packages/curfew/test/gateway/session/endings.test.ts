@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createRevocationList, revocationFingerprint } from '@curfew/codecs'
 import { createLiveConnections } from '../../../src/gateway/live-connections.ts'
-import { createEndedByProvider } from '../../../src/gateway/session/ended-by-provider.ts'
-import { createEndings, waitingMax } from '../../../src/gateway/session/endings.ts'
+import { createEndedByProvider, senderSidsMax } from '../../../src/gateway/session/ended-by-provider.ts'
+import { createEndings, senderWaitingMax, waitingMax } from '../../../src/gateway/session/endings.ts'
 import { createEncryptedSealer } from '../../../src/gateway/session/sealer.ts'
 import { openedSession, sessionName, sidName } from '../../../src/gateway/session/web-session.ts'
 import { systemRandom } from '../../../src/platform/random.ts'
@@ -21,7 +21,7 @@ function gateway(secret = 1, issuer = 'https://op') {
     (fingerprint) => live.close(fingerprint),
     () => steady.ms
   )
-  const endedByProvider = createEndedByProvider(hourMs)
+  const endedByProvider = createEndedByProvider(hourMs, () => steady.ms)
   const sealer = createEncryptedSealer({ secret: Buffer.alloc(32, secret), use: 'ending', maxMs: hourMs, random: systemRandom })
   const problems: unknown[] = []
   const dropped: string[] = []
@@ -72,6 +72,25 @@ function gateway(secret = 1, issuer = 'https://op') {
 }
 
 suite('What ended at another gateway', () => {
+  test('by messages that nobody signed is told for a share of one sender, which is free again once no session can be that old', async () => {
+    const { endings, written, dropped, steady, endedByProvider, session } = gateway()
+    for (let i = 0; i < senderSidsMax; i++) await endings.endSid(`any-${i}`, '192.0.2.1')
+    await assert.rejects(endings.endSid('sid-w1', '192.0.2.1'), { code: 'CURFEW_GATEWAY_ENDINGS_UNSHARED' })
+    assert.deepEqual([written.length, dropped, endedByProvider.isEnded(session('w1').session)], [senderSidsMax, ['unsigned 1'], true])
+    await endings.endSid('sid-w2', '192.0.2.2')
+    assert.equal(written.length, senderSidsMax + 1)
+    steady.ms += hourMs
+    await endings.endSid('sid-w3', '192.0.2.1')
+    assert.equal(written.length, senderSidsMax + 2)
+  })
+
+  test('by messages of one sender counts for its share at every gateway', async () => {
+    const [one, other] = [gateway(), gateway()]
+    for (let i = 0; i < senderSidsMax; i++) await one.endings.endSid(`any-${i}`, '192.0.2.1')
+    other.reader.take(one.written)
+    assert.deepEqual([other.endedByProvider.hasRoomOf('192.0.2.1'), other.endedByProvider.hasRoomOf('192.0.2.2')], [false, true])
+  })
+
   test('counts in any order and however often it is read: the later moment of a user stays', async () => {
     const [one, other] = [gateway(), gateway()]
     const nowMs = one.clock.nowMs()
@@ -103,16 +122,16 @@ suite('What ended at another gateway', () => {
       scans += 1
       return closeWhere(test)
     }
-    await one.endings.endSid('sid-w1')
+    await one.endings.endSid('sid-w1', '192.0.2.1')
     other.reader.take(one.written)
-    await other.endings.endSid('sid-w9')
+    await other.endings.endSid('sid-w9', '192.0.2.1')
     assert.deepEqual([reasons, scans], [['w1: session ended'], 0])
   })
 
   test('in front of another provider is none of this gateway', async () => {
     const [foreign, one] = [gateway(1, 'https://other'), gateway()]
     await foreign.endings.endSubject('ana', one.clock.nowMs())
-    await foreign.endings.endSid('sid-w1')
+    await foreign.endings.endSid('sid-w1', '192.0.2.1')
     one.reader.take(foreign.written)
     assert.ok(!one.endedByProvider.isEnded(one.session('w1').session))
     assert.ok(!one.endedByProvider.isEnded({ ...one.session('w1').session, issuer: 'https://other' }), 'nor is it kept')
@@ -158,10 +177,19 @@ suite('What ended at another gateway', () => {
 suite('What waits for the servers', () => {
   const unshared = { code: 'CURFEW_GATEWAY_ENDINGS_UNSHARED' }
 
+  test('of one sender is a share of what nobody signed', async () => {
+    const { endings, servers, dropped } = gateway()
+    servers.areAway = true
+    for (let i = 0; i < senderWaitingMax + 1; i++) await assert.rejects(endings.endSid(`any-${i}`, '192.0.2.1'), unshared)
+    assert.deepEqual(dropped, ['unsigned 1'])
+    await assert.rejects(endings.endSid('other', '192.0.2.2'), unshared)
+    assert.deepEqual(dropped, ['unsigned 1'])
+  })
+
   test('goes out with what was signed first; frames that anybody can load take no room from it, and what has none is counted', async () => {
     const { endings, servers, written, dropped, reader, sealer, clock, steady } = gateway()
     servers.areAway = true
-    for (let i = 0; i < waitingMax.unsigned + 2; i++) await assert.rejects(endings.endSid(`any-${i}`), unshared)
+    for (let i = 0; i < waitingMax.unsigned + 2; i++) await assert.rejects(endings.endSid(`any-${i}`, `192.0.2.${i % 200}`), unshared)
     await assert.rejects(endings.endSession(sessionName('w1'), clock.nowMs() + hourMs), unshared)
     assert.deepEqual(dropped, ['unsigned 1', 'unsigned 2'])
     servers.areAway = false

@@ -60,7 +60,7 @@ function installation(check: Partial<SessionCheckSettings>, sharesEndings = fals
     revocations.take({ prev: revocations.position, seq: revocations.position, hasMore: false, issuedAtMs: clock.nowMs(), entries: [] }, clock.nowMs())
   }
   const live = createLiveConnections()
-  const endedByProvider = createEndedByProvider(3_600_000)
+  const endedByProvider = createEndedByProvider(3_600_000, () => 0)
   const sealer = createEncryptedSealer({ secret: Buffer.alloc(32), use: 'ending', maxMs: 3_600_000, random: systemRandom })
   // Nothing is ever read of what the others ended.
   const shared = { sealer, staleMs: sessionCheck.staleMs, onProblem: () => undefined, onDropped: () => undefined }
@@ -213,7 +213,7 @@ suite('A session that ends while the authority is asked about it', () => {
       const { deps, endings } = installation({ status: true })
       const verdict = verdictOf(deps, session)
       assert.ok(verdict instanceof Promise)
-      await (end === 'sid' ? endings.endSid('sid-ana') : endings.endSubject('ana', session.session.startedAtMs))
+      await (end === 'sid' ? endings.endSid('sid-ana', '192.0.2.1') : endings.endSubject('ana', session.session.startedAtMs))
       assert.equal(await verdict, 'revoked', end)
     }
   })

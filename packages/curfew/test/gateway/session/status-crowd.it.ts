@@ -66,7 +66,7 @@ function installation() {
   const sessionCheck = { feed: false, status: true, statusCacheMs: 60_000, staleMs: 10_000, whenUnknown: 'refuse' }
   const live = createLiveConnections()
   const revocations = createRevocationList(() => undefined, steadyMs)
-  const endedByProvider = createEndedByProvider(3_600_000)
+  const endedByProvider = createEndedByProvider(3_600_000, () => 0)
   const endings = createEndings({ revocations, endedByProvider, live, issuer: 'https://op', maxMs: 3_600_000, clock, steadyMs })
   const deps = { settings: { sessionCheck } as GatewaySettings, revocations, status, clock, steadyMs, live, endings, endedByProvider }
   return { failures, live, allAnswered: allAnswered.promise, sweep: createSweep(deps), verdict: async (opened: OpenedSession) => verdictOf(deps, opened) }
