@@ -67,9 +67,15 @@ export interface GatewayComposition {
   stop(): Promise<void>
 }
 
+interface GatewayState {
+  isReady: boolean
+  /** Until it takes requests. */
+  opening: Promise<void> | undefined
+}
+
 /** How often connections are looked at that may have outlived their session. */
 const expiryMs = 1_000
-/** How long the first reading of the revocation list may take before the gateway listens all the same. */
+/** How long the first reading of the revocation list may take before the gateway takes requests all the same. */
 const firstReadingMs = 5_000
 /** Endings that had no room, for one line in the log. */
 const droppedPerLine = 1_000
@@ -79,7 +85,8 @@ const upstreamConnectionsMax = 16_384
 /** Builds a gateway. Nothing listens yet. */
 export function composeGateway(parts: GatewayParts): GatewayComposition {
   const backChannel = openBackChannel(parts.config.provider.backChannel, parts.settings.provider.issuer, parts.outbound)
-  const status = { isReady: false }
+  const opening = Promise.withResolvers<void>()
+  const status: GatewayState = { isReady: false, opening: opening.promise }
   const context = contextOf(parts, backChannel, status)
   const gateway = createGatewayServer(context)
   const sweep = createSweep(context)
@@ -111,10 +118,13 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
       try {
         const shared = serversOf(parts)
         if (shared !== undefined) endings = await openSharedEndings(context, shared, parts.config.shared === undefined)
+        // The provider may want the keys of this gateway before it tells it anything.
+        for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))
         if (parts.settings.sessionCheck.feed) feed = startFeed(parts, context, backChannel)
         await firstReading(context)
-        for (const address of parts.config.listen) servers.push(await listen(parts.config, address, gateway))
         status.isReady = true
+        status.opening = undefined
+        opening.resolve()
         watch()
       } catch (error) {
         await stop()
@@ -128,7 +138,7 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
   }
 }
 
-function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: { readonly isReady: boolean }): GatewayContext {
+function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: Readonly<GatewayState>): GatewayContext {
   const { settings, secret, logger } = parts
   const random = systemRandom
   const clock = parts.clock ?? systemClock
@@ -221,6 +231,7 @@ function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: 
     upstreams: createUpstreams({ ...parts.outbound, connectionsMax: upstreamConnectionsMax }),
     pages: createGatewayPages(parts.brand, random),
     isReady: () => status.isReady,
+    opening: () => status.opening,
     isTrustedProxy: createAddressList(settings.trustedProxies)
   }
 }
@@ -264,9 +275,7 @@ function startFeed({ store, settings, logger }: GatewayParts, context: GatewayCo
 async function firstReading({ settings, revocations, endings, clock }: GatewayContext): Promise<void> {
   const untilMs = clock.nowMs() + firstReadingMs
   const isMissing = (): boolean => (settings.sessionCheck.feed && revocations.completeAtMs === undefined) || !endings.isYoung()
-  while (isMissing() && clock.nowMs() < untilMs)
-    // Nothing listens yet: this timer alone keeps the process alive.
-    await new Promise<void>((resolve) => setTimeout(resolve, 20))
+  while (isMissing() && clock.nowMs() < untilMs) await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }
 
 /** A gateway that only follows the feed asks while it reads: its answers count no longer than the feed does. */

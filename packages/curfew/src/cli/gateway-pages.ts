@@ -11,6 +11,7 @@ import { createPageContext, loadBrand } from './pages-setup.ts'
 const texts: Readonly<Record<string, MessageKey>> = {
   CURFEW_API_NOT_FOUND: 'error.notFound',
   CURFEW_API_TOO_LARGE: 'error.tooLarge',
+  CURFEW_GATEWAY_ADDRESS_LOST: 'gateway.addressLost',
   CURFEW_GATEWAY_APPLICATION_TIMEOUT: 'gateway.applicationDown',
   CURFEW_GATEWAY_APPLICATION_UNREACHABLE: 'gateway.applicationDown',
   CURFEW_GATEWAY_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
@@ -40,10 +41,10 @@ export function createGatewayPages(brand: Config['brand'], random: Random): Gate
         title: t('gateway.loggedOutTitle'),
         body: html`<h1>${t('gateway.loggedOutTitle')}</h1><p>${t('gateway.loggedOutText', { host: request.headers.host ?? '' })}</p>${isProviderAway ? html`<p role="alert">${t('gateway.providerKeeps')}</p>` : undefined}<p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
       })),
-    problem: (request, { code, reference }) =>
+    problem: (request, { code, reference, home }) =>
       pageOf(request, ({ t }) => ({
         title: t('error.title'),
-        body: html`<h1>${t('error.title')}</h1><p role="alert">${t(texts[code] ?? 'error.text')}</p><p class="muted">${t('error.reference', { reference: `${reference} ${code}` })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+        body: html`<h1>${t('error.title')}</h1><p role="alert">${t(texts[code] ?? 'error.text')}</p><p class="muted">${t('error.reference', { reference: `${reference} ${code}` })}</p><p class="actions"><a class="button" href="${home}">${t('error.home')}</a></p>`
       }))
   }
 }

@@ -110,7 +110,9 @@ const application = z
     failOnUnsupportedPreservationContentType: z
       .boolean()
       .default(false)
-      .describe('true: a body that preservation does not cover is refused with 415, one that is too large to wait with 413. false: it is dropped, and the person starts anew after the sign-in.'),
+      .describe(
+        'true: a body that preservation does not cover is refused with 415, one that is too large to wait with 413. false: it is dropped, and the person starts anew after the sign-in.'
+      ),
     reservedBelowRoot: z.boolean().default(false).describe('The reserved path lies below the context root.'),
     responseTimeoutSeconds: z.int().min(1).max(86_400).default(300)
   })

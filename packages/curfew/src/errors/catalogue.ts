@@ -45,6 +45,7 @@ export const catalogue = {
   CURFEW_CONFIG_USERS: { kind: 'config', http: 500, title: 'The users file can not be read.' },
   CURFEW_CONFIG_VALUE: { kind: 'config', http: 500, title: 'A value can not be used.' },
   CURFEW_CONFIG_EXT_PATH: { kind: 'config', http: 500, title: 'A path under /ext can not be registered.' },
+  CURFEW_GATEWAY_ADDRESS_LOST: { kind: 'operation', http: 409, title: 'The address was too long to be kept over the sign-in.' },
   CURFEW_GATEWAY_APPLICATION_TIMEOUT: { kind: 'operation', http: 504, title: 'The application did not begin its answer in time.' },
   CURFEW_GATEWAY_APPLICATION_UNREACHABLE: { kind: 'operation', http: 502, title: 'The application could not be reached.' },
   CURFEW_GATEWAY_COOKIE_AMBIGUOUS: { kind: 'peer', http: 400, title: 'The browser sent session cookies of more than one session.' },

@@ -27,7 +27,8 @@ export interface GatewayPage {
 export interface GatewayPages {
   /** @param facts - `isProviderAway`: the session there should have ended as well, and could not be */
   loggedOut(request: IncomingMessage, facts: { readonly isProviderAway: boolean }): GatewayPage
-  problem(request: IncomingMessage, problem: { readonly code: string; readonly reference: string }): GatewayPage
+  /** @param problem - `home`: the path that the way on leads to */
+  problem(request: IncomingMessage, problem: { readonly code: string; readonly reference: string; readonly home: string }): GatewayPage
 }
 
 export interface GatewayLogger {
@@ -64,5 +65,7 @@ export interface GatewayContext {
   readonly logger: GatewayLogger
   readonly metrics: GatewayMetrics
   isReady(): boolean
+  /** What a request waits for that comes while the gateway starts; undefined after that. */
+  opening(): Promise<void> | undefined
   isTrustedProxy(address: string | undefined): boolean
 }

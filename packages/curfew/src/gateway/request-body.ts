@@ -4,6 +4,8 @@ import type { Clock, Timer } from '../platform/clock.ts'
 
 /** How long a body may take that the gateway reads itself, from whom ever. */
 export const bodyMsMax = 10_000
+/** How long a body may take that is read for its end alone. */
+const skippedMsMax = bodyMsMax
 /** How long the rest of a body may take to come after its answer was sent, before the connection is cut. */
 export const restMsMax = 10_000
 
@@ -30,6 +32,20 @@ export function readBody(request: IncomingMessage, { clock, bytesMax }: { readon
     const end = (): void => done()
     const gone = (): void => done(new CurfewError('CURFEW_GATEWAY_REQUEST_TIMEOUT', { why: 'the client went away' }))
     request.on('data', take).on('end', end).on('close', gone)
+  })
+}
+
+/** Reads what is left of a body to its end and keeps nothing of it, for a while: a browser listens when it has sent all. */
+export function skipBody(request: IncomingMessage, clock: Clock): Promise<void> {
+  if (request.complete || request.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    const timer = clock.after(skippedMsMax, () => done())
+    const done = (): void => {
+      timer.cancel()
+      request.off('end', done).off('close', done)
+      resolve()
+    }
+    request.on('end', done).on('close', done).resume()
   })
 }
 

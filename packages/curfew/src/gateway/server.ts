@@ -21,7 +21,7 @@ import { clearEverywhere } from './session/every-cookie.ts'
 import type { WebSessionSettings } from './settings.ts'
 import { finishSignIn } from './sign-in/callback.ts'
 import { clearedPreserved, preservedName } from './sign-in/preserved-cookie.ts'
-import type { PreservedRequest } from './sign-in/preserved.ts'
+import { notKept, type PreservedRequest } from './sign-in/preserved.ts'
 import { preserve, startSignIn } from './sign-in/start.ts'
 
 /** The two ways a request comes in; listening and closing are the caller's. */
@@ -54,8 +54,15 @@ export function createGatewayServer(ctx: GatewayContext): GatewayServer {
 }
 
 /**
+ * What is answered while the gateway starts, below the reserved path: whether it is ready, and its keys, which the provider
+ * may want before it tells it what is revoked.
+ */
+const openBefore: ReadonlySet<string> = new Set(['/heartbeat.ping', '/oidc/JWKS'])
+
+/**
  * A request, in order: what it is for, by a path that has one meaning; whether it is for the gateway itself; whether
- * its session may pass. What is known at once is decided at once, without a turn of the event loop.
+ * its session may pass. What is known at once is decided at once, without a turn of the event loop. While the gateway
+ * starts a request waits for that.
  */
 function handle(ctx: GatewayContext, providerLogout: ProviderLogout, request: IncomingMessage, response: ServerResponse): void {
   const fail = (error: unknown): void => sendError(ctx, asCurfewError(error), request, response)
@@ -65,6 +72,11 @@ function handle(ctx: GatewayContext, providerLogout: ProviderLogout, request: In
     if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
     const place = ctx.applications.find(request.headers.host, path)
     const own = ownPath(ctx, request, path, place)
+    const opening = ctx.opening()
+    if (opening !== undefined && !(own !== undefined && openBefore.has(own.below))) {
+      const goOn = (): void => (response.destroyed ? undefined : handle(ctx, providerLogout, request, response))
+      return void opening.then(goOn)
+    }
     if (own !== undefined) return answerOwn(ctx, providerLogout, own, request, response, fail)
     if (place === undefined) throw new CurfewError('CURFEW_GATEWAY_HOST_UNKNOWN', { host: (request.headers.host ?? '').slice(0, 100) })
     const decision = decide(ctx, place, path, request)
@@ -185,7 +197,7 @@ function pass(
   const attributes = { isSecure: place.isSecure, userAgent: request.headers['user-agent'] }
   const renewed = opened === undefined ? undefined : ctx.cookies.renewed(place.application.webSession, opened, attributes, ctx.clock.nowMs())
   const preserved = opened === undefined ? undefined : takePreserved(ctx, place, request, opened.session.id)
-  if (preserved === 'lost') return fail(new CurfewError('CURFEW_GATEWAY_FORM_LOST', { application: place.application.id }))
+  if (preserved instanceof CurfewError) return fail(preserved)
   const setCookies = [...(renewed === undefined ? [] : [renewed]), ...(preserved === undefined ? [] : [clearedPreserved(place.isSecure)])]
   const base = { place, request, response, opened, setCookies }
   forward(ctx, preserved === undefined ? base : { ...base, preserved }, {
@@ -202,12 +214,16 @@ function pass(
 }
 
 /** The request that waited for this sign-in; it goes out once, in the place of the first one after it. A page says so where it can not. */
-function takePreserved(ctx: GatewayContext, { origin }: Place, request: IncomingMessage, sessionId: string): PreservedRequest | 'lost' | undefined {
+function takePreserved(ctx: GatewayContext, place: Place, request: IncomingMessage, sessionId: string): PreservedRequest | CurfewError | undefined {
+  const { origin, application } = place
   if (request.method !== 'GET') return undefined
   const name = preservedName(ctx.transactions, request.headers.cookie, { sessionId, origin }, ctx.clock.nowMs())
   if (name === undefined) return undefined
   const found = ctx.preserved.take(name, sessionId, { origin, path: request.url ?? '/' })
-  return found === 'lost' && !isNavigation(request) ? undefined : found
+  if (found !== 'lost') return found
+  if (!isNavigation(request)) return undefined
+  if (name === notKept.address) return new CurfewError('CURFEW_GATEWAY_ADDRESS_LOST', { application: application.id })
+  return new CurfewError('CURFEW_GATEWAY_FORM_LOST', { application: application.id, why: name === notKept.form ? 'too large' : 'not here' })
 }
 
 async function askToSignIn(
@@ -235,6 +251,7 @@ function isWebSocket({ method, headers }: Pick<IncomingMessage, 'method' | 'head
 
 async function upgrade(ctx: GatewayContext, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   requireOneMeaning(request)
+  await ctx.opening()
   const path = requestPath(request.url ?? '')
   if (path === undefined) throw new CurfewError('CURFEW_GATEWAY_PATH')
   const place = ctx.applications.find(request.headers.host, path)
@@ -287,7 +304,7 @@ function sendError(ctx: GatewayContext, error: CurfewError, request: IncomingMes
   const setCookies = clearedBy(ctx, error, request)
   const wantsPage = isNavigation(request) && (request.headers.accept ?? '').includes('html') && !isForApi(ctx, request)
   if (!wantsPage) return send(response, 'application/problem+json', problemDocument(error, reference), { status: http, headers, setCookies })
-  const page = ctx.pages.problem(request, { code: error.code, reference })
+  const page = ctx.pages.problem(request, { code: error.code, reference, home: placeOf(ctx, request)?.application.contextRoot ?? '/' })
   send(response, 'text/html; charset=utf-8', page.html, { status: http, headers: { ...page.headers, ...headers }, setCookies })
 }
 
@@ -301,11 +318,16 @@ function clearedBy(ctx: GatewayContext, { code }: CurfewError, request: Incoming
       ctx.cookies.readAll(settings, request.headers.cookie, place.host, ctx.clock.nowMs()).length > 1
     return clearEverywhere(ctx, request, place, [...webSessions.values()].filter(isAmbiguous))
   }
-  if (code !== 'CURFEW_GATEWAY_FORM_LOST') return []
+  if (code !== 'CURFEW_GATEWAY_FORM_LOST' && code !== 'CURFEW_GATEWAY_ADDRESS_LOST') return []
   return [clearedPreserved(place?.isSecure === true)]
 }
 
-function isForApi(ctx: GatewayContext, { url, headers }: IncomingMessage): boolean {
+function isForApi(ctx: GatewayContext, request: IncomingMessage): boolean {
+  return placeOf(ctx, request)?.application.type === 'api'
+}
+
+/** The application that a request was for, whatever became of it. */
+function placeOf({ applications }: GatewayContext, { url, headers }: IncomingMessage): Place | undefined {
   const path = requestPath(url ?? '')
-  return path !== undefined && ctx.applications.find(headers.host, { meaning: path.meaning, literal: path.meaning })?.application.type === 'api'
+  return path === undefined ? undefined : applications.find(headers.host, { meaning: path.meaning, literal: path.meaning })
 }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions, type Mirrored } from './kit.ts'
+import { preservedBytesMax } from '../../src/gateway/sign-in/preserved.ts'
+import { targetCharactersMax } from '../../src/gateway/sign-in/start.ts'
 import { until } from '../support/until.ts'
 import { type Answer, Visitor } from './visitor.ts'
 
@@ -192,15 +194,40 @@ suite('A gateway in front of applications', () => {
   })
 
   test('signs people in as a client that proves itself by a key, too', async () => {
-    const jwksUri = { url: '' }
     await using kit = await createGatewayKit({
       provider: { authentication: 'privateKeyJwt' },
-      configuration: (config) => config,
       client: { authentication: 'privateKeyJwt', jwks: { keys: [await clientKey()] } }
     })
-    assert.equal(jwksUri.url, '')
     assert.equal(mirrored(await new Visitor().open(`${kit.wiki}/`)).headers['x-user'], 'ana')
     assert.equal(kit.gateway.context.revocations.completeAtMs !== undefined, true)
+  })
+
+  test('knows the list once it has started, where the authority reads its keys from it', async () => {
+    await using kit = await createGatewayKit({
+      provider: { authentication: 'privateKeyJwt' },
+      client: { authentication: 'privateKeyJwt', jwksUri: 'WIKI/pa/oidc/JWKS' }
+    })
+    assert.notEqual(kit.gateway.context.revocations.completeAtMs, undefined)
+    assert.equal(mirrored(await new Visitor().open(`${kit.wiki}/`)).headers['x-user'], 'ana')
+  })
+
+  test('while it starts says that it is not ready, shows its keys, and lets everything else wait', async () => {
+    await using kit = await createGatewayKit()
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await kit.stopAuthority()
+    // Nobody tells it what is revoked: it starts as late as it ever does.
+    const state = { hasStarted: false }
+    const started = kit.restartGateway().finally(() => (state.hasStarted = true))
+    const heartbeat = () => new Visitor().ask(`${kit.wiki}/pa/heartbeat.ping`).catch(() => undefined)
+    await until('it listens', async () => (await heartbeat())?.body === 'NOT READY')
+    const hasStartedAt = (answer: Promise<Answer>) => answer.then(({ status }) => [status, state.hasStarted])
+    const page = hasStartedAt(ana.ask(`${kit.wiki}/`))
+    assert.deepEqual(await hasStartedAt(new Visitor().ask(`${kit.wiki}/pa/oidc/JWKS`)), [200, false])
+    assert.equal((await heartbeat())?.status, 503)
+    await started
+    assert.deepEqual(await page, [503, true])
+    assert.equal((await heartbeat())?.status, 200)
   })
 })
 
@@ -416,6 +443,37 @@ suite('Requests that wait for the sign-in', () => {
     await using kit = await createGatewayKit({ applications: [{ failOnUnsupportedPreservationContentType: true }] })
     assert.equal((await new Visitor().ask(`${kit.wiki}/c`, json)).status, 415)
     assert.equal((await new Visitor().ask(`${kit.wiki}/c`, { ...post, body: `a=${'x'.repeat(70_000)}` })).status, 413)
+  })
+
+  const large = { ...post, body: `a=${'x'.repeat(preservedBytesMax)}` }
+  const longPath = `/comments?a=${'b'.repeat(targetCharactersMax)}`
+
+  for (const [what, path, ask, start] of [
+    ['a form that is too large to wait', '/comments?a=b', large, '/comments?a=b'],
+    ['a form for an address that is too long', longPath, post, '/'],
+    ['an address that is too long to come back to', longPath, {}, '/']
+  ] as const)
+    test(`${what} is not lost without a word: a page says so once, with a way on`, async () => {
+      await using kit = await createGatewayKit()
+      const ana = new Visitor()
+      const back = await signedInFor(ana, await ana.follow(kit.wiki + path, ask))
+      assert.equal(back, kit.wiki + start)
+      const page = await ana.ask(back)
+      const isForm = ask === large || ask === post
+      const code = isForm ? 'CURFEW_GATEWAY_FORM_LOST' : 'CURFEW_GATEWAY_ADDRESS_LOST'
+      assert.deepEqual([page.status, page.body.includes(code), page.body.includes(isForm ? 'was not sent' : 'too long')], [409, true, true])
+      assert.match(page.body, /<a class="button" href="\/">/)
+      assert.equal(mirrored(await ana.ask(back)).method, 'GET', 'said once')
+      assert.equal(kit.seen.filter(({ method }) => method === 'POST').length, 0)
+    })
+
+  test('a form and an address of the largest size that waits do', async () => {
+    await using kit = await createGatewayKit()
+    const most = `a=${'x'.repeat(preservedBytesMax - 2)}`
+    const done = mirrored(await send(kit, { ...post, body: most }))
+    assert.deepEqual([done.method, done.body.length], ['POST', preservedBytesMax])
+    const path = `/comments?a=${'b'.repeat(targetCharactersMax - kit.wiki.length - '/comments?a='.length)}`
+    assert.equal(mirrored(await new Visitor().open(kit.wiki + path)).url, path)
   })
 
   test('a form of another site does not: it would go out with the cookie that it must not have', async () => {

@@ -69,7 +69,7 @@ function sendUnshared(
   response: ServerResponse,
   setCookies: readonly string[]
 ): void {
-  const page = ctx.pages.problem(request, { code: error.code, reference })
+  const page = ctx.pages.problem(request, { code: error.code, reference, home: '/' })
   send(response, 'text/html; charset=utf-8', page.html, { status: 503, headers: { ...ownHeaders, ...page.headers }, setCookies })
 }
 

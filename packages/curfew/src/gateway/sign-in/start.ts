@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { CurfewError } from '@curfew/codecs'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import { seeOther } from '../answer.ts'
 import type { GatewayContext } from '../context.ts'
 import { type Place, reservedRoot } from '../route/applications.ts'
 import { type OwnAddress, ownAddress } from '../route/own-address.ts'
-import { readBody } from '../request-body.ts'
+import { readBody, skipBody } from '../request-body.ts'
 import { senderOf } from '../sender.ts'
-import { headersKept, isFormType, type PreservedRequest, preservedBytesMax } from './preserved.ts'
+import { headersKept, isFormType, notKept, type PreservedRequest, preservedBytesMax } from './preserved.ts'
 import { type Transaction, transactionCookies } from './transaction.ts'
 
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
@@ -18,7 +18,8 @@ export function redirectUri(ctx: Pick<GatewayContext, 'settings'>, { application
 
 /**
  * Sends the browser to sign in. Where it comes back to is sealed in its own cookie.
- * @param target - absent: the start of the application
+ * @param target - absent: the start of the application, which one that is too long to remember leads to as well
+ * @param preserved - what {@link preserve} says
  */
 export async function startSignIn(
   ctx: GatewayContext,
@@ -29,15 +30,17 @@ export async function startSignIn(
   preserved?: string
 ): Promise<void> {
   const text = (bytes: number): string => Buffer.from(ctx.random.bytes(bytes)).toString('base64url')
+  const isTooLong = target !== undefined && target.length > targetCharactersMax
+  const waiting = preserved ?? (isTooLong ? notKept.address : undefined)
   const transaction: Transaction = {
     state: text(18),
     nonce: text(18),
     verifier: text(32),
-    target: target !== undefined && target.length <= targetCharactersMax ? target : homeOf(place),
+    target: target === undefined || isTooLong ? homeOf(place) : target,
     origin: place.origin,
     applicationId: place.application.id,
     startedAtMs: ctx.clock.nowMs(),
-    ...(preserved === undefined ? {} : { preserved })
+    ...(waiting === undefined ? {} : { preserved: waiting })
   }
   const location = await ctx.provider.authorizationUrl({ redirectUri: redirectUri(ctx, place), ...transaction })
   seeOther(response, location, transactionCookies(ctx.transactions, transaction, request.headers.cookie, place.isSecure))
@@ -52,11 +55,12 @@ function homeOf(place: Place): OwnAddress {
 
 /**
  * Keeps a request with a body until its sender has signed in.
- * @returns the name that it is kept by; undefined when it is not kept and the sender starts anew
- * @throws CURFEW_GATEWAY_PRESERVATION for a body of a kind that is not kept, where that is wanted; those of {@link readBody}
+ * @returns the name that it is kept by, or why it is not: one of {@link notKept}; undefined when nothing is lost, or the
+ *   configuration says that the sender starts anew
+ * @throws CURFEW_GATEWAY_PRESERVATION, CURFEW_API_TOO_LARGE for what is not kept, where that is wanted; CURFEW_GATEWAY_REQUEST_TIMEOUT
  */
 export async function preserve(ctx: GatewayContext, { application, origin }: Place, request: IncomingMessage): Promise<string | undefined> {
-  const { method = 'GET' } = request
+  const { method = 'GET', url = '/' } = request
   if (method === 'GET' || method === 'HEAD' || application.preservation === 'none' || !isOwnRequest(request, origin)) return undefined
   const contentType = request.headers['content-type'] ?? ''
   const isKept = application.preservation === 'all' || (method === 'POST' && isFormType(contentType))
@@ -65,16 +69,32 @@ export async function preserve(ctx: GatewayContext, { application, origin }: Pla
   const sender = ctx.cookies.owner(application.webSession, request.headers.cookie, ctx.clock.nowMs())
   // Nobody knows whose it is: it would go out in the name of one of them.
   if (sender === 'several') return undefined
+  const body = origin.length + url.length > targetCharactersMax ? undefined : await bodyThatWaits(ctx, request)
+  if (body === undefined) {
+    await skipBody(request, ctx.clock)
+    if (application.failOnUnsupportedPreservationContentType) throw new CurfewError('CURFEW_API_TOO_LARGE', { maximum: preservedBytesMax })
+    return notKept.form
+  }
   const waiting: PreservedRequest = {
     ...(sender === undefined ? {} : { sender }),
     origin,
-    path: request.url ?? '/',
+    path: url,
     method,
     contentType,
     headers: headersKept(request.rawHeaders),
-    body: await readBody(request, { clock: ctx.clock, bytesMax: preservedBytesMax })
+    body
   }
   return ctx.preserved.keep(waiting, senderOf(ctx, request))
+}
+
+/** Undefined for one that is too large. */
+async function bodyThatWaits({ clock }: Pick<GatewayContext, 'clock'>, request: IncomingMessage): Promise<Buffer | undefined> {
+  try {
+    return await readBody(request, { clock, bytesMax: preservedBytesMax })
+  } catch (error) {
+    if (isCurfewError(error) && error.code === 'CURFEW_API_TOO_LARGE') return undefined
+    throw error
+  }
 }
 
 /**
