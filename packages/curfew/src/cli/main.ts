@@ -415,6 +415,31 @@ function addToolCommands(program: Command, on: On): void {
         entity: parsed.opts()['entity'] as string[]
       })
   )
+  const certs = example(program.command('certs').description('Keys and certificates, and when they end'), 'curfew certs list', 'curfew certs renew --plan')
+  on(
+    example(
+      certs.command('list').description('Every certificate this server works with, its own and those of partners; the one that ends first at the top'),
+      'curfew certs list',
+      'curfew certs list --json'
+    ),
+    async (context) => (await import('./commands/certs.ts')).listCertificates(context)
+  )
+  on(
+    example(
+      certs.command('renew').description('Make the next key and its certificate, and add them to curfew.yaml beside those in use'),
+      'curfew certs renew --plan',
+      'curfew certs renew',
+      'curfew certs renew --for decryption'
+    )
+      .addOption(
+        new Option('--for <use>', 'signing: it is published now and signs once you put it first; decryption: partners encrypt to it from now on')
+          .choices(['signing', 'decryption'])
+          .default('signing')
+      )
+      .option('--days <n>', 'how long the certificate counts', wholeNumber(1, 7_300), 3_650)
+      .option('--plan', 'only say what would be made; write nothing'),
+    async (context, parsed) => (await import('./commands/renew-key.ts')).renewKey(context, parsed.opts())
+  )
   const trigger = example(program.command('trigger').description('Make a demo partner misbehave'), 'curfew trigger logout --partner legacy --fault no-response')
   on(
     example(trigger.command('logout').description('Set a fault, then sign out'), 'curfew trigger logout --partner legacy --fault no-response')

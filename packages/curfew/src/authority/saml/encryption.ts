@@ -35,6 +35,8 @@ export interface EncryptionSettings {
 export interface PartnerEncryption {
   readonly target: EncryptionTarget
   readonly fingerprint: string
+  /** When the certificate of the key ends. */
+  readonly notAfterMs?: number
   /** Assertions are encrypted as a whole. */
   readonly assertions: boolean
   /** NameIDs are, in LogoutRequests and in assertions that are not encrypted themselves. */
@@ -65,6 +67,7 @@ export function encryptionOf(
       recipient
     },
     fingerprint: found.fingerprint,
+    ...(found.notAfterMs === undefined ? {} : { notAfterMs: found.notAfterMs }),
     assertions: encrypt !== 'nameId',
     nameIds: encrypt !== 'assertions'
   }

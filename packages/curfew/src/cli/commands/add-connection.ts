@@ -1,7 +1,5 @@
-import { chownSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { CurfewError } from '@curfew/codecs'
 import { openConnections } from '../../authority/saml/connections.ts'
 import { findingText } from '../../config/finding.ts'
 import { type PartnerList, withEntry } from '../../config/imports/add-entry.ts'
@@ -17,6 +15,7 @@ import { type ExitCode, exitCode } from '../exit-code.ts'
 import { tableLines } from '../import-output.ts'
 import { publicHalf, surroundingsOf } from '../inspect-surroundings.ts'
 import { type MetadataSource, readMetadataSource } from '../metadata-source.ts'
+import { replaceFile } from '../replace-file.ts'
 import { partnersThere } from './import-metadata.ts'
 import { loadOrReport } from './validate.ts'
 
@@ -174,26 +173,4 @@ function give(
   terminal.out(`${named.id} is in ${file} now, under ${named.list}.`)
   terminal.note(`Next:  curfew doctor --connection ${named.id}     then start the server again`)
   return exitCode.done
-}
-
-/** In one step, so that a crash leaves the old one or the new one; the file behind a link stays where it is. @throws CURFEW_CLI_FILE */
-function replaceFile(file: string, before: string, next: string): void {
-  const path = realpathSync(resolve(file))
-  const temporary = `${path}.new`
-  const { mode, uid, gid } = statSync(path)
-  try {
-    writeFileSync(temporary, next, { mode: mode & 0o777, flag: 'wx', flush: true })
-    const made = statSync(temporary)
-    if (made.uid !== uid || made.gid !== gid) chownSync(temporary, uid, gid)
-    if (readFileSync(path, 'utf8') !== before) throw new CurfewError('CURFEW_CLI_FILE', { path: file, why: 'it was changed meanwhile: run this again' })
-    renameSync(temporary, path)
-  } catch (error) {
-    if (!isThere(error)) rmSync(temporary, { force: true })
-    throw error
-  }
-}
-
-/** Somebody else is writing: theirs is left alone. */
-function isThere(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'EEXIST'
 }
