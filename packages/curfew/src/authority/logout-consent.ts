@@ -2,11 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Session } from '../core/session.ts'
 import type { AuthorityContext } from './context.ts'
 import { createLogoutAnswers } from './logout-answer.ts'
-import { html } from './pages/html.ts'
 import { pageHeaders, renderPage } from './pages/page.ts'
 import { sendPage } from './reply.ts'
 import { isFromFriend, type Parameters } from './request.ts'
-import { askBody, askedApps, offlineChoice, survivingApps } from './sign-off/ask-page.ts'
+import { askBody, askedApps, cancelledBody, offlineChoice, survivingApps } from './sign-off/ask-page.ts'
 
 type Consent = 'needed' | 'again' | 'given' | 'declined'
 
@@ -90,8 +89,7 @@ export async function askForConsent(
 export function sayCancelled(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const context = ctx.pageContext(request)
   const { t } = context
-  const body = html`<h1>${t('ask.cancelled')}</h1><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
-  return sendPage(reply, context, t('ask.cancelled'), body)
+  return sendPage(reply, context, t('ask.cancelled'), cancelledBody(t))
 }
 
 /** Parameters that a form carries along, those that are there. */

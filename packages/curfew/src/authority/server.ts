@@ -4,8 +4,8 @@ import { type CatalogueEntry, codecCatalogue, CurfewError, isCurfewError } from 
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { catalogue } from '../errors/catalogue.ts'
 import type { AuthorityContext } from './context.ts'
-import { languageOfQuery, type MessageKey } from './pages/messages.ts'
-import { problemPage } from './pages/problem-page.ts'
+import { languageOfQuery } from './pages/messages.ts'
+import { problemPage, problemTexts } from './pages/problem-page.ts'
 import { createLogoutAnswers } from './logout-answer.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { addHandOver } from './hand-over.ts'
@@ -215,30 +215,8 @@ function wantsPage(request: FastifyRequest): boolean {
   return !isMachine && !(request.headers['content-type'] ?? '').includes('xml')
 }
 
-/** Sentences for people, by code; every other code shares the general one. */
-const pageTexts: Readonly<Record<string, MessageKey>> = {
-  CURFEW_SESSION_STATE_NOT_FOUND: 'error.stateNotFound',
-  CURFEW_SESSION_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
-  CURFEW_SESSION_FORM_FOREIGN: 'error.stateNotFound',
-  CURFEW_SESSION_CAPACITY: 'error.capacity',
-  CURFEW_API_NOT_FOUND: 'error.notFound',
-  CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
-  CURFEW_API_TOO_LARGE: 'error.tooLarge',
-  CURFEW_STORE_BUSY: 'error.notStored',
-  CURFEW_STORE_DISK_FULL: 'error.noRoom',
-  CURFEW_STORE_FAILED: 'error.notStored',
-  CURFEW_STORE_MEMORY_FULL: 'error.noRoom',
-  CURFEW_STORE_OVERLOADED: 'error.notStored',
-  CURFEW_STORE_READ_ONLY: 'error.notStored',
-  CURFEW_USERS_UNAVAILABLE: 'signon.unavailable',
-  CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored',
-  CURFEW_LINK_ACCOUNT: 'error.linkAccount',
-  CURFEW_LINK_REQUIRED: 'error.linkRequired',
-  CURFEW_LINK_TAKEN: 'error.linkTaken'
-}
-
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const page = problemPage(ctx, request, error.code, pageTexts[error.code])
+  const page = problemPage(ctx, request, error.code, problemTexts[error.code])
   return reply.headers(page.headers).send(page.html)
 }
 

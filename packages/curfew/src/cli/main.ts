@@ -35,6 +35,7 @@ export function buildProgram(run: (action: (context: CommandContext) => Promise<
   addClusterCommands(program, on)
   addRunCommands(program, on)
   addToolCommands(program, on)
+  addBrandCommands(program, on)
   return program
 }
 
@@ -459,6 +460,20 @@ function addToolCommands(program: Command, on: On): void {
   })
 }
 
+function addBrandCommands(program: Command, on: On): void {
+  const brand = example(program.command('brand').description('Name, colours and words of the pages'), 'curfew brand preview')
+  on(
+    example(
+      brand.command('preview').description('Write every page in every state as files, light and dark, to look at before people see them'),
+      'curfew brand preview',
+      'curfew brand preview --out /tmp/pages --language en --language de'
+    )
+      .option('--out <folder>', 'where; a former preview there is written over', 'brand-preview')
+      .addOption(new Option('--language <code>', 'only this language; may be repeated').argParser(languages).default([])),
+    async (context, parsed) => (await import('./commands/brand.ts')).previewBrand(context, parsed.opts())
+  )
+}
+
 function paged(command: Command): Command {
   return command
     .option('--limit <n>', 'lines at most (default: 50, with --json and --ndjson all); with --json one page and its nextCursor', wholeNumber(1, 500))
@@ -499,6 +514,14 @@ function filter(text: string): FilterQuery {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
   }
+}
+
+/** Languages of the pages; held equal to them by a test, so that help needs no pages. */
+const pageLanguages = ['en', 'de', 'fr', 'es'] as const
+
+function languages(value: string, all: readonly string[]): readonly string[] {
+  if (!pageLanguages.some((known) => known === value)) throw new InvalidArgumentError(`Use one of: ${pageLanguages.join(', ')}.`)
+  return [...all, value]
 }
 
 function collect(value: string, all: readonly string[]): readonly string[] {

@@ -85,6 +85,12 @@ export type GatewayLoadResult =
   | { readonly ok: true; readonly config: GatewayFileConfig; readonly whole: Config | undefined }
   | { readonly ok: false; readonly findings: readonly Finding[] }
 
+/** True for a file of a gateway alone: it has that section, and no authority. */
+export function isGatewayFile(file: string): boolean {
+  const document = parseDocument(existsSync(file) ? readFileSync(file, 'utf8') : '', { prettyErrors: false })
+  return document.errors.length === 0 && document.hasIn(['gateway']) && !document.hasIn(['server'])
+}
+
 /** Reads what `curfew gateway` needs: a file with `gateway` and no authority in it, or a whole `curfew.yaml`. */
 export function loadGatewayConfig(file: string, options: LoadOptions): GatewayLoadResult {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''

@@ -2,12 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
 import { createLogoutAnswers } from '../logout-answer.ts'
-import { type Html, html } from '../pages/html.ts'
+import type { Html } from '../pages/html.ts'
 import { languageOfLocales } from '../pages/messages.ts'
 import type { PageContext } from '../pages/page.ts'
 import { sendPage } from '../reply.ts'
 import { isAhead, type Parameters, parametersOf, seeOther } from '../request.ts'
-import { askBody, askedApps, type AskParts, offlineChoice, survivingApps } from '../sign-off/ask-page.ts'
+import { askBody, askedApps, type AskParts, cancelledBody, offlineChoice, survivingApps } from '../sign-off/ask-page.ts'
 import { browserOf, currentSession, isSecure } from '../sign-on/browser-session.ts'
 import { formBinding } from '../sign-on/cookies.ts'
 import type { OidcClient } from './client.ts'
@@ -135,8 +135,7 @@ async function answered(ctx: AuthorityContext, asked: Asked, request: FastifyReq
   if (isGiven) return end(ctx, session, isHere, { ...wish, ...offlineChoice(parameters) }, reply)
   const context = ctx.pageContext(request, parameters['ui_locales'])
   const { t } = context
-  const body = html`<h1>${t('ask.cancelled')}</h1><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
-  return sendPage(reply, context, t('ask.cancelled'), body)
+  return sendPage(reply, context, t('ask.cancelled'), cancelledBody(t))
 }
 
 async function end(ctx: AuthorityContext, session: Session, isHere: boolean, wish: Wish, reply: FastifyReply): Promise<FastifyReply> {

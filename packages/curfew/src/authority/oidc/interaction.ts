@@ -2,7 +2,6 @@ import { CurfewError } from '@curfew/codecs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
 import type { AuthorityContext } from '../context.ts'
-import { html } from '../pages/html.ts'
 import { sendPage } from '../reply.ts'
 import { parametersOf, seeOther } from '../request.ts'
 import { browserOf, currentSession } from '../sign-on/browser-session.ts'
@@ -14,6 +13,7 @@ import type { OidcClient } from './client.ts'
 import { askedOf } from './consent.ts'
 import { oidcPaths } from './endpoints.ts'
 import { inScope } from './engine.ts'
+import { accountBody, consentBody } from './interaction-page.ts'
 
 /** What an authorization waits for. */
 interface Waiting {
@@ -86,9 +86,8 @@ interface AccountQuestion {
 function askAccount(ctx: AuthorityContext, { app, user, uid, uiLocales }: AccountQuestion, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const context = ctx.pageContext(request, uiLocales)
   const { t } = context
-  const title = t('account.title', { user })
-  const body = html`<h1>${title}</h1><p>${t('account.text', { app })}</p><form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="continue">${t('account.continue', { user })}</button><button name="choice" value="other">${t('account.other')}</button></div></form>`
-  return sendPage(reply, context, title, body, { formsLeave: true })
+  const body = accountBody({ t, app, user, action: `${oidcPaths.interaction}/${uid}`, csrfToken: formToken(ctx, uid, request) })
+  return sendPage(reply, context, t('account.title', { user }), body, { formsLeave: true })
 }
 
 /** @throws CURFEW_SESSION_FORM_FOREIGN for a browser without our cookie */
@@ -161,18 +160,9 @@ function askConsent(ctx: AuthorityContext, client: OidcClient, waiting: Waiting,
   const context = ctx.pageContext(request, localesOf(waiting.params))
   const { t } = context
   const { name: app } = client
-  const { scopes, claims } = askedOf(client, waiting.params)
-  const named = [...scopes.filter((scope) => scope !== 'openid'), ...claims].map((one) => textOf(one, t))
-  const lines = (named.length === 0 ? [t('consent.openid')] : named).map((text) => html`<li><span class="name">${text}</span></li>`)
-  const body = html`<h1>${t('consent.title', { app })}</h1><p>${t('consent.text', { app })}</p><ul class="list">${lines}</ul><form method="post" action="${oidcPaths.interaction}/${uid}"><input type="hidden" name="csrfToken" value="${formToken(ctx, uid, request)}"><div class="actions"><button class="primary" name="choice" value="allow">${t('consent.allow')}</button><button name="choice" value="deny">${t('consent.deny')}</button></div></form>`
+  const asked = askedOf(client, waiting.params)
+  const body = consentBody({ t, app, asked, action: `${oidcPaths.interaction}/${uid}`, csrfToken: formToken(ctx, uid, request) })
   return sendPage(reply, context, t('consent.title', { app }), body, { formsLeave: true })
-}
-
-/** A scope or claim as people know it. */
-function textOf(asked: string, t: ReturnType<AuthorityContext['pageContext']>['t']): string {
-  if (asked === 'profile') return t('consent.profile')
-  if (asked === 'email') return t('consent.email')
-  return asked === 'offline_access' ? t('consent.offline') : asked
 }
 
 /** The person's answer. @throws CURFEW_SESSION_FORM_FOREIGN */

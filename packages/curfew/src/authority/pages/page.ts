@@ -62,7 +62,8 @@ export function pageEnd(context: PageContext): Html {
 `
 }
 
-const languageNames: Readonly<Record<Language, string>> = {
+/** What each language calls itself. */
+export const languageNames: Readonly<Record<Language, string>> = {
   en: 'English',
   de: 'Deutsch',
   fr: 'Français',

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
-import { html } from './html.ts'
-import type { MessageKey } from './messages.ts'
+import { type Html, html } from './html.ts'
+import type { MessageKey, Translate } from './messages.ts'
 import { pageHeaders, renderPage } from './page.ts'
 
 /** The page for whatever went wrong: what a person can do, and a reference for whoever helps. */
@@ -13,6 +13,33 @@ export function problemPage(
 ): { readonly html: string; readonly headers: Readonly<Record<string, string>> } {
   const context = ctx.pageContext(request)
   const { t } = context
-  const body = html`<h1>${t('error.title')}</h1><p role="alert">${t(text)}</p><p>${t('error.what')}</p><p class="muted">${t('error.reference', { reference: `${request.id} ${code}` })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+  const body = problemBody(t, text, `${request.id} ${code}`)
   return { html: renderPage(context, { title: t('error.title'), body }).toString(), headers: pageHeaders(context.nonce) }
+}
+
+/** @param reference - where the log says more, and the code */
+export function problemBody(t: Translate, text: MessageKey, reference: string): Html {
+  return html`<h1>${t('error.title')}</h1><p role="alert">${t(text)}</p><p>${t('error.what')}</p><p class="muted">${t('error.reference', { reference })}</p><p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
+}
+
+/** Sentences for people, by code; every other code shares the general one. */
+export const problemTexts: Readonly<Record<string, MessageKey>> = {
+  CURFEW_SESSION_STATE_NOT_FOUND: 'error.stateNotFound',
+  CURFEW_SESSION_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
+  CURFEW_SESSION_FORM_FOREIGN: 'error.stateNotFound',
+  CURFEW_SESSION_CAPACITY: 'error.capacity',
+  CURFEW_API_NOT_FOUND: 'error.notFound',
+  CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
+  CURFEW_API_TOO_LARGE: 'error.tooLarge',
+  CURFEW_STORE_BUSY: 'error.notStored',
+  CURFEW_STORE_DISK_FULL: 'error.noRoom',
+  CURFEW_STORE_FAILED: 'error.notStored',
+  CURFEW_STORE_MEMORY_FULL: 'error.noRoom',
+  CURFEW_STORE_OVERLOADED: 'error.notStored',
+  CURFEW_STORE_READ_ONLY: 'error.notStored',
+  CURFEW_USERS_UNAVAILABLE: 'signon.unavailable',
+  CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored',
+  CURFEW_LINK_ACCOUNT: 'error.linkAccount',
+  CURFEW_LINK_REQUIRED: 'error.linkRequired',
+  CURFEW_LINK_TAKEN: 'error.linkTaken'
 }

@@ -21,15 +21,18 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 .75rem;text-wrap:balance}
 h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
 p{margin:.5rem 0;overflow-wrap:anywhere}
 a{color:var(--accent)}
+h1 .muted{display:block;font-size:1.15rem}
 .muted{color:var(--muted);font-weight:400}
 .time{white-space:nowrap}
 .list{list-style:none;margin:1rem 0 0;padding:0}
 .list>li{display:flex;gap:.75rem;align-items:center;padding:.75rem 0;border-top:1px solid color-mix(in srgb,var(--muted) 30%,transparent);flex-wrap:wrap}
+.list>li>.button{max-width:calc(100% - 3rem)}
 .list .name{font-weight:600;flex:1 1 8rem;overflow-wrap:anywhere}
+.list .long{flex-basis:14rem}
 .badge{width:2.25rem;height:2.25rem;border-radius:.5rem;display:inline-grid;place-items:center;font-weight:700;color:var(--accent);border:1px solid var(--accent);flex:none}
 img.badge{border:0;object-fit:contain}
-.state{flex:1 1 9rem;display:block}
-.mark{display:inline-block;width:1.5em;font-weight:700}
+.state{flex:1 1 9rem;display:block;padding-inline-start:1.5em;text-indent:-1.5em}
+.mark{display:inline-block;width:1.5em;font-weight:700;text-indent:0}
 .good{color:var(--good)}.bad{color:var(--bad)}
 .verdict{font-size:1.15rem;padding:.75rem 1rem;border-inline-start:.35rem solid var(--muted);margin:0 0 1rem;display:block}
 .verdict.good{border-color:var(--good)}.verdict.bad{border-color:var(--bad)}
@@ -37,7 +40,8 @@ button,.button{font:inherit;font-weight:600;min-height:2.75rem;padding:.5rem 1.1
 button.primary,.button.primary{background:var(--accent);color:var(--onAccent)}
 .small button,.small .button{min-height:2rem;padding:.15rem .7rem;font-size:.95rem}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.25rem}
-.list .actions{margin:0 0 0 auto}
+.list .actions{flex:1 0 100%;margin:0;padding-inline-start:3rem}
+@media (max-width:30rem){.list .actions{padding:0}}
 :focus-visible{outline:3px solid var(--accent);outline-offset:3px}
 label{display:block;font-weight:600;margin:1rem 0 .25rem}
 input[type=text],input[type=password]{font:inherit;width:100%;min-height:2.75rem;padding:.5rem .75rem;border-radius:.5rem;border:1px solid var(--muted);background:var(--surface);color:var(--text)}

@@ -2,7 +2,8 @@ import { countsAsSignedOut } from '../../core/outcome.ts'
 import type { Delivery, LogoutRun } from '../../core/run.ts'
 import { isLeftOut, isOpenedAgain, isSurvivor } from '../../core/verdict.ts'
 import { type Html, html } from '../pages/html.ts'
-import type { MessageKey, Translate } from '../pages/messages.ts'
+import type { MessageKey } from '../pages/messages.ts'
+import type { PageContext } from '../pages/page.ts'
 
 /** How a person sees the state of one delivery: a word, a mark that is not colour alone, a tone. */
 export interface DeliveryState {
@@ -37,17 +38,18 @@ export function deliveryState(run: LogoutRun, delivery: Delivery): DeliveryState
 }
 
 /** The words of the state, for one line of the list. */
-export function stateHtml(run: LogoutRun, delivery: Delivery, t: Translate): Html {
+export function stateHtml(run: LogoutRun, delivery: Delivery, { t, language }: PageContext): Html {
   const state = deliveryState(run, delivery)
-  const seconds = delivery.finalAtMs === undefined ? undefined : secondsTaken(delivery)
+  const taken = secondsTaken(delivery)
+  const seconds = taken === undefined ? undefined : new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(taken)
   const time = seconds === undefined ? undefined : html` <span class="muted time">${t('live.seconds', { seconds })}</span>`
   return html`<span class="${state.tone}"><span class="mark" aria-hidden="true">${state.mark}</span>${t(state.key)}</span>${time}`
 }
 
-function secondsTaken(delivery: Delivery): string | undefined {
+function secondsTaken(delivery: Delivery): number | undefined {
   const first = delivery.attempts[0]
   if (first === undefined || delivery.finalAtMs === undefined) return undefined
-  return (Math.max(0, delivery.finalAtMs - first.startedAtMs) / 1000).toFixed(1)
+  return Math.max(0, delivery.finalAtMs - first.startedAtMs) / 1_000
 }
 
 /** True while the delivery's present channel is a hidden frame. */

@@ -22,8 +22,8 @@ const lookMs = 500
 
 export interface LiveStream {
   readonly view: RunView
-  readonly engine: Engine
-  readonly clock: Clock
+  readonly engine: Pick<Engine, 'apply' | 'waitFor'>
+  readonly clock: Pick<Clock, 'nowMs'>
   /** Only a copy of the run is here: it is shown as it is, nothing is loaded, and nobody is sent on. */
   readonly isCopy: boolean
   /** True once the reader went away: stop writing. */
@@ -134,7 +134,7 @@ function opening(view: RunView, frames: readonly Delivery[]): Html {
   const { context, run } = view
   const { t } = context
   const deliveries = standingDeliveries(run)
-  const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, t)}</slot>`, undefined))
+  const lines = deliveries.map((delivery, i) => deliveryLine(view, delivery, html`<slot name="d${i}">${stateHtml(run, delivery, context)}</slot>`, undefined))
   const style = html`<style nonce="${context.nonce}">${trusted(styleSheet(context.brand))}</style>`
   return html`${pageStart(context, { title: t('live.title') })}<div class="frames">${framesHtml(view, frames, pageWait(run))}</div><div><template shadowrootmode="open">${style}<h1>${t('live.title')}</h1><div role="status"><slot name="verdict">${verdictHtml(view, false)}</slot></div>${view.isOwner ? undefined : html`<p class="muted">${t('live.elsewhere')}</p>`}<h2>${t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul><slot></slot></template>`
 }
@@ -160,7 +160,7 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
     const hiding = before === undefined ? '' : html`<style nonce="${view.context.nonce}">${trusted(`#${before.id}{display:none}`)}</style>`.toString()
     chunk += `<span slot="${slot}" id="${id}">${content}</span>${hiding}`
   }
-  standingDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(view.run, delivery, view.context.t).toString()))
+  standingDeliveries(view.run).forEach((delivery, i) => put(`d${i}`, stateHtml(view.run, delivery, view.context).toString()))
   put('verdict', verdictHtml(view, isSettled(view.run, nowMs)).toString())
   return { chunk, states }
 }
@@ -181,6 +181,11 @@ export function resultBody(view: RunView, onward: { readonly url: string; readon
   const background = isIncomplete && view.run.state === 'open' ? html`<p class="muted">${t('live.background')}</p>` : undefined
   const link = onward === undefined ? undefined : html`<p class="actions"><a class="button primary" href="${onward.url}">${onward.label}</a></p>`
   return html`<h1>${resultTitle(view)}</h1><div role="status">${verdictHtml(view, true)}</div>${background}${link}${finalList(view)}<p class="muted">${t('live.reference', { run: view.run.id })}</p>`
+}
+
+/** The way to keep a result on the screen that goes on by itself. */
+export function stayLink({ run, context }: RunView): Html {
+  return html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
 }
 
 export function resultTitle({ run, context: { t } }: RunView): string {

@@ -17,8 +17,9 @@ import { isTopLevel } from '../request.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
+import { doneBody, doneTitle } from './done-page.ts'
 import { seenFrames } from './frames.ts'
-import { comeBackOf, framesOf, livePage, resultBody, resultTitle } from './live-page.ts'
+import { comeBackOf, framesOf, livePage, resultBody, resultTitle, stayLink } from './live-page.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
 import type { RunView } from './run-view.ts'
 import { registerSessionsPage } from './sessions-page.ts'
@@ -112,10 +113,7 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
   if (incomplete !== undefined) return reply.redirect(`/signoff/${incomplete.id}`, 303)
   // Of a browser that nothing is known of nobody can say that it was signed out.
   const isKnown = session?.end !== undefined
-  const title = isKnown ? t('done.title') : t('done.nothing')
-  const text = isKnown && html`<p>${t('done.text', { organisation: deps.organisation })}</p>`
-  const body = html`<h1>${title}</h1>${text}<p class="actions"><a class="button" href="/">${t('error.home')}</a></p>`
-  return sendPage(reply, context, title, body)
+  return sendPage(reply, context, doneTitle(t, isKnown), doneBody(t, deps.organisation, isKnown))
 }
 
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -169,10 +167,9 @@ function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, r
   const landing = view.isOwner ? landingOf(run) : undefined
   const home = view.isOwner && run.isPartial === true ? { url: '/', label: context.t('error.home') } : undefined
   const onward = landing === undefined ? home : { url: landing, label: context.t('live.continue') }
-  const stayLink = html`<p><a href="/signoff/${run.id}?stay=1">${context.t('live.stay')}</a></p>`
   const refresh = landing === undefined || isToStay(request) ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
   if (isComplete && view.isOwner && run.isPartial !== true) deps.clearSessionCookies(reply)
-  const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink}`
+  const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink(view)}`
   return sendPage(reply, context, resultTitle(view), body, refresh)
 }
 

@@ -25,16 +25,17 @@ export function unconfirmedNames(run: LogoutRun): readonly string[] {
 
 /** Names of the applications that keep access by an offline grant. */
 function survivorNames(run: LogoutRun): readonly string[] {
-  return wantedDeliveries(run)
-    .filter(isSurvivor)
-    .map(({ peerName }) => peerName)
+  return namesOnce(wantedDeliveries(run).filter(isSurvivor))
 }
 
 /** Names of those that were to confirm and did not. */
 function missingNames(run: LogoutRun): readonly string[] {
-  return wantedDeliveries(run)
-    .filter((delivery) => !countsAsSignedOut(delivery.outcome) && !isSurvivor(delivery))
-    .map(({ peerName }) => peerName)
+  return namesOnce(wantedDeliveries(run).filter((delivery) => !countsAsSignedOut(delivery.outcome) && !isSurvivor(delivery)))
+}
+
+/** An application that was used at several hosts is one to a person; the list tells which of them. */
+function namesOnce(deliveries: readonly Delivery[]): readonly string[] {
+  return [...new Set(deliveries.map(({ peerName }) => peerName))]
 }
 
 /** Says who keeps access after the sign-out, and to whom it may do so how it is ended. */
@@ -63,7 +64,7 @@ function partialVerdict(view: RunView, settled: boolean, list: (all: readonly st
   const { run, context } = view
   const { t } = context
   const names = missingNames(run)
-  const wanted = list([...new Set(wantedDeliveries(run).map((delivery) => delivery.peerName))])
+  const wanted = list(namesOnce(wantedDeliveries(run)))
   const survivors = survivorHtml(view, list)
   if (names.length === 0) return html`<span class="verdict good">${t('live.onlyDone', { apps: wanted })}</span>${survivors}`
   if (!settled) return html`<span class="verdict">${t('live.onlyWorking', { apps: wanted })}</span>`
@@ -81,16 +82,31 @@ export function badge(name: string, logoUrl: string | undefined): Html {
 export function deliveryLine(view: RunView, delivery: Delivery, state: Html, actions: Html | undefined): Html {
   const peer = view.peer(delivery.peerId)
   const name = delivery.grant === undefined ? delivery.peerName : view.context.t('live.offline', { app: delivery.peerName })
-  return html`<li>${badge(delivery.peerName, peer?.logoUrl)}<span class="name">${name}</span><span class="state">${state}</span>${actions}</li>`
+  const host = distinctHost(view, delivery)
+  const where = host !== undefined && html`<br><span class="muted">${host}</span>`
+  return html`<li>${badge(delivery.peerName, peer?.logoUrl)}<span class="name">${name}${where}</span><span class="state">${state}</span>${actions}</li>`
+}
+
+/** The host that tells a line from others of the same name; undefined where the name is enough. */
+function distinctHost(view: RunView, { id, peerName, grant, channels }: Delivery): string | undefined {
+  const isOther = standingDeliveries(view.run).some((other) => other.id !== id && other.peerName === peerName && other.grant === grant)
+  if (!isOther && starterName(view) !== peerName) return undefined
+  const host = URL.parse(channels[0]?.url ?? '')?.host
+  return host === '' ? undefined : host
+}
+
+/** What the application that started the sign-out is called; undefined: none did. */
+function starterName(view: RunView): string | undefined {
+  const { starter } = view.run
+  return starter.kind === 'participant' ? (view.peer(starter.peerId)?.name ?? starter.peerId) : undefined
 }
 
 /** The application that started the sign-out stands in the list too: it is not told again. */
 export function starterLine(view: RunView): Html | undefined {
   const { starter } = view.run
-  if (starter.kind !== 'participant') return undefined
-  const peer = view.peer(starter.peerId)
-  const name = peer?.name ?? starter.peerId
-  return html`<li>${badge(name, peer?.logoUrl)}<span class="name">${name}</span><span class="state"><span class="mark" aria-hidden="true">→</span>${view.context.t('live.starter')}</span></li>`
+  const name = starterName(view)
+  if (starter.kind !== 'participant' || name === undefined) return undefined
+  return html`<li>${badge(name, view.peer(starter.peerId)?.logoUrl)}<span class="name">${name}</span><span class="state"><span class="mark" aria-hidden="true">→</span>${view.context.t('live.starter')}</span></li>`
 }
 
 /** What a person can do about a delivery that is not confirmed. */
@@ -105,9 +121,11 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
       ? undefined
       : html`<a class="button" href="${home}" target="_blank" rel="noopener noreferrer">${t('live.open', { app: delivery.peerName })}</a>`
   const survives = isSurvivor(delivery)
+  const host = distinctHost(view, delivery)
+  const app = host === undefined ? delivery.peerName : `${delivery.peerName} (${host})`
   const canRetry =
     delivery.outcome !== undefined && delivery.channels.length > 0 && !isOpenedAgain(delivery) && (survives || delivery.outcome.kind !== 'not-asked')
-  const label = survives ? t('live.endAccessOf', { app: delivery.peerName }) : t('live.retryApp', { app: delivery.peerName })
+  const label = survives ? t('live.endAccessOf', { app }) : t('live.retryApp', { app })
   const retry = canRetry
     ? html`<form method="post" action="/signoff/${view.run.id}/retry"><input type="hidden" name="csrfToken" value="${view.csrfToken}"><input type="hidden" name="delivery" value="${delivery.id}"><button aria-label="${label}">${survives ? t('live.endAccess') : t('live.retry')}</button></form>`
     : undefined
@@ -117,7 +135,7 @@ export function lineActions(view: RunView, delivery: Delivery): Html | undefined
 /** The list without slots, for the page that does not change any more. */
 export function finalList(view: RunView): Html {
   const lines = standingDeliveries(view.run).map((delivery) =>
-    deliveryLine(view, delivery, stateHtml(view.run, delivery, view.context.t), lineActions(view, delivery))
+    deliveryLine(view, delivery, stateHtml(view.run, delivery, view.context), lineActions(view, delivery))
   )
   return html`<h2>${view.context.t('live.list')}</h2><ul class="list">${starterLine(view)}${lines}</ul>`
 }

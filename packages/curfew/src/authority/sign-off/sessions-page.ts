@@ -4,9 +4,9 @@ import type { EndScope } from '../../core/end-sessions.ts'
 import type { SessionId } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import { type Html, html } from '../pages/html.ts'
-import type { PageContext } from '../pages/page.ts'
-import type { LinkedAccount, SignOffDeps } from './deps.ts'
+import type { SignOffDeps } from './deps.ts'
 import { formOf, requireCsrf, sendPage } from './reply.ts'
+import { sessionsBody } from './sessions-body.ts'
 
 /** My sessions on my devices: see them, end one, end all others; whoever has a password here is asked for it again. */
 export function registerSessionsPage(app: FastifyInstance, deps: SignOffDeps): void {
@@ -58,71 +58,23 @@ async function wishedScope(deps: SignOffDeps, session: Session, wish: string): P
 
 async function show(deps: SignOffDeps, session: Session, request: FastifyRequest, reply: FastifyReply, notice: Html | undefined): Promise<FastifyReply> {
   const context = deps.pageContext(request)
-  const { t } = context
   const nowMs = deps.clock.nowMs()
   const { found, unreached } = await deps.everywhere.byUser(session.userKey)
-  const sessions = found.filter((s) => isLive(s, nowMs)).sort((a, b) => a.createdAtMs - b.createdAtMs)
-  const lines = await Promise.all(sessions.map(async (s) => line(deps, context, s, s.id === session.id)))
-  const more = unreached.length > 0 && html`<p class="muted" role="status">${t('sessions.someAway')}</p>`
-  const others =
-    (sessions.length > 1 || unreached.length > 0) && html`<div class="actions"><button name="end" value="others">${t('sessions.endOthers')}</button></div>`
-  const links = await deps.accountLinks(session)
-  const password = html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
-  const change =
-    deps.hasPassword(session) &&
-    deps.passwordUrl !== undefined &&
-    html`<ul class="links"><li><a href="${deps.passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
-  const body = html`<h1>${t('sessions.title')}</h1>${notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${deps.csrf.token(session.tokenHash)}">${deps.hasPassword(session) && password}<ul class="list">${lines}</ul>${more}${others}${linkList(deps, context, links)}</form>${change}`
-  return sendPage(reply, context, t('sessions.title'), body)
-}
-
-async function line(deps: SignOffDeps, context: PageContext, session: Session, isThis: boolean): Promise<Html> {
-  const { t, language } = context
-  const participants = await deps.store.getParticipants(session.id)
-  const nameOf = (id: string): string => deps.peer(id)?.name ?? id
-  const names = [...new Set(participants.map((p) => (p.grant === undefined ? nameOf(p.peerId) : t('live.offline', { app: nameOf(p.peerId) }))))]
-  const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(session.createdAtMs)
-  const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
-  const device = isThis ? html`<strong>${t('sessions.this')}</strong> · ` : undefined
-  return html`<li><span class="name">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`
-}
-
-/** Sign-ins elsewhere that open this account, then accounts at applications; each may be taken back. */
-function linkList(deps: SignOffDeps, context: PageContext, links: readonly LinkedAccount[]): Html {
-  const of = (wanted: LinkedAccount['role']): readonly Html[] => links.filter(({ role }) => role === wanted).map((link) => linkLine(deps, context, link))
-  const [signIns, accounts] = [of('upstream'), of('application')]
-  const { t } = context
-  const first = signIns.length > 0 && html`<h2>${t('link.listTitle')}</h2><p>${t('link.listText')}</p><ul class="list">${signIns}</ul>`
-  const second = accounts.length > 0 && html`<h2>${t('link.appsTitle')}</h2><p>${t('link.appsText')}</p><ul class="list">${accounts}</ul>`
-  return html`${first}${second}`
-}
-
-function linkLine(deps: SignOffDeps, { t, language }: PageContext, { id, providerId, providerUser, linkedAtMs }: LinkedAccount): Html {
-  const provider = deps.peer(providerId)?.name ?? providerId
-  const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(linkedAtMs)
-  const name = t('link.removeThis', { provider, user: providerUser })
-  return html`<li><span class="name">${provider}<br><span class="muted">${t('link.since', { user: providerUser, when })}</span></span><span class="small"><button name="unlink" value="${id}" aria-label="${name}">${t('link.remove')}</button></span></li>`
-}
-
-/** A name a person recognises, from a User-Agent: browser and system, never the whole header. */
-export function deviceName(userAgent: string | undefined): string | undefined {
-  if (userAgent === undefined) return undefined
-  const browsers: readonly (readonly [string, string])[] = [
-    ['Edg/', 'Edge'],
-    ['OPR/', 'Opera'],
-    ['Firefox/', 'Firefox'],
-    ['Chrome/', 'Chrome'],
-    ['Safari/', 'Safari']
-  ]
-  const systems: readonly (readonly [string, string])[] = [
-    ['Android', 'Android'],
-    ['iPhone', 'iPhone'],
-    ['iPad', 'iPad'],
-    ['Windows', 'Windows'],
-    ['Mac OS X', 'macOS'],
-    ['Linux', 'Linux']
-  ]
-  const browser = browsers.find(([mark]) => userAgent.includes(mark))?.[1]
-  const system = systems.find(([mark]) => userAgent.includes(mark))?.[1]
-  return browser === undefined ? system : system === undefined ? browser : `${browser}, ${system}`
+  const live = found.filter((s) => isLive(s, nowMs)).sort((a, b) => a.createdAtMs - b.createdAtMs)
+  const sessions = await Promise.all(
+    live.map(async (one) => ({ session: one, isThis: one.id === session.id, participants: await deps.store.getParticipants(one.id) }))
+  )
+  const asksPassword = deps.hasPassword(session)
+  const body = sessionsBody({
+    context,
+    sessions,
+    isSomeAway: unreached.length > 0,
+    links: await deps.accountLinks(session),
+    csrfToken: deps.csrf.token(session.tokenHash),
+    asksPassword,
+    nameOf: (id) => deps.peer(id)?.name ?? id,
+    ...(asksPassword && deps.passwordUrl !== undefined ? { passwordUrl: deps.passwordUrl } : {}),
+    ...(notice === undefined ? {} : { notice })
+  })
+  return sendPage(reply, context, context.t('sessions.title'), body)
 }
