@@ -28,11 +28,12 @@ export interface OpenIdClient {
   readonly redirectUri: string
 }
 
-export function createPerson(baseUrl: string): Person {
+/** @param headers - sent along with every request, such as the languages of the browser */
+export function createPerson(baseUrl: string, headers: Readonly<Record<string, string>> = {}): Person {
   const cookies = new Map<string, string>()
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const answer = await fetch(new URL(path, baseUrl), { redirect: 'manual', ...init, headers: { accept: 'text/html', cookie, ...init.headers } })
+    const answer = await fetch(new URL(path, baseUrl), { redirect: 'manual', ...init, headers: { accept: 'text/html', cookie, ...headers, ...init.headers } })
     for (const line of answer.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       if (value === '' || /max-age=0/i.test(line)) cookies.delete(name)
