@@ -3,6 +3,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 /** Headers of every answer that belongs to a protocol. */
 export const noStore = { 'cache-control': 'no-cache, no-store', pragma: 'no-cache' } as const
 
+/**
+ * The last page of a sign-out: the browser drops what it kept of this origin's pages. Cookies are not named: the one of the session
+ * lets a lost browser find its run, others hold the language, and a browser drops those of the whole domain; storage is not, because
+ * nothing here uses any (docs/decisions/0024). Redirects go without: browsers take seconds for it, and somebody waits.
+ * @see W3C Clear Site Data, section 3.1
+ */
+export function forgetPages(reply: FastifyReply): void {
+  reply.header('clear-site-data', '"cache"')
+}
+
 export type Parameters = Readonly<Record<string, string | undefined>>
 
 /**

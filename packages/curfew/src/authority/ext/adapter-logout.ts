@@ -4,7 +4,7 @@ import type { AuthorityContext } from '../context.ts'
 import { askForConsent, consentOf, sayCancelled } from '../logout-consent.ts'
 import { type Html, html } from '../pages/html.ts'
 import { sendPage } from '../reply.ts'
-import { parametersOf, seeOther } from '../request.ts'
+import { forgetPages, parametersOf, seeOther } from '../request.ts'
 import { currentSession, isSecure } from '../sign-on/browser-session.ts'
 import { clearSessionCookies } from '../sign-on/cookies.ts'
 
@@ -62,6 +62,7 @@ function land(ctx: AuthorityContext, logout: AdapterLogout, runId: string | unde
   if (logout.template === undefined) return seeOther(reply, runId === undefined ? '/signoff/done' : `/signoff/${runId}`)
   const context = ctx.pageContext(request)
   const { t } = context
+  if (runId !== undefined) forgetPages(reply)
   const more = runId === undefined ? undefined : html`<p class="actions"><a class="button" href="/signoff/${runId}">${t('live.list')}</a></p>`
   return sendPage(reply, context, t('done.title'), html`${logout.template}${more}`)
 }

@@ -13,7 +13,7 @@ import { html } from '../pages/html.ts'
 import { type PageContext, pageHeaders, renderPage } from '../pages/page.ts'
 import { isAboutCopy } from '../hand-over.ts'
 import { incompleteRun } from '../incomplete-run.ts'
-import { isTopLevel } from '../request.ts'
+import { forgetPages, isTopLevel } from '../request.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
 import { isImage, openFrames, waitingHop } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
@@ -113,6 +113,7 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
   if (incomplete !== undefined) return reply.redirect(`/signoff/${incomplete.id}`, 303)
   // Of a browser that nothing is known of nobody can say that it was signed out.
   const isKnown = session?.end !== undefined
+  if (isKnown) forgetPages(reply)
   return sendPage(reply, context, doneTitle(t, isKnown), doneBody(t, deps.organisation, isKnown))
 }
 
@@ -168,7 +169,10 @@ function showResult(deps: SignOffDeps, view: RunView, request: FastifyRequest, r
   const home = view.isOwner && run.isPartial === true ? { url: '/', label: context.t('error.home') } : undefined
   const onward = landing === undefined ? home : { url: landing, label: context.t('live.continue') }
   const refresh = landing === undefined || isToStay(request) ? undefined : html`<meta http-equiv="refresh" content="${readSeconds};url=${landing}">`
-  if (isComplete && view.isOwner && run.isPartial !== true) deps.clearSessionCookies(reply)
+  if (view.isOwner && run.isPartial !== true) {
+    forgetPages(reply)
+    if (isComplete) deps.clearSessionCookies(reply)
+  }
   const body = html`${resultBody(view, onward)}${refresh === undefined ? undefined : stayLink(view)}`
   return sendPage(reply, context, resultTitle(view), body, refresh)
 }
