@@ -99,6 +99,11 @@ export const samlAttacks: readonly AttackClass[] = [
     { test: 'CBC with a padding of 0', without: 'the one answer for everything', edits: [tellsPadding] },
     { test: 'all 256 last octets of a CBC text give one answer', without: 'the one answer for everything', edits: [tellsPadding] },
     {
+      test: 'what can be read and is not signed, or wrongly, says no more than what can not be read',
+      without: 'the one answer for what nothing signed surrounds',
+      edits: [edit(verify, 'isHidden && outer === undefined ? hidden(() => insideOf(plain, peer, true)) : insideOf', 'insideOf')]
+    },
+    {
       test: 'a changed key',
       without: 'the work that goes on with a key nobody knows',
       edits: [
@@ -123,8 +128,8 @@ export const samlAttacks: readonly AttackClass[] = [
     }
   ]),
   attack('Padding oracle on EncryptedID: uniform time', `${codecs}/xmlenc/timing.it.ts`, [
-    {
-      test: 'with AES-GCM, whatever could not be decrypted, and with whichever key',
+    ...['AES-GCM', 'AES-CBC'].map((algorithm) => ({
+      test: `with ${algorithm}, whatever could not be decrypted, and with whichever key`,
       alone: true,
       without: 'the trial of every key after one has fitted',
       edits: [
@@ -134,7 +139,7 @@ export const samlAttacks: readonly AttackClass[] = [
           '      if (found === undefined && opened?.length === content.keyBytes) return { contentKey: opened, isKnown: true }\n'
         )
       ]
-    }
+    }))
   ]),
   attack('Message of another peer', `${codecs}/saml/messages.test.ts`, [
     {
@@ -250,12 +255,26 @@ export const samlAttacks: readonly AttackClass[] = [
       without: 'the demand for a Destination',
       edits: [edit(validate, 'message.destination === undefined || !context.destinations', 'message.destination !== undefined && !context.destinations')]
     },
+    ...[
+      'a signed AuthnRequest without one is refused by Redirect and by POST; one that is not signed needs none',
+      'a signed Response without one is refused; around a signed assertion it needs none'
+    ].map((test) => ({
+      test,
+      without: 'the demand for a Destination in what is signed and goes through the browser',
+      edits: [edit(validate, "(binding === 'redirect' || binding === 'post') && covers === 'message'", "binding === 'soap' && covers === 'message'")]
+    })),
+    {
+      file: `${curfew}/sign-in-answers.test.ts`,
+      test: 'a signed answer that names no Destination signs nobody in',
+      without: 'the demand for a Destination in what is signed and goes through the browser',
+      edits: [edit(validate, "(binding === 'redirect' || binding === 'post') && covers === 'message'", "binding === 'soap' && covers === 'message'")]
+    },
     {
       file: `${curfew}/sign-in-answers.test.ts`,
       test: 'an assertion sent to another address is refused',
       without: 'the comparison of Destination and Recipient with our address',
       edits: [
-        edit(validate, 'message.destination !== undefined && message.destination !== context.consumerUrl', 'message.destination === context.audience'),
+        edit(validate, 'destination !== context.consumerUrl)', 'destination === context.audience)'),
         edit(validate, 'c.recipient === context.consumerUrl &&', '')
       ]
     },

@@ -7,7 +7,7 @@ import type { MessageHeader } from './message.ts'
 import { bearerMethod } from './names.ts'
 import type { Response } from './response.ts'
 import { status } from './status.ts'
-import type { Verified } from './verify.ts'
+import { proofOf, type Verified } from './verify.ts'
 
 /** Clocks may differ by this much, in seconds. */
 export const skewSecondsDefault = 60
@@ -39,9 +39,12 @@ export function validateLogoutResponse(message: Verified<LogoutResponse>, contex
   requireIssueInstant(message, context, true)
 }
 
-/** An unsigned AuthnRequest need not name a destination; a wrong one is refused all the same. */
+/**
+ * An AuthnRequest that is not signed need not name a destination; a wrong one is refused all the same.
+ * @throws CURFEW_SAML_DESTINATION_WRONG, CURFEW_SAML_ISSUE_INSTANT, CURFEW_SAML_EXPIRED
+ */
 export function validateAuthnRequest(message: Verified<AuthnRequest>, context: ValidationContext): void {
-  if (message.destination !== undefined) requireDestination(message, context)
+  if (message.destination !== undefined || mustNameDestination(message)) requireDestination(message, context)
   requireIssueInstant(message, context, true)
 }
 
@@ -63,17 +66,18 @@ export interface ResponseContext {
 }
 
 /**
- * The rules of the Web Browser SSO profile for the reader of a Response.
- * @throws CURFEW_SAML_RESPONSE_STATUS, CURFEW_SAML_DESTINATION_WRONG, CURFEW_SAML_CONDITIONS, CURFEW_SAML_AUDIENCE_WRONG,
+ * The rules of the Web Browser SSO profile for the reader of a Response. One that is not signed itself, but in its
+ * assertion, need not name a Destination: the Recipient of the assertion says the same.
+ * @throws CURFEW_SAML_DESTINATION_WRONG, CURFEW_SAML_RESPONSE_STATUS, CURFEW_SAML_CONDITIONS, CURFEW_SAML_AUDIENCE_WRONG,
  *   CURFEW_SAML_SUBJECT_CONFIRMATION, CURFEW_SAML_IN_RESPONSE_TO
  * @see saml-profiles-2.0-os section 4.1.4.3
  */
 export function validateResponse(message: Verified<Response>, context: ResponseContext): void {
-  const { assertion } = message
+  const { assertion, destination } = message
+  if (destination === undefined ? mustNameDestination(message) : destination !== context.consumerUrl)
+    throw new CurfewError('CURFEW_SAML_DESTINATION_WRONG', { got: (destination ?? 'none').slice(0, 200), expected: context.consumerUrl })
   if (assertion === undefined || !status.isSuccess(message.status))
     throw new CurfewError('CURFEW_SAML_RESPONSE_STATUS', { status: message.status.code, detail: message.status.subcodes.join(' ') })
-  if (message.destination !== undefined && message.destination !== context.consumerUrl)
-    throw new CurfewError('CURFEW_SAML_DESTINATION_WRONG', { expected: context.consumerUrl })
   if (message.inResponseTo !== context.inResponseTo) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO')
   const skewMs = (context.skewSeconds ?? skewSecondsDefault) * 1000
   const nowMs = context.now.epochMilliseconds
@@ -104,6 +108,16 @@ export function replayEntry(
   const own = message.kind === 'LogoutRequest' ? message.notOnOrAfter?.epochMilliseconds : undefined
   const until = own ?? message.issueInstant.epochMilliseconds + messageAgeSecondsMax * 1000
   return { issuer: message.issuer, id: message.id, untilMs: until + skewSeconds * 1000 }
+}
+
+/**
+ * Signed and sent through the browser: without a Destination whoever received it could pass it on to somebody else.
+ * What comes for an artifact was fetched from who issued it, by the one it is for.
+ * @see saml-bindings-2.0-os sections 3.4.5.2 and 3.5.5.2
+ */
+function mustNameDestination(message: Verified<object>): boolean {
+  const { binding, covers } = proofOf(message)
+  return (binding === 'redirect' || binding === 'post') && covers === 'message'
 }
 
 function requireDestination(message: MessageHeader, context: ValidationContext): void {

@@ -2,7 +2,7 @@ import type { VerifyPolicy } from '../dsig/algorithms.ts'
 import { type SignedView, signatureOf, verifyEnveloped } from '../dsig/enveloped.ts'
 import type { VerificationKey } from '../dsig/keys.ts'
 import { sha256Hex, verifyBytes } from '../dsig/sign.ts'
-import { CurfewError } from '../errors.ts'
+import { CurfewError, isCurfewError } from '../errors.ts'
 import { childElements, is, type XmlDocument, type XmlElement } from '../xml/element.ts'
 import { openerFor } from '../xmlenc/decrypt.ts'
 import type { Decryption } from '../xmlenc/keys.ts'
@@ -25,6 +25,8 @@ export interface Proof {
   /** Fingerprint of the key; absent only for an AuthnRequest that need not be signed. */
   readonly signedBy?: string
   readonly algorithm?: string
+  /** What is signed. `assertion`: the Response around it proves nothing. Absent where nothing is. */
+  readonly covers?: 'message' | 'assertion'
   /** SHA-256 (hex) of the octets that the signature covers. */
   readonly messageHash: string
 }
@@ -33,6 +35,7 @@ export interface Proof {
 class QueryProof implements Proof {
   readonly peer: string
   readonly binding = 'redirect'
+  readonly covers = 'message'
   readonly signedBy: string
   readonly algorithm: string
   readonly #octets: string
@@ -125,7 +128,8 @@ export function verifyAuthnRequest(received: Received, peer: PeerKeys, options: 
 /**
  * Verifies a Response received by POST or Artifact: the assertion must be signed, or the whole Response; a signature that is
  * there must be good even where the other one would do. Error responses without assertion must be signed themselves.
- * An encrypted assertion is opened first: without a signature on the Response it must carry one itself, inside.
+ * An encrypted assertion is opened first: without a signature on the Response it must carry one itself, inside, or it is
+ * refused as one that can not be opened.
  */
 export function verifyResponse(received: Received, peer: PeerKeys, options: { readonly wantResponseSigned?: boolean } = {}): Verified<Response> {
   requireKind(received, 'Response', peer)
@@ -138,14 +142,18 @@ export function verifyResponse(received: Received, peer: PeerKeys, options: { re
   const { response, assertion: carried } = readResponse(own?.view ?? element)
   requireNoNestedMessages(element, carried)
   const plain = carried === undefined ? undefined : opened({ document, element: carried }, peer, outer !== undefined)
-  const inner =
-    plain === undefined || signatureOf(plain.element) === undefined ? undefined : verifyEnveloped(plain.document, plain.element, peer.keys, peer.policy ?? {})
+  const isHidden = plain !== undefined && plain.element !== carried
+  const inner = isHidden && outer === undefined ? hidden(() => insideOf(plain, peer, true)) : insideOf(plain, peer, isHidden)
   const best = inner ?? outer
   if (best === undefined) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: plain === undefined ? 'Response' : 'Assertion' })
   // Without an outer signature only the assertion is proved: the fields around it are used to find it, never trusted more.
   const assertion = plain === undefined ? undefined : readAssertion(inner?.view ?? plain.element, openerFor(peer.decryption, true))
   if (assertion !== undefined && assertion.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
-  return seal({ ...response, ...(assertion === undefined ? {} : { assertion }) }, proofFrom(received, peer, best), peer)
+  return seal(
+    { ...response, ...(assertion === undefined ? {} : { assertion }) },
+    proofFrom(received, peer, best, outer === undefined ? 'assertion' : 'message'),
+    peer
+  )
 }
 
 interface Located {
@@ -157,8 +165,32 @@ interface Located {
 function opened(carried: Located, peer: PeerKeys, isCovered: boolean): Located {
   if (!is(carried.element, ns.saml, 'EncryptedAssertion')) return carried
   const document = openerFor(peer.decryption, isCovered)(carried.element, { namespace: ns.saml, name: 'Assertion' })
-  requireNoNestedMessages(document.root, undefined)
   return { document, element: document.root }
+}
+
+/** The signature of an assertion, where it has one. @param isHidden - it was encrypted: nobody has looked for other messages in it yet */
+function insideOf(plain: Located | undefined, peer: PeerKeys, isHidden: boolean): SignedView | undefined {
+  if (plain === undefined) return undefined
+  if (isHidden) requireNoNestedMessages(plain.element, undefined)
+  return signatureOf(plain.element) === undefined ? undefined : verifyEnveloped(plain.document, plain.element, peer.keys, peer.policy ?? {})
+}
+
+/**
+ * What nothing signed surrounds, and was encrypted, is refused as if it could not be opened, until its own signature is
+ * right: otherwise the answer would tell anybody whether a cipher text that somebody made up can be read. The log has it.
+ * @throws CURFEW_SAML_DECRYPTION
+ */
+function hidden(find: () => SignedView | undefined): SignedView {
+  let found: SignedView | undefined
+  let inside = 'CURFEW_SAML_SIGNATURE_MISSING'
+  try {
+    found = find()
+  } catch (error) {
+    if (!isCurfewError(error)) throw error
+    inside = error.code
+  }
+  if (found === undefined) throw new CurfewError('CURFEW_SAML_DECRYPTION', { what: 'EncryptedAssertion', inside })
+  return found
 }
 
 /** Verifies an ArtifactResolve; who asks unsigned is nobody. As {@link verifyLogoutRequest}. */
@@ -211,12 +243,13 @@ function prove(received: Received, kind: MessageKind, peer: PeerKeys): { readonl
   return { view: signed.view, proof: proofFrom(received, peer, signed) }
 }
 
-function proofFrom(received: Received, peer: PeerKeys, signed: SignedView): Proof {
+function proofFrom(received: Received, peer: PeerKeys, signed: SignedView, covers: Proof['covers'] & string = 'message'): Proof {
   return {
     peer: peer.entityId,
     binding: received.binding,
     signedBy: signed.signedBy.fingerprint,
     algorithm: signed.algorithm,
+    covers,
     messageHash: signed.canonicalHash
   }
 }

@@ -1,22 +1,47 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
 import {
+  decodeRedirect,
+  encodeRedirect,
   messageAgeSecondsMax,
+  type Received,
   serialiseAssertion,
+  serialiseAuthnRequest,
   serialiseLogoutRequest,
   serialiseLogoutResponse,
+  serialiseResponse,
   signEnvelopedSync,
+  status,
+  validateAuthnRequest,
   validateLogoutRequest,
   validateLogoutResponse,
   validateResponse,
+  verifyAuthnRequest,
   verifyLogoutRequest,
   verifyLogoutResponse,
   verifyResponse
 } from '../../src/index.ts'
 import { partnerKey } from '../support/keys.ts'
-import { assertion, codeOf, here, logoutRequest, logoutResponse, now, peer, posted, responseXml, signedRequest, signedResponse } from '../support/messages.ts'
+import {
+  assertion,
+  codeOf,
+  here,
+  logoutRequest,
+  logoutResponse,
+  now,
+  partner,
+  peer,
+  posted,
+  responseXml,
+  signedAssertion,
+  signedRequest,
+  signedResponse
+} from '../support/messages.ts'
 
 const skewSeconds = 60
+const plainAssertion = serialiseAssertion(assertion)
+const unsignedAssertion = plainAssertion.head + plainAssertion.tail
 const ms = (milliseconds: number): Temporal.Duration => Temporal.Duration.from({ milliseconds })
 const { notOnOrAfter: _, ...endless } = logoutRequest
 const endlessRequest = signEnvelopedSync(serialiseLogoutRequest(endless), partnerKey.signing)
@@ -113,5 +138,30 @@ suite('Wrong Destination', () => {
       assert.equal(at(destination, 'request'), 'CURFEW_SAML_DESTINATION_WRONG')
       assert.equal(at(destination, 'response'), 'CURFEW_SAML_DESTINATION_WRONG')
     })
+  test('a signed AuthnRequest without one is refused by Redirect and by POST; one that is not signed needs none', async () => {
+    const parts = serialiseAuthnRequest({ kind: 'AuthnRequest', id: '_authn', issuer: partner, issueInstant: now, forceAuthn: false, isPassive: false })
+    const xml = parts.head + parts.tail
+    const redirected = decodeRedirect(new URL(await encodeRedirect(here, { parameter: 'SAMLRequest', xml }, partnerKey.signing)).search.slice(1))
+    const bare = decodeRedirect(new URLSearchParams({ SAMLRequest: deflateRawSync(xml).toString('base64') }).toString())
+    const judge = (received: Received): string =>
+      codeOf(() => validateAuthnRequest(verifyAuthnRequest(received, peer, { signature: 'optional' }), { now, destinations: [here], skewSeconds }))
+    assert.deepEqual(
+      [judge(posted(signEnvelopedSync(parts, partnerKey.signing))), judge(redirected), judge(posted(xml)), judge(bare)],
+      ['CURFEW_SAML_DESTINATION_WRONG', 'CURFEW_SAML_DESTINATION_WRONG', 'accepted', 'accepted']
+    )
+  })
+  test('a signed Response without one is refused; around a signed assertion it needs none', () => {
+    const head = { kind: 'Response' as const, id: '_answer1', issuer: partner, issueInstant: now, inResponseTo: '_asked', status: status.success() }
+    const signedInside = serialiseResponse(head, signedAssertion)
+    const signedOutside = serialiseResponse(head, unsignedAssertion)
+    assert.deepEqual(
+      [
+        response(now, signEnvelopedSync(signedInside, partnerKey.signing)),
+        response(now, signEnvelopedSync(signedOutside, partnerKey.signing)),
+        response(now, signedInside.head + signedInside.tail)
+      ],
+      ['CURFEW_SAML_DESTINATION_WRONG', 'CURFEW_SAML_DESTINATION_WRONG', 'accepted']
+    )
+  })
   test('the configured one is accepted', () => assert.deepEqual([at(here, 'request'), at(here, 'response')], ['accepted', 'accepted']))
 })

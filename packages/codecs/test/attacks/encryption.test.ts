@@ -177,6 +177,25 @@ suite('Padding oracle: nothing tells why something could not be decrypted', () =
     for (const [name, inner] of Object.entries(failures)) if (!name.startsWith('CBC')) assert.equal(seen(inner, false), expected, name)
   })
 
+  test('what can be read and is not signed, or wrongly, says no more than what can not be read', () => {
+    const inside: Readonly<Record<string, string>> = {
+      'no signature': unsigned(),
+      'the signature of somebody else': signEnvelopedSync(serialiseAssertion(forged), foreignKey.signing),
+      'a signature over another text': signedAssertionHere.replace('>ana<', '>admin<'),
+      'another message inside': signedAssertionHere.replace('<saml:AuthnStatement', `<saml:Advice>${signedAssertionHere}</saml:Advice><saml:AuthnStatement`)
+    }
+    const answers = Object.values(inside).map((plain) => {
+      try {
+        verifyResponse(posted(responseXml(encryptAssertion(plain, seal)), 'SAMLResponse'), encryptingPeer)
+        return 'accepted'
+      } catch (error) {
+        if (error instanceof CurfewError) return `${error.code} ${String(error.context['what'])} ${String(error.cause)}`
+        throw error
+      }
+    })
+    assert.deepEqual([...new Set(answers)], ['CURFEW_SAML_DECRYPTION EncryptedAssertion undefined'])
+  })
+
   test('an EncryptedID that can not be read says no more, whatever was wrong with it', () => {
     const plain = '<NameID xmlns="urn:oasis:names:tc:SAML:2.0:assertion">ana</NameID>'
     const answers = Object.entries({

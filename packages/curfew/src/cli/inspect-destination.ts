@@ -43,7 +43,7 @@ function judgeAbsence({ kind, binding, isSigned }: Addressed, recipient: Recipie
       why: kind === 'ArtifactResolve' ? 'none is named, and a request by SOAP for an artifact needs none' : 'none is named, and an answer by SOAP needs none'
     }
   if (kind === 'AuthnRequest' && !isSigned) return { what, verdict: 'ok', why: 'none is named, and an unsigned request needs none' }
-  if (kind === 'Response') return { what, verdict: 'warn', why: 'none is named: strict recipients refuse that in a signed message' }
+  if (kind === 'Response' && !isSigned) return { what, verdict: 'ok', why: 'none is named, and a Response that is not signed itself needs none' }
   return { what, verdict: 'fail', why: `none is named${recipient === undefined ? '' : `, ${recipient.name} answers at ${recipient.answersAt.join(' or ')}`}` }
 }
 

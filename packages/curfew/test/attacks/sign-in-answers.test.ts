@@ -163,6 +163,19 @@ suite('What an identity provider, or somebody in its name, can not do', () => {
     })
   }
 
+  test('a signed answer that names no Destination signs nobody in', async () => {
+    const hub = await createHub()
+    await using _kit = hub.kit
+    const browser = hub.kit.browser()
+    const request = await begin(hub, browser)
+    const page = await deliver(hub, browser, { requestId: request.id, response: { destination: '' } })
+    assert.equal(page.statusCode, 400)
+    assert.match(page.body, /CURFEW_SAML_DESTINATION_WRONG/)
+    await nobody(hub)
+    await deliver(hub, browser, { requestId: request.id, response: { destination: '' }, unsignedResponse: true })
+    assert.equal((await liveSessions(hub.kit)).length, 1)
+  })
+
   test('a Response by HTTP Redirect has no endpoint', async () => {
     const hub = await createHub()
     await using kit = hub.kit
