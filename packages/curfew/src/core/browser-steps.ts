@@ -5,8 +5,8 @@ import { channelOf } from './step.ts'
 export interface BrowserSteps {
   /** Hidden frames to load on the sign-off page, all together. */
   readonly frames: readonly Delivery[]
-  /** The one application to visit next; undefined while the browser is out at another one. */
-  readonly hop: Delivery | undefined
+  /** Applications to visit, one at a time, in the order of the plan; none while the browser is out at another one. */
+  readonly hops: readonly Delivery[]
 }
 
 /** Frames at once, hops one by one, in the order of the plan. */
@@ -15,6 +15,6 @@ export function browserSteps(run: LogoutRun): BrowserSteps {
   const isOut = run.deliveries.some((d) => d.state === 'sent' && channelOf(d)?.kind === 'hop')
   return {
     frames: waiting.filter((d) => channelOf(d)?.kind === 'frame'),
-    hop: isOut ? undefined : waiting.find((d) => channelOf(d)?.kind === 'hop')
+    hops: isOut ? [] : waiting.filter((d) => channelOf(d)?.kind === 'hop')
   }
 }

@@ -172,6 +172,7 @@ export function startingRun(
     starter: request.starter,
     newDeliveryId: () => port.newDeliveryId(),
     atMs,
+    browserGoneAtMs: atMs + port.policy.hopTimeoutMs + port.policy.patienceMs,
     ...(request.onlyPeers === undefined ? {} : { onlyPeers: request.onlyPeers }),
     ...(request.isLocal === undefined ? {} : { isLocal: request.isLocal }),
     ...(request.endOfflineGrants === undefined ? {} : { endOfflineGrants: request.endOfflineGrants }),

@@ -20,6 +20,8 @@ export interface PlanInput {
   readonly preferredBinding?: LogoutChannel['binding']
   readonly newDeliveryId: () => DeliveryId
   readonly atMs: number
+  /** From when on a browser that was not seen again counts as gone. */
+  readonly browserGoneAtMs: number
 }
 
 export interface Plan {
@@ -41,7 +43,8 @@ export function planDeliveries(input: PlanInput): Plan {
   const effects = deliveries
     .filter((delivery) => delivery.state === 'pending')
     .map((delivery): Effect => ({ kind: 'send', deliveryId: delivery.id, attempt: 1, dueAtMs: input.atMs }))
-  return { deliveries, effects }
+  const isWatched = deliveries.some(({ nextAttemptAtMs }) => nextAttemptAtMs !== undefined)
+  return { deliveries, effects: isWatched ? [...effects, { kind: 'wake', dueAtMs: input.browserGoneAtMs }] : effects }
 }
 
 function planDelivery(participant: Participant, input: PlanInput): Delivery {
@@ -65,7 +68,9 @@ function planDelivery(participant: Participant, input: PlanInput): Delivery {
     attempts: []
   }
   if (outcome !== undefined) return { ...base, state: 'final', outcome, finalAtMs: input.atMs }
-  return { ...base, state: channels[0]?.kind === 'server' ? 'pending' : 'waiting-for-browser' }
+  if (channels[0]?.kind === 'server') return { ...base, state: 'pending' }
+  // Where the browser was wanted first, and does not come, a server can still be asked.
+  return { ...base, state: 'waiting-for-browser', ...(hasServerAhead(base) ? { nextAttemptAtMs: input.browserGoneAtMs } : {}) }
 }
 
 /** Ways to ask this participant: those of its peer, and the picture at the host where it was used. */
@@ -89,6 +94,11 @@ function outcomeWithoutAsking(participant: Participant, peer: Peer | undefined, 
   if (!peer.mayBeAsked) return { kind: 'not-asked', code: 'CURFEW_RUN_PROFILE_OFF' }
   if (channelsOf(participant, peer).length === 0) return { kind: 'unsupported', code: 'CURFEW_RUN_NO_CHANNEL' }
   return undefined
+}
+
+/** A server can be asked after the channel that a delivery is on now. */
+export function hasServerAhead({ channels, channelIndex }: Pick<Delivery, 'channels' | 'channelIndex'>): boolean {
+  return channels.slice(channelIndex + 1).some(({ kind }) => kind === 'server')
 }
 
 const channelRank: Readonly<Record<LogoutChannel['kind'], number>> = { server: 0, frame: 1, hop: 2 }

@@ -3,7 +3,7 @@ import type { DeliveryId } from './ids.ts'
 import { attemptsKeptMax, deliveriesPerRunMax } from './limits.ts'
 import { countsAsSignedOut, joinOutcomes, type Outcome } from './outcome.ts'
 import { isSilent, type LogoutChannel } from './peer.ts'
-import { inOrder } from './planner.ts'
+import { hasServerAhead, inOrder } from './planner.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Attempt, Delivery, Effect, LogoutRun, RunEvent } from './run.ts'
 import { isOpenedAgain } from './verdict.ts'
@@ -181,7 +181,7 @@ function isSilentOutcome(outcome: Outcome): boolean {
 function waitForBrowser(run: LogoutRun, delivery: Delivery, atMs: number): Stepped {
   const waiting: Delivery = { ...delivery, state: 'waiting-for-browser' }
   const goneAtMs = browserGoneAtMs(run)
-  if (goneAtMs === undefined || !mayAskServerAgain(run, waiting, goneAtMs)) return replace(run, waiting, atMs, [])
+  if (goneAtMs === undefined || !(hasServerAhead(waiting) || mayAskServerAgain(run, waiting, goneAtMs))) return replace(run, waiting, atMs, [])
   return replace(run, { ...waiting, nextAttemptAtMs: goneAtMs }, atMs, [{ kind: 'wake', dueAtMs: goneAtMs }])
 }
 
@@ -189,13 +189,26 @@ function waitForBrowser(run: LogoutRun, delivery: Delivery, atMs: number): Stepp
 function askWithoutBrowser(run: LogoutRun, delivery: Delivery, atMs: number, jitter: number): Stepped {
   const goneAtMs = browserGoneAtMs(run) ?? 0
   if (atMs < goneAtMs) return replace(run, { ...delivery, nextAttemptAtMs: goneAtMs }, atMs, [{ kind: 'wake', dueAtMs: goneAtMs }])
-  const nextAtMs = atMs + retryDelayMs(run.policy, serverAttempts(delivery).length, jitter)
   const { nextAttemptAtMs: _, offeredAtMs: _offered, ...rest } = delivery
+  if (hasServerAhead(delivery)) return askServerAhead(run, rest, atMs)
+  const nextAtMs = atMs + retryDelayMs(run.policy, serverAttempts(delivery).length, jitter)
   if (!mayAskServerAgain(run, delivery, nextAtMs)) return replace(run, rest, atMs, [])
   const channelIndex = delivery.channels.findLastIndex(({ kind }, i) => kind === 'server' && i < delivery.channelIndex)
   return replace(run, { ...rest, channelIndex, state: 'retrying', nextAttemptAtMs: nextAtMs }, atMs, [
     { kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: nextAtMs }
   ])
+}
+
+/** The server that was to come after the browser comes before it. */
+function askServerAhead(run: LogoutRun, delivery: Delivery, atMs: number): Stepped {
+  const { channels, channelIndex } = delivery
+  const ahead = channels.findIndex(({ kind }, i) => kind === 'server' && i > channelIndex)
+  const server = channels.slice(ahead, ahead + 1)
+  const asked = {
+    ...delivery,
+    channels: [...channels.slice(0, channelIndex), ...server, ...channels.slice(channelIndex).filter((_, i) => i + channelIndex !== ahead)]
+  }
+  return replace(run, { ...asked, state: 'pending' }, atMs, [{ kind: 'send', deliveryId: delivery.id, attempt: delivery.attempts.length + 1, dueAtMs: atMs }])
 }
 
 function serverAttempts({ attempts }: Delivery): readonly Attempt[] {

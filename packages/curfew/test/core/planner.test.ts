@@ -10,6 +10,7 @@ function plan(peers: readonly ReturnType<typeof peer>[], more: Partial<Parameter
     starter: { kind: 'user' },
     newDeliveryId: deliveryIds(),
     atMs: 5,
+    browserGoneAtMs: 9_005,
     ...more
   })
 }
@@ -35,6 +36,18 @@ suite('Planner', () => {
       plan([peer('a', [hop, frame, server])]).deliveries[0]?.channels.map((c) => c.kind),
       ['server', 'frame', 'hop']
     )
+  })
+
+  test('watches whether the browser comes where it was wanted first and a server could be asked', () => {
+    const { deliveries, effects } = plan([peer('a', [server, hop]), peer('b', [hop])], { preferredBinding: 'redirect' })
+    assert.deepEqual(
+      deliveries.map(({ state, nextAttemptAtMs }) => [state, nextAttemptAtMs]),
+      [
+        ['waiting-for-browser', 9_005],
+        ['waiting-for-browser', undefined]
+      ]
+    )
+    assert.deepEqual(effects, [{ kind: 'wake', dueAtMs: 9_005 }])
   })
 
   test('puts applications that may keep the browser last', () => {

@@ -182,6 +182,20 @@ suite('step: a browser that was waited for and does not come', () => {
     assert.equal(play(current, { kind: 'browser-sent', messageId: '_4' }).deliveries[0]?.state, 'sent')
   })
 
+  test('that was wanted first leaves its place to the server that was to come after it, and may take it again', () => {
+    const first = run([delivery('a', [frame, hop, server], { nextAttemptAtMs: goneAtMs })])
+    assert.equal(tickAt(first, goneAtMs - 1)[0], first)
+    const [asked, effects] = tickAt(first, goneAtMs)
+    assert.deepEqual([asked.deliveries[0]?.state, asked.deliveries[0]?.channels], ['pending', [server, frame, hop]])
+    assert.deepEqual(effects, [{ kind: 'send', deliveryId: 'dlv_a', attempt: 1, dueAtMs: goneAtMs }])
+    const sent = play(asked, { ...started, atMs: goneAtMs + 1 })
+    assert.equal(outcomeOf(play(sent, { ...confirmed, atMs: goneAtMs + 2 })), 'ended')
+    const retrying = play(sent, { ...failed, atMs: goneAtMs + 2 })
+    assert.equal(retrying.deliveries[0]?.state, 'retrying')
+    const back = play(retrying, { kind: 'browser-seen', atMs: goneAtMs + 3 })
+    assert.deepEqual([back.deliveries[0]?.state, back.deliveries[0]?.channelIndex], ['waiting-for-browser', 1])
+  })
+
   test('changes nothing about a server that refused, or about what is final', () => {
     const refused = play(run([delivery('a', [server, hop])]), started, { kind: 'refused', statusCode: 'x', code: 'X' })
     assert.equal(tickAt(refused, goneAtMs)[0], refused)

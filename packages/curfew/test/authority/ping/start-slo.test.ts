@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { formOf } from '../browser.ts'
-import { createKit, signIn, signInTo } from '../kit.ts'
+import { createKit, type Kit, signIn, signInTo } from '../kit.ts'
 
 const sameOrigin = { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'document' }
 const crossSite = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }
@@ -225,6 +225,30 @@ suite('/idp/startSLO.ping', () => {
       assert.equal(run?.deliveries.find((d) => d.peerId === 'payroll')?.channels.length, 4)
     })
   }
+
+  test('an application that is wanted through a browser which was closed is asked by SOAP', async () => {
+    const holder: { kit?: Kit } = {}
+    await using kit = await createKit({
+      partners: { payroll: { slo: all } },
+      network: async ({ body }) => ({ body: Buffer.from((await holder.kit?.partner('payroll').soapAnswer(body ?? '')) ?? '') })
+    })
+    holder.kit = kit
+    const browser = kit.browser()
+    await signIn(browser, '/')
+    kit.partner('payroll').readResponse((await browser.get(await kit.partner('payroll').ssoRedirect())).body)
+    await browser.get(`/idp/startSLO.ping?Binding=${encodeURIComponent('urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect')}`, { 'sec-fetch-site': 'none' })
+    const delivery = async () => (await kit.store.listRuns({ limit: 1 })).items[0]?.deliveries[0]
+    assert.equal((await delivery())?.state, 'waiting-for-browser')
+    const { hopTimeoutMs, patienceMs } = (await kit.store.listRuns({ limit: 1 })).items[0]?.policy ?? assert.fail('no run')
+    const passes = async (ms: number): Promise<void> => {
+      kit.clock.advance(ms)
+      for (let turn = 0; turn < 200 && (await delivery())?.outcome === undefined; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await passes(hopTimeoutMs + patienceMs - 1_000)
+    assert.equal((await delivery())?.state, 'waiting-for-browser')
+    await passes(2_000)
+    assert.deepEqual([(await delivery())?.outcome?.kind, (await delivery())?.attempts.map(({ channel }) => channel.binding)], ['ended', ['soap']])
+  })
 
   test('an application that is asked by POST gets a form, and a binding that nobody speaks changes nothing', async () => {
     await using kit = await createKit({ partners: { payroll: { slo: all } } })
