@@ -1,6 +1,6 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { Clock } from '../platform/clock.ts'
-import type { Outbound } from '../platform/outbound.ts'
+import { judgeProbeStatus, type Outbound } from '../platform/outbound.ts'
 import { frameRefusal } from './doctor-browser.ts'
 import type { Check } from './doctor-check.ts'
 import { seconds } from './run-text.ts'
@@ -18,6 +18,8 @@ export interface Reached {
   readonly code?: string
   /** 404 or 410: something answers, and says that there is nothing at this address. */
   readonly missing?: number
+  /** 500, 501, 505...: a fault of its own, over a request without a message or over any. */
+  readonly fault?: number
   /** Its clock minus ours, where it sends a Date header (RFC 9110 section 6.6.1, whole seconds). */
   readonly skewMs?: number
   /** The header by which it forbids a page of the authority to frame it. */
@@ -30,7 +32,7 @@ export interface EndpointDeps {
   readonly baseUrl: string
 }
 
-/** Asks an address as a probe does: without its query, so that nothing looks like a message. Any answer below 500 counts as one. */
+/** Asks an address as a probe does: without its query, so that nothing looks like a message. Any answer counts but one that says that nobody is there. */
 export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: string, url: string): Promise<Reached> {
   const bare = new URL(url)
   bare.search = ''
@@ -38,10 +40,12 @@ export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: 
     const { status, headers, durationMs } = await outbound.request({ peerId, url: bare.href, method: 'GET', timeoutMs, responseBytesMax })
     const theirsMs = Date.parse(headers['date'] ?? '')
     const framesRefused = frameRefusal(headers, baseUrl, url)
+    const said = judgeProbeStatus(status)
     return {
       url,
       durationMs,
-      ...(status >= 500 ? { code: 'CURFEW_OUTBOUND_STATUS' } : {}),
+      ...(said === 'nobody' ? { code: 'CURFEW_OUTBOUND_STATUS' } : {}),
+      ...(said === 'doubtful' ? { fault: status } : {}),
       ...(status === 404 || status === 410 ? { missing: status } : {}),
       ...(Number.isNaN(theirsMs) ? {} : { skewMs: theirsMs - clock.nowMs() }),
       ...(framesRefused === undefined ? {} : { framesRefused })
@@ -54,10 +58,14 @@ export async function reach({ outbound, clock, baseUrl }: EndpointDeps, peerId: 
 }
 
 /** @param what - `payroll: logout by redirect` */
-export function judgeReached(what: string, { url, code, durationMs, missing }: Reached): Check {
+export function judgeReached(what: string, { url, code, durationMs, missing, fault }: Reached): Check {
   if (missing !== undefined) {
     const why = `${url} answers ${missing} to a GET: there is nothing at this address, or it takes POST alone`
     return { what, verdict: 'warn', why, fix: 'Compare it with what the partner gives now, and look at one logout: curfew runs show <run> --why' }
+  }
+  if (fault !== undefined) {
+    const why = `${url} answers ${fault} to a GET: it dislikes a request without a message, or it is broken; browsers are sent there after all others`
+    return { what, verdict: 'warn', why, fix: 'Look at one logout: curfew runs show <run> --why' }
   }
   if (code === undefined) return { what, verdict: 'ok', why: `${url} answers${durationMs === undefined ? '' : ` in ${seconds(durationMs)}`}` }
   return { what, verdict: 'fail', why: `${url} does not answer: ${code}`, fix: `Look at docs/reference/errors/${code}.md` }

@@ -3,6 +3,7 @@ import type { DeliveryId, PeerId, RunId } from '../core/ids.ts'
 import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
 import { channelOf } from '../core/step.ts'
 import { isSettled } from '../core/verdict.ts'
+import type { BrowserKeepers } from './browser-keepers.ts'
 import type { EngineDeps } from './deps.ts'
 import type { BrowserStep } from './engine.ts'
 import { isOpenedSince } from './opened-since.ts'
@@ -19,7 +20,10 @@ export interface BrowserWork {
   browserAnswered(peerId: PeerId, messageId: string, answer: BrowserAnswer): Promise<LogoutRun | undefined>
 }
 
-export type BrowserDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'probe' | 'logger'> & { readonly writer: RunWriter }
+export type BrowserDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'probe' | 'logger'> & {
+  readonly writer: RunWriter
+  readonly keepers: Pick<BrowserKeepers, 'has'>
+}
 
 /** Time one request may spend on hops that are not reachable; the page comes again for the others. */
 export const lookingMsMax = 4_000
@@ -46,19 +50,51 @@ async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: Run
   const { clock, writer } = deps
   const untilMs = clock.nowMs() + lookingMsMax
   let run = await writer.write(runId, () => [{ kind: 'browser-seen', atMs: clock.nowMs() }])
+  const doubtful = new Set<DeliveryId>()
   while (run !== undefined && clock.nowMs() < untilMs && !isGone()) {
-    const { hop } = browserSteps(run)
+    const { hops } = browserSteps(run)
+    const [hop, next] = byDoubt(deps, hops, doubtful)
     if (hop === undefined) break
-    const instruction = await offerHop(deps, probes, runId, hop, isGone)
-    if (instruction !== undefined) return { kind: 'hop', delivery: hop, instruction }
+    const isPostponable = next !== undefined && doubtOf(deps, hop, doubtful) === 0 && doubtOf(deps, next, doubtful) <= 1
+    const offered = await offerHop(deps, probes, runId, { hop, isPostponable }, isGone)
+    if (typeof offered === 'object') return { kind: 'hop', delivery: hop, instruction: offered }
+    if (offered === 'postponed') doubtful.add(hop.id)
     run = await deps.store.getRun(runId)
   }
   return run === undefined || isSettled(run, clock.nowMs()) ? { kind: 'finished' } : { kind: 'wait' }
 }
 
-/** Undefined when this application is passed over now; why is recorded in the run. */
-async function offerHop(deps: BrowserDeps, probes: ProbeCache, runId: RunId, hop: Delivery, isGone: () => boolean): Promise<BrowserInstruction | undefined> {
+/** Those that a browser is expected back from come first; otherwise the order of the plan stays. */
+function byDoubt(deps: BrowserDeps, hops: readonly Delivery[], doubtful: ReadonlySet<DeliveryId>): readonly Delivery[] {
+  return [...hops].sort((a, b) => doubtOf(deps, a, doubtful) - doubtOf(deps, b, doubtful))
+}
+
+/** 1: its server raises a fault over a bare request; 2: a browser was lost there lately; 3: it is configured as not giving it back. */
+function doubtOf({ keepers }: BrowserDeps, { id, peerId, returnsBrowser }: Delivery, doubtful: ReadonlySet<DeliveryId>): number {
+  if (!returnsBrowser) return 3
+  if (keepers.has(peerId)) return 2
+  return doubtful.has(id) ? 1 : 0
+}
+
+interface Offer {
+  readonly hop: Delivery
+  /** Another application can be visited first, from which the browser is expected back. */
+  readonly isPostponable: boolean
+}
+
+/**
+ * Undefined when this application is passed over now; why is recorded in the run. One that may keep the browser on an error
+ * page of its own is left for the end.
+ */
+async function offerHop(
+  deps: BrowserDeps,
+  probes: ProbeCache,
+  runId: RunId,
+  { hop, isPostponable }: Offer,
+  isGone: () => boolean
+): Promise<BrowserInstruction | 'postponed' | undefined> {
   const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', trustFor(hop))
+  if (probed.reachable && probed.isDoubtful === true && isPostponable) return 'postponed'
   if (probed.reachable && !isGone()) return sendBrowser(deps, runId, hop)
   if (probed.reachable) return undefined
   const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }
@@ -103,5 +139,5 @@ async function sendBrowser(deps: BrowserDeps, runId: RunId, delivery: Delivery):
 /** The delivery still waits for the browser, and a hop finds it here. */
 function mayLeave(run: LogoutRun, delivery: Delivery): boolean {
   const steps = browserSteps(run)
-  return steps.hop?.id === delivery.id || steps.frames.some((frame) => frame.id === delivery.id)
+  return steps.hops.some((hop) => hop.id === delivery.id) || steps.frames.some((frame) => frame.id === delivery.id)
 }

@@ -5,6 +5,7 @@ import type { Delivery, LogoutRun, RunEvent } from '../core/run.ts'
 import type { Actor } from '../core/session.ts'
 import type { LateParticipants } from '../stores/fact-store.ts'
 import { createBrowserWork } from './browser.ts'
+import { createBrowserKeepers } from './browser-keepers.ts'
 import { type EngineDeps, engineLimits } from './deps.ts'
 import { createEndings } from './endings.ts'
 import { createHousekeeping } from './housekeeping.ts'
@@ -67,11 +68,16 @@ export function createEngine(deps: EngineDeps): Engine {
   const limits = { ...engineLimits, ...deps.limits }
   const observer = createObserver(deps)
   const wake = (atMs: number): void => outbox.wake(atMs)
-  const writer = createRunWriter({ ...deps, onChanged: (before, after) => observer.changed(before, after), onEffects: wake })
+  const keepers = createBrowserKeepers(() => deps.clock.nowMs())
+  const onChanged = (before: LogoutRun, after: LogoutRun): void => {
+    keepers.saw(before, after)
+    observer.changed(before, after)
+  }
+  const writer = createRunWriter({ ...deps, onChanged, onEffects: wake })
   const sends = createSendQueue({ ...deps, writer, limits })
   const outbox: Outbox = createOutbox({ ...deps, writer, sends, observer, limits })
   const endings = createEndings({ ...deps, observer, onEffects: wake })
-  const browser = createBrowserWork({ ...deps, writer })
+  const browser = createBrowserWork({ ...deps, writer, keepers })
   const housekeeping = createHousekeeping({
     ...deps,
     limits,

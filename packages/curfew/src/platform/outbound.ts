@@ -69,7 +69,27 @@ export interface OutboundStream {
   close(): void
 }
 
-export type ProbeResult = { readonly reachable: true; readonly durationMs: number } | { readonly reachable: false; readonly code: string }
+export type ProbeResult =
+  | {
+      readonly reachable: true
+      readonly durationMs: number
+      /** It answered with a fault of its own: it may dislike a request without a message, or be broken. */
+      readonly isDoubtful?: true
+    }
+  | { readonly reachable: false; readonly code: string }
+
+/** What a server in front of an application answers when nobody is behind it, or the application when it takes no requests now. */
+const nobodyThere: ReadonlySet<number> = new Set([502, 503, 504])
+
+/**
+ * What the status of an answer to a bare GET says of a logout address. Below 500 it refuses such a request in its own way;
+ * other faults from 500 up some applications raise over every request that carries no message.
+ * @see RFC 9110 section 15.6
+ */
+export function judgeProbeStatus(status: number): 'good' | 'doubtful' | 'nobody' {
+  if (nobodyThere.has(status)) return 'nobody'
+  return status >= 500 ? 'doubtful' : 'good'
+}
 
 /**
  * The one way a request leaves Curfew: the name is resolved once and only that address is connected to, private
@@ -88,8 +108,8 @@ export interface Outbound {
    */
   open(request: Omit<OutboundRequest, 'responseBytesMax'>): Promise<OutboundStream>
   /**
-   * Asks whether a server answers at this address at all: any answer below 500 counts, because the address expects a
-   * signed message and refuses a bare GET in its own way.
+   * Asks whether a server answers at this address at all: any answer counts but those that say that nobody is there,
+   * because the address expects a signed message and refuses a bare GET in its own way.
    */
   probe(target: { readonly peerId: string; readonly url: string; readonly timeoutMs: number }): Promise<ProbeResult>
   close(): Promise<void>
@@ -107,8 +127,9 @@ export function createOutbound(options: OutboundOptions): Outbound {
     probe: async ({ peerId, url, timeoutMs }) => {
       try {
         const answer = await exchange({ peerId, url: probeUrl(url), method: 'GET', timeoutMs, responseBytesMax: 512 * 1024 })
-        if (answer.status >= 500) return { reachable: false, code: 'CURFEW_OUTBOUND_STATUS' }
-        return { reachable: true, durationMs: answer.durationMs }
+        const said = judgeProbeStatus(answer.status)
+        if (said === 'nobody') return { reachable: false, code: 'CURFEW_OUTBOUND_STATUS' }
+        return { reachable: true, durationMs: answer.durationMs, ...(said === 'doubtful' ? { isDoubtful: true } : {}) }
       } catch (error) {
         const code: string = isCurfewError(error) ? error.code : 'CURFEW_OUTBOUND_UNREACHABLE'
         // An answer too long to read is an answer.

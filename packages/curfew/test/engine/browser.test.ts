@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { frameGraceMs } from '../../src/core/frame-wait.ts'
 import type { Peer } from '../../src/core/peer.ts'
+import { keeperMs } from '../../src/engine/browser-keepers.ts'
 import type { BrowserStep, Engine } from '../../src/engine/engine.ts'
 import type { BrowserAnswer } from '../../src/engine/sender.ts'
 import type { ProbeResult } from '../../src/platform/outbound.ts'
@@ -63,6 +64,42 @@ suite('engine: the browser is sent from application to application', () => {
     const runId = await begin(kit, ['a', 'b'])
     assert.equal(hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId, 'b')
     assert.deepEqual(await kit.outcomes(runId), { a: 'unreachable', b: undefined })
+    await kit.engine.stop()
+  })
+
+  test('applications that answer a bare request with a fault of their own are visited, after all others that give the browser back', async () => {
+    const answers = (url: string): ProbeResult => ({ reachable: true, durationMs: 1, ...(/[ac]\.test/.test(url) ? { isDoubtful: true } : {}) })
+    const peers = [hopPeer('a'), hopPeer('b'), hopPeer('c'), hopPeer('d'), { ...hopPeer('e'), returnsBrowser: false }]
+    const kit = createEngineKit({ peers, deps: { probe: async ({ url }) => answers(url) } })
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    const runId = await begin(kit, ids)
+    const order: string[] = []
+    for (const _ of ids) {
+      order.push(hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId)
+      await kit.engine.browserAnswered(order.at(-1) ?? '', kit.sender.prepared.at(-1)?.messageId ?? '', ended)
+    }
+    assert.deepEqual(order, ['b', 'd', 'a', 'c', 'e'])
+    assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'finished' })
+    await kit.engine.stop()
+  })
+
+  test('an application that a browser was lost at comes last for the next one, until a browser is back from it or ten minutes have passed', async () => {
+    const { kit } = kitOf([hopPeer('a'), hopPeer('b')])
+    const firstOf = async (): Promise<string> => {
+      const runId = await begin(kit, ['a', 'b'])
+      const first = hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId
+      const answer = async (): Promise<unknown> => kit.engine.browserAnswered(first, kit.sender.prepared.at(-1)?.messageId ?? '', ended)
+      if (first === 'b') await answer()
+      else await kit.clock.advance(policy.hopTimeoutMs + 1)
+      const second = hopOf(await kit.engine.nextBrowserStep(runId)).delivery.peerId
+      await kit.engine.browserAnswered(second, kit.sender.prepared.at(-1)?.messageId ?? '', ended)
+      return first
+    }
+    assert.equal(await firstOf(), 'a', 'nothing is known yet, and the browser is lost there')
+    assert.equal(await firstOf(), 'b', 'and then it comes back from a')
+    assert.equal(await firstOf(), 'a', 'lost again')
+    await kit.clock.advance(keeperMs)
+    assert.equal(await firstOf(), 'a')
     await kit.engine.stop()
   })
 

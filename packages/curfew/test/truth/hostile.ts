@@ -11,6 +11,7 @@ import {
   deliveryOf,
   flattery,
   goBy,
+  holding,
   isBusy,
   possibleBehaviours,
   possibleKinds,
@@ -36,17 +37,22 @@ export function truthOf(id: ChannelId): void {
     const starting = possibleKinds(channel)
     const records: CellRecord[] = []
     const rows: Row[] = []
+    /** Of people who sign out when a browser was lost there already. */
+    const later: Row[] = []
+    const keepers = channel.kind === 'hop' ? behaviours.filter((behaviour) => behaviour !== 'hangs' && holding.has(behaviour)) : []
     let around: HostileWorld
 
     before(async () => {
       around = await createHostileWorld(channel, clock)
       for (const behaviour of behaviours)
         for (const kind of starting) rows.push(await signedIn(around, channel, { behaviour, kind, user: `user${rows.length + 1}` }, clock))
+      for (const behaviour of keepers)
+        later.push(await signedIn(around, channel, { behaviour, kind: 'user at the authority', user: `later${later.length + 1}` }, clock))
       await around.goDown()
       clock.beFair()
     })
     after(async () => {
-      for (const { visitor } of rows) visitor.abandon()
+      for (const { visitor } of [...rows, ...later]) visitor.abandon()
       await around[Symbol.asyncDispose]()
       writeTruth(id, { id, name: channel.name, impossible: channel.impossible, starters: starting, records })
     })
@@ -57,6 +63,15 @@ export function truthOf(id: ChannelId): void {
       for (const behaviour of behaviours)
         for (const kind of starting.filter((one) => one !== 'expiry'))
           test(`${channel.name} ${behaviour}, started by ${kind}`, async () => cell(rowOf(behaviour, kind)))
+    })
+
+    suite('when a browser was lost there before', { concurrency: 12 }, () => {
+      for (const behaviour of keepers)
+        test(`${channel.name} ${behaviour}: everybody else is ended within 3 seconds of the press`, async () => {
+          const row = later.find((one) => one.behaviour === behaviour) ?? assert.fail(behaviour)
+          const walk = await carryOut(row, goBy(row.visitor, clock), clock)
+          assert.deepEqual(wrongOfOthers(row, await runOf(row), walk, true), [])
+        })
     })
 
     test('expiry', { concurrency: true }, async (t) => {
