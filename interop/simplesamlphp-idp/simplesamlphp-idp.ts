@@ -71,6 +71,7 @@ $metadata['${entityId}'] = [
     'validate.logout' => true,
     'redirect.sign' => true,
     'redirect.validate' => true,
+    'saml20.sendartifact' => true,
 ];
 `
 }

@@ -2,7 +2,7 @@ import { type Authority, type RunSeen } from '../harness/authority.ts'
 import { isProved, runWhen } from '../harness/run-seen.ts'
 import type { Truth, Visitor } from '../harness/visitor.ts'
 import type { RealPeer } from '../peer.ts'
-import type { RealUpstream } from './upstream.ts'
+import type { HubWay, RealUpstream } from './upstream.ts'
 
 /** What one journey works with, and where it says what it saw. */
 export interface HubStage {
@@ -11,6 +11,7 @@ export interface HubStage {
   readonly upstream: RealUpstream
   readonly peers: readonly RealPeer[]
   readonly user: string
+  readonly way: HubWay
   check(what: string, isGood: boolean): void
   /** Adds to what the table shows for the upstream or a peer. */
   note(id: string, text: string): void
@@ -26,10 +27,13 @@ export interface HubJourney {
 
 const choiceMark = 'identityProvider='
 
-/** Those that an identity provider can take part in. */
-export function hubJourneysOf({ hasLogout }: Pick<RealUpstream, 'hasLogout'>): readonly HubJourney[] {
-  return hubJourneys.filter(({ upstream }) => upstream === 'any' || (upstream === 'with logout') === hasLogout)
+/** Those that an identity provider can take part in; by artifact, which is a way to sign in, no more than begin and end with it. */
+export function hubJourneysOf({ hasLogout }: Pick<RealUpstream, 'hasLogout'>, way: HubWay): readonly HubJourney[] {
+  const possible = hubJourneys.filter(({ upstream }) => upstream === 'any' || (upstream === 'with logout') === hasLogout)
+  return way === 'artifact' ? possible.filter(({ id }) => byArtifact.has(id)) : possible
 }
+
+const byArtifact: ReadonlySet<string> = new Set(['sign-in', 'from-upstream', 'from-application'])
 
 const hubJourneys: readonly HubJourney[] = [
   { id: 'sign-in', upstream: 'any', title: 'One sign-in at the identity provider opens every application', run: signIn },
@@ -74,17 +78,28 @@ async function toSignIn({ visitor, upstream }: HubStage, address: string): Promi
 }
 
 async function signInEverywhere(stage: HubStage): Promise<void> {
-  const { visitor, upstream, peers, user, check } = stage
+  const { authority, visitor, upstream, peers, user, way, check } = stage
   const [first, ...others] = peers
   if (first === undefined) throw new Error('there is no application')
   await toSignIn(stage, first.protectedUrl)
+  const consumer = `${authority.baseUrl}/sp/ACS.saml2`
+  const brought: string[] = []
+  visitor.page.on('request', (request) => request.url().startsWith(consumer) && brought.push(`${request.method()} ${request.url()}`))
   await upstream.signIn(visitor, user)
   await visitor.untilShows(first.insideMark)
+  if (way === 'artifact') {
+    const artifacts = brought.filter((one) => one.startsWith('GET') && one.includes('?SAMLart='))
+    check(`one artifact came from ${upstream.name}, and no message: ${JSON.stringify(brought)}`, artifacts.length === 1 && !brought.some(isMessage))
+  }
   for (const peer of others) {
     const html = await visitor.open(peer.protectedUrl, peer.insideMark, choiceMark)
     check(`${peer.name} opens without another sign-in`, html.includes(peer.insideMark))
   }
   for (const place of [upstream, ...peers]) check(`${place.name} knows the user`, (await visitor.truthAt(place)) === 'signed in')
+}
+
+function isMessage(request: string): boolean {
+  return request.startsWith('POST') || request.includes('SAMLResponse=')
 }
 
 async function fromUpstream(stage: HubStage): Promise<void> {

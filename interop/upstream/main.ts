@@ -14,7 +14,7 @@ import type { PeerKind, RealPeer } from '../peer.ts'
 import { simplesamlphpIdp } from '../simplesamlphp-idp/simplesamlphp-idp.ts'
 import { hubJourneysOf } from './journeys.ts'
 import { hubPage, type HubPageInput, type HubResult, wayTitles } from './page.ts'
-import type { RealUpstream, UpstreamKind } from './upstream.ts'
+import type { HubWay, RealUpstream, UpstreamKind } from './upstream.ts'
 
 /** The second half of `npm run interop`: identity providers of others upstream, applications of others downstream. */
 const upstreams: readonly UpstreamKind[] = [simplesamlphpIdp, oidcProvider, oidcProviderWithoutLogout]
@@ -47,9 +47,10 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
       if (metadata !== undefined && 'text' in metadata) writeFileSync(join(authority.folder, 'peers', `${id}.xml`), metadata.text)
     const results: HubResult[] = []
     const ups: RealUpstream[] = []
-    const walk = async (upstream: RealUpstream, users: readonly string[], way: HubResult['way']): Promise<void> => {
+    const walk = async (upstream: RealUpstream, users: readonly string[], way: HubWay): Promise<void> => {
       const connections = peers.map((peer) => connectionOf(peer, way))
-      await authority.restartWith(connections, { identityProviders: [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider }] })
+      const answers = way === 'artifact' ? { responseBinding: 'artifact' } : {}
+      await authority.restartWith(connections, { identityProviders: [{ id: upstream.id, name: upstream.name, ...upstream.identityProvider, ...answers }] })
       console.log(`\n${upstream.name} ${upstream.version} upstream, ${peers.map(({ name }) => name).join(' and ')} downstream, ${wayTitles[way]}`)
       results.push(...(await walkAll({ authority, browser, upstream, peers, users, way })))
     }
@@ -57,12 +58,14 @@ async function main(programs: Programs, folder: string): Promise<boolean> {
       if (only !== undefined && kind.id !== only) continue
       const at = place(kind.id, applications.length + i)
       mkdirSync(at.folder, { recursive: true })
-      const users = Array.from({ length: 2 * usersPerUpstream }, (_, n) => `${kind.id}${n + 1}`)
+      const users = Array.from({ length: 3 * usersPerUpstream }, (_, n) => `${kind.id}${n + 1}`)
       const upstream = await kind.launch({ ...at, authorityUrl: authority.baseUrl, users })
       ups.push(upstream)
       await walk(upstream, users, 'published')
       // Both ends of the chain through the browser, where the identity provider takes part in a logout itself.
-      if (kind === simplesamlphpIdp) await walk(upstream, users.slice(usersPerUpstream), 'redirect')
+      if (kind !== simplesamlphpIdp) continue
+      await walk(upstream, users.slice(usersPerUpstream), 'redirect')
+      await walk(upstream, users.slice(2 * usersPerUpstream), 'artifact')
     }
     if (only === undefined) writePage({ upstreams: ups, peers, results, browser: browser.version() })
     const failed = results.filter((result) => !result.isGood).length
@@ -78,7 +81,7 @@ function writePage(input: Omit<HubPageInput, 'version'>): void {
   writeFileSync(new URL('../../docs/interop-upstream.md', import.meta.url), hubPage({ ...input, version }))
 }
 
-function connectionOf({ id, name, client, protectedUrl, logoutUrl }: RealPeer, way: HubResult['way']): object {
+function connectionOf({ id, name, client, protectedUrl, logoutUrl }: RealPeer, way: HubWay): object {
   const shown = { id, name, homeUrl: protectedUrl }
   const slo = way === 'redirect' ? { slo: [{ binding: 'redirect', url: logoutUrl }] } : {}
   if (client !== undefined) return { ...shown, protocol: 'oidc', ...client.settings, logout: client.logout['back-channel'] }
@@ -91,14 +94,14 @@ interface Walk {
   readonly upstream: RealUpstream
   readonly peers: readonly RealPeer[]
   readonly users: readonly string[]
-  readonly way: HubResult['way']
+  readonly way: HubWay
 }
 
 async function walkAll({ authority, browser, upstream, peers, users, way }: Walk): Promise<readonly HubResult[]> {
   const results: HubResult[] = []
-  for (const [i, journey] of hubJourneysOf(upstream).entries()) {
+  for (const [i, journey] of hubJourneysOf(upstream, way).entries()) {
     const { failures, seen } = await walkJourney(browser, 'usual', journey.title, (tools) =>
-      journey.run({ ...tools, authority, upstream, peers, user: users[i] ?? '' })
+      journey.run({ ...tools, authority, upstream, peers, way, user: users[i] ?? '' })
     )
     results.push({ journey, upstream, way, isGood: failures.length === 0, seen })
   }

@@ -1,13 +1,12 @@
 import type { RealPeer } from '../peer.ts'
 import type { HubJourney } from './journeys.ts'
-import type { RealUpstream } from './upstream.ts'
+import type { HubWay, RealUpstream } from './upstream.ts'
 
 /** What became of one journey through one identity provider. */
 export interface HubResult {
   readonly journey: HubJourney
   readonly upstream: RealUpstream
-  /** How the SAML application is told: as its metadata says, which is from server to server where that is there, or through the browser only. */
-  readonly way: 'published' | 'redirect'
+  readonly way: HubWay
   readonly isGood: boolean
   /** Per place: what was seen there, one text per look. */
   readonly seen: ReadonlyMap<string, readonly string[]>
@@ -21,7 +20,11 @@ export interface HubPageInput {
   readonly browser: string
 }
 
-export const wayTitles: Readonly<Record<HubResult['way'], string>> = { published: 'as their metadata says', redirect: 'SAML through the browser only' }
+export const wayTitles: Readonly<Record<HubWay, string>> = {
+  published: 'as their metadata says',
+  redirect: 'SAML through the browser only',
+  artifact: 'answers to sign-ins by artifact'
+}
 
 /** The page `docs/interop-upstream.md`: the same results give the same text. */
 export function hubPage({ upstreams, peers, results, version, browser }: HubPageInput): string {
@@ -54,6 +57,8 @@ export function hubPage({ upstreams, peers, results, version, browser }: HubPage
   }
   lines.push(
     'A logout between Curfew and SimpleSAMLphp as identity provider goes through the browser always: its sessions belong to the cookie of a browser, which a message from server to server does not bring, and its metadata offers no SOAP.',
+    '',
+    'By artifact it sends answers to sign-ins only: the browser brings the name of a message, which Curfew exchanges at its `ArtifactResolutionService`, and no message. Its logout knows HTTP Redirect and POST.',
     ''
   )
   const failed = results.filter((result) => !result.isGood).length
@@ -61,6 +66,6 @@ export function hubPage({ upstreams, peers, results, version, browser }: HubPage
   return lines.join('\n')
 }
 
-function waysOf(upstream: RealUpstream, results: readonly HubResult[]): readonly HubResult['way'][] {
+function waysOf(upstream: RealUpstream, results: readonly HubResult[]): readonly HubWay[] {
   return [...new Set(results.filter((result) => result.upstream === upstream).map(({ way }) => way))]
 }

@@ -1,6 +1,12 @@
 import type { Visitor } from '../harness/visitor.ts'
 import type { PeerPlace, RealPeer } from '../peer.ts'
 
+/**
+ * How the SAML application is told: as its metadata says, which is from server to server where that is there, or through the
+ * browser only. `artifact`: as published, and the identity provider answers sign-ins by artifact.
+ */
+export type HubWay = 'published' | 'redirect' | 'artifact'
+
 /** An identity provider of somebody else, which people sign in at. */
 export interface RealUpstream extends Pick<RealPeer, 'id' | 'name' | 'version' | 'origin' | 'protectedUrl' | 'insideMark' | 'signOutUrl' | 'outsideMark'> {
   /** An entry of `identityProviders`, but for its id and name. */
