@@ -23,6 +23,8 @@ export interface AdminContext {
   readonly token: string
   readonly version: string
   readonly baseUrl: string
+  /** Fingerprints of the SAML signing keys that this process publishes. */
+  readonly signingKeys?: readonly string[]
   /** Partners with the certificates that their messages are checked with. */
   peers(): readonly AdminPeer[]
   peer(id: string): Peer | undefined

@@ -207,6 +207,7 @@ export const healthView = z.object({
   workers: z.array(z.object({ worker: z.int(), pid: z.int(), status: processStatus })).optional(),
   version: z.string(),
   baseUrl: z.string(),
+  signingKeys: z.array(z.string()).optional().describe('Fingerprints of the SAML signing keys in the metadata that this process publishes'),
   store: z.object({
     kind: z.string(),
     location: z.string(),

@@ -19,6 +19,7 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
     ...(await stateOf(ctx)),
     version: ctx.version,
     baseUrl: ctx.baseUrl,
+    ...(ctx.signingKeys === undefined ? {} : { signingKeys: [...ctx.signingKeys] }),
     store: await ctx.store.describe()
   }))
 

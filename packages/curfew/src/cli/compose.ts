@@ -198,6 +198,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     ...(worker === undefined ? {} : { workers: worker }),
     version,
     token: adminToken(config),
+    signingKeys: keys.map(({ verification }) => verification.fingerprint),
     status: () => status.now,
     cluster: { ...clusterOf(openedStore, config), groups: adminGroups(config, cluster.links) },
     peer,

@@ -6,6 +6,7 @@ import { hasSuccessor, judgeExpiry } from '../../src/cli/doctor-certificate.ts'
 import { dayMs } from '../../src/cli/doctor-check.ts'
 import { judgeClock, judgeReached } from '../../src/cli/doctor-endpoint.ts'
 import { driftOf, factsOfMetadata, metadataChecks, type MetadataCopy, overridden } from '../../src/cli/doctor-metadata.ts'
+import { publicationChecks } from '../../src/cli/doctor-publication.ts'
 import { answerCheck } from '../../src/cli/doctor-partner.ts'
 import { isSameSite, siteOf } from '../../src/cli/doctor-site.ts'
 import { judgeLog, judgeRoom, judgeStoreClock } from '../../src/cli/doctor-store.ts'
@@ -143,6 +144,28 @@ suite('doctor: what browsers make of an application', () => {
   for (const [what, sent, refusal] of headers) test(`${what}`, () => assert.equal(frameRefusal(sent, sso, 'https://payroll.test/slo'), refusal))
 })
 
+suite('doctor: keys that nobody knows yet', () => {
+  const old = { fingerprint: 'AA', signs: false }
+  const next = { fingerprint: 'BB', signs: true }
+  const seen = (...of: Parameters<typeof publicationChecks>): readonly unknown[] => publicationChecks(...of).map(({ what, verdict }) => [what, verdict])
+  test('a key that would sign from the next start on, and is in no metadata yet, is warned of', () =>
+    assert.deepEqual(seen([next, old], ['AA']), [['signing key 1: publication', 'warn']]))
+  test('one that is published first is not', () => {
+    assert.deepEqual(
+      seen(
+        [
+          { ...old, signs: true },
+          { ...next, signs: false }
+        ],
+        ['AA']
+      ),
+      [['signing key 2: publication', 'ok']]
+    )
+    assert.deepEqual(seen([next, old, undefined], ['AA', 'BB']), [])
+  })
+  test('nothing is said where no server answers', () => assert.deepEqual(seen([next], undefined), []))
+})
+
 suite('doctor: addresses and clocks', () => {
   test('an address that does not answer names the page of the error', () => {
     assert.deepEqual(judgeReached('a: logout', { url: 'https://a.test/slo', durationMs: 20 }).verdict, 'ok')
@@ -150,6 +173,8 @@ suite('doctor: addresses and clocks', () => {
       const gone = judgeReached('a: logout', { url: 'https://a.test/slo', durationMs: 20, missing })
       assert.deepEqual([gone.verdict, gone.why.includes(`answers ${missing} to a GET`)], ['warn', true])
     }
+    const faulty = judgeReached('a: logout', { url: 'https://a.test/slo', durationMs: 20, fault: 500 })
+    assert.deepEqual([faulty.verdict, faulty.why.includes('answers 500 to a GET')], ['warn', true])
     const silent = judgeReached('a: logout', { url: 'https://a.test/slo', code: 'CURFEW_OUTBOUND_TIMEOUT' })
     assert.deepEqual([silent.verdict, silent.fix], ['fail', 'Look at docs/reference/errors/CURFEW_OUTBOUND_TIMEOUT.md'])
   })

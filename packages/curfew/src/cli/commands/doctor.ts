@@ -17,6 +17,7 @@ import { adapterChecks } from '../doctor-adapter.ts'
 import { clientChecks } from '../doctor-client.ts'
 import { decryptionChecks } from '../doctor-decryption.ts'
 import { directoryChecks } from '../doctor-directory.ts'
+import { type ConfiguredKey, publicationChecks } from '../doctor-publication.ts'
 import { type PartnerConfig, type PartnerDeps, partnerChecks, signerCheck } from '../doctor-partner.ts'
 import { storeChecks } from '../doctor-store.ts'
 import { tlsChecks } from '../doctor-tls.ts'
@@ -46,6 +47,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
     return report(context, [
       runtimeCheck(),
       ...keyChecks(config),
+      ...publicationChecks(configuredKeys(config), server.signingKeys),
       ...decryptionChecks(config, systemClock.nowMs()),
       ...tlsChecks(config.server, systemClock.nowMs()),
       ...fileChecks(config),
@@ -109,6 +111,17 @@ function keyChecks(config: Config): readonly Check[] {
   })
 }
 
+/** The first key signs, and for a partner with another algorithm the first key that fits it. */
+function configuredKeys({ saml, connections, identityProviders }: Config): readonly (ConfiguredKey | undefined)[] {
+  const typeOf = (algorithm: string): string => (algorithm.startsWith('ecdsa') ? 'ec' : 'rsa')
+  const wanted = [...connections, ...identityProviders].flatMap((one) => ('algorithm' in one && one.algorithm !== undefined ? [typeOf(one.algorithm)] : []))
+  const signing = new Set([0, ...wanted.map((type) => saml.keys.findIndex(({ algorithm }) => typeOf(algorithm) === type))])
+  return saml.keys.map((key, i) => {
+    const fingerprint = readOwnCertificate(key)?.fingerprint
+    return fingerprint === undefined ? undefined : { fingerprint, signs: signing.has(i) }
+  })
+}
+
 function readOwnCertificate({ certificate }: Config['saml']['keys'][number]): VerificationKey | undefined {
   try {
     return verificationKeyFromCertificate(readFileSync(certificate, 'utf8'))
@@ -146,6 +159,7 @@ interface AskedServer {
   readonly check: Check
   /** Absent when no server answers. */
   readonly store?: HealthView['store']
+  readonly signingKeys?: HealthView['signingKeys']
   readonly peers?: readonly PeerView[]
   readonly streams?: readonly StreamView[]
 }
@@ -154,11 +168,11 @@ async function askServer(context: CommandContext): Promise<AskedServer> {
   const what = 'server'
   try {
     const client = connect(context)
-    const { status, version, store } = await client.health()
+    const { status, version, store, signingKeys } = await client.health()
     const why = `${status}, version ${version}, ${store.kind} with ${store.liveSessions} live sessions, ${store.openRuns} open runs, ${store.pendingEffects} effects waiting`
     const check: Check =
       status === 'ok' ? { what, verdict: 'ok', why } : { what, verdict: 'warn', why, fix: 'Look again when it has started, or start it again.' }
-    return { check, store, peers: await client.peers(), streams: await client.streams() }
+    return { check, store, signingKeys, peers: await client.peers(), streams: await client.streams() }
   } catch (error) {
     if (error instanceof ApiProblem)
       return {

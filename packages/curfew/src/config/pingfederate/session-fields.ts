@@ -29,7 +29,7 @@ export const globalFields: Fields = {
 /** General settings of sessions. */
 export const settingsFields: Fields = {
   trackAdapterSessionsForLogout: {
-    note: 'no adapter keeps a session beside the one of the sign-in; applications by OpenToken are told where they have a logoutService'
+    note: 'no adapter keeps a session beside the one of the sign-in; applications by OpenToken are told where they have a logoutService; sessions of one user are bounded by sessions.perUserMax'
   },
   revokeUserSessionOnLogout: { setting: 'sessions.revokeOnLogout', read: flag, note: 'the same' },
   sessionRevocationLifetime: { setting: 'sessions.revocationMinutes', read: whole(1, limitMinutesMax), note: 'the same' }
