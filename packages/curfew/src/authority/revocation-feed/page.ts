@@ -1,8 +1,9 @@
 import { revocationFingerprint, revocationPageAudience, revocationPageClaims, revocationPageEntriesMax, revocationPageType } from '@curfew/codecs'
 import { SignJWT } from 'jose'
-import type { RevocationEntry, RevocationListMark } from '../../stores/store.ts'
+import type { RevocationEntry, RevocationListMark, Store } from '../../stores/store.ts'
 import type { AuthorityContext } from '../context.ts'
-import type { TokenAlgorithm, TokenKey } from '../oidc/settings.ts'
+import type { OidcSettings, TokenAlgorithm, TokenKey } from '../oidc/settings.ts'
+import { shareByKey } from './share-by-key.ts'
 
 /** A part of the list, signed, and where it leads to. */
 export interface SignedPage {
@@ -11,30 +12,46 @@ export interface SignedPage {
   readonly hasMore: boolean
 }
 
+type PagesContext = Pick<AuthorityContext, 'clock' | 'baseUrl' | 'sriRevocationMs'> & {
+  readonly store: Pick<Store, 'revocationFeed' | 'revocationList'>
+  readonly oidc: Pick<OidcSettings, 'keys'>
+}
+
 /** The cheap ones first: a page is signed for every change. */
 const preferred: readonly TokenAlgorithm[] = ['EdDSA', 'ES256', 'RS256', 'PS256']
 /** Signed pages kept for readers that stand at the same place. */
 const keptMax = 64
 
-/** Reads and signs pages of the revocation list; readers at one place share one signature. */
-export function createPages(
-  ctx: Pick<AuthorityContext, 'store' | 'clock' | 'oidc' | 'baseUrl' | 'sriRevocationMs'>
-): (position: number) => Promise<SignedPage> {
-  const kept = new Map<string, Promise<SignedPage>>()
+interface KeptPage {
+  /** What is on it, and when it was signed. */
+  readonly mark: string
+  readonly second: number
+  readonly isFull: boolean
+  readonly page: Promise<SignedPage>
+}
+
+/** Reads and signs pages of the revocation list; readers at one place share what was read, and one signature. */
+export function createPages(ctx: PagesContext): (position: number) => Promise<SignedPage> {
+  const kept = new Map<number, KeptPage>()
   const signer = signerOf(ctx.oidc.keys)
-  return async (position) => {
+  const read = async (position: number): Promise<SignedPage> => {
+    // Before the list is read: what comes onto it meanwhile may be missing on the page.
+    const second = Math.floor(ctx.clock.nowMs() / 1000)
+    const known = kept.get(position)
+    // Nothing comes onto a page that is full already.
+    if (known !== undefined && known.isFull && known.second === second) return known.page
     const entries = await ctx.store.revocationFeed(position, revocationPageEntriesMax)
     // Read after the entries: its end is not before theirs.
     const list = await ctx.store.revocationList()
     const seq = entries.at(-1)?.cursor ?? position
-    const second = Math.floor(ctx.clock.nowMs() / 1000)
-    const key = `${position} ${seq} ${second} ${list.end} ${list.id}`
-    const page =
-      kept.get(key) ?? signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries, list, lifetimeSeconds: Math.floor(ctx.sriRevocationMs / 1000) })
+    const mark = `${seq} ${second} ${list.end} ${list.id}`
+    if (known?.mark === mark) return known.page
+    const page = signPage(ctx.baseUrl, signer, { prev: position, seq, second, entries, list, lifetimeSeconds: Math.floor(ctx.sriRevocationMs / 1000) })
     if (kept.size >= keptMax) kept.clear()
-    kept.set(key, page)
+    kept.set(position, { mark, second, isFull: entries.length === revocationPageEntriesMax, page })
     return page
   }
+  return shareByKey(read)
 }
 
 interface Signer extends TokenKey {

@@ -20,7 +20,7 @@ export interface Feed {
   publish(revoking: Revoking): Promise<void>
   /** @param isForeign - another region told it */
   revoke(sri: string, untilMs: number, atMs: number, isForeign?: boolean): Promise<Answer>
-  /** Publishes what endings left behind, then reads. */
+  /** What follows; where that is less than asked for, what endings left behind is on it. */
   read(cursor: number, max: number): Promise<readonly RevocationEntry[]>
   /** Which list it is; one that has no name gets one. */
   mark(): Promise<RevocationListMark>
@@ -28,10 +28,21 @@ export interface Feed {
   settle(): Promise<void>
 }
 
-/** @param token - tells this process from every other */
-export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token: string): Feed {
+/**
+ * How often readers look into every bucket for what endings left behind, those of one process together. An ending puts its
+ * revocation on the list itself: there is one to find only where its process died on the way, or its answer got lost.
+ */
+export const lookMsMin = 250
+
+/**
+ * @param token - tells this process from every other
+ * @param steadyMs - milliseconds since some moment in the past, which the date of the machine does not move
+ */
+export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token: string, steadyMs: () => number): Feed {
   const { shards, keys } = context
   let named = 0
+  let published = 0
+  let look = { beganMs: Number.NEGATIVE_INFINITY, isUnderWay: false, done: Promise.resolve() }
   const revoke = async (sri: string, untilMs: number, atMs: number, isForeign = false): Promise<Answer> => {
     const args = [sri, String(untilMs), String(atMs)]
     const answer = await shards.write(keys.ofText(sri), 'revoke', args, { isEnding: true, isForeign, again: { name: 'revoke', args } })
@@ -50,8 +61,33 @@ export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token
       for (let i = 0; i + 1 < fields.length; i += 2) {
         const [sri = '', until = '', at = ''] = (fields[i + 1] ?? '').split(' ')
         await publish({ sessionId: fields[i] as SessionId, sri, untilMs: Number(until), atMs: Number(at) })
+        published += 1
       }
     }
+  }
+  /** {@link settle}, for all who read at about this time: it asks every bucket. */
+  const settleTogether = (): Promise<void> => {
+    if (look.isUnderWay || steadyMs() - look.beganMs < lookMsMin) return look.done
+    const begun = { beganMs: steadyMs(), isUnderWay: true, done: Promise.resolve() }
+    begun.done = settle()
+      .catch((error: unknown) => {
+        // The next reader looks again.
+        begun.beganMs = Number.NEGATIVE_INFINITY
+        throw error
+      })
+      .finally(() => {
+        begun.isUnderWay = false
+      })
+    look = begun
+    return begun.done
+  }
+  const entriesAfter = async (cursor: number, max: number): Promise<readonly RevocationEntry[]> => {
+    const found = texts(await shards.readFunction(keys.common, 'feed_read', String(cursor), String(max)))
+    const entries: RevocationEntry[] = []
+    for (let i = 0; i + 3 < found.length; i += 4) {
+      entries.push({ cursor: Number(found[i]), sri: found[i + 1] ?? '', untilMs: Number(found[i + 2]), atMs: Number(found[i + 3]) })
+    }
+    return entries
   }
   return {
     publish,
@@ -65,13 +101,12 @@ export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token
       return this.mark()
     },
     async read(cursor, max) {
-      await settle()
-      const found = texts(await shards.readFunction(keys.common, 'feed_read', String(cursor), String(max)))
-      const entries: RevocationEntry[] = []
-      for (let i = 0; i + 3 < found.length; i += 4) {
-        entries.push({ cursor: Number(found[i]), sri: found[i + 1] ?? '', untilMs: Number(found[i + 2]), atMs: Number(found[i + 3]) })
-      }
-      return entries
+      const before = published
+      const found = await entriesAfter(cursor, max)
+      // Who gets all that was asked for comes again for the rest.
+      if (found.length >= max) return found
+      await settleTogether()
+      return published === before ? found : entriesAfter(cursor, max)
     }
   }
 }

@@ -125,7 +125,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     auditMax: options.auditMax,
     runSessions: new LRUCache({ max: runSessionsMax })
   }
-  const feed = createFeed(context, options.token)
+  const feed = createFeed(context, options.token, options.steadyMs)
   const gate = createGate()
   const runs = redisRuns(context)
   const sessions = redisSessions(context, feed, () => clock.nowMs())

@@ -158,7 +158,14 @@ suite('redis: what copies are owed', () => {
       auditMax: 0,
       runSessions: new LRUCache<RunId, SessionId>({ max: 1 })
     }
-    assert.deepEqual(await redisServices(context, createFeed(context, 'token'), 'token').txTake('key', 1), { value: undefined, durability: 'degraded' })
+    assert.deepEqual(
+      await redisServices(
+        context,
+        createFeed(context, 'token', () => 0),
+        'token'
+      ).txTake('key', 1),
+      { value: undefined, durability: 'degraded' }
+    )
     assert.equal(shards.owed, 1)
     await until(async () => shards.owed === 0)
     // Only what was there then, and not what is created under the same key since.
