@@ -2,6 +2,7 @@ import { benchColdStart } from './cold-start.ts'
 import { benchBulk } from './bulk.ts'
 import { benchClosing } from './gateway-closing.ts'
 import { benchFeed } from './gateway-feed.ts'
+import { benchFullGateway } from './gateway-full.ts'
 import { benchGateway } from './gateway.ts'
 import { benchGatewayPeers } from './gateway-peers.ts'
 import { benchMixedClosing } from './mixed-closing.ts'
@@ -30,6 +31,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['simplesamlphp', benchSimplesamlphp],
   ['oidc', benchOidc],
   ['gateway', benchGateway],
+  ['full', () => benchFullGateway()],
   ['closing', benchClosing],
   ['mixed', benchMixedClosing],
   ['peers', benchGatewayPeers],

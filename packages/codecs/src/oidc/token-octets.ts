@@ -40,7 +40,23 @@ export async function verifyTokenOctets(token: Buffer, payload: Buffer, expected
   const { hash, options } = schemes[header.alg as TokenAlgorithm]
   const signature = Buffer.from(token.toString('latin1', last + 1), 'base64url')
   if (!verify(hash, token.subarray(0, last), { key, ...options }, signature)) throw new CurfewError('CURFEW_OIDC_TOKEN_SIGNATURE')
-  return payload.write(token.toString('latin1', first + 1, last), 'base64url')
+  return decodeInto(payload, token, first + 1, last)
+}
+
+/** Characters that are decoded at once: four are three octets, so that parts can be put one behind the other. */
+const decodedAtOnce = 16 * 1024
+
+/** In parts: a text as long as a page would lie among the large objects, which are collected late. */
+function decodeInto(payload: Buffer, token: Buffer, from: number, to: number): number {
+  let length = 0
+  for (let at = from; at < to; at += decodedAtOnce) {
+    const end = Math.min(to, at + decodedAtOnce)
+    const written = payload.write(token.toString('latin1', at, end), length, 'base64url')
+    // Fewer than they stand for: something among them is no sign of base64url.
+    if (written !== Math.floor(((end - at) * 3) / 4)) throw new CurfewError('CURFEW_JWT_MALFORMED')
+    length += written
+  }
+  return length
 }
 
 const known = new WeakMap<CryptoKey, KeyObject>()

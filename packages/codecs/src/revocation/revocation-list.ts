@@ -1,4 +1,4 @@
-import { revocationFingerprint, type RevocationPage, type RevokedEntry } from './revocation-page.ts'
+import { EntriesInPlace, revocationFingerprint, type RevocationPage, type RevokedEntry } from './revocation-page.ts'
 import { type RevocationKey, revocationKey, RevokedSet } from './revoked-set.ts'
 
 /** What a gateway knows of revoked sessions, and how well it knows it. */
@@ -50,8 +50,14 @@ interface Moment {
 /**
  * @param onRevoked - called with the fingerprint of every session that is new on the list
  * @param steadyMs - milliseconds since some moment in the past, which the date of the machine does not move
+ * @param mayHold - whether it matters: by the second four octets of the fingerprint, as a number of 32 bits with a sign. With
+ *   it no fingerprint is made of millions that nothing is open under
  */
-export function createRevocationList(onRevoked: (fingerprint: string) => void, steadyMs: () => number): RevocationList {
+export function createRevocationList(
+  onRevoked: (fingerprint: string) => void,
+  steadyMs: () => number,
+  mayHold: (signedLow: number) => boolean = () => true
+): RevocationList {
   const revoked = new RevokedSet()
   const known = {
     position: 0,
@@ -70,6 +76,17 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void, s
     revoked.add(fingerprint, untilSeconds, Math.floor(nowMs / 1000))
     onRevoked(fingerprint)
   }
+  const putAll = (entries: Iterable<RevokedEntry>, nowMs: number): void => {
+    if (!(entries instanceof EntriesInPlace)) {
+      for (const { fingerprint, untilSeconds } of entries) put(fingerprint, untilSeconds, nowMs)
+      return
+    }
+    const nowSeconds = Math.floor(nowMs / 1000)
+    entries.each((high, low, untilSeconds, at) => {
+      revoked.addNumbers(high, low, untilSeconds, nowSeconds)
+      if (mayHold(low)) onRevoked(entries.fingerprintAt(at))
+    })
+  }
   return {
     isListed: (key, nowMs) => revoked.has(key, Math.floor(nowMs / 1000)),
     isRevoked: (sri, nowMs) => revoked.has(revocationKey(revocationFingerprint(sri)), Math.floor(nowMs / 1000)),
@@ -81,7 +98,7 @@ export function createRevocationList(onRevoked: (fingerprint: string) => void, s
       if (isOther) Object.assign(known, { position: 0, list: undefined, readingAtMs: steadyMs() })
       if (page.prev !== known.position) return isOther ? 'other' : 'gap'
       known.list = page.list ?? known.list
-      for (const { fingerprint, untilSeconds } of page.entries) put(fingerprint, untilSeconds, nowMs)
+      putAll(page.entries, nowMs)
       known.position = page.seq
       if (page.lifetimeSeconds !== undefined) known.lifetimeMs = page.lifetimeSeconds * 1000
       known.readingAtMs = page.hasMore ? steadyMs() : undefined

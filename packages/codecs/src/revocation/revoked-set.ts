@@ -31,6 +31,24 @@ function lowOf(fingerprint: string): number {
   return ((number(fingerprint, 5, 1) << 28) | (number(fingerprint, 6, 4) << 4) | (number(fingerprint, 10, 1) >>> 2)) >>> 0
 }
 
+/**
+ * The first eight octets of a fingerprint that stands there in octets, as two numbers of 32 bits with a sign: those are
+ * passed on without being made into objects.
+ */
+export function highAt(octets: Uint8Array, at: number): number {
+  return (numberAt(octets, at, 5) << 2) | (numberAt(octets, at + 5, 1) >>> 4)
+}
+
+export function lowAt(octets: Uint8Array, at: number): number {
+  return (numberAt(octets, at + 5, 1) << 28) | (numberAt(octets, at + 6, 4) << 4) | (numberAt(octets, at + 10, 1) >>> 2)
+}
+
+function numberAt(octets: Uint8Array, from: number, signs: number): number {
+  let all = 0
+  for (let i = from; i < from + signs; i++) all = (all << 6) | (values[(octets[i] ?? 0) & 0x7f] ?? 0)
+  return all
+}
+
 /** Parts of the table, by the first bits of a fingerprint: each is made anew by itself, so that no look-up waits for all. */
 const partBits = 10
 /** Slots of a part at its start. */
@@ -80,9 +98,15 @@ export class RevokedSet {
    * @param untilSeconds - seconds since the epoch; a later time than the known one wins
    */
   add(fingerprint: string, untilSeconds: number, nowSeconds: number): void {
+    this.addNumbers(highOf(fingerprint) | 0, lowOf(fingerprint) | 0, untilSeconds, nowSeconds)
+  }
+
+  /** The same for a fingerprint by {@link highAt} and {@link lowAt}: it makes nothing. */
+  addNumbers(signedHigh: number, signedLow: number, untilSeconds: number, nowSeconds: number): void {
     const until = Math.min(untilSeconds, 0xffffffff)
     if (until <= nowSeconds) return
-    const [high, low] = [highOf(fingerprint), lowOf(fingerprint)]
+    const high = signedHigh >>> 0
+    const low = signedLow >>> 0
     const part = this.#roomFor(high >>> (32 - partBits), nowSeconds)
     if (!put(part, high, low, until)) return
     part.taken += 1

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { CompactSign, type JSONWebKeySet, type JWK, SignJWT } from 'jose'
 import { isCurfewError } from '../../src/errors.ts'
+import { createRevocationList } from '../../src/revocation/revocation-list.ts'
 import {
   createRevocationPageReader,
   revocationFingerprint,
@@ -13,6 +14,7 @@ import {
   revocationPageType,
   verifyRevocationPage
 } from '../../src/revocation/revocation-page.ts'
+import { revocationKey } from '../../src/revocation/revoked-set.ts'
 
 const now = Temporal.Instant.from('2026-03-02T08:00:00Z')
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -146,6 +148,33 @@ suite('A page of the revocation feed', () => {
       assert.deepEqual(inPlace, whole)
     })
   }
+
+  test('tells of those that matter by their fingerprint, and of no other', async () => {
+    const fingerprints = Array.from({ length: 300 }, (_, i) => revocationFingerprint(`sri-${i}`))
+    const held = new Set(fingerprints.slice(0, 3).map((fingerprint) => revocationKey(fingerprint).low | 0))
+    const told: string[] = []
+    const list = createRevocationList(
+      (fingerprint) => told.push(fingerprint),
+      () => 0,
+      (signedLow) => held.has(signedLow)
+    )
+    const token = await page({ claims: { prev: 0, seq: 300, entries: fingerprints.map((fingerprint) => [fingerprint, 1_800_000_000]) } })
+    list.take(await reader.read(Buffer.from(token), expected), now.epochMilliseconds)
+    assert.deepEqual(told, fingerprints.slice(0, 3))
+    assert.equal(list.size, 300)
+    for (const fingerprint of fingerprints) assert.ok(list.isListed(revocationKey(fingerprint), now.epochMilliseconds))
+  })
+
+  test('whose payload is no base64url is refused where it lies', async () => {
+    const [header = '', payload = ''] = (
+      await page({ claims: { entries: Array.from({ length: 500 }, (_, i) => [revocationFingerprint(`sri-${i}`), 1]) } })
+    ).split('.')
+    for (const bad of ['*', '=', ' ', '\n']) {
+      const signed = `${header}.${payload.slice(0, 30_000)}${bad}${payload.slice(30_000 + bad.length)}`
+      const signature = sign('sha256', Buffer.from(signed), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+      assert.equal(await codeBy(() => reader.read(Buffer.from(`${signed}.${signature}`), expected)), 'CURFEW_JWT_MALFORMED', JSON.stringify(bad))
+    }
+  })
 
   for (const [what, entries] of Object.entries({
     'a time with a zero before it': `[["${name}",05]]`,

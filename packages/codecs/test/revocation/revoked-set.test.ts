@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { revocationFingerprint } from '../../src/revocation/revocation-page.ts'
 import fc from 'fast-check'
-import { revocationKey, RevokedSet } from '../../src/revocation/revoked-set.ts'
+import { highAt, lowAt, revocationKey, RevokedSet } from '../../src/revocation/revoked-set.ts'
 
 const nowSeconds = 1_000
 
@@ -42,6 +42,22 @@ suite('The set of revoked sessions', () => {
         }
       }),
       { numRuns: 50 }
+    )
+  })
+
+  test('knows a fingerprint that stands in octets by the same numbers', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(5), (octets, at) => {
+        const fingerprint = Buffer.from(octets).toString('base64url')
+        const key = revocationKey(fingerprint)
+        const written = Buffer.from('x'.repeat(at) + fingerprint)
+        const [high, low] = [highAt(written, at), lowAt(written, at)]
+        assert.deepEqual([high >>> 0, low >>> 0], [key.high, key.low])
+        assert.equal(Buffer.from(octets).readUInt32BE(0), key.high)
+        const set = new RevokedSet()
+        set.addNumbers(high, low, nowSeconds + 5, nowSeconds)
+        assert.deepEqual([set.has(key, nowSeconds + 4), set.has(key, nowSeconds + 5)], [true, false])
+      })
     )
   })
 

@@ -9,6 +9,8 @@ export interface LiveConnections {
   add(opened: OpenedSession, close: (reason: CloseReason) => void): () => void
   /** Closes what belongs to a session with this fingerprint; returns how many. */
   close(fingerprint: string): number
+  /** False for most that nothing is open under, by the second four octets of a fingerprint: a list of millions comes in by this. */
+  mayHold(signedLow: number): boolean
   /** Closes every connection that the test names. */
   closeWhere(test: (opened: OpenedSession) => boolean): number
   /** Closes what belongs to one session as it was opened; returns how many. */
@@ -30,23 +32,33 @@ interface Group {
 export function createLiveConnections(onFailed: (error: unknown) => void = () => undefined): LiveConnections {
   const groups = new Map<OpenedSession, Group>()
   const byFingerprint = new Map<string, Set<Group>>()
+  /** How many fingerprints there have this in them. */
+  const lows = new Map<number, number>()
   const state = { count: 0 }
   const groupOf = (opened: OpenedSession): Group => {
     const group: Group = { opened, closes: new Set() }
     groups.set(opened, group)
-    for (const { fingerprint } of opened.keys) {
+    for (const { fingerprint, low } of opened.keys) {
       const others = byFingerprint.get(fingerprint)
-      if (others === undefined) byFingerprint.set(fingerprint, new Set([group]))
-      else others.add(group)
+      if (others !== undefined) {
+        others.add(group)
+        continue
+      }
+      byFingerprint.set(fingerprint, new Set([group]))
+      lows.set(low | 0, (lows.get(low | 0) ?? 0) + 1)
     }
     return group
   }
   const forget = (group: Group): void => {
     groups.delete(group.opened)
-    for (const { fingerprint } of group.opened.keys) {
+    for (const { fingerprint, low } of group.opened.keys) {
       const others = byFingerprint.get(fingerprint)
       others?.delete(group)
-      if (others?.size === 0) byFingerprint.delete(fingerprint)
+      if (others?.size !== 0) continue
+      byFingerprint.delete(fingerprint)
+      const left = (lows.get(low | 0) ?? 1) - 1
+      if (left === 0) lows.delete(low | 0)
+      else lows.set(low | 0, left)
     }
   }
   const end = (ended: readonly Group[], reason: CloseReason): number => {
@@ -77,9 +89,9 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     },
     close(fingerprint) {
       const ended = byFingerprint.get(fingerprint)
-      // Most that is revoked has nothing open here: a list of millions comes in by this.
       return ended === undefined ? 0 : end([...ended], 'session ended')
     },
+    mayHold: (signedLow) => lows.has(signedLow),
     closeWhere: (test) => end(where(test), 'session ended'),
     closeSession(opened, reason) {
       const group = groups.get(opened)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { suite, test } from 'node:test'
-import { revocationFingerprint } from '@curfew/codecs'
+import { revocationFingerprint, revocationKey } from '@curfew/codecs'
 import type { GatewayContext } from '../../src/gateway/context.ts'
 import { createLiveConnections } from '../../src/gateway/live-connections.ts'
 import { forward } from '../../src/gateway/proxy/forward.ts'
@@ -34,6 +34,23 @@ suite('What is open under a session', () => {
       })
     assert.equal(live.close(revocationFingerprint('sri-1')), 3)
     assert.deepEqual([closed, live.count, failures.map(String)], [[0, 2], 0, ['Error: no']])
+  })
+
+  test('may be held where the numbers of its fingerprint say so, until the last of it is gone', () => {
+    const live = createLiveConnections()
+    const signedLow = revocationKey(revocationFingerprint('sri-1')).low | 0
+    assert.equal(live.mayHold(signedLow), false)
+    const other = openedSession({ ...opened.session, id: 'w2' })
+    const forget = [live.add(opened, () => undefined), live.add(other, () => undefined)]
+    forget[0]?.()
+    live.expire(0)
+    assert.equal(live.mayHold(signedLow), true)
+    forget[1]?.()
+    live.expire(0)
+    assert.equal(live.mayHold(signedLow), false)
+    live.add(opened, () => undefined)
+    live.close(revocationFingerprint('sri-1'))
+    assert.equal(live.mayHold(signedLow), false)
   })
 
   test('holds nobody who left while it was decided whether he may pass', () => {
