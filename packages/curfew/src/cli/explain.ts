@@ -64,6 +64,7 @@ function codeOf({ code }: CurfewError): ExitCode {
       return exitCode.needsInput
     case 'CURFEW_CLI_FAULT_UNKNOWN':
     case 'CURFEW_CLI_INPUT_UNKNOWN':
+    case 'CURFEW_CLI_RUN_FILE':
     case 'CURFEW_CLI_SERVER_ADDRESS':
       return exitCode.usage
     case 'CURFEW_CLI_UNEXPECTED':

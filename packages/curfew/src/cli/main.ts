@@ -249,6 +249,14 @@ function addRunCommands(program: Command, on: On): void {
     ),
     async (context, parsed) => (await import('./commands/runs.ts')).showRun(context, parsed.args[0] ?? '', parsed.opts())
   )
+  on(
+    example(
+      runs.command('open <file>').description('One run that was exported, without a server; - for standard input'),
+      'curfew runs open run.json',
+      'curfew runs open run.json --why'
+    ).option('--why', 'only what was not confirmed, and what to do'),
+    async (context, parsed) => (await import('./commands/runs.ts')).openRun(context, parsed.args[0] ?? '', parsed.opts())
+  )
   on(example(runs.command('watch <id>').description('Follow a run'), 'curfew runs watch run_...'), async (context, parsed) =>
     (await import('./commands/runs.ts')).watchOne(context, parsed.args[0] ?? '')
   )

@@ -16,6 +16,7 @@ export const catalogue = {
   CURFEW_CLI_INPUT_UNKNOWN: { kind: 'peer', http: 400, title: 'The input is nothing that can be inspected.' },
   CURFEW_CLI_PARTNER_UNKNOWN: { kind: 'peer', http: 404, title: 'There is no such demo partner.' },
   CURFEW_CLI_PROGRAM_MISSING: { kind: 'config', http: 503, title: 'A program that the command needs is not on this machine.' },
+  CURFEW_CLI_RUN_FILE: { kind: 'peer', http: 400, title: 'The file is no run that was exported.' },
   CURFEW_CLI_SERVER_ADDRESS: { kind: 'peer', http: 400, title: 'What --server says is no address of an admin API.' },
   CURFEW_CLI_SERVER_FOREIGN: { kind: 'operation', http: 502, title: 'What answers at this address is no admin API.' },
   CURFEW_CLI_SERVER_UNREACHABLE: { kind: 'operation', http: 503, title: 'The server does not answer at its admin address.' },

@@ -178,6 +178,20 @@ suite('options of every command', { timeout: 180_000 }, () => {
   })
 })
 
+suite('a run that was exported', { timeout: 180_000 }, () => {
+  test('looks the same without a server', async () => {
+    const [one] = await curfew().json<RunView[]>(['runs', 'list', '--user', 'zoe'])
+    const id = one?.id ?? assert.fail('no run')
+    assert.equal((await run('runs', 'export', id, '--out', 'run.json')).code, 0)
+    const opened = await run('runs', 'open', 'run.json', '--server', 'http://127.0.0.1:9')
+    assert.deepEqual([opened.code, opened.out], [0, (await run('runs', 'show', id)).out])
+    const receipt = await run('runs', 'export', id, '--receipt', '--out', 'receipt.jws')
+    assert.equal(receipt.code, 0)
+    const refused = await run('runs', 'open', 'receipt.jws')
+    assert.deepEqual([refused.code, /CURFEW_CLI_RUN_FILE/.test(refused.err)], [64, true])
+  })
+})
+
 suite('what can be inspected by its id', { timeout: 180_000 }, () => {
   test('a session and its run, each with the command that shows more', async () => {
     const [run1] = await curfew().json<RunView[]>(['runs', 'list', '--user', 'zoe'])

@@ -5,6 +5,7 @@ import { connect } from '../connect.ts'
 import { type CommandContext, printJson } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { listed, type ListPage, type PageOptions } from '../listed.ts'
+import { lastInstantOf, readRunFile } from '../run-file.ts'
 import { runText, standing, summaryText, whyText } from '../run-text.ts'
 import { table } from '../table.ts'
 import { watchRun } from '../watch-run.ts'
@@ -54,6 +55,16 @@ export async function showRun(context: CommandContext, id: string, options: { re
   const { terminal } = context
   for (const line of options.why === true ? whyText(run, terminal) : runText(run, terminal, systemClock.nowMs())) terminal.out(line)
   if (options.why !== true && run.verdict !== 'all-ended') terminal.note(`Why: curfew runs show ${run.id} --why`)
+  return exitCode.done
+}
+
+/** `curfew runs open <file> [--why]`: what `show` prints, of a run that was exported; no server is asked. */
+export function openRun(context: CommandContext, path: string, options: { readonly why?: boolean }): ExitCode {
+  const run = readRunFile(path)
+  if (printJson(context, run)) return exitCode.done
+  const { terminal } = context
+  for (const line of options.why === true ? whyText(run, terminal) : runText(run, terminal, lastInstantOf(run))) terminal.out(line)
+  if (options.why !== true && run.verdict !== 'all-ended') terminal.note(`Why: curfew runs open ${path} --why`)
   return exitCode.done
 }
 
