@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { GuardEvent, OpenTokenEvent, RelyingPartyEvent } from '@curfew/sdk'
 import type { Journal } from './journal.ts'
 import type { Fault } from './legacy/fault.ts'
+import type { SignInFault } from './legacy/sign-in-fault.ts'
 
 interface CommonOptions {
   /** Address as browsers see it, for example `http://payroll.localhost:4610`. */
@@ -63,6 +64,9 @@ export interface Application {
   /** How it can be made to misbehave; absent: in no way. */
   readonly faults?: readonly Fault[]
   setFault?(fault: Fault): void
+  /** The same of sign-ins. */
+  readonly signInFaults?: readonly SignInFault[]
+  setSignInFault?(fault: SignInFault): void
 }
 
 /** Writes what the guard did into the journal of the application. */

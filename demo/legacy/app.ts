@@ -7,6 +7,8 @@ import { listenOnLoopback } from '../listen.ts'
 import { applicationPage } from '../page.ts'
 import { type Fault, serverFaults } from './fault.ts'
 import { misbehave } from './misbehave.ts'
+import { misbehaveAtSignIn, signedByAnother } from './sign-in.ts'
+import { type SignInFault, signInFaults } from './sign-in-fault.ts'
 
 /** How long `slow` takes to answer. */
 const slowMs = 2_000
@@ -21,6 +23,7 @@ export interface LegacyOptions extends ApplicationOptions {
 export async function startLegacy(options: LegacyOptions): Promise<Application> {
   const { baseUrl, journal } = options
   let fault: Fault = options.fault ?? 'slow'
+  let signInFault: SignInFault = 'none'
   const key = createPrivateKey(options.keyPem)
   const provider = createServiceProvider({
     entityId: `${baseUrl}/saml/metadata`,
@@ -56,8 +59,13 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
       else writeNode(response, answer)
       return
     }
+    if (url.pathname === provider.paths.assertionConsumer && request.method === 'POST' && (await misbehaveAtSignIn(signInFault, request, response))) return
     const answer = await provider.handle(guarded)
-    if (answer !== undefined) return writeNode(response, answer)
+    if (answer !== undefined) {
+      const { location } = answer.headers
+      const isForged = signInFault === 'bad-signature' && typeof location === 'string' && location.includes('SAMLRequest=')
+      return writeNode(response, isForged ? { ...answer, headers: { ...answer.headers, location: await signedByAnother(location) } } : answer)
+    }
     const session = await provider.session(request.headers.cookie)
     if (session === undefined && !url.searchParams.has('signout')) {
       response.writeHead(303, { location: provider.loginPath('/') }).end()
@@ -93,6 +101,10 @@ export async function startLegacy(options: LegacyOptions): Promise<Application> 
     faults: serverFaults,
     setFault: (next) => {
       fault = next
+    },
+    signInFaults,
+    setSignInFault: (next) => {
+      signInFault = next
     }
   }
 }

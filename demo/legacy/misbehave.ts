@@ -1,6 +1,5 @@
-import { generateKeyPair, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { promisify } from 'node:util'
 import {
   decodeRedirect,
   decodeSoap,
@@ -17,6 +16,7 @@ import {
 } from '@curfew/codecs'
 import type { IdentityProvider } from '@curfew/sdk'
 import type { Fault } from './fault.ts'
+import { foreignKey } from './foreign-key.ts'
 
 export interface MisbehaveOptions {
   readonly entityId: string
@@ -60,14 +60,6 @@ export async function misbehave(fault: Fault, exchange: LogoutExchange, options:
       await answer(exchange, options, status.partialLogout(), options.ownKey)
       return true
   }
-}
-
-let foreign: Promise<SigningKey> | undefined
-
-/** A key that nobody knows the application by. Made when it is first needed: a start need not wait for it. */
-function foreignKey(): Promise<SigningKey> {
-  foreign ??= promisify(generateKeyPair)('rsa', { modulusLength: 2048 }).then(({ privateKey }) => ({ key: privateKey, algorithm: 'rsa-sha256' }))
-  return foreign
 }
 
 async function answer(exchange: LogoutExchange, options: MisbehaveOptions, answerStatus: Status, key: SigningKey): Promise<void> {

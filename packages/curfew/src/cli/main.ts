@@ -462,6 +462,19 @@ function addToolCommands(program: Command, on: On): void {
       .option('--user <name>', 'who signs out', 'ana'),
     async (context, parsed) => (await import('./commands/trigger.ts')).triggerLogout(context, parsed.opts())
   )
+  on(
+    example(
+      trigger.command('login').description('Set a fault, then sign in, as a browser without scripts does'),
+      'curfew trigger login --partner wiki',
+      'curfew trigger login --partner legacy --fault bad-signature'
+    )
+      .requiredOption('--partner <id>', 'demo application')
+      .addOption(
+        new Option('--fault <fault>', 'how it misbehaves; legacy: none, slow, no-response, down, error-500, bad-signature; the others: none').default('none')
+      )
+      .option('--user <name>', 'who signs in', 'ana'),
+    async (context, parsed) => (await import('./commands/trigger.ts')).triggerLogin(context, parsed.opts())
+  )
   on(example(program.command('version').description('The version of this product'), 'curfew version'), async (context) => {
     context.terminal.out(version)
     return exitCode.done

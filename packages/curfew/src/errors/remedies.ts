@@ -12,7 +12,7 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_CLI_FILE: 'Choose another path, or make the folder and let this user write there.',
   CURFEW_CLI_INPUT_UNKNOWN:
     'Give an address with SAMLRequest or SAMLResponse, XML, base64, a JSON Web Token, an OpenToken, an id (run_, ses_, msg_), or a file with one of them.',
-  CURFEW_CLI_PARTNER_UNKNOWN: 'Faults work with the demo partner: --partner legacy',
+  CURFEW_CLI_PARTNER_UNKNOWN: 'Faults work with the demo partner: --partner legacy; without one sign-ins work with the others, too.',
   CURFEW_CLI_PROGRAM_MISSING: 'Install it: sudo apt-get install redis-server (or valkey-server).',
   CURFEW_CLI_RUN_FILE: 'Export it anew: curfew runs export <run> --out run.json. A receipt is looked at with curfew inspect.',
   CURFEW_CLI_SERVER_ADDRESS: 'Write it like this: --server http://127.0.0.1:9999',

@@ -77,6 +77,27 @@ suite('curfew trigger beside another installation', { timeout: 180_000 }, () => 
     }
   })
 
+  test('signs in at the demo: a partner that asks as somebody else is refused, one that breaks off has no session, and each says so itself', async () => {
+    const login = (...more: readonly string[]): ReturnType<typeof curfew> => curfew(folder, ['trigger', 'login', ...more])
+    const refused = await login('--partner', 'legacy', '--fault', 'bad-signature')
+    assert.equal(refused.code, 1, refused.out + refused.err)
+    assert.match(refused.err, /legacy now asks for a sign-in with a signature of somebody else/)
+    assert.match(
+      refused.out,
+      /the page says: That did not work.*\n {2}why: look for msg_\w+ in what curfew demo --verbose prints\n {2}!! {2}legacy did not sign ana in/
+    )
+    const broken = await login('--partner', 'legacy', '--fault', 'error-500')
+    assert.deepEqual([broken.code, /Curfew asks for the password\n/.test(broken.out), /!! {2}legacy did not sign ana in/.test(broken.out)], [2, true, true])
+    const good = await login('--partner', 'legacy')
+    assert.deepEqual([good.code, /ok {2}legacy signed ana in: its own journal says so\n$/.test(good.out)], [0, true])
+    assert.equal((await login('--partner', 'wiki')).code, 0)
+    for (const partner of ['device', 'nobody']) assert.equal((await login('--partner', partner)).code, 3)
+    assert.equal((await login('--partner', 'wiki', '--fault', 'slow')).code, 3)
+    assert.equal((await login('--partner', 'legacy', '--fault', 'bogus')).code, 64)
+    assert.equal((await login('--partner', 'legacy', '--server', 'http://127.0.0.1:9')).code, 64)
+    assert.deepEqual(asked, [])
+  })
+
   test('is not pointed anywhere else', async () => {
     for (const more of [
       ['--server', 'http://127.0.0.1:9'],
