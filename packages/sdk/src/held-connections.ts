@@ -20,10 +20,13 @@ export interface HeldConnections {
   closeListed(fingerprint: string): number
   /** Closes what has outlived its session, and what the feed speaks of and is older than its list remembers. */
   expire(nowMs: number, listMs?: number): number
+  /** Cookie values of the sessions that something is held under, each once. */
+  sessionIds(): readonly string[]
   readonly count: number
 }
 
 interface Held {
+  readonly id: string
   readonly keys: readonly string[]
   readonly expiresAtMs: number
   /** When a session began that the feed speaks of. */
@@ -58,7 +61,8 @@ export function createHeldConnections(onError: (error: unknown) => void): HeldCo
   return {
     hold(session, close) {
       const keys = [idKey(session.id), ...(session.sri === undefined ? [] : [listKey(revocationFingerprint(session.sri))])]
-      const one: Held = { keys, expiresAtMs: session.expiresAtMs, ...(session.sri === undefined ? {} : { listedSinceMs: session.createdAtMs }), close }
+      const { id, expiresAtMs, createdAtMs } = session
+      const one: Held = { id, keys, expiresAtMs, ...(session.sri === undefined ? {} : { listedSinceMs: createdAtMs }), close }
       all.add(one)
       for (const key of keys) byKey.set(key, (byKey.get(key) ?? new Set()).add(one))
       return () => forget(one)
@@ -74,6 +78,7 @@ export function createHeldConnections(onError: (error: unknown) => void): HeldCo
         [...all].filter(({ expiresAtMs, listedSinceMs = Infinity }) => expiresAtMs <= nowMs || nowMs - listedSinceMs >= listMs),
         'session expired'
       ),
+    sessionIds: () => [...new Set(Array.from(all, ({ id }) => id))],
     get count() {
       return all.size
     }

@@ -1,7 +1,7 @@
 import { CurfewError } from '@curfew/codecs'
 import { createExpiringMap, type ExpiringMap } from './expiring-map.ts'
-import { allKeysOf, keysOf, keysOfSubject, listedKey } from './session-keys.ts'
-import type { AppSession, LogoutSubject, SessionRegistry, SpareKind } from './session-registry.ts'
+import { keysOf, keysOfSubject, listedKey } from './session-keys.ts'
+import type { AppSession, LogoutSubject, SessionRegistry, SpareKind, Tombstone } from './session-registry.ts'
 
 /**
  * Most entries of each kind that one process keeps. What strangers can cause has limits of its own, where the oldest gives
@@ -34,11 +34,6 @@ export const registryLimits: RegistryLimits = {
   endedMarksMax: 50_000
 }
 
-interface Tombstone {
-  readonly untilMs: number
-  readonly issuedUntilMs: number
-}
-
 interface Value {
   readonly value: string
   readonly untilMs: number
@@ -52,7 +47,7 @@ export function createMemorySessionRegistry(limits: Partial<RegistryLimits> = {}
     get: (id, nowMs) => registry.get(id, nowMs),
     end: (id) => registry.end(id),
     endBySubject: (subject, untilMs) => registry.endBySubject(subject, untilMs),
-    endListed: (fingerprints) => registry.endListed(fingerprints),
+    endListed: (...parts) => registry.endListed(...parts),
     isEnded: (subject, nowMs) => registry.isEnded(subject, nowMs),
     remember: (...parts) => registry.remember(...parts),
     isRemembered: (key, nowMs) => registry.isRemembered(key, nowMs),
@@ -80,7 +75,7 @@ class MemoryRegistry implements SessionRegistry {
     this.#drop(session.id)
     if (this.#sessions.size >= this.#limits.sessionsMax) throw full('sessions', this.#limits.sessionsMax)
     this.#sessions.set(session.id, session, session.expiresAtMs)
-    for (const key of allKeysOf(session)) this.#byKey.set(key, (this.#byKey.get(key) ?? new Set()).add(session.id))
+    for (const key of keysOf(session)) this.#byKey.set(key, (this.#byKey.get(key) ?? new Set()).add(session.id))
   }
 
   async get(id: string, nowMs: number): Promise<AppSession | undefined> {
@@ -105,8 +100,13 @@ class MemoryRegistry implements SessionRegistry {
     return ended
   }
 
-  async endListed(fingerprints: readonly string[]): Promise<readonly AppSession[]> {
-    const ended = this.#under(fingerprints.map(listedKey))
+  async endListed(fingerprints: readonly string[], tombstone?: Tombstone): Promise<readonly AppSession[]> {
+    const keys = fingerprints.map(listedKey)
+    if (tombstone !== undefined) {
+      this.#pass(this.#latestMs)
+      this.#leaveTombstones(keys, tombstone.untilMs, tombstone)
+    }
+    const ended = this.#under(keys)
     for (const { id } of ended) this.#drop(id)
     return ended
   }
@@ -158,7 +158,11 @@ class MemoryRegistry implements SessionRegistry {
     return [this.#values, this.#spares['if-room'], this.#spares['mark-if-room']]
   }
 
-  #leaveTombstones(keys: readonly string[], untilMs: number, { issuedUntilMs = Number.POSITIVE_INFINITY, isUnsigned = false }: LogoutSubject): void {
+  #leaveTombstones(
+    keys: readonly string[],
+    untilMs: number,
+    { issuedUntilMs = Number.POSITIVE_INFINITY, isUnsigned = false }: Pick<LogoutSubject, 'issuedUntilMs' | 'isUnsigned'>
+  ): void {
     const { tombstonesMax, unsignedTombstonesMax } = this.#limits
     const [kept, max] = isUnsigned ? [this.#unsignedTombstones, unsignedTombstonesMax] : [this.#tombstones, tombstonesMax]
     const more = keys.filter((key) => !kept.has(key)).length
@@ -184,7 +188,7 @@ class MemoryRegistry implements SessionRegistry {
   }
 
   #unindex(session: AppSession): void {
-    for (const key of allKeysOf(session)) {
+    for (const key of keysOf(session)) {
       const ids = this.#byKey.get(key)
       ids?.delete(session.id)
       if (ids?.size === 0) this.#byKey.delete(key)

@@ -1,5 +1,5 @@
 import { registryLimits } from './memory-session-registry.ts'
-import { allKeysOf, keysOf, keysOfSubject, listedKey } from './session-keys.ts'
+import { keysOf, keysOfSubject, listedKey } from './session-keys.ts'
 import type { AppSession, SessionRegistry, SpareKind } from './session-registry.ts'
 
 /** What the registry needs of a client of Redis or Valkey, 6.2 or later, and of the application's own choice. */
@@ -20,7 +20,8 @@ const valueKinds = `'value', 'spare', 'mark'`
 
 /**
  * What every script begins with. `entry` is the name of one key; all of them are in one slot of a cluster. `bound` lets what
- * was written first give way: the order is that of writing, by no clock and by no end.
+ * was written first give way: the order is that of writing, by no clock and by no end. What sessions are found by is kept in
+ * the order of when the server forgets them (`by`).
  */
 const common = `
 local prefix = ARGV[1]
@@ -28,7 +29,7 @@ local function entry(kind, name) return prefix .. ':' .. kind .. ':' .. name end
 local function drop(id)
   local record = redis.call('GET', entry('session', id))
   if not record then return false end
-  for _, key in ipairs(cjson.decode(record).keys) do redis.call('SREM', entry('key', key), id) end
+  for _, key in ipairs(cjson.decode(record).keys) do redis.call('ZREM', entry('by', key), id) end
   redis.call('DEL', entry('session', id))
   return record
 end
@@ -43,18 +44,19 @@ local function bound(kind, name, max)
 end
 `
 
-/** id, record, when it may be forgotten, keys. */
+/** id, record, when it may be forgotten, keys. What the server has forgotten by itself leaves with the next of the same key. */
 const openScript = `${common}
-local id, record, atMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local id, record, atMs = ARGV[2], ARGV[3], ARGV[4]
 drop(id)
-redis.call('SET', entry('session', id), record, 'PXAT', ARGV[4])
+redis.call('SET', entry('session', id), record, 'PXAT', atMs)
 local time = redis.call('TIME')
-local lifeMs = atMs - tonumber(time[1]) * 1000
+local nowMs = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 for i = 5, #ARGV do
-  local key = entry('key', ARGV[i])
-  redis.call('SADD', key, id)
-  local left = redis.call('PTTL', key)
-  if left < 0 or left < lifeMs then redis.call('PEXPIREAT', key, ARGV[4]) end
+  local key = entry('by', ARGV[i])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', nowMs)
+  redis.call('ZADD', key, atMs, id)
+  local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
+  redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last[2])))
 end
 `
 
@@ -63,12 +65,10 @@ const endScript = `${common}
 return drop(ARGV[2]) and 1 or 0
 `
 
-/** kind and limit of the tombstones, until, when they may be forgotten, issued until, spares issued after ('' for none), keys. */
-const endBySubjectScript = `${common}
-local kind, max, untilMs, atMs, issuedUntilMs, spares = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
-local ended = {}
-for i = 8, #ARGV do
-  local name = entry(kind, ARGV[i])
+/** Tombstones: one is prolonged where there is one, and never shortened. */
+const tombstones = `
+local function bury(kind, key, untilMs, atMs, issuedUntilMs)
+  local name = entry(kind, key)
   local known = redis.call('GET', name)
   local u, at, issued = untilMs, atMs, issuedUntilMs
   if known then
@@ -77,10 +77,19 @@ for i = 8, #ARGV do
     if tonumber(kissued) > tonumber(issued) then issued = kissued end
   end
   redis.call('SET', name, u .. ' ' .. at .. ' ' .. issued, 'PXAT', at)
+end
+`
+
+/** kind and limit of the tombstones, until, when they may be forgotten, issued until, spares issued after ('' for none), keys. */
+const endBySubjectScript = `${common}${tombstones}
+local kind, max, untilMs, atMs, issuedUntilMs, spares = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local ended = {}
+for i = 8, #ARGV do
+  bury(kind, ARGV[i], untilMs, atMs, issuedUntilMs)
   if max > 0 then bound(kind, ARGV[i], max) end
-  for _, id in ipairs(redis.call('SMEMBERS', entry('key', ARGV[i]))) do
+  for _, id in ipairs(redis.call('ZRANGE', entry('by', ARGV[i]), 0, -1)) do
     local record = redis.call('GET', entry('session', id))
-    if not record then redis.call('SREM', entry('key', ARGV[i]), id)
+    if not record then redis.call('ZREM', entry('by', ARGV[i]), id)
     else
       local session = cjson.decode(record).session
       if not spares or (session.issuedAtMs or session.createdAtMs) <= spares then
@@ -93,11 +102,12 @@ end
 return ended
 `
 
-/** keys. */
-const endListedScript = `${common}
+/** until ('' for no tombstones), when they may be forgotten, issued until, keys. */
+const endListedScript = `${common}${tombstones}
 local ended = {}
-for i = 2, #ARGV do
-  for _, id in ipairs(redis.call('SMEMBERS', entry('key', ARGV[i]))) do
+for i = 5, #ARGV do
+  if ARGV[2] ~= '' then bury('tombstone', ARGV[i], ARGV[2], ARGV[3], ARGV[4]) end
+  for _, id in ipairs(redis.call('ZRANGE', entry('by', ARGV[i]), 0, -1)) do
     local record = drop(id)
     if record then ended[#ended + 1] = record end
   end
@@ -145,7 +155,7 @@ export function createRedisSessionRegistry({ send, prefix = 'curfew', limits = {
   const valuesOf = async (key: string): Promise<readonly Value[]> => (await read(entry('value', key), entry('spare', key), entry('mark', key))).map(valueOf)
   return {
     async open(session) {
-      const keys = allKeysOf(session)
+      const keys = keysOf(session)
       await run(openScript, session.id, JSON.stringify({ session, keys }), forgotten(session.expiresAtMs), ...keys)
     },
     async get(id, nowMs) {
@@ -161,8 +171,10 @@ export function createRedisSessionRegistry({ send, prefix = 'curfew', limits = {
       const records = await run(endBySubjectScript, kind, max, untilMs, forgotten(untilMs), issuedUntilMs, sparesIssuedAfterMs, ...keysOfSubject(subject))
       return texts(records).map(sessionOf)
     },
-    async endListed(fingerprints) {
-      return fingerprints.length === 0 ? [] : texts(await run(endListedScript, ...fingerprints.map(listedKey))).map(sessionOf)
+    async endListed(fingerprints, tombstone) {
+      if (fingerprints.length === 0) return []
+      const left = tombstone === undefined ? ['', '', ''] : [tombstone.untilMs, forgotten(tombstone.untilMs), tombstone.issuedUntilMs]
+      return texts(await run(endListedScript, ...left, ...fingerprints.map(listedKey))).map(sessionOf)
     },
     async isEnded(subject, nowMs) {
       const tombstones = await read(...keysOf(subject).flatMap((key) => [entry('tombstone', key), entry('frame', key)]))

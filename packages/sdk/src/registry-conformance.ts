@@ -173,6 +173,31 @@ const checks: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     same((await other.endListed([])).length, 0, 'what ends by an empty page')
   },
 
+  async 'keeps a tombstone of an SRI where it is told to, for the sign-ins it covers and no others, and none for a page of the feed'({
+    registry,
+    other,
+    nowMs,
+    session
+  }) {
+    await registry.open(session('a', { sri: 's1' }))
+    const tombstone = { untilMs: nowMs + minuteMs, issuedUntilMs: nowMs }
+    const ended = await registry.endListed([revocationFingerprint('s1')], tombstone)
+    same(
+      ended.map(({ id }) => id),
+      ['a'],
+      'what ends'
+    )
+    const isEnded = (more: Partial<AppSession>, atMs = nowMs) => other.isEnded(session('x', { sri: 's1', ...more }), atMs)
+    same(await isEnded({}), true, 'a sign-in issued up to then')
+    same(await isEnded({ identityProvider: 'https://other.example', nameId: { value: 'ben' } }), true, 'one of another name, by another provider')
+    same(await isEnded({ issuedAtMs: nowMs + 1 }), false, 'one issued later')
+    same(await isEnded({ sri: 's2' }), false, 'one of another SRI')
+    same(await other.isEnded(session('x'), nowMs), false, 'one without SRI')
+    same(await isEnded({}, nowMs + minuteMs), false, 'when the tombstone is over')
+    await registry.endListed([revocationFingerprint('s2')])
+    same(await isEnded({ sri: 's2' }), false, 'what a page of the feed lists')
+  },
+
   async 'remembers a value once, whoever comes first, until its time or until it is taken'({ registry, other, nowMs }) {
     for (const keep of [undefined, 'if-room', 'mark-if-room'] as const) {
       const key = `key ${keep ?? ''}`

@@ -22,10 +22,11 @@ export async function noteLogout(
  * @param askedAtMs - when the application asked for it; absent: it did not
  */
 export async function isOvertaken(sessions: SessionRegistry, session: AppSession, askedAtMs: number | undefined, nowMs: number): Promise<boolean> {
-  const { issuedAtMs = 0, nameId } = session
+  const { sri: _, ...named } = session
+  const { issuedAtMs = 0, nameId } = named
   if (await sessions.isEnded(session, nowMs)) return true
-  if (!(await sessions.isEnded({ ...session, issuedAtMs: issuedAtMs - issuerSkewMs }, nowMs))) return false
-  return sessions.isEnded({ ...session, nameId: arrivalOf(nameId), issuedAtMs: askedAtMs ?? 0 }, nowMs)
+  if (!(await sessions.isEnded({ ...named, issuedAtMs: issuedAtMs - issuerSkewMs }, nowMs))) return false
+  return sessions.isEnded({ ...named, nameId: arrivalOf(nameId), issuedAtMs: askedAtMs ?? 0 }, nowMs)
 }
 
 /** The name under which a registry has the arrival of a logout: none of XML can have this character. */

@@ -99,10 +99,12 @@ export interface SessionGuard extends AsyncDisposable {
 export const staleMsDefault = 10_000
 /** How often connections that outlived their session are looked for. */
 const sweepMs = 1_000
+/** After so many looks the registry is asked, too: another process may have ended a session that the feed does not speak of. */
+const sweepsPerQuestion = 5
+/** Sessions that the registry is asked for at once. */
+const askedAtOnceMax = 16
 /** How long an end by hand keeps out what was signed in before it. */
 const tombstoneMs = 15 * 60_000
-/** No session of an application is older. */
-const sessionMsMax = 24 * 3_600_000
 
 /** Starts a guard; it reads the feed until {@link SessionGuard.stop}. */
 export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
@@ -128,6 +130,7 @@ class FeedGuard {
   readonly #list: RevocationList
   readonly #reader: FeedReader | undefined
   #sweep: { cancel(): void } | undefined
+  #isAsking = false
 
   constructor(options: SessionGuardOptions) {
     this.#options = options
@@ -135,7 +138,8 @@ class FeedGuard {
     this.#held = createHeldConnections((error) => this.#tell({ kind: 'failed', error }))
     this.#list = createRevocationList((fingerprint) => void this.#held.closeListed(fingerprint), options.feed?.steadyMs ?? options.nowMs)
     this.sessions = watchedRegistry(options.sessions, {
-      isRevoked: (session) => session.sri !== undefined && (this.#list.isRevoked(session.sri, options.nowMs()) || this.#isOutlived(session)),
+      isRevoked: (session) => session.sri !== undefined && (this.#isListed(session.sri) || this.#isOutlived(session)),
+      isListed: (sri) => this.#isListed(sri),
       onEnded: (ids) => void this.#held.closeSessions(ids),
       onRevoked: (session) => this.#tell({ kind: 'signed-out', session, by: 'feed' }),
       nowMs: options.nowMs
@@ -144,13 +148,17 @@ class FeedGuard {
     this.ready = first.promise
     this.#reader = options.feed === undefined ? undefined : this.#follow(options.feed, () => first.resolve())
     if (this.#reader === undefined) first.resolve()
-    this.#sweepLater()
+    this.#sweepLater(1)
   }
 
   /** True when nothing is known of a session that the feed would speak of. */
   isUnknown({ sri }: AppSession): boolean {
     const { feed } = this.#options
     return sri !== undefined && feed !== undefined && (feed.whenUnknown ?? 'refuse') === 'refuse' && !this.#isKnown(feed)
+  }
+
+  #isListed(sri: string): boolean {
+    return this.#list.isRevoked(sri, this.#options.nowMs())
   }
 
   /** True for a session that is older than the list remembers: that it is not there says nothing, and its user signs in again. */
@@ -202,9 +210,11 @@ class FeedGuard {
     const issuedUntilMs = nowMs + issuerSkewMs
     const { sessions } = this
     switch (whom.by) {
-      case 'sri':
-        this.#list.add(whom.sri, nowMs + sessionMsMax, nowMs)
-        return sessions.endListed([revocationFingerprint(whom.sri)])
+      case 'sri': {
+        const fingerprint = revocationFingerprint(whom.sri)
+        this.#held.closeListed(fingerprint)
+        return sessions.endListed([fingerprint], { untilMs: nowMs + tombstoneMs, issuedUntilMs })
+      }
       case 'sid':
         return sessions.endBySubject({ identityProvider: whom.issuer, sessionIndexes: [whom.sid], issuedUntilMs }, nowMs + tombstoneMs)
       case 'name-id': {
@@ -261,11 +271,27 @@ class FeedGuard {
     )
   }
 
-  #sweepLater(): void {
+  #sweepLater(count: number): void {
     this.#sweep = this.#clock.after(sweepMs, () => {
-      this.#held.expire(this.#options.nowMs(), this.#list.lifetimeMs)
-      this.#sweepLater()
+      const nowMs = this.#options.nowMs()
+      this.#held.expire(nowMs, this.#list.lifetimeMs)
+      if (count % sweepsPerQuestion === 0 && !this.#isAsking) void this.#askForHeld(nowMs)
+      this.#sweepLater(count + 1)
     })
+  }
+
+  /** Closes what is open under sessions that are gone: whoever ended them may have told no one but the registry. */
+  async #askForHeld(nowMs: number): Promise<void> {
+    this.#isAsking = true
+    const ids = this.#held.sessionIds().values()
+    const ask = async (): Promise<void> => {
+      for (const id of ids) if ((await this.sessions.get(id, nowMs)) === undefined) this.#held.closeSessions([id])
+    }
+    const asked = await Promise.allSettled(Array.from({ length: askedAtOnceMax }, ask))
+    // One word about a registry that does not answer; the next round asks again.
+    const failed = asked.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') this.#tell({ kind: 'failed', error: failed.reason })
+    this.#isAsking = false
   }
 
   #tell(event: SessionGuardEvent): void {

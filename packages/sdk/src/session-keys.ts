@@ -1,19 +1,18 @@
 import { revocationFingerprint } from '@curfew/codecs'
-import type { AppSession, LogoutSubject, Named } from './session-registry.ts'
+import type { LogoutSubject, Named } from './session-registry.ts'
 
-/** What a sign-in is found by: its name, its user, its name with its index, its index alone. */
+/** What a sign-in is found by: its name, its user, its name with its index, its index alone, its SRI by fingerprint. */
 export function keysOf(session: Named): readonly string[] {
-  const { identityProvider, nameId, sessionIndex } = session
-  const all = [nameKey(session, undefined), userKey(identityProvider, nameId.value)]
-  return sessionIndex === undefined ? all : [...all, nameKey(session, sessionIndex), indexKey(identityProvider, sessionIndex)]
+  const { identityProvider, nameId, sessionIndex, sri } = session
+  return [
+    nameKey(session, undefined),
+    userKey(identityProvider, nameId.value),
+    ...(sessionIndex === undefined ? [] : [nameKey(session, sessionIndex), indexKey(identityProvider, sessionIndex)]),
+    ...(sri === undefined ? [] : [listedKey(revocationFingerprint(sri))])
+  ]
 }
 
-/** The same for a session that is kept, and its SRI by fingerprint. */
-export function allKeysOf(session: AppSession): readonly string[] {
-  return session.sri === undefined ? keysOf(session) : [...keysOf(session), listedKey(revocationFingerprint(session.sri))]
-}
-
-/** Key of what the revocation feed speaks of. */
+/** Key of an SRI, whose fingerprint the revocation feed speaks of. */
 export function listedKey(fingerprint: string): string {
   return `sri ${fingerprint}`
 }

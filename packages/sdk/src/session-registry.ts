@@ -55,10 +55,11 @@ export interface SessionRegistry {
   /**
    * Ends every session whose SRI has one of these fingerprints (`revocationFingerprint`), and returns those that were live.
    * Called once for a page of the feed, with thousands at the first reading; a session that is opened later is refused
-   * without this.
+   * without this. With a tombstone it is for one SRI at the word of the application: each fingerprint gets it, so that
+   * sign-ins of that SRI which arrive late open nothing, in whatever process.
    */
-  endListed(fingerprints: readonly string[]): Promise<readonly AppSession[]>
-  /** True when a tombstone covers this name and index. */
+  endListed(fingerprints: readonly string[], tombstone?: Tombstone): Promise<readonly AppSession[]>
+  /** True when a tombstone covers this name, index or SRI. */
   isEnded(subject: Named, nowMs: number): Promise<boolean>
   /**
    * Remembers a one-time value (assertion id, own request id). False: it was there before. `if-room`: anybody can cause it,
@@ -74,5 +75,12 @@ export interface SessionRegistry {
 /** What may give way, by what takes its place: sign-ins under way to such, marks of ended sessions to such. */
 export type SpareKind = 'if-room' | 'mark-if-room'
 
+/** Keeps sign-ins out that are from before an end. */
+export interface Tombstone {
+  readonly untilMs: number
+  /** It covers sign-ins issued up to then. */
+  readonly issuedUntilMs: number
+}
+
 /** What tells one sign-in from another. */
-export type Named = Pick<AppSession, 'identityProvider' | 'nameId' | 'sessionIndex' | 'issuedAtMs'>
+export type Named = Pick<AppSession, 'identityProvider' | 'nameId' | 'sessionIndex' | 'issuedAtMs' | 'sri'>

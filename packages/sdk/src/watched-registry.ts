@@ -1,8 +1,10 @@
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 
 export interface RegistryWatch {
-  /** True for a session that was revoked at the authority. */
+  /** True for a session that was revoked at the authority, or is older than is known. */
   isRevoked(session: AppSession): boolean
+  /** True when that session of the authority was revoked: no sign-in of it opens anything. */
+  isListed(sri: string): boolean
   /** Sessions that ended, by whatever way: their cookie values. */
   onEnded(ids: readonly string[]): void
   /** A session that was found revoked when somebody asked for it, and ended. */
@@ -40,12 +42,14 @@ export function watchedRegistry(registry: SessionRegistry, watch: RegistryWatch)
       await ended(sessions.map(({ id }) => id))
       return sessions
     },
-    async endListed(fingerprints) {
-      const sessions = await registry.endListed(fingerprints)
+    async endListed(...parts) {
+      const sessions = await registry.endListed(...parts)
       await ended(sessions.map(({ id }) => id))
       return sessions
     },
-    isEnded: (subject, nowMs) => registry.isEnded(subject, nowMs),
+    async isEnded(subject, nowMs) {
+      return (subject.sri !== undefined && watch.isListed(subject.sri)) || registry.isEnded(subject, nowMs)
+    },
     remember: (...parts) => registry.remember(...parts),
     isRemembered: (key, nowMs) => registry.isRemembered(key, nowMs),
     take: (key, nowMs) => registry.take(key, nowMs)

@@ -30,7 +30,7 @@ function newKey(kid: string, namedCurve = 'P-256'): Key {
 export function setting(options: Partial<RelyingPartyOptions> = {}, configuration: Readonly<Record<string, string>> = {}) {
   const clock = { nowMs: Date.parse('2026-03-01T09:00:00Z') }
   const keys: Key[] = [newKey('k1')]
-  const issued = new Map<string, { readonly nonce: string; readonly sid: string; readonly sub: string }>()
+  const issued = new Map<string, { readonly nonce: string; readonly sid: string; readonly sub: string; readonly sri?: string }>()
   const events: RelyingPartyEvent[] = []
   const asked: string[] = []
   let codes = 0
@@ -57,7 +57,8 @@ export function setting(options: Partial<RelyingPartyOptions> = {}, configuratio
     const user = issued.get(code)
     issued.delete(code)
     if (user === undefined) return json({ error: 'invalid_grant' }, 400)
-    const idToken = await sign({ exp: seconds() + 600, sub: user.sub, sid: user.sid, nonce: user.nonce, email: 'ana@example.org' }, { typ: 'JWT' })
+    const sri = user.sri === undefined ? {} : { 'pi.sri': user.sri }
+    const idToken = await sign({ exp: seconds() + 600, sub: user.sub, sid: user.sid, nonce: user.nonce, email: 'ana@example.org', ...sri }, { typ: 'JWT' })
     return json({ access_token: 'a', token_type: 'Bearer', id_token: idToken })
   }
   const party = createRelyingParty({
@@ -100,7 +101,7 @@ export function setting(options: Partial<RelyingPartyOptions> = {}, configuratio
     authorize(location: string, user: User = {}): string {
       const query = new URL(location).searchParams
       const code = `code${(codes += 1)}`
-      issued.set(code, { nonce: query.get('nonce') ?? '', sub: user.sub ?? 'ana', sid: user.sid ?? 's1' })
+      issued.set(code, { nonce: query.get('nonce') ?? '', sub: user.sub ?? 'ana', sid: user.sid ?? 's1', ...(user.sri === undefined ? {} : { sri: user.sri }) })
       const more = user.sessionState === undefined ? {} : { session_state: user.sessionState }
       return `/oidc/cb?${new URLSearchParams({ code, state: query.get('state') ?? '', iss: issuer, ...more }).toString()}`
     }
@@ -110,6 +111,7 @@ export function setting(options: Partial<RelyingPartyOptions> = {}, configuratio
 interface User {
   readonly sub?: string
   readonly sid?: string
+  readonly sri?: string
   readonly sessionState?: string
 }
 

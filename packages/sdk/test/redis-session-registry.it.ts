@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { after, suite, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { freeRange } from '../../curfew/test/support/ports.ts'
 import { type Server, skipReason, startServer } from '../../curfew/test/stores/redis/servers.ts'
@@ -81,7 +82,37 @@ suite('Redis registry', { skip: skipReason }, async () => {
     )
     await registry.end('a')
     assert.equal(await send(['EXISTS', '{bounded}:session:a']), 0)
-    assert.deepEqual(await send(['KEYS', '{bounded}:key:*']), [], 'an ended session is found by nothing')
+    assert.deepEqual(await send(['KEYS', '{bounded}:by:*']), [], 'an ended session is found by nothing')
+  })
+
+  test('what the sessions of one user are found by does not grow: sessions that ran out leave, those that last stay', async () => {
+    const send = await connect(redis?.port ?? 0)
+    const registry = createRedisSessionRegistry({ send, prefix: 'lasting' })
+    const nowMs = Date.now()
+    const session = { identityProvider: issuer, nameId: { value: 'ana' }, sessionIndex: 'i', sri: 's', attributes: {}, createdAtMs: nowMs }
+    const found = async (): Promise<readonly string[][]> =>
+      Promise.all(((await send(['KEYS', '{lasting}:by:*'])) as string[]).map(async (key) => (await send(['ZRANGE', key, '0', '-1'])) as string[]))
+    await registry.open({ ...session, id: 'lasts', expiresAtMs: nowMs + 86_400_000 })
+    // The server forgets a session a minute after its time: these have a second.
+    for (let i = 0; i < 50; i++) await registry.open({ ...session, id: `short ${i}`, expiresAtMs: nowMs - 59_000 })
+    assert.deepEqual(
+      (await found()).map(({ length }) => length),
+      [51, 51, 51, 51, 51]
+    )
+    await setTimeout(nowMs + 1_100 - Date.now())
+    assert.deepEqual(await send(['EXISTS', '{lasting}:session:short 0', '{lasting}:session:short 49']), 0)
+    await registry.open({ ...session, id: 'next', expiresAtMs: nowMs + 1_000 })
+    assert.deepEqual(
+      (await found()).map((ids) => ids.sort()),
+      Array.from({ length: 5 }, () => ['lasts', 'next'])
+    )
+    const lives = await Promise.all(((await send(['KEYS', '{lasting}:by:*'])) as string[]).map(async (key) => Number(await send(['PTTL', key]))))
+    assert.ok(
+      lives.every((life) => life > 86_000_000),
+      'each stays as long as the session that lasts longest'
+    )
+    const ended = await registry.endBySubject({ identityProvider: issuer, nameId: { value: 'ana' }, sessionIndexes: [] }, nowMs + 1_000)
+    assert.deepEqual(ended.map(({ id }) => id).sort(), ['lasts', 'next'])
   })
 })
 

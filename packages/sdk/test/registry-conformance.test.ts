@@ -43,6 +43,11 @@ const faults: Readonly<Record<string, Spoil>> = {
   'spares nothing': (registry) => ({
     endBySubject: ({ sparesIssuedAfterMs: _, ...subject }, untilMs) => registry.endBySubject(subject, untilMs)
   }),
+  'leaves no tombstone of an SRI': (registry) => ({ endListed: (list) => registry.endListed(list) }),
+  'leaves a tombstone for every page of the feed': (registry) => ({
+    endListed: (list, tombstone) => registry.endListed(list, tombstone ?? { untilMs: nowMs + 60_000, issuedUntilMs: nowMs })
+  }),
+  'does not look at the SRI of a sign-in': (registry) => ({ isEnded: ({ sri: _, ...subject }, atMs) => registry.isEnded(subject, atMs) }),
   'ends one session of a page': (registry) => ({ endListed: async (list) => (await registry.endListed(list)).slice(0, 1) }),
   'remembers without looking first': (registry) => ({
     async remember(key, ...parts) {

@@ -12,6 +12,7 @@ import {
   type Guard,
   type SessionGuardEvent,
   type SessionGuardOptions,
+  type SessionRegistry,
   type StreamFetch
 } from '../src/index.ts'
 import { createStage, idpEntity, signIn as signInBySaml } from './provider.ts'
@@ -187,6 +188,95 @@ suite('Session guard: whom it ends', () => {
     await world.revoke('s1')
     await world.open(sessionOf('late', { sri: 's1' }))
     assert.deepEqual(await world.live('late'), [])
+  })
+
+  for (const by of ['feed', 'call'] as const) {
+    test(`a sign-in under way whose SRI was ended meanwhile, by ${by}, is refused as one of an ended sid is, and nobody is told that it was there`, async () => {
+      await using world = await stage()
+      const op = setting({ sessions: world.guard.sessions, nowMs: () => world.clock.nowMs })
+      op.clock.nowMs = world.clock.nowMs
+      const browser = browserOf(op)
+      const started = await browser.get('/oidc/login')
+      const callback = op.authorize(String(started.headers['location']), { sri: 's1' })
+      if (by === 'feed') await world.revoke('s1')
+      else await world.guard.end({ by: 'sri', sri: 's1' })
+      assert.equal((await browser.get(callback)).status, 400)
+      assert.deepEqual([await browser.session(), op.events.map(({ kind }) => kind)], [undefined, ['refused']])
+    })
+  }
+
+  test('by SRI, on the word of one process: a sign-in from before it opens nothing in another, and who signs in again later is let in', async () => {
+    const sessions = createMemorySessionRegistry()
+    await using one = await stage({ options: { sessions } })
+    await using two = await stage({ options: { sessions } })
+    await two.open(sessionOf('a', { sri: 's1' }))
+    assert.equal((await one.guard.end({ by: 'sri', sri: 's1' })).length, 1)
+    assert.deepEqual([await one.live('a'), await two.live('a')], [[], []])
+    const isEnded = (issuedAtMs: number) => two.guard.sessions.isEnded(sessionOf('late', { sri: 's1', issuedAtMs }), startMs)
+    assert.deepEqual([await isEnded(startMs - 1_000), await isEnded(startMs + 5_000), await isEnded(startMs + 5_001)], [true, true, false])
+    // The session at the authority may go on: its user is not sent around in circles.
+    await one.open(sessionOf('again', { sri: 's1', issuedAtMs: startMs + 6_000 }))
+    assert.deepEqual([await one.live('again'), await two.live('again')], [['again'], ['again']])
+  })
+
+  for (const [name, end] of [
+    ['sid', (world) => world.guard.end({ by: 'sid', issuer, sid: 'i1' })],
+    ['user', (world) => world.guard.end({ by: 'user', identityProvider: issuer, user: 'ana' })],
+    ['its cookie', (world) => world.guard.sessions.end('a')]
+  ] satisfies readonly (readonly [string, (world: Awaited<ReturnType<typeof stage>>) => Promise<unknown>])[]) {
+    test(`by ${name} in another process, which nothing tells of: what is open here under a session without SRI is closed within six seconds`, async () => {
+      const sessions = createMemorySessionRegistry()
+      await using one = await stage({ options: { sessions } })
+      await using two = await stage({ options: { sessions } })
+      const closed: string[] = []
+      await two.open(sessionOf('a', { sessionIndex: 'i1' }), sessionOf('b', { nameId: { value: 'ben' } }))
+      for (const id of ['a', 'b']) {
+        const session = (await sessions.get(id, startMs)) ?? assert.fail()
+        two.guard.hold(session, (code, reason) => void closed.push(`${id} ${code} ${reason}`))
+      }
+      await setImmediate()
+      await end(one)
+      assert.deepEqual([await two.live('a'), closed], [[], []])
+      for (let second = 0; second < 6; second++) {
+        two.pass(1_000)
+        await setImmediate()
+      }
+      assert.deepEqual([closed, two.guard.status().connections], [['a 4001 session ended'], 1])
+    })
+  }
+
+  test('a registry that does not answer for a while closes nothing, and is asked again', async () => {
+    const memory = createMemorySessionRegistry()
+    const state = { isAway: false, asked: 0 }
+    const sessions: SessionRegistry = {
+      ...memory,
+      async get(...parts) {
+        state.asked += 1
+        if (state.isAway) throw new Error('away')
+        return memory.get(...parts)
+      }
+    }
+    await using world = await stage({ options: { sessions } })
+    const closed: string[] = []
+    for (let i = 0; i < 100; i++) {
+      await world.open(sessionOf(`a${i}`))
+      world.guard.hold(sessionOf(`a${i}`), () => void closed.push(`a${i}`))
+    }
+    await setImmediate()
+    const pass = async (): Promise<void> => {
+      for (let second = 0; second < 5; second++) {
+        world.pass(1_000)
+        await setImmediate()
+      }
+    }
+    Object.assign(state, { isAway: true, asked: 0 })
+    await pass()
+    const kinds = world.events.flatMap(({ kind }) => (kind === 'feed-problem' ? [] : [kind]))
+    assert.deepEqual([closed, kinds, state.asked], [[], ['failed'], 16])
+    state.isAway = false
+    await memory.end('a7')
+    await pass()
+    assert.deepEqual(closed, ['a7'])
   })
 
   test('by SRI, sid, NameID with SessionIndex and user, on the word of the application', async () => {
