@@ -22,6 +22,7 @@ export const codecCatalogue = {
   CURFEW_FEED_UNREACHABLE: { kind: 'operation', http: 502, title: 'The revocation feed could not be opened.' },
   CURFEW_HTTP_BODY_LIMIT: { kind: 'peer', http: 413, title: 'The body of the request is larger than an application accepts.' },
   CURFEW_JWT_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a JSON Web Token.' },
+  CURFEW_OIDC_CLIENT_CERTIFICATE: { kind: 'config', http: 500, title: 'The certificate by which the client proves itself can not be used.' },
   CURFEW_OIDC_LOGOUT_EVENT: { kind: 'peer', http: 400, title: 'The token is not a logout token.', spec: 'openid-backchannel 2.4' },
   CURFEW_OIDC_PROVIDER: { kind: 'operation', http: 502, title: 'The OpenID provider did not give what was asked for.' },
   CURFEW_OIDC_SESSION_OVER: { kind: 'peer', http: 400, title: 'The sign-in of this token has ended already.' },

@@ -1,4 +1,5 @@
 import type { FeedAnswer, FeedClock, FeedReaderDeps } from '@curfew/codecs'
+import { orAborted } from './or-aborted.ts'
 
 /** One GET whose answer is read while it comes. The `fetch` of Node fits. */
 export type StreamFetch = (
@@ -10,31 +11,27 @@ export type StreamFetch = (
   readonly body: AsyncIterable<Uint8Array> | null
 }>
 
-/** The answer has to begin within this time; its silence is watched by the reader. */
+/** The answer has to begin within this time, with what has to be known for it; its silence is watched by the reader. */
 const beginMsMax = 10_000
 
-/** The way of an application to the feed: with the credentials of an OpenID client that may read it. */
+/** The way of an application to the feed: as an OpenID client that may read it. */
 export function applicationFeed(deps: {
   readonly fetch: StreamFetch
   readonly clock: FeedClock
-  readonly clientId: string
-  readonly clientSecret: string
+  /** What proves the client beside its certificate: headers, or parameters that say which client it is. */
+  credentials(): { readonly headers: Readonly<Record<string, string>>; readonly query: Readonly<Record<string, string>> }
   /** Address of the feed at the authority. */
   url(): Promise<string>
 }): FeedReaderDeps['open'] {
-  const authorization = `Basic ${Buffer.from(`${encodeURIComponent(deps.clientId)}:${encodeURIComponent(deps.clientSecret)}`).toString('base64')}`
-  return async ({ query, headers, signal }) => {
-    const url = new URL(await deps.url())
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return async (question) => {
     const exchange = new AbortController()
+    const signal = AbortSignal.any([question.signal, exchange.signal])
     const timer = deps.clock.after(beginMsMax, () => exchange.abort())
     try {
-      const answer = await deps.fetch(url.href, {
-        redirect: 'error',
-        headers: { ...headers, authorization },
-        signal: AbortSignal.any([signal, exchange.signal])
-      })
-      return feedAnswer(answer, exchange)
+      const url = new URL(await orAborted(deps.url(), signal))
+      const { headers, query } = deps.credentials()
+      for (const [name, value] of Object.entries({ ...question.query, ...query })) url.searchParams.set(name, value)
+      return feedAnswer(await deps.fetch(url.href, { redirect: 'error', headers: { ...question.headers, ...headers }, signal }), exchange)
     } finally {
       timer.cancel()
     }

@@ -4,8 +4,10 @@ export { fastifyGuard } from './fastify-guard.ts'
 export type { Admission, Guard } from './guard.ts'
 export { type CloseConnection, type CloseReason, sessionOverCode } from './held-connections.ts'
 export { bodyBytesMax, type GuardRequest, type GuardResponse } from './http.ts'
+export type { ClientSecret } from './client-secret.ts'
 export { type IdentityProvider, readIdentityProvider } from './identity-provider.ts'
 export { createMemorySessionRegistry, type RegistryLimits, registryLimits, sessionsMax } from './memory-session-registry.ts'
+export { type ClientCertificate, createMutualTls, type MutualTls, type MutualTlsOptions, type SecureContext } from './mutual-tls.ts'
 export { type GuardResult, guardNode, nodeRequest, writeNode } from './node-guard.ts'
 export { createOpenTokenAgent, type OpenTokenAgent, type OpenTokenAgentOptions, type OpenTokenUser } from './opentoken-agent.ts'
 export {
@@ -42,7 +44,9 @@ export type { AppSession, LogoutSubject, SessionRegistry, SpareKind } from './se
 export {
   createSessionGuard,
   type EndedSessions,
+  type FeedClient,
   type FeedOptions,
+  type FeedSettings,
   type GuardStatus,
   type SessionGuard,
   type SessionGuardEvent,

@@ -1,4 +1,5 @@
 import { CurfewError } from '@curfew/codecs'
+import { orAborted } from './or-aborted.ts'
 
 /** What a relying party needs of its provider's configuration. */
 export interface OpenIdProvider {
@@ -11,12 +12,20 @@ export interface OpenIdProvider {
   readonly checkSessionIframe?: string
   /** Where the provider is an authority with a revocation feed. */
   readonly revocationFeedEndpoint?: string
+  /** Where clients go that prove themselves by a certificate; what is absent is where it is for all others (RFC 8705 section 5). */
+  readonly certified: { readonly tokenEndpoint?: string; readonly revocationFeedEndpoint?: string }
 }
 
 /** A request to the provider, by whatever client the application has; the guard follows no redirects. */
 export type Fetch = (
   url: string,
-  init?: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string; readonly redirect?: 'error' }
+  init?: {
+    readonly method?: string
+    readonly headers?: Readonly<Record<string, string>>
+    readonly body?: string
+    readonly redirect?: 'error'
+    readonly signal?: AbortSignal
+  }
 ) => Promise<{
   readonly status: number
   json(): Promise<unknown>
@@ -27,23 +36,49 @@ type KeySet = { readonly keys: readonly Readonly<Record<string, unknown>>[] }
 /** The provider's configuration and keys, read when they are needed and kept. */
 export interface ProviderSource {
   configuration(): Promise<OpenIdProvider>
+  /** The configuration is read anew when it is needed next; while that fails, the former one goes on. */
+  renewConfiguration(): void
   keys(): Promise<KeySet>
-  /** Reads the keys again, at most once a minute: a token of tomorrow's key must not be refused, nor anybody make us busy. */
-  freshKeys(nowMs: number): Promise<KeySet | undefined>
+  /**
+   * Reads the keys again, at most once in `againMs` (a minute): a token of tomorrow's key must not be refused, nor anybody
+   * make us busy.
+   */
+  freshKeys(nowMs: number, againMs?: number): Promise<KeySet | undefined>
 }
 
 const keysAgainMs = 60_000
+/** A provider that says nothing for so long does not answer. */
+const answerMsMax = 10_000
+
+/**
+ * Asks a provider, for a bounded time, also where the client of the application knows no signals.
+ * @throws whatever the client throws, or the reason of the signal
+ */
+export function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(answerMsMax)
+  return orAborted(ask(signal), signal)
+}
 
 /** @throws CURFEW_OIDC_PROVIDER when it does not answer, or not with what belongs there */
 export function createProviderSource(issuer: string, request: Fetch): ProviderSource {
   let configuration: Promise<OpenIdProvider> | undefined
+  let former: OpenIdProvider | undefined
   let keys: Promise<KeySet> | undefined
   let keysAtMs = Number.NEGATIVE_INFINITY
   const kept = <T>(promise: Promise<T>, forget: () => void): Promise<T> => {
     promise.catch(forget)
     return promise
   }
-  const read = (): Promise<OpenIdProvider> => (configuration ??= kept(readConfiguration(issuer, request), () => (configuration = undefined)))
+  const renewed = async (): Promise<OpenIdProvider> => {
+    try {
+      former = await readConfiguration(issuer, request)
+    } catch (error) {
+      if (former === undefined) throw error
+      configuration = undefined
+    }
+    return former
+  }
+  const read = (): Promise<OpenIdProvider> => (configuration ??= kept(renewed(), () => (configuration = undefined)))
   const readKeys = (): Promise<KeySet> =>
     kept(
       read().then(async ({ jwksUri }) => readKeySet(jwksUri, request)),
@@ -51,9 +86,12 @@ export function createProviderSource(issuer: string, request: Fetch): ProviderSo
     )
   return {
     configuration: read,
+    renewConfiguration() {
+      configuration = undefined
+    },
     keys: () => (keys ??= readKeys()),
-    async freshKeys(nowMs) {
-      if (nowMs - keysAtMs < keysAgainMs) return undefined
+    async freshKeys(nowMs, againMs = keysAgainMs) {
+      if (nowMs - keysAtMs < againMs) return undefined
       keysAtMs = nowMs
       keys = readKeys()
       return keys
@@ -63,7 +101,7 @@ export function createProviderSource(issuer: string, request: Fetch): ProviderSo
 
 async function readConfiguration(issuer: string, request: Fetch): Promise<OpenIdProvider> {
   const document = await readJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, request)
-  const text = (name: string): string | undefined => (typeof document[name] === 'string' ? document[name] : undefined)
+  const text = (name: string, of = document): string | undefined => (typeof of[name] === 'string' ? of[name] : undefined)
   const [authorizationEndpoint, tokenEndpoint, jwksUri] = [text('authorization_endpoint'), text('token_endpoint'), text('jwks_uri')]
   // A configuration that speaks of another issuer could hand our codes to somebody else.
   if (text('issuer') !== issuer || authorizationEndpoint === undefined || tokenEndpoint === undefined || jwksUri === undefined) {
@@ -71,7 +109,9 @@ async function readConfiguration(issuer: string, request: Fetch): Promise<OpenId
   }
   const endSessionEndpoint = text('end_session_endpoint')
   const checkSessionIframe = text('check_session_iframe')
-  const revocationFeedEndpoint = text('curfew_revocation_feed_endpoint')
+  const revocationFeedEndpoint = text(feedEndpoint)
+  const certified = aliasesIn(document)
+  const [certifiedToken, certifiedFeed] = [text('token_endpoint', certified), text(feedEndpoint, certified)]
   return {
     issuer,
     authorizationEndpoint,
@@ -79,8 +119,19 @@ async function readConfiguration(issuer: string, request: Fetch): Promise<OpenId
     jwksUri,
     ...(endSessionEndpoint === undefined ? {} : { endSessionEndpoint }),
     ...(checkSessionIframe === undefined ? {} : { checkSessionIframe }),
-    ...(revocationFeedEndpoint === undefined ? {} : { revocationFeedEndpoint })
+    ...(revocationFeedEndpoint === undefined ? {} : { revocationFeedEndpoint }),
+    certified: {
+      ...(certifiedToken === undefined ? {} : { tokenEndpoint: certifiedToken }),
+      ...(certifiedFeed === undefined ? {} : { revocationFeedEndpoint: certifiedFeed })
+    }
   }
+}
+
+const feedEndpoint = 'curfew_revocation_feed_endpoint'
+
+function aliasesIn(document: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const aliases = document['mtls_endpoint_aliases']
+  return typeof aliases === 'object' && aliases !== null ? (aliases as Readonly<Record<string, unknown>>) : {}
 }
 
 async function readKeySet(url: string, request: Fetch): Promise<KeySet> {
@@ -91,9 +142,11 @@ async function readKeySet(url: string, request: Fetch): Promise<KeySet> {
 
 async function readJson(url: string, request: Fetch): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const answer = await request(url, { redirect: 'error' })
-    if (answer.status !== 200) throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answer.status })
-    return (await answer.json()) as Readonly<Record<string, unknown>>
+    return await inTime(async (signal) => {
+      const answer = await request(url, { redirect: 'error', signal })
+      if (answer.status !== 200) throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answer.status })
+      return (await answer.json()) as Readonly<Record<string, unknown>>
+    })
   } catch (cause) {
     throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it does not answer' }, { cause })
   }

@@ -1,8 +1,11 @@
 import { codeChallenge, CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyLogoutToken } from '@curfew/codecs'
 import { type Guard, guardCookie, isOwnForm, issuerSkewMs, localPath, sessionCookieDefault, splitTarget } from './guard.ts'
 import { cookieNames, cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, redirectTo, refusalStatus } from './http.ts'
+import type { ClientSecret } from './client-secret.ts'
+import type { MutualTls } from './mutual-tls.ts'
 import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
 import { OpenIdTokens, tokenSkewSeconds } from './openid-tokens.ts'
+import { requireAddress } from './require-address.ts'
 import {
   emptySessionCheckPage,
   isSessionOver,
@@ -53,8 +56,10 @@ export type RelyingPartyEvent =
 export interface RelyingPartyOptions {
   readonly issuer: string
   readonly clientId: string
-  /** Absent: a public client. */
-  readonly clientSecret?: string
+  /** Absent: a public client, unless {@link mutualTls} is there. */
+  readonly clientSecret?: ClientSecret
+  /** The client proves itself by this certificate, and by no secret. */
+  readonly mutualTls?: MutualTls
   /** Origin of the application as browsers see it. */
   readonly baseUrl: string
   readonly sessions: SessionRegistry
@@ -112,8 +117,13 @@ interface Asked {
   readonly sid?: string
 }
 
-/** Creates a relying party. Pure until called: clock, randomness, network and registry come in by argument. */
+/**
+ * Creates a relying party. Pure until called: clock, randomness, network and registry come in by argument.
+ * @throws TypeError when the issuer or the base is no address
+ */
 export function createRelyingParty(options: RelyingPartyOptions): RelyingParty {
+  requireAddress('issuer', options.issuer)
+  requireAddress('baseUrl', options.baseUrl)
   const paths = options.paths ?? relyingPartyPaths
   const guard = new OpenIdGuard(options, paths)
   const { checkSession: _, checkSessionScript: __, recheckSession: ___, ...usual } = paths

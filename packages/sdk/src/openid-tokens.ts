@@ -1,11 +1,14 @@
 import { CurfewError, type IdToken, isCurfewError, type TokenAlgorithm, verifyIdToken, verifyLogoutToken } from '@curfew/codecs'
-import type { Fetch, ProviderSource } from './openid-provider.ts'
+import { basicCredentials, type ClientSecret } from './client-secret.ts'
+import type { MutualTls } from './mutual-tls.ts'
+import { type Fetch, inTime, type ProviderSource } from './openid-provider.ts'
 
 export interface OpenIdTokensOptions {
   readonly issuer: string
   readonly clientId: string
   /** Absent: a public client. */
-  readonly clientSecret?: string
+  readonly clientSecret?: ClientSecret
+  readonly mutualTls?: MutualTls
   /** Pin what the client was registered with. */
   readonly algorithms?: readonly TokenAlgorithm[]
   readonly fetch: Fetch
@@ -39,25 +42,27 @@ export class OpenIdTokens {
   async exchange(answer: URLSearchParams, { redirectUri, nonce, verifier }: CodeAsked): Promise<{ readonly idToken: IdToken; readonly text: string }> {
     const code = answer.get('code')
     if (code === null) throw new CurfewError('CURFEW_OIDC_PROVIDER', { error: (answer.get('error') ?? 'none').slice(0, 60) })
-    const { clientId, clientSecret } = this.#options
-    const { tokenEndpoint } = await this.#provider.configuration()
+    const { clientId, mutualTls } = this.#options
+    const { tokenEndpoint, certified } = await this.#provider.configuration()
+    const clientSecret = mutualTls === undefined ? this.#options.clientSecret : undefined
     const form = new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier })
     if (clientSecret === undefined) form.set('client_id', clientId)
-    const credentials =
-      clientSecret === undefined
-        ? {}
-        : { authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}` }
-    const answered = await this.#options.fetch(tokenEndpoint, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...credentials },
-      body: form.toString()
+    const credentials = clientSecret === undefined ? {} : basicCredentials(clientId, clientSecret)
+    const [ask, url] = mutualTls === undefined ? [this.#options.fetch, tokenEndpoint] : [mutualTls.fetch, certified.tokenEndpoint ?? tokenEndpoint]
+    const { status, answer: tokens } = await inTime(async (signal) => {
+      const answered = await ask(url, {
+        method: 'POST',
+        redirect: 'error',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...credentials },
+        body: form.toString(),
+        signal
+      })
+      return { status: answered.status, answer: answered.status === 200 ? await answered.json() : {} }
+    }).catch((cause: unknown) => {
+      throw isCurfewError(cause) ? cause : new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it does not answer' }, { cause })
     })
-    const { id_token: text, access_token: accessToken } = (answered.status === 200 ? await answered.json() : {}) as {
-      id_token?: unknown
-      access_token?: unknown
-    }
-    if (typeof text !== 'string') throw new CurfewError('CURFEW_OIDC_PROVIDER', { status: answered.status })
+    const { id_token: text, access_token: accessToken } = tokens as { id_token?: unknown; access_token?: unknown }
+    if (typeof text !== 'string') throw new CurfewError('CURFEW_OIDC_PROVIDER', { status })
     const expected = { nonce, ...(typeof accessToken === 'string' ? { accessToken } : {}) }
     return { text, idToken: await this.verified((common) => verifyIdToken(text, { ...common, ...expected })) }
   }

@@ -36,6 +36,7 @@ import { type Guard as ApplicationGuard, guardCookie, isOwnForm, issuerSkewMs, l
 import { cookieValue, type GuardRequest, type GuardResponse, htmlAnswer, noStore, postForm, redirectTo, refusalStatus } from './http.ts'
 import { type IdentityProvider, readIdentityProvider, requireValid } from './identity-provider.ts'
 import { serviceProviderMetadata } from './metadata.ts'
+import { requireAddress } from './require-address.ts'
 import { isOvertaken, noteLogout } from './saml-logout-order.ts'
 import { type AskedSignIn, askedMsMax, type ArrivedSignIn, browserCookie, newBrowser, readBrowser, type SigningInBrowser, SignIns } from './saml-sign-ins.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
@@ -121,9 +122,11 @@ const sessionMsMax = 24 * 3_600_000
 
 /**
  * Creates a service provider. Pure until called: clock, randomness and registry come in by argument.
- * @throws CURFEW_SAML_METADATA, CURFEW_SAML_METADATA_EXPIRED for the metadata of the identity provider
+ * @throws CURFEW_SAML_METADATA, CURFEW_SAML_METADATA_EXPIRED for the metadata of the identity provider, TypeError for a
+ *   base that is no address
  */
 export function createServiceProvider(options: ServiceProviderOptions): ServiceProvider {
+  requireAddress('baseUrl', options.baseUrl)
   const provider = readIdentityProvider(options.identityProviderMetadata, options.nowMs())
   const paths = options.paths ?? defaultPaths
   const guard = new Guard(options, provider, paths)

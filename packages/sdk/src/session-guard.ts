@@ -9,23 +9,36 @@ import {
   startFeedReader
 } from '@curfew/codecs'
 import { applicationFeed, type StreamFetch } from './application-feed.ts'
+import { basicCredentials, type ClientSecret } from './client-secret.ts'
 import { createHeldConnections, type HeldConnections } from './held-connections.ts'
-import { createProviderSource, type Fetch } from './openid-provider.ts'
+import type { MutualTls } from './mutual-tls.ts'
+import { createProviderSource, type Fetch, type ProviderSource } from './openid-provider.ts'
+import { orAborted } from './or-aborted.ts'
 import { type Guard, issuerSkewMs } from './guard.ts'
+import { requireAddress } from './require-address.ts'
 import { protectedGuard, type SiteData } from './protected-guard.ts'
 import type { AppSession, SessionRegistry } from './session-registry.ts'
 import { watchedRegistry } from './watched-registry.ts'
 
 /** The authority's revocation feed, and the OpenID client that may read it (`revocationFeed: true`). */
-export interface FeedOptions {
+export type FeedOptions = FeedSettings & FeedClient
+
+/** How the client proves itself: by its secret, or by its certificate, which opens the feed as well. */
+export type FeedClient =
+  | {
+      readonly clientSecret: ClientSecret
+      /** Opens the feed. The `fetch` of Node fits. */
+      readonly open: StreamFetch
+      readonly mutualTls?: never
+    }
+  | { readonly mutualTls: MutualTls; readonly clientSecret?: never; readonly open?: never }
+
+export interface FeedSettings {
   /** Issuer of the authority: the address its configuration is found at, and who signs the feed. */
   readonly issuer: string
   readonly clientId: string
-  readonly clientSecret: string
   /** Reads configuration and keys. */
   readonly fetch: Fetch
-  /** Opens the feed. The `fetch` of Node fits. */
-  readonly open: StreamFetch
   /** Milliseconds since some moment in the past, which the date of the machine does not move: how old the list is goes by it as well. */
   readonly steadyMs: () => number
   /** What is known counts for so long, in milliseconds. Default: {@link staleMsDefault}. */
@@ -103,10 +116,17 @@ const sweepMs = 1_000
 const sweepsPerQuestion = 5
 /** Sessions that the registry is asked for at once. */
 const askedAtOnceMax = 16
+/** How often a process wakes up for nothing while it waits for the first reading. */
+const stayMs = 60_000
+/** How soon the keys of the authority are read again after the last time: pages come by its own TLS, so that no stranger makes us busy. */
+const feedKeysAgainMs = 5_000
 /** How long an end by hand keeps out what was signed in before it. */
 const tombstoneMs = 15 * 60_000
 
-/** Starts a guard; it reads the feed until {@link SessionGuard.stop}. */
+/**
+ * Starts a guard; it reads the feed until {@link SessionGuard.stop}.
+ * @throws TypeError for a feed without an issuer, or without anything that proves the client
+ */
 export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
   const guard = new FeedGuard(options)
   return {
@@ -115,7 +135,7 @@ export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
     end: (whom) => guard.end(whom),
     hold: (session, close) => guard.hold(session, close),
     status: () => guard.status(),
-    ready: () => guard.ready,
+    ready: () => guard.whenReady(),
     stop: () => guard.stop(),
     [Symbol.asyncDispose]: () => guard.stop()
   }
@@ -123,12 +143,13 @@ export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
 
 class FeedGuard {
   readonly sessions: SessionRegistry
-  readonly ready: Promise<void>
+  readonly #ready: Promise<void>
   readonly #options: SessionGuardOptions
   readonly #clock: FeedClock
   readonly #held: HeldConnections
   readonly #list: RevocationList
   readonly #reader: FeedReader | undefined
+  readonly #stopping = new AbortController()
   #sweep: { cancel(): void } | undefined
   #isAsking = false
 
@@ -145,7 +166,7 @@ class FeedGuard {
       nowMs: options.nowMs
     })
     const first = Promise.withResolvers<void>()
-    this.ready = first.promise
+    this.#ready = first.promise
     this.#reader = options.feed === undefined ? undefined : this.#follow(options.feed, () => first.resolve())
     if (this.#reader === undefined) first.resolve()
     this.#sweepLater(1)
@@ -183,6 +204,16 @@ class FeedGuard {
     return forget
   }
 
+  /** Somebody waits for it: until then the process stays, also where nothing listens yet. */
+  async whenReady(): Promise<void> {
+    if (this.#reader === undefined || this.#stopping.signal.aborted) return
+    const stay = setInterval(() => undefined, stayMs)
+    const leave = (): void => clearInterval(stay)
+    this.#stopping.signal.addEventListener('abort', leave)
+    await this.#ready
+    leave()
+  }
+
   status(): GuardStatus {
     const { feed } = this.#options
     const { completeAtMs } = this.#list
@@ -196,7 +227,9 @@ class FeedGuard {
 
   async stop(): Promise<void> {
     this.#sweep?.cancel()
-    await this.#reader?.stop()
+    const stopped = this.#reader?.stop()
+    this.#stopping.abort()
+    await stopped
   }
 
   #isKnown({ staleMs = staleMsDefault }: FeedOptions): boolean {
@@ -229,8 +262,12 @@ class FeedGuard {
   }
 
   #follow(feed: FeedOptions, onFirst: () => void): FeedReader {
+    requireAddress('feed.issuer', feed.issuer)
+    // Programs without types leave it out easily.
+    if (((feed.mutualTls ?? feed.clientSecret) as unknown) === undefined) throw new TypeError('feed needs clientSecret, or mutualTls')
     const provider = createProviderSource(feed.issuer, feed.fetch)
-    const { clientId, clientSecret } = feed
+    const { clientId, mutualTls } = feed
+    const isCertified = mutualTls !== undefined
     return startFeedReader({
       clock: this.#clock,
       random: { fraction: () => Buffer.from(this.#options.randomBytes(4)).readUInt32BE() / 2 ** 32 },
@@ -238,25 +275,27 @@ class FeedGuard {
       issuer: feed.issuer,
       staleMs: feed.staleMs ?? staleMsDefault,
       open: applicationFeed({
-        fetch: feed.open,
+        fetch: isCertified ? mutualTls.open : feed.open,
         clock: this.#clock,
-        clientId,
-        clientSecret,
+        credentials: () =>
+          isCertified ? { headers: {}, query: { client_id: clientId } } : { headers: basicCredentials(clientId, feed.clientSecret), query: {} },
         async url() {
-          const { revocationFeedEndpoint } = await provider.configuration()
-          if (revocationFeedEndpoint === undefined) throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it has no revocation feed' })
-          return revocationFeedEndpoint
+          const { revocationFeedEndpoint: usual, certified } = await provider.configuration()
+          const endpoint = isCertified ? (certified.revocationFeedEndpoint ?? usual) : usual
+          if (endpoint === undefined) throw new CurfewError('CURFEW_OIDC_PROVIDER', { why: 'it has no revocation feed' })
+          return endpoint
         }
       }),
-      keys: async (again) => {
-        const fresh = again ? await provider.freshKeys(this.#options.nowMs()) : undefined
-        return (fresh ?? (await provider.keys())) as Awaited<ReturnType<Parameters<typeof startFeedReader>[0]['keys']>>
-      },
+      keys: (again) => orAborted(keysOf(provider, again ? feed.steadyMs() : undefined), this.#stopping.signal),
       onPage: ({ entries, hasMore }) => {
         this.#endListed(Array.from(entries, ({ fingerprint }) => fingerprint))
         if (!hasMore) onFirst()
       },
-      onProblem: (error) => this.#tell({ kind: 'feed-problem', code: error.code, error })
+      onProblem: (error) => {
+        // Where the feed is may have changed with whatever keeps us from it.
+        provider.renewConfiguration()
+        this.#tell({ kind: 'feed-problem', code: error.code, error })
+      }
     })
   }
 
@@ -297,6 +336,14 @@ class FeedGuard {
   #tell(event: SessionGuardEvent): void {
     this.#options.onEvent?.(event)
   }
+}
+
+type FeedKeys = Awaited<ReturnType<Parameters<typeof startFeedReader>[0]['keys']>>
+
+/** @param againAtMs - the time, where the keys that are known are not enough */
+async function keysOf(provider: ProviderSource, againAtMs: number | undefined): Promise<FeedKeys> {
+  const fresh = againAtMs === undefined ? undefined : await provider.freshKeys(againAtMs, feedKeysAgainMs)
+  return (fresh ?? (await provider.keys())) as FeedKeys
 }
 
 const nodeTimer: FeedClock['after'] = (delayMs, act) => {

@@ -8,7 +8,7 @@ import {
   type AppSession,
   createMemorySessionRegistry,
   createSessionGuard,
-  type FeedOptions,
+  type FeedSettings,
   type Guard,
   type SessionGuardEvent,
   type SessionGuardOptions,
@@ -31,7 +31,7 @@ function sessionOf(id: string, more: Partial<AppSession> = {}): AppSession {
 }
 
 /** A guard on a clock that is moved by hand, and a feed that says what it is given. */
-async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly options?: Partial<SessionGuardOptions>; readonly lifetimeSeconds?: number } = {}) {
+async function stage(more: { readonly feed?: Partial<FeedSettings>; readonly options?: Partial<SessionGuardOptions>; readonly lifetimeSeconds?: number } = {}) {
   const clock = { nowMs: startMs, timers: new Set<{ readonly atMs: number; readonly act: () => void }>() }
   const events: SessionGuardEvent[] = []
   const asked: { readonly url: string; readonly authorization: string | undefined }[] = []
@@ -59,6 +59,8 @@ async function stage(more: { readonly feed?: Partial<FeedOptions>; readonly opti
   const open: StreamFetch = async (url, { headers, signal }) => {
     asked.push({ url, authorization: headers['authorization'] })
     const waiting: string[] = [await page([])]
+    // Nobody is told of an end that is over: a stopped reader would wait for ever.
+    signal.throwIfAborted()
     let wake = Promise.withResolvers<void>()
     say = (token) => {
       waiting.push(token)

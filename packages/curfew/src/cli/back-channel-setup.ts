@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto'
-import { rootCertificates } from 'node:tls'
+import { getCACertificates, rootCertificates } from 'node:tls'
 import { CurfewError } from '@curfew/codecs'
 import type { GatewayConfig } from '../config/gateway-schema.ts'
 import type { Config } from '../config/schema.ts'
 import { type BackChannel, createBackChannel } from '../gateway/back-channel.ts'
 import { systemClock } from '../platform/clock.ts'
-import { createOutbound, type OutboundOptions, type OutboundProxy, type ServerIdentity } from '../platform/outbound.ts'
+import { type ClientCertificate, createOutbound, type OutboundOptions, type OutboundProxy, type ServerIdentity } from '../platform/outbound.ts'
 import { readText } from './key-files.ts'
 
 /** The way of a gateway to its provider, until it is closed. */
@@ -16,12 +16,17 @@ export interface OpenedBackChannel extends BackChannel {
 type BackChannelConfig = NonNullable<GatewayConfig['provider']['backChannel']>
 
 /** @throws CURFEW_CONFIG_FILE, CURFEW_CONFIG_HOSTNAME_UNVERIFIED */
-export function openBackChannel(config: BackChannelConfig | undefined, issuer: string, shared: Config['outbound']): OpenedBackChannel {
-  const base: OutboundOptions = { clock: systemClock, ...shared }
+export function openBackChannel(
+  config: BackChannelConfig | undefined,
+  issuer: string,
+  shared: Config['outbound'],
+  clientCertificate?: ClientCertificate
+): OpenedBackChannel {
+  const base: OutboundOptions = { clock: systemClock, ...shared, ...(clientCertificate === undefined ? {} : { clientCertificate }) }
   if (config === undefined) return createOutbound(base)
   const { servers, basePath, proxy } = config
   const way: OutboundOptions = proxy === undefined ? base : { ...base, proxy: proxyOf(proxy) }
-  const other = createOutbound(way)
+  const other = createOutbound({ ...way, ...aliasTrust(config, clientCertificate) })
   const own = createOutbound({ ...way, ...serverTrust(config) })
   const channel = createBackChannel({ issuer, own, other, servers: servers.map((url) => new URL(url).origin), ...(basePath === undefined ? {} : { basePath }) })
   return {
@@ -46,6 +51,12 @@ function serverTrust(config: BackChannelConfig): { readonly ca?: string; readonl
   if (ca.ca === undefined) throw unverified('no authority is named in trustedCertificates')
   requirePrivate(ca.ca)
   return { ...ca, identity: { kind: 'pinned' } }
+}
+
+/** Where certificates are shown may be another host of the provider, with a certificate of the same authority as its own. */
+function aliasTrust({ trustedCertificates: file }: BackChannelConfig, clientCertificate: ClientCertificate | undefined): { readonly ca?: string } {
+  if (file === undefined || clientCertificate === undefined) return {}
+  return { ca: [...getCACertificates('default'), readText(file)].join('\n') }
 }
 
 /** Authorities that give certificates to everybody vouch for nobody whose name is not looked at. */

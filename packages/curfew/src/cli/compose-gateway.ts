@@ -38,6 +38,7 @@ import { createUpstreams } from '../platform/upstreams.ts'
 import type { EndingsLog } from '../stores/endings-log.ts'
 import type { Store } from '../stores/store.ts'
 import { type OpenedBackChannel, openBackChannel } from './back-channel-setup.ts'
+import { openClientCertificate } from './client-certificate.ts'
 import { createGatewayPages } from './gateway-pages.ts'
 import { listenOptions } from './listen.ts'
 import { openSharedEndings, type SharedEndingsServers } from './shared-endings.ts'
@@ -87,7 +88,7 @@ const upstreamConnectionsMax = 16_384
 
 /** Builds a gateway. Nothing listens yet. */
 export function composeGateway(parts: GatewayParts): GatewayComposition {
-  const backChannel = openBackChannel(parts.config.provider.backChannel, parts.settings.provider.issuer, parts.outbound)
+  const backChannel = backChannelOf(parts)
   const opening = Promise.withResolvers<void>()
   const status: GatewayState = { isReady: false, opening: opening.promise }
   const context = contextOf(parts, backChannel, status)
@@ -139,6 +140,12 @@ export function composeGateway(parts: GatewayParts): GatewayComposition {
     },
     stop
   }
+}
+
+function backChannelOf({ config: { provider }, settings, outbound, logger }: GatewayParts): OpenedBackChannel {
+  const { clientCertificate: files } = provider
+  const certificate = files === undefined ? undefined : openClientCertificate(files, { logger, steadyMs })
+  return openBackChannel(provider.backChannel, settings.provider.issuer, outbound, certificate)
 }
 
 function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: Readonly<GatewayState>): GatewayContext {

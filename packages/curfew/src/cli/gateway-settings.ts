@@ -70,6 +70,7 @@ function applicationSettings(application: GatewayConfig['applications'][number],
 
 function authenticationOf({ provider }: GatewayConfig, whole: Config | undefined): ProviderAuthentication {
   if (provider.authentication === 'privateKeyJwt') return { kind: 'privateKeyJwt' }
+  if (provider.authentication === 'tlsClientAuth' || provider.authentication === 'selfSignedTlsClientAuth') return { kind: 'certificate' }
   const connection = whole?.connections.find((one) => one.protocol === 'oidc' && (one.clientId ?? one.id) === provider.clientId)
   const secret = provider.clientSecret ?? (connection?.protocol === 'oidc' ? connection.clientSecret : undefined)
   if (secret === undefined) throw unusable('it authenticates with a secret and has none')

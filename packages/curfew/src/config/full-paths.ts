@@ -60,12 +60,16 @@ export function brandPaths(brand: Config['brand'], full: FullPath): Config['bran
 
 export function gatewayPaths(gateway: GatewayFileConfig['gateway'], full: FullPath): GatewayFileConfig['gateway'] {
   const { tls, secretFile, provider, shared } = gateway
-  const { backChannel: back } = provider
+  const { backChannel: back, clientCertificate: shown } = provider
   return {
     ...gateway,
     secretFile: full(secretFile),
     shared: redisPaths(shared, full),
-    provider: { ...provider, backChannel: back === undefined ? undefined : { ...back, trustedCertificates: full(back.trustedCertificates) } },
+    provider: {
+      ...provider,
+      backChannel: back === undefined ? undefined : { ...back, trustedCertificates: full(back.trustedCertificates) },
+      clientCertificate: shown === undefined ? undefined : { key: full(shown.key), certificate: full(shown.certificate) }
+    },
     tls: tls === undefined ? undefined : { key: full(tls.key), certificate: full(tls.certificate) }
   }
 }

@@ -35,15 +35,21 @@ const backChannel = z
   })
   .describe('How the gateway itself reaches the provider, where that is another way than that of browsers.')
 
+const byCertificate = ['tlsClientAuth', 'selfSignedTlsClientAuth'] as const
+
 const provider = z
   .strictObject({
     issuer: url.optional().describe('Issuer of the OpenID provider. Default: server.baseUrl, where the gateway runs inside curfew start.'),
     clientId: z.string().min(1).max(256),
     clientSecret: z.string().min(16).optional().describe('From the environment or a file. Default: that of the connection with this client identifier.'),
     authentication: z
-      .enum(['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt'])
+      .enum(['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt', ...byCertificate])
       .default('clientSecretBasic')
-      .describe('privateKeyJwt: by the key that /pa/oidc/JWKS publishes.'),
+      .describe('privateKeyJwt: by the key that /pa/oidc/JWKS publishes. tlsClientAuth, selfSignedTlsClientAuth: by clientCertificate.'),
+    clientCertificate: z
+      .strictObject({ key: path, certificate: path.describe('The certificate, and those between it and its root.') })
+      .optional()
+      .describe('PEM files by which the gateway proves itself (RFC 8705). Changed files are taken over without a restart.'),
     scopes: z.array(z.string().min(1)).default(['profile', 'email']).describe('Beside openid.'),
     userInfo: z.boolean().default(true).describe('Ask for claims at the UserInfo endpoint after a sign-in.'),
     refreshTokens: z
@@ -174,7 +180,12 @@ function crossCheck(config: z.output<typeof gatewayShape>, context: z.core.$Refi
       if (partitioned && protocol === 'http:') issue(['applications', i, 'urls', j], 'a partitioned cookie needs https')
     })
   })
-  const { authentication, backChannel: back } = config.provider
+  const { authentication, backChannel: back, clientCertificate } = config.provider
+  const isByCertificate = byCertificate.some((one) => one === authentication)
+  if (isByCertificate && clientCertificate === undefined)
+    issue(['provider', 'clientCertificate'], `name the key and the certificate that ${authentication} proves the gateway by`)
+  if (!isByCertificate && clientCertificate !== undefined)
+    issue(['provider', 'authentication'], `write tlsClientAuth or selfSignedTlsClientAuth, or take clientCertificate out: ${authentication} uses none`)
   if (back?.skipHostnameVerification === true && back.trustedCertificates === undefined)
     context.addIssue({
       code: 'custom',
@@ -185,5 +196,5 @@ function crossCheck(config: z.output<typeof gatewayShape>, context: z.core.$Refi
   if (back?.proxy?.password !== undefined && back.proxy.username === undefined)
     issue(['provider', 'backChannel', 'proxy', 'username'], 'name the user that the password belongs to')
   if (authentication === 'clientSecretPost' && (config.sessionCheck.feed || config.sessionCheck.status))
-    issue(['provider', 'authentication'], 'the session check needs clientSecretBasic or privateKeyJwt')
+    issue(['provider', 'authentication'], 'the session check needs clientSecretBasic, privateKeyJwt or a certificate')
 }

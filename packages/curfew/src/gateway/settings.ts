@@ -3,6 +3,8 @@ export type ProviderAuthentication =
   | { readonly kind: 'secret'; readonly secret: string; readonly method: 'clientSecretBasic' | 'clientSecretPost' }
   /** By the gateway's own key, published at `/pa/oidc/JWKS`. */
   | { readonly kind: 'privateKeyJwt' }
+  /** By the certificate that its connections to the provider show (RFC 8705). */
+  | { readonly kind: 'certificate' }
 
 /**
  * How a proxy says what it was asked. Each reads its own headers and no others: what one proxy leaves as the client

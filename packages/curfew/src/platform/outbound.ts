@@ -19,6 +19,8 @@ export interface OutboundOptions {
   readonly ca?: string
   /** Default: the certificate names the host of the address. */
   readonly identity?: ServerIdentity
+  /** Shown to servers that ask for one. */
+  readonly clientCertificate?: ClientCertificate
   /** Every request goes through it. It resolves the names, so private addresses behind a name are its own to refuse. */
   readonly proxy?: OutboundProxy
   /** Default: the system's. */
@@ -31,6 +33,12 @@ export type ServerIdentity =
   | { readonly kind: 'expected'; readonly hostname: string }
   /** Any name: {@link OutboundOptions.ca} vouches for these servers and nobody else. */
   | { readonly kind: 'pinned' }
+
+/** The certificate that this side shows of itself. */
+export interface ClientCertificate {
+  /** The pair as of now, the same object for as long as it is the same pair. A connection goes on under the one that it began with. */
+  current(): { readonly key: string; readonly certificate: string }
+}
 
 export interface OutboundProxy {
   readonly url: string
@@ -118,12 +126,12 @@ export interface Outbound {
 export function createOutbound(options: OutboundOptions): Outbound {
   const policy = createAddressPolicy(options.allowPrivate)
   // The bulkhead bounds connections, per peer: a bound per host would let one hung peer starve the others on its host.
-  const agent = dispatcherOf(options, policy)
+  const agents = createAgents(options, policy)
   const bulkhead = createBulkhead({ concurrentMax: options.perPeerMax, queuedMax: 1_000 })
-  const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agent, policy, options.clock, request)
+  const exchange = (request: OutboundRequest): Promise<OutboundResponse> => send(agents.current(), policy, options.clock, request)
   return {
     request: (request) => bulkhead.run(request.peerId, () => exchange(request)),
-    open: (request) => openStream(agent, policy, request),
+    open: async (request) => openStream(agents.current(), policy, request),
     probe: async ({ peerId, url, timeoutMs }) => {
       try {
         const answer = await exchange({ peerId, url: probeUrl(url), method: 'GET', timeoutMs, responseBytesMax: 512 * 1024 })
@@ -136,13 +144,47 @@ export function createOutbound(options: OutboundOptions): Outbound {
         return code === 'CURFEW_OUTBOUND_TOO_LARGE' ? { reachable: true, durationMs: 0 } : { reachable: false, code }
       }
     },
-    close: () => agent.destroy()
+    close: () => agents.destroy()
   }
 }
 
-function dispatcherOf(options: OutboundOptions, policy: AddressPolicy): Dispatcher {
+interface Agents {
+  current(): Dispatcher
+  destroy(): Promise<void>
+}
+
+type KeyPair = ReturnType<ClientCertificate['current']>
+
+/** Connections are of one certificate: with a new one new connections are made, and those from before end with what they are at. */
+function createAgents(options: OutboundOptions, policy: AddressPolicy): Agents {
+  const { clientCertificate } = options
+  let pair = clientCertificate?.current()
+  let agent = dispatcherOf(options, policy, pair)
+  const all = new Set([agent])
+  return {
+    current() {
+      const now = clientCertificate?.current()
+      if (now === pair) return agent
+      const former = agent
+      former.close().then(
+        () => all.delete(former),
+        () => undefined
+      )
+      pair = now
+      agent = dispatcherOf(options, policy, pair)
+      all.add(agent)
+      return agent
+    },
+    async destroy() {
+      await Promise.all(Array.from(all, (one) => one.destroy()))
+    }
+  }
+}
+
+function dispatcherOf(options: OutboundOptions, policy: AddressPolicy, pair: KeyPair | undefined): Dispatcher {
   const { ca, proxy } = options
-  const tls = { ...(ca === undefined ? {} : { ca }), ...identityCheck(options) }
+  const own = pair === undefined ? {} : { key: pair.key, cert: pair.certificate }
+  const tls = { ...(ca === undefined ? {} : { ca }), ...own, ...identityCheck(options) }
   const keepAliveTimeout = 10_000
   if (proxy === undefined) return new Agent({ connect: { lookup: pinnedLookup(options, policy), ...tls }, keepAliveTimeout })
   // The proxy itself is an address of the configuration, wherever it is.

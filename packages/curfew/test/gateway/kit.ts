@@ -26,12 +26,13 @@ export interface GatewayKitOptions {
   readonly configuration?: (config: ConfigInput) => ConfigInput
   /** Authority and applications lie below one domain, so that they are one site for a browser; otherwise each is its own. */
   readonly isSameSite?: boolean
-  /** Authority and gateway speak HTTPS by themselves; browsers have to be told to take the certificate. Not for {@link Visitor}. */
+  /** Authority and gateway speak HTTPS by themselves; browsers have to be told to take the certificate. */
   readonly isHttps?: boolean
   /** Of the gateways. Absent: it says nothing. */
   readonly logger?: Logger
   /** What has to be there before the gateway, by the address of the authority. */
   readonly beforeGateway?: (issuer: string) => Promise<void>
+  /** The gateway as a client of the authority; one with a certificate has no secret. */
   readonly client?: Partial<Extract<NonNullable<ConfigInput['connections']>[number], { protocol: 'oidc' }>>
 }
 
@@ -98,6 +99,10 @@ function atPort(url: string, port: number): string {
   return `${protocol}//${hostname}:${port}${pathname === '/' && !url.endsWith('/') ? '' : pathname}${search}`
 }
 
+function secretOf({ client }: GatewayKitOptions): { readonly clientSecret?: string } {
+  return client?.authentication === 'tlsClientAuth' || client?.authentication === 'selfSignedTlsClientAuth' ? {} : { clientSecret }
+}
+
 export async function createGatewayKit(options: GatewayKitOptions = {}): Promise<GatewayKit> {
   const [authorityPort, gatewayPort] = [await freeRange(1), await freeRange(1)]
   const domain = options.isSameSite === true ? 'example.localhost' : 'localhost'
@@ -118,7 +123,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       {
         id: 'gate',
         protocol: 'oidc',
-        clientSecret,
+        ...secretOf(options),
         redirectUris: [`${wiki}/pa/oidc/cb`, `${shop}/pa/oidc/cb`, `${shop}/shop/pa/oidc/cb`, `${wiki}/gate/oidc/cb`],
         revocationFeed: true,
         logout: { modes: [], pingAccessLogoutCapable: true },
@@ -146,7 +151,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       provider: {
         issuer,
         clientId: 'gate',
-        clientSecret,
+        ...secretOf(options),
         ...(certificate === undefined ? {} : { backChannel: { trustedCertificates: certificate.authority } }),
         ...withAddresses(options.provider ?? {}, addresses)
       },

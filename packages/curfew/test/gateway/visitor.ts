@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 
 export interface Answer {
   readonly url: string
@@ -18,7 +19,7 @@ export interface Ask {
 /** A browser gives up after as many. */
 const redirectsMax = 20
 
-/** A browser without JavaScript: every host is this machine, cookies go to the host that set them, or to the domain that they name. */
+/** A browser without JavaScript, which takes any certificate: every host is this machine, cookies go to the host that set them, or to the domain that they name. */
 export class Visitor {
   /** By host; those of a whole domain by its name behind a dot. */
   readonly cookies = new Map<string, Map<string, string>>()
@@ -121,9 +122,11 @@ interface RawAsk {
   readonly isStreamed: boolean
 }
 
-function raw({ port, pathname, search }: URL, { method, headers, body, isStreamed }: RawAsk): Promise<Omit<Answer, 'url'>> {
+function raw({ protocol, hostname, port, pathname, search }: URL, { method, headers, body, isStreamed }: RawAsk): Promise<Omit<Answer, 'url'>> {
+  const send = protocol === 'https:' ? httpsRequest : httpRequest
+  const tls = { servername: hostname, rejectUnauthorized: false }
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path: pathname + search, method, headers, agent: false }, (response) => {
+    const request = send({ host: '127.0.0.1', port, path: pathname + search, method, headers, agent: false, ...tls }, (response) => {
       const chunks: Buffer[] = []
       const done = (): void => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') })
       response.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -135,12 +135,19 @@ export function createProvider(deps: ProviderDeps): Provider {
     wantsIdToken: async () => settings.useSingleLogout && (await metadata())['ping_end_session_endpoint'] === undefined,
     keys: (again) => keySet(again ? { ageMsMax: againMs, waitMs: timeoutMs } : {}),
     async address(name, path) {
-      const published = (await metadata())[name]
-      return typeof published === 'string' ? published : new URL(settings.issuer).origin + path
+      const published = await metadata()
+      const { [name]: usual } = published
+      const address = settings.authentication.kind === 'certificate' ? (aliasIn(published, name) ?? usual) : usual
+      return typeof address === 'string' ? address : new URL(settings.issuer).origin + path
     },
     credentials: () => credentialsOf(deps, own.privateKey),
     ownKeys: async () => ({ keys: [{ ...(await publicJwk(own.publicKey)), alg: 'ES256', use: 'sig' }] })
   }
+}
+
+/** Where clients with a certificate go instead (RFC 8705 section 5). */
+function aliasIn({ mtls_endpoint_aliases: aliases }: Readonly<Record<string, unknown>>, name: string): unknown {
+  return typeof aliases === 'object' && aliases !== null ? (aliases as Readonly<Record<string, unknown>>)[name] : undefined
 }
 
 async function publicJwk(key: KeyObject): Promise<JWK & { readonly kid: string }> {
@@ -209,8 +216,9 @@ function isKeySet(value: unknown): value is JSONWebKeySet {
 async function discover(settings: ProviderSettings, key: KeyObject, fetchOver: openid.CustomFetch): Promise<openid.Configuration> {
   const issuer = new URL(settings.issuer)
   const isPlain = issuer.protocol === 'http:'
+  const client = settings.authentication.kind === 'certificate' ? { use_mtls_endpoint_aliases: true } : {}
   try {
-    const configuration = await openid.discovery(issuer, settings.clientId, {}, await authenticationOf(settings, key), {
+    const configuration = await openid.discovery(issuer, settings.clientId, client, await authenticationOf(settings, key), {
       [openid.customFetch]: fetchOver,
       execute: [openid.enableNonRepudiationChecks, ...(isPlain ? [openid.allowInsecureRequests] : [])]
     })
@@ -224,6 +232,7 @@ async function discover(settings: ProviderSettings, key: KeyObject, fetchOver: o
 async function authenticationOf({ authentication }: ProviderSettings, key: KeyObject): Promise<openid.ClientAuth> {
   if (authentication.kind === 'secret')
     return authentication.method === 'clientSecretBasic' ? openid.ClientSecretBasic(authentication.secret) : openid.ClientSecretPost(authentication.secret)
+  if (authentication.kind === 'certificate') return openid.TlsClientAuth()
   const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
   const cryptoKey = await crypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
   const jwk = key.export({ format: 'jwk' }) as JWK
@@ -333,6 +342,7 @@ async function credentialsOf({ settings, clock, random }: ProviderDeps, key: Key
     const encode = (part: string): string => new URLSearchParams({ p: part }).toString().slice(2)
     return { query: {}, headers: { authorization: `Basic ${Buffer.from(`${encode(clientId)}:${encode(authentication.secret)}`).toString('base64')}` } }
   }
+  if (authentication.kind === 'certificate') return { headers: {}, query: { client_id: clientId } }
   const second = Math.floor(clock.nowMs() / 1000)
   const jwk = key.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint({ kty: 'EC', crv: 'P-256', x: jwk.x ?? '', y: jwk.y ?? '' })

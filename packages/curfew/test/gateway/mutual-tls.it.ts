@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { silentLogger } from '../../src/platform/logger.ts'
+import { type Certified, makeCertificate } from '../support/certificates.ts'
+import { freeRange } from '../support/ports.ts'
+import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
+import { Visitor } from './visitor.ts'
+
+let folder: string
+const file = (name: string): string => join(folder, name)
+let [first, second]: readonly Certified[] = []
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'curfew-mutual-tls-'))
+  first = await makeCertificate({ name: [{ CN: ['Clients'] }], isAuthority: true })
+  second = await makeCertificate({ name: [{ CN: ['Clients of next year'] }], isAuthority: true })
+})
+after(() => rm(folder, { recursive: true }))
+
+function own(): Promise<Certified> {
+  return makeCertificate({ name: [{ CN: ['gate'] }], by: first ?? assert.fail() })
+}
+
+function writePair({ keyPem, pem }: Certified): void {
+  writeFileSync(file('key.pem'), keyPem, { mode: 0o600 })
+  writeFileSync(file('certificate.pem'), pem)
+}
+
+interface World {
+  readonly kit: GatewayKit
+  readonly logged: readonly { readonly event?: string }[]
+}
+
+/** A gateway that has a certificate and no secret, in front of an authority that asks for one at an address of its own. */
+async function createWorld(
+  client: NonNullable<GatewayKitOptions['client']>,
+  { shown, more = {}, atMain = false }: { readonly shown: Certified; readonly more?: Partial<GatewayKitOptions['gateway']>; readonly atMain?: boolean }
+): Promise<World & AsyncDisposable> {
+  const port = await freeRange(1)
+  writePair(shown)
+  writeFileSync(file('clients.pem'), first?.pem ?? '')
+  const logged: { readonly event?: string }[] = []
+  const note = (fields: { readonly event?: string }): void => void logged.push(fields)
+  const kit = await createGatewayKit({
+    isHttps: true,
+    logger: { ...silentLogger, info: note, warn: note, error: note } as typeof silentLogger,
+    client,
+    gateway: more,
+    provider: {
+      authentication: client.authentication === 'selfSignedTlsClientAuth' ? 'selfSignedTlsClientAuth' : 'tlsClientAuth',
+      clientCertificate: { key: file('key.pem'), certificate: file('certificate.pem') }
+    },
+    configuration(config) {
+      const asking = { listen: [`127.0.0.1:${port}`], authorities: file('clients.pem') }
+      const alias = atMain ? {} : { baseUrl: `https://login.localhost:${port}` }
+      return { ...config, server: { ...config.server, clientCertificates: { ...asking, ...alias } } }
+    }
+  })
+  return { kit, logged, [Symbol.asyncDispose]: () => kit[Symbol.asyncDispose]() }
+}
+
+const bySubject = { authentication: 'tlsClientAuth', certificateSubject: { kind: 'dn', value: 'CN=gate' } } as const
+const asking = { sessionCheck: { feed: false, status: true, statusCacheSeconds: 0 } }
+
+async function who(visitor: Visitor, kit: GatewayKit): Promise<string> {
+  const answer = await visitor.ask(`${kit.wiki}/notes`)
+  return answer.status === 200 ? ((JSON.parse(answer.body) as { headers: Record<string, string> }).headers['x-user'] ?? '') : String(answer.status)
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if (await holds()) return
+    await setTimeout(50)
+  }
+  assert.fail(what)
+}
+
+suite('RFC 8705: a gateway that proves itself by a certificate', () => {
+  for (const [name, more] of [
+    ['the revocation feed', {}],
+    ['questions about single sessions', asking]
+  ] as const) {
+    test(`signs people in, and learns of the end of a session by ${name}`, async () => {
+      await using world = await createWorld(bySubject, { shown: await own(), more })
+      const { kit } = world
+      const ana = new Visitor()
+      assert.equal((await ana.open(`${kit.wiki}/notes`)).status, 200)
+      assert.equal(await who(ana, kit), 'ana')
+      await kit.endAll()
+      await until('the session is over', async () => (await who(ana, kit)) === '303')
+      assert.deepEqual(
+        world.logged.filter(({ event }) => event === 'gateway.feed-failed' || event === 'gateway.status-failed'),
+        []
+      )
+    })
+  }
+
+  test('does so by a certificate that nobody signed, where the authority has its copy', async () => {
+    const shown = await makeCertificate({ name: [{ CN: ['gate'] }] })
+    const { kty, crv, x, y } = (await crypto.subtle.exportKey('jwk', shown.keys.publicKey)) as Readonly<Record<string, string>>
+    const jwks = { keys: [{ kty, crv, x, y, x5c: [shown.base64] }] }
+    await using world = await createWorld({ authentication: 'selfSignedTlsClientAuth', jwks: jwks as never }, { shown })
+    const ana = new Visitor()
+    assert.equal((await ana.open(`${world.kit.wiki}/notes`)).status, 200)
+    assert.equal(await who(ana, world.kit), 'ana')
+  })
+
+  test('is nobody with a certificate of the right name by another authority', async () => {
+    const shown = await makeCertificate({ name: [{ CN: ['gate'] }], by: await makeCertificate({ name: [{ CN: ['Clients'] }], isAuthority: true }) })
+    await using world = await createWorld(bySubject, { shown })
+    assert.equal((await new Visitor().open(`${world.kit.wiki}/notes`)).status, 403)
+    assert.ok(world.logged.some(({ event }) => event === 'gateway.feed-failed'))
+  })
+
+  test('takes a new pair over without a restart; a pair that does not fit changes nothing but the log', async () => {
+    await using world = await createWorld(bySubject, { shown: await own() })
+    const { kit } = world
+    const ana = new Visitor()
+    assert.equal((await ana.open(`${kit.wiki}/notes`)).status, 200)
+    // From now on the authority takes certificates of next year only. What is open goes on.
+    writeFileSync(file('clients.pem'), second?.pem ?? '')
+    kit.authority.reloadCertificates()
+    assert.equal(await who(ana, kit), 'ana')
+    await setTimeout(1_100)
+    assert.notEqual((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
+    const next = await makeCertificate({ name: [{ CN: ['gate'] }], by: second ?? assert.fail() })
+    writeFileSync(file('certificate.pem'), next.pem)
+    await setTimeout(1_100)
+    assert.notEqual((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
+    assert.deepEqual(
+      world.logged.filter(({ event }) => event?.startsWith('gateway.certificate-')).map(({ event }) => event),
+      ['gateway.certificate-failed']
+    )
+    writePair(next)
+    await setTimeout(1_100)
+    assert.equal((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
+    assert.deepEqual(
+      world.logged.filter(({ event }) => event?.startsWith('gateway.certificate-')).map(({ event }) => event),
+      ['gateway.certificate-failed', 'gateway.certificate-reloaded']
+    )
+  })
+})
