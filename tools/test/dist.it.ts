@@ -9,6 +9,7 @@ import { freeRange } from '../../packages/curfew/test/support/ports.ts'
 import { createSelfSigned } from '../../packages/curfew/src/platform/certificate.ts'
 import { systemRandom } from '../../packages/curfew/src/platform/random.ts'
 import { build } from '../build.ts'
+import { tryApplication, writeGuide } from './sdk-guide.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'curfew-dist-'))
@@ -46,7 +47,7 @@ function install(name: string, packages: readonly string[]): Finished & { readon
 }
 
 /** Type errors of a program that uses what is installed, with the strictness of this repository; '' when it has none. */
-function typeErrors(at: string, program: string): string {
+function typeErrors(at: string, program: string, more: readonly string[] = []): string {
   writeFileSync(join(at, 'use.ts'), program)
   const compilerOptions = {
     strict: true,
@@ -57,12 +58,15 @@ function typeErrors(at: string, program: string): string {
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')]
   }
-  writeFileSync(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files: ['use.ts'] }))
+  writeFileSync(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files: ['use.ts', ...more] }))
   return start(join(root, 'node_modules/.bin/tsc'), ['-p', at], at).text
 }
 
 const codecs = install('codecs', ['@curfew/codecs'])
 const isOffline = codecs.status !== 0 && /\b(ENOTFOUND|EAI_AGAIN|ENOTCACHED|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b/.test(codecs.text)
+
+/** What the applications of the guide use beside the SDK. */
+const guidePackages = ['express@5.3.0', '@types/express@5.0.6', 'fastify@5.12.8', 'ws@8.23.0']
 
 suite('Published packages', { skip: isOffline ? 'npm can not reach its registry' : false }, () => {
   test('the codecs alone sign and verify a message', () => {
@@ -101,6 +105,26 @@ console.log(verifyLogoutRequest(received, { entityId: 'https://a.example', keys:
       '401 nobody, 200 ana, 400, 200 ana, 200 Success, 401 nobody'
     ])
     assert.match(typeErrors(at, program.replace(/guardNode\(guard, /, 'guardNode(7, ')), /TS2345/)
+  })
+
+  test('each application of the guide to the session guard runs as it is written there, started before its authority, and has types', async () => {
+    const { at, status, text } = install('guide', ['@curfew/codecs', '@curfew/sdk', ...guidePackages])
+    assert.equal(status, 0, text)
+    writeGuide(at)
+    for (const program of ['express-app.js', 'fastify-app.js', 'node-app.js']) await tryApplication(at, program)
+    const program = (right: string): string =>
+      `import { expressGuard, fastifyGuard, type Guard } from '@curfew/sdk'
+import express from 'express'
+import fastify from 'fastify'
+export function serve(guard: Guard): void {
+  const [one, other] = [express(), fastify()]
+  one.use(expressGuard(guard)).get('/', (request, response) => void response.send(${right}))
+  fastifyGuard(other, guard)
+  other.get('/', async (request) => request.appSession?.nameId.value ?? '')
+}
+`
+    assert.equal(typeErrors(at, program(`request.appSession?.nameId.value ?? ''`), ['app-session.d.ts']), '')
+    assert.match(typeErrors(at, program('request.appSession.nameId.value'), ['app-session.d.ts']), /TS18048|TS2532/)
   })
 
   test('the product alone has its program, its types and its demo', async () => {
