@@ -99,7 +99,8 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
     const nowMs = clock.nowMs()
     if (Math.abs(nowMs - renewedAtMs) > gapMsMax) steadySinceMs = nowMs
     renewedAtMs = nowMs
-    // While the store is away nobody renews a name: the silence of the others counts only where this process was heard meanwhile.
+    // While the store is away nobody renews a name: the silence of the others counts only where this process, which may be
+    // new, was heard meanwhile.
     if (nowMs - steadySinceMs >= nameMs) await takeOver()
   }
   const renew = (): void => {
@@ -130,7 +131,9 @@ export function createNodes(context: Pick<RedisContext, 'shards' | 'keys'>, { cl
         untilMs = laterMs
       }
       own = facts
+      // The store may have been away until now, and the others have not given their word yet.
       renewedAtMs = clock.nowMs()
+      steadySinceMs = renewedAtMs
       renew()
     },
     list,

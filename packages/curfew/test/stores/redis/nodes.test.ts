@@ -83,6 +83,15 @@ suite('The work of another process', () => {
     assert.equal(world.released, 1)
   })
 
+  test('is left to it by a new process, until it had the time to renew its name: the store may have been away before', async () => {
+    const { clock, world } = two()
+    world.otherUntilMs = -1
+    await clock.advance(5_500)
+    assert.equal(world.released, 0)
+    await clock.advance(2_500)
+    assert.notEqual(world.released, 0)
+  })
+
   test('is left to it after the store was away, until it had the time to renew its name', async () => {
     const { clock, world } = two()
     world.otherUntilMs = 25_000
