@@ -215,7 +215,8 @@ export const healthView = z.object({
     liveSessions: z.int(),
     openRuns: z.int(),
     pendingEffects: z.int(),
-    clockAheadMs: z.int().optional().describe('How far the clock of this node is ahead of the time of a store that several share; negative: behind')
+    clockAheadMs: z.int().optional().describe('How far the clock of this node is ahead of the time of a store that several share; negative: behind'),
+    sweptEntries: z.int().optional().describe('Look-up entries that led nowhere and were dropped by this node, of a store that several share')
   })
 })
 

@@ -279,6 +279,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
         // Nothing is served before the list of revoked sessions is that of all groups.
         await replicator?.catchUp()
         await engine.start()
+        openedStore.shared?.sweep.start()
         replicator?.start()
         passwords.start()
         accounts?.start()

@@ -34,7 +34,7 @@ export function createHousekeeping(deps: HousekeepingDeps): Housekeeping {
   const loops = [
     loop(limits.expiryIntervalMs, 'expiry', async () => (await endExpired(deps)) >= limits.expiryBatchMax),
     loop(limits.purgeIntervalMs, 'purge', async () => (await store.purge(clock.nowMs(), deps.keepRunsMs, limits.purgeBatchMax)) >= limits.purgeBatchMax),
-    loop(limits.gaugeIntervalMs, 'figures', () => readFigures(deps)),
+    loop(limits.gaugeIntervalMs, 'figures', figures(deps)),
     // Where there are other regions, whoever replicates does it.
     ...(store.late === undefined || store.facts !== undefined ? [] : [loop(limits.lateIntervalMs, 'late participants', () => tellLate(deps, store.late))])
   ]
@@ -93,11 +93,16 @@ async function tellLate({ logOutLate, logger }: HousekeepingDeps, store: LateSto
   return opened >= lateMax
 }
 
-async function readFigures({ store, metrics }: HousekeepingDeps): Promise<boolean> {
-  const { liveSessions, openRuns, pendingEffects, clockAheadMs = 0 } = await store.describe()
-  metrics.liveSessions.set(liveSessions)
-  metrics.openRuns.set(openRuns)
-  metrics.pendingEffects.set(pendingEffects)
-  metrics.clockAheadSeconds.set(clockAheadMs / 1000)
-  return false
+function figures({ store, metrics }: HousekeepingDeps): () => Promise<boolean> {
+  let sweptBefore = 0
+  return async () => {
+    const { liveSessions, openRuns, pendingEffects, clockAheadMs = 0, sweptEntries = 0 } = await store.describe()
+    metrics.liveSessions.set(liveSessions)
+    metrics.openRuns.set(openRuns)
+    metrics.pendingEffects.set(pendingEffects)
+    metrics.clockAheadSeconds.set(clockAheadMs / 1000)
+    metrics.entriesSwept.inc(sweptEntries - sweptBefore)
+    sweptBefore = sweptEntries
+    return false
+  }
 }

@@ -16,6 +16,7 @@ export interface Metrics {
   readonly outboxAgeSeconds: Gauge<string>
   /** Of a store that several machines share. */
   readonly clockAheadSeconds: Gauge<string>
+  readonly entriesSwept: Counter<string>
   readonly storeWriteSeconds: Histogram<'call'>
   readonly signIns: Counter<'result'>
   readonly assertionsIssued: Counter<'peer'>
@@ -59,6 +60,7 @@ export function createMetrics(): Metrics {
     pendingEffects: gauge('curfew_effects_pending', 'Effects waiting in the outbox.'),
     outboxAgeSeconds: gauge('curfew_outbox_age_seconds', 'For how long the oldest due effect has been waiting.'),
     clockAheadSeconds: gauge('curfew_clock_ahead_seconds', 'How far the clock of this machine is ahead of the time of the store.'),
+    entriesSwept: counter('curfew_store_entries_swept_total', 'Look-up entries of a shared store that led nowhere and were dropped.', []),
     storeWriteSeconds: new Histogram({
       name: 'curfew_store_write_seconds',
       help: 'Duration of one acknowledged write of the store.',

@@ -295,4 +295,6 @@ export interface StoreDescription {
   readonly pendingEffects: number
   /** How far the clock of this machine is ahead of the time of a store that several machines share; negative: behind. */
   readonly clockAheadMs?: number
+  /** Entries that led nowhere and were dropped by this process, of a store that several machines share. */
+  readonly sweptEntries?: number
 }

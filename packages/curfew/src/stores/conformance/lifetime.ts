@@ -75,7 +75,7 @@ async function fill(store: Store): Promise<void> {
 
 async function everything(store: Store): Promise<unknown> {
   // Where it is depends on the process, and how far its clock is from this one is measured anew.
-  const { location: _location, clockAheadMs: _clockAheadMs, ...description } = await store.describe()
+  const { location: _location, clockAheadMs: _clockAheadMs, sweptEntries: _sweptEntries, ...description } = await store.describe()
   return {
     description,
     sessions: await store.listSessions({ limit: 100, nowMs: t0 }),

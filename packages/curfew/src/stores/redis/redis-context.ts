@@ -24,6 +24,12 @@ export function weakest(durabilities: readonly Durability[]): Durability {
   return durabilities.includes('degraded') ? 'degraded' : durabilities.includes('local') ? 'local' : 'replicated'
 }
 
+/** An answer of `SCAN` and its like: where to go on, `0` at the end, and what was found. */
+export function scanned(reply: Reply): { readonly next: string; readonly found: readonly string[] } {
+  const [next, found] = Array.isArray(reply) ? (reply as readonly Reply[]) : []
+  return { next: String(next ?? '0'), found: texts(found ?? null) }
+}
+
 /** An answer that is a list of texts. */
 export function texts(reply: Reply): readonly string[] {
   return Array.isArray(reply) ? (reply as readonly Reply[]).map((item) => String(item ?? '')) : []

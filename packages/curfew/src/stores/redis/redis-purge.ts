@@ -61,7 +61,7 @@ function kinds(context: RedisContext, nowMs: number, keepRunsMs: number): readon
         return call(bucket, 'purge_lock', [member.slice(0, at), member.slice(at + 1), now])
       }
     },
-    { list: 'done', beforeMs: nowMs - keepRunsMs, remove: (id) => purgeRun(context, id as RunId, nowMs - keepRunsMs) }
+    { list: 'done', beforeMs: nowMs - keepRunsMs, remove: (id, bucket) => purgeRun(context, id as RunId, { bucket, finishedBeforeMs: nowMs - keepRunsMs }) }
   ]
 }
 

@@ -91,7 +91,10 @@ export async function dropUnopened(context: RedisContext, run: LogoutRun): Promi
   if (!(await isRunThere(context, run))) await dropRunEntries(context, run)
 }
 
-export async function isRunThere({ shards, keys }: RedisContext, { id, sessionId }: Pick<LogoutRun, 'id' | 'sessionId'>): Promise<boolean> {
+export async function isRunThere(
+  { shards, keys }: Pick<RedisContext, 'shards' | 'keys'>,
+  { id, sessionId }: Pick<LogoutRun, 'id' | 'sessionId'>
+): Promise<boolean> {
   return Number(await shards.read(keys.ofSession(sessionId), 'EXISTS', `r:${id}`)) === 1
 }
 

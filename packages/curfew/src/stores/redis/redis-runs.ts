@@ -150,11 +150,19 @@ async function* candidates(context: RedisContext, query: RunQuery, after: Return
   yield* newest(context, sources, after, query.limit + 1)
 }
 
-/** Removes a run that was done before, with everything that leads to it. */
-export async function purgeRun(context: RedisContext, runId: RunId, finishedBeforeMs: number): Promise<number> {
-  const run = await readRun(context, runId)
-  if (run === undefined) return 0
-  const bucket = context.keys.ofSession(run.sessionId)
+/** Removes a run that was done before, with everything that leads to it; also one whose place nobody knows any more. */
+export async function purgeRun(
+  context: RedisContext,
+  runId: RunId,
+  { bucket, finishedBeforeMs }: { readonly bucket: Bucket; readonly finishedBeforeMs: number }
+): Promise<number> {
+  const doc = await context.shards.read(bucket, 'HGET', `r:${runId}`, 'd')
+  if (doc === null) {
+    // It would stand in the way of those after it for ever.
+    await context.shards.write(bucket, 'list_drop', ['done', runId], { isEnding: true })
+    return 1
+  }
+  const run = JSON.parse(String(doc)) as LogoutRun
   const args = [runId, run.sessionId, placeOf(run.startedAtMs, runId), String(finishedBeforeMs)]
   const { reply } = await context.shards.write(bucket, 'purge_run', args, { isEnding: true })
   if (Number(reply) === 0) return 0

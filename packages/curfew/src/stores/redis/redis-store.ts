@@ -7,6 +7,7 @@ import type { Replication } from '../fact.ts'
 import type { FactStore } from '../fact-store.ts'
 import type { EffectClaim, Store, StoreDescription } from '../store.ts'
 import { type CopiesWatch, type MissingCopies, watchCopies } from './copies-watch.ts'
+import { createEntrySweep, type EntrySweep } from './entry-sweep.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createKeys } from './keys.ts'
 import { type Dial, LinkLost } from './link.ts'
@@ -87,6 +88,8 @@ export interface RedisStore extends Store {
   readonly clock: Clock
   /** The processes that share the store. */
   readonly nodes: Nodes
+  /** Removes what leads nowhere, once it is started. */
+  readonly sweep: EntrySweep
   /** Where a session is kept. */
   whereIs(sessionId: SessionId): Promise<Place>
 }
@@ -147,6 +150,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     },
     release: (node) => runs.releaseEffects(node)
   })
+  const sweep = createEntrySweep({ context, topology, prefix: options.prefix, clock, steadyMs: options.steadyMs, token })
   const owners = new Set<string>()
   return {
     ...gate.guard({
@@ -160,7 +164,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       },
       releaseEffects,
       purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
-      describe: () => describe(context, options, { shards, copiesWatch, clock })
+      describe: () => describe(context, options, { shards, copiesWatch, clock, sweep })
     }),
     get owed() {
       return shards.owed
@@ -170,6 +174,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     },
     clock,
     nodes,
+    sweep,
     late: gate.guard(late),
     ...(replication === undefined ? {} : { facts: guardFacts(gate, redisFacts(context, { feed, late, lists: { ...sessions, ...runs }, replication, token })) }),
     whereIs: (sessionId) => placeOf(topology, context, sessionId),
@@ -179,6 +184,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       await Promise.allSettled([...owners].map((owner) => releaseEffects(owner)))
       owners.clear()
       await nodes.leave().catch(() => undefined)
+      await sweep.stop()
       await copiesWatch.stop()
       await clock.stop()
       shards.close()
@@ -235,12 +241,13 @@ interface Watched {
   readonly shards: Shards
   readonly copiesWatch: CopiesWatch
   readonly clock: StoreClock
+  readonly sweep: EntrySweep
 }
 
 async function describe(
   context: RedisContext,
   { nodes, copies, topology }: RedisStoreOptions,
-  { shards, copiesWatch, clock }: Watched
+  { shards, copiesWatch, clock, sweep }: Watched
 ): Promise<StoreDescription> {
   const [liveSessions, openRuns, pendingEffects] = await Promise.all([
     total(context, 'ZCARD', 'due'),
@@ -254,6 +261,7 @@ async function describe(
     liveSessions,
     openRuns,
     pendingEffects,
-    clockAheadMs: Math.round(clock.machineAheadMs)
+    clockAheadMs: Math.round(clock.machineAheadMs),
+    sweptEntries: sweep.dropped
   }
 }
