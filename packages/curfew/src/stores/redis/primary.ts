@@ -150,19 +150,19 @@ interface Connector {
   close(): void
 }
 
-/** One connection for each use, made when it is needed and again when it broke; the functions are there first, where they are used. */
+/**
+ * One connection for each use, made when it is needed and again when it broke; the functions are there first, where they are
+ * used. Whoever needs it while it is being made shares that, and its failure: of a server that hangs nobody waits for the tries of
+ * those before.
+ */
 function connector(options: PrimaryOptions): Connector {
-  const links = new Map<Use, Promise<Link>>()
+  const making = new Map<Use, Promise<Link>>()
   const there = new Map<Use, Link>()
   const open = async (use: Use): Promise<Link> => {
     const link = await openLink({ ...options, label: `${options.label}-${use}` })
     if (options.isPlain !== true) await loadLibrary(link)
     there.set(use, link)
     return link
-  }
-  const again = async (use: Use, known: Promise<Link> | undefined): Promise<Link> => {
-    const link = await known?.catch(() => undefined)
-    return link?.isOpen === true ? link : open(use)
   }
   let isClosed = false
   return {
@@ -172,13 +172,16 @@ function connector(options: PrimaryOptions): Connector {
     },
     to(use) {
       if (isClosed) return Promise.reject(new LinkLost('the store is closed'))
-      const link = again(use, links.get(use))
-      links.set(use, link)
+      const known = there.get(use)
+      if (known?.isOpen === true) return Promise.resolve(known)
+      const link = making.get(use) ?? open(use).finally(() => making.delete(use))
+      making.set(use, link)
       return link
     },
     close() {
       isClosed = true
-      for (const link of links.values()) void link.then((it) => it.close()).catch(() => undefined)
+      for (const link of there.values()) link.close()
+      for (const link of making.values()) void link.then((it) => it.close()).catch(() => undefined)
     }
   }
 }
