@@ -76,6 +76,14 @@ async function openShared(
         `${server}: ${have} of ${wanted} copies are there: writes are degraded; add replicas, or lower store.redis.copies`
       ),
     onCopiesBack: (server) => logger.info({ event: 'store.copies-back', server }, `${server} has its copies again`),
+    onConfirmed(isConfirmed) {
+      if (isConfirmed) logger.info({ event: 'store.confirmed' }, 'a majority of the sentinels confirms the primary again')
+      else
+        logger.error(
+          { event: 'store.unconfirmed', code: 'CURFEW_STORE_UNCONFIRMED' },
+          'no majority of the sentinels confirms the primary: in three seconds nothing is read from it any more'
+        )
+    },
     onClockApart: (aheadMs) => logger.warn({ event: 'store.clock-apart', code: 'CURFEW_STORE_CLOCK_APART', aheadMs }, `${clockText(aheadMs)}; set both by NTP`),
     onClockTogether: () => logger.info({ event: 'store.clock-together' }, 'the clock of this machine and the time of the store are together again'),
     onNameLost(error) {

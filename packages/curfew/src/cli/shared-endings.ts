@@ -22,10 +22,8 @@ export async function openSharedEndings(
   const access = redisAccess(servers)
   const { prefix, copies } = servers
   const keepMs = Math.max(...settings.applications.map(({ webSession }) => webSession.maxMs))
-  const reached = { ...access, copies, clock, label: 'curfew-gateway' }
+  const reached = { ...access, copies, clock, steadyMs, label: 'curfew-gateway' }
   if (!isOfStore) await checkEndingsServer(reached)
   const onWarning = ({ server, what, fix }: Finding): void => logger.warn({ event: 'gateway.endings-setting', server }, `${server}: ${what}; ${fix}`)
-  return endings.join((reader) =>
-    openRedisEndings({ ...reached, prefix, keepMs, steadyMs, needsCopies: !isOfStore, ...(isOfStore ? {} : { onWarning }) }, reader)
-  )
+  return endings.join((reader) => openRedisEndings({ ...reached, prefix, keepMs, needsCopies: !isOfStore, ...(isOfStore ? {} : { onWarning }) }, reader))
 }

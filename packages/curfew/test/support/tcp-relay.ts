@@ -12,6 +12,8 @@ export interface TcpRelay extends AsyncDisposable {
   sent(): Buffer
   /** Breaks every connection there is. */
   cut(): void
+  /** From then on nobody is let in, or everybody again. */
+  refuse(isOn: boolean): void
   /**
    * The answer to the next thing that holds these octets is lost, and its connection with it.
    * @param andGo - from then on nobody is let in
@@ -66,6 +68,9 @@ export async function startRelay(target?: number): Promise<TcpRelay> {
     },
     cut() {
       for (const socket of open) socket.destroy()
+    },
+    refuse(isOn) {
+      isGone = isOn
     },
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()

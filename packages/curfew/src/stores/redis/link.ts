@@ -50,7 +50,7 @@ const createLinkClient = RedisClient.factory({ RESP: 2 })
 export type Dial = (options: Pick<LinkOptions, 'address' | 'access' | 'label'>) => Wire
 
 /** A socket, by TCP, TLS or a file. */
-const dialSocket: Dial = ({ address, access, label }) => {
+export const dialSocket: Dial = ({ address, access, label }) => {
   const { tls, ...credentials } = access
   const where = address.path === undefined ? { host: address.host, port: address.port } : { path: address.path }
   const client = createLinkClient({

@@ -11,7 +11,6 @@ import { openTopology, type Topology, type TopologyOptions } from './topology.ts
 export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' | 'isOnDisk' | 'isPlain'> {
   /** What every key starts with. */
   readonly prefix: string
-  readonly steadyMs: () => number
   /** How long an ending may matter to this gateway; entries stay as long as they matter to any that uses the servers. */
   readonly keepMs: number
   /** True: what fewer than `copies` replicas confirmed is not told yet. Otherwise the server that takes the writes is enough. */

@@ -45,8 +45,14 @@ type SessionCalls = Pick<
 export function redisSessions(context: RedisContext, feed: Feed, nowMs: () => number): SessionCalls {
   const capacity = createSessionCapacity(context.capacity, () => total(context, 'ZCARD', 'due'))
   return {
-    openSession: (session) => capacity.open((isFull) => openSession(context, session, isFull)),
-    addParticipant: (sessionId, participant) => addParticipant(context, sessionId, participant),
+    async openSession(session) {
+      admit(context, session.id, sessionEntries(context, session))
+      return capacity.open((isFull) => openSession(context, session, isFull))
+    },
+    async addParticipant(sessionId, participant) {
+      admit(context, sessionId, participantEntries(context, sessionId, participant))
+      return addParticipant(context, sessionId, participant)
+    },
     endSession: (commit) => endSession(context, feed, commit),
     openRun: (opening) => openRun(context, opening),
     async touch(sessionId, lastActivityAtMs, idleExpiresAtMs) {
@@ -82,12 +88,17 @@ export function redisSessions(context: RedisContext, feed: Feed, nowMs: () => nu
   }
 }
 
+/** @throws CURFEW_STORE_OVERLOADED */
+function admit({ shards, keys }: RedisContext, sessionId: SessionId, entries: readonly IndexEntry[]): void {
+  shards.admit([keys.ofSession(sessionId), ...entries.map(({ bucket }) => bucket)])
+}
+
 /** @param isFull - absent: there is room */
 async function openSession(context: RedisContext, given: Session, isFull?: () => Promise<boolean>): Promise<Ack<'opened' | 'exists' | 'full'>> {
   const { end: _, ...session } = given
   const bucket = context.keys.ofSession(session.id)
   const isThere = isFull !== undefined && (await context.shards.read(bucket, 'EXISTS', `s:${session.id}`)) === 1
-  if (!isThere && (await isFull?.()) === true) return { value: 'full', durability: 'local' }
+  if (isFull !== undefined && !isThere && (await isFull())) return { value: 'full', durability: 'local' }
   const added = sessionEntries(context, session)
   /** Only then is it certain that the session is not there: what leads to it goes as well. */
   const dropWhereFull = async (error: unknown): Promise<never> => {

@@ -71,6 +71,8 @@ export interface RedisStoreOptions {
   /** A primary has fewer copies than asked for, found at the start or later; and one that has them again. */
   readonly onCopiesMissing?: (missing: MissingCopies) => void
   readonly onCopiesBack?: (server: string) => void
+  /** No majority of the sentinels confirms the primary any more, or one does again. */
+  readonly onConfirmed?: (isConfirmed: boolean) => void
   /** The clock of this machine has left the time of the store by more than a second, and is back. */
   readonly onClockApart?: (machineAheadMs: number) => void
   readonly onClockTogether?: () => void
@@ -164,7 +166,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       },
       releaseEffects,
       purge: (nowMs: number, keepRunsMs: number, max: number) => purge(context, feed, { nowMs, keepRunsMs, max }),
-      describe: () => describe(context, options, { shards, copiesWatch, clock, sweep })
+      describe: () => describe(context, options, { topology, shards, copiesWatch, clock, sweep })
     }),
     get owed() {
       return shards.owed
@@ -238,6 +240,7 @@ async function placeOf(topology: Topology, { keys }: RedisContext, sessionId: Se
 }
 
 interface Watched {
+  readonly topology: Topology
   readonly shards: Shards
   readonly copiesWatch: CopiesWatch
   readonly clock: StoreClock
@@ -246,8 +249,8 @@ interface Watched {
 
 async function describe(
   context: RedisContext,
-  { nodes, copies, topology }: RedisStoreOptions,
-  { shards, copiesWatch, clock, sweep }: Watched
+  { nodes, copies, topology: { kind } }: RedisStoreOptions,
+  { topology, shards, copiesWatch, clock, sweep }: Watched
 ): Promise<StoreDescription> {
   const [liveSessions, openRuns, pendingEffects] = await Promise.all([
     total(context, 'ZCARD', 'due'),
@@ -256,12 +259,19 @@ async function describe(
   ])
   return {
     kind: 'redis',
-    location: `${topology.kind} ${nodes.map(nameOf).join(', ')}`,
-    durability: copies === 0 ? 'local' : shards.owed > 0 || copiesWatch.missing.length > 0 ? 'degraded' : 'replicated',
+    location: `${kind} ${nodes.map(nameOf).join(', ')}`,
+    durability: durabilityOf(copies, { topology, shards, copiesWatch }),
     liveSessions,
     openRuns,
     pendingEffects,
     clockAheadMs: Math.round(clock.machineAheadMs),
     sweptEntries: sweep.dropped
   }
+}
+
+/** How safe writes are now. */
+function durabilityOf(copies: number, { topology, shards, copiesWatch }: Omit<Watched, 'clock' | 'sweep'>): StoreDescription['durability'] {
+  if (!topology.isConfirmed) return 'degraded'
+  if (copies === 0) return 'local'
+  return shards.owed > 0 || copiesWatch.missing.length > 0 ? 'degraded' : 'replicated'
 }

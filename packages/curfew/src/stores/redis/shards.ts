@@ -6,7 +6,7 @@ import type { Bucket } from './keys.ts'
 import { library } from './library.ts'
 import { LinkLost, type Reply } from './link.ts'
 import { loadLibrary, type Primary, type Written } from './primary.ts'
-import { addressOf, type Topology } from './topology.ts'
+import { addressOf, type Topology, Unconfirmed } from './topology.ts'
 
 /** Answer to a write. */
 export interface Answer {
@@ -29,6 +29,12 @@ export interface Shards {
    * of a function; it is refused where the memory is full, and repeating it changes nothing.
    */
   writeKey(bucket: Bucket, command: readonly [name: string, key: string, ...args: string[]], promise?: Promised): Promise<Answer>
+  /**
+   * Lets a new sign-in begin that is going to write into these buckets; asked before it has written anything. Whatever has begun,
+   * and whatever ends something, waits.
+   * @throws CURFEW_STORE_OVERLOADED when {@link waitingMax} writes wait for the primary of one of them
+   */
+  admit(buckets: readonly Bucket[]): void
   /**
    * What another region told, where too few copies have it and it depends on what is there by then: it is done again once
    * the bucket has its copies, until they have all of it.
@@ -68,6 +74,8 @@ export interface ShardsOptions {
 
 /** How long a call may take, servers that change places included. */
 const deadlineMs = 5_000
+/** Writes that wait for one primary, or for the next try there, at most; beyond it new sign-ins are refused. As many as wait for a disk. */
+export const waitingMax = 20_000
 const pauseMsMin = 20
 const pauseMsMax = 400
 /**
@@ -94,6 +102,12 @@ interface Owed extends OwedCall {
 interface OwedWork {
   readonly bucket: Bucket
   readonly work: () => Promise<Durability>
+}
+
+/** Who waits for one primary. */
+interface Line {
+  readonly name: string
+  waiting: number
 }
 
 interface Called extends Written {
@@ -125,6 +139,14 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
   let forgotten = 0
   let isPaying = false
   let isClosed = false
+  /** How many writes wait for each primary, by its name: where it was when they began. */
+  const lines = new Map<string, Line>()
+  const lineOf = ({ slot }: Bucket): Line => {
+    const name = serverOf(topology, slot)
+    const line = lines.get(name) ?? { name, waiting: 0 }
+    lines.set(name, line)
+    return line
+  }
 
   const pay = (): void => {
     if (isPaying || isClosed || owed.length + works.length === 0) return
@@ -203,9 +225,19 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
 
   const call = (bucket: Bucket, args: readonly string[], use: Calling['use']): Promise<Called> => {
     const calling = { bucket, args, use, untilMs: clock.nowMs() + deadlineMs }
+    const line = lineOf(bucket)
+    line.waiting += 1
+    const leave = (): void => {
+      line.waiting -= 1
+      // Servers come and go.
+      if (line.waiting === 0) lines.delete(line.name)
+    }
     return once(topology, calling).then(
-      ({ reply, copies: have }) => ({ reply, copies: have, isRepeat: false, isRetried: false }),
-      (error: unknown) => callAgain(calling, error)
+      ({ reply, copies: have }) => {
+        leave()
+        return { reply, copies: have, isRepeat: false, isRetried: false }
+      },
+      (error: unknown) => callAgain(calling, error).finally(leave)
     )
   }
 
@@ -233,7 +265,8 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       if (answer.kind === 'throw') throw answer.error
       if (answer.kind === 'lost') isRepeat = true
       if (answer.kind !== 'again' || clock.nowMs() >= untilMs) {
-        if (clock.nowMs() + pauseMs >= untilMs) throw storeError('CURFEW_STORE_UNREACHABLE', { slot }, error)
+        if (clock.nowMs() + pauseMs >= untilMs)
+          throw storeError(error instanceof Unconfirmed ? 'CURFEW_STORE_UNCONFIRMED' : 'CURFEW_STORE_UNREACHABLE', { slot }, error)
         await pause(clock, pauseMs)
         pauseMs = Math.min(pauseMsMax, pauseMs * 2)
         await topology.refresh().catch(() => undefined)
@@ -266,6 +299,13 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       const called = await call(bucket, [command, bucket.prefix + key, ...args], 'write-key')
       return { reply: called.reply, isRepeat: called.isRepeat, durability: judge(called, promised, bucket) }
     },
+    admit(buckets) {
+      for (const bucket of buckets) {
+        const server = serverOf(topology, bucket.slot)
+        const waiting = lines.get(server)?.waiting ?? 0
+        if (waiting >= waitingMax) throw storeError('CURFEW_STORE_OVERLOADED', { server, waiting })
+      }
+    },
     owe(bucket, work) {
       if (hasRoom({ isForeign: true })) {
         works.push({ bucket, work })
@@ -290,6 +330,15 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
 
 function functionCall(bucket: Bucket, name: string, args: readonly string[], command = 'FCALL'): readonly string[] {
   return [command, library.named(name), '1', `${bucket.prefix}beat`, ...args]
+}
+
+/** Who takes the writes of a slot; empty where nobody is known. */
+function serverOf(topology: Topology, slot: number): string {
+  try {
+    return topology.primaryOf(slot).name
+  } catch {
+    return ''
+  }
 }
 
 function once(topology: Topology, { bucket, args, use }: Calling): Promise<Written> {
@@ -326,6 +375,7 @@ async function onFailure({
   readonly error: unknown
 }): Promise<Turn> {
   if (error instanceof LinkLost) return { kind: 'lost' }
+  if (error instanceof Unconfirmed) return { kind: 'later' }
   const message = error instanceof Error ? error.message : String(error)
   const [word = '', , where = ''] = message.split(' ')
   switch (word) {
@@ -341,6 +391,7 @@ async function onFailure({
     case 'LOADING':
     case 'READONLY':
     case 'MASTERDOWN':
+    case 'NOREPLICAS':
     case 'BUSY':
       return { kind: 'later' }
     case 'OOM':
@@ -349,8 +400,7 @@ async function onFailure({
   // A part of the slot is elsewhere by now. Functions look for that before they write anything.
   if (/non local key/i.test(message)) return { kind: 'later' }
   if (/Function not found/i.test(message)) {
-    const primary = topology.primaryOf(slot)
-    await loadLibrary({ send: async (load) => (await primary.write(load)).reply }).catch(() => undefined)
+    await loadLibrary({ send: async (load) => (await topology.primaryOf(slot).write(load)).reply }).catch(() => undefined)
     return { kind: 'later' }
   }
   return { kind: 'throw', error: error instanceof CurfewError ? error : storeError('CURFEW_STORE_FAILED', { why: message.slice(0, 200) }, error) }

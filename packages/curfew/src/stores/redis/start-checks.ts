@@ -3,8 +3,10 @@ import type { Reply } from './link.ts'
 import type { Primary } from './primary.ts'
 import { storeErrorNewer, storeFormat } from './format.ts'
 import { createKeys } from './keys.ts'
+import { nameOf } from './node-address.ts'
 import { texts } from './redis-context.ts'
 import type { RedisStoreOptions } from './redis-store.ts'
+import { confirmedMsMax } from './sentinels.ts'
 import { slotOfTag } from './slots.ts'
 import type { Topology } from './topology.ts'
 
@@ -15,7 +17,7 @@ export interface Finding {
   readonly fix: string
 }
 
-type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'topology' | 'ack' | 'copyWaitMs' | 'isVolatile'>
+type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'topology' | 'nodes' | 'ack' | 'copies' | 'copyWaitMs' | 'isVolatile'>
 
 /**
  * Looks at every primary before the first write.
@@ -23,6 +25,7 @@ type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'top
  */
 export async function checkServers(topology: Topology, options: Checked): Promise<void> {
   for (const primary of topology.primaries()) await checkServer(primary, options)
+  if (topology.sentinels !== undefined) await checkSentinels(topology.sentinels, options)
   await checkMaking(topology, options)
 }
 
@@ -48,6 +51,13 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
     if (!isValkey && major === 7 && minor < 2)
       refuse(`store.redis.ack is fsync, which version ${major}.${minor} does not know: Redis 7.2 is the oldest that does`)
   }
+  const replicas = Number((await setting('min-replicas-to-write')) ?? 0)
+  if (replicas > 0 && (await setting('min-replicas-max-lag')) !== '0') {
+    const what = `min-replicas-to-write is ${replicas}: with fewer replicas it refuses every write, signing out, too`
+    if (options.ack !== 'degraded' && replicas > options.copies)
+      refuse(`${what}, and store.redis.copies takes ${options.copies} for enough; set min-replicas-to-write 0`)
+    warn(what, 'set min-replicas-to-write 0: store.redis.copies waits for copies, and store.redis.ack says what happens without them')
+  }
   const packed = Number((await setting('hash-max-listpack-value')) ?? packedBytes)
   if (packed < packedBytes) warn(`hash-max-listpack-value is ${packed}: sessions take more memory than they need`, `set hash-max-listpack-value ${packedBytes}`)
   if (topology.kind !== 'cluster') return
@@ -57,6 +67,32 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
   if (timeoutMs > 2_000) warn(`cluster-node-timeout is ${timeoutMs} ms: so long nobody takes over`, 'set cluster-node-timeout to 1000-2000')
 }
 
+/** What a majority of the sentinels says counts only where all of them are asked, and where one may be away. */
+async function checkSentinels(sentinels: NonNullable<Topology['sentinels']>, { onWarning, nodes }: Checked): Promise<void> {
+  const server = nodes.map(nameOf).join(', ')
+  const warn = (what: string, fix: string): void => onWarning?.({ server, what, fix })
+  const told = await sentinels.told()
+  const known = Number(told.get('num-other-sentinels') ?? 0) + 1
+  if (known > nodes.length)
+    warn(
+      `there are ${known} sentinels, and ${nodes.length} of them are listed: what these name counts, though they be cut off`,
+      'list all of them in store.redis.nodes'
+    )
+  if (Math.max(known, nodes.length) < sentinelsMin)
+    warn(
+      `there are fewer than ${sentinelsMin} sentinels: when one is away no majority confirms the primary, and nobody is let in`,
+      `run ${sentinelsMin} sentinels, each on a machine of its own`
+    )
+  const downMs = Number(told.get('down-after-milliseconds') ?? confirmedMsMax)
+  if (downMs < confirmedMsMax)
+    warn(
+      `down-after-milliseconds is ${downMs}: a copy may take over before a node that is cut off with its primary reads nothing from that any more`,
+      `set it to ${confirmedMsMax} at least`
+    )
+}
+
+/** So many leave a majority when one is away. */
+const sentinelsMin = 3
 /** With `appendfsync everysec` a write is on the disk after a second and what that takes. */
 const everySecondMs = 1_100
 /** Values of a hash up to this long are kept together with it. */

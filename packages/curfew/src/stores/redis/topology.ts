@@ -1,7 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
+import { createRounds } from '../../platform/rounds.ts'
 import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
 import { createPrimary, type Primary } from './primary.ts'
+import { askEveryMs, openSentinels, type Sentinels } from './sentinels.ts'
 import { slotsTotal } from './slots.ts'
 
 /** How the servers of a store belong together. */
@@ -18,6 +20,8 @@ export interface TopologyOptions {
   readonly access: NodeAccess
   readonly dial?: Dial
   readonly clock: Clock
+  /** Milliseconds that pass evenly, whatever is done to the date of this machine. */
+  readonly steadyMs: () => number
   readonly label: string
   readonly copies: number
   readonly copyWaitMs: number
@@ -26,11 +30,21 @@ export interface TopologyOptions {
   readonly isPlain?: boolean
   /** A listed server does not answer; another one did, or will be asked. */
   readonly onSilent?: (node: NodeAddress) => void
+  /** The sentinels were asked, and a majority confirms the primary no longer, or again. */
+  readonly onConfirmed?: (isConfirmed: boolean) => void
+}
+
+/** A primary that no majority of the sentinels names any more: another one may have taken over long ago. */
+export class Unconfirmed extends Error {
+  override readonly name = 'Unconfirmed'
 }
 
 /** Who takes the writes of which slot, as far as is known. */
 export interface Topology {
-  /** @throws LinkLost when nobody is known */
+  /**
+   * @throws LinkLost when nobody is known
+   * @throws Unconfirmed when the sentinels do not say any more that it is that one
+   */
   primaryOf(slot: number): Primary
   /** A server of this address, known or not. */
   primaryAt(address: NodeAddress): Primary
@@ -39,6 +53,10 @@ export interface Topology {
   /** The cluster said where a slot is. */
   moved(slot: number, address: NodeAddress): void
   primaries(): readonly Primary[]
+  /** False: sentinels were asked, and no majority named a primary. */
+  readonly isConfirmed: boolean
+  /** Where sentinels say who is who. */
+  readonly sentinels?: Pick<Sentinels, 'told'>
   close(): void
 }
 
@@ -49,6 +67,9 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
   /** Those that have slots: the slots are too many to be looked through for every question. */
   let used: readonly Primary[] = []
   let refreshing: Promise<void> | undefined
+  const { topology: kind } = options
+  const sentinels = kind.kind === 'sentinel' ? openSentinels({ ...options, master: kind.master }) : undefined
+  let isConfirmed = true
 
   const primaryAt = (address: NodeAddress): Primary => {
     const name = nameOf(address)
@@ -56,7 +77,12 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
     known.set(name, primary)
     return primary
   }
+  /** What was taken last: many who wait ask again and again, and mostly nothing has changed. */
+  let taken = ''
   const take = (ranges: readonly Range[]): void => {
+    const text = JSON.stringify(ranges)
+    if (text === taken) return
+    taken = text
     for (const { from, to, address } of ranges) slots.fill(primaryAt(address), from, to + 1)
     count()
     for (const [name, primary] of known) {
@@ -68,35 +94,64 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
   const count = (): void => {
     used = [...new Set(slots)].filter((primary) => primary !== undefined)
   }
+  const heard = (now: boolean): void => {
+    if (sentinels === undefined || now === isConfirmed) return
+    isConfirmed = now
+    options.onConfirmed?.(now)
+  }
   slots.length = slotsTotal
   const topology: Topology = {
     primaryOf(slot) {
       const primary = slots[slot]
       if (primary === undefined) throw new LinkLost(`no server is known for slot ${slot}`)
+      if (sentinels?.confirms(primary.name) === false) throw new Unconfirmed(`no majority of the sentinels confirms ${primary.name}`)
       return primary
     },
     primaryAt,
     refresh() {
-      refreshing ??= look(
-        options,
-        [...known.values()].map(({ name }) => name)
-      )
+      refreshing ??= look(options, sentinels, [...known.keys()])
         .then(take)
+        .then(
+          () => heard(true),
+          (error: unknown) => {
+            heard(false)
+            throw error
+          }
+        )
         .finally(() => {
           refreshing = undefined
         })
       return refreshing
     },
     moved(slot, address) {
+      taken = ''
       slots[slot] = primaryAt(address)
       count()
     },
     primaries: () => used,
+    ...(sentinels === undefined ? {} : { sentinels }),
+    get isConfirmed() {
+      return isConfirmed
+    },
     close() {
+      void rounds.stop()
+      sentinels?.close()
       for (const primary of known.values()) primary.close()
     }
   }
-  await topology.refresh()
+  /** The former primary answers on where it is cut off together with this process: only the sentinels know. */
+  const rounds = createRounds(options.clock, async () => {
+    const beganMs = options.steadyMs()
+    await topology.refresh().catch(() => undefined)
+    return Math.max(0, askEveryMs - (options.steadyMs() - beganMs))
+  })
+  try {
+    await topology.refresh()
+  } catch (error) {
+    topology.close()
+    throw error
+  }
+  if (sentinels !== undefined) rounds.start()
   return topology
 }
 
@@ -107,18 +162,15 @@ interface Range {
   readonly address: NodeAddress
 }
 
-async function look(options: TopologyOptions, known: readonly string[]): Promise<readonly Range[]> {
+async function look(options: TopologyOptions, sentinels: Sentinels | undefined, known: readonly string[]): Promise<readonly Range[]> {
   const all = { from: 0, to: slotsTotal - 1 }
+  if (sentinels !== undefined) return [{ ...all, address: await sentinels.primary() }]
   switch (options.topology.kind) {
+    case 'sentinel':
     case 'standalone': {
       const [address] = options.nodes
       if (address === undefined) throw new LinkLost('there is no server')
       return [{ ...all, address }]
-    }
-    case 'sentinel': {
-      const { master } = options.topology
-      const reply = await firstAnswer(options, options.nodes, (link) => link.send(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master]))
-      return [{ ...all, address: pairOf(reply, '') }]
     }
     case 'cluster': {
       const nodes = [...options.nodes, ...known.filter((name) => name.includes(':')).map(addressOf)]

@@ -136,7 +136,7 @@ suite('A server that gateways are to tell each other by', { skip: skipReason }, 
     await onServer(settings, async (server, open) => {
       if (user !== undefined) await server.command('ACL', 'SETUSER', 'gateway', 'on', '>hush', ...user)
       const servers = only(server, user === undefined ? '' : 'gateway:hush@')
-      await checkEndingsServer({ ...redisAccess(servers), copies: 0, clock: systemClock, label: 'test' }).catch((error: unknown) => {
+      await checkEndingsServer({ ...redisAccess(servers), copies: 0, clock: systemClock, steadyMs, label: 'test' }).catch((error: unknown) => {
         assert.ok(isCurfewError(error) && error.code === 'CURFEW_STORE_UNSUITABLE')
         why = String(error.context['why'])
       })
@@ -159,7 +159,7 @@ suite('A server that gateways are to tell each other by', { skip: skipReason }, 
   test('that tells nothing of itself to the user of the gateways is taken, and so is one that is not there yet', async () => {
     assert.deepEqual(await findings(['--maxmemory-policy', 'volatile-ttl'], narrow), ['', []])
     const nobody = redisAccess({ topology: 'standalone', master: 'curfew', nodes: [`redis://127.0.0.1:${await freeRange(1)}`] })
-    assert.equal(await checkEndingsServer({ ...nobody, copies: 0, clock: systemClock, label: 'test' }), undefined)
+    assert.equal(await checkEndingsServer({ ...nobody, copies: 0, clock: systemClock, steadyMs, label: 'test' }), undefined)
   })
 })
 

@@ -12,6 +12,7 @@ import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { library } from '../../../src/stores/redis/library.ts'
 import type { NodeAccess } from '../../../src/stores/redis/node-address.ts'
+import { waitingMax } from '../../../src/stores/redis/shards.ts'
 import { createSelfSigned } from '../../../src/platform/certificate.ts'
 import { moveSlots, slotsOfBuckets } from './move-slots.ts'
 import { openOn } from './opened.ts'
@@ -148,6 +149,30 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
       await server.command('CONFIG', 'SET', 'maxmemory', '0')
       assert.equal((await store.openSession(sampleSession(2))).value, 'opened')
     } finally {
+      await store[Symbol.asyncDispose]()
+      await server.stop()
+    }
+  })
+
+  test('sign-ins are refused while too much waits for a server that hangs; what has begun, and signing out, is carried out when it goes on', async () => {
+    const server = await startServer()
+    const store = await openOn([server], { capacity: 1_000_000 })
+    try {
+      const first = sampleSession(0)
+      await store.openSession(first)
+      server.kill('SIGSTOP')
+      // Six entries lead to each: the primary is asked for those first.
+      const count = Math.ceil(waitingMax / 6)
+      const opening = Array.from({ length: count }, (_, n) => store.openSession(sampleSession(n + 1, { persistentTokenHash: `persistent-${n}` })))
+      await assert.rejects(store.openSession(sampleSession(9_998)), { code: 'CURFEW_STORE_OVERLOADED' })
+      await assert.rejects(store.addParticipant(first.id, sampleParticipant('payroll', 1)), { code: 'CURFEW_STORE_OVERLOADED' })
+      const ending = store.endSession(sampleEnd(0, first))
+      server.kill('SIGCONT')
+      assert.deepEqual((await ending).value, { kind: 'ended' })
+      assert.ok((await Promise.all(opening)).every(({ value }) => value === 'opened'))
+      assert.equal((await store.openSession(sampleSession(9_999))).value, 'opened')
+    } finally {
+      server.kill('SIGCONT')
       await store[Symbol.asyncDispose]()
       await server.stop()
     }

@@ -122,26 +122,43 @@ async function connected(port: number, tries = 4): Promise<Link> {
   return tries === 1 ? openLink(options) : openLink(options).catch(() => connected(port, tries - 1))
 }
 
+export type Sentinel = Pick<Server, 'port' | 'kill' | 'stop'>
+
+/** Sentinels that agree by majority, and know each other before they are handed out. */
+export async function startSentinels(count: number, primary: Pick<Server, 'port'>, replicas: readonly Server[]): Promise<readonly Sentinel[]> {
+  const sentinels = await Promise.all(Array.from({ length: count }, () => startSentinel(primary, replicas, Math.floor(count / 2) + 1)))
+  for (const { port } of sentinels) await until(async () => ((await ask(port, 'SENTINEL', 'SENTINELS', 'curfew')) as readonly Reply[]).length === count - 1)
+  return sentinels
+}
+
+async function ask(port: number, ...args: readonly string[]): Promise<Reply> {
+  const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
+  try {
+    return await link.send(args)
+  } finally {
+    link.close()
+  }
+}
+
 /** A sentinel that watches servers under the name `curfew`, and knows the replicas before it is handed out. */
-export async function startSentinel(primary: Server, replicas: readonly Server[]): Promise<Pick<Server, 'port' | 'stop'>> {
+export async function startSentinel(primary: Pick<Server, 'port'>, replicas: readonly Server[], quorum = 1): Promise<Sentinel> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-sentinel-'))
   const file = join(folder, 'sentinel.conf')
   const port = await freeRange(1)
-  const watch = [`monitor curfew 127.0.0.1 ${primary.port} 1`, 'down-after-milliseconds curfew 500', 'failover-timeout curfew 3000']
+  const watch = [`monitor curfew 127.0.0.1 ${primary.port} ${quorum}`, 'down-after-milliseconds curfew 500', 'failover-timeout curfew 3000']
   writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map((line) => `sentinel ${line}`), ''].join('\n'))
   const sentinel = spawn(serverProgram ?? '', [file, '--sentinel'], { stdio: 'ignore' })
+  const end = (): void => void sentinel.kill('SIGKILL')
+  leftBehind.add(end)
   await until(async () => {
-    const link = await openLink({ address: { host: '127.0.0.1', port }, access: {}, clock: systemClock, label: 'test' })
-    try {
-      const known = String(await link.send(['SENTINEL', 'REPLICAS', 'curfew']))
-      return replicas.every((replica) => known.includes(String(replica.port)))
-    } finally {
-      link.close()
-    }
+    const known = String(await ask(port, 'SENTINEL', 'REPLICAS', 'curfew'))
+    return replicas.every((replica) => known.includes(String(replica.port)))
   })
   return {
     port,
+    kill: (signal) => void sentinel.kill(signal),
     async stop() {
+      leftBehind.delete(end)
       sentinel.kill('SIGKILL')
       if (sentinel.exitCode === null && sentinel.signalCode === null) await once(sentinel, 'exit')
       rmSync(folder, { recursive: true, force: true })

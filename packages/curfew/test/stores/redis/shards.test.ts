@@ -9,7 +9,7 @@ import type { Primary } from '../../../src/stores/redis/primary.ts'
 import { createFeed } from '../../../src/stores/redis/redis-feed.ts'
 import { redisServices } from '../../../src/stores/redis/redis-services.ts'
 import { createTeller } from '../../../src/stores/redis/redis-teller.ts'
-import { createShards, missingMsMax, type Shards } from '../../../src/stores/redis/shards.ts'
+import { createShards, missingMsMax, type Shards, waitingMax } from '../../../src/stores/redis/shards.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { until } from './servers.ts'
 
@@ -20,7 +20,7 @@ function shardsOn(
   clock: Clock = systemClock
 ): Shards {
   const primary: Primary = { name: 'server', read, write, ask: async () => null, close: () => undefined }
-  const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined }
+  const topology = { primaryOf: () => primary, primaryAt: () => primary, refresh: async () => undefined, moved: () => undefined, isConfirmed: true }
   return createShards({
     topology: { ...topology, primaries: () => [primary], close: () => undefined },
     clock,
@@ -196,6 +196,40 @@ suite('redis: what copies are owed', () => {
     assert.equal(shards.owed, 5_000)
     for (let n = 0; n < 5_001; n += 1) await shards.write(common, 'put', ['end'], { isEnding: true, again })
     assert.deepEqual([shards.owed, shards.forgotten], [10_000, 0])
+    shards.close()
+  })
+})
+
+suite('redis: writes that wait for one primary', () => {
+  test('are so many at most before sign-ins are refused; what has begun, and what ends something, waits', async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    const shards = shardsOn(() => answered.then(() => ({ reply: 'OK', copies: 1 })))
+    const { common } = createKeys('t:', 1)
+    const writes = Array.from({ length: waitingMax - 1 }, () => shards.write(common, 'put', ['session']))
+    shards.admit([common])
+    writes.push(shards.write(common, 'put', ['session']))
+    assert.throws(() => shards.admit([common]), { code: 'CURFEW_STORE_OVERLOADED', context: { server: 'server', waiting: waitingMax } })
+    writes.push(shards.write(common, 'put', ['end'], { isEnding: true }))
+    answer()
+    assert.ok((await Promise.all(writes)).every(({ durability }) => durability === 'replicated'))
+    shards.admit([common])
+    shards.close()
+  })
+
+  test('count while they wait for the next try, too', async () => {
+    const server = { isAway: true, asked: 0 }
+    const shards = shardsOn(async () => {
+      server.asked += 1
+      if (server.isAway) throw new LinkLost('gone')
+      return { reply: 'OK', copies: 1 }
+    })
+    const { common } = createKeys('t:', 1)
+    const writes = Promise.all(Array.from({ length: waitingMax }, () => shards.write(common, 'put', ['session'])))
+    await until(async () => server.asked > waitingMax)
+    assert.throws(() => shards.admit([common]), { code: 'CURFEW_STORE_OVERLOADED' })
+    server.isAway = false
+    await writes
+    shards.admit([common])
     shards.close()
   })
 })
