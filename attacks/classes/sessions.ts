@@ -121,8 +121,8 @@ export const sessionAttacks: readonly AttackClass[] = [
       edits: [
         edit(
           `${authority}/sign-on/sign-in.ts`,
-          '  const cookies = newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent)',
-          "  const cookies = { session: request.cookies['PF'] ?? newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent).session, persistent: undefined as unknown as string }"
+          '  const { sessionId: id, isPersistent } = opening\n  const cookies = cookiesOf(ctx, opening, ctx.ids.group)',
+          "  const { sessionId: id, isPersistent } = opening\n  const cookies = { session: request.cookies['PF'] ?? cookiesOf(ctx, opening, ctx.ids.group).session, persistent: undefined as unknown as string }"
         )
       ]
     },

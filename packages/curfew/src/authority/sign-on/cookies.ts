@@ -92,7 +92,7 @@ export interface SessionCookies {
 }
 
 /** Makes the cookie values of a new session: always fresh, whatever the browser sent. */
-export function newSessionCookies(ids: Ids, isPersistent: boolean, key: KeyObject): SessionCookies {
+export function newSessionCookies(ids: Pick<Ids, 'cookie' | 'persistentCookie'>, isPersistent: boolean, key: KeyObject): SessionCookies {
   if (!isPersistent) return { session: ids.cookie() }
   const persistent = ids.persistentCookie()
   return { session: sessionValueOf(persistent, key), persistent }

@@ -5,6 +5,7 @@ import type { AuthorityContext } from '../context.ts'
 import { seeOther } from '../request.ts'
 import { browserOf, recordActivity } from './browser-session.ts'
 import { noteOf } from './password-note.ts'
+import { sentBefore } from './opening.ts'
 import { endReplaced, identityOf, type SessionWish, sessionToReplace, signIn } from './sign-in.ts'
 import { createTransaction, readTransaction, type SignOnTransaction, takeTransaction } from './transaction.ts'
 import type { User } from './user-directory.ts'
@@ -57,10 +58,9 @@ export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, re
   const identity = identityOf(deps, proved.user, proved.checkedAtMs)
   const former = await sessionToReplace(deps, identity, proved, request)
   if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
-  // Taken before a session is opened: a form that was sent twice at once opens one.
-  const transaction = await takeOrFail(deps, nonce)
+  const transaction = await takeSentForm(deps, nonce, request)
   requirePasswordCounts(deps, transaction)
-  const { session } = await signIn(deps, identity, proved, request, reply)
+  const session = await signIn(deps, identity, proved, request, reply, { nonce, transaction })
   return goOn(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
 
@@ -93,7 +93,7 @@ export async function finishReplacing(deps: SignOnDeps, nonce: string, request: 
   const identity = identityOf(deps, user, verified.checkedAtMs)
   const isUsable = !user.isDisabled && !isOutdated && (await sessionToReplace(deps, identity, verified, request)) === undefined
   if (!isUsable) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  const { session } = await signIn(deps, identity, verified, request, reply)
+  const session = await signIn(deps, identity, verified, request, reply)
   return continueWith(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
 }
 
@@ -132,11 +132,22 @@ async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRe
   }
 }
 
+/**
+ * What waits for a form that was sent. One that was sent twice goes on twice: the answer to the first may never reach the
+ * browser.
+ * @throws CURFEW_SESSION_STATE_NOT_FOUND
+ */
+export async function openSentForm(deps: SignOnDeps, nonce: string, request: FastifyRequest): Promise<SignOnTransaction> {
+  return found((await readTransaction(deps.store, nonce, deps.clock.nowMs())) ?? (await sentBefore(deps, request, nonce))?.transaction)
+}
+
+async function takeSentForm(deps: SignOnDeps, nonce: string, request: FastifyRequest): Promise<SignOnTransaction> {
+  return found((await takeTransaction(deps.store, nonce, deps.clock.nowMs())) ?? (await sentBefore(deps, request, nonce))?.transaction)
+}
+
 /** @throws CURFEW_SESSION_STATE_NOT_FOUND */
 export async function openTransaction(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
-  const transaction = await readTransaction(deps.store, nonce, deps.clock.nowMs())
-  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  return transaction
+  return found(await readTransaction(deps.store, nonce, deps.clock.nowMs()))
 }
 
 /**
@@ -149,7 +160,10 @@ export function requirePasswordCounts({ signOn }: Pick<SignOnDeps, 'signOn'>, { 
 }
 
 async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransaction> {
-  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
+  return found(await takeTransaction(deps.store, nonce, deps.clock.nowMs()))
+}
+
+function found(transaction: SignOnTransaction | undefined): SignOnTransaction {
   if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
   return transaction
 }

@@ -8,7 +8,7 @@ import { browserOf, currentSession, isSecure, lostRun, recordActivity } from './
 import { checkPassword, recordRefusal, type Refusal } from './check-password.ts'
 import { formBinding, providerCookie, setProviderCookie } from './cookies.ts'
 import { isUnavailable } from './directory-problem.ts'
-import { accept, finishReplacing, finishSignOn, openTransaction, requirePasswordCounts, type SignOnDeps } from './finish-sign-on.ts'
+import { accept, finishReplacing, finishSignOn, openSentForm, openTransaction, requirePasswordCounts, type SignOnDeps } from './finish-sign-on.ts'
 import { formBody } from './form-page.ts'
 import { chooseFrom } from './provider-choice.ts'
 import { homeBody } from './home-page.ts'
@@ -99,8 +99,8 @@ function ask(
 
 async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const nonce = nonceOf(request)
-  const transaction = await openTransaction(deps, nonce)
   const form = parametersOf(request)
+  const transaction = await openSentForm(deps, nonce, request)
   requireOwnForm(deps, nonce, form, request)
   if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
   requirePasswordCounts(deps, transaction)

@@ -7,7 +7,8 @@ import type { Renewal } from '../../stores/store.ts'
 import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { renewBrowserState } from './browser-state.ts'
-import { newSessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
+import { newSessionCookies, type SessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
+import { type Claim, claimOpening, cookiesOf, type Opening, type SentForm } from './opening.ts'
 import { isKeptOn, policyFor, sessionTimesFor } from './session-limits.ts'
 import type { User } from './user-directory.ts'
 
@@ -35,12 +36,6 @@ export interface SessionWish {
   readonly device?: Device
 }
 
-/** `isRepeat`: the same user proved itself again; the session and its applications stay together. */
-export interface SignInResult {
-  readonly session: Session
-  readonly isRepeat: boolean
-}
-
 /** What a right password at the form proves. @param checkedAtMs - before the password was looked at */
 export function identityOf(ctx: Pick<AuthorityContext, 'signOn'>, user: User, checkedAtMs: number): Identity {
   return {
@@ -55,7 +50,10 @@ export function identityOf(ctx: Pick<AuthorityContext, 'signOn'>, user: User, ch
 
 /**
  * Makes a session for somebody who proved who it is. Id and cookies are always new, so what a browser held before
- * is worth nothing. Another user's session in this browser must have been ended before ({@link endReplaced}).
+ * is worth nothing; the same person proving itself again keeps the session. Another user's session in this browser must
+ * have been ended before ({@link endReplaced}). Of several sign-ins of one browser in the same moment one makes the
+ * session, and the others get it, with the same cookies: whichever answer the browser keeps, it has the one session.
+ * @param sent - the form that was sent, for another that goes out with it at the same time
  * @throws CURFEW_SESSION_CAPACITY when the store has no room; existing sessions stay complete
  */
 export async function signIn(
@@ -63,13 +61,70 @@ export async function signIn(
   identity: Identity,
   wish: SessionWish,
   request: FastifyRequest,
-  reply: FastifyReply
-): Promise<SignInResult> {
+  reply: FastifyReply,
+  sent?: SentForm
+): Promise<Session> {
   const former = await currentSession(ctx, request)
-  if (former?.userKey === identity.userKey) return { session: await renewed(ctx, former, identity, wish, reply), isRepeat: true }
-  const session = await openSession(ctx, identity, wish, request, reply)
-  await ctx.engine.enforceSessionLimit(session.userKey)
-  return { session, isRepeat: false }
+  const own = former?.userKey === identity.userKey ? former : undefined
+  const opening: Opening = {
+    sessionId: own?.id ?? ctx.locator.newSessionId(),
+    seed: ctx.ids.cookie(),
+    isPersistent: own === undefined ? mayPersist(ctx, identity, wish) : staysPersistent(ctx, own, identity, wish),
+    atMs: ctx.clock.nowMs(),
+    ...(sent === undefined ? {} : { sent })
+  }
+  for (;;) {
+    const claim = await claimOpening(ctx, request, opening)
+    if (claim.kind === 'mine') {
+      if (own !== undefined) return renewed(ctx, own, identity, wish, reply, cookiesOf(ctx, opening, ctx.ids.group))
+      const session = await openSession(ctx, identity, wish, opening, request, reply)
+      await ctx.engine.enforceSessionLimit(session.userKey)
+      return session
+    }
+    const { session } = claim
+    if (session.userKey === identity.userKey) return comeTo(ctx, claim, identity, wish, reply)
+    await endOvertaken(ctx, session, identity)
+  }
+}
+
+/** The session that another sign-in of this browser opens in the same moment; proved in another way, it is renewed. */
+async function comeTo(
+  ctx: AuthorityContext,
+  { opening, session }: Extract<Claim, { readonly kind: 'theirs' }>,
+  identity: Identity,
+  wish: SessionWish,
+  reply: FastifyReply
+): Promise<Session> {
+  const { device = session.device } = wish
+  const isSame = identity.authnContext === session.authnContext && device === session.device
+  if (!isSame) {
+    const isPersistent = staysPersistent(ctx, session, identity, wish)
+    return renewed(ctx, session, identity, wish, reply, newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent))
+  }
+  setSessionCookies(reply, cookiesOf(ctx, opening, ctx.ids.group), { isSecure: isSecure(ctx) })
+  renewBrowserState(ctx, session, reply)
+  return session
+}
+
+/** Two people signed in in one browser in the same moment: whoever was later stays. */
+async function endOvertaken({ engine }: AuthorityContext, { id }: Session, { username }: Identity): Promise<void> {
+  await engine.endSessions({
+    scope: { kind: 'session', sessionId: id },
+    reason: 'replaced',
+    by: { kind: 'user', id: username },
+    starter: { kind: 'none' },
+    browser: 'absent'
+  })
+}
+
+function mayPersist(ctx: AuthorityContext, { sourceId }: Pick<Identity, 'sourceId'>, { persistent, device }: SessionWish): boolean {
+  const policy = policyFor(ctx.sessions, sourceId)
+  return policy.persistent && persistent && isKeptOn(policy, device)
+}
+
+function staysPersistent(ctx: AuthorityContext, session: Session, { sourceId }: Identity, { persistent, device }: SessionWish): boolean {
+  if (device === undefined || device === session.device) return session.persistent
+  return mayPersist(ctx, { sourceId }, { persistent, device })
 }
 
 /**
@@ -79,16 +134,14 @@ export async function signIn(
 async function renewed(
   ctx: AuthorityContext,
   session: Session,
-  { sourceId, authnContext, authenticatedAtMs }: Identity,
-  { device = session.device, persistent }: SessionWish,
-  reply: FastifyReply
+  { authnContext, authenticatedAtMs }: Identity,
+  { device = session.device }: SessionWish,
+  reply: FastifyReply,
+  cookies: SessionCookies
 ): Promise<Session> {
-  const isMoved = device !== session.device
-  const policy = policyFor(ctx.sessions, sourceId)
-  const isPersistent = isMoved && device !== undefined ? policy.persistent && persistent && isKeptOn(policy, device) : session.persistent
   // An identity provider counts in seconds: what it says now is later than what is known.
   const proof = { authnContext, authenticatedAtMs: Math.max(authenticatedAtMs, session.authenticatedAtMs + 1) }
-  await renewCookies(ctx, { ...session, persistent: isPersistent, ...(device === undefined ? {} : { device }) }, proof, reply)
+  await putCookies(ctx, { id: session.id, ...(device === undefined ? {} : { device }) }, proof, cookies, reply)
   return (await ctx.store.getSession(session.id)) ?? session
 }
 
@@ -121,13 +174,18 @@ export async function endReplaced(ctx: AuthorityContext, former: Session, userna
   return (summary.ended[0] ?? summary.already[0])?.runId
 }
 
-async function openSession(ctx: AuthorityContext, identity: Identity, wish: SessionWish, request: FastifyRequest, reply: FastifyReply): Promise<Session> {
+async function openSession(
+  ctx: AuthorityContext,
+  identity: Identity,
+  { device }: SessionWish,
+  opening: Opening,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<Session> {
   const policy = policyFor(ctx.sessions, identity.sourceId)
   const nowMs = ctx.clock.nowMs()
-  const { device } = wish
-  const isPersistent = policy.persistent && wish.persistent && isKeptOn(policy, device)
-  const cookies = newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent)
-  const id = ctx.locator.newSessionId()
+  const { sessionId: id, isPersistent } = opening
+  const cookies = cookiesOf(ctx, opening, ctx.ids.group)
   const userAgent = request.headers['user-agent']?.slice(0, 256)
   const { notOnOrAfterMs, ...known } = identity
   const session: Session = {
@@ -162,12 +220,22 @@ export async function renewCookies(
   proof: Pick<Renewal, 'authenticatedAtMs' | 'authnContext'>,
   reply: FastifyReply
 ): Promise<Omit<Renewal, 'authenticatedAtMs'>> {
-  const cookies = newSessionCookies(ctx.ids, persistent, ctx.secrets.persistent)
+  return putCookies(ctx, { id, ...(device === undefined ? {} : { device }) }, proof, newSessionCookies(ctx.ids, persistent, ctx.secrets.persistent), reply)
+}
+
+async function putCookies(
+  ctx: Pick<AuthorityContext, 'store' | 'baseUrl'>,
+  { id, device }: Pick<Session, 'id' | 'device'>,
+  proof: Pick<Renewal, 'authenticatedAtMs' | 'authnContext'>,
+  cookies: SessionCookies,
+  reply: FastifyReply
+): Promise<Omit<Renewal, 'authenticatedAtMs'>> {
+  const { session, persistent } = cookies
   const renewal = {
-    tokenHash: tokenHash(cookies.session),
-    persistent,
+    tokenHash: tokenHash(session),
+    persistent: persistent !== undefined,
     ...(device === undefined ? {} : { device }),
-    ...(cookies.persistent === undefined ? {} : { persistentTokenHash: tokenHash(cookies.persistent) })
+    ...(persistent === undefined ? {} : { persistentTokenHash: tokenHash(persistent) })
   }
   await ctx.store.renewSession(id, { ...renewal, ...proof })
   setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })

@@ -41,7 +41,7 @@ async function openArrived(deps: ArriveDeps, waiting: WaitingArrival, arrival: A
   const { asker } = waiting
   const former = await sessionToReplace(deps, arrival.identity, {}, request)
   if (former !== undefined) return replace(deps, former, waiting, arrival, reply)
-  const { session } = await signIn(deps, arrival.identity, { persistent: false }, request, reply)
+  const session = await signIn(deps, arrival.identity, { persistent: false }, request, reply)
   await remember(deps, session, arrival)
   if (asker !== undefined) return deps.finish(asker.nonce, session, arrival.identity.authenticatedAtMs, request, reply)
   return seeOther(reply, landingOf(deps, waiting, request))

@@ -301,8 +301,8 @@ suite('the sign-in form', () => {
     const fields = { ...form.fields, username: 'ana', password: 'correct horse' }
     const answers = await Promise.all([browser.post(form.action, fields), browser.post(form.action, fields)])
     assert.deepEqual(
-      answers.map((answer) => answer.statusCode).toSorted((a, b) => a - b),
-      [303, 400]
+      answers.map((answer) => answer.statusCode),
+      [303, 303]
     )
     assert.equal((await kit.store.findByUser('local:ana')).length, 1)
   })
