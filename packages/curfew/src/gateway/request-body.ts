@@ -49,6 +49,53 @@ export function skipBody(request: IncomingMessage, clock: Clock): Promise<void> 
   })
 }
 
+/** How long a body on its way to an application may bring nothing. */
+export const uploadIdleMsMax = 60_000
+/** Octets that it brings in that time at the least where no session vouches for its sender. */
+export const openUploadBytesMin = 4_096
+/** So often in that time it is looked at. */
+const looks = 4
+export const uploadLookMs = uploadIdleMsMax / looks
+
+export interface UploadWatch {
+  readonly clock: Clock
+  /** Octets that count as something: {@link openUploadBytesMin}, or 1. */
+  readonly bytesMin: number
+  /** Nobody waits for the rest any more. */
+  readonly isOver: () => boolean
+  /** Once: too little came. */
+  readonly onIdle: () => void
+}
+
+/**
+ * Looks after a body that an application reads. Only what its sender does not send counts against it: where the application
+ * is slower than that, or is not reached yet, time does not pass.
+ * @returns what ends the watch
+ */
+export function watchUpload(request: IncomingMessage, { clock, bytesMin, isOver, onIdle }: UploadWatch): Timer {
+  const { socket } = request
+  let bytes = socket.bytesRead
+  let idleLooks = 0
+  let timer: Timer | undefined
+  const look = (): void => {
+    if (request.complete || request.destroyed || isOver()) return
+    const isHeldUp = request.readableFlowing !== true || request.readableLength > 0
+    if (isHeldUp || socket.bytesRead - bytes >= bytesMin) {
+      bytes = socket.bytesRead
+      idleLooks = 0
+    } else {
+      idleLooks += 1
+    }
+    if (idleLooks < looks) arm()
+    else onIdle()
+  }
+  const arm = (): void => {
+    timer = clock.after(uploadLookMs, look)
+  }
+  arm()
+  return { cancel: () => timer?.cancel() }
+}
+
 /** True where the head announces a body. */
 export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined

@@ -6,6 +6,7 @@ import type { Composition } from '../../src/cli/compose.ts'
 import { gatewaySettings } from '../../src/cli/gateway-settings.ts'
 import { gatewayFileSchema } from '../../src/config/schema.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 import { type Logger, silentLogger } from '../../src/platform/logger.ts'
 import { writeCertificate } from '../support/certificate-files.ts'
 import { freeRange } from '../support/ports.ts'
@@ -30,6 +31,8 @@ export interface GatewayKitOptions {
   readonly isHttps?: boolean
   /** Of the gateways. Absent: it says nothing. */
   readonly logger?: Logger
+  /** Of the gateways. Absent: that of this machine. */
+  readonly clock?: Clock
   /** What has to be there before the gateway, by the address of the authority. */
   readonly beforeGateway?: (issuer: string) => Promise<void>
   /** The gateway as a client of the authority; one with a certificate has no secret. */
@@ -175,6 +178,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
       outbound: file.outbound,
       brand: file.brand,
       logger: options.logger ?? silentLogger,
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
       registry: ofIt
     })
   let gateway = compose(file.gateway, registry)

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CurfewError } from '@curfew/codecs'
+import type { Timer } from '../../platform/clock.ts'
 import type { UpstreamController, UpstreamHandler, UpstreamRequest } from '../../platform/upstreams.ts'
 import type { GatewayContext } from '../context.ts'
 import type { CloseReason } from '../live-connections.ts'
+import { hasBody, openUploadBytesMin, uploadIdleMsMax, watchUpload } from '../request-body.ts'
 import type { Place } from '../route/applications.ts'
 import { keptHeaders, type PreservedRequest, withNames } from '../sign-in/preserved.ts'
 import type { OpenedSession } from '../session/web-session.ts'
@@ -52,8 +54,15 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
           if (response.headersSent || response.destroyed || !request.complete) response.destroy()
           else onEnded(reason)
         })
+  const upload = watch(ctx, forwarding, () => {
+    if (state.isEnded) return
+    state.isEnded = true
+    abort('the client sends nothing')
+    onError(new CurfewError('CURFEW_GATEWAY_REQUEST_TIMEOUT', { application: application.id, seconds: uploadIdleMsMax / 1000 }))
+  })
   response.once('close', () => {
     forget?.()
+    upload?.cancel()
     if (!response.writableFinished) abort('the client went away')
   })
   const handler: UpstreamHandler = {
@@ -90,10 +99,15 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
   }
 }
 
+/** A body that does not come holds a connection here and at the application: only for so long, until the answer begins. */
+function watch(ctx: GatewayContext, { request, response, opened }: Forwarding, onIdle: () => void): Timer | undefined {
+  if (!hasBody(request) || request.complete) return undefined
+  return watchUpload(request, { clock: ctx.clock, bytesMin: opened === undefined ? openUploadBytesMin : 1, isOver: () => response.headersSent, onIdle })
+}
+
 function upstreamRequest(ctx: GatewayContext, forwarding: Forwarding): UpstreamRequest {
   const { place, request, preserved } = forwarding
   const { application } = place
-  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   const headers = upstreamHeaders(ctx, forwarding)
   const base = { origin: application.target, headersTimeout: application.responseTimeoutMs }
   if (preserved === undefined)
@@ -102,7 +116,7 @@ function upstreamRequest(ctx: GatewayContext, forwarding: Forwarding): UpstreamR
       path: request.url ?? '/',
       method: request.method ?? 'GET',
       headers,
-      body: hasBody && request.headers['content-length'] !== '0' ? request : null
+      body: hasBody(request) && request.headers['content-length'] !== '0' ? request : null
     }
   // Identity headers are ours, also where one is called like what is kept.
   const isOwn = (name: string): boolean => ctx.headerNames.of(name).fate !== 'pass'
