@@ -148,6 +148,26 @@ export const gatewayAttacks: readonly AttackClass[] = [
       edits: [edit(`${gateway}/request-body.ts`, 'if (!request.complete) request.destroy()', 'if (request.complete) request.destroy()')]
     }
   ]),
+  attack('Uploads to an application that stand still, or come octet by octet', 'packages/curfew/test/gateway/slow-uploads.it.ts', [
+    ...['on a path that needs no session', 'under a session'].map((where) => ({
+      test: `${where} that stands still is refused with 408, and its connections go`,
+      without: 'the time that a body may bring nothing',
+      failsBy: 'timeout' as const,
+      edits: [edit(`${gateway}/request-body.ts`, 'if (idleLooks < looks) arm()', 'if (idleLooks >= 0) arm()')]
+    })),
+    {
+      test: 'that comes octet by octet is refused without a session, and goes on with one',
+      without: 'what an upload without a session brings at the least',
+      edits: [edit(`${gateway}/proxy/forward.ts`, 'opened === undefined ? openUploadBytesMin : 1', '1')]
+    }
+  ]),
+  attack('A log that requests could fill', `${tests}/gateway.it.ts`, [
+    {
+      test: 'a flood of requests that are refused writes so many lines of a kind and no more, each of bounded length',
+      without: 'the end of what strangers make the gateway write',
+      edits: [edit('packages/curfew/src/cli/compose-gateway.ts', 'createBoundedLog(parts.logger, systemClock)', 'parts.logger')]
+    }
+  ]),
   attack('A flood of the list of revoked sessions', 'packages/codecs/test/revocation/revocation-list.test.ts', [
     {
       file: `${tests}/gateway.it.ts`,

@@ -28,6 +28,7 @@ import { createPreserved } from '../gateway/sign-in/preserved.ts'
 import { createProvider } from '../gateway/sign-in/provider.ts'
 import { transactionMsMax } from '../gateway/sign-in/transaction.ts'
 import { createAddressList } from '../platform/addresses.ts'
+import { createBoundedLog } from '../platform/bounded-log.ts'
 import { type Clock, steadyMs, systemClock } from '../platform/clock.ts'
 import { createGatewayMetrics } from '../platform/gateway-metrics.ts'
 import { createIds } from '../platform/ids.ts'
@@ -149,7 +150,9 @@ function backChannelOf({ config: { provider }, settings, outbound, logger }: Gat
 }
 
 function contextOf(parts: GatewayParts, backChannel: OpenedBackChannel, status: Readonly<GatewayState>): GatewayContext {
-  const { settings, secret, logger } = parts
+  const { settings, secret } = parts
+  // Whoever reaches it makes it write.
+  const logger = createBoundedLog(parts.logger, systemClock)
   const random = systemRandom
   const clock = parts.clock ?? systemClock
   const metrics = createGatewayMetrics(parts.registry, { sharesEndings: serversOf(parts) !== undefined })

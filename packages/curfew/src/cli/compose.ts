@@ -24,6 +24,7 @@ import type { Config } from '../config/schema.ts'
 import type { PeerId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
+import { createBoundedLog } from '../platform/bounded-log.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { createIds } from '../platform/ids.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -165,6 +166,8 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
   const authority: FastifyInstance = createAuthorityServer({
     ...shared,
     ...settings,
+    // Strangers make it write; what the engine and the stores say has its own reasons.
+    logger: createBoundedLog(logger, systemClock),
     connections,
     clients,
     adapters,

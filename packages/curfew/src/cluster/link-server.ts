@@ -2,6 +2,7 @@ import { isCurfewError } from '@curfew/codecs'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Group } from '../core/group.ts'
+import { boundProblems, type ProblemLines } from '../platform/bounded-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Store } from '../stores/store.ts'
 import { bodyBytesMax, type Caller, type CallHandler, noncesMax, type ServeOptions, windowMs } from './call.ts'
@@ -24,7 +25,7 @@ export interface LinkServerDeps {
   readonly prover: Prover
   readonly clock: Clock
   readonly store: Pick<Store, 'replaySeen'>
-  readonly logger: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
+  readonly logger: ProblemLines
   served(name: string): Served | undefined
   onCall(call: { readonly group: string; readonly name: string; readonly result: 'answered' | 'refused' | 'failed' }): void
 }
@@ -33,7 +34,9 @@ export interface LinkServerDeps {
  * What other groups talk to. A request counts for nothing before its proof: who asks, whom, what, and that it was made
  * just now and not taken before. Whoever can't prove that gets a bare 401 and learns nothing.
  */
-export function createLinkServer(deps: LinkServerDeps): FastifyInstance {
+export function createLinkServer(given: LinkServerDeps): FastifyInstance {
+  // Whoever reaches it makes it write.
+  const deps = { ...given, logger: boundProblems(given.logger, given.clock) }
   const nonces = createNonces(noncesMax)
   const arrivedAtMs = new WeakMap<FastifyRequest, number>()
   const app = fastify({ bodyLimit: bodyBytesMax, exposeHeadRoutes: false, routerOptions: { caseSensitive: true } })

@@ -287,7 +287,7 @@ function asCurfewError(error: unknown): CurfewError {
 
 function logError(ctx: GatewayContext, error: CurfewError, reference: string, request: IncomingMessage | undefined): void {
   const { kind, http } = entryOf(error)
-  const fields = { event: 'gateway.refused', code: error.code, reference, host: request?.headers.host ?? '', ...error.context }
+  const fields = { event: 'gateway.refused', code: error.code, reference, host: (request?.headers.host ?? '').slice(0, 100), ...error.context }
   if (kind === 'programmer' || http >= 500) ctx.logger.error({ ...fields, err: error.cause ?? error }, error.message)
   else if (http !== 401) ctx.logger.warn(fields, error.message)
 }

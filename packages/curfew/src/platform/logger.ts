@@ -13,6 +13,9 @@ const depthMax = 8
 /** Values in one line; what comes after them is left out. */
 export const valuesMax = 10_000
 
+/** Characters of one text in a line; what comes after them is left out. */
+export const textCharactersMax = 8_192
+
 /** JSON lines with stable event names in `event` and codes in `code`. Secrets are replaced before they are written. */
 export function createLogger(options: { readonly level: string; readonly name?: string }, destination?: DestinationStream): Logger {
   const settings = {
@@ -51,6 +54,7 @@ function withoutSecrets(fields: object): Record<string, unknown> {
 /** The same value without secrets, at any depth. Errors keep their type, message, stack and further fields. */
 function cleaned(value: unknown, depth: number, walk: Walk): unknown {
   walk.valuesLeft -= 1
+  if (typeof value === 'string' && value.length > textCharactersMax) return `${value.slice(0, textCharactersMax)}[${value.length - textCharactersMax} more]`
   if (typeof value !== 'object' || value === null) return value
   if (walk.around.has(value)) return '[circular]'
   if (depth > depthMax) return '[too deep]'

@@ -5,6 +5,8 @@ import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, suite, test } from 'node:test'
 import { createGatewayServer } from '../../src/gateway/server.ts'
+import { linesMax } from '../../src/platform/bounded-log.ts'
+import { createLogger } from '../../src/platform/logger.ts'
 import { createUpstreams } from '../../src/platform/upstreams.ts'
 import { createGatewayKit, type GatewayKit, type Mirrored } from '../gateway/kit.ts'
 import { Visitor } from '../gateway/visitor.ts'
@@ -399,4 +401,21 @@ suite('Targets of applications', () => {
       assert.equal(answer.status, 502)
     })
   }
+})
+
+suite('A log that requests could fill', () => {
+  test('a flood of requests that are refused writes so many lines of a kind and no more, each of bounded length', async () => {
+    const lines: string[] = []
+    const logger = createLogger({ level: 'info' }, { write: (line) => void lines.push(line) })
+    await using kit = await createGatewayKit({ logger, applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
+    const host = `nobody.example.com${'x'.repeat(20_000)}`
+    for (let i = 0; i < linesMax + 20; i++) assert.equal((await new Visitor().ask(`${kit.wiki}/`, { headers: { host } })).status, 404)
+    assert.equal((await new Visitor().ask(`${kit.wiki}/public/..%2fx`)).status, 400)
+    const refused = lines
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly code?: string })
+      .filter(({ event }) => event === 'gateway.refused')
+    assert.equal(refused.filter(({ code }) => code === 'CURFEW_GATEWAY_HOST_UNKNOWN').length, linesMax)
+    assert.equal(refused.filter(({ code }) => code === 'CURFEW_GATEWAY_PATH').length, 1, 'what is something else is seen all the same')
+    assert.ok(lines.every((line) => line.length < 2_000))
+  })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { CurfewError } from '@curfew/codecs'
-import { createLogger, type Logger, valuesMax } from '../../src/platform/logger.ts'
+import { createLogger, type Logger, textCharactersMax, valuesMax } from '../../src/platform/logger.ts'
 
 /** What one call writes, read. */
 function logged(write: (logger: Logger) => void): Record<string, unknown> {
@@ -72,5 +72,15 @@ suite('log lines', () => {
   test('an error alone is written with its message', () => {
     const line = logged((logger) => logger.error(new TypeError('broken')))
     assert.deepEqual([(line['err'] as Record<string, unknown>)['type'], line['msg']], ['TypeError', 'broken'])
+  })
+
+  test('ends texts that are too long, in errors too', () => {
+    const long = 'x'.repeat(textCharactersMax + 7)
+    let line = ''
+    createLogger({ level: 'info' }, { write: (text) => void (line += text) }).warn({ event: 'x', why: long, fits: long.slice(7), err: new Error(long) }, 'x')
+    const read = JSON.parse(line) as { readonly why: string; readonly fits: string; readonly err: { readonly message: string } }
+    assert.equal(read.why, `${long.slice(7)}[7 more]`)
+    assert.equal(read.fits, long.slice(7))
+    assert.equal(read.err.message, `${long.slice(7)}[7 more]`)
   })
 })
