@@ -62,7 +62,7 @@ function copyProductFiles(): void {
   mkdirSync(dirname(bin), { recursive: true })
   cpSync(join(root, 'packages/curfew/bin/curfew.js'), bin)
   chmodSync(bin, 0o755)
-  cpSync(join(root, 'docs/reference'), join(dist, 'curfew/docs/reference'), { recursive: true })
+  cpSync(join(root, 'docs'), join(dist, 'curfew/docs'), { recursive: true })
   cpSync(join(root, 'schema'), join(dist, 'curfew/schema'), { recursive: true })
 }
 

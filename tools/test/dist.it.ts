@@ -132,6 +132,7 @@ export function serve(guard: Guard): void {
     assert.equal(status, 0, text)
     const bin = join(at, 'node_modules/.bin/curfew')
     assert.match(run(bin, ['version'], at), /^\d+\.\d+\.\d+/)
+    assert.match(run(bin, ['docs', 'tls'], at), /^# /)
     const program = (folder: string): string =>
       `import { createServer, defineConfig } from 'curfew'\nexport const server = createServer(defineConfig({} as never), { folder: ${folder} })\n`
     assert.equal(typeErrors(at, program(`'.'`)), '')
@@ -150,6 +151,6 @@ export function serve(guard: Guard): void {
       assert.ok(files.includes('LICENSE') && files.includes('README.md'), name)
       assert.doesNotMatch(readFileSync(join(root, 'dist', name, 'package.json'), 'utf8'), /"(workspaces|scripts|private)"|\/src\//)
     }
-    assert.ok(existsSync(join(root, 'dist/curfew/docs/reference/errors')))
+    for (const folder of ['reference/errors', 'how-to', 'concepts']) assert.ok(existsSync(join(root, 'dist/curfew/docs', folder)), folder)
   })
 })

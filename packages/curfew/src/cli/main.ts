@@ -475,6 +475,23 @@ function addToolCommands(program: Command, on: On): void {
       .option('--user <name>', 'who signs in', 'ana'),
     async (context, parsed) => (await import('./commands/trigger.ts')).triggerLogin(context, parsed.opts())
   )
+  on(
+    example(
+      program.command('docs [topic]').description('The documentation of this version: a page as Markdown, or the list of all'),
+      'curfew docs',
+      'curfew docs tls',
+      'curfew docs CURFEW_RUN_DEADLINE'
+    ),
+    async (context, parsed) => (await import('./commands/docs.ts')).docs(context, parsed.args[0])
+  )
+  on(
+    example(
+      program.command('completion [shell]').description('What makes bash, zsh or fish complete commands and options'),
+      'curfew completion fish | source',
+      'eval "$(curfew completion bash)"'
+    ),
+    async (context, parsed) => (await import('./commands/completion.ts')).completion(context, program, parsed.args[0])
+  )
   on(example(program.command('version').description('The version of this product'), 'curfew version'), async (context) => {
     context.terminal.out(version)
     return exitCode.done
