@@ -195,8 +195,7 @@ export const eventView = z.object({
 export const eventGap = z.object({
   position: eventPosition,
   atMs,
-  why: z.enum(['trimmed', 'store-went-back']).describe('The lines are not kept any more; or the store lost its last lines, and some may come twice or never'),
-  missing: z.int().optional().describe('So many lines at most')
+  why: z.enum(['trimmed', 'store-went-back']).describe('Lines are not kept any more; or the store lost its last lines, and some may come twice or never')
 })
 
 const processStatus = z.enum(['ok', 'starting', 'draining', 'stopping'])

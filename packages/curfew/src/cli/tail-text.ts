@@ -22,12 +22,9 @@ export function eventLine(event: EventView, terminal: Terminal, widthMax: number
   return line(event.atMs, sentenceOf(event), terminal, widthMax)
 }
 
-export function gapLine({ atMs, why, missing }: EventGap, terminal: Terminal, widthMax: number): string {
-  const words =
-    why === 'trimmed'
-      ? `${missing === undefined || missing === 1 ? 'an event' : `up to ${missing} events`} in between: no longer kept`
-      : 'the store lost its last lines: events in between may be missing, or come twice'
-  return line(atMs, { arrow: '!! ', who: 'gap', what: words }, terminal, widthMax)
+export function gapLine({ atMs, why }: EventGap, terminal: Terminal, widthMax: number): string {
+  const what = why === 'trimmed' ? 'events in between are no longer kept' : 'the store lost its last lines: events in between may be missing, or come twice'
+  return line(atMs, { arrow: '!! ', who: 'gap', what }, terminal, widthMax)
 }
 
 /** `-- 2026-11-28` where the day is another one than that of the line before. */

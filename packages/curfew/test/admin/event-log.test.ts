@@ -22,7 +22,8 @@ suite('the end of the audit log', () => {
       assert.equal((await newestPosition(store)).id, length)
     }
     assert.equal((await newestPosition(logOf(range(5_001, 5_100)))).id, 5_100)
-    assert.equal((await newestPosition(logOf([...range(1, 3), ...range(900, 901)]))).id >= 3, true)
+    const sparse = [7, 8, 1_795_874_722_989, 1_795_874_722_990, 1_795_900_000_000].map((id) => line(id))
+    for (let count = 1; count <= sparse.length; count++) assert.equal((await newestPosition(logOf(sparse.slice(0, count)))).id, sparse[count - 1]?.id)
   })
 
   test('a point of time leads to the lines from then on, with room for lines out of order', async () => {
@@ -54,12 +55,12 @@ suite('reading behind a position', () => {
     assert.deepEqual(await readAfter(log, position, 10), { lines: [], position, hasMore: false })
   })
 
-  test('lines that were trimmed are said to be missing, and how many', async () => {
+  test('lines that were trimmed are said to be missing', async () => {
     const at = { id: 10, atMs: 10_000 }
     const { lines, gap } = await readAfter(logOf(range(15, 20)), at, 10)
-    assert.deepEqual([lines[0]?.id, gap], [15, { why: 'trimmed', missing: 4 }])
+    assert.deepEqual([lines[0]?.id, gap], [15, { why: 'trimmed' }])
     assert.equal((await readAfter(logOf(range(11, 20)), at, 10)).gap, undefined, 'only the line that is known is gone')
-    assert.deepEqual((await readAfter(logOf(range(4, 20)), { id: 0, atMs: 0 }, 10)).gap, { why: 'trimmed', missing: 3 })
+    assert.equal((await readAfter(logOf(range(4, 20)), { id: 0, atMs: 0 }, 10)).gap, undefined, 'who begins at the beginning knows none')
   })
 
   test('a store that lost its last lines is noticed, also when others took their numbers', async () => {

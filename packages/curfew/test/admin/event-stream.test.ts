@@ -1,39 +1,16 @@
 import assert from 'node:assert/strict'
-import type { PassThrough } from 'node:stream'
 import { suite, test } from 'node:test'
 import { type EventStreamOptions, openEventStream } from '../../src/admin/event-stream.ts'
 import { newestPosition, readPosition } from '../../src/admin/event-log.ts'
-import { type EventGap, eventGap, type EventView, eventView } from '../../src/admin/schemas.ts'
-import { readEvents } from '../../src/cli/event-source.ts'
 import { createEngineKit, type EngineKit, required } from '../support/engine-kit.ts'
 import { confirms, type Script } from '../support/scripted-sender.ts'
-
-interface Told {
-  readonly stream: PassThrough
-  readonly events: EventView[]
-  readonly gaps: EventGap[]
-  readonly positions: string[]
-}
-
-/** Reads a stream as it comes. */
-function told(stream: PassThrough): Told {
-  const all: Told = { stream, events: [], gaps: [], positions: [] }
-  void (async () => {
-    for await (const { id, event, data } of readEvents(stream.setEncoding('utf8') as AsyncIterable<string>)) {
-      if (id !== undefined) all.positions.push(id)
-      if (event === 'event') all.events.push(eventView.parse(JSON.parse(data)))
-      if (event === 'gap') all.gaps.push(eventGap.parse(JSON.parse(data)))
-    }
-  })().catch(() => undefined)
-  return all
-}
+import { names, type Told, told } from './told.ts'
 
 async function follow(kit: EngineKit, options: Partial<EventStreamOptions> = {}): Promise<Told> {
   const beginning = { from: await newestPosition(kit.store), attemptsSinceMs: kit.clock.nowMs(), isNew: true }
   return told(openEventStream(kit, { filter: {}, ...beginning, isFollowing: true, ...options }))
 }
 
-const names = ({ events }: Pick<Told, 'events'>): readonly string[] => events.map(({ event }) => event)
 const noAnswer: Script = () => ({ kind: 'failed', why: 'timed-out', code: 'CURFEW_OUTBOUND_TIMEOUT', retryable: true })
 const answersLater: Script = (request, nth, signal) => (nth === 1 ? noAnswer : confirms)(request, nth, signal)
 
