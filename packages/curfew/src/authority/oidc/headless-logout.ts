@@ -14,7 +14,8 @@ import { runFactsOf } from './run-facts.ts'
 
 /**
  * `POST /as/logout.oauth2`: an application without a browser ends the whole session that its token was issued in, and
- * gets the run. `token` is a refresh token, an access token or an ID token of the client, which authenticates itself; a
+ * gets the run. `token` is a refresh token, an access token or an ID token of the client, or `sid` what its tokens call the
+ * session; the client authenticates itself; a
  * public client shows a refresh token and the DPoP key that it is bound to. `end_offline_grants=true`
  * ends the offline grants of the session, too. A session that has ended before answers with the run that ended it.
  * @throws CURFEW_OIDC_CLIENT_AUTHENTICATION (401), CURFEW_OIDC_LOGOUT_TOKEN (400), CURFEW_API_VALIDATION (400)
@@ -24,7 +25,7 @@ export async function endWithoutBrowser(ctx: AuthorityContext, request: FastifyR
   const publicClient = await ctx.clients.find(parameters['client_id'] ?? '')
   const isPublic = publicClient?.authentication === 'none'
   const client = isPublic ? publicClient : await authenticateClient(ctx, request)
-  const sessionId = isPublic ? await boundSession(ctx, client, parameters, request) : await sessionOfToken(ctx, client, parameters)
+  const sessionId = isPublic ? await boundSession(ctx, client, parameters, request) : await sessionNamed(ctx, client, parameters)
   const { ended, already } = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId },
     reason: 'user',
@@ -54,6 +55,16 @@ function tokenOf(parameters: Parameters): string {
   const { token } = parameters
   if (token === undefined) throw new CurfewError('CURFEW_API_VALIDATION', { parameter: 'token' })
   return token
+}
+
+/** By the name that this client knows it by, which is good for no other, or by a token. */
+async function sessionNamed(ctx: AuthorityContext, client: OidcClient, parameters: Parameters): Promise<SessionId> {
+  const { sid, token } = parameters
+  if (sid === undefined) return sessionOfToken(ctx, client, parameters)
+  if (token !== undefined) throw new CurfewError('CURFEW_API_VALIDATION', { parameter: 'sid' })
+  const sessionId = ctx.locator.open(client.clientId, sid)
+  if (sessionId === undefined) throw unusable('the session is not one of the client')
+  return sessionId as SessionId
 }
 
 /** The session of a token that this client holds; an ID token may have expired, sessions outlive it. */

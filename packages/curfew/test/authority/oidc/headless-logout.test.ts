@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
 import type { Kit } from '../kit.ts'
 import { authorizationHeader, clientOf, codeFor, createOidcKit, post, refresh, tokensFor, verifier } from './relying-party.ts'
@@ -75,6 +75,26 @@ suite('OpenID logout without a browser', () => {
       const again = await post(kit, path, 'wiki', { token: tokens[kind] ?? '' })
       assert.deepEqual([again.statusCode, again.json<RunFacts>().run], [200, run.run])
     }
+  })
+
+  test('a client ends a session by the name that its tokens give it, and by no name of another client', async () => {
+    await using kit = await createOidcKit()
+    const browser = kit.browser()
+    const [wiki, chat] = [await tokensFor(kit, browser, 'wiki'), await tokensFor(kit, browser, 'chat')]
+    const sidOf = ({ id_token: token }: { readonly id_token: string }) => String(decodeJwt(token)['sid'])
+    for (const sid of [sidOf(chat), 'made-up', '']) {
+      const refused = await post(kit, path, 'wiki', { sid })
+      assert.deepEqual([refused.statusCode, refused.json<{ error: string }>().error], [400, 'invalid_grant'], sid)
+    }
+    assert.equal((await post(kit, path, 'wiki', { sid: sidOf(wiki), token: wiki.access_token })).statusCode, 400)
+    assert.equal((await send(kit, path, { sid: sidOf(wiki) })).statusCode, 401)
+    assert.equal(await liveSessions(kit), 1)
+    const answer = await post(kit, path, 'wiki', { sid: sidOf(wiki) })
+    assert.equal(answer.statusCode, 200, answer.body)
+    const { run, participants } = answer.json<RunFacts>()
+    assert.deepEqual(participants.map(({ name }) => name).sort(), ['Chat', 'Wiki'])
+    assert.equal(await liveSessions(kit), 0)
+    assert.equal((await post(kit, path, 'wiki', { sid: sidOf(wiki) })).json<RunFacts>().run, run)
   })
 
   test('an application that does not confirm is not called signed out', async () => {
