@@ -584,6 +584,54 @@ suite('Signing out at the gateway', () => {
     assert.equal((await thief.ask(`${kit.wiki}/`)).status, 303)
   })
 
+  const pictureOf = (site: string) => ({ headers: { 'sec-fetch-dest': 'image', 'sec-fetch-site': site } })
+  const runsOf = async (kit: GatewayKit) => (await kit.authority.store.listRuns({ limit: 5 })).items
+
+  for (const authentication of ['clientSecretBasic', 'clientSecretPost', 'privateKeyJwt'] as const)
+    test(`AC-061 with Use Single-Logout a picture on a page of its host has the provider end everything (${authentication})`, async () => {
+      const check = authentication === 'clientSecretPost' ? { gateway: { sessionCheck: { feed: false } } } : {}
+      const keys = authentication === 'privateKeyJwt' ? { jwksUri: 'WIKI/pa/oidc/JWKS' } : {}
+      await using kit = await createGatewayKit({ provider: { useSingleLogout: true, authentication }, client: { authentication, ...keys }, ...check })
+      const ana = new Visitor()
+      for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/`)
+      const picture = await ana.ask(`${kit.wiki}/pa/oidc/logout.png`, pictureOf('same-origin'))
+      assert.deepEqual([picture.status, picture.headers['content-type'], picture.headers.location], [200, 'image/png', undefined])
+      assert.equal(ana.jar(kit.wiki).has('PA.ACE_ws'), false)
+      const [run, ...more] = await runsOf(kit)
+      assert.deepEqual([run?.starter.kind, more], ['none', []])
+      const { items } = await kit.authority.store.listSessions({ state: 'live', limit: 5, nowMs: Temporal.Now.instant().epochMilliseconds })
+      assert.deepEqual(items, [])
+      if (authentication !== 'clientSecretPost') await within(2_000, async () => !(await isLetIn(ana, `${kit.shop}/`)))
+    })
+
+  test('AC-065 with Use Single-Logout a picture that is loaded from anywhere else ends the session of its host and begins nothing', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    for (const ask of [
+      pictureOf('same-site'),
+      pictureOf('cross-site'),
+      { headers: { referer: `${kit.issuer}/signoff` } },
+      { headers: { referer: `${kit.shop}/` } }
+    ]) {
+      const ana = new Visitor()
+      await ana.open(`${kit.wiki}/`)
+      assert.equal((await ana.ask(`${kit.wiki}/pa/oidc/logout.png`, ask)).status, 200)
+      assert.equal((await ana.ask(`${kit.wiki}/`)).status, 303)
+    }
+    const nobody = await new Visitor().ask(`${kit.wiki}/pa/oidc/logout.png`, pictureOf('same-origin'))
+    assert.equal(nobody.status, 404)
+    assert.deepEqual(await runsOf(kit), [])
+  })
+
+  test('a picture fails, and leaves the cookie, where the provider can not be told; the session of this host is over all the same', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await kit.stopAuthority()
+    const picture = await ana.ask(`${kit.wiki}/pa/oidc/logout.png`, pictureOf('same-origin'))
+    assert.deepEqual([picture.status, picture.body, picture.headers['set-cookie']], [503, 'CURFEW_GATEWAY_PROVIDER', undefined])
+    assert.notEqual((await ana.ask(`${kit.wiki}/`)).status, 200)
+  })
+
   test('AC-065 a picture or a page of the provider never begins a sign-out at the provider', async () => {
     await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
     for (const [path, headers] of [

@@ -5,7 +5,7 @@ import type { GatewayContext } from '../context.ts'
 import type { Place } from '../route/applications.ts'
 import type { ProviderAddress } from '../sign-in/provider.ts'
 import { clearEverywhere, clearOwn } from '../session/every-cookie.ts'
-import { type OpenedSession, sessionName } from '../session/web-session.ts'
+import { type OpenedSession, sessionName, type WebSession } from '../session/web-session.ts'
 
 /** What a sign-out found and took away. */
 interface Cleared {
@@ -82,7 +82,7 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   const { sessions, setCookies, unshared, hasCookie } = await clearSessions(ctx, place, request)
   const { useSingleLogout, logoutRedirectUri } = ctx.settings.provider
   const goesOn = useSingleLogout && hasCookie && !isFromProvider(ctx, request)
-  const idToken = hintOf(sessions)
+  const idToken = soleOwner(sessions)?.idToken
   const parts = { ...(logoutRedirectUri === undefined ? {} : { landing: logoutRedirectUri }), ...(idToken === undefined ? {} : { idToken }) }
   // What ended here has ended, whatever the provider does: its cookies go in any case. The provider ends more than this gateway could,
   // so the way goes on there also where the other gateways could not be told.
@@ -94,11 +94,11 @@ export async function logout(ctx: GatewayContext, place: Place, request: Incomin
   send(response, 'text/html; charset=utf-8', page.html, { headers, setCookies })
 }
 
-/** None where the cookies are of more than one user: one was planted, and its ID token would sign out whom nobody asked to. */
-function hintOf([first, ...others]: readonly OpenedSession[]): string | undefined {
+/** None where the cookies are of more than one user: one was planted, and would sign out whom nobody asked to. */
+function soleOwner([first, ...others]: readonly OpenedSession[]): WebSession | undefined {
   if (first === undefined) return undefined
-  const { issuer, subject, idToken } = first.session
-  return others.every(({ session }) => session.issuer === issuer && session.subject === subject) ? idToken : undefined
+  const { issuer, subject } = first.session
+  return others.every(({ session }) => session.issuer === issuer && session.subject === subject) ? first.session : undefined
 }
 
 /** Where the sign-out of the provider begins; `none`: it has none. `away`: that can not be found out now. */
@@ -106,35 +106,60 @@ async function beginningAt(ctx: GatewayContext, parts: Parameters<GatewayContext
   try {
     return (await ctx.provider.signOutUrl(parts)) ?? 'none'
   } catch (error) {
-    const code = isCurfewError(error) ? error.code : 'CURFEW_GATEWAY_PROVIDER'
-    ctx.logger.warn(
-      { event: 'gateway.sign-out-here-only', code, err: error },
-      'the provider can not be reached: a sign-out ended the session of this gateway only'
-    )
+    saidHereOnly(ctx, error)
     return 'away'
   }
 }
 
+/** @returns the code of what happened */
+function saidHereOnly({ logger }: GatewayContext, error: unknown): string {
+  const code = isCurfewError(error) ? error.code : 'CURFEW_GATEWAY_PROVIDER'
+  logger.warn({ event: 'gateway.sign-out-here-only', code, err: error }, 'the provider can not be reached: a sign-out ended the session of this gateway only')
+  return code
+}
+
 /** Loop guard: a picture or frame of a sign-out page is the sign-out, and must not begin another. */
-function isFromProvider(ctx: GatewayContext, { headers }: IncomingMessage): boolean {
+function isFromProvider(ctx: GatewayContext, { headers }: IncomingMessage, expected = 'document'): boolean {
   const destination = headers['sec-fetch-dest']
   const from = [headers.origin, headers.referer].some((value) => URL.parse(value ?? '')?.origin === new URL(ctx.provider.issuer).origin)
-  return from || (destination !== undefined && destination !== 'document')
+  return from || (destination !== undefined && destination !== 'document' && destination !== expected)
 }
 
 /** One transparent pixel. */
 const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg==', 'base64')
 
 /**
- * `/pa/oidc/logout.png`: the same for a picture of the provider's sign-out page. A picture that does not load tells
- * that page of the failure; so there is one only when a session was taken, and the cookie stays in any other answer. It
- * never begins a sign-out at the provider: that one is under way.
+ * `/pa/oidc/logout.png`: the same for a picture. One that does not load tells its page of the failure; so there is one
+ * only when a session was taken, and the cookie stays in any other answer. A picture walks no browser through a sign-out:
+ * with Use Single-Logout one that a page of this host loads has the provider end the rest from server to server. The
+ * picture of the provider's sign-out page begins nothing: that sign-out is under way.
  */
 export async function logoutPicture(ctx: GatewayContext, place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { sessions, setCookies, unshared } = await clearSessions(ctx, place, request)
   const headers = { 'cross-origin-resource-policy': 'cross-origin' }
-  if (unshared !== undefined) return send(response, 'text/plain', unshared.error.code, { status: 503, headers })
+  const goesOn = ctx.settings.provider.useSingleLogout && isFromHere(place, request) && !isFromProvider(ctx, request, 'image')
+  const failure = (goesOn ? await endAtProvider(ctx, sessions) : undefined) ?? unshared?.error.code
+  if (failure !== undefined) return send(response, 'text/plain', failure, { status: 503, headers })
   if (sessions.length > 0) return send(response, 'image/png', pixel, { headers, setCookies })
   const { code } = new CurfewError('CURFEW_GATEWAY_NO_SESSION')
   send(response, 'text/plain', code, { status: 404, headers })
+}
+
+/** A page of this host asks, or a person who opened the address: what browsers say of others is the same for the provider's page. */
+function isFromHere({ origin }: Place, { headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site === 'same-origin' || site === 'none'
+  return [headers.origin, headers.referer].some((value) => URL.parse(value ?? '')?.origin === origin)
+}
+
+/** @returns why the provider could not be told */
+async function endAtProvider(ctx: GatewayContext, sessions: readonly OpenedSession[]): Promise<string | undefined> {
+  const { sid } = soleOwner(sessions) ?? {}
+  if (sid === undefined) return undefined
+  try {
+    await ctx.provider.endSession(sid)
+    return undefined
+  } catch (error) {
+    return saidHereOnly(ctx, error)
+  }
 }

@@ -67,6 +67,13 @@ export interface Provider {
   refresh(refreshToken: string, subject: string): Promise<RefreshedTokens>
   /** Where a sign-out at the provider begins; undefined when it has none. */
   signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<ProviderAddress | undefined>
+  /**
+   * Ends a session of it from server to server, where it has an address for that.
+   * @param sid - what it calls the session
+   * @returns false where it has none
+   * @throws CURFEW_GATEWAY_PROVIDER
+   */
+  endSession(sid: string): Promise<boolean>
   /** True when its sign-out wants the ID token back. */
   wantsIdToken(): Promise<boolean>
   /** Its key set; `again` reads it anew, at most every few seconds. */
@@ -131,6 +138,12 @@ export function createProvider(deps: ProviderDeps): Provider {
         ...(idToken === undefined ? {} : { id_token_hint: idToken }),
         ...(landing === undefined ? {} : { post_logout_redirect_uri: landing })
       })
+    },
+    async endSession(sid) {
+      const url = (await metadata())['curfew_logout_endpoint']
+      if (typeof url !== 'string') return false
+      await endSession(deps, url, sid, await credentialsOf(deps, own.privateKey))
+      return true
     },
     wantsIdToken: async () => settings.useSingleLogout && (await metadata())['ping_end_session_endpoint'] === undefined,
     keys: (again) => keySet(again ? { ageMsMax: againMs, waitMs: timeoutMs } : {}),
@@ -330,6 +343,27 @@ function withQuery(text: string, parameters: Readonly<Record<string, string>>): 
   const url = new URL(text)
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url.href as ProviderAddress
+}
+
+async function endSession({ settings, outbound }: ProviderDeps, url: string, sid: string, credentials: Credentials): Promise<void> {
+  const { authentication, clientId } = settings
+  const isInForm = authentication.kind === 'secret' && authentication.method === 'clientSecretPost'
+  const proof = isInForm ? { client_id: clientId, client_secret: authentication.secret } : credentials.query
+  try {
+    const answer = await outbound.request({
+      peerId: 'provider',
+      url,
+      method: 'POST',
+      headers: { ...(isInForm ? {} : credentials.headers), 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ sid, ...proof }).toString(),
+      timeoutMs,
+      responseBytesMax: answerBytesMax
+    })
+    // 400: it knows nothing of that session any more, so there is nothing left to end.
+    if (answer.status !== 200 && answer.status !== 400) throw new Error(`its logout was answered with ${answer.status}`)
+  } catch (cause) {
+    throw providerFailed(settings, cause)
+  }
 }
 
 /** How long an assertion about ourselves is good for, in seconds. */
