@@ -1,3 +1,4 @@
+import type { ShownConfigSetting } from '../config/shown-config.ts'
 import type { SessionId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Actor } from '../core/session.ts'
@@ -39,6 +40,8 @@ export interface AdminContext {
   /** Issues a code for one reset of a password. */
   resetPassword(username: string, by: Actor): Promise<{ readonly username: string; readonly url: string; readonly untilMs: number }>
   readonly accountLinks: AdminAccountLinks
+  /** The settings that this process was started with, without secrets. */
+  readonly settings: { readonly startedAtMs: number; readonly items: readonly ShownConfigSetting[] }
   status(): 'ok' | 'starting' | 'draining' | 'stopping'
   readonly cluster: AdminCluster
   /** The processes of this node, where there are several. */

@@ -198,6 +198,18 @@ export const eventGap = z.object({
   why: z.enum(['trimmed', 'store-went-back']).describe('Lines are not kept any more; or the store lost its last lines, and some may come twice or never')
 })
 
+export const configView = z.object({
+  startedAtMs: atMs.describe('When this process read its configuration'),
+  items: z.array(
+    z.object({
+      path: z.string().describe('sessions.idleMinutes, connections[payroll].name'),
+      value: z
+        .union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.never()), z.record(z.string(), z.never())])
+        .describe('Secrets, and what came out of the environment or a file, are named and not told')
+    })
+  )
+})
+
 const processStatus = z.enum(['ok', 'starting', 'draining', 'stopping'])
 
 export const healthView = z.object({
@@ -320,6 +332,7 @@ export type EndedView = z.output<typeof endedView>
 export type DryRunView = z.output<typeof dryRunView>
 export type PeerView = z.output<typeof peerView>
 export type AuditView = z.output<typeof auditView>
+export type ConfigView = z.output<typeof configView>
 export type EventView = z.output<typeof eventView>
 export type EventGap = z.output<typeof eventGap>
 export type StreamView = z.output<typeof streamView>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { AdminContext } from './context.ts'
-import { auditView, type HealthView, healthView, peerView } from './schemas.ts'
+import { auditView, configView, type HealthView, healthView, peerView } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 import { auditViewOf } from './views.ts'
 
@@ -22,6 +22,8 @@ export function registerSystem(app: AdminServer, ctx: AdminContext): void {
     ...(ctx.signingKeys === undefined ? {} : { signingKeys: [...ctx.signingKeys] }),
     store: await ctx.store.describe()
   }))
+
+  app.get('/v1/config', { schema: { response: { 200: configView } } }, async () => ({ ...ctx.settings, items: [...ctx.settings.items] }))
 
   app.get('/v1/peers', { schema: { response: { 200: z.object({ items: z.array(peerView) }) } } }, async () => ({
     items: ctx.peers().map(({ peer, certificates, metadata }) => ({

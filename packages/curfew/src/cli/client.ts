@@ -6,6 +6,7 @@ import type {
   AccountLinkView,
   AuditView,
   ClusterView,
+  ConfigView,
   DryRunView,
   EndedView,
   EventGap,
@@ -40,6 +41,7 @@ export interface AdminClient {
   /** Every state of a run from now on, until it is done or `signal` says stop. */
   watch(id: string, signal: AbortSignal): AsyncGenerator<RunView>
   peers(): Promise<PeerView[]>
+  config(): Promise<ConfigView>
   resetPassword(username: string): Promise<ResetView>
   accountLinks(username: string): Promise<AccountLinkView[]>
   removeAccountLink(username: string, id: string): Promise<{ readonly removed: string }>
@@ -97,6 +99,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
     receipt: async (id) => readText(options, await send(options, 'GET', `/v1/runs/${part(id)}/receipt`)),
     retry: (run, delivery) => call('POST', `/v1/runs/${part(run)}/deliveries/${part(delivery)}/retry`),
     watch: (id, signal) => watch(options, id, signal),
+    config: () => call('GET', '/v1/config'),
     peers: async () => (await call<{ items: PeerView[] }>('GET', '/v1/peers')).items,
     streams: async () => (await call<{ items: StreamView[] }>('GET', '/v1/streams')).items,
     setStreamStatus: (connection, status, reason) =>

@@ -18,6 +18,7 @@ import { createSignals } from '../authority/shared-signals/signals.ts'
 import { attributeMinutesOf } from '../config/sessions-schema.ts'
 import { groupsOf } from '../config/groups.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { shownConfig } from '../config/shown-config.ts'
 import { copiesOf } from '../config/redis-schema.ts'
 import { clientsWithoutEndings } from '../config/unlisted-endings.ts'
 import type { Config } from '../config/schema.ts'
@@ -202,6 +203,7 @@ export async function compose(loaded: LoadedConfig, logger: Logger, worker?: Wor
     version,
     token: adminToken(config),
     signingKeys: keys.map(({ verification }) => verification.fingerprint),
+    settings: { startedAtMs: systemClock.nowMs(), items: shownConfig(loaded) },
     status: () => status.now,
     cluster: { ...clusterOf(openedStore, config), groups: adminGroups(config, cluster.links) },
     peer,

@@ -92,6 +92,14 @@ function addServerCommands(program: Command, on: On): void {
     async (context, parsed) => (await import('./commands/validate.ts')).showConfig(context, parsed.opts())
   )
   on(
+    example(
+      config.command('diff').description('What would be different after a new start: the file beside what the server was started with'),
+      'curfew config diff',
+      'curfew config diff --json'
+    ),
+    async (context) => (await import('./commands/config-diff.ts')).diffConfig(context)
+  )
+  on(
     example(program.command('doctor').description('Look at what usually goes wrong'), 'curfew doctor', 'curfew doctor --connection payroll').option(
       '--connection <id>',
       'only this connection'

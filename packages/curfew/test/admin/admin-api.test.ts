@@ -393,6 +393,7 @@ suite('the description of the admin API', () => {
       '/v1/cluster/nodes/{node}/drain',
       '/v1/cluster/nodes/{node}/undrain',
       '/v1/cluster/owner/{session}',
+      '/v1/config',
       '/v1/events',
       '/v1/health',
       '/v1/logout',

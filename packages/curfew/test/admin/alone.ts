@@ -11,8 +11,9 @@ export const alone: AdminCluster = {
   groups: { self: { id: 'sole', letter: 'a' }, mode: 'shared', others: () => [], forget: async () => false }
 }
 
-/** Nobody is sent shared signals. */
-export const noStreams: Pick<AdminContext, 'streams' | 'setStreamStatus' | 'verifyStream'> = {
+/** Nobody is sent shared signals, and nobody asks for settings. */
+export const noStreams: Pick<AdminContext, 'streams' | 'setStreamStatus' | 'verifyStream' | 'settings'> = {
+  settings: { startedAtMs: 0, items: [] },
   streams: async () => [],
   setStreamStatus: async () => undefined,
   verifyStream: async () => false

@@ -127,6 +127,7 @@ suite('An administrator looks after streams', () => {
       accountLinks: { list: async () => assert.fail('nobody asks'), remove: async () => assert.fail('nobody asks') },
       peer: (id) => kit.ctx.peer(id),
       cluster: alone,
+      settings: { startedAtMs: 0, items: [] },
       status: () => 'ok'
     })
   }

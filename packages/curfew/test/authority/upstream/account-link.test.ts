@@ -211,6 +211,7 @@ suite('Account linking', () => {
       peer: (id) => kit.ctx.peer(id),
       resetPassword: async () => assert.fail('nobody asks'),
       accountLinks: adminAccountLinks({ ...kit.ctx, users: people }),
+      settings: { startedAtMs: 0, items: [] },
       status: () => 'ok'
     })
     const ask = (method: 'GET' | 'DELETE', url: string) => admin.inject({ method, url, headers: { authorization: 'Bearer token' } })
