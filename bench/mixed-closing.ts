@@ -9,6 +9,7 @@ import { clientSecret, cookieFor, startAuthority, startFollower } from './gatewa
 import { followerDomain } from './gateway-follower.ts'
 import { kinds, type MixedClient, type MixedCrowdOptions } from './mixed-crowd.ts'
 import { freePort } from './oidc/ports.ts'
+import { cpuSecondsOf } from './process-cpu.ts'
 
 const closedMsMax = 1_000
 const pauseMs = 50
@@ -40,9 +41,11 @@ export async function benchMixedClosing(): Promise<readonly string[]> {
   while ((await liveAt(gateway)) < count) await new Promise((resolve) => setTimeout(resolve, pauseMs))
   const told = once(crowd, 'message') as Promise<[readonly number[]]>
   const startMs = Date.now()
+  const startCpu = cpuSecondsOf(gateway.pid ?? 0)
   const written = await Promise.all(clients.map(async (_, i) => revoke(authority.store, sriOf(i))))
   const writtenMs = Math.max(...written) - startMs
   const [atMs] = await told
+  const cpuMs = Math.round((cpuSecondsOf(gateway.pid ?? 0) - startCpu) * 1_000)
   const timesOf = (wanted: (i: number) => boolean): readonly number[] =>
     atMs
       .map((ms) => ms - startMs)
@@ -53,6 +56,7 @@ export async function benchMixedClosing(): Promise<readonly string[]> {
   return [
     `Closing what is open under ${count} sessions, all revoked in one flood (authority on SQLite, gateway, application and clients in a process each)`,
     `  all revocations durable after ${writtenMs} ms; from the first call: ${percentiles(all)}; bar ${closedMsMax} ms p99 ${verdict}`,
+    `  CPU of the gateway until the last of them heard: ${cpuMs} ms`,
     ...kinds.map((kind, k) => `  ${kind}: ${percentiles(timesOf((i) => i % kinds.length === k))}`)
   ]
 }

@@ -3,10 +3,16 @@ import type { OpenedSession } from './session/web-session.ts'
 /** Why a connection is closed: the session ended, its time is over, or nobody can say whether it goes on. */
 export type CloseReason = 'session ended' | 'session expired' | 'session unchecked'
 
+/**
+ * Closes one connection: tells who waits at once. What the client does not wait for goes to `later`: of ten thousand that end
+ * together, each would wait for that of all before it.
+ */
+export type CloseConnection = (reason: CloseReason, later: (rest: () => void) => void) => void
+
 /** Everything that is open under some session, so that it ends with it. */
 export interface LiveConnections {
   /** @returns what forgets the connection; call it when it closed by itself */
-  add(opened: OpenedSession, close: (reason: CloseReason) => void): () => void
+  add(opened: OpenedSession, close: CloseConnection): () => void
   /** Closes what belongs to a session with this fingerprint; returns how many. */
   close(fingerprint: string): number
   /** False for most that nothing is open under, by the second four octets of a fingerprint: a list of millions comes in by this. */
@@ -25,8 +31,11 @@ export interface LiveConnections {
 /** What is open under one session. Kept while it is empty, for a moment: the next request comes soon. */
 interface Group {
   readonly opened: OpenedSession
-  readonly closes: Set<(reason: CloseReason) => void>
+  readonly closes: Set<CloseConnection>
 }
+
+/** Rests that are done in one turn of the event loop, so that who ended meanwhile is told before all of them. */
+const restsPerTurn = 256
 
 /** @param onFailed - a connection that could not be closed; the others are all the same */
 export function createLiveConnections(onFailed: (error: unknown) => void = () => undefined): LiveConnections {
@@ -34,7 +43,26 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
   const byFingerprint = new Map<string, Set<Group>>()
   /** How many fingerprints there have this in them. */
   const lows = new Map<number, number>()
-  const state = { count: 0 }
+  const state = { count: 0, isDraining: false }
+  const rests: (() => void)[] = []
+  const attempt = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      onFailed(error)
+    }
+  }
+  const drain = (): void => {
+    withoutStacks(() => rests.splice(0, restsPerTurn).forEach(attempt))
+    state.isDraining = rests.length > 0
+    if (state.isDraining) setImmediate(drain)
+  }
+  const later = (rest: () => void): void => {
+    rests.push(rest)
+    if (state.isDraining) return
+    state.isDraining = true
+    setImmediate(drain)
+  }
   const groupOf = (opened: OpenedSession): Group => {
     const group: Group = { opened, closes: new Set() }
     groups.set(opened, group)
@@ -68,13 +96,7 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
       forget(group)
     }
     state.count -= closes.length
-    for (const close of closes) {
-      try {
-        close(reason)
-      } catch (error) {
-        onFailed(error)
-      }
-    }
+    for (const close of closes) attempt(() => close(reason, later))
     return closes.length
   }
   const where = (test: (opened: OpenedSession) => boolean): readonly Group[] => [...groups.values()].filter(({ opened }) => test(opened))
@@ -108,5 +130,16 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     get count() {
       return state.count
     }
+  }
+}
+
+/** An error is what ends a connection to an application: where each was made costs more than to end it, and nobody reads it. */
+function withoutStacks(work: () => void): void {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    work()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }

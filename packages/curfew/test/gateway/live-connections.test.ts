@@ -36,6 +36,34 @@ suite('What is open under a session', () => {
     assert.deepEqual([closed, live.count, failures.map(String)], [[0, 2], 0, ['Error: no']])
   })
 
+  test('everybody who waits is told before the rest of any is done, which is done to the last as well', async () => {
+    const failures: unknown[] = []
+    const live = createLiveConnections((error) => failures.push(error))
+    const order: string[] = []
+    const count = 1_000
+    for (let i = 0; i < count; i++)
+      live.add(opened, (_reason, later) => {
+        order.push('told')
+        later(() => {
+          order.push('rest')
+          if (i === 1) throw new Error('no')
+        })
+      })
+    const { stackTraceLimit } = Error
+    assert.equal(live.close(revocationFingerprint('sri-1')), count)
+    assert.deepEqual(
+      order,
+      Array.from({ length: count }, () => 'told')
+    )
+    while (order.length < 2 * count) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual([failures.map(String), Error.stackTraceLimit], [['Error: no'], stackTraceLimit])
+    // And again when there is something again.
+    live.add(opened, (_reason, later) => later(() => order.push('last')))
+    live.close(revocationFingerprint('sri-1'))
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(order.at(-1), 'last')
+  })
+
   test('may be held where the numbers of its fingerprint say so, until the last of it is gone', () => {
     const live = createLiveConnections()
     const signedLow = revocationKey(revocationFingerprint('sri-1')).low | 0

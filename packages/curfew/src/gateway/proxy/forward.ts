@@ -46,10 +46,10 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
   const forget =
     opened === undefined
       ? undefined
-      : ctx.live.add(opened, (reason) => {
+      : ctx.live.add(opened, (reason, later) => {
           state.isEnded = true
           ctx.metrics.ended.inc()
-          abort(reason)
+          later(() => abort(reason))
           // A request that is not read to its end leaves the connection of no use.
           if (response.headersSent || response.destroyed || !request.complete) response.destroy()
           else onEnded(reason)
@@ -63,7 +63,7 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
   response.once('close', () => {
     forget?.()
     upload?.cancel()
-    if (!response.writableFinished) abort('the client went away')
+    if (!response.writableFinished && !state.isEnded) abort('the client went away')
   })
   const handler: UpstreamHandler = {
     onRequestStart(controller) {
@@ -80,11 +80,14 @@ export function forward(ctx: GatewayContext, forwarding: Forwarding, { onError, 
       if (headers['content-length'] === undefined) response.flushHeaders()
     },
     onResponseData(controller, chunk) {
-      if (response.write(chunk)) return
+      // The application may not have heard yet that it is over.
+      if (response.destroyed || state.isEnded || response.write(chunk)) return
       controller.pause()
       response.once('drain', () => controller.resume())
     },
-    onResponseEnd: () => void response.end(),
+    onResponseEnd() {
+      if (!state.isEnded) response.end()
+    },
     onResponseError(_controller, cause) {
       if (response.destroyed || state.isEnded) return
       // What was sent can not be taken back: the connection breaks, so that nobody takes half an answer for a whole one.

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { CurfewError, isCurfewError } from '@curfew/codecs'
+import { codeChallenge, CurfewError, isCurfewError } from '@curfew/codecs'
 import { calculateJwkThumbprint, type JSONWebKeySet, type JWK, SignJWT } from 'jose'
 import * as openid from 'openid-client'
 import type { Clock } from '../../platform/clock.ts'
@@ -114,13 +114,12 @@ export function createProvider(deps: ProviderDeps): Provider {
   return {
     issuer: settings.issuer,
     authorizationUrl: async (wish) => {
-      const challenge = await openid.calculatePKCECodeChallenge(wish.verifier)
       return openid.buildAuthorizationUrl(await configuration(), {
         redirect_uri: wish.redirectUri,
         scope: [...new Set(['openid', ...settings.scopes])].join(' '),
         state: wish.state,
         nonce: wish.nonce,
-        code_challenge: challenge,
+        code_challenge: codeChallenge(wish.verifier),
         code_challenge_method: 'S256'
       }).href as ProviderAddress
     },

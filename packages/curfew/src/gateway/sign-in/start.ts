@@ -12,6 +12,9 @@ import { type Transaction, transactionCookies } from './transaction.ts'
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
 export const targetCharactersMax = 1_500
 
+/** State and nonce of 18 octets, a verifier of 32: drawn at once, for many may be asked to sign in at the same time. */
+const secretBytes = 18 + 18 + 32
+
 export function redirectUri(ctx: Pick<GatewayContext, 'settings'>, { application, origin }: Place): string {
   return `${origin}${reservedRoot(ctx.settings, application)}/oidc/cb`
 }
@@ -29,13 +32,14 @@ export async function startSignIn(
   target: OwnAddress | undefined,
   preserved?: string
 ): Promise<void> {
-  const text = (bytes: number): string => Buffer.from(ctx.random.bytes(bytes)).toString('base64url')
+  const octets = Buffer.from(ctx.random.bytes(secretBytes))
+  const text = (from: number, to: number): string => octets.toString('base64url', from, to)
   const isTooLong = target !== undefined && target.length > targetCharactersMax
   const waiting = preserved ?? (isTooLong ? notKept.address : undefined)
   const transaction: Transaction = {
-    state: text(18),
-    nonce: text(18),
-    verifier: text(32),
+    state: text(0, 18),
+    nonce: text(18, 36),
+    verifier: text(36, secretBytes),
     target: target === undefined || isTooLong ? homeOf(place) : target,
     origin: place.origin,
     applicationId: place.application.id,
