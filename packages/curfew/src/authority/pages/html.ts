@@ -31,6 +31,15 @@ export function trusted(text: string): Html {
   return new Html(text, makeHtml)
 }
 
+/**
+ * Before the first button of a form with several: a key that sends the form without naming a button presses none of them. Browsers
+ * take the first one, and do nothing where that is disabled.
+ * @see HTML Standard, implicit submission
+ */
+export function noDefaultButton(form?: string): Html {
+  return html`<button disabled hidden${form === undefined ? undefined : html` form="${form}"`}></button>`
+}
+
 /** Escapes text for element content and for attribute values in double quotes. */
 export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')

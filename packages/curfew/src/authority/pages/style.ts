@@ -6,6 +6,7 @@ export function styleSheet(brand: Brand): string {
 :root{color-scheme:light dark;${tokens(brand.light)}}
 @media (prefers-color-scheme:dark){:root{${tokens(brand.dark)}}}
 *{box-sizing:border-box}
+[hidden]{display:none!important}
 html{font:100%/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}
 body{margin:0;min-height:100vh;background:var(--background);color:var(--text);display:flex;flex-direction:column;align-items:center}
 .skip{position:absolute;left:-999rem}

@@ -1,7 +1,7 @@
 import type { PeerId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Peer } from '../../core/peer.ts'
-import { type Html, html } from '../pages/html.ts'
+import { type Html, html, noDefaultButton } from '../pages/html.ts'
 import type { Translate } from '../pages/messages.ts'
 import type { PageContext } from '../pages/page.ts'
 import { badge } from './run-view.ts'
@@ -75,7 +75,7 @@ export function askBody(parts: AskParts): Html {
     html`<label class="check"><input type="checkbox" name="${endOfflineField}" value="yes">${t('ask.endOffline', { apps: survivors.join(', ') })}</label>`
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   const notice = parts.isAgain === true && html`<p role="alert">${t('ask.again')}</p>`
-  return html`<h1>${t('ask.title')}</h1>${notice}<p>${text}</p>${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
+  return html`<h1>${t('ask.title')}</h1>${notice}<p>${text}</p>${noDefaultButton('ask')}${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`
 }
 
 /** Nothing ended; the session goes on. */

@@ -1,7 +1,7 @@
 import type { PeerId } from '../../core/ids.ts'
 import type { Participant } from '../../core/participant.ts'
 import type { Session } from '../../core/session.ts'
-import { type Html, html } from '../pages/html.ts'
+import { type Html, html, noDefaultButton } from '../pages/html.ts'
 import type { PageContext } from '../pages/page.ts'
 import type { LinkedAccount } from './deps.ts'
 
@@ -40,7 +40,7 @@ export function sessionsBody(parts: SessionsParts): Html {
     html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
   const change = passwordUrl !== undefined && html`<ul class="links"><li><a href="${passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
   const lines = sessions.map((one) => sessionLine(parts, one))
-  return html`<h1>${t('sessions.title')}</h1>${parts.notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${password}<ul class="list">${lines}</ul>${more}${others}${linkList(parts)}</form>${change}`
+  return html`<h1>${t('sessions.title')}</h1>${parts.notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${noDefaultButton()}${password}<ul class="list">${lines}</ul>${more}${others}${linkList(parts)}</form>${change}`
 }
 
 function sessionLine({ context, nameOf }: SessionsParts, { session, isThis, participants }: ListedSession): Html {

@@ -60,6 +60,18 @@ suite('Messages', () => {
       for (const [key, message] of Object.entries(files['en'] ?? {})) assert.deepEqual(argumentsOf(files[language]?.[key] ?? ''), argumentsOf(message), key)
     })
   }
+  for (const language of languages)
+    test(`${language}: what is said of a button has the words that stand on it, so that it can be called by them (WCAG 2.5.3)`, () => {
+      const t = createMessages()(language)
+      const values = { app: 'X', when: 'X', user: 'X', provider: 'X' }
+      for (const [shown, said] of [
+        ['live.retry', 'live.retryApp'],
+        ['live.endAccess', 'live.endAccessOf'],
+        ['sessions.end', 'sessions.endThis'],
+        ['link.remove', 'link.removeThis']
+      ] as const)
+        assert.ok(t(said, values).toLowerCase().includes(t(shown).toLowerCase()), `${t(shown)} is not in: ${t(said, values)}`)
+    })
   test('the language of the page: a wish, else the best that the browser accepts, else English', () => {
     assert.equal(chooseLanguage('fr', 'de'), 'fr')
     assert.equal(chooseLanguage(undefined, 'pt;q=0.9, es-MX;q=0.8, de;q=0.7'), 'es')

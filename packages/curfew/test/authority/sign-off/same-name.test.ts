@@ -29,8 +29,8 @@ suite('An application that was used at several hosts', () => {
     const body = page([ended('payroll'), at('one.example'), at('two.example:8443')])
     assert.match(sentence(body), /: Reports did not confirm\. .* open it and sign out there/)
     assert.deepEqual(hosts(body), ['one.example', 'two.example:8443'])
-    assert.match(body, /aria-label="Try Reports \(one\.example\) again"/)
-    assert.match(body, /aria-label="Try Reports \(two\.example:8443\) again"/)
+    assert.match(body, /aria-label="Try again: Reports \(one\.example\)"/)
+    assert.match(body, /aria-label="Try again: Reports \(two\.example:8443\)"/)
   })
 
   test('is told apart where one host confirmed and the other did not', () => {
