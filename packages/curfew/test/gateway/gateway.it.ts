@@ -622,6 +622,18 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual(await runsOf(kit), [])
   })
 
+  test('a picture fails where the provider does not know the session: nothing says that it has ended', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true }, gateway: { sessionCheck: { feed: false } } })
+    const ana = new Visitor()
+    await ana.open(`${kit.wiki}/`)
+    await kit.endAll()
+    // With what is left of it and of its end, as after the store was lost.
+    const later = Temporal.Now.instant().epochMilliseconds + 366 * 24 * 3_600_000
+    assert.ok((await kit.authority.store.purge(later, 0, 1_000)) > 0)
+    const picture = await ana.ask(`${kit.wiki}/pa/oidc/logout.png`, pictureOf('same-origin'))
+    assert.deepEqual([picture.status, picture.headers['set-cookie']], [503, undefined])
+  })
+
   test('a picture fails, and leaves the cookie, where the provider can not be told; the session of this host is over all the same', async () => {
     await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
     const ana = new Visitor()
