@@ -34,7 +34,7 @@ const partialTree = `- main:
       - link "Open Calendar":
         - /url: https://calendar.example/
     - listitem:
-      - text: "Archive Not possible: it has no sign-out 1.6 s"
+      - text: "Archive Not possible: it has no sign-out"
       - link "Open Archive":
         - /url: https://archive.example/
     - listitem:
@@ -43,7 +43,7 @@ const partialTree = `- main:
       - link "Open Chat":
         - /url: https://chat.example/
     - listitem:
-      - text: Mail Not asked 2.2 s
+      - text: Mail Not asked
       - link "Open Mail":
         - /url: https://mail.example/
     - listitem:

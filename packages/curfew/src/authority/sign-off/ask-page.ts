@@ -62,7 +62,7 @@ export interface AskParts {
 
 /** Asks before anything ends: who, which applications, sign out or stay. */
 export function askBody(parts: AskParts): Html {
-  const { t } = parts.context
+  const { t, language } = parts.context
   const names = { user: parts.username ?? '' }
   const text = parts.text ?? (parts.apps.length === 0 ? t('ask.textNone', names) : t('ask.text', names))
   const apps = parts.apps.map(
@@ -72,7 +72,7 @@ export function askBody(parts: AskParts): Html {
   const survivors = parts.survivors ?? []
   const ends =
     survivors.length > 0 &&
-    html`<label class="check"><input type="checkbox" name="${endOfflineField}" value="yes">${t('ask.endOffline', { apps: survivors.join(', ') })}</label>`
+    html`<label class="check"><input type="checkbox" name="${endOfflineField}" value="yes">${t('ask.endOffline', { apps: new Intl.ListFormat(language).format(survivors), count: survivors.length })}</label>`
   const hidden = Object.entries(parts.fields ?? {}).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   const notice = parts.isAgain === true && html`<p role="alert">${t('ask.again')}</p>`
   return html`<h1>${t('ask.title')}</h1>${notice}<p>${text}</p>${noDefaultButton('ask')}${apps.length > 0 && html`<ul class="list">${apps}</ul>`}<form id="ask" method="post" action="${parts.action ?? '/signoff'}"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${hidden}${ends}<div class="actions"><button class="primary" name="choice" value="everywhere">${t('ask.everywhere')}</button><button name="choice" value="stay">${t('ask.stay')}</button></div></form>`

@@ -50,6 +50,9 @@ export function examplePeer(id: PeerId): Peer {
 export type ExampleDelivery = Partial<Delivery> & { readonly app: ExampleApp }
 
 function delivery({ app, ...change }: ExampleDelivery, n: number): Delivery {
+  const channel = { kind: 'server', binding: 'soap', url: `https://${app}.example/slo` } as const
+  // Whoever was not asked took no time for it.
+  const isAsked = change.outcome?.kind !== 'not-asked' && change.outcome?.kind !== 'unsupported'
   return {
     id: `dlv_example${n}` as DeliveryId,
     participantId: `${app}:example${n}`,
@@ -62,7 +65,7 @@ function delivery({ app, ...change }: ExampleDelivery, n: number): Delivery {
     channelIndex: 0,
     returnsBrowser: true,
     state: change.outcome === undefined ? 'pending' : 'final',
-    attempts: [{ number: 1, channel: { kind: 'server', binding: 'soap', url: `https://${app}.example/slo` }, messageId: 'example', startedAtMs }],
+    attempts: isAsked ? [{ number: 1, channel, messageId: 'example', startedAtMs }] : [],
     ...(change.outcome === undefined ? {} : { finalAtMs: startedAtMs + 400 + 300 * n }),
     ...change
   }
