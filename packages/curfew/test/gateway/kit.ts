@@ -91,10 +91,12 @@ function mirror(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-/** `WIKI` and `SHOP` stand for the addresses of the hosts, `AUTHORITY` for where the authority listens: they are known late. */
-function withAddresses<T>(value: T, addresses: { readonly wiki: string; readonly shop: string; readonly authority: string }): T {
-  const { wiki, shop, authority } = addresses
-  return JSON.parse(JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop).replaceAll('AUTHORITY', authority)) as T
+/** `WIKI` and `SHOP` stand for the addresses of the hosts, `AUTHORITY` for where the authority listens, `TRUSTED` for the file of who signed its certificate: they are known late. */
+function withAddresses<T>(value: T, addresses: { readonly wiki: string; readonly shop: string; readonly authority: string; readonly trusted: string }): T {
+  const { wiki, shop, authority, trusted } = addresses
+  return JSON.parse(
+    JSON.stringify(value).replaceAll('WIKI', wiki).replaceAll('SHOP', shop).replaceAll('AUTHORITY', authority).replaceAll('TRUSTED', trusted)
+  ) as T
 }
 
 function atPort(url: string, port: number): string {
@@ -113,7 +115,7 @@ export async function createGatewayKit(options: GatewayKitOptions = {}): Promise
   const scheme = certificate === undefined ? 'http' : 'https'
   const issuer = `${scheme}://login.${domain}:${authorityPort}`
   const [wiki, shop] = [`${scheme}://wiki.${domain}:${gatewayPort}`, `${scheme}://shop.${domain}:${gatewayPort}`]
-  const addresses = { wiki, shop, authority: `${scheme}://127.0.0.1:${authorityPort}` }
+  const addresses = { wiki, shop, authority: `${scheme}://127.0.0.1:${authorityPort}`, trusted: certificate?.authority ?? '' }
   const started = await startRealAuthority({
     issuer,
     port: authorityPort,

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { type Certified, makeCertificate } from '../support/certificates.ts'
 import { freeRange } from '../support/ports.ts'
+import { startTinyproxy } from '../support/tinyproxy.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
 import { Visitor } from './visitor.ts'
 
@@ -31,6 +32,8 @@ function writePair({ keyPem, pem }: Certified): void {
   writeFileSync(file('certificate.pem'), pem)
 }
 
+type BackChannel = NonNullable<NonNullable<GatewayKitOptions['provider']>['backChannel']>
+
 interface World {
   readonly kit: GatewayKit
   readonly logged: readonly { readonly event?: string }[]
@@ -39,7 +42,11 @@ interface World {
 /** A gateway that has a certificate and no secret, in front of an authority that asks for one at an address of its own. */
 async function createWorld(
   client: NonNullable<GatewayKitOptions['client']>,
-  { shown, more = {}, atMain = false }: { readonly shown: Certified; readonly more?: Partial<GatewayKitOptions['gateway']>; readonly atMain?: boolean }
+  {
+    shown,
+    more = {},
+    back
+  }: { readonly shown: Certified; readonly more?: Partial<GatewayKitOptions['gateway']>; readonly back?: (asking: string) => BackChannel }
 ): Promise<World & AsyncDisposable> {
   const port = await freeRange(1)
   writePair(shown)
@@ -52,12 +59,13 @@ async function createWorld(
     client,
     gateway: more,
     provider: {
+      ...(back === undefined ? {} : { backChannel: back(`https://127.0.0.1:${port}`) }),
       authentication: client.authentication === 'selfSignedTlsClientAuth' ? 'selfSignedTlsClientAuth' : 'tlsClientAuth',
       clientCertificate: { key: file('key.pem'), certificate: file('certificate.pem') }
     },
     configuration(config) {
       const asking = { listen: [`127.0.0.1:${port}`], authorities: file('clients.pem') }
-      const alias = atMain ? {} : { baseUrl: `https://login.localhost:${port}` }
+      const alias = back === undefined ? { baseUrl: `https://login.localhost:${port}` } : {}
       return { ...config, server: { ...config.server, clientCertificates: { ...asking, ...alias } } }
     }
   })
@@ -108,6 +116,23 @@ suite('RFC 8705: a gateway that proves itself by a certificate', () => {
     const ana = new Visitor()
     assert.equal((await ana.open(`${world.kit.wiki}/notes`)).status, 200)
     assert.equal(await who(ana, world.kit), 'ana')
+  })
+
+  test('shows it to the servers of its back channel as well, through a proxy', async () => {
+    const port = await freeRange(1)
+    await using proxy = await startTinyproxy(port, 'let-me-out')
+    const way = {
+      expectedHostname: 'login.localhost',
+      trustedCertificates: 'TRUSTED',
+      proxy: { url: `http://127.0.0.1:${port}`, username: 'curfew', password: 'let-me-out' }
+    }
+    await using world = await createWorld(bySubject, { shown: await own(), back: (asked) => ({ servers: [asked], ...way }) })
+    const { kit } = world
+    const ana = new Visitor()
+    assert.equal((await ana.open(`${kit.wiki}/notes`)).status, 200)
+    await kit.endAll()
+    await until('the session is over', async () => (await who(ana, kit)) === '303')
+    assert.match(await proxy.log(), /CONNECT 127\.0\.0\.1/)
   })
 
   test('is nobody with a certificate of the right name by another authority', async () => {
