@@ -13,6 +13,7 @@ export interface GuardRequest {
   readBody(): Promise<Uint8Array>
 }
 
+/** What the guard answers with, for whatever framework it goes out through. */
 export interface GuardResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[]>>

@@ -25,6 +25,7 @@ export interface RegistryLimits {
 /** Most sessions one process keeps; a new sign-in is refused rather than an old one forgotten. */
 export const sessionsMax = 100_000
 
+/** The limits where the application sets none. */
 export const registryLimits: RegistryLimits = {
   sessionsMax,
   tombstonesMax: 400_000,

@@ -17,6 +17,7 @@ export interface SecureContext {
   readonly context: unknown
 }
 
+/** What {@link createMutualTls} is made of. */
 export interface MutualTlsOptions {
   /** Gives the certificate as of now, before each exchange: one that is new is used from the next connection on. */
   readonly read: () => ClientCertificate

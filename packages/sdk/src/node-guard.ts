@@ -37,6 +37,7 @@ export function nodeRequest(request: IncomingMessage & { readonly originalUrl?: 
   }
 }
 
+/** Sends an answer of the guard by `node:http`. */
 export function writeNode(response: ServerResponse, answer: GuardResponse): void {
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value)
   response.statusCode = answer.status

@@ -35,6 +35,7 @@ export interface RelyingPartyPaths {
   readonly recheckSession: string
 }
 
+/** Where it answers, unless the application says otherwise. */
 export const relyingPartyPaths: RelyingPartyPaths = {
   callback: '/oidc/cb',
   backChannelLogout: '/oidc/backchannel-logout',
@@ -53,7 +54,9 @@ export type RelyingPartyEvent =
   | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'back-channel' | 'front-channel' | 'session-check' }
   | { readonly kind: 'refused'; readonly code: string; readonly path: string }
 
+/** What {@link createRelyingParty} is made of. */
 export interface RelyingPartyOptions {
+  /** Issuer of the provider: the address its configuration is found at. */
   readonly issuer: string
   readonly clientId: string
   /** Absent: a public client, unless {@link mutualTls} is there. */
@@ -62,9 +65,13 @@ export interface RelyingPartyOptions {
   readonly mutualTls?: MutualTls
   /** Origin of the application as browsers see it. */
   readonly baseUrl: string
+  /** Where sessions are kept; that of a session guard where there is one, so that it hears of what ends. */
   readonly sessions: SessionRegistry
+  /** Default: `openid profile email`. */
   readonly scope?: string
+  /** Name of the session cookie; two guards of one host need two. Default: `app_session`. */
   readonly cookieName?: string
+  /** Default: {@link relyingPartyPaths}. */
   readonly paths?: RelyingPartyPaths
   /** Where a browser ends after signing out; gets `?signout=returned`: what others confirmed, the provider knows. */
   readonly signedOutPath?: string
@@ -75,8 +82,11 @@ export interface RelyingPartyOptions {
   readonly acceptMissingType?: boolean
   /** Answers for a frame that pages of the application hold to learn of a session that changed. Absent: it does not. */
   readonly sessionCheck?: SessionCheckOptions
+  /** Asks the provider. The `fetch` of Node fits. */
   readonly fetch: Fetch
+  /** Milliseconds since the epoch, as `now` of the `Date` of JavaScript gives them. */
   readonly nowMs: () => number
+  /** That of `node:crypto`. */
   readonly randomBytes: (count: number) => Uint8Array
   readonly onEvent?: (event: RelyingPartyEvent) => void
 }

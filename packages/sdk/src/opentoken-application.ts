@@ -16,6 +16,7 @@ export interface OpenTokenPaths {
   readonly logout: string
 }
 
+/** Where it answers, unless the application says otherwise. */
 export const openTokenPaths: OpenTokenPaths = {
   open: '/opentoken/open',
   logoutService: '/opentoken/slo',
@@ -29,6 +30,7 @@ export type OpenTokenEvent =
   | { readonly kind: 'signed-out'; readonly session: AppSession; readonly by: 'application' | 'logout-service' }
   | { readonly kind: 'refused'; readonly code: string; readonly path: string }
 
+/** What {@link createOpenTokenApplication} is made of. */
 export interface OpenTokenApplicationOptions {
   /** Id of the connection at the authority. */
   readonly adapterId: string

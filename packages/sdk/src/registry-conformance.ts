@@ -9,6 +9,7 @@ export interface RegistryCheck {
   readonly run: () => Promise<void>
 }
 
+/** The registry that {@link registryConformance} looks at. */
 export interface ConformanceOptions {
   /** An empty registry. */
   readonly create: () => SessionRegistry | Promise<SessionRegistry>

@@ -54,6 +54,7 @@ export interface ServiceProviderPaths {
   readonly logout: string
 }
 
+/** Where it answers, unless the application says otherwise. */
 export const defaultPaths: ServiceProviderPaths = {
   metadata: '/saml/metadata',
   assertionConsumer: '/saml/acs',
@@ -80,6 +81,7 @@ export type GuardEvent =
  */
 export type UnsolicitedResponses = 'restart' | 'refuse' | 'accept'
 
+/** What {@link createServiceProvider} is made of. */
 export interface ServiceProviderOptions {
   readonly entityId: string
   /** Origin of the application as browsers see it. Destinations are compared with it, never with a Host header. */

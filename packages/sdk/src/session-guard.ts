@@ -33,11 +33,12 @@ export type FeedClient =
     }
   | { readonly mutualTls: MutualTls; readonly clientSecret?: never; readonly open?: never }
 
+/** Where the feed is, and how long what it says counts. */
 export interface FeedSettings {
   /** Issuer of the authority: the address its configuration is found at, and who signs the feed. */
   readonly issuer: string
   readonly clientId: string
-  /** Reads configuration and keys. */
+  /** Reads configuration and keys. The `fetch` of Node fits. */
   readonly fetch: Fetch
   /** Milliseconds since some moment in the past, which the date of the machine does not move: how old the list is goes by it as well. */
   readonly steadyMs: () => number
@@ -47,6 +48,7 @@ export interface FeedSettings {
   readonly whenUnknown?: 'refuse' | 'allow'
 }
 
+/** What {@link createSessionGuard} is made of. */
 export interface SessionGuardOptions {
   /** Where the application keeps its sessions. Give {@link SessionGuard.sessions} to whatever signs people in. */
   readonly sessions: SessionRegistry
@@ -54,7 +56,9 @@ export interface SessionGuardOptions {
   readonly feed?: FeedOptions
   /** What a browser throws away when it learns that its session is over; empty: nothing. Default: cache and storage. */
   readonly clearSiteData?: readonly SiteData[]
+  /** Milliseconds since the epoch, as `now` of the `Date` of JavaScript gives them. */
   readonly nowMs: () => number
+  /** That of `node:crypto`. */
   readonly randomBytes: (count: number) => Uint8Array
   /** Calls `act` once, later. Default: a timer of Node that keeps no process alive. */
   readonly after?: FeedClock['after']
@@ -103,12 +107,15 @@ export interface SessionGuard extends AsyncDisposable {
    * @returns what forgets the connection; call it when it closed by itself
    */
   hold(session: AppSession, close: Parameters<HeldConnections['hold']>[1]): () => void
+  /** How well it knows what ended, now. */
   status(): GuardStatus
   /** Resolves when the feed was read whole for the first time, at once without a feed. */
   ready(): Promise<void>
+  /** Ends the reading of the feed. Sessions and connections stay as they are. */
   stop(): Promise<void>
 }
 
+/** For how long, in milliseconds, what is known of the feed counts where the application says nothing. */
 export const staleMsDefault = 10_000
 /** How often connections that outlived their session are looked for. */
 const sweepMs = 1_000

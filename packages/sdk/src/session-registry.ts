@@ -4,9 +4,13 @@ import type { NameID } from '@curfew/codecs'
 export interface AppSession {
   /** The value of the session cookie. */
   readonly id: string
+  /** Entity identifier or issuer of who signed the user in. */
   readonly identityProvider: string
+  /** Who it is: the NameID of SAML, `sub` of OpenID as its value, the subject of an OpenToken. */
   readonly nameId: NameID
+  /** SessionIndex of SAML, `sid` of OpenID. */
   readonly sessionIndex?: string
+  /** What the sign-in said of the user, by name of the attribute or claim; claims that are no texts are left out. */
   readonly attributes: Readonly<Record<string, readonly string[]>>
   readonly createdAtMs: number
   /** When the assertion says the session ends at the latest. */
