@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import type { GroupLinks } from '../../../src/cluster/group-links.ts'
+import { pullFacts } from '../../../src/cluster/pull-facts.ts'
+import type { ReplicationFigures } from '../../../src/cluster/replication-figures.ts'
+import { serveReplication } from '../../../src/cluster/serve-replication.ts'
+import type { Caller } from '../../../src/cluster/call.ts'
+import { steadyMs, systemClock } from '../../../src/platform/clock.ts'
+import { factsOf, sampleReplication } from '../../../src/stores/conformance/carry.ts'
 import { sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
-import { steadyMs } from '../../../src/platform/clock.ts'
 import { storeFormat } from '../../../src/stores/redis/format.ts'
 import type { NodeFacts } from '../../../src/stores/redis/nodes.ts'
+import type { RedisStore } from '../../../src/stores/redis/redis-store.ts'
+import { berlin, paris } from '../../cluster/link-kit.ts'
 import { openOn } from './opened.ts'
 import { type Server, skipReason, startServer, until } from './servers.ts'
 
@@ -16,15 +24,48 @@ redis.register_function('former_claim', function(keys, a)
   return {'claimed'}
 end)`
 
+/** How programs of format 2 told a fact, one number after the other, and dropped facts. */
+const formerTelling = String.raw`#!lua name=formerTelling
+redis.register_function('former_tell', function(keys, a)
+  local n = redis.call('INCR', keys[1] .. 'on')
+  redis.call('XADD', keys[1] .. 'ob', string.format('%.0f-0', n), 'd', a[1])
+  return n
+end)
+redis.register_function('former_drop_facts', function(keys, a)
+  redis.call('SET', keys[1] .. 'of', a[1])
+  return redis.call('XTRIM', keys[1] .. 'ob', 'MINID', string.format('%.0f-0', tonumber(a[1]) + 1))
+end)`
+
 const dayMs = 86_400_000
 
 const facts = (id: string): NodeFacts => ({ id, address: '127.0.0.1:1', version: '1', tags: [], startedAtMs: t0 })
+
+/** Facts that are kept for other regions, as it comes. */
+const factsMax = 1_000_000
+
+/** One region that reads from another, by what the product asks and answers; every call goes through. */
+function readingFrom(source: RedisStore, target: RedisStore): { readonly pull: () => Promise<unknown>; readonly counts: string[] } {
+  const counts: string[] = []
+  const handlers = new Map<string, (body: unknown, from: Caller) => Promise<unknown>>()
+  const serve: GroupLinks['serve'] = (name, schema, handler) => void handlers.set(name, async (body, from) => handler(schema.parse(body), from))
+  serveReplication({ links: { serve }, store: source, facts: factsOf(source), clock: systemClock, handsOver: false })
+  const call: GroupLinks['call'] = async (_group, name, body, { answer }) =>
+    answer.parse(JSON.parse(JSON.stringify(await (handlers.get(name) ?? assert.fail(name))(body, { group: paris, deadlineMs: Date.now() + 1_000 }))))
+  const figures: ReplicationFigures = {
+    joined: (_group, facts) => void (facts > 0 && counts.at(-1) !== 'everything' && counts.push(`${facts} fact`)),
+    readAll: () => void counts.push('everything'),
+    upToDate: () => undefined,
+    revocationsUpToDate: () => undefined,
+    backlog: () => undefined
+  }
+  return { pull: () => pullFacts({ links: { call }, facts: factsOf(target), clock: systemClock, figures, node: 'paris-1' }, berlin), counts }
+}
 
 suite('The format of what is stored', { skip: skipReason }, () => {
   let server: Server
   before(async () => {
     server = await startServer()
-    await server.command('FUNCTION', 'LOAD', formerClaim)
+    for (const code of [formerClaim, formerTelling]) await server.command('FUNCTION', 'LOAD', code)
   })
   after(() => server.stop())
 
@@ -138,6 +179,38 @@ suite('The format of what is stored', { skip: skipReason }, () => {
       return !(await isThere())
     })
     assert.deepEqual(await found(), [sampleSession(1).id])
+  })
+
+  test('facts that a former node drops before another region has read them, because a new one has begun to tell: that region reads everything, once', async () => {
+    await using there = await openOn([server], { prefix: 'berlin:', buckets: 1, replication: sampleReplication('a') })
+    await using here = await openOn([server], { prefix: 'paris:', buckets: 1, replication: sampleReplication('b') })
+    const { pull, counts } = readingFrom(there, here)
+    const bucket = 'berlin:{0}'
+    await pull()
+    assert.deepEqual(counts.splice(0), ['everything'], 'at first')
+    const session = sampleSession(1, { id: `ses_a${'1'.repeat(24)}` })
+    await there.openSession(session)
+    // As if a former node had opened it: the number that it told it by is the next one.
+    const told = JSON.stringify({ kind: 'opened', service: 'sessions', session })
+    for (const key of ['ob', 'on', 'lives']) await server.command('DEL', bucket + key)
+    assert.equal(await server.command('FCALL', 'former_tell', '1', bucket, told), 1)
+    // A new node tells by numbers that begin with the date, and a former one takes them for that many facts.
+    const next = sampleSession(2, { id: `ses_a${'2'.repeat(24)}` })
+    await there.openSession(next)
+    const head = Number(await server.command('GET', `${bucket}on`))
+    assert.ok(head > t0)
+    await server.command('FCALL', 'former_drop_facts', '1', bucket, String(head - factsMax))
+    assert.equal(await server.command('XLEN', `${bucket}ob`), 1, 'what was told before is gone')
+    assert.equal(await here.getSession(session.id), undefined)
+
+    await pull()
+    assert.deepEqual(counts.splice(0), ['everything'])
+    for (const { id } of [session, next]) assert.equal((await here.getSession(id))?.id, id)
+    const later = sampleSession(3, { id: `ses_a${'3'.repeat(24)}` })
+    await there.openSession(later)
+    await pull()
+    assert.deepEqual(counts.splice(0), ['1 fact'], 'from then on what is new')
+    assert.equal((await here.getSession(later.id))?.id, later.id)
   })
 
   test('a new store has the newest format at once', async () => {
