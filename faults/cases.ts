@@ -141,6 +141,21 @@ export const storeCases: readonly FaultCase[] = [
     })
   },
   {
+    id: 'cut-off-with-sentinel',
+    what: 'a primary that Sentinel watches cut off together with a node of Curfew and one sentinel of three, until a copy has taken over for six seconds',
+    sees: '`store.unconfirmed` and [CURFEW_STORE_UNCONFIRMED](reference/errors/CURFEW_STORE_UNCONFIRMED.md) at that node; the other node works on once a copy has taken over',
+    play: struck('watched', async (world) => {
+      const { primary } = await firstPart(world)
+      const others = world.cluster?.servers.filter((server) => server !== primary) ?? []
+      const [sentinel] = world.watched?.sentinels ?? []
+      if (sentinel === undefined) throw new TypeError('this fault needs sentinels')
+      world.net.apart([primary.host, world.hostOf('a'), sentinel.host])
+      await until(async () => (await Promise.all(others.map(isPrimary))).includes(true))
+      await pause(6_000)
+      world.net.together()
+    })
+  },
+  {
     id: 'machine-lost-behind-lag',
     what: 'a machine dies while its copy is behind',
     sees: '`degraded` as soon as the copy is behind; after the takeover what was degraded is sent again',

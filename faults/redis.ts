@@ -59,6 +59,12 @@ export async function startServer(host: Host, settings: readonly string[] = []):
   }
 }
 
+/** What a server says that it is: `master`, or `slave` of whom, and whether it follows. */
+export async function roleOf(server: StoreServer | undefined): Promise<readonly Reply[]> {
+  const role = await server?.command('ROLE')
+  return Array.isArray(role) ? (role as readonly Reply[]) : []
+}
+
 /** A cluster of primaries with one copy each, as an operator makes one. */
 export interface StoreCluster {
   readonly servers: readonly StoreServer[]
@@ -85,10 +91,6 @@ export async function startCluster(net: Net, primaries: number): Promise<StoreCl
     await server.command('CLUSTER', 'REPLICATE', id)
   }
   const pairs = Array.from({ length: primaries }, (_, i) => [servers[i], servers[i + primaries]] as const)
-  const roleOf = async (server: StoreServer | undefined): Promise<readonly Reply[]> => {
-    const role = await server?.command('ROLE')
-    return Array.isArray(role) ? (role as readonly Reply[]) : []
-  }
   /** Primary and copy of a pair, when the copy follows. */
   const inOrder = async (pair: (typeof pairs)[number]): Promise<{ readonly primary: StoreServer; readonly replica: StoreServer } | undefined> => {
     const [a, b] = pair

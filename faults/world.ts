@@ -9,6 +9,7 @@ import type { Event, Ticket } from './events.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { Host, Net } from './net.ts'
 import { type StoreCluster, type StoreServer, startCluster, startServer } from './redis.ts'
+import { startWatchedSet, type WatchedSet } from './sentinels.ts'
 import { outboundTo, type Setup } from './setup.ts'
 
 /** Callers on each node, and how long each of them waits between two people. */
@@ -23,7 +24,10 @@ export interface World {
   readonly net: Net
   /** For files that a fault needs. */
   readonly folder: string
+  /** Servers with copies, however they are watched. */
   readonly cluster: StoreCluster | undefined
+  /** The same, where sentinels watch them. */
+  readonly watched: WatchedSet | undefined
   readonly server: StoreServer
   /** Nodes that are under load. */
   readonly nodes: Map<string, Node>
@@ -40,16 +44,17 @@ export interface World {
 export interface WorldOptions {
   readonly net: Net
   readonly setup: Setup
-  /** A cluster of three primaries with a copy each, or one server alone. */
-  readonly store: 'cluster' | 'single'
+  /** A cluster of three primaries with a copy each, a server with two copies that sentinels watch, or one server alone. */
+  readonly store: 'cluster' | 'watched' | 'single'
 }
 
 export async function createWorld({ net, setup, store: kind }: WorldOptions): Promise<World> {
-  const cluster = kind === 'cluster' ? await startCluster(net, 3) : undefined
+  const watched = kind === 'watched' ? await startWatchedSet(net) : undefined
+  const cluster = kind === 'cluster' ? await startCluster(net, 3) : watched
   const server = cluster?.servers[0] ?? (await startServer(net.host('store0')))
-  const urls = cluster?.servers.map(({ url }) => url) ?? [server.url]
-  const topology = kind === 'cluster' ? 'cluster' : 'standalone'
-  const copies = kind === 'cluster' ? 1 : 0
+  const urls = (watched?.sentinels ?? cluster?.servers ?? [server]).map(({ url }) => url)
+  const topology = ({ cluster: 'cluster', watched: 'sentinel', single: 'standalone' } as const)[kind]
+  const copies = cluster === undefined ? 0 : 1
   const hosts = new Map<string, Host>()
   const nodes = new Map<string, Node>()
   /** Every node that there was since the round began, with the events it had then. */
@@ -83,6 +88,7 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
     net,
     folder: setup.folder,
     cluster,
+    watched,
     server,
     nodes,
     start,
@@ -111,6 +117,7 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
       await Promise.all(everybody().map((node) => node.kill()))
       await store[Symbol.asyncDispose]()
       await Promise.all((cluster?.servers ?? [server]).map((one) => one.kill('SIGKILL')))
+      for (const sentinel of watched?.sentinels ?? []) sentinel.stop()
     }
   }
   return world
