@@ -12,7 +12,7 @@ const access = {
     .array(z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'write redis://host:port, rediss://host:port or unix:/path'))
     .min(1)
     .max(64)
-    .describe('The server; the sentinels; or some nodes of the cluster, of which one has to answer.'),
+    .describe('The server; all the sentinels, of which more than half have to answer; or some nodes of the cluster, of which one has to answer.'),
   master: z.string().min(1).max(64).default('curfew').describe('Name that the sentinels know the servers by.'),
   username: z.string().min(1).optional(),
   password: z.string().min(1).optional().describe('From the environment or a file: ${env:NAME}, ${file:path}.'),

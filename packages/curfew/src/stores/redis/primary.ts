@@ -193,8 +193,8 @@ export async function loadLibrary(link: Pick<Link, 'send'>): Promise<void> {
   } catch (error) {
     const message = error instanceof Error ? error.message : ''
     if (/already exists/.test(message)) return
-    // A copy can not take them; where it is asked to write, the answer says so.
-    if (/READONLY|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(message)) return
+    // A copy can not take them, nor one that wants more copies; where it is asked to write, the answer says so.
+    if (/READONLY|NOREPLICAS|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(message)) return
     throw error
   }
 }

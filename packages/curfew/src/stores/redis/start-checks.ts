@@ -34,9 +34,20 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
   const refuse = (why: string): never => {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why })
   }
+  const setting = settingsOf(primary)
+  /** Fewer copies are `degraded` here, and there they are no write at all. */
+  const checkReplicas = async (): Promise<void> => {
+    const wanted = Number((await setting('min-replicas-to-write')) ?? 0)
+    if (wanted === 0 || (await setting('min-replicas-max-lag')) === '0') return
+    const what = `min-replicas-to-write is ${wanted}: with fewer replicas it refuses every write, signing out, too`
+    const there = Number(/^min_slaves_good_slaves:(\d+)/m.exec(String(await primary.read(['INFO', 'replication'])))?.[1] ?? wanted)
+    if (there < wanted) refuse(`${what}, and ${there} follow; set min-replicas-to-write 0`)
+    if (options.ack !== 'degraded' && wanted > options.copies)
+      refuse(`${what}, and store.redis.copies takes ${options.copies} for enough; set min-replicas-to-write 0`)
+    warn(what, 'set min-replicas-to-write 0: store.redis.copies waits for copies, and store.redis.ack says what happens without them')
+  }
   const { isValkey, major, minor } = versionOf(String(await primary.read(['INFO', 'server'])))
   if (isValkey ? major < 7 || (major === 7 && minor < 2) : major < 7) refuse(`version ${major}.${minor}: Redis 7.0 or Valkey 7.2 is the oldest that works`)
-  const setting = settingsOf(primary)
   const policy = await setting('maxmemory-policy')
   if (policy !== undefined && policy !== 'noeviction') refuse(`maxmemory-policy is ${policy}: sessions would be forgotten; set noeviction`)
   const isOnDisk = (await setting('appendonly')) !== 'no'
@@ -51,13 +62,7 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
     if (!isValkey && major === 7 && minor < 2)
       refuse(`store.redis.ack is fsync, which version ${major}.${minor} does not know: Redis 7.2 is the oldest that does`)
   }
-  const replicas = Number((await setting('min-replicas-to-write')) ?? 0)
-  if (replicas > 0 && (await setting('min-replicas-max-lag')) !== '0') {
-    const what = `min-replicas-to-write is ${replicas}: with fewer replicas it refuses every write, signing out, too`
-    if (options.ack !== 'degraded' && replicas > options.copies)
-      refuse(`${what}, and store.redis.copies takes ${options.copies} for enough; set min-replicas-to-write 0`)
-    warn(what, 'set min-replicas-to-write 0: store.redis.copies waits for copies, and store.redis.ack says what happens without them')
-  }
+  await checkReplicas()
   const packed = Number((await setting('hash-max-listpack-value')) ?? packedBytes)
   if (packed < packedBytes) warn(`hash-max-listpack-value is ${packed}: sessions take more memory than they need`, `set hash-max-listpack-value ${packedBytes}`)
   if (topology.kind !== 'cluster') return
@@ -71,7 +76,9 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
 async function checkSentinels(sentinels: NonNullable<Topology['sentinels']>, { onWarning, nodes }: Checked): Promise<void> {
   const server = nodes.map(nameOf).join(', ')
   const warn = (what: string, fix: string): void => onWarning?.({ server, what, fix })
-  const told = await sentinels.told()
+  // They may let nobody ask more than who the primary is.
+  const told = await sentinels.told().catch(() => undefined)
+  if (told === undefined) return
   const known = Number(told.get('num-other-sentinels') ?? 0) + 1
   if (known > nodes.length)
     warn(

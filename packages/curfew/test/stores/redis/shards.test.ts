@@ -200,6 +200,21 @@ suite('redis: what copies are owed', () => {
   })
 })
 
+suite('redis: a server that refuses writes while its replicas are away', () => {
+  test('is tried again: they may be back in a moment', async () => {
+    const server = { asked: 0 }
+    const shards = shardsOn(async () => {
+      server.asked += 1
+      if (server.asked < 3) throw new Error('NOREPLICAS Not enough good replicas to write.')
+      return { reply: 'OK', copies: 1 }
+    })
+    const { common } = createKeys('t:', 1)
+    assert.equal((await shards.write(common, 'put', ['end'], { isEnding: true })).durability, 'replicated')
+    assert.equal(server.asked, 3)
+    shards.close()
+  })
+})
+
 suite('redis: writes that wait for one primary', () => {
   test('are so many at most before sign-ins are refused; what has begun, and what ends something, waits', async () => {
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>()

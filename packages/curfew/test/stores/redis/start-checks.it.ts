@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { hourMs, sampleSession, t0 } from '../../../src/stores/conformance/samples.ts'
 import type { RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
 import { openOn } from './opened.ts'
-import { type Server, skipReason, startServer } from './servers.ts'
+import { type Server, skipReason, startServer, until } from './servers.ts'
 
 const unsuitable = { code: 'CURFEW_STORE_UNSUITABLE' }
 
@@ -62,6 +62,37 @@ suite('redis: what servers are told to do', { skip: skipReason }, () => {
     }
     assert.deepEqual(await findings([...packed, '--appendfsync', 'everysec'], { ack: 'fsync', copyWaitMs: 1_100 }), [])
     assert.deepEqual(await findings([...packed, '--appendfsync', 'always'], { ack: 'fsync' }), [])
+  })
+})
+
+suite('redis: a server that refuses every write while replicas are away', { skip: skipReason }, () => {
+  test('is told of where they are there, and refused where they are not, or where ack: strict has fewer of them for enough', async () => {
+    const primary = await startServer(['--hash-max-listpack-value', '512', '--min-replicas-to-write', '1'])
+    const warnings: string[] = []
+    const open = async (options: Partial<RedisStoreOptions>): Promise<void> => {
+      const store = await openOn([primary], { copies: 1, onWarning: ({ what }) => warnings.push(what), ...options })
+      await store[Symbol.asyncDispose]()
+    }
+    const why = (pattern: RegExp) => (error: { readonly code?: string; readonly context?: { readonly why?: string } }) =>
+      error.code === unsuitable.code && pattern.test(String(error.context?.why))
+    let replica: Server | undefined
+    try {
+      await assert.rejects(open({}), why(/^min-replicas-to-write is 1: .* and 0 follow/))
+      replica = await startServer(['--replicaof', `127.0.0.1 ${primary.port}`])
+      await until(async () => String(await primary.command('INFO', 'replication')).includes('min_slaves_good_slaves:1'))
+      await open({})
+      await open({ ack: 'strict' })
+      assert.equal(warnings.filter((what) => what.startsWith('min-replicas-to-write is 1')).length, 2)
+      await assert.rejects(open({ ack: 'strict', copies: 0 }), why(/takes 0 for enough/))
+      await open({ copies: 0 })
+      await primary.command('CONFIG', 'SET', 'min-replicas-max-lag', '0')
+      warnings.length = 0
+      await open({})
+      assert.deepEqual(warnings, [])
+    } finally {
+      await replica?.stop()
+      await primary.stop()
+    }
   })
 })
 
