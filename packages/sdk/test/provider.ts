@@ -49,6 +49,8 @@ export interface Stage {
     readonly issuedAtMs?: number
     /** Who signed in at the provider; absent: ana. */
     readonly user?: string
+    /** The Response is signed, too, and is sent to this address. Absent: not signed, and to the application. */
+    readonly around?: { readonly destination?: string }
   }): string
   logoutRequest(more?: Partial<LogoutRequest>): LogoutRequest
   soap(request: LogoutRequest): string
@@ -112,7 +114,8 @@ export function createStage(
       signing = idp,
       sessionIndex = 'index-1',
       issuedAtMs = stage.nowMs,
-      user = 'ana'
+      user = 'ana',
+      around
     }: Parameters<Stage['response']>[0] = {}) => {
       const until = now().add({ minutes: 5 })
       const to = inResponseTo === undefined ? {} : { inResponseTo }
@@ -132,10 +135,18 @@ export function createStage(
         signing
       )
       const parts = serialiseResponse(
-        { kind: 'Response', id: `${id}r`, issuer: idpEntity, issueInstant: now(), destination: `${app}/saml/acs`, status: status.success(), ...to },
+        {
+          kind: 'Response',
+          id: `${id}r`,
+          issuer: idpEntity,
+          issueInstant: now(),
+          ...(around ?? { destination: `${app}/saml/acs` }),
+          status: status.success(),
+          ...to
+        },
         assertion
       )
-      return parts.head + parts.tail
+      return around === undefined ? parts.head + parts.tail : signEnvelopedSync(parts, signing)
     },
     logoutRequest: (more: Partial<LogoutRequest> = {}): LogoutRequest => ({
       kind: 'LogoutRequest',

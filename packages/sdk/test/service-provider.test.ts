@@ -97,6 +97,19 @@ suite('Service provider guard: which browser signs in', () => {
     assert.equal((await stage.provider.session(cookieOf(opened?.headers)))?.nameId.value, 'ana')
   })
 
+  test('a signed Response that names no Destination, or another one, signs nobody in', async () => {
+    for (const around of [{}, { destination: 'https://other.example/acs' }]) {
+      const stage = createStage()
+      const { cookie, inResponseTo } = await beginSignIn(stage)
+      assert.equal((await postResponse(stage, stage.response({ inResponseTo, around }), { cookie }))?.status, 400)
+      assert.equal(lastCode(stage), 'CURFEW_SAML_DESTINATION_WRONG')
+    }
+    const stage = createStage()
+    const { cookie, inResponseTo } = await beginSignIn(stage)
+    const xml = stage.response({ inResponseTo, around: { destination: `${app}/saml/acs` } })
+    assert.equal(location(await postResponse(stage, xml, { cookie })), '/salary?month=2')
+  })
+
   test('what waits for its browser is there for two minutes', async () => {
     const stage = createStage()
     const { cookie, inResponseTo } = await beginSignIn(stage)

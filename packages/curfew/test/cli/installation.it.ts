@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import type { HealthView, RunView, SessionView } from '../../src/admin/schemas.ts'
+import { makeKeyPair } from '../authority/key-pairs.ts'
 import { curfew, type Finished, freePorts, lineOf, startCurfew, stopped } from './bin.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'curfew-cli-'))
@@ -114,6 +115,29 @@ suite('an installation, from nothing to a sign-out', { timeout: 180_000 }, () =>
     const health = await run(['doctor'])
     assert.equal(health.code, 2)
     assert.match(health.out, /ok {4}server: ok/)
+  })
+
+  test('doctor warns of a key that was put first and that the running server has never published', async () => {
+    const path = join(folder, 'curfew.yaml')
+    const before = readFileSync(path, 'utf8')
+    const config = parse(before) as { saml: { keys: readonly object[] } }
+    const [first, last] = ['first', 'last'].map((name) => {
+      const pair = makeKeyPair(name)
+      const [key, certificate] = [`keys/${name}.key.pem`, `keys/${name}.crt.pem`]
+      writeFileSync(join(folder, key), pair.key.export({ type: 'pkcs8', format: 'pem' }))
+      writeFileSync(join(folder, certificate), pair.certificatePem)
+      return { key, certificate, algorithm: 'ecdsa-sha256' }
+    })
+    writeFileSync(path, stringify({ ...config, saml: { ...config.saml, keys: [first, ...config.saml.keys, last] } }))
+    const checks = JSON.parse((await run(['doctor', '--json'])).out) as readonly { readonly what: string; readonly verdict: string }[]
+    writeFileSync(path, before)
+    assert.deepEqual(
+      checks.filter(({ what }) => what.endsWith(': publication')).map(({ what, verdict }) => [what, verdict]),
+      [
+        ['signing key 1: publication', 'warn'],
+        ['signing key 3: publication', 'ok']
+      ]
+    )
   })
 
   test('a second server on the same database does not start and ends with 78', async () => {
