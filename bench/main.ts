@@ -14,6 +14,7 @@ import { benchRuns } from './runs.ts'
 import { benchCluster } from './cluster.ts'
 import { benchRedisStore } from './redis-store.ts'
 import { benchSaml } from './saml.ts'
+import { benchSignIns } from './sign-ins.ts'
 import { benchSimplesamlphp } from './simplesamlphp.ts'
 import { benchSize } from './size.ts'
 import { benchStore } from './store.ts'
@@ -28,6 +29,7 @@ const benches: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map([
   ['size', benchSize],
   ['runs', benchRuns],
   ['bulk', benchBulk],
+  ['sign-ins', benchSignIns],
   ['simplesamlphp', benchSimplesamlphp],
   ['oidc', benchOidc],
   ['gateway', benchGateway],

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { AdminAccountLinks } from '../admin/context.ts'
 import type { AuthorityContext } from '../authority/context.ts'
 import { directoriesInOrder, type NamedDirectory } from '../authority/sign-on/directories.ts'
@@ -12,6 +13,7 @@ import type { DirectoryConfig } from '../config/directory-schema.ts'
 import type { Config } from '../config/schema.ts'
 import type { UserKey } from '../core/ids.ts'
 import { createLoop, type Loop } from '../engine/loop.ts'
+import { createBulkhead } from '../platform/bulkhead.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLdapPool, type LdapPool } from '../platform/ldap/ldap-pool.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -51,10 +53,17 @@ function openUsersFile(path: string, logger: Logger): Promise<UserFile> {
   return openUserFile(path, (error) => logger.warn({ event: 'users.file-failed', err: error }, 'the users file could not be read again'))
 }
 
+/**
+ * So many passwords are hashed at once at the most, on fewer cores one for each: one less than libuv has threads, or files
+ * and names of other servers would be looked up behind all sign-ins that wait.
+ */
+const hashesMax = 3
+
 async function openLocalUsers(users: UserFile): Promise<UserDirectory> {
+  const hashing = createBulkhead({ concurrentMax: Math.min(availableParallelism(), hashesMax), queuedMax: Number.MAX_SAFE_INTEGER })
   const passwords: Passwords = {
-    verify: (hash, password) => verifyPassword(hash, password),
-    hash: (password) => hashPassword(password, systemRandom),
+    verify: (hash, password) => hashing.run('password', () => verifyPassword(hash, password)),
+    hash: (password) => hashing.run('password', () => hashPassword(password, systemRandom)),
     decoyHash: await hashPassword(Buffer.from(systemRandom.bytes(16)).toString('base64'), systemRandom)
   }
   return localDirectory(users, passwords)
