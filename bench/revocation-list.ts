@@ -14,6 +14,7 @@ import { freePort } from './oidc/ports.ts'
 import { memoryOf, type ProcessMemory } from './process-memory.ts'
 import { startRedisServer } from './redis-server.ts'
 import { revokedSri } from './revoked-sri.ts'
+import { findProgram } from '../tools/system-deps.ts'
 
 const entriesDefault = 1_000_000
 /** What a gateway may take, of how many entries on. */
@@ -52,6 +53,7 @@ async function onSqlite(entries: number): Promise<readonly string[]> {
 
 /** Filled as every revocation fills it, through the store of the product. */
 async function onRedis(entries: number): Promise<readonly string[]> {
+  if (findProgram(['redis-server', 'valkey-server']) === undefined) return ['The list on Redis is not measured: redis-server is not on this machine']
   const folder = await mkdtemp(join(tmpdir(), 'curfew-bench-list-'))
   const port = await freePort()
   await using server = await startRedisServer()

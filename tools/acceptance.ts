@@ -33,6 +33,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       console.log(`${state.padEnd(7)}  ${id}  ${state === 'missing' ? '' : `${tests} ${tests === 1 ? 'test' : 'tests'}: `}${behaviour.slice(0, 110)}`)
     const count = (state: AcceptanceRow['state']): number => rows.filter((row) => row.state === state).length
     console.log(`${rows.length} rows: ${count('covered')} covered, ${count('failing')} failing, ${count('missing')} missing`)
-    process.exitCode = count('failing') === 0 ? 0 : 1
+    process.exitCode = count('failing') + count('missing') === 0 ? 0 : 1
   }
 }

@@ -14,6 +14,16 @@ interface SystemProgram {
 
 const chromium: SystemProgram = { names: ['chromium-headless-shell', 'chromium', 'google-chrome'], package: 'chromium-headless-shell' }
 
+/** A SimpleSAMLphp behind Apache. */
+const simplesamlphp: readonly SystemProgram[] = [
+  { names: ['php'], package: 'php-cli' },
+  { names: [], package: 'libapache2-mod-php', probe: ['sh', '-c', 'ls /usr/lib/apache2/modules/libphp*.so'] },
+  { names: [], package: 'php-xml', probe: ['php', '-r', 'exit(class_exists("DOMDocument") ? 0 : 1);'] },
+  { names: [], package: 'php-sqlite3', probe: ['php', '-r', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);'] },
+  { names: [], package: 'php-soap', probe: ['php', '-r', 'exit(extension_loaded("soap") ? 0 : 1);'] },
+  { names: [], package: 'simplesamlphp', file: '/usr/share/simplesamlphp/www/index.php' }
+]
+
 /** What each kind of test wants. */
 const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
   test: [
@@ -42,15 +52,12 @@ const sets: Readonly<Record<string, readonly SystemProgram[]>> = {
     { names: [], package: 'libapache2-mod-auth-mellon', file: '/usr/lib/apache2/modules/mod_auth_mellon.so' },
     { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' },
     { names: ['nginx'], package: 'nginx-light' },
-    { names: ['php'], package: 'php-cli' },
-    { names: [], package: 'libapache2-mod-php', probe: ['sh', '-c', 'ls /usr/lib/apache2/modules/libphp*.so'] },
-    { names: [], package: 'php-xml', probe: ['php', '-r', 'exit(class_exists("DOMDocument") ? 0 : 1);'] },
-    { names: [], package: 'php-sqlite3', probe: ['php', '-r', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);'] },
-    { names: [], package: 'php-soap', probe: ['php', '-r', 'exit(extension_loaded("soap") ? 0 : 1);'] },
-    { names: [], package: 'simplesamlphp', file: '/usr/share/simplesamlphp/www/index.php' }
+    ...simplesamlphp
   ],
   bench: [
     { names: ['wrk'], package: 'wrk' },
+    { names: ['redis-server', 'valkey-server'], package: 'redis-server' },
+    ...simplesamlphp,
     { names: ['nginx'], package: 'nginx-light' },
     { names: ['apache2'], package: 'apache2', file: '/usr/sbin/apache2' },
     { names: [], package: 'libapache2-mod-auth-openidc', file: '/usr/lib/apache2/modules/mod_auth_openidc.so' },

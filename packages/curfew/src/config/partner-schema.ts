@@ -23,7 +23,12 @@ export const accountLinking = z
 export const partner = {
   id,
   name: z.string().min(1).max(80).optional().describe('Name shown to people.'),
-  logoUrl: z.string().optional(),
+  logoUrl: z
+    .string()
+    .optional()
+    .describe(
+      'Picture beside the name: a `data:image/...` address, or a path of this host. Pages load nothing from elsewhere: of any other the first letter of the name is shown.'
+    ),
   homeUrl: url.optional().describe('Where a person opens it.'),
   domains: z
     .array(z.string().regex(/^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/, 'write a domain, such as example.com'))

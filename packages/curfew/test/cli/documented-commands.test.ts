@@ -7,7 +7,10 @@ import { buildProgram } from '../../src/cli/main.ts'
 import { configSchema } from '../../src/config/schema.ts'
 
 const docs = new URL('../../../../docs/', import.meta.url)
-const pages = readdirSync(docs, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md') && !name.startsWith('reference/'))
+const pages = [
+  '../README.md',
+  ...readdirSync(docs, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md') && !name.startsWith('reference/'))
+]
 
 function blocksOf(page: string, language: string): readonly string[] {
   const text = readFileSync(new URL(page, docs), 'utf8')

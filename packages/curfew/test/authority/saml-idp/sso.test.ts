@@ -108,6 +108,23 @@ suite('SAML Web Browser SSO at the identity provider', () => {
     }
   })
 
+  test('a connection with the format unspecified gets the user name, or the attribute that it names; a wish for unspecified leaves the format to the connection', async () => {
+    await using kit = await createKit({
+      partners: { payroll: { nameId: { format: 'unspecified' } }, intranet: { nameId: { format: 'unspecified', attribute: 'mail' } }, legacy: {} }
+    })
+    const browser = kit.browser()
+    for (const [id, value] of [
+      ['payroll', 'ana'],
+      ['intranet', 'ana@example.org']
+    ] as const) {
+      const { nameId } = (await signInTo(kit, browser, id)).assertion?.subject ?? {}
+      assert.deepEqual([nameId?.format, nameId?.value], [nameIdFormat.unspecified, value])
+    }
+    const wish = { nameIdPolicy: { format: nameIdFormat.unspecified, allowCreate: true } }
+    const legacy = await browser.get(await kit.partner('legacy').ssoRedirect(wish))
+    assert.equal(kit.partner('legacy').readResponse(legacy.body).response.assertion?.subject.nameId.format, nameIdFormat.persistent)
+  })
+
   test('answers InvalidNameIDPolicy and NoAuthnContext in SAML', async () => {
     await using kit = await createKit()
     const browser = kit.browser()
