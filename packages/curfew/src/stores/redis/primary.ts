@@ -72,7 +72,8 @@ export function createPrimary(options: PrimaryOptions): Primary {
     try {
       link = await connect.to('write')
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      // All who wait had this try: each batch after it would wait for one of its own.
+      for (const { reject } of [...batch, ...queue.splice(0)]) reject(error)
       return
     }
     const sent = batch.map(({ args }) => {
