@@ -7,7 +7,7 @@ import type { BrowserKeepers } from './browser-keepers.ts'
 import type { EngineDeps } from './deps.ts'
 import type { BrowserStep } from './engine.ts'
 import { isOpenedSince } from './opened-since.ts'
-import { createProbeCache, type ProbeCache, type ProbeTrust } from './probe-cache.ts'
+import { createProbeCache, type ProbeCache, type ProbeTrust, probeTimeoutMs } from './probe-cache.ts'
 import { eventOf } from './result-event.ts'
 import type { RunWriter } from './run-writer.ts'
 import { senderOf } from './sender-of.ts'
@@ -50,36 +50,37 @@ async function nextBrowserStep(deps: BrowserDeps, probes: ProbeCache, runId: Run
   const { clock, writer } = deps
   const untilMs = clock.nowMs() + lookingMsMax
   let run = await writer.write(runId, () => [{ kind: 'browser-seen', atMs: clock.nowMs() }])
-  const doubtful = new Set<DeliveryId>()
   while (run !== undefined && clock.nowMs() < untilMs && !isGone()) {
     const { hops } = browserSteps(run)
-    const [hop, next] = byDoubt(deps, hops, doubtful)
+    const doubt = (one: Delivery): number => doubtOf(deps, probes, one)
+    // Those that a browser is expected back from come first; otherwise the order of the plan stays.
+    const [hop, next] = [...hops].sort((a, b) => doubt(a) - doubt(b))
     if (hop === undefined) break
-    const isPostponable = next !== undefined && doubtOf(deps, hop, doubtful) === 0 && doubtOf(deps, next, doubtful) <= 1
-    const offered = await offerHop(deps, probes, runId, { hop, isPostponable }, isGone)
-    if (typeof offered === 'object') return { kind: 'hop', delivery: hop, instruction: offered }
-    if (offered === 'postponed') doubtful.add(hop.id)
+    const isBetter = next !== undefined && doubt(hop) === 0 && doubt(next) <= 1
+    // Whoever is put off for one that there is no time to look at is put off by the next request as well.
+    const mayPostpone = (): boolean => isBetter && clock.nowMs() + probeTimeoutMs < untilMs
+    const offered = await offerHop(deps, probes, runId, { hop, mayPostpone }, isGone)
+    if (offered !== undefined) return { kind: 'hop', delivery: hop, instruction: offered }
     run = await deps.store.getRun(runId)
   }
   return run === undefined || isSettled(run, clock.nowMs()) ? { kind: 'finished' } : { kind: 'wait' }
 }
 
-/** Those that a browser is expected back from come first; otherwise the order of the plan stays. */
-function byDoubt(deps: BrowserDeps, hops: readonly Delivery[], doubtful: ReadonlySet<DeliveryId>): readonly Delivery[] {
-  return [...hops].sort((a, b) => doubtOf(deps, a, doubtful) - doubtOf(deps, b, doubtful))
+/** 1: its server raises a fault over a bare request; 2: a browser was lost there lately; 3: it is configured as not giving it back. */
+function doubtOf({ keepers }: BrowserDeps, probes: ProbeCache, delivery: Delivery): number {
+  if (!delivery.returnsBrowser) return 3
+  if (keepers.has(delivery.peerId)) return 2
+  return probes.isDoubtful(addressOf(delivery)) ? 1 : 0
 }
 
-/** 1: its server raises a fault over a bare request; 2: a browser was lost there lately; 3: it is configured as not giving it back. */
-function doubtOf({ keepers }: BrowserDeps, { id, peerId, returnsBrowser }: Delivery, doubtful: ReadonlySet<DeliveryId>): number {
-  if (!returnsBrowser) return 3
-  if (keepers.has(peerId)) return 2
-  return doubtful.has(id) ? 1 : 0
+function addressOf(delivery: Delivery): string {
+  return channelOf(delivery)?.url ?? ''
 }
 
 interface Offer {
   readonly hop: Delivery
-  /** Another application can be visited first, from which the browser is expected back. */
-  readonly isPostponable: boolean
+  /** Another application can be visited first, from which the browser is expected back, and there is time to look at it. */
+  readonly mayPostpone: () => boolean
 }
 
 /**
@@ -90,11 +91,11 @@ async function offerHop(
   deps: BrowserDeps,
   probes: ProbeCache,
   runId: RunId,
-  { hop, isPostponable }: Offer,
+  { hop, mayPostpone }: Offer,
   isGone: () => boolean
-): Promise<BrowserInstruction | 'postponed' | undefined> {
-  const probed = await probes.look(hop.peerId, channelOf(hop)?.url ?? '', trustFor(hop))
-  if (probed.reachable && probed.isDoubtful === true && isPostponable) return 'postponed'
+): Promise<BrowserInstruction | undefined> {
+  const probed = await probes.look(hop.peerId, addressOf(hop), trustFor(hop))
+  if (probed.reachable && probed.isDoubtful === true && mayPostpone()) return undefined
   if (probed.reachable && !isGone()) return sendBrowser(deps, runId, hop)
   if (probed.reachable) return undefined
   const failed: RunEvent = { kind: 'probe-failed', atMs: deps.clock.nowMs(), deliveryId: hop.id, code: probed.code, jitter: deps.random.fraction() }

@@ -5,6 +5,8 @@ import type { EngineDeps } from './deps.ts'
 /** Looks at applications from the server before a browser is sent there, each one at most once in a few seconds. */
 export interface ProbeCache {
   look(peerId: PeerId, url: string, trust: ProbeTrust): Promise<ProbeResult>
+  /** The last look at this address, lately, met a fault of its server. Nothing but the order of visits hangs on it. */
+  isDoubtful(url: string): boolean
 }
 
 /**
@@ -19,6 +21,8 @@ export const probeTimeoutMs = 1_500
 const keepBadMs = 3_000
 /** How long "reachable" counts: a browser that is sent to an application which stopped since then is lost. */
 const keepGoodMs = 1_000
+/** How long a fault of its server puts an address behind others: longer than one run takes for its visits. */
+const keepDoubtMs = 60_000
 
 interface Look {
   untilMs: number
@@ -28,10 +32,14 @@ interface Look {
 
 export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clock' | 'probe' | 'logger'>): ProbeCache {
   const looks = new Map<string, Look>()
+  /** Until when; no more entries than partners have addresses. */
+  const doubts = new Map<string, number>()
   const forget = (nowMs: number): void => {
     for (const [key, { untilMs }] of looks) if (untilMs <= nowMs) looks.delete(key)
+    for (const [key, untilMs] of doubts) if (untilMs <= nowMs) doubts.delete(key)
   }
   return {
+    isDoubtful: (url) => (doubts.get(url) ?? Number.NEGATIVE_INFINITY) > clock.nowMs(),
     look(peerId, url, trust) {
       const nowMs = clock.nowMs()
       forget(nowMs)
@@ -44,7 +52,10 @@ export function createProbeCache({ clock, probe, logger }: Pick<EngineDeps, 'clo
       const look: Look = { untilMs: nowMs + keepBadMs, isGood: false, result }
       looks.set(url, look)
       return result.then((found) => {
-        if (found.reachable) markGood(look, nowMs + keepGoodMs)
+        if (!found.reachable) return found
+        markGood(look, nowMs + keepGoodMs)
+        if (found.isDoubtful === true) doubts.set(url, nowMs + keepDoubtMs)
+        else doubts.delete(url)
         return found
       })
     }

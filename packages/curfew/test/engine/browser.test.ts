@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { frameGraceMs } from '../../src/core/frame-wait.ts'
 import type { Peer } from '../../src/core/peer.ts'
+import { lookingMsMax } from '../../src/engine/browser.ts'
 import { keeperMs } from '../../src/engine/browser-keepers.ts'
 import type { BrowserStep, Engine } from '../../src/engine/engine.ts'
+import { probeTimeoutMs } from '../../src/engine/probe-cache.ts'
 import type { BrowserAnswer } from '../../src/engine/sender.ts'
 import type { ProbeResult } from '../../src/platform/outbound.ts'
 import { createEngineKit, type EngineKit, hopPeer, peer, policy, soapPeer } from '../support/engine-kit.ts'
@@ -79,6 +81,32 @@ suite('engine: the browser is sent from application to application', () => {
       await kit.engine.browserAnswered(order.at(-1) ?? '', kit.sender.prepared.at(-1)?.messageId ?? '', ended)
     }
     assert.deepEqual(order, ['b', 'd', 'a', 'c', 'e'])
+    assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'finished' })
+    await kit.engine.stop()
+  })
+
+  test('servers that take long over their fault hold nobody up: each request sends the browser somewhere, and the next one knows of them', async () => {
+    const ids = ['a', 'b', 'c', 'd']
+    const probed: string[] = []
+    const kit = createEngineKit({
+      peers: ids.map(hopPeer),
+      deps: {
+        probe: ({ peerId }) => {
+          probed.push(peerId)
+          return new Promise((resolve) => void kit.clock.after(1_400, () => resolve({ reachable: true, durationMs: 1_400, isDoubtful: true })))
+        }
+      }
+    })
+    const runId = await begin(kit, ids)
+    const order: string[] = []
+    for (const _ of ids) {
+      const step = kit.engine.nextBrowserStep(runId)
+      await kit.clock.advance(lookingMsMax + probeTimeoutMs)
+      order.push(hopOf(await step).delivery.peerId)
+      await kit.engine.browserAnswered(order.at(-1) ?? '', kit.sender.prepared.at(-1)?.messageId ?? '', ended)
+    }
+    assert.deepEqual(order, ['b', 'd', 'a', 'c'])
+    assert.deepEqual(probed, ['a', 'b', 'c', 'd', 'a', 'c'])
     assert.deepEqual(await kit.engine.nextBrowserStep(runId), { kind: 'finished' })
     await kit.engine.stop()
   })
