@@ -81,7 +81,7 @@ async function openShared(
       else
         logger.error(
           { event: 'store.unconfirmed', code: 'CURFEW_STORE_UNCONFIRMED' },
-          'no majority of the sentinels confirms the primary: in three seconds nothing is read from it any more'
+          'no majority of the sentinels confirms the primary: within a second nothing is read from it any more'
         )
     },
     onClockApart: (aheadMs) => logger.warn({ event: 'store.clock-apart', code: 'CURFEW_STORE_CLOCK_APART', aheadMs }, `${clockText(aheadMs)}; set both by NTP`),

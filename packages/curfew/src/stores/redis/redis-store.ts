@@ -71,7 +71,7 @@ export interface RedisStoreOptions {
   /** A primary has fewer copies than asked for, found at the start or later; and one that has them again. */
   readonly onCopiesMissing?: (missing: MissingCopies) => void
   readonly onCopiesBack?: (server: string) => void
-  /** No majority of the sentinels confirms the primary any more, or one does again. */
+  /** No majority of the sentinels confirms the primary any more, so that it is not used within a second, or one does again. */
   readonly onConfirmed?: (isConfirmed: boolean) => void
   /** The clock of this machine has left the time of the store by more than a second, and is back. */
   readonly onClockApart?: (machineAheadMs: number) => void

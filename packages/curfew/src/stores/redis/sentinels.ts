@@ -12,6 +12,8 @@ export interface Sentinels {
    * cut off with it: they are too few.
    */
   confirms(primary: string): boolean
+  /** For how many milliseconds more {@link confirms} holds of whichever primary it is; 0: of none. */
+  readonly confirmedForMs: number
   /** What the first that answers knows of the primary: its settings, and how many sentinels there are beside itself. @throws LinkLost */
   told(): Promise<ReadonlyMap<string, string>>
   close(): void
@@ -85,6 +87,9 @@ export function openSentinels(options: SentinelsOptions): Sentinels {
       return promise
     },
     confirms: (primary) => named?.name === primary && steadyMs() - named.askedMs <= confirmedMsMax,
+    get confirmedForMs() {
+      return named === undefined ? 0 : Math.max(0, named.askedMs + confirmedMsMax - steadyMs())
+    },
     async told() {
       let failure: unknown
       for (const voter of voters) {
@@ -114,12 +119,21 @@ function createVoter(options: SentinelsOptions, node: NodeAddress): Voter {
   let link: Link | undefined
   let vote: Vote | undefined
   let asking: Promise<void> | undefined
+  let making: Promise<Link> | undefined
   let isSilent = false
   let isClosed = false
-  const open = async (): Promise<Link> => {
-    if (link?.isOpen !== true) link = await openLink({ ...options, address: node, label: `${options.label}-look` })
+  const make = async (): Promise<Link> => {
+    link = await openLink({ ...options, address: node, label: `${options.label}-look` })
     if (isClosed) link.close()
     return link
+  }
+  /** Whoever needs the connection while it is being made shares that: a second one would be nobody's to close. */
+  const open = async (): Promise<Link> => {
+    if (link?.isOpen === true) return link
+    making ??= make().finally(() => {
+      making = undefined
+    })
+    return making
   }
   const once = async (): Promise<void> => {
     try {

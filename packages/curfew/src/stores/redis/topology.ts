@@ -30,7 +30,7 @@ export interface TopologyOptions {
   readonly isPlain?: boolean
   /** A listed server does not answer; another one did, or will be asked. */
   readonly onSilent?: (node: NodeAddress) => void
-  /** The sentinels were asked, and a majority confirms the primary no longer, or again. */
+  /** A majority of the sentinels confirms the primary no longer, so that it is not used within a second, or does so again. */
   readonly onConfirmed?: (isConfirmed: boolean) => void
 }
 
@@ -53,7 +53,7 @@ export interface Topology {
   /** The cluster said where a slot is. */
   moved(slot: number, address: NodeAddress): void
   primaries(): readonly Primary[]
-  /** False: sentinels were asked, and no majority named a primary. */
+  /** False: sentinels were asked, and no majority names a primary before the last word of one is over. */
   readonly isConfirmed: boolean
   /** Where sentinels say who is who. */
   readonly sentinels?: Pick<Sentinels, 'told'>
@@ -114,7 +114,8 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
         .then(
           () => heard(true),
           (error: unknown) => {
-            heard(false)
+            // One round says little: the answer of a slow sentinel may belong to the one before. The next may still come in time.
+            if ((sentinels?.confirmedForMs ?? 0) <= askEveryMs) heard(false)
             throw error
           }
         )
@@ -131,7 +132,7 @@ export async function openTopology(options: TopologyOptions): Promise<Topology> 
     primaries: () => used,
     ...(sentinels === undefined ? {} : { sentinels }),
     get isConfirmed() {
-      return isConfirmed
+      return isConfirmed && sentinels?.confirmedForMs !== 0
     },
     close() {
       void rounds.stop()
