@@ -6,6 +6,7 @@ import { seeOther } from '../request.ts'
 import { browserOf, recordActivity } from './browser-session.ts'
 import { noteOf } from './password-note.ts'
 import { sentBefore } from './opening.ts'
+import { noteReplacement, type Replacement, replacementOf } from './replacement.ts'
 import { endReplaced, identityOf, type SessionWish, sessionToReplace, signIn } from './sign-in.ts'
 import { createTransaction, readTransaction, type SignOnTransaction, takeTransaction } from './transaction.ts'
 import type { User } from './user-directory.ts'
@@ -58,7 +59,9 @@ export async function accept(deps: SignOnDeps, nonce: string, proved: Proved, re
   const identity = identityOf(deps, proved.user, proved.checkedAtMs)
   const former = await sessionToReplace(deps, identity, proved, request)
   if (former !== undefined) return replace(deps, nonce, { former, proved }, request, reply)
-  const transaction = await takeSentForm(deps, nonce, request)
+  const sent = await takeSentForm(deps, nonce, request)
+  if (sent.replacement !== undefined) return endFormer(deps, sent.replacement, proved, reply)
+  const { transaction } = sent
   requirePasswordCounts(deps, transaction)
   const session = await signIn(deps, identity, proved, request, reply, { nonce, transaction })
   return goOn(deps, { transaction, session, authenticatedAtMs: deps.clock.nowMs() }, request, reply)
@@ -74,12 +77,24 @@ async function replace(
 ): Promise<FastifyReply> {
   const formHash = browserOf(deps, request).formHash
   if (formHash === undefined) throw new CurfewError('CURFEW_SESSION_FORM_FOREIGN', {})
-  const transaction = await takeOrFail(deps, nonce)
+  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
+  if (transaction === undefined) return endFormer(deps, found((await formBefore(deps, request, nonce))?.replacement), proved, reply)
   requirePasswordCounts(deps, transaction)
-  const { user, ...wish } = proved
-  const waiting = { ...transaction, verified: { username: user.username, ...wish, formHash } }
+  const {
+    user: { username },
+    ...wish
+  } = proved
+  const waiting = { ...transaction, verified: { username, ...wish, formHash } }
   const { path } = await createTransaction(deps, waiting)
-  const runId = await endReplaced(deps, former, user.username, `${deps.baseUrl}${path}`)
+  const replacement = { transaction, username, former: { id: former.id }, path }
+  await noteReplacement(deps, nonce, formHash, replacement)
+  return endFormer(deps, replacement, proved, reply)
+}
+
+/** A form that is sent twice comes here twice: the session has one run, and both answers lead to it. */
+async function endFormer(deps: SignOnDeps, { former, username, path }: Replacement, { user }: Proved, reply: FastifyReply): Promise<FastifyReply> {
+  if (user.username !== username) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  const runId = await endReplaced(deps, former, username, `${deps.baseUrl}${path}`)
   return seeOther(reply, runId === undefined ? path : `/signoff/${runId}`)
 }
 
@@ -138,11 +153,28 @@ async function continueWith(deps: SignOnDeps, done: SignedIn, request: FastifyRe
  * @throws CURFEW_SESSION_STATE_NOT_FOUND
  */
 export async function openSentForm(deps: SignOnDeps, nonce: string, request: FastifyRequest): Promise<SignOnTransaction> {
-  return found((await readTransaction(deps.store, nonce, deps.clock.nowMs())) ?? (await sentBefore(deps, request, nonce))?.transaction)
+  return found((await readTransaction(deps.store, nonce, deps.clock.nowMs())) ?? (await formBefore(deps, request, nonce))?.transaction)
 }
 
-async function takeSentForm(deps: SignOnDeps, nonce: string, request: FastifyRequest): Promise<SignOnTransaction> {
-  return found((await takeTransaction(deps.store, nonce, deps.clock.nowMs())) ?? (await sentBefore(deps, request, nonce))?.transaction)
+async function takeSentForm(deps: SignOnDeps, nonce: string, request: FastifyRequest): Promise<FormBefore> {
+  const transaction = await takeTransaction(deps.store, nonce, deps.clock.nowMs())
+  return transaction === undefined ? found(await formBefore(deps, request, nonce)) : { transaction }
+}
+
+/** What waited for a form, and where it goes on instead. */
+interface FormBefore {
+  readonly transaction: SignOnTransaction
+  readonly replacement?: Replacement
+}
+
+/** What became of a form that this browser sent a moment ago, and may send again. */
+async function formBefore(deps: SignOnDeps, request: FastifyRequest, nonce: string): Promise<FormBefore | undefined> {
+  const replacing = async (): Promise<FormBefore | undefined> => {
+    const replacement = await replacementOf(deps, nonce, request)
+    return replacement === undefined ? undefined : { transaction: replacement.transaction, replacement }
+  }
+  // Looked for again at the end: the form may have been taken by a request that writes it only now.
+  return (await replacing()) ?? (await sentBefore(deps, request, nonce)) ?? (await replacing())
 }
 
 /** @throws CURFEW_SESSION_STATE_NOT_FOUND */
@@ -163,7 +195,7 @@ async function takeOrFail(deps: SignOnDeps, nonce: string): Promise<SignOnTransa
   return found(await takeTransaction(deps.store, nonce, deps.clock.nowMs()))
 }
 
-function found(transaction: SignOnTransaction | undefined): SignOnTransaction {
-  if (transaction === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
-  return transaction
+function found<T>(known: T | undefined): T {
+  if (known === undefined) throw new CurfewError('CURFEW_SESSION_STATE_NOT_FOUND', {})
+  return known
 }

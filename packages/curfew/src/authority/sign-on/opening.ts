@@ -103,6 +103,11 @@ export function cookiesOf(
   return newSessionCookies({ cookie: () => derived('cookie', 21), persistentCookie: () => derived('persistent', 31) }, isPersistent, secrets.persistent)
 }
 
+/** Says of an opening that no session came of it. It stays for its form: that may be sent again. */
+export async function giveUp({ store, clock }: OpeningDeps, { seed }: Opening): Promise<void> {
+  await store.txCreate(givenUpKey(seed), true, clock.nowMs() + keptMs)
+}
+
 /** The session of an opening once it has the cookies of that; undefined: there is none, or it is over. */
 async function openedBy(deps: OpeningDeps, opening: Opening): Promise<Session | undefined> {
   const wanted = tokenHash(cookiesOf(deps, opening, deps.ids.group).session)
@@ -110,6 +115,7 @@ async function openedBy(deps: OpeningDeps, opening: Opening): Promise<Session | 
     const session = await deps.store.getSession(opening.sessionId)
     if (session !== undefined && !isLive(session, deps.clock.nowMs())) return undefined
     if (session?.tokenHash === wanted) return session
+    if ((await deps.store.txGet(givenUpKey(opening.seed), deps.clock.nowMs())) !== undefined) return undefined
     await pause(lookMs)
   }
   return undefined
@@ -142,6 +148,10 @@ function firstStep(deps: OpeningDeps, request: FastifyRequest): string | undefin
 /** After an opening that is over, the next one; keys are never used twice. */
 function nextStep(step: string, over: Opening | undefined): string {
   return keyOf(`${step}.${over?.seed ?? ''}`)
+}
+
+function givenUpKey(seed: string): string {
+  return keyOf(`${seed}.given-up`)
 }
 
 function keyOf(name: string): string {

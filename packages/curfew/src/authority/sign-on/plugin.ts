@@ -100,8 +100,9 @@ function ask(
 async function submit(deps: SignOnDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const nonce = nonceOf(request)
   const form = parametersOf(request)
-  const transaction = await openSentForm(deps, nonce, request)
+  // First, because it costs nothing: what waited for a form that is gone is looked for more than once.
   requireOwnForm(deps, nonce, form, request)
+  const transaction = await openSentForm(deps, nonce, request)
   if (!deps.signOn.hasForm) throw new CurfewError('CURFEW_API_NOT_FOUND', {})
   requirePasswordCounts(deps, transaction)
   const wish = sessionWishOf(deps, form)

@@ -8,7 +8,7 @@ import { type AuthorityContext, ownPartner } from '../context.ts'
 import { currentSession, isSecure } from './browser-session.ts'
 import { renewBrowserState } from './browser-state.ts'
 import { newSessionCookies, type SessionCookies, setSessionCookies, tokenHash } from './cookies.ts'
-import { type Claim, claimOpening, cookiesOf, type Opening, type SentForm } from './opening.ts'
+import { type Claim, claimOpening, cookiesOf, giveUp, type Opening, type SentForm } from './opening.ts'
 import { isKeptOn, policyFor, sessionTimesFor } from './session-limits.ts'
 import type { User } from './user-directory.ts'
 
@@ -76,8 +76,8 @@ export async function signIn(
   for (;;) {
     const claim = await claimOpening(ctx, request, opening)
     if (claim.kind === 'mine') {
-      if (own !== undefined) return renewed(ctx, own, identity, wish, reply, cookiesOf(ctx, opening, ctx.ids.group))
-      const session = await openSession(ctx, identity, wish, opening, request, reply)
+      if (own !== undefined) return orGivenUp(ctx, opening, renewed(ctx, own, identity, wish, reply, cookiesOf(ctx, opening, ctx.ids.group)))
+      const session = await orGivenUp(ctx, opening, openSession(ctx, identity, wish, opening, request, reply))
       await ctx.engine.enforceSessionLimit(session.userKey)
       return session
     }
@@ -87,7 +87,7 @@ export async function signIn(
   }
 }
 
-/** The session that another sign-in of this browser opens in the same moment; proved in another way, it is renewed. */
+/** The session that another sign-in of this browser opens in the same moment; proved in another way, it says so from then on. */
 async function comeTo(
   ctx: AuthorityContext,
   { opening, session }: Extract<Claim, { readonly kind: 'theirs' }>,
@@ -97,13 +97,23 @@ async function comeTo(
 ): Promise<Session> {
   const { device = session.device } = wish
   const isSame = identity.authnContext === session.authnContext && device === session.device
-  if (!isSame) {
-    const isPersistent = staysPersistent(ctx, session, identity, wish)
-    return renewed(ctx, session, identity, wish, reply, newSessionCookies(ctx.ids, isPersistent, ctx.secrets.persistent))
+  // Others set the same cookies, persistent or not: whichever answer the browser keeps leads to the session.
+  const cookies = cookiesOf(ctx, opening, ctx.ids.group)
+  const present = isSame ? session : await renewed(ctx, session, identity, wish, reply, cookies)
+  if (isSame) setSessionCookies(reply, cookies, { isSecure: isSecure(ctx) })
+  renewBrowserState(ctx, present, reply)
+  return present
+}
+
+/** What comes of an opening. Where nothing does, nobody waits for its session. */
+async function orGivenUp(ctx: AuthorityContext, opening: Opening, made: Promise<Session>): Promise<Session> {
+  try {
+    return await made
+  } catch (error) {
+    // A store that does not take this either: then they wait until it is taken for dead.
+    await Promise.allSettled([giveUp(ctx, opening)])
+    throw error
   }
-  setSessionCookies(reply, cookiesOf(ctx, opening, ctx.ids.group), { isSecure: isSecure(ctx) })
-  renewBrowserState(ctx, session, reply)
-  return session
 }
 
 /** Two people signed in in one browser in the same moment: whoever was later stays. */
@@ -163,7 +173,7 @@ export async function sessionToReplace(
  * told before the next user meets them. Returns the run, undefined when the session ended meanwhile.
  * @param landingUrl - where the new user's sign-in goes on
  */
-export async function endReplaced(ctx: AuthorityContext, former: Session, username: string, landingUrl: string): Promise<RunId | undefined> {
+export async function endReplaced(ctx: AuthorityContext, former: Pick<Session, 'id'>, username: string, landingUrl: string): Promise<RunId | undefined> {
   const summary = await ctx.engine.endSessions({
     scope: { kind: 'session', sessionId: former.id },
     reason: 'replaced',

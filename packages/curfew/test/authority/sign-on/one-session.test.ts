@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { LightMyRequestResponse } from 'fastify'
+import { tokenHash } from '../../../src/authority/sign-on/cookies.ts'
 import { openingMs } from '../../../src/authority/sign-on/opening.ts'
+import { resumePath } from '../../../src/authority/sign-on/transaction.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { type Browser, type Form, formOf } from '../browser.ts'
 import { createKit, type Kit, signIn, signInTo } from '../kit.ts'
@@ -84,6 +86,73 @@ suite('sign-ins of one browser in the same moment', () => {
     for (const [name, value] of before) browser.cookies.set(name, value)
     for (const [i, answer] of (await sendAll(browser, forms)).entries()) assert.ok(at(i).readResponse(answer.body).response.assertion)
     assert.equal((await live(kit)).length, 1)
+  })
+
+  test('tabs that say different things of the device have one cookie too, and each leads to the session', async () => {
+    await using kit = await createKit({ sessions: { persistent: true }, signOn: { asksDevice: true } })
+    const browser = kit.browser()
+    const forms = [await formFor(kit, browser, 'payroll'), await formFor(kit, browser, 'intranet'), await formAt(browser, '/')]
+    const before = new Map(browser.cookies)
+    const answers = await Promise.all(
+      forms.map(({ action, fields }, i) =>
+        browser.post(action, { ...fields, username: 'ana', password: 'correct horse', ...(i === 1 ? {} : { device: 'private' }) })
+      )
+    )
+    assert.equal((await live(kit)).length, 1)
+    assert.equal(new Set(answers.map((answer) => cookieOf(answer))).size, 1)
+    const [session] = await live(kit)
+    for (const answer of answers) {
+      const other = kit.browser()
+      for (const [name, value] of before) other.cookies.set(name, value)
+      for (const { name, value } of answer.cookies) if (value !== '') other.cookies.set(name, value)
+      assert.ok(cookieOf(answer) !== undefined && session !== undefined)
+      assert.equal(tokenHash(other.cookies.get('PF') ?? ''), session.tokenHash)
+    }
+  })
+
+  test('a sign-in that the store had no room for keeps nobody waiting, and its form may be sent again', async () => {
+    await using kit = await createKit({ capacity: 1 })
+    const [other, browser] = [kit.browser(), kit.browser()]
+    await signIn(other, '/', 'ben')
+    const form = await formFor(kit, browser, 'payroll')
+    for (let i = 0; i < 3; i++) {
+      const atMs = performance.now()
+      const [answer] = await sendAll(browser, [form])
+      assert.match(answer?.body ?? '', /CURFEW_SESSION_CAPACITY/)
+      assert.ok(performance.now() - atMs < 1_000, 'nobody waits for a session that does not come')
+    }
+  })
+
+  test('a form that replaces somebody else may be sent twice: both answers lead to the one logout, and on from there', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    await signIn(browser, '/', 'ben')
+    const form = await formFor(kit, browser, 'payroll', true)
+    const before = new Map(browser.cookies)
+    const answers = [...(await sendAll(browser, [form, form])), ...(await sendAll(browser, [form]))]
+    const [first] = answers
+    assert.match(String(first?.headers.location), /^\/signoff\/run_/)
+    assert.deepEqual(
+      answers.map(({ statusCode, headers }) => [statusCode, headers.location]),
+      answers.map(() => [303, first?.headers.location])
+    )
+    const stranger = kit.browser()
+    assert.equal((await sendAll(stranger, [form]))[0]?.statusCode, 403)
+    for (const [name, value] of before) browser.cookies.set(name, value)
+    const [asBen] = await sendAll(browser, [form], ['ben'])
+    assert.equal(asBen?.statusCode, 400, 'it goes on for whom it began for alone')
+    let page = await browser.get(String(first?.headers.location))
+    for (let i = 0; i < 5 && page.statusCode === 303; i++) page = await browser.get(String(page.headers.location))
+    assert.ok(kit.partner('payroll').readResponse(page.body).response.assertion)
+    assert.deepEqual([(await live(kit, 'ana')).length, (await live(kit, 'ben')).length], [1, 0])
+  })
+
+  test('a form that was not shown in this browser is refused before anything is looked for', async () => {
+    await using kit = await createKit()
+    const browser = kit.browser()
+    const { fields } = await formAt(browser, '/')
+    const answer = await browser.post(resumePath('A'.repeat(22)), { ...fields, username: 'ana', password: 'correct horse' })
+    assert.match(answer.body, /CURFEW_SESSION_FORM_FOREIGN/)
   })
 
   test('with "keep me signed in" both have the same persistent cookie', async () => {
