@@ -2,6 +2,7 @@ import { isCurfewError } from '@curfew/codecs'
 import type { SessionId } from '../../core/ids.ts'
 import { isLive, type Session } from '../../core/session.ts'
 import type { AuthorityContext } from '../context.ts'
+import { isSamePerson } from '../sign-on/hashed-keys.ts'
 import type { OidcClient } from './client.ts'
 import { sidOf } from './participant.ts'
 
@@ -36,10 +37,10 @@ export async function keepOfflineAccount(ctx: Pick<AuthorityContext, 'store'>, s
 
 /** The user with the attributes that the directory of the sign-in has now; those of the sign-in where it has none, or does not answer. */
 export async function presentUser(ctx: Pick<AuthorityContext, 'users' | 'logger'>, user: AccountUser): Promise<AccountUser> {
-  if (!ctx.users.keysFor(user.username).includes(user.userKey)) return user
+  if (!isOfDirectory(ctx, user)) return user
   try {
     const known = await ctx.users.find(user.username)
-    return known?.userKey === user.userKey ? { ...user, attributes: known.attributes } : user
+    return known !== undefined && isSamePerson(known.userKey, user.userKey) ? { ...user, attributes: known.attributes } : user
   } catch (error) {
     if (!isCurfewError(error)) throw error
     ctx.logger.warn({ event: 'oidc.userinfo-stale', code: error.code }, 'the directory does not answer: claims are those of the sign-in')
@@ -48,16 +49,20 @@ export async function presentUser(ctx: Pick<AuthorityContext, 'users' | 'logger'
 }
 
 /** Whether the directory of the sign-in has this user no more, or disabled. One that does not answer says neither. */
-export async function isBarred(ctx: Pick<AuthorityContext, 'users' | 'logger'>, { username, userKey }: AccountUser): Promise<boolean> {
-  if (!ctx.users.keysFor(username).includes(userKey)) return false
+export async function isBarred(ctx: Pick<AuthorityContext, 'users' | 'logger'>, user: AccountUser): Promise<boolean> {
+  if (!isOfDirectory(ctx, user)) return false
   try {
-    const known = await ctx.users.find(username)
-    return known?.userKey !== userKey || known.isDisabled
+    const known = await ctx.users.find(user.username)
+    return known === undefined || !isSamePerson(known.userKey, user.userKey) || known.isDisabled
   } catch (error) {
     if (!isCurfewError(error)) throw error
     ctx.logger.warn({ event: 'oidc.user-unknown', code: error.code }, 'the directory does not answer: an offline grant is used without its word')
     return false
   }
+}
+
+function isOfDirectory({ users }: Pick<AuthorityContext, 'users'>, { username, userKey }: AccountUser): boolean {
+  return users.keysFor(username).some((key) => isSamePerson(key, userKey))
 }
 
 /** Claims for one client; which of them are released is decided by the scopes. */

@@ -14,6 +14,11 @@ export function hashedKey(key: UserKey): UserKey {
   return `${key.slice(0, at)}:${hashOfName(key.slice(at + 1))}`
 }
 
+/** Whether two keys are of one person; one of them may be from before `sessions.hashUserKeys` was switched. */
+export function isSamePerson(a: UserKey, b: UserKey): boolean {
+  return a === b || hashedKey(a) === b || a === hashedKey(b)
+}
+
 /** A key as this installation keeps it. */
 export function storedKey({ hashUserKeys }: Pick<SessionSettings, 'hashUserKeys'>, key: UserKey): UserKey {
   return hashUserKeys ? hashedKey(key) : key

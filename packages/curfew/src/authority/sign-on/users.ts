@@ -138,8 +138,9 @@ export function localDirectory(users: LocalUsers, passwords: Passwords): UserDir
       const known = user === undefined ? undefined : await users.find(user.username)
       const isRight = await passwords.verify(known?.passwordHash ?? passwords.decoyHash, password)
       if (!isRight || known === undefined) return false
-      // Changed while it was checked: a session opened now would outlive the change.
-      return (await users.find(known.username))?.passwordHash === known.passwordHash
+      // Changed or disabled while it was checked, or waited for that: a session opened now would outlive it.
+      const present = await users.find(known.username)
+      return present?.passwordHash === known.passwordHash && !present.isDisabled
     },
     changed: async () => (await users.all()).filter(({ passwordChangedAtMs }) => passwordChangedAtMs !== undefined).map(userOf),
     async setPassword({ username }, change) {

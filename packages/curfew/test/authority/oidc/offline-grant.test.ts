@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { CurfewError } from '@curfew/codecs'
 import { createAdminServer } from '../../../src/admin/server.ts'
+import type { AuthorityContext } from '../../../src/authority/context.ts'
 import { dropGrant, generationOf } from '../../../src/authority/oidc/grant-generation.ts'
 import { grantKeyOf } from '../../../src/authority/oidc/grant-name.ts'
 import { endGrant } from '../../../src/authority/oidc/offline-grant.ts'
 import type { RunFacts } from '../../../src/authority/oidc/run-facts.ts'
 import type { ClientSettings } from '../../../src/authority/oidc/settings.ts'
-import type { LocalUsers } from '../../../src/authority/sign-on/users.ts'
+import { withHashedKeys } from '../../../src/authority/sign-on/hashed-keys.ts'
+import { type LocalUsers, localDirectory } from '../../../src/authority/sign-on/users.ts'
 import type { RunId } from '../../../src/core/ids.ts'
 import type { LogoutRun } from '../../../src/core/run.ts'
 import { verdictOf } from '../../../src/core/verdict.ts'
@@ -19,7 +21,7 @@ import { createMemoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { alone, noStreams } from '../../admin/alone.ts'
 import { type Browser, formOf } from '../browser.ts'
 import { createFakeClock } from '../fake-clock.ts'
-import { createLocalUsers, type Kit, type KitOptions } from '../kit.ts'
+import { createLocalUsers, type Kit, type KitOptions, passwords } from '../kit.ts'
 import { authorizationUrl, clientOf, createOidcKit, exchange, follow, post, refresh, returned, signIn } from './relying-party.ts'
 
 interface World {
@@ -108,6 +110,31 @@ suite('OpenID: offline grants in a logout', () => {
     assert.ok(world.kit.logged.some(({ fields }) => fields['event'] === 'oidc.user-unknown'))
     ana = 'as before'
     assert.equal((await refresh(world.kit, 'wiki', next)).statusCode, 200)
+  })
+
+  test('a grant from before keys were hashed is refused too while its user is disabled', async () => {
+    const known = createLocalUsers()
+    let isDisabled = false
+    let isHashed = false
+    const localUsers: LocalUsers = {
+      ...known,
+      find: async (username) => {
+        const user = await known.find(username)
+        return user === undefined ? undefined : { ...user, isDisabled }
+      }
+    }
+    const plain = localDirectory(localUsers, passwords)
+    const hashed = withHashedKeys(plain)
+    const at = () => (isHashed ? hashed : plain)
+    const users: AuthorityContext['users'] = { ...plain, find: (name) => at().find(name), keysFor: (name) => at().keysFor(name) }
+    const world = await withGrant({}, undefined, { users })
+    await using _kit = world.kit
+    await logOut(world)
+    isHashed = true
+    isDisabled = true
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).json<{ error?: string }>().error, 'invalid_grant')
+    isDisabled = false
+    assert.equal((await refresh(world.kit, 'wiki', world.token)).statusCode, 200)
   })
 
   test('a client that asks for no offline access has no such participant', async () => {

@@ -112,8 +112,13 @@ suite('sign-ins of one browser in the same moment', () => {
 
   test('a sign-in that the store had no room for keeps nobody waiting, and its form may be sent again', async () => {
     await using kit = await createKit({ capacity: 1 })
-    const [other, browser] = [kit.browser(), kit.browser()]
-    await signIn(other, '/', 'ben')
+    const browser = kit.browser()
+    // Every group has room for one, and it depends on the number of requests which group a sign-in is in.
+    for (let i = 0; i < 4; i++) {
+      const other = kit.browser()
+      for (let visits = 0; visits < i; visits++) await other.get('/signed-out')
+      await signIn(other, '/', 'ben')
+    }
     const form = await formFor(kit, browser, 'payroll')
     for (let i = 0; i < 3; i++) {
       const atMs = performance.now()

@@ -83,6 +83,25 @@ suite('the sign-in form', () => {
     assert.equal(checks, 1)
   })
 
+  test('refuses who is disabled while the password is checked, or waits for that', async () => {
+    const known = createLocalUsers()
+    let isDisabled = false
+    const local = {
+      ...known,
+      find: async (name: string) => {
+        const user = await known.find(name)
+        return user === undefined ? undefined : { ...user, isDisabled }
+      }
+    }
+    const verify = async (hash: string, password: string): Promise<boolean> => {
+      isDisabled = true
+      return passwords.verify(hash, password)
+    }
+    await using kit = await createKit({ users: localDirectory(local, { ...passwords, verify }) })
+    assert.equal((await signIn(kit.browser(), '/')).statusCode, 401)
+    assert.deepEqual(await kit.store.findByUser('local:ana'), [])
+  })
+
   test('locks a user after too many attempts, known or not, and unlocks when the window has passed', async () => {
     await using kit = await createKit()
     for (const username of ['ana', 'nobody']) {
