@@ -11,6 +11,8 @@ export function nodeExample(options: ExampleOptions): Example {
     answer(guard, request, response).catch(() => response.writeHead(500).end())
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    // Node has taken its own listener away: without one, a client that resets the connection ends the process.
+    socket.on('error', () => socket.destroy())
     guard.session(request.headers.cookie).then(
       (session) =>
         session === undefined ? socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n') : openSocket(sessions, session, request, socket),

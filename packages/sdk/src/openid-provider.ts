@@ -36,7 +36,7 @@ type KeySet = { readonly keys: readonly Readonly<Record<string, unknown>>[] }
 /** The provider's configuration and keys, read when they are needed and kept. */
 export interface ProviderSource {
   configuration(): Promise<OpenIdProvider>
-  /** The configuration is read anew when it is needed next; while that fails, the former one goes on. */
+  /** The configuration is read anew when it is needed next; while that fails, or takes longer than two seconds, the former one goes on. */
   renewConfiguration(): void
   keys(): Promise<KeySet>
   /**
@@ -49,6 +49,8 @@ export interface ProviderSource {
 const keysAgainMs = 60_000
 /** A provider that says nothing for so long does not answer. */
 const answerMsMax = 10_000
+/** Nobody waits longer for a configuration that is read anew; it is taken over when it comes. */
+const renewalMsMax = 2_000
 
 /**
  * Asks a provider, for a bounded time, also where the client of the application knows no signals.
@@ -61,33 +63,40 @@ export function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> 
 
 /** @throws CURFEW_OIDC_PROVIDER when it does not answer, or not with what belongs there */
 export function createProviderSource(issuer: string, request: Fetch): ProviderSource {
-  let configuration: Promise<OpenIdProvider> | undefined
-  let former: OpenIdProvider | undefined
+  let known: OpenIdProvider | undefined
+  let isCurrent = false
+  let reading: Promise<OpenIdProvider> | undefined
   let keys: Promise<KeySet> | undefined
   let keysAtMs = Number.NEGATIVE_INFINITY
   const kept = <T>(promise: Promise<T>, forget: () => void): Promise<T> => {
     promise.catch(forget)
     return promise
   }
-  const renewed = async (): Promise<OpenIdProvider> => {
+  const readAnew = async (): Promise<OpenIdProvider> => {
     try {
-      former = await readConfiguration(issuer, request)
-    } catch (error) {
-      if (former === undefined) throw error
-      configuration = undefined
+      known = await readConfiguration(issuer, request)
+      isCurrent = true
+      return known
+    } finally {
+      reading = undefined
     }
-    return former
   }
-  const read = (): Promise<OpenIdProvider> => (configuration ??= kept(renewed(), () => (configuration = undefined)))
+  const configuration = async (): Promise<OpenIdProvider> => {
+    if (known !== undefined && isCurrent) return known
+    reading ??= readAnew()
+    if (known === undefined) return reading
+    const former = known
+    return orAborted(reading, AbortSignal.timeout(renewalMsMax)).catch(() => former)
+  }
   const readKeys = (): Promise<KeySet> =>
     kept(
-      read().then(async ({ jwksUri }) => readKeySet(jwksUri, request)),
+      configuration().then(async ({ jwksUri }) => readKeySet(jwksUri, request)),
       () => (keys = undefined)
     )
   return {
-    configuration: read,
+    configuration,
     renewConfiguration() {
-      configuration = undefined
+      isCurrent = false
     },
     keys: () => (keys ??= readKeys()),
     async freshKeys(nowMs, againMs = keysAgainMs) {

@@ -109,7 +109,10 @@ export interface SessionGuard extends AsyncDisposable {
   hold(session: AppSession, close: Parameters<HeldConnections['hold']>[1]): () => void
   /** How well it knows what ended, now. */
   status(): GuardStatus
-  /** Resolves when the feed was read whole for the first time, at once without a feed. */
+  /**
+   * Resolves when the feed was read whole for the first time, at once without a feed. Rejects with an `AbortError` where
+   * {@link SessionGuard.stop} comes before that: whoever waits must not go on as if the list were known.
+   */
   ready(): Promise<void>
   /** Ends the reading of the feed. Sessions and connections stay as they are. */
   stop(): Promise<void>
@@ -150,7 +153,7 @@ export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
 
 class FeedGuard {
   readonly sessions: SessionRegistry
-  readonly #ready: Promise<void>
+  readonly #ready = Promise.withResolvers<void>()
   readonly #options: SessionGuardOptions
   readonly #clock: FeedClock
   readonly #held: HeldConnections
@@ -172,10 +175,10 @@ class FeedGuard {
       onRevoked: (session) => this.#tell({ kind: 'signed-out', session, by: 'feed' }),
       nowMs: options.nowMs
     })
-    const first = Promise.withResolvers<void>()
-    this.#ready = first.promise
-    this.#reader = options.feed === undefined ? undefined : this.#follow(options.feed, () => first.resolve())
-    if (this.#reader === undefined) first.resolve()
+    // It may be stopped while nobody waits.
+    this.#ready.promise.catch(() => undefined)
+    this.#reader = options.feed === undefined ? undefined : this.#follow(options.feed, () => this.#ready.resolve())
+    if (this.#reader === undefined) this.#ready.resolve()
     this.#sweepLater(1)
   }
 
@@ -213,12 +216,12 @@ class FeedGuard {
 
   /** Somebody waits for it: until then the process stays, also where nothing listens yet. */
   async whenReady(): Promise<void> {
-    if (this.#reader === undefined || this.#stopping.signal.aborted) return
     const stay = setInterval(() => undefined, stayMs)
-    const leave = (): void => clearInterval(stay)
-    this.#stopping.signal.addEventListener('abort', leave)
-    await this.#ready
-    leave()
+    try {
+      await this.#ready.promise
+    } finally {
+      clearInterval(stay)
+    }
   }
 
   status(): GuardStatus {
@@ -236,6 +239,7 @@ class FeedGuard {
     this.#sweep?.cancel()
     const stopped = this.#reader?.stop()
     this.#stopping.abort()
+    this.#ready.reject(this.#stopping.signal.reason)
     await stopped
   }
 

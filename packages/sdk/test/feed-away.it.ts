@@ -81,6 +81,29 @@ suite('Session guard and its authority', { timeout: 120_000 }, () => {
     assert.deepEqual([way.lost, world.problems()], [1, ['CURFEW_FEED_GAP']])
   })
 
+  test('a configuration that can not be read any more keeps no feed away that works: the former one goes on', async () => {
+    const way = { isHanging: false, asked: 0, cut: new AbortController() }
+    const ask: Fetch = async (url, init) => {
+      if (!way.isHanging || !url.endsWith('/.well-known/openid-configuration')) return (fetch as Fetch)(url, init)
+      way.asked += 1
+      return new Promise(() => undefined)
+    }
+    const open: StreamFetch = async (url, init) => fetch(url, { ...init, signal: AbortSignal.any([init.signal, way.cut.signal]) })
+    await using world = await follow({ fetch: ask, open, feed: { staleMs: 10_000 } })
+    const ana = await world.signedIn()
+    for (let round = 1; round <= 2; round++) {
+      way.isHanging = true
+      way.cut.abort()
+      way.cut = new AbortController()
+      const cutAtMs = Date.now()
+      await until('the list is known anew', () => (world.guard.status().completeAtMs ?? 0) > cutAtMs + 100)
+      assert.equal(await world.who(ana), 'ana')
+    }
+    assert.deepEqual([way.asked > 0, world.problems()], [true, ['CURFEW_FEED_UNREACHABLE']])
+    await world.authority().endAll()
+    await until('the end is heard of', async () => (await world.who(ana)) === '303')
+  })
+
   test('an authority that takes connections and says nothing keeps no process from stopping', async () => {
     const silent = createServer(() => undefined)
     silent.listen(0, '127.0.0.1')

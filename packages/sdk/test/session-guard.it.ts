@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
@@ -112,3 +113,23 @@ for (const [name, create] of Object.entries(examples)) {
     })
   })
 }
+
+suite('Session guard for node:http: who wants a WebSocket and goes away', () => {
+  for (const who of ['nobody', 'ana'] as const) {
+    test(`a connection of ${who} that is reset before it is answered ends itself and nothing else`, async () => {
+      await using world = await createWorld(nodeExample)
+      const { port, host } = new URL(world.app)
+      const client = connect(Number(port), '127.0.0.1').on('error', () => undefined)
+      const closed = Promise.withResolvers<void>()
+      world.example.server.prependOnceListener('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+        socket.on('close', () => closed.resolve())
+        client.resetAndDestroy()
+      })
+      const cookie = who === 'ana' ? world.cookie() : 'app_session=none'
+      client.write(`GET /live HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAA\r\nCookie: ${cookie}\r\n\r\n`)
+      await closed.promise
+      assert.equal(world.example.sessions.status().connections, 0)
+      assert.equal((await world.visitor.ask(`${world.app}/`)).status, 200)
+    })
+  }
+})

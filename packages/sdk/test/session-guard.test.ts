@@ -415,6 +415,34 @@ suite('Session guard: whom it ends', () => {
 })
 
 suite('Session guard: how well it knows', () => {
+  test('who waits for a first reading that a stop comes before is told so, and who asks later, too', async () => {
+    const guard = createSessionGuard({
+      sessions: createMemorySessionRegistry(),
+      feed: {
+        issuer,
+        clientId: 'app',
+        clientSecret: 'a secret',
+        fetch: async () => new Promise(() => undefined),
+        open: async () => assert.fail('it is not known where'),
+        steadyMs: () => startMs
+      },
+      nowMs: () => startMs,
+      randomBytes
+    })
+    const told: string[] = []
+    for (let i = 0; i < 2; i++) guard.ready().catch((error: Error) => told.push(error.name))
+    await guard.stop()
+    await setImmediate()
+    assert.deepEqual(told, ['AbortError', 'AbortError'])
+    await assert.rejects(guard.ready(), { name: 'AbortError' })
+  })
+
+  test('a list that was read before a stop stays read', async () => {
+    const world = await stage()
+    await world.guard.stop()
+    await world.guard.ready()
+  })
+
   test('what is known too long ago is refused with 503, and nobody is signed out by it', async () => {
     await using world = await stage()
     const guard = plainGuard(world)
