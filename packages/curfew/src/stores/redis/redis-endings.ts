@@ -4,6 +4,7 @@ import { storeError } from '../store-error.ts'
 import { endingsFindings } from './endings-checks.ts'
 import { LinkLost, type Reply } from './link.ts'
 import type { Primary } from './primary.ts'
+import { sentinelFindings } from './sentinel-checks.ts'
 import { slotOfTag } from './slots.ts'
 import type { Finding } from './start-checks.ts'
 import { openTopology, type Topology, type TopologyOptions } from './topology.ts'
@@ -15,7 +16,7 @@ export interface RedisEndingsOptions extends Omit<TopologyOptions, 'copyWaitMs' 
   readonly keepMs: number
   /** True: what fewer than `copies` replicas confirmed is not told yet. Otherwise the server that takes the writes is enough. */
   readonly needsCopies: boolean
-  /** What an operator should know of a server; asked of each that takes the writes. Absent: nothing is looked at. */
+  /** What an operator should know of a server, asked of each that takes the writes, and of the sentinels. Absent: nothing is looked at. */
   readonly onWarning?: (finding: Finding) => void
 }
 
@@ -109,6 +110,7 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
         const now = await primary()
         if (now !== server) {
           at = start
+          if (server === undefined) await lookAtSentinels(await topology(), options)
           await lookAt(now, options)
         }
         server = now
@@ -210,6 +212,11 @@ export async function checkEndingsServer(options: Omit<TopologyOptions, 'copyWai
 async function lookAt(server: Primary, { onWarning }: RedisEndingsOptions): Promise<void> {
   if (onWarning === undefined) return
   for (const { isUnfit: _isUnfit, ...finding } of await endingsFindings(server)) onWarning(finding)
+}
+
+async function lookAtSentinels({ sentinels }: Topology, { nodes, onWarning }: RedisEndingsOptions): Promise<void> {
+  if (sentinels === undefined || onWarning === undefined) return
+  for (const finding of await sentinelFindings(sentinels, nodes, 'gateway.shared.nodes')) onWarning(finding)
 }
 
 interface Page {

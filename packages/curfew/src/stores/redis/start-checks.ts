@@ -3,10 +3,9 @@ import type { Reply } from './link.ts'
 import type { Primary } from './primary.ts'
 import { storeErrorNewer, storeFormat } from './format.ts'
 import { createKeys } from './keys.ts'
-import { nameOf } from './node-address.ts'
 import { texts } from './redis-context.ts'
 import type { RedisStoreOptions } from './redis-store.ts'
-import { confirmedMsMax } from './sentinels.ts'
+import { sentinelFindings } from './sentinel-checks.ts'
 import { slotOfTag } from './slots.ts'
 import type { Topology } from './topology.ts'
 
@@ -25,7 +24,8 @@ type Checked = Pick<RedisStoreOptions, 'onWarning' | 'prefix' | 'buckets' | 'top
  */
 export async function checkServers(topology: Topology, options: Checked): Promise<void> {
   for (const primary of topology.primaries()) await checkServer(primary, options)
-  if (topology.sentinels !== undefined) await checkSentinels(topology.sentinels, options)
+  const listed = topology.sentinels === undefined ? [] : await sentinelFindings(topology.sentinels, options.nodes, 'store.redis.nodes')
+  for (const finding of listed) options.onWarning?.(finding)
   await checkMaking(topology, options)
 }
 
@@ -72,34 +72,6 @@ async function checkServer(primary: Primary, { onWarning, topology, ...options }
   if (timeoutMs > 2_000) warn(`cluster-node-timeout is ${timeoutMs} ms: so long nobody takes over`, 'set cluster-node-timeout to 1000-2000')
 }
 
-/** What a majority of the sentinels says counts only where all of them are asked, and where one may be away. */
-async function checkSentinels(sentinels: NonNullable<Topology['sentinels']>, { onWarning, nodes }: Checked): Promise<void> {
-  const server = nodes.map(nameOf).join(', ')
-  const warn = (what: string, fix: string): void => onWarning?.({ server, what, fix })
-  // They may let nobody ask more than who the primary is.
-  const told = await sentinels.told().catch(() => undefined)
-  if (told === undefined) return
-  const known = Number(told.get('num-other-sentinels') ?? 0) + 1
-  if (known > nodes.length)
-    warn(
-      `there are ${known} sentinels, and ${nodes.length} of them are listed: what these name counts, though they be cut off`,
-      'list all of them in store.redis.nodes'
-    )
-  if (Math.max(known, nodes.length) < sentinelsMin)
-    warn(
-      `there are fewer than ${sentinelsMin} sentinels: when one is away no majority confirms the primary, and nobody is let in`,
-      `run ${sentinelsMin} sentinels, each on a machine of its own`
-    )
-  const downMs = Number(told.get('down-after-milliseconds') ?? confirmedMsMax)
-  if (downMs < confirmedMsMax)
-    warn(
-      `down-after-milliseconds is ${downMs}: a copy may take over before a node that is cut off with its primary reads nothing from that any more`,
-      `set it to ${confirmedMsMax} at least`
-    )
-}
-
-/** So many leave a majority when one is away. */
-const sentinelsMin = 3
 /** With `appendfsync everysec` a write is on the disk after a second and what that takes. */
 const everySecondMs = 1_100
 /** Values of a hash up to this long are kept together with it. */

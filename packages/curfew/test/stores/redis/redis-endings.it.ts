@@ -49,7 +49,8 @@ suite('What gateways tell each other, when the primary dies', { skip: skipReason
     await until(async () => String(await primary.command('INFO', 'replication')).match(/state=online/g)?.length === 2)
     const sentinel = await startSentinel(primary, copies)
     const servers: RedisServers = { topology: 'sentinel', master: 'curfew', nodes: [`redis://127.0.0.1:${sentinel.port}`] }
-    const [first, second] = [reader(servers, { copies: 1 }), reader(servers, { copies: 1 })]
+    const warnings: string[] = []
+    const [first, second] = [reader(servers, { copies: 1, onWarning: ({ what }) => void warnings.push(what) }), reader(servers, { copies: 1 })]
     const append = (text: string): Promise<boolean> =>
       first.log.append('told', text).then(
         () => true,
@@ -69,6 +70,12 @@ suite('What gateways tell each other, when the primary dies', { skip: skipReason
       await until(async () => later.isComplete())
       await later.log.close()
       for (const text of ['before', 'after', ...(hasMeanwhile ? ['meanwhile'] : [])]) assert.ok(later.texts.includes(text), text)
+      // Once, whoever takes over.
+      const ofSentinels = warnings.filter((what) => /sentinels|down-after/.test(what))
+      assert.deepEqual(
+        ofSentinels.map((what) => what.split(':')[0]),
+        ['fewer than 3 sentinels are listed', 'down-after-milliseconds is 500']
+      )
     } finally {
       await Promise.all([first.log.close(), second.log.close()])
       await Promise.all([sentinel, primary, ...copies].map((server) => server.stop()))

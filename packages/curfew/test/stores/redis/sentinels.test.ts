@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type Dial, LinkLost } from '../../../src/stores/redis/link.ts'
+import { sentinelFindings } from '../../../src/stores/redis/sentinel-checks.ts'
 import { namedBy, openSentinels, type Vote } from '../../../src/stores/redis/sentinels.ts'
 import { openTopology } from '../../../src/stores/redis/topology.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
@@ -126,5 +127,24 @@ suite('Sentinels that are asked', () => {
     await clock.advance(1_000)
     assert.deepEqual([told, isRead, topology.isConfirmed], [[false, true], [true, true], true])
     topology.close()
+  })
+})
+
+suite('What an operator hears of the sentinels', () => {
+  const heard = async (listed: number, others: string | undefined): Promise<readonly string[]> => {
+    const fields = others === undefined ? undefined : new Map([['num-other-sentinels', others]])
+    const told = async (): Promise<ReadonlyMap<string, string>> => fields ?? Promise.reject(new LinkLost('it may not be asked'))
+    const nodes = [1, 2, 3].slice(0, listed).map((port) => ({ host: 'server', port }))
+    return (await sentinelFindings({ told }, nodes, 'gateway.shared.nodes')).map(({ what, fix }) => `${what}; ${fix}`)
+  }
+
+  test('is that those count which are listed, however many there are, and though they say nothing of each other', async () => {
+    const [few = '', listed = '', ...more] = await heard(1, '2')
+    assert.match(few, /^fewer than 3 sentinels are listed.*list them in gateway\.shared\.nodes$/)
+    assert.match(listed, /^there are 3 sentinels, and 1 of them are listed.*in gateway\.shared\.nodes$/)
+    assert.deepEqual(more, [])
+    assert.deepEqual(await heard(2, '1'), [few])
+    assert.deepEqual(await heard(2, undefined), [few])
+    assert.deepEqual(await heard(3, '2'), [])
   })
 })
