@@ -84,6 +84,11 @@ async function openShared(
           'no majority of the sentinels confirms the primary: within a second nothing is read from it any more'
         )
     },
+    onSweepFailed: (error) =>
+      logger.warn(
+        { event: 'store.sweep-failed', err: error },
+        'the look for entries that lead nowhere was broken off; it begins again, until it comes to its end'
+      ),
     onClockApart: (aheadMs) => logger.warn({ event: 'store.clock-apart', code: 'CURFEW_STORE_CLOCK_APART', aheadMs }, `${clockText(aheadMs)}; set both by NTP`),
     onClockTogether: () => logger.info({ event: 'store.clock-together' }, 'the clock of this machine and the time of the store are together again'),
     onNameLost(error) {

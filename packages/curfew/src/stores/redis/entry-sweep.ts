@@ -28,6 +28,8 @@ export interface EntrySweepDeps {
   readonly steadyMs: () => number
   /** Tells this process from every other. */
   readonly token: string
+  /** A pass was given up, and begins from the start; told once until one has come to its end. */
+  readonly onFailed?: (error: unknown) => void
 }
 
 /** What is looked at in a second, at most: keys, and whether what they lead to is there. */
@@ -61,7 +63,7 @@ interface Looked {
 }
 
 /** @returns what sweeps; nothing happens before it is started */
-export function createEntrySweep({ context, topology, prefix, clock, steadyMs, token }: EntrySweepDeps): EntrySweep {
+export function createEntrySweep({ context, topology, prefix, clock, steadyMs, token, onFailed }: EntrySweepDeps): EntrySweep {
   const { shards, keys } = context
   const placeOf = leadPlaces(context)
   const gone = new Map<string, Gone>()
@@ -69,6 +71,7 @@ export function createEntrySweep({ context, topology, prefix, clock, steadyMs, t
   let last: readonly Lead[] = []
   let dropped = 0
   let pass: AsyncGenerator<Looked, undefined, undefined> | undefined
+  let hasFailed = false
   let heldUntilMs = Number.NEGATIVE_INFINITY
   /** More was looked at than a round may: the next ones may less. */
   let debt = 0
@@ -127,8 +130,9 @@ export function createEntrySweep({ context, topology, prefix, clock, steadyMs, t
     while (pass !== undefined && left > 0 && gone.size < goneMax) {
       const { done, value } = await pass.next()
       if (done === true) {
-        pass = undefined
         await shards.write(keys.common, 'note', [note, String(clock.nowMs())], { isEnding: true })
+        pass = undefined
+        hasFailed = false
         break
       }
       await judge(value.leads)
@@ -168,7 +172,11 @@ export function createEntrySweep({ context, topology, prefix, clock, steadyMs, t
     return pass === undefined && last.length === 0 ? idleMs : roundMs
   }
   const rounds = createRounds(clock, () =>
-    round().catch(() => {
+    round().catch((error: unknown) => {
+      if (pass !== undefined && !hasFailed) {
+        hasFailed = true
+        onFailed?.(error)
+      }
       // A server that does not answer, or another one took over: what was read of it is not where it was.
       pass = undefined
       return idleMs

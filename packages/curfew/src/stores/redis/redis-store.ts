@@ -73,6 +73,8 @@ export interface RedisStoreOptions {
   readonly onCopiesBack?: (server: string) => void
   /** No majority of the sentinels confirms the primary any more, so that it is not used within a second, or one does again. */
   readonly onConfirmed?: (isConfirmed: boolean) => void
+  /** A pass over what leads nowhere was given up, and begins from the start. */
+  readonly onSweepFailed?: (error: unknown) => void
   /** The clock of this machine has left the time of the store by more than a second, and is back. */
   readonly onClockApart?: (machineAheadMs: number) => void
   readonly onClockTogether?: () => void
@@ -152,7 +154,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     },
     release: (node) => runs.releaseEffects(node)
   })
-  const sweep = createEntrySweep({ context, topology, prefix: options.prefix, clock, steadyMs: options.steadyMs, token })
+  const onFailed = (error: unknown): void => options.onSweepFailed?.(error)
+  const sweep = createEntrySweep({ context, topology, prefix: options.prefix, clock, steadyMs: options.steadyMs, token, onFailed })
   const owners = new Set<string>()
   return {
     ...gate.guard({
