@@ -29,6 +29,8 @@ import { version } from './version.ts'
 
 /** The admin API from the outside, as the commands use it. */
 export interface AdminClient {
+  /** Whom it asks. */
+  readonly server: string
   health(): Promise<HealthView>
   sessions(query: Readonly<Record<string, string | undefined>>): Promise<{ items: SessionView[]; nextCursor?: string }>
   session(id: string): Promise<SessionDetail>
@@ -82,6 +84,7 @@ export function createAdminClient(options: ClientOptions): AdminClient {
   }
   const part = encodeURIComponent
   return {
+    server: options.server,
     health: () => call('GET', '/v1/health'),
     resetPassword: (username) => call('POST', `/v1/users/${part(username)}/password-reset`),
     accountLinks: async (username) => (await call<{ items: AccountLinkView[] }>('GET', `/v1/users/${part(username)}/links`)).items,

@@ -1,12 +1,10 @@
-import { setTimeout } from 'node:timers/promises'
-import { isCurfewError } from '@curfew/codecs'
 import { systemClock } from '../../platform/clock.ts'
-import { ApiProblem } from '../api-problem.ts'
-import type { AdminClient, ToldEvent } from '../client.ts'
+import type { ToldEvent } from '../client.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import type { FilterQuery } from '../filter-text.ts'
+import { followEvents } from '../followed-events.ts'
 import { dayLine, eventLine, gapLine } from '../tail-text.ts'
 import { untilStopped } from '../until-stopped.ts'
 
@@ -16,12 +14,6 @@ export interface TailOptions {
   readonly follow: boolean
 }
 
-/** A server that says nothing for so long is gone: it says where it stands every ten seconds. */
-const silenceMsMax = 35_000
-const againMsMin = 500
-const againMsMax = 10_000
-/** How long a server that went away is waited for. */
-const awayMsMax = 300_000
 /** Events whose ids are remembered, so that none is printed twice. */
 const rememberedMax = 20_000
 
@@ -29,78 +21,19 @@ const rememberedMax = 20_000
  * `curfew tail`: what happens, as it happens, until Ctrl+C. Where the server goes away it is asked again for what came
  * behind the last event; what it can not tell any more is said to be missing, and the exit code is 2 then.
  */
-export async function tail(context: CommandContext, options: TailOptions): Promise<ExitCode> {
+export async function tail(context: CommandContext, { filter, since, follow }: TailOptions): Promise<ExitCode> {
   const stop = new AbortController()
   void untilStopped().then(() => stop.abort())
   const printer = createPrinter(context)
   try {
-    await followEvents(context, connect(context), options, stop.signal, (told) => printer.print(told))
+    const query = { ...filter, sinceMs: since?.toString(), follow: follow ? undefined : 'false' }
+    const note = (line: string): void => context.terminal.note(line)
+    const deps = { client: connect(context), clock: systemClock, stop: stop.signal, note }
+    await followEvents(deps, { query, isEndless: follow }, (told) => printer.print(told))
   } finally {
     printer.end()
   }
   return printer.hadGap() ? exitCode.partial : exitCode.done
-}
-
-async function followEvents(
-  { terminal }: CommandContext,
-  client: AdminClient,
-  options: TailOptions,
-  stop: AbortSignal,
-  print: (told: ToldEvent) => void
-): Promise<void> {
-  let after: string | undefined
-  let awaySinceMs: number | undefined
-  let againMs = againMsMin
-  while (!stop.aborted) {
-    try {
-      for await (const told of heard(client, { ...query(options), after }, stop)) {
-        if (awaySinceMs !== undefined) terminal.note('The server is back.')
-        awaySinceMs = undefined
-        againMs = againMsMin
-        after = told.position
-        print(told)
-      }
-      if (!options.follow || stop.aborted) return
-    } catch (error) {
-      const isOver = awaySinceMs !== undefined && systemClock.nowMs() - awaySinceMs > awayMsMax
-      if (after === undefined || isOver || !mayPass(error)) throw error
-    }
-    if (awaySinceMs === undefined) terminal.note('The server does not answer. It is asked again; what happens meanwhile comes then.')
-    awaySinceMs ??= systemClock.nowMs()
-    await setTimeout(againMs, undefined, { signal: stop }).catch(() => undefined)
-    againMs = Math.min(againMsMax, 2 * againMs)
-  }
-}
-
-function query({ filter, since, follow }: TailOptions): Readonly<Record<string, string | undefined>> {
-  return { ...filter, sinceMs: since?.toString(), follow: follow ? undefined : 'false' }
-}
-
-/** The events of one connection; it ends when nothing was heard for too long. */
-async function* heard(client: AdminClient, asked: Readonly<Record<string, string | undefined>>, stop: AbortSignal): AsyncGenerator<ToldEvent> {
-  const silence = new AbortController()
-  const timer = globalThis.setTimeout(() => silence.abort(), silenceMsMax)
-  try {
-    for await (const told of client.events(asked, AbortSignal.any([stop, silence.signal]))) {
-      timer.refresh()
-      yield told
-    }
-  } catch (error) {
-    if (!stop.aborted) throw error
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** A server that starts, stops or can not reach its store may be fine in a moment. */
-function mayPass(error: unknown): boolean {
-  if (error instanceof ApiProblem) return error.problem.status >= 500
-  return (isCurfewError(error) && ['CURFEW_CLI_SERVER_UNREACHABLE', 'CURFEW_CLI_SERVER_FOREIGN'].includes(error.code)) || isAborted(error)
-}
-
-/** The silence of the server ended the question. */
-function isAborted(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
 }
 
 interface Printer {
