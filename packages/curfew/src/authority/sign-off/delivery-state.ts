@@ -72,7 +72,7 @@ export function unaskedFrames(deliveries: readonly Delivery[]): readonly Deliver
   return openFrames(deliveries).filter((d) => d.state === 'waiting-for-browser')
 }
 
-/** The next application the browser has to visit itself. */
-export function waitingHop(deliveries: readonly Delivery[]): Delivery | undefined {
-  return deliveries.find((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
+/** Applications that the browser has to visit itself. Which of several is the next one shows when they are looked at. */
+export function waitingHops(deliveries: readonly Delivery[]): readonly Delivery[] {
+  return deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'hop')
 }

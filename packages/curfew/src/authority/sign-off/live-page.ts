@@ -9,7 +9,7 @@ import { type ComeBack, goAfter } from '../pages/come-back.ts'
 import { type Html, html, trusted } from '../pages/html.ts'
 import { pageEnd, pageStart } from '../pages/page.ts'
 import { styleSheet } from '../pages/style.ts'
-import { isFrame, openFrames, stateHtml, unaskedFrames, waitingHop } from './delivery-state.ts'
+import { openFrames, stateHtml, unaskedFrames, waitingHops } from './delivery-state.ts'
 import { framesGivenUp, framesHtml } from './frames.ts'
 import { finalList, deliveryLine, type RunView, starterLine, unconfirmedNames, verdictHtml } from './run-view.ts'
 
@@ -94,7 +94,7 @@ interface Onward {
 /** Where the page goes now; undefined: it stays and waits. `frames`: what this page loads. */
 function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs: number): Onward | undefined {
   // Nobody waits for a logout that began without the browser; when it comes all the same, it goes where it is owed.
-  const owesHop = view.isOwner && waitingHop(run.deliveries) !== undefined
+  const owesHop = view.isOwner && waitingHops(run.deliveries).length > 0
   const owesFrame = view.isOwner && openFrames(run.deliveries).length > 0
   if (isSettled(run, nowMs) && !owesHop && !owesFrame) return { path: `/signoff/${run.id}/finish`, seconds: 0 }
   if (owesHop && !owesFrame) return { path: `/signoff/${run.id}/go`, seconds: 0 }
@@ -114,13 +114,22 @@ function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs
 function goOnBy({ path, seconds }: Onward, hasFrames: boolean, { run, context }: RunView): Html {
   const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
   const goes = hasFrames ? [goAfter({ path, afterMs: seconds * 1000 })] : []
-  const comeBack = comeBackOf(run, waitingHop(run.deliveries))
+  const comeBack = comeBackOf(run, onlyHop(run))
   // Before the browser leaves, the authority may look whether the application is there at all.
   const lines = path.endsWith('/go') ? [...goes, goAfter({ ...comeBack, afterMs: Math.max(comeBack.afterMs, lookingMsMax + probeTimeoutMs) })] : goes
   return lines.length === 0 ? refresh : html`${refresh}<script nonce="${context.nonce}">${trusted(lines.join('\n'))}</script>`
 }
 
-/** A browser at an application that does not answer goes on with the others. */
+/** The application that the browser goes to next, where there is one only to go to. */
+function onlyHop({ deliveries }: LogoutRun): Delivery | undefined {
+  const [hop, ...others] = waitingHops(deliveries)
+  return others.length === 0 ? hop : undefined
+}
+
+/**
+ * A browser at an application that does not answer goes on with the others.
+ * @param hop - absent: it is not known yet which one that is
+ */
 export function comeBackOf(run: LogoutRun, hop: Delivery | undefined): ComeBack {
   return { path: `/signoff/${run.id}`, afterMs: hop === undefined ? run.policy.hopTimeoutMs : visitMs(run, hop) }
 }
@@ -168,10 +177,15 @@ function changes(view: RunView, shown: ReadonlyMap<string, Shown>, nowMs: number
 /** The end of the stream. The link does what the refresh does, for a browser that does not follow refreshes. */
 function closing(view: RunView, onward: Onward, hasFrames: boolean): Html {
   const { t } = view.context
-  const hop = view.isOwner ? waitingHop(view.run.deliveries) : undefined
-  const words = hop === undefined || isFrame(hop) ? t('live.refresh') : t('live.next', { app: hop.peerName })
-  const path = hop === undefined ? `/signoff/${view.run.id}` : `/signoff/${view.run.id}/go`
+  const owesHop = view.isOwner && waitingHops(view.run.deliveries).length > 0
+  const path = owesHop ? `/signoff/${view.run.id}/go` : `/signoff/${view.run.id}`
+  const words = owesHop ? nextWords(view) : t('live.refresh')
   return html`${goOnBy(onward, hasFrames, view)}<p class="actions"><a class="button" href="${path}">${words}</a></p></div>${pageEnd(view.context)}`
+}
+
+function nextWords({ run, context: { t } }: RunView): string {
+  const hop = onlyHop(run)
+  return hop === undefined ? t('live.continue') : t('live.next', { app: hop.peerName })
 }
 
 /** The page of a run whose answer is known: safe to reload, to open twice and after the session record is gone. */

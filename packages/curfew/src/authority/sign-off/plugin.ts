@@ -15,7 +15,7 @@ import { isAboutCopy } from '../hand-over.ts'
 import { incompleteRun } from '../incomplete-run.ts'
 import { forgetPages, isTopLevel } from '../request.ts'
 import { askBody, askedApps, offlineChoice, onlyChoice, survivingApps } from './ask-page.ts'
-import { isImage, openFrames, waitingHop } from './delivery-state.ts'
+import { isImage, openFrames, waitingHops } from './delivery-state.ts'
 import type { SignOffDeps } from './deps.ts'
 import { doneBody, doneTitle } from './done-page.ts'
 import { seenFrames } from './frames.ts'
@@ -120,7 +120,7 @@ async function showDone(deps: SignOffDeps, request: FastifyRequest, reply: Fasti
 async function showRun(deps: SignOffDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const view = await comeBack(deps, await openView(deps, request), request)
   const nowMs = deps.clock.nowMs()
-  const isResumed = !isAboutCopy(request) && view.isOwner && (waitingHop(view.run.deliveries) !== undefined || openFrames(view.run.deliveries).length > 0)
+  const isResumed = !isAboutCopy(request) && view.isOwner && waitingHops(view.run.deliveries).length + openFrames(view.run.deliveries).length > 0
   if (isSettled(view.run, nowMs) && !isResumed) {
     return isAwaited(view, request) ? reply.redirect(`/signoff/${view.run.id}/finish`, 303) : showResult(deps, view, request, reply)
   }
