@@ -105,6 +105,8 @@ export function openEventStream(
     // Only behind the last of them all are told: whoever breaks off before gets them once more.
     for (const [i, one] of news.entries()) write('event', one, i === news.length - 1 ? batch.position : position)
     position = batch.position
+    // A gap before nothing is told once: whoever comes back goes on behind it.
+    if (batch.gap !== undefined && news.length === 0) write('position', {}, position)
     return batch.hasMore
   }
   function read(): void {

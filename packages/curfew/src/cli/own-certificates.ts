@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import { readCertificates } from '../platform/certificate-trust.ts'
+import { signingPlaces } from './signing-places.ts'
 
 /** One certificate, or a file that none could be read from. */
 export interface KnownCertificate {
@@ -34,15 +35,17 @@ export function certificatesInFiles(config: Config): readonly KnownCertificate[]
   return [...signingFiles(config), ...serverFiles(config), ...trustFiles(config), ...partnerFiles(config)].flatMap(readFile)
 }
 
-function signingFiles({ saml }: Config): readonly CertificateFile[] {
+function signingFiles(config: Config): readonly CertificateFile[] {
+  const { saml } = config
+  const signing = signingPlaces(config)
   return [
     ...saml.keys.map(
       ({ certificate }, i): CertificateFile => ({
         whose: 'here',
-        use: i === 0 ? 'signs SAML' : 'published (SAML)',
+        use: signing.has(i) ? 'signs SAML' : 'published (SAML)',
         path: certificate,
-        fix: i === 0 ? 'Make the next key: curfew certs renew' : 'Take it out when nobody checks what it signed any more.',
-        ...(i === 0 ? {} : { hasSuccessor: true })
+        fix: signingFix(i, signing),
+        ...(signing.has(i) ? {} : { hasSuccessor: true })
       })
     ),
     ...saml.decryptionKeys.map(
@@ -55,6 +58,13 @@ function signingFiles({ saml }: Config): readonly CertificateFile[] {
       })
     )
   ]
+}
+
+/** `renew` makes the next one of the first. */
+function signingFix(place: number, signing: ReadonlySet<number>): string {
+  if (place === 0) return 'Make the next key: curfew certs renew'
+  if (!signing.has(place)) return 'Take it out when nobody checks what it signed any more.'
+  return 'Partners with another algorithm need it: add a key of its type at the end, and put that before this one when they know it.'
 }
 
 function serverFiles({ server, cluster, gateway, store }: Config): readonly CertificateFile[] {

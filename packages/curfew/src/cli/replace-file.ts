@@ -6,7 +6,7 @@ import { CurfewError } from '@curfew/codecs'
  * Puts a new text in the place of a file, in one step, so that a crash leaves the old one or the new one; the file behind
  * a link stays where it is.
  * @param before - what it held when the new text was made of it
- * @throws CURFEW_CLI_FILE when it was changed meanwhile
+ * @throws CURFEW_CLI_FILE when it was changed meanwhile, or somebody is changing it (`.new` beside it is there)
  */
 export function replaceFile(file: string, before: string, next: string): void {
   const path = realpathSync(resolve(file))
@@ -19,12 +19,13 @@ export function replaceFile(file: string, before: string, next: string): void {
     if (readFileSync(path, 'utf8') !== before) throw new CurfewError('CURFEW_CLI_FILE', { path: file, why: 'it was changed meanwhile: run this again' })
     renameSync(temporary, path)
   } catch (error) {
-    if (!isThere(error)) rmSync(temporary, { force: true })
+    // Somebody else is writing, or was killed over it: theirs is left alone.
+    if (isThere(error)) throw new CurfewError('CURFEW_CLI_FILE', { path: temporary, why: 'it is there: remove it if nobody is writing it' }, { cause: error })
+    rmSync(temporary, { force: true })
     throw error
   }
 }
 
-/** Somebody else is writing: theirs is left alone. */
 function isThere(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'EEXIST'
 }

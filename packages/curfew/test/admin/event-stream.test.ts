@@ -107,6 +107,19 @@ suite('the event stream of the admin API', () => {
     await there.engine.stop()
   })
 
+  test('whoever breaks off behind a gap before nothing is told of it once', async () => {
+    const kit = createEngineKit()
+    await kit.store.appendAudit({ atMs: kit.clock.nowMs(), event: 'e1', actor: { kind: 'system', id: 'timer' } })
+    const live = await follow(kit, { from: { id: 10, atMs: 10 } })
+    await kit.clock.advance(100)
+    assert.deepEqual([live.gaps.map(({ why }) => why), live.events], [['store-went-back'], []])
+    const from = required(readPosition(live.positions.at(-1) ?? ''), 'a position')
+    live.stream.destroy()
+    const again = await follow(kit, { from, isFollowing: false })
+    await kit.clock.advance(100)
+    assert.deepEqual([again.gaps, again.events], [[], []])
+  })
+
   test('a reader that takes nothing keeps nothing waiting in memory, and gets everything later', async () => {
     const kit = createEngineKit()
     for (let n = 1; n <= 5_000; n++) await kit.store.appendAudit({ atMs: kit.clock.nowMs(), event: `e${n}`, actor: { kind: 'system', id: 'timer' } })

@@ -10,7 +10,9 @@ import { renewKey, type RenewOptions } from '../../src/cli/commands/renew-key.ts
 import { withKey } from '../../src/config/imports/add-key.ts'
 import { dayMs } from '../../src/cli/doctor-check.ts'
 import type { GlobalOptions } from '../../src/cli/context.ts'
+import { createSelfSigned } from '../../src/platform/certificate.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
 import { makeCertificate } from '../support/certificates.ts'
 import { contextOf } from './context.ts'
 
@@ -125,6 +127,40 @@ suite('curfew certs list', () => {
   })
 })
 
+suite('a key that signs for partners with another algorithm', () => {
+  const keys = (more = ''): string =>
+    head.replace(/ {4}- .*\n/, (line) => `${line.replace('saml.', 'rsa.').replace('saml.', 'rsa.').replace(', algorithm: ecdsa-sha256', '')}${line}${more}`)
+  const payroll =
+    'connections: [{ id: payroll, protocol: saml, entityId: payroll, acs: [{ url: https://payroll.example.com/acs }], algorithm: ecdsa-sha256 }]\n'
+
+  async function twoTypes(text: string, ecDays: number): Promise<Installation> {
+    const it = await installation(text, ecDays)
+    const rsa = await createSelfSigned('rsa', { fromMs: systemClock.nowMs(), days: 40 }, systemRandom, 2_048)
+    writeFileSync(it.at('keys/rsa.crt.pem'), rsa.certificatePem)
+    writeFileSync(it.at('keys/rsa.key.pem'), rsa.keyPem, { mode: 0o600 })
+    return it
+  }
+
+  test('is listed as one that signs, with nothing that goes on; without such a partner it is published only', async () => {
+    using it = await twoTypes(keys() + payroll, 5)
+    const { code, lines } = await it.list({ json: true })
+    const [one] = JSON.parse(lines.join('\n')) as JudgedCertificate[]
+    assert.deepEqual([code, one?.where, one?.use, one?.verdict], [2, it.at('keys/saml.crt.pem'), 'signs SAML', 'warn'])
+    assert.match(one?.fix ?? '', /add a key of its type at the end/)
+    using alone = await twoTypes(keys(), 5)
+    assert.deepEqual([(await alone.list()).code, /published \(SAML\)/.test((await alone.list()).lines.join('\n'))], [0, true])
+  })
+
+  test('is not taken for the next one of the first key, however long it is good', async () => {
+    using it = await twoTypes(keys() + payroll, 400)
+    const first = await it.renew()
+    assert.equal(first.code, 0, first.notes.join('\n'))
+    const again = await it.renew()
+    assert.equal(again.code, 1)
+    assert.match(again.notes.join(), /has a key that ends later, .*saml-\d/)
+  })
+})
+
 suite('curfew certs renew', () => {
   test('the next signing key is the last one; the former still signs, and comments and the mode of the file stay', async () => {
     using it = await installation()
@@ -184,8 +220,12 @@ suite('curfew certs renew', () => {
     using it = await installation()
     const files = readdirSync(it.at('keys'))
     writeFileSync(it.at('curfew.yaml.new'), 'somebody writes')
-    await assert.rejects(it.renew(), /EEXIST/)
+    await assert.rejects(it.renew(), {
+      code: 'CURFEW_CLI_FILE',
+      context: { path: it.at('curfew.yaml.new'), why: 'it is there: remove it if nobody is writing it' }
+    })
     assert.deepEqual([it.text(), readdirSync(it.at('keys'))], [head, files])
+    assert.equal(readFileSync(it.at('curfew.yaml.new'), 'utf8'), 'somebody writes')
   })
 })
 

@@ -23,6 +23,7 @@ import { storeChecks } from '../doctor-store.ts'
 import { tlsChecks } from '../doctor-tls.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { publicHalf } from '../inspect-surroundings.ts'
+import { signingPlaces } from '../signing-places.ts'
 import { streamCheck } from '../doctor-stream.ts'
 import { upstreamChecks } from '../doctor-upstream.ts'
 import { loadOrReport } from './validate.ts'
@@ -92,31 +93,34 @@ function runtimeCheck(): Check {
     : { what: 'runtime', verdict: 'fail', why: `Node ${process.versions.node} is too old`, fix: 'Install Node 26 or later.' }
 }
 
-/** The first key signs every message; the others are published so that partners know the next one. */
+/** Keys that sign, and those that are published so that partners know the next one. */
 function keyChecks(config: Config): readonly Check[] {
   const nowMs = systemClock.nowMs()
   const keys = config.saml.keys.map(readOwnCertificate)
+  const places = signingPlaces(config)
   return config.saml.keys.map((key, i): Check => {
-    const what = `signing key ${i + 1}${i === 0 ? ' (signs)' : ' (published)'}`
+    const what = `signing key ${i + 1}${places.has(i) ? ' (signs)' : ' (published)'}`
     try {
       const { signing, verification } = readAuthorityKey(readFileSync(key.key, 'utf8'), readFileSync(key.certificate, 'utf8'), key.algorithm, key.key)
       requireSigningKey(signing.key, key.algorithm.startsWith('rsa') ? 'rsa' : 'ec')
       const date = verification.notAfterMs === undefined ? {} : { notAfterMs: verification.notAfterMs }
       const others = keys.filter((other) => other !== undefined)
-      const isFollowed = i > 0 && hasSuccessor(keys[i] ?? {}, others, nowMs)
-      return judgeExpiry({ what, ...date, hasSuccessor: isFollowed, fix: 'Publish a new key beside it now, and put it first when partners have it.' }, nowMs)
+      const isFollowed = !places.has(i) && hasSuccessor(keys[i] ?? {}, others, nowMs)
+      return judgeExpiry({ what, ...date, hasSuccessor: isFollowed, fix: nextKeyFix(i) }, nowMs)
     } catch (error) {
       return failedBy(what, error, `Check ${key.key} and ${key.certificate}.`)
     }
   })
 }
 
-/** The first key signs, and for a partner with another algorithm the first key that fits it. */
-function configuredKeys({ saml, connections, identityProviders }: Config): readonly (ConfiguredKey | undefined)[] {
-  const typeOf = (algorithm: string): string => (algorithm.startsWith('ecdsa') ? 'ec' : 'rsa')
-  const wanted = [...connections, ...identityProviders].flatMap((one) => ('algorithm' in one && one.algorithm !== undefined ? [typeOf(one.algorithm)] : []))
-  const signing = new Set([0, ...wanted.map((type) => saml.keys.findIndex(({ algorithm }) => typeOf(algorithm) === type))])
-  return saml.keys.map((key, i) => {
+function nextKeyFix(place: number): string {
+  if (place === 0) return 'Publish a new key beside it now, and put it first when partners have it.'
+  return 'Publish a new key of its type beside it now, and put it before this one when partners have it.'
+}
+
+function configuredKeys(config: Config): readonly (ConfiguredKey | undefined)[] {
+  const signing = signingPlaces(config)
+  return config.saml.keys.map((key, i) => {
     const fingerprint = readOwnCertificate(key)?.fingerprint
     return fingerprint === undefined ? undefined : { fingerprint, signs: signing.has(i) }
   })

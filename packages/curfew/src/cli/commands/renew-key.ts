@@ -15,6 +15,7 @@ import { dayText } from '../doctor-check.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { entryOf, freeKeyFiles, type KeyFiles, writeKeyFiles } from '../next-key.ts'
 import { replaceFile } from '../replace-file.ts'
+import { keyTypeOf, signingPlaces } from '../signing-places.ts'
 import { loadOrReport } from './validate.ts'
 
 export interface RenewOptions {
@@ -63,13 +64,19 @@ export async function renewKey(context: CommandContext, options: RenewOptions): 
 }
 
 /** Why there is nothing to make now. */
-function refusalOf({ saml }: Config, options: RenewOptions): string | undefined {
+function refusalOf(config: Config, options: RenewOptions): string | undefined {
+  const { saml } = config
   if (options.for === 'decryption') {
     const [, former] = saml.decryptionKeys
     return former === undefined ? undefined : `saml.decryptionKeys has two already: take ${former.certificate} out when nobody encrypts to it any more.`
   }
-  const [first, ...published] = saml.keys.map(({ certificate }) => ({ certificate, endsAtMs: endsAtMs(certificate) }))
-  const nextOne = published.find((one) => one.endsAtMs > (first?.endsAtMs ?? 0))
+  const [first] = saml.keys
+  if (first === undefined) return undefined
+  const signing = signingPlaces(config)
+  // One that signs for partners with another algorithm is nobody's next. The one that is made here is RSA, whatever the first is.
+  const types = new Set(['rsa', keyTypeOf(first.algorithm)])
+  const published = saml.keys.filter(({ algorithm }, i) => !signing.has(i) && types.has(keyTypeOf(algorithm)))
+  const nextOne = published.find(({ certificate }) => endsAtMs(certificate) > endsAtMs(first.certificate))
   return nextOne === undefined
     ? undefined
     : `saml.keys has a key that ends later, ${nextOne.certificate}: put it first when every partner knows it, or take it out.`
