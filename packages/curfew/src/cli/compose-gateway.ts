@@ -8,6 +8,7 @@ import type { Registry } from '@prometheus-io/client'
 import type { GatewayConfig } from '../config/gateway-schema.ts'
 import type { Config } from '../config/schema.ts'
 import type { GatewayContext } from '../gateway/context.ts'
+import { firstReading } from '../gateway/feed/first-reading.ts'
 import { outboundFeed } from '../gateway/feed/outbound-feed.ts'
 import { startLocalFeed } from '../gateway/feed/local-feed.ts'
 import { lastAnswer } from '../gateway/last-answer.ts'
@@ -78,8 +79,6 @@ interface GatewayState {
 
 /** How often connections are looked at that may have outlived their session. */
 const expiryMs = 1_000
-/** How long the first reading of the revocation list may take before the gateway takes requests all the same. */
-const firstReadingMs = 5_000
 /** Endings that had no room, for one line in the log. */
 const droppedPerLine = 1_000
 /** Full pages of the revocation list from one collection of garbage to the next: of each a quarter of a megabyte is left. */
@@ -299,13 +298,6 @@ function collectBetweenPages(): NonNullable<FeedReaderDeps['onPage']> {
     state.collect ??= youngCollector()
     state.collect()
   }
-}
-
-/** A gateway that has just started knows nothing: it waits for the list, but not for ever. */
-async function firstReading({ settings, revocations, endings, clock }: GatewayContext): Promise<void> {
-  const untilMs = clock.nowMs() + firstReadingMs
-  const isMissing = (): boolean => (settings.sessionCheck.feed && revocations.completeAtMs === undefined) || !endings.isYoung()
-  while (isMissing() && clock.nowMs() < untilMs) await new Promise<void>((resolve) => setTimeout(resolve, 20))
 }
 
 /** A gateway that only follows the feed asks while it reads: its answers count no longer than the feed does. */
