@@ -4,8 +4,11 @@ import { LRUCache } from 'lru-cache'
 export interface SenderRoom<T extends {}> {
   /** It counts as used. */
   get(key: string): T | undefined
-  /** Does nothing where the key is known: it stays with who brought it first. */
-  add(key: string, value: T, from: string): void
+  /**
+   * Does nothing where the key is known: it stays with who brought it first.
+   * @param from - absent: it counts for no share
+   */
+  add(key: string, value: T, from: string | undefined): void
   delete(key: string): void
   /** What one sender has here, with the least used first. */
   of(from: string): Iterable<readonly [key: string, value: T]>
@@ -24,7 +27,7 @@ export interface SenderRoomSizes<T> {
 
 interface Held<T> {
   readonly value: T
-  readonly from: string
+  readonly from: string | undefined
   readonly size: number
 }
 
@@ -40,34 +43,37 @@ export function createSenderRoom<T extends {}>({ sizeMax, senderSizeMax, sizeOf 
     maxSize: sizeMax,
     sizeCalculation: ({ size }) => size,
     dispose({ from, size }, key) {
-      const share = shares.get(from)
+      const share = from === undefined ? undefined : shares.get(from)
       if (share?.keys.delete(key) !== true) return
       share.size -= size
-      if (share.keys.size === 0) shares.delete(from)
+      if (from !== undefined && share.keys.size === 0) shares.delete(from)
     }
   })
   const hasRoom = (from: string, size = 1): boolean => (shares.get(from)?.size ?? 0) + size <= senderSizeMax
+  const countFor = (from: string, key: string, size: number): void => {
+    // A set goes on behind what is taken out of it on the way.
+    for (const older of shares.get(from)?.keys ?? []) {
+      if (hasRoom(from, size)) break
+      all.delete(older)
+    }
+    const share = shares.get(from) ?? { keys: new Set(), size: 0 }
+    shares.set(from, share)
+    share.keys.add(key)
+    share.size += size
+  }
   return {
     hasRoom,
     get(key) {
       const held = all.get(key)
       if (held === undefined) return undefined
-      const keys = shares.get(held.from)?.keys
+      const keys = held.from === undefined ? undefined : shares.get(held.from)?.keys
       if (keys?.delete(key) === true) keys.add(key)
       return held.value
     },
     add(key, value, from) {
       if (all.has(key)) return
       const size = sizeOf(value)
-      // A set goes on behind what is taken out of it on the way.
-      for (const older of shares.get(from)?.keys ?? []) {
-        if (hasRoom(from, size)) break
-        all.delete(older)
-      }
-      const share = shares.get(from) ?? { keys: new Set(), size: 0 }
-      shares.set(from, share)
-      share.keys.add(key)
-      share.size += size
+      if (from !== undefined) countFor(from, key, size)
       all.set(key, { value, from, size })
     },
     delete: (key) => void all.delete(key),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { suite, test } from 'node:test'
+import { senderSidsMax } from '../../src/gateway/session/ended-by-provider.ts'
 import { createLogger } from '../../src/platform/logger.ts'
 import { type Server, skipReason, startServer } from '../stores/redis/servers.ts'
 import { type AnotherGateway, createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
@@ -73,6 +74,14 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/** What the provider calls the session of a browser. */
+function sidOf({ kit }: World, visitor: Visitor): string {
+  const { cookies, settings, clock } = kit.gateway.context
+  const webSession = settings.applications[0]?.webSession ?? assert.fail()
+  const cookie = `PA.ACE_ws=${visitor.jar(kit.wiki).get('PA.ACE_ws') ?? assert.fail()}`
+  return cookies.read(webSession, cookie, new URL(kit.wiki).host, clock.nowMs())?.session.sid ?? assert.fail()
+}
+
 /** A WebSocket at the second gateway; the promise is the code of its close frame. */
 function socketAtSecond({ kit, second }: World, visitor: Visitor): Promise<{ readonly code: Promise<number> }> {
   const cookie = [...visitor.jar(kit.wiki)].map(([name, value]) => `${name}=${value}`).join('; ')
@@ -130,6 +139,23 @@ suite('Endings that gateways tell each other', { skip: skipReason }, () => {
         [200, 200]
       ]
     )
+  })
+
+  test('a frame that comes with its cookie ends that session at all of them, and clears it, also when its sender is beyond its share', async () => {
+    await using world = await createWorld({ frontchannel_logout_uri: 'WIKI/pa/oidc/frontchannel' })
+    const { kit, provider } = world
+    const [ana, elsewhere] = [await world.signIn(), await world.signIn()]
+    const copy = ana.copy()
+    const { context } = kit.gateway
+    for (let i = 0; i < senderSidsMax; i++) context.endedByProvider.endSid(provider.issuer, `any-${i}`, '127.0.0.1')
+    const sid = sidOf(world, ana)
+    const parameters = new URLSearchParams({ iss: provider.issuer, sid })
+    const frame = await ana.ask(`${kit.wiki}/pa/oidc/frontchannel?${parameters.toString()}`, { headers: { 'sec-fetch-dest': 'iframe' } })
+    assert.deepEqual([frame.status, ana.jar(kit.wiki).has('PA.ACE_ws')], [200, false])
+    await until(async () => (await world.statuses(copy)).every((status) => status === 303))
+    const other = new URLSearchParams({ iss: provider.issuer, sid: sidOf(world, elsewhere) })
+    const without = await new Visitor().ask(`${kit.wiki}/pa/oidc/frontchannel?${other.toString()}`)
+    assert.equal(without.status, 503, 'of what comes without a cookie the others are not told')
   })
 
   test('a cookie that another gateway wrote anew meanwhile does not bring the session back', async () => {

@@ -55,12 +55,25 @@ export function createProviderLogout(): ProviderLogout {
         return send(response, 'application/problem+json', problemDocument(error, ctx.ids.reference()), { status: 400 })
       }
       // The revocation feed says the same within a second, and is signed: what anybody can send is not needed beside it.
-      if (!ctx.settings.sessionCheck.feed && !ctx.endedByProvider.isSidEnded(issuer, sid)) await ctx.endings.endSid(sid, senderOf(ctx, request))
-      const setCookies = ctx.settings.sessionCheck.feed ? [] : await endThere(ctx, place, request, sid)
+      const setCookies = ctx.settings.sessionCheck.feed ? [] : await endByFrame(ctx, place, request, sid)
       const policy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}; base-uri 'none'`
       send(response, 'text/html; charset=utf-8', '<!doctype html><title>OK</title>', { headers: { 'content-security-policy': policy }, setCookies })
     }
   }
+}
+
+/**
+ * Both count here before anything is awaited. What came along is told by its own name; a sender beyond its share refuses
+ * the answer only where nothing did.
+ * @returns what takes the cookie of the session from the browser
+ * @throws CURFEW_GATEWAY_ENDINGS_UNSHARED
+ */
+async function endByFrame(ctx: GatewayContext, place: Place, request: IncomingMessage, sid: string): Promise<readonly string[]> {
+  const isKnown = ctx.endedByProvider.isSidEnded(ctx.provider.issuer, sid)
+  const there = endThere(ctx, place, request, sid)
+  const [setCookies, isTold] = await Promise.all([there, isKnown || ctx.endings.endSid(sid, senderOf(ctx, request))])
+  if (!isTold && setCookies.length === 0) throw new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', { why: 'the sender has more than its share' })
+  return setCookies
 }
 
 /**
@@ -71,11 +84,13 @@ export function createProviderLogout(): ProviderLogout {
 async function endThere(ctx: GatewayContext, { host, isSecure }: Place, { headers }: IncomingMessage, sid: string): Promise<readonly string[]> {
   const all = new Map(ctx.applications.ofHost(host).map(({ application }) => [application.webSession.id, application.webSession]))
   const setCookies: string[] = []
+  const told: Promise<void>[] = []
   for (const settings of all.values()) {
     const named = ctx.cookies.readAll(settings, headers.cookie, host, ctx.clock.nowMs()).filter(({ session }) => session.sid === sid)
-    for (const { session } of named) await ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)
+    told.push(...named.map(({ session }) => ctx.endings.endSession(sessionName(session.id), session.expiresAtMs)))
     if (named.length > 0) setCookies.push(...clearOwn(ctx, settings, { isSecure, userAgent: headers['user-agent'] }))
   }
+  await Promise.all(told)
   return setCookies
 }
 

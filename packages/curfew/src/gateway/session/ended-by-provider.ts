@@ -9,9 +9,10 @@ export interface EndedByProvider {
   /**
    * One session, by a message that nobody signed: anybody can send it with any `sid`. A table of bounded size of its own
    * holds them, and what is in use there stays longest.
-   * @param from - who sent it, by address: what is more than the share of one takes the place of its own
+   * @param from - who sent it, by address: what is more than the share of one takes the place of its own. Absent: nobody knows,
+   *   and it counts for no share
    */
-  endSid(issuer: string, sid: string, from: string): void
+  endSid(issuer: string, sid: string, from: string | undefined): void
   /** False where the next one of a sender takes the place of another of the same: that one may go on unseen. */
   hasRoomOf(from: string): boolean
   isEnded(session: WebSession): boolean

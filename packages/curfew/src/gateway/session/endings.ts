@@ -12,7 +12,7 @@ type Ending =
   | { readonly kind: 'session'; readonly name: string; readonly untilMs?: number }
   /** What a user of that provider had signed in to before that moment. */
   | { readonly kind: 'subject'; readonly issuer: string; readonly subject: string; readonly atMs: number }
-  /** One session of that provider, by a message that nobody signed. `from`: who sent it, by address. */
+  /** One session of that provider, by a message that nobody signed. `from`: who sent it, by address; a gateway of a former release does not say. */
   | { readonly kind: 'sid'; readonly issuer: string; readonly sid: string; readonly from?: string }
 
 /**
@@ -27,9 +27,10 @@ export interface Endings {
   /**
    * One session of that provider, by a message that nobody signed. Of what one sender has beyond its share others are not told.
    * @param from - who sent it, by address
+   * @returns false where it is beyond that share
    * @throws CURFEW_GATEWAY_ENDINGS_UNSHARED
    */
-  endSid(sid: string, from: string): Promise<void>
+  endSid(sid: string, from: string): Promise<boolean>
   /** False where other gateways end sessions too, and what they ended is not known young enough. */
   isYoung(): boolean
   /** How long ago all that other gateways ended was known; undefined before that, and where there are none. */
@@ -100,7 +101,7 @@ export function createEndings(deps: EndingsDeps): Endings {
         case 'sid':
           // Anybody can send these: each costs no more than the look at one name.
           if (ending.issuer !== issuer || endedByProvider.isSidEnded(issuer, ending.sid)) break
-          endedByProvider.endSid(issuer, ending.sid, ending.from ?? '')
+          endedByProvider.endSid(issuer, ending.sid, ending.from)
           live.close(revocationFingerprint(sidName(issuer, ending.sid)))
           break
       }
@@ -143,10 +144,13 @@ export function createEndings(deps: EndingsDeps): Endings {
     async endSid(sid, from) {
       const ending: Ending = { kind: 'sid', issuer, sid, from }
       // Beyond its share it takes the place of another of the same sender here; the log would take it out of the place of others.
-      if (shared === undefined || endedByProvider.hasRoomOf(from)) return tell('unsigned', ending)
-      apply([ending])
-      shared.onDropped('unsigned', ++dropped.unsigned)
-      throw new CurfewError('CURFEW_GATEWAY_ENDINGS_UNSHARED', { why: 'the sender has more than its share' })
+      if (shared !== undefined && !endedByProvider.hasRoomOf(from)) {
+        apply([ending])
+        shared.onDropped('unsigned', ++dropped.unsigned)
+        return false
+      }
+      await tell('unsigned', ending)
+      return true
     },
     isYoung: () => shared === undefined || (state.completeMs !== undefined && steadyMs() - state.completeMs <= shared.staleMs),
     ageMs: () => (state.completeMs === undefined ? undefined : steadyMs() - state.completeMs),
