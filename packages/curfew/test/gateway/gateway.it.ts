@@ -622,6 +622,54 @@ suite('Signing out at the gateway', () => {
     assert.deepEqual(await runsOf(kit), [])
   })
 
+  const liveOf = async (kit: GatewayKit) => {
+    const { items } = await kit.authority.store.listSessions({ state: 'live', limit: 5, nowMs: Temporal.Now.instant().epochMilliseconds })
+    return items.length
+  }
+  /** Wiki asked for the picture with all of these cookies. */
+  const pictureWith = (kit: GatewayKit, values: readonly string[]) => {
+    const cookie = values.map((value) => `PA.ACE_ws=${value}`).join('; ')
+    return new Visitor().ask(`${kit.wiki}/pa/oidc/logout.png`, { headers: { ...pictureOf('same-origin').headers, cookie } })
+  }
+  const cookieAt = (kit: GatewayKit, visitor: Visitor): string => visitor.jar(kit.wiki).get('PA.ACE_ws') ?? assert.fail()
+
+  test('AC-061 with Use Single-Logout a picture that comes with several sessions of one user has the provider end each', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    const visitors = [new Visitor(), new Visitor()]
+    for (const one of visitors) await one.open(`${kit.wiki}/`)
+    const [first = '', second = ''] = visitors.map((one) => cookieAt(kit, one))
+    assert.equal(await liveOf(kit), 2)
+    const picture = await pictureWith(kit, [rewritten(kit, first, { activeAtMs: -61 * 60_000 }), second])
+    assert.deepEqual([picture.status, await liveOf(kit)], [200, 0])
+  })
+
+  test('a picture that comes with sessions of several users fails: the provider is told of none, and they are over here', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    const [ana, ben] = [new Visitor(), new Visitor()]
+    await ana.open(`${kit.wiki}/`)
+    await ben.fillIn(await ben.follow(`${kit.wiki}/`), 'ben')
+    const picture = await pictureWith(kit, [cookieAt(kit, ana), cookieAt(kit, ben)])
+    assert.deepEqual([picture.status, picture.body, picture.headers['set-cookie']], [503, 'CURFEW_GATEWAY_COOKIE_AMBIGUOUS', undefined])
+    assert.deepEqual([await liveOf(kit), await runsOf(kit)], [2, []])
+    for (const one of [ana, ben]) assert.equal((await one.ask(`${kit.wiki}/`)).status, 303)
+  })
+
+  test('a picture fails where the provider has no name for one of the sessions; it ends the other', async () => {
+    await using kit = await createGatewayKit({ provider: { useSingleLogout: true } })
+    const visitors = [new Visitor(), new Visitor()]
+    for (const one of visitors) await one.open(`${kit.wiki}/`)
+    const [first = '', second = ''] = visitors.map((one) => cookieAt(kit, one))
+    const nameless = rewritten(kit, first, { hasSid: false })
+    for (const [values, left] of [
+      [[nameless], 2],
+      [[nameless, second], 1]
+    ] as const) {
+      const picture = await pictureWith(kit, values)
+      assert.deepEqual([picture.status, picture.body, picture.headers['set-cookie']], [503, 'CURFEW_GATEWAY_SESSION_UNNAMED', undefined])
+      assert.equal(await liveOf(kit), left)
+    }
+  })
+
   test('a picture fails where the provider does not know the session: nothing says that it has ended', async () => {
     await using kit = await createGatewayKit({ provider: { useSingleLogout: true }, gateway: { sessionCheck: { feed: false } } })
     const ana = new Visitor()
@@ -710,14 +758,19 @@ async function signedInFor(ana: Visitor, form: Answer, callback: (url: string) =
   return new URL(headers.location ?? '', next).href
 }
 
-/** The cookie of wiki with other moments, counted from now: what it becomes while nobody uses it. */
-function rewritten(kit: GatewayKit, value: string, moments: { readonly activeAtMs?: number; readonly expiresAtMs?: number }): string {
+/** The cookie of wiki with other moments, counted from now: what it becomes while nobody uses it; or without its `sid`. */
+function rewritten(
+  kit: GatewayKit,
+  value: string,
+  { hasSid = true, ...moments }: { readonly activeAtMs?: number; readonly expiresAtMs?: number; readonly hasSid?: boolean }
+): string {
   const { cookies, settings, clock } = kit.gateway.context
   const webSession = settings.applications[0]?.webSession ?? assert.fail()
   const nowMs = clock.nowMs()
   const { session } = cookies.read(webSession, `PA.ACE_ws=${value}`, new URL(kit.wiki).host, nowMs) ?? assert.fail()
   const others = Object.fromEntries(Object.entries(moments).map(([name, ms]) => [name, nowMs + ms]))
-  const written = cookies.write(webSession, { ...session, ...others }, { isSecure: false }, nowMs)
+  const { sid: _sid, ...nameless } = session
+  const written = cookies.write(webSession, { ...(hasSid ? session : nameless), ...others }, { isSecure: false }, nowMs)
   return written.split(';')[0]?.slice('PA.ACE_ws='.length) ?? ''
 }
 

@@ -45,8 +45,14 @@ async function createWorld(
   {
     shown,
     more = {},
+    useSingleLogout = false,
     back
-  }: { readonly shown: Certified; readonly more?: Partial<GatewayKitOptions['gateway']>; readonly back?: (asking: string) => BackChannel }
+  }: {
+    readonly shown: Certified
+    readonly more?: Partial<GatewayKitOptions['gateway']>
+    readonly useSingleLogout?: boolean
+    readonly back?: (asking: string) => BackChannel
+  }
 ): Promise<World & AsyncDisposable> {
   const port = await freeRange(1)
   writePair(shown)
@@ -59,6 +65,7 @@ async function createWorld(
     client,
     gateway: more,
     provider: {
+      useSingleLogout,
       ...(back === undefined ? {} : { backChannel: back(`https://127.0.0.1:${port}`) }),
       authentication: client.authentication === 'selfSignedTlsClientAuth' ? 'selfSignedTlsClientAuth' : 'tlsClientAuth',
       clientCertificate: { key: file('key.pem'), certificate: file('certificate.pem') }
@@ -107,6 +114,17 @@ suite('RFC 8705: a gateway that proves itself by a certificate', () => {
       )
     })
   }
+
+  test('AC-061 with Use Single-Logout a picture on a page of its host has the provider end everything', async () => {
+    await using world = await createWorld(bySubject, { shown: await own(), useSingleLogout: true })
+    const { kit } = world
+    const ana = new Visitor()
+    for (const host of [kit.wiki, kit.shop]) await ana.open(`${host}/notes`)
+    const picture = await ana.ask(`${kit.wiki}/pa/oidc/logout.png`, { headers: { 'sec-fetch-dest': 'image', 'sec-fetch-site': 'same-origin' } })
+    assert.deepEqual([picture.status, picture.headers['content-type']], [200, 'image/png'], picture.body)
+    const { items } = await kit.authority.store.listSessions({ state: 'live', limit: 5, nowMs: Temporal.Now.instant().epochMilliseconds })
+    assert.deepEqual(items, [])
+  })
 
   test('does so by a certificate that nobody signed, where the authority has its copy', async () => {
     const shown = await makeCertificate({ name: [{ CN: ['gate'] }] })

@@ -100,6 +100,16 @@ suite('The gateway in front of another OpenID provider', () => {
     assert.equal(decodeJwt((await hint(own, own)) ?? '').sub, 'ana')
   })
 
+  test('a picture with Use Single-Logout is of the host alone, whoever the sessions are of: this provider can not be told without a browser', async () => {
+    await using world = await createWorld({}, { useSingleLogout: true })
+    const { kit } = world
+    const visitors = [await world.signIn('ana'), await world.signIn('mallory')]
+    const cookie = visitors.map((one) => `PA.ACE_ws=${one.jar(kit.wiki).get('PA.ACE_ws') ?? assert.fail()}`).join('; ')
+    const headers = { cookie, 'sec-fetch-dest': 'image', 'sec-fetch-site': 'same-origin' }
+    assert.equal((await new Visitor().ask(`${kit.wiki}/pa/oidc/logout.png`, { headers })).status, 200)
+    for (const one of visitors) assert.equal((await ask(world, one)).status, 303)
+  })
+
   test('a logout token with a sid ends that web session and its open WebSocket, and no other of the same person', async () => {
     await using world = await createWorld({ backchannel_logout_uri: 'GATEWAY/pa/oidc/backchannel', backchannel_logout_session_required: true })
     const [here, elsewhere] = [await world.signIn('ana'), await world.signIn('ana')]

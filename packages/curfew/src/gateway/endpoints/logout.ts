@@ -114,7 +114,7 @@ async function beginningAt(ctx: GatewayContext, parts: Parameters<GatewayContext
 /** @returns the code of what happened */
 function saidHereOnly({ logger }: GatewayContext, error: unknown): string {
   const code = isCurfewError(error) ? error.code : 'CURFEW_GATEWAY_PROVIDER'
-  logger.warn({ event: 'gateway.sign-out-here-only', code, err: error }, 'the provider can not be reached: a sign-out ended the session of this gateway only')
+  logger.warn({ event: 'gateway.sign-out-here-only', code, err: error }, 'the provider can not be told: a sign-out ended what it found at this gateway only')
   return code
 }
 
@@ -152,14 +152,29 @@ function isFromHere({ origin }: Place, { headers }: IncomingMessage): boolean {
   return [headers.origin, headers.referer].some((value) => URL.parse(value ?? '')?.origin === origin)
 }
 
-/** @returns why the provider could not be told */
+/** @returns why the provider could not be told of each of them; nothing for one that can not be told at all */
 async function endAtProvider(ctx: GatewayContext, sessions: readonly OpenedSession[]): Promise<string | undefined> {
-  const { sid } = soleOwner(sessions) ?? {}
-  if (sid === undefined) return undefined
+  if (sessions.length === 0) return undefined
+  const { sids, untold } = namesOf(ctx, sessions)
   try {
-    await ctx.provider.endSession(sid)
-    return undefined
+    const isTold = await ctx.provider.endSessions(sids)
+    return isTold && untold !== undefined ? saidHereOnly(ctx, untold) : undefined
   } catch (error) {
     return saidHereOnly(ctx, error)
   }
+}
+
+/** What the provider calls sessions of one user, and why that is not all of them. */
+function namesOf(
+  { provider: { issuer } }: GatewayContext,
+  sessions: readonly OpenedSession[]
+): { readonly sids: readonly string[]; readonly untold?: CurfewError } {
+  const sole = soleOwner(sessions)
+  if (sole === undefined) {
+    const audience = sessions[0]?.session.audience ?? ''
+    return { sids: [], untold: new CurfewError('CURFEW_GATEWAY_COOKIE_AMBIGUOUS', { audience, times: sessions.length }) }
+  }
+  const sids = sole.issuer === issuer ? sessions.flatMap(({ session: { sid } }) => sid ?? []) : []
+  const isWhole = sids.length === sessions.length
+  return { sids: [...new Set(sids)], ...(isWhole ? {} : { untold: new CurfewError('CURFEW_GATEWAY_SESSION_UNNAMED', { issuer }) }) }
 }

@@ -68,12 +68,12 @@ export interface Provider {
   /** Where a sign-out at the provider begins; undefined when it has none. */
   signOutUrl(parts: { readonly landing?: string; readonly idToken?: string }): Promise<ProviderAddress | undefined>
   /**
-   * Ends a session of it from server to server, where it has an address for that.
-   * @param sid - what it calls the session
+   * Ends sessions of it from server to server, where it has an address for that. It is told of each, whatever becomes of the others.
+   * @param sids - what it calls the sessions
    * @returns false where it has none
-   * @throws CURFEW_GATEWAY_PROVIDER
+   * @throws CURFEW_GATEWAY_PROVIDER where one was not confirmed
    */
-  endSession(sid: string): Promise<boolean>
+  endSessions(sids: readonly string[]): Promise<boolean>
   /** True when its sign-out wants the ID token back. */
   wantsIdToken(): Promise<boolean>
   /** Its key set; `again` reads it anew, at most every few seconds. */
@@ -138,23 +138,27 @@ export function createProvider(deps: ProviderDeps): Provider {
         ...(landing === undefined ? {} : { post_logout_redirect_uri: landing })
       })
     },
-    async endSession(sid) {
-      const url = (await metadata())['curfew_logout_endpoint']
-      if (typeof url !== 'string') return false
-      await endSession(deps, url, sid, await credentialsOf(deps, own.privateKey))
+    async endSessions(sids) {
+      const url = addressIn(settings, await metadata(), 'curfew_logout_endpoint')
+      if (url === undefined) return false
+      // Each with an assertion of its own, which is good once.
+      const answers = await Promise.allSettled(sids.map(async (sid) => endSession(deps, url, sid, await credentialsOf(deps, own.privateKey))))
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
       return true
     },
     wantsIdToken: async () => settings.useSingleLogout && (await metadata())['ping_end_session_endpoint'] === undefined,
     keys: (again) => keySet(again ? { ageMsMax: againMs, waitMs: timeoutMs } : {}),
-    async address(name, path) {
-      const published = await metadata()
-      const { [name]: usual } = published
-      const address = settings.authentication.kind === 'certificate' ? (aliasIn(published, name) ?? usual) : usual
-      return typeof address === 'string' ? address : new URL(settings.issuer).origin + path
-    },
+    address: async (name, path) => addressIn(settings, await metadata(), name) ?? new URL(settings.issuer).origin + path,
     credentials: () => credentialsOf(deps, own.privateKey),
     ownKeys: async () => ({ keys: [{ ...(await publicJwk(own.publicKey)), alg: 'ES256', use: 'sig' }] })
   }
+}
+
+/** An address that the metadata names for this client. */
+function addressIn({ authentication }: ProviderSettings, published: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const { [name]: usual } = published
+  const address = authentication.kind === 'certificate' ? (aliasIn(published, name) ?? usual) : usual
+  return typeof address === 'string' ? address : undefined
 }
 
 /** Where clients with a certificate go instead (RFC 8705 section 5). */
