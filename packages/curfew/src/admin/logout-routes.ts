@@ -16,9 +16,10 @@ const bulkPauseMsMax = 1_000
 
 export function registerLogout(app: AdminServer, ctx: AdminContext): void {
   app.post('/v1/logout', { schema: { body: logoutRequest, response: { 200: z.union([endedView, dryRunView]) } } }, async (request) => {
-    const { user, app: peerId, idp: sourceId, reason, dryRun, endOfflineGrants, beforeMs, max = endedPerCallMax } = request.body
+    const { user, userKeys, app: peerId, idp: sourceId, reason, dryRun, endOfflineGrants, beforeMs, max = endedPerCallMax } = request.body
     const query: TallyQuery = {
       ...(user === undefined ? {} : { username: user }),
+      ...(userKeys === undefined ? {} : { userKeys }),
       ...(peerId === undefined ? {} : { peerId }),
       ...(sourceId === undefined ? {} : { sourceId }),
       ...(beforeMs === undefined ? {} : { beforeMs })

@@ -126,6 +126,12 @@ export const dryRunView = z.object({
 export const logoutRequest = z
   .strictObject({
     user: z.string().min(1).max(256).optional().describe('User name, such as ana'),
+    userKeys: z
+      .array(z.string().min(1).max(512))
+      .min(1)
+      .max(2)
+      .optional()
+      .describe('Only sessions of these: an identity provider may call somebody else the same'),
     all: z.boolean().optional().describe('Every live session'),
     app: z.string().optional().describe('Only sessions that this application takes part in'),
     idp: z.string().optional().describe('Only sessions of those who signed in there: an identity provider, or the form'),

@@ -67,6 +67,7 @@ const byAddress = z.strictObject({ address: z.string().max(512), attributes: z.a
 // A node that does not know a key refuses the call: a filter that it can not apply must not widen what ends.
 const tallied = z.strictObject({
   username: z.string().max(512).optional(),
+  userKeys: z.array(z.string().max(512)).max(2).optional(),
   peerId: z.string().max(256).optional(),
   sourceId: z.string().max(256).optional(),
   beforeMs: atMs.optional()
@@ -164,9 +165,10 @@ export function serveRuns(links: Pick<GroupLinks, 'serve'>, here: RunsHere): voi
 }
 
 /** The query without what it leaves open. */
-function queried({ username, peerId, sourceId, beforeMs }: z.output<typeof tallied>): TallyQuery {
+function queried({ username, userKeys, peerId, sourceId, beforeMs }: z.output<typeof tallied>): TallyQuery {
   return {
     ...(username === undefined ? {} : { username }),
+    ...(userKeys === undefined ? {} : { userKeys }),
     ...(peerId === undefined ? {} : { peerId }),
     ...(sourceId === undefined ? {} : { sourceId }),
     ...(beforeMs === undefined ? {} : { beforeMs })

@@ -29,6 +29,8 @@ export interface Everywhere {
 
 export interface TallyQuery {
   readonly username?: string
+  /** Users, each of whom may be meant; an identity provider may call somebody else the same. */
+  readonly userKeys?: readonly UserKey[]
   readonly peerId?: PeerId
   /** Where the user signed in: an identity provider, or the form. */
   readonly sourceId?: string
@@ -69,9 +71,14 @@ export function inStore(store: Pick<Store, 'findByUser' | 'findByAddress' | 'fin
 }
 
 /** Page by page, for as long as somebody wants more. */
-async function* liveSessions(
+async function* liveSessions(store: Pick<Store, 'listSessions'>, { userKeys, ...query }: TallyQuery, nowMs: number): AsyncGenerator<SessionSummary> {
+  if (userKeys === undefined) yield* liveSessionsOf(store, query, nowMs)
+  else for (const userKey of userKeys) yield* liveSessionsOf(store, { ...query, userKey }, nowMs)
+}
+
+async function* liveSessionsOf(
   store: Pick<Store, 'listSessions'>,
-  { username, peerId, sourceId, beforeMs = Number.POSITIVE_INFINITY }: TallyQuery,
+  { username, userKey, peerId, sourceId, beforeMs = Number.POSITIVE_INFINITY }: Omit<TallyQuery, 'userKeys'> & { readonly userKey?: UserKey },
   nowMs: number
 ): AsyncGenerator<SessionSummary> {
   let cursor: string | undefined
@@ -81,6 +88,7 @@ async function* liveSessions(
       state: 'live',
       limit: pageSize,
       ...(username === undefined ? {} : { username }),
+      ...(userKey === undefined ? {} : { userKey }),
       ...(peerId === undefined ? {} : { peerId }),
       ...(cursor === undefined ? {} : { cursor })
     })

@@ -8,6 +8,7 @@ import type { AdminClients } from '../../src/admin/context.ts'
 import { type AuditView, type EventView, eventView, type ProblemView, receiptView, type RunView, runView } from '../../src/admin/schemas.ts'
 import { eventStreamsMax } from '../../src/admin/event-routes.ts'
 import { createAdminServer } from '../../src/admin/server.ts'
+import { hashedKey } from '../../src/authority/sign-on/hashed-keys.ts'
 import { receiptOf } from '../../src/engine/receipt.ts'
 import { inStore } from '../../src/stores/everywhere.ts'
 import { createIds } from '../../src/platform/ids.ts'
@@ -191,6 +192,20 @@ suite('logout over the admin API', () => {
     assert.deepEqual(counts, [2, 2, 1])
     assert.equal((await kit.store.getSession(late.id))?.end, undefined)
     assert.equal(await kit.store.countLiveSessions(), 1)
+  })
+
+  test('ends the user with certain keys, and nobody whom an identity provider calls the same', async () => {
+    const kit = createEngineKit()
+    await using app = serve(kit)
+    const hashed = await kit.signIn(['payroll'], { username: 'ana', userKey: hashedKey('local:ana') })
+    const plain = await kit.signIn(['payroll'], { username: 'ana', userKey: 'local:ana' })
+    const other = await kit.signIn(['payroll'], { username: 'ana', userKey: 'idp:ana' })
+    const userKeys = ['local:ana', hashedKey('local:ana')]
+    const preview = await ask(app, 'POST', '/v1/logout', { body: { user: 'ana', userKeys, dryRun: true } })
+    assert.equal(preview.json<{ sessions: number }>().sessions, 2)
+    const { ended } = (await ask(app, 'POST', '/v1/logout', { body: { user: 'ana', userKeys } })).json<{ ended: { session: string }[] }>()
+    assert.deepEqual(ended.map(({ session }) => session).sort(), [hashed.id, plain.id].sort())
+    assert.equal((await kit.store.getSession(other.id))?.end, undefined)
   })
 
   test('ends every session of a user and of nobody else', async () => {

@@ -1,8 +1,9 @@
 import { isCurfewError } from '@curfew/codecs'
 import type { DryRunView } from '../../admin/schemas.ts'
+import { hashedKey } from '../../authority/sign-on/hashed-keys.ts'
 import { canonicalName } from '../../authority/sign-on/user-directory.ts'
 import { editUserFile, isNamed, type UserEntry, withoutName } from '../../authority/sign-on/user-file.ts'
-import { type LocalUser, parseUsers } from '../../authority/sign-on/users.ts'
+import { type LocalUser, localUserKey, parseUsers } from '../../authority/sign-on/users.ts'
 import { ApiProblem } from '../api-problem.ts'
 import { endInBatches } from '../bulk-logout.ts'
 import type { AdminClient } from '../client.ts'
@@ -70,15 +71,15 @@ async function bar(context: CommandContext, username: string, { yes, keepSession
 }
 
 function previewOf(client: AdminClient, { username }: LocalUser): Promise<DryRunView> {
-  return client.logout({ user: username, dryRun: true }) as Promise<DryRunView>
+  return client.logout({ user: username, userKeys: keysOf(username), dryRun: true }) as Promise<DryRunView>
 }
 
-/** As an administrator's logout. A server that can't be asked does it by itself when it reads the file. */
+/** As an administrator's logout of the local user. A server that can't be asked does it by itself when it reads the file. */
 async function endSessionsOf(context: CommandContext, { username }: LocalUser): Promise<ExitCode> {
   const { terminal } = context
   const result = await asked(() => {
     const client = connect(context)
-    const body = { user: username, endOfflineGrants: true, reason: 'users file' }
+    const body = { user: username, userKeys: keysOf(username), endOfflineGrants: true, reason: 'users file' }
     return endInBatches(context, client, body, { expected: 1, stop: new AbortController().signal })
   })
   if ('why' in result) {
@@ -90,6 +91,12 @@ async function endSessionsOf(context: CommandContext, { username }: LocalUser): 
   for (const { run } of ended.slice(0, 10)) terminal.out(`  npx curfew runs show ${run}`)
   for (const group of unreached) terminal.error(`Group ${group} does not answer: sessions there end when it does.`)
   return exitCode.done
+}
+
+/** Of the local user alone. Sessions from before `sessions.hashUserKeys` was switched have the other key. */
+function keysOf(username: string): string[] {
+  const key = localUserKey(username)
+  return [key, hashedKey(key)]
 }
 
 function countOf(sessions: number): string {
