@@ -16,27 +16,52 @@ const pageSize = 500
 
 /**
  * Ends the sessions of local users who are disabled, or gone from the users file. At first those of everybody who is not
- * in it, whatever happened while nothing ran; then of those who were and are no more. An ending is one step of the
- * store: of several nodes that read the same file one makes the run.
- * @returns how many sessions a round ended; what failed is done again in the next one
+ * in it, whatever happened while nothing ran; then, and in between, of those who were and are no more. An ending is one
+ * step of the store: of several nodes that read the same file one makes the run.
+ * @returns how many sessions a round ended; what failed is done again in the next one, from where it failed
  */
 export function createAccountEndings(deps: AccountEndingDeps): () => Promise<number> {
+  const settled = settledFile(deps)
+  /** The file that the sessions agree with, but for those of strangers on pages that were not looked at yet. */
+  let done: ReadonlySet<string> | undefined
+  let tried: ReadonlySet<string> | undefined
+  let strangers: Strangers = { isAll: false, beforeMs: 0 }
+
+  const leave = async (): Promise<number> => {
+    const now = await settled()
+    if (now === undefined || now === done || now === tried) return 0
+    tried = now
+    const { ended, isAll } = done === undefined ? nobody : await endLeavers(deps, done.difference(now))
+    if (!isAll) return ended
+    if (done === undefined) strangers = { ...strangers, beforeMs: deps.clock.nowMs() }
+    done = now
+    return ended
+  }
+  return async () => {
+    // A group that is away is asked again in the next round.
+    tried = undefined
+    let ended = await leave()
+    while (done !== undefined && !strangers.isAll) {
+      const page = await endStrangers(deps, done, strangers)
+      strangers = page
+      ended += page.ended + (await leave())
+    }
+    return ended
+  }
+}
+
+/** What a file says of who may stay once it has stood as it is for a while; undefined before. */
+function settledFile({ file, clock }: AccountEndingDeps): () => Promise<ReadonlySet<string> | undefined> {
   let seen: ReadonlySet<string> | undefined
   let seenAtMs = 0
-  let done: ReadonlySet<string> | undefined
   return async () => {
-    const now = await deps.file.mayStay()
-    if (now === undefined || now === done) return 0
-    const nowMs = deps.clock.nowMs()
-    if (now !== seen) {
+    const now = await file.mayStay()
+    const nowMs = clock.nowMs()
+    if (now !== undefined && now !== seen) {
       seen = now
       seenAtMs = nowMs
     }
-    if (nowMs - seenAtMs < settledMs) return 0
-    const { ended, isAll } = await (done === undefined ? endStrangers(deps, now) : endLeavers(deps, done.difference(now)))
-    // A group that is away is asked again in the next round.
-    if (isAll) done = now
-    return ended
+    return nowMs - seenAtMs < settledMs ? undefined : now
   }
 }
 
@@ -45,17 +70,25 @@ interface Round {
   readonly isAll: boolean
 }
 
-/** Sessions here of local users whom the file does not have; the nodes of another group look at theirs. */
-async function endStrangers(deps: AccountEndingDeps, mayStay: ReadonlySet<string>): Promise<Round> {
-  let ended = 0
-  let cursor: string | undefined
-  do {
-    const page = await deps.store.listSessions({ state: 'live', limit: pageSize, nowMs: deps.clock.nowMs(), ...(cursor === undefined ? {} : { cursor }) })
-    const strangers = page.items.flatMap(({ session }) => (isLocal(session) && !mayStay.has(canonicalName(session.username)) ? [session.id] : []))
-    ended += (await end(deps, strangers)).ended
-    cursor = page.nextCursor
-  } while (cursor !== undefined)
-  return { ended, isAll: true }
+const nobody: Round = { ended: 0, isAll: true }
+
+/** How far the sessions have been looked at. */
+interface Strangers {
+  readonly isAll: boolean
+  /** Whoever signed in later was in the file by then, though perhaps not when it counted first. */
+  readonly beforeMs: number
+  readonly cursor?: string
+}
+
+/** A page of the sessions here of local users whom the file does not have; the nodes of another group look at theirs. */
+async function endStrangers(deps: AccountEndingDeps, mayStay: ReadonlySet<string>, { beforeMs, cursor }: Strangers): Promise<Round & Strangers> {
+  const page = await deps.store.listSessions({ state: 'live', limit: pageSize, nowMs: deps.clock.nowMs(), ...(cursor === undefined ? {} : { cursor }) })
+  const strangers = page.items.flatMap(({ session }) => {
+    const isStranger = session.createdAtMs < beforeMs && isLocal(session) && !mayStay.has(canonicalName(session.username))
+    return isStranger ? [session.id] : []
+  })
+  const { ended } = await end(deps, strangers)
+  return { ended, beforeMs, isAll: page.nextCursor === undefined, ...(page.nextCursor === undefined ? {} : { cursor: page.nextCursor }) }
 }
 
 async function endLeavers(deps: AccountEndingDeps, names: ReadonlySet<string>): Promise<Round> {

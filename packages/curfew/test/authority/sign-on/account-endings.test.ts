@@ -85,6 +85,83 @@ suite('a user who is disabled or gone', () => {
     assert.deepEqual([(await sessionsOf(kit, 'ana')).length, (await sessionsOf(kit, 'ben')).length], [0, 1])
   })
 
+  test('loses them from where it failed on, and whoever leaves meanwhile does not wait for the rest', async () => {
+    await using kit = await twoPeople()
+    kit.clock.advance(1_000)
+    let mayStay: ReadonlySet<string> = new Set(['ben'])
+    const asked: (string | undefined)[] = []
+    let isDown = false
+    // Ben's session is on the first page, and ana's on the second.
+    const pages = (await Promise.all(['ben', 'ana'].map((name) => sessionsOf(kit, name)))).map((all) => all.map((session) => ({ session, participants: [] })))
+    const store = {
+      ...kit.ctx.store,
+      listSessions: async ({ cursor }: Parameters<typeof kit.ctx.store.listSessions>[0]) => {
+        asked.push(cursor)
+        if (isDown) throw new Error('the store does not answer')
+        isDown = true
+        return cursor === undefined ? { items: pages[0] ?? [], nextCursor: 'second' } : { items: pages[1] ?? [] }
+      }
+    }
+    const round = createAccountEndings({ ...kit.ctx, store, file: { mayStay: async () => mayStay } })
+    assert.equal(await round(), 0)
+    kit.clock.advance(settledMs)
+    await assert.rejects(round())
+    assert.deepEqual(asked, [undefined, 'second'])
+    mayStay = new Set()
+    await assert.rejects(round())
+    kit.clock.advance(settledMs)
+    await assert.rejects(round())
+    assert.equal((await sessionsOf(kit, 'ben')).length, 0, 'ben left while the store failed for the others')
+    assert.equal((await sessionsOf(kit, 'ana')).length, 1)
+    isDown = false
+    assert.equal(await round(), 1)
+    assert.equal((await sessionsOf(kit, 'ana')).length, 0)
+    assert.equal(asked.filter((cursor) => cursor === undefined).length, 1, 'what was looked at is not looked at again')
+  })
+
+  test('loses them between two pages of a first look that takes long', async () => {
+    await using kit = await twoPeople()
+    let mayStay: ReadonlySet<string> = new Set(['ana', 'ben'])
+    const left: number[] = []
+    const store = {
+      ...kit.ctx.store,
+      // No end: every page says that there is another one.
+      listSessions: async () => {
+        left.push((await sessionsOf(kit, 'ben')).length)
+        if (left.length === 1) mayStay = new Set(['ana'])
+        else kit.clock.advance(settledMs)
+        return { items: [], ...(left.length < 4 ? { nextCursor: 'more' } : {}) }
+      }
+    }
+    const round = createAccountEndings({ ...kit.ctx, store, file: { mayStay: async () => mayStay } })
+    await round()
+    kit.clock.advance(settledMs)
+    assert.equal(await round(), 1)
+    assert.deepEqual(left, [1, 1, 0, 0])
+  })
+
+  test('does not lose what began when the file had the name again', async () => {
+    await using kit = await createKit()
+    let isDown = true
+    const store = {
+      ...kit.ctx.store,
+      listSessions: async (...[query]: Parameters<typeof kit.ctx.store.listSessions>) => {
+        if (isDown) throw new Error('the store does not answer')
+        return kit.ctx.store.listSessions(query)
+      }
+    }
+    let mayStay: ReadonlySet<string> = new Set(['ben'])
+    const round = createAccountEndings({ ...kit.ctx, store, file: { mayStay: async () => mayStay } })
+    await round()
+    kit.clock.advance(settledMs)
+    await assert.rejects(round())
+    mayStay = new Set(['ana', 'ben'])
+    await signIn(kit.browser(), '/')
+    isDown = false
+    assert.equal(await round(), 0)
+    assert.equal((await sessionsOf(kit, 'ana')).length, 1)
+  })
+
   test('loses them with keys that are hashed, and with those from before they were', async () => {
     await using kit = await twoPeople({ sessions: { hashUserKeys: true } })
     const { ctx } = kit
