@@ -17,6 +17,7 @@ import { lifetimeProblems } from './revocation-lifetime.ts'
 import { sourceProblems } from './session-sources.ts'
 import { resolveSecrets, type SecretOrigin } from './secrets.ts'
 import { shownSetting } from './shown-setting.ts'
+import { addressProblems } from './unused-addresses.ts'
 
 /** A configuration that was read, checked and resolved: every path absolute. */
 export interface LoadedConfig {
@@ -68,12 +69,14 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
       ...sources(context, result.data),
       ...certificatesMissing(context, result.data),
       ...nothingToLink(context, result.data),
-      ...[...adapterProblems(result.data), ...bindingProblems(result.data), ...lifetimeProblems(result.data)].map(({ path, what, fix }) => ({
-        ...placeOf(context, path),
-        code: 'CURFEW_CONFIG_VALUE' as const,
-        what,
-        fix
-      }))
+      ...[...adapterProblems(result.data), ...bindingProblems(result.data), ...lifetimeProblems(result.data), ...addressProblems(result.data)].map(
+        ({ path, what, fix }) => ({
+          ...placeOf(context, path),
+          code: 'CURFEW_CONFIG_VALUE' as const,
+          what,
+          fix
+        })
+      )
     )
   findings.push(...noSignOn(context, value), ...brandFindings(context, value, options))
   if (!result.success || findings.length > 0) return { ok: false, findings: sortedFindings(findings) }
