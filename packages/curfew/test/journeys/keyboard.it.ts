@@ -28,7 +28,7 @@ async function walk(page: Page): Promise<readonly string[]> {
     const { name, outline } = await focused(page)
     if (name === 'body') return names
     assert.equal(outline, 'solid', `the focus on "${name}" can be seen`)
-    names.push(name.replaceAll(/\w{3} \d+, \d{4}, \d+:\d+\s[AP]M/g, 'DATE'))
+    names.push(name.replaceAll(/\w{3} \d+, \d{4}, \d+:\d+:\d+\s[AP]M [\w+:-]+( \(2\))?/g, 'DATE'))
   }
   return names
 }

@@ -39,14 +39,26 @@ export function sessionsBody(parts: SessionsParts): Html {
     parts.asksPassword &&
     html`<label for="password">${t('sessions.confirm')}</label><input id="password" name="password" type="password" autocomplete="current-password" required>`
   const change = passwordUrl !== undefined && html`<ul class="links"><li><a href="${passwordUrl}">${t('password.changeTitle')}</a></li></ul>`
-  const lines = sessions.map((one) => sessionLine(parts, one))
+  const times = startTimes(context, sessions)
+  const lines = sessions.map((one, i) => sessionLine(parts, one, times[i] ?? ''))
   return html`<h1>${t('sessions.title')}</h1>${parts.notice}<p>${t('sessions.text')}</p><form method="post" action="/signoff/sessions"><input type="hidden" name="csrfToken" value="${parts.csrfToken}">${noDefaultButton()}${password}<ul class="list">${lines}</ul>${more}${others}${linkList(parts)}</form>${change}`
 }
 
-function sessionLine({ context, nameOf }: SessionsParts, { session, isThis, participants }: ListedSession): Html {
+/** When each began, to the second and with the time zone: a page knows that of the server only. No two are called the same. */
+function startTimes({ language }: PageContext, sessions: readonly ListedSession[]): readonly string[] {
+  const format = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'long' })
+  const seen = new Map<string, number>()
+  return sessions.map(({ session }) => {
+    const text = format.format(session.createdAtMs)
+    const nth = (seen.get(text) ?? 0) + 1
+    seen.set(text, nth)
+    return nth === 1 ? text : `${text} (${nth})`
+  })
+}
+
+function sessionLine({ context, nameOf }: SessionsParts, { session, isThis, participants }: ListedSession, when: string): Html {
   const { t, language } = context
   const names = [...new Set(participants.map((p) => (p.grant === undefined ? nameOf(p.peerId) : t('live.offline', { app: nameOf(p.peerId) }))))]
-  const when = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(session.createdAtMs)
   const apps = names.length === 0 ? t('sessions.noApps') : t('sessions.apps', { apps: new Intl.ListFormat(language).format(names) })
   const device = isThis ? html`<strong>${t('sessions.this')}</strong> · ` : undefined
   return html`<li><span class="name long">${device}${deviceName(session.userAgent) ?? t('sessions.unknownDevice')}<br><span class="muted">${t('sessions.started', { when })}<br>${apps}</span></span><span class="small"><button name="end" value="${session.id}" aria-label="${t('sessions.endThis', { when })}">${t('sessions.end')}</button></span></li>`

@@ -48,6 +48,21 @@ suite('my sessions', () => {
     assert.notEqual((await there.get('/')).statusCode, 200)
   })
 
+  test('each time says its zone, and sessions of the same second are told apart, to whoever hears the page, too', async () => {
+    const { kit, here } = await twoBrowsers()
+    await using _ = kit
+    await signIn(kit.browser(), '/')
+    const page = (await here.get('/signoff/sessions')).body
+    const names = [...page.matchAll(/<button name="end" value="ses_[^"]*" aria-label="Sign out this session, started ([^"]*)"/g)].map(([, name]) => name ?? '')
+    assert.deepEqual([names.length, new Set(names).size], [3, 3])
+    const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(kit.clock.nowMs()).find(({ type }) => type === 'timeZoneName')?.value
+    for (const name of names) {
+      assert.ok(name.replace(/ \(2\)$/, '').endsWith(`M ${zone}`), name)
+      assert.ok(page.includes(`Started ${name}<`), name)
+    }
+    assert.equal(names.filter((name) => name.endsWith(' (2)')).length, 1)
+  })
+
   test('with a wrong password nothing ends, and the page says so', async () => {
     const { kit, here, other } = await twoBrowsers()
     await using _ = kit
