@@ -3,12 +3,36 @@ import { setImmediate } from 'node:timers/promises'
 import { suite, test } from 'node:test'
 import { CurfewError } from '@curfew/codecs'
 import { createEverywhere } from '../../src/cluster/all-groups.ts'
-import { createSessionsThere } from '../../src/cluster/session-calls.ts'
+import { createSessionsThere, serveSessions } from '../../src/cluster/session-calls.ts'
+import { sampleSession } from '../../src/stores/conformance/samples.ts'
 import { inStore } from '../../src/stores/everywhere.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import { berlin, nodeOf, paris, Wire } from './link-kit.ts'
 
 suite('sessions of every group', () => {
+  test('asked for certain users, another group names theirs alone', async () => {
+    const wire = new Wire()
+    const here = nodeOf(wire, berlin, [paris])
+    const there = nodeOf(wire, paris, [berlin])
+    const nowMs = there.clock.nowMs()
+    for (const [i, userKey] of ['local:ana', 'idp:ana'].entries())
+      await there.store.openSession(
+        sampleSession(i, { userKey, username: 'ana', createdAtMs: nowMs, expiresAtMs: nowMs + 60_000, idleExpiresAtMs: nowMs + 60_000 })
+      )
+    const endSessions = async (): Promise<never> => assert.fail('nothing ends')
+    const runs = { apply: async () => undefined, retry: async () => undefined }
+    serveSessions(there.links, { ...runs, store: there.store, clock: there.clock, local: inStore(there.store, there.clock.nowMs), endSessions })
+    const asked = createSessionsThere(here.links)
+    const userKeys = ['local:ana']
+    const found = await asked.live(paris.id, { username: 'ana', userKeys, max: 10 })
+    assert.deepEqual(
+      found.map(({ session }) => session.userKey),
+      userKeys
+    )
+    assert.equal((await asked.tally(paris.id, { username: 'ana', userKeys })).sessions, 1)
+    assert.equal((await asked.tally(paris.id, { username: 'ana' })).sessions, 2)
+  })
+
   test('a store that fails while another group is asked fails the question, and nothing else', async () => {
     const unreachable = new CurfewError('CURFEW_STORE_UNREACHABLE', {})
     const store = createMemoryStore({ capacity: 100 })
