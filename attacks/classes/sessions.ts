@@ -199,13 +199,14 @@ export const sessionAttacks: readonly AttackClass[] = [
   attack('Back button and bfcache after logout', `${tests}/back-button.it.ts`, [
     ...['pages that were left are kept whole (bfcache)', 'pages that were left come from the cache'].map((where) => ({
       test: `where ${where}, going back shows nothing of the person who left`,
-      without: 'no-store on the pages of a person',
+      without: 'no-store on the pages of a person, and the word to drop them at the sign-out',
       edits: [
         edit(
           `${authority}/pages/page.ts`,
           "    'cache-control': 'no-cache, no-store',\n    pragma: 'no-cache',\n",
           "    'cache-control': 'private, max-age=600',\n"
-        )
+        ),
+        edit(`${authority}/request.ts`, "reply.header('clear-site-data', '\"cache\"')", "reply.header('x-nothing', 'at all')")
       ]
     })),
     ...['kept whole (bfcache)', 'taken from the cache'].map((how) => ({

@@ -13,8 +13,8 @@ export interface Revoking {
 
 /**
  * The revocation list and its feed. An ending leaves its revocation in the bucket of the session, in the same step; from
- * there it goes onto the list and into the feed, which is one for all. What a crash left behind goes on with the next
- * reader.
+ * there it goes onto the list and into the feed, which is one for all, and leaves the session when copies have it there. What
+ * a crash left behind goes on with the next reader.
  */
 export interface Feed {
   publish(revoking: Revoking): Promise<void>
@@ -33,6 +33,10 @@ export interface Feed {
  * revocation on the list itself: there is one to find only where its process died on the way, or its answer got lost.
  */
 export const lookMsMin = 250
+/** A revocation that too few copies have stays with its session, and is put on the list again so often. */
+const againMsMin = 5_000
+/** So many of them in one process at most; what is more is owed to the copies alone. */
+const unconfirmedMax = 1_000
 
 /**
  * @param token - tells this process from every other
@@ -43,24 +47,41 @@ export function createFeed(context: Pick<RedisContext, 'shards' | 'keys'>, token
   let named = 0
   let published = 0
   let look = { beganMs: Number.NEGATIVE_INFINITY, isUnderWay: false, done: Promise.resolve() }
-  const revoke = async (sri: string, untilMs: number, atMs: number, isForeign = false): Promise<Answer> => {
+  /** @param isOwed - what copies do not have is sent to them again */
+  const put = async (sri: string, untilMs: number, atMs: number, isForeign: boolean, isOwed: boolean): Promise<Answer> => {
+    const promised = (name: string, args: readonly string[]) => ({ isEnding: true, isForeign, ...(isOwed ? { again: { name, args } } : {}) })
     const args = [sri, String(untilMs), String(atMs)]
-    const answer = await shards.write(keys.ofText(sri), 'revoke', args, { isEnding: true, isForeign, again: { name: 'revoke', args } })
+    const answer = await shards.write(keys.ofText(sri), 'revoke', args, promised('revoke', args))
     const [, since = '', until = ''] = texts(answer.reply)
     const entry = [sri, until, since]
-    const { durability } = await shards.write(keys.common, 'feed', entry, { isEnding: true, isForeign, again: { name: 'feed', args: entry } })
+    const { durability } = await shards.write(keys.common, 'feed', entry, promised('feed', entry))
     return { ...answer, durability: weakest([answer.durability, durability]) }
   }
+  const revoke: Feed['revoke'] = (sri, untilMs, atMs, isForeign = false) => put(sri, untilMs, atMs, isForeign, true)
+  /** When what too few copies have was last put on the list. */
+  const unconfirmed = new Map<SessionId, number>()
   const publish = async ({ sessionId, sri, untilMs, atMs }: Revoking): Promise<void> => {
-    await revoke(sri, untilMs, atMs)
+    // What was put on the list before is owed to the copies already.
+    const { durability } = await put(sri, untilMs, atMs, false, !unconfirmed.has(sessionId))
+    unconfirmed.delete(sessionId)
+    if (durability === 'degraded' && unconfirmed.size < unconfirmedMax) {
+      unconfirmed.set(sessionId, steadyMs())
+      return
+    }
     await shards.write(keys.ofSession(sessionId), 'revoked', [sessionId], { isEnding: true })
   }
   const settle = async (): Promise<void> => {
+    const begunMs = steadyMs()
     const left = await ofAll(context, async (bucket) => texts(await shards.read(bucket, 'HGETALL', 'revoking')))
+    // What another process has put on the list meanwhile is gone from its session.
+    const there = new Set(left.flatMap((fields) => fields.filter((_, i) => i % 2 === 0)))
+    for (const [sessionId, atMs] of unconfirmed) if (atMs < begunMs && !there.has(sessionId)) unconfirmed.delete(sessionId)
     for (const fields of left) {
       for (let i = 0; i + 1 < fields.length; i += 2) {
         const [sri = '', until = '', at = ''] = (fields[i + 1] ?? '').split(' ')
-        await publish({ sessionId: fields[i] as SessionId, sri, untilMs: Number(until), atMs: Number(at) })
+        const sessionId = fields[i] as SessionId
+        if (steadyMs() - (unconfirmed.get(sessionId) ?? Number.NEGATIVE_INFINITY) < againMsMin) continue
+        await publish({ sessionId, sri, untilMs: Number(until), atMs: Number(at) })
         published += 1
       }
     }

@@ -350,8 +350,11 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
     const shared = { prefix: 'joined:', buckets: 1 }
     await using other = await openOn([server], shared)
     const [payroll = assert.fail('an application'), wiki = assert.fail('an application')] = applications
-    const { id } = sampleSession(1)
-    await other.openSession(sampleSession(1))
+    // Not past keeping, so that no purge takes it away.
+    const untilMs = Temporal.Now.instant().epochMilliseconds + hourMs
+    const opened = { ...sampleSession(1), idleExpiresAtMs: untilMs, expiresAtMs: untilMs }
+    const { id } = opened
+    await other.openSession(opened)
     await other.addParticipant(id, payroll)
     const backToOne = server.remember()
     await other.addParticipant(id, wiki)
