@@ -56,6 +56,7 @@ export function createGuarded({ folder, kind, authorityUrl, ports, programs }: G
   const gateway = {
     listen: [`127.0.0.1:${gatewayPort}`],
     provider: { clientId: gatewayClientId, useSingleLogout: true },
+    forwardAuth: ['nginx'],
     webSessions: [{ name: 'main', audience }],
     applications: places.map(({ id, origin }) => ({
       id,
