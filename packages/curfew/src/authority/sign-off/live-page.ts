@@ -114,7 +114,7 @@ function leave(run: LogoutRun, view: RunView, frames: readonly Delivery[], nowMs
 function goOnBy({ path, seconds }: Onward, hasFrames: boolean, { run, context }: RunView): Html {
   const refresh = html`<meta http-equiv="refresh" content="${seconds};url=${path}">`
   const goes = hasFrames ? [goAfter({ path, afterMs: seconds * 1000 })] : []
-  const comeBack = comeBackOf(run, onlyHop(run))
+  const comeBack = comeBackOf(run, waitingHops(run.deliveries))
   // Before the browser leaves, the authority may look whether the application is there at all.
   const lines = path.endsWith('/go') ? [...goes, goAfter({ ...comeBack, afterMs: Math.max(comeBack.afterMs, lookingMsMax + probeTimeoutMs) })] : goes
   return lines.length === 0 ? refresh : html`${refresh}<script nonce="${context.nonce}">${trusted(lines.join('\n'))}</script>`
@@ -128,10 +128,11 @@ function onlyHop({ deliveries }: LogoutRun): Delivery | undefined {
 
 /**
  * A browser at an application that does not answer goes on with the others.
- * @param hop - absent: it is not known yet which one that is
+ * @param hops - where it may go: while it is not known which one that is, the shortest visit counts, so that the last page
+ *   is not late
  */
-export function comeBackOf(run: LogoutRun, hop: Delivery | undefined): ComeBack {
-  return { path: `/signoff/${run.id}`, afterMs: hop === undefined ? run.policy.hopTimeoutMs : visitMs(run, hop) }
+export function comeBackOf(run: LogoutRun, hops: readonly Delivery[]): ComeBack {
+  return { path: `/signoff/${run.id}`, afterMs: Math.min(run.policy.hopTimeoutMs, ...hops.map((hop) => visitMs(run, hop))) }
 }
 
 /** Frames and pictures that this page loads. */

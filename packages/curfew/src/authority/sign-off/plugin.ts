@@ -187,7 +187,7 @@ async function goOn(deps: SignOffDeps, request: FastifyRequest, reply: FastifyRe
   const view = await openView(deps, request)
   if (!view.isOwner) return reply.redirect(`/signoff/${view.run.id}`, 303)
   const step = await deps.engine.nextBrowserStep(view.run.id, () => request.raw.destroyed)
-  if (step.kind === 'hop') return sendInstruction(reply, view.context, step.instruction, { comesBack: comeBackOf(view.run, step.delivery) })
+  if (step.kind === 'hop') return sendInstruction(reply, view.context, step.instruction, { comesBack: comeBackOf(view.run, [step.delivery]) })
   return reply.redirect(`/signoff/${view.run.id}`, 303)
 }
 
