@@ -1,6 +1,8 @@
 import { CurfewError } from '@curfew/codecs'
 import { z } from 'zod'
-import type { AdminContext } from './context.ts'
+import { groupOf } from '../core/group.ts'
+import type { SessionId } from '../core/ids.ts'
+import type { AdminContext, AdminGroups } from './context.ts'
 import { clusterView, placeView, sessionIdSchema } from './schemas.ts'
 import type { AdminServer } from './server.ts'
 
@@ -47,8 +49,15 @@ export function registerCluster(app: AdminServer, ctx: AdminContext): void {
   app.get('/v1/cluster/owner/:session', { schema: { params: z.object({ session: sessionIdSchema }), response: { 200: placeView } } }, async (request) => {
     const { session } = request.params
     if ((await store.getSession(session)) === undefined) throw new CurfewError('CURFEW_API_NOT_FOUND')
+    const group = elsewhere(cluster.groups, session)
+    if (group !== undefined) return { session, group }
     const place = await cluster.whereIs(session)
     const { location } = await store.describe()
     return { session, ...(place ?? { bucket: 0, slot: 0, primary: location, copies: [] }) }
   })
+}
+
+/** The subcluster that has a session to itself, where it is another one; a region has the sessions of all. */
+function elsewhere(groups: AdminGroups, session: SessionId): string | undefined {
+  return groups.mode === 'subclusters' ? groups.others().find(({ letter }) => letter === groupOf(session))?.group : undefined
 }

@@ -9,7 +9,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Everywhere } from '../stores/everywhere.ts'
 import type { Store } from '../stores/store.ts'
-import type { AccountLinkView, ClusterView, HealthView, GroupLinkView, PlaceView, StreamView } from './schemas.ts'
+import type { AccountLinkView, ClusterView, HealthView, GroupLinkView, PlaceHereView, StreamView } from './schemas.ts'
 
 /** What the admin API works with. */
 export interface AdminContext {
@@ -90,7 +90,7 @@ export interface AdminCluster {
   /** The format that nodes write; absent where there is one node only. */
   format(): number | undefined
   /** Where a session is kept; undefined where everything is in one place. */
-  whereIs(session: SessionId): Promise<Omit<PlaceView, 'session'> | undefined>
+  whereIs(session: SessionId): Promise<Omit<PlaceHereView, 'session'> | undefined>
   readonly groups: AdminGroups
 }
 

@@ -374,6 +374,7 @@ export const clusterView = z.object({
       id: z.string(),
       address: z.string(),
       version: z.string(),
+      index: z.int().optional().describe('Index in the SAML artifacts that it issues; absent: a node of a former version'),
       group: z.string().optional(),
       tags: z.array(z.string()),
       startedAtMs: atMs,
@@ -387,12 +388,17 @@ export const clusterView = z.object({
     others: z.array(groupLinkView)
   })
 })
-export const placeView = z.object({
+export const placeHereView = z.object({
   session: sessionIdSchema,
   bucket: z.int(),
   slot: z.int(),
   primary: z.string(),
   copies: z.array(z.string())
 })
+export const placeView = z.union([
+  placeHereView,
+  z.object({ session: sessionIdSchema, group: z.string().describe('Another group has it, in a store of its own: ask one of its nodes') })
+])
 export type ClusterView = z.output<typeof clusterView>
+export type PlaceHereView = z.output<typeof placeHereView>
 export type PlaceView = z.output<typeof placeView>

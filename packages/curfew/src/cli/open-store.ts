@@ -109,8 +109,8 @@ export async function joinNodes({ shared, clock }: OpenedStore, config: Config):
 }
 
 function factsOf(config: Config, startedAtMs: number): NodeFacts {
-  const { group, tags } = config.cluster
-  return { id: nodeName(config), address: config.server.listen.join(' '), version, ...(group === undefined ? {} : { group }), tags, startedAtMs }
+  const { index, group, tags } = config.cluster
+  return { id: nodeName(config), address: config.server.listen.join(' '), version, index, ...(group === undefined ? {} : { group }), tags, startedAtMs }
 }
 
 /** A node that is several workers is drained with all of them, or not at all. */

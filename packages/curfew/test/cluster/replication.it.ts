@@ -54,6 +54,12 @@ suite('replication between regions', () => {
       await until(async () => (await revokedIn(a.own)).length === 6 && (await revokedIn(b.own)).length === 6)
       assert.deepEqual(await revokedIn(a.own), union)
       assert.deepEqual(await revokedIn(b.own), union)
+      // Every region has the whole list: who reads it asks nobody.
+      await Promise.all([a.replicator.stop(), b.replicator.stop()])
+      const asked = wire.sent.length
+      for (const region of [a, b]) for (const sri of union) assert.equal(await region.store.isRevoked(sri, Date.now()), true)
+      for (const region of [a, b]) assert.equal(await region.store.isRevoked('never', Date.now()), false)
+      assert.equal(wire.sent.length, asked)
     }))
 
   test('AC-192 a new node has the whole revocation list before it serves, also a longer one than a page', () =>

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { DemoApplications } from '../../../../demo/start.ts'
-import type { ClusterView, EndedView, RunView, SessionView } from '../../src/admin/schemas.ts'
+import type { ClusterView, EndedView, PlaceView, RunView, SessionView } from '../../src/admin/schemas.ts'
 import { type Page, PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { groupOf } from '../../src/core/group.ts'
 import { type Server, skipReason, startServer, until } from '../stores/redis/servers.ts'
@@ -186,6 +186,23 @@ function groupsOn(kind: StoreKind, base: number): void {
         const run = await world.ask<RunView>(0, `/v1/runs/${one?.run}`)
         return told.every((id) => run.deliveries.find(({ peer }) => peer === id)?.outcome === 'ended')
       })
+      await browser.close()
+    })
+
+    test('AC-199 who keeps a session is said by its own group; another one names that group, and none of its own servers', async () => {
+      world.goTo = 1
+      const browser = new PlainBrowser()
+      await world.signIn(browser, 'wiki')
+      const [session] = await world.sessions(1)
+      assert.deepEqual(await world.ask<PlaceView>(0, `/v1/cluster/owner/${session?.id}`), { session: session?.id, group: 'paris' })
+      const there = await world.ask<PlaceView>(1, `/v1/cluster/owner/${session?.id}`)
+      assert.match('primary' in there ? there.primary : '', kind === 'redis' ? new RegExp(`^127.0.0.1:${world.servers[1]?.port}$`) : /paris\.db$/)
+      const told = spawnSync(process.execPath, [bin, 'cluster', 'owner', session?.id ?? '', '--config', join(world.folder, 'berlin.yaml')], {
+        encoding: 'utf8'
+      })
+      assert.match(told.stdout, /^ *Group +paris, which has a store of its own: ask one of its nodes$/m)
+      assert.doesNotMatch(told.stdout, /Primary/)
+      await world.ask<EndedView>(1, '/v1/logout', { user: 'ana' })
       await browser.close()
     })
 

@@ -8,12 +8,14 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DemoApplications } from '../../../../demo/start.ts'
-import type { ClusterView, EndedView, RunView } from '../../src/admin/schemas.ts'
+import type { ClusterView, EndedView, PlaceHereView, RunView, SessionView } from '../../src/admin/schemas.ts'
 import { PlainBrowser } from '../../src/cli/plain-browser.ts'
 import { install, type Installation } from './installation.ts'
 import { freeRange } from '../support/ports.ts'
 import { type Server, skipReason, startCluster, startServer, until } from '../stores/redis/servers.ts'
 import { bin } from '../support/bin.ts'
+import { version } from '../../src/cli/version.ts'
+import type { Reply } from '../../src/stores/redis/link.ts'
 
 const deskSecret = 'another secret that is long enough'
 /** A program that looks after sessions. */
@@ -176,15 +178,32 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
       assert.match(text, /CURFEW_STORE_NODE_TAKEN/)
     })
 
-    test('AC-199 the status lists every node with address, group, version and tags, and how the store is', async () => {
+    test('AC-199 the status lists every node with address, index, group, version and tags, and how the store is', async () => {
       const status = (await (await call(nodeAt(0), '/v1/cluster')).json()) as ClusterView
       assert.deepEqual(
-        status.nodes.map(({ id, isLive, address, group, tags }) => ({ id, isLive, address, group, tags })),
-        nodes.map((node) => ({ id: node.name, isLive: true, address: `127.0.0.1:${node.port}`, group: 'here', tags: ['test'] }))
+        status.nodes.map(({ startedAtMs: _, ...node }) => node),
+        nodes.map((node, i) => ({ id: node.name, isLive: true, address: `127.0.0.1:${node.port}`, version, index: 7 + i, group: 'here', tags: ['test'] }))
       )
       assert.equal(status.mode, topology === 'cluster' ? 'adaptive' : 'stateServers')
       assert.equal(status.self, 'a')
       assert.equal(status.store.durability, copies === 0 ? 'local' : 'replicated')
+    })
+
+    test('AC-199 the server that is named as the one that keeps a session has it, and so have the copies that are named', async () => {
+      const browser = await signInEverywhere()
+      await browser.close()
+      const { items } = (await (await call(nodeAt(0), '/v1/sessions?state=live&limit=1')).json()) as { items: SessionView[] }
+      const id = items[0]?.id ?? assert.fail()
+      const places = await Promise.all([0, 1].map(async (i) => (await call(nodeAt(i), `/v1/cluster/owner/${id}`)).json() as Promise<PlaceHereView>))
+      const [place = assert.fail(), other] = places
+      assert.deepEqual(other, place)
+      const keeping = await Promise.all(
+        servers.map(async (server) => (((await server.command('KEYS', `*}s:${id}`)) as readonly Reply[]).length > 0 ? [`127.0.0.1:${server.port}`] : []))
+      )
+      assert.deepEqual([place.primary, ...place.copies.map((copy) => copy.split(' ')[0])].toSorted(), keeping.flat().toSorted())
+      assert.equal(place.copies.length, copies)
+      for (const copy of place.copies) assert.match(copy, / online$/)
+      await logout(nodeAt(0))
     })
   })
 
@@ -267,7 +286,7 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
   function configFile(node: string, at: number): string {
     const nodes = servers.map((server) => `redis://127.0.0.1:${server.port}`)
     return installation.configFor(`${node}-${at}`, at, {
-      cluster: { node, group: 'here', tags: ['test'] },
+      cluster: { node, index: 7 + ['a', 'b'].indexOf(node), indexes: [7, 8], group: 'here', tags: ['test'] },
       connections: [desk],
       store: { kind: 'redis', redis: { topology, copies, nodes } }
     })

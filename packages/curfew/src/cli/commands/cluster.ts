@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ClusterView } from '../../admin/schemas.ts'
+import type { ClusterView, PlaceView } from '../../admin/schemas.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { confirm } from '../confirm.ts'
 import { connect } from '../connect.ts'
@@ -29,6 +29,7 @@ export async function clusterStatus(context: CommandContext): Promise<ExitCode> 
       { title: 'STATE' },
       { title: 'ADDRESS' },
       { title: 'VERSION' },
+      { title: 'INDEX' },
       { title: 'GROUP' },
       { title: 'SINCE' },
       { title: 'TAGS' }
@@ -38,6 +39,7 @@ export async function clusterStatus(context: CommandContext): Promise<ExitCode> 
       stateOf(node),
       node.address,
       node.version,
+      node.index === undefined ? '-' : String(node.index),
       node.group ?? '-',
       new Date(node.startedAtMs).toISOString().slice(0, 19).replace('T', ' '),
       node.tags.join(', ') || '-'
@@ -116,12 +118,15 @@ const sentences: Readonly<Record<string, string>> = {
 export async function clusterOwner(context: CommandContext, session: string): Promise<ExitCode> {
   const place = await connect(context).owner(session)
   if (printJson(context, place)) return exitCode.done
-  for (const line of aligned([
-    ['Session', place.session],
+  for (const line of aligned([['Session', place.session], ...placeRows(place)])) context.terminal.out(line)
+  return exitCode.done
+}
+
+function placeRows(place: PlaceView): readonly (readonly [string, string])[] {
+  if ('group' in place) return [['Group', `${place.group}, which has a store of its own: ask one of its nodes`]]
+  return [
     ['Bucket', `${place.bucket}, slot ${place.slot}`],
     ['Primary', place.primary],
     ['Copies', place.copies.join(', ') || 'none']
-  ]))
-    context.terminal.out(line)
-  return exitCode.done
+  ]
 }

@@ -8,6 +8,8 @@ export interface NodeFacts {
   readonly id: string
   readonly address: string
   readonly version: string
+  /** Of the SAML artifacts that it issues. Absent: a node of a former version. */
+  readonly index?: number
   readonly group?: string
   readonly tags: readonly string[]
   readonly startedAtMs: number
