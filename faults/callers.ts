@@ -47,8 +47,8 @@ export function createCallers(deps: CallersDeps): Callers {
   const told = async (what: Fact, lane: number, ticket: Ticket, work: () => Promise<Done>): Promise<boolean> => {
     const fromMs = nowMs()
     try {
-      const { isDone, durability } = await work()
-      if (isDone) say({ kind: 'acknowledged', what, lane, ticket, durability, fromMs, toMs: nowMs() })
+      const { isDone, ...done } = await work()
+      if (isDone) say({ kind: 'acknowledged', what, lane, ticket, ...done, fromMs, toMs: nowMs() })
       return isDone
     } catch (error) {
       say({ kind: 'refused', what, lane, ticket, code: isCurfewError(error) ? error.code : String(error), fromMs, toMs: nowMs() })
@@ -78,7 +78,7 @@ export function createCallers(deps: CallersDeps): Callers {
     for (const peerId of peers) {
       await told('added', lane, ticket, async () => {
         const { value, durability } = await store.addParticipant(session.id, newParticipant(peerId, session, locator, clock.nowMs()))
-        return { isDone: value === 'added', durability }
+        return { isDone: value === 'added', peerId, durability }
       })
     }
     return ticket
@@ -116,6 +116,7 @@ export function createCallers(deps: CallersDeps): Callers {
 
 interface Done {
   readonly isDone: boolean
+  readonly peerId?: string
   readonly durability: Durability
 }
 

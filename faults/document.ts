@@ -20,8 +20,10 @@ export function writeRow(all: readonly FaultCase[], row: Row, isMore: boolean): 
   writeFileSync(file, [before + begin, ...head, ...rows, end + after].join('\n'))
 }
 
-function joined(before: string | undefined, row: Row): Row {
+/** Rounds that were not held against the records of applications do not count beside those that were. */
+export function joined(before: string | undefined, row: Row): Row {
   if (before === undefined) return row
   const { verdict, rounds } = readCells(before)
+  if (verdict.told === undefined && row.verdict.told !== undefined) return row
   return { one: row.one, verdict: together([verdict, row.verdict]), rounds: rounds + row.rounds }
 }

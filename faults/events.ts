@@ -19,10 +19,20 @@ export type Fact = 'opened' | 'added' | 'ended'
 /** What the authority makes of a cookie: `unknown` is refused like `ended`, but nothing says that it ended. */
 export type Answer = 'accepted' | 'ended' | 'unknown'
 
+export type Acknowledged = {
+  readonly kind: 'acknowledged'
+  readonly what: Fact
+  readonly lane: number
+  readonly ticket: Ticket
+  /** Which application was added; a node of a former version does not say. */
+  readonly peerId?: string
+  readonly durability: Durability
+} & Span
+
 /** What a node tells, one line each. */
 export type Event =
   | { readonly kind: 'ready' }
-  | ({ readonly kind: 'acknowledged'; readonly what: Fact; readonly lane: number; readonly ticket: Ticket; readonly durability: Durability } & Span)
+  | Acknowledged
   | ({ readonly kind: 'refused'; readonly what: Fact; readonly lane: number; readonly ticket: Ticket; readonly code: string } & Span)
   /** `answer` is absent where the store could not be asked: then nobody is let in. */
   | ({ readonly kind: 'checked'; readonly ticket: Ticket; readonly answer?: Answer } & Span)

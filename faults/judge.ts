@@ -1,7 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
+import type { SessionEnd } from '../packages/curfew/src/core/session.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
 import { answerTo } from './callers.ts'
-import type { Event, Ticket } from './events.ts'
+import type { Acknowledged, Event, Ticket } from './events.ts'
+import type { Journal } from './journal.ts'
+import { longestWait, type Shift } from './roster.ts'
+import { addTold, judgeTold, onItsWayMs, type Told } from './told.ts'
 
 /** What one round came to, or several of them together. */
 export interface Verdict {
@@ -17,7 +23,7 @@ export interface Verdict {
   /** The same for ends that were acknowledged as `degraded`. */
   readonly degradedAccepted: number
   readonly openRuns: number
-  /** The longest that one caller waited from one success to the next. */
+  /** The longest that one caller waited for a success, also where its node was dead. */
   readonly waitMs: number
   /** What callers were told, by code. */
   readonly refused: Readonly<Record<string, number>>
@@ -25,42 +31,59 @@ export interface Verdict {
   readonly told?: Told
 }
 
-/** What applications were told, held against what they wrote down themselves. */
-export interface Told {
-  readonly outcomes: number
-  /** Outcomes that are better than the journal, or more than one for the same application. */
-  readonly tooGood: number
-  /** Times that an application was asked after its outcome was final. */
-  readonly afterOutcome: number
-  /** Times that it was asked once more before: at least once is promised. */
-  readonly repeats: number
-  /** Outcomes that are true, but not those of an application that is up. */
-  readonly unlike: number
-}
-
-export type Acknowledged = Extract<Event, { readonly kind: 'acknowledged' }>
-
 /** How long runs may take to end after the fault: a lease, a retry, and the work itself. */
 const settleMs = 60_000
 
 /** Holds what was told against what is there. The fault is over, no node is under load. */
-export async function judge(store: Store, events: readonly (readonly Event[])[]): Promise<Verdict> {
-  const all = events.flat()
+export async function judge(store: Store, journal: Journal, shifts: readonly Shift[]): Promise<Verdict> {
+  const all = shifts.flatMap(({ events }) => events)
   const facts = all.filter((event) => event.kind === 'acknowledged')
   const [sure, weak] = [facts.filter(({ durability }) => durability !== 'degraded'), facts.filter(({ durability }) => durability === 'degraded')]
   // What is owed is sent again for as long as it takes; a run of a node that died is taken over.
   const openRuns = await settled(store)
+  // What is on its way to an application that has its outcome arrives by then.
+  await pause(onItsWayMs)
+  const lost = await missing(store, sure)
+  const { told, faults } = judgeTold(await runsOf(store, ticketsIn(all)), journal)
+  print([...lost.map(wordsOf), ...faults])
   return {
     acknowledged: sure.length,
-    lost: (await missing(store, sure)).length,
+    lost: lost.length,
     degraded: weak.length,
     degradedLost: (await missing(store, weak)).length,
     accepted: await acceptedAfter(store, all, sure),
     degradedAccepted: await acceptedAfter(store, all, weak),
     openRuns,
-    waitMs: Math.max(0, ...events.map(longestWait)),
-    refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : [])))
+    waitMs: Math.max(0, ...shifts.map(longestWait)),
+    refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : []))),
+    told
   }
+}
+
+const printedMax = 5
+
+/** Says what is wrong, some of it where it is much. */
+export function print(faults: readonly string[]): void {
+  for (const fault of faults.slice(0, printedMax)) console.log(`  ${fault}`)
+  if (faults.length > printedMax) console.log(`  and ${faults.length - printedMax} more`)
+}
+
+export function wordsOf({ what, ticket, peerId = '' }: Acknowledged): string {
+  return `lost: ${ticket.id} ${what} ${peerId}`.trimEnd()
+}
+
+/** The sessions that calls were about, however they were answered. */
+export function ticketsIn(events: readonly Event[]): readonly Ticket[] {
+  const tickets = events.flatMap((event) => (event.kind === 'acknowledged' || event.kind === 'refused' ? [event.ticket] : []))
+  return [...new Map(tickets.map((ticket) => [ticket.id, ticket])).values()]
+}
+
+/** More runs than one session ever has here. */
+const runsMax = 10
+
+export async function runsOf(store: Store, tickets: readonly Ticket[]): Promise<readonly LogoutRun[]> {
+  const pages = await Promise.all(tickets.map(({ id }) => store.listRuns({ sessionId: id, limit: runsMax })))
+  return pages.flatMap(({ items }) => items)
 }
 
 export async function settled(store: Store): Promise<number> {
@@ -74,8 +97,8 @@ export async function settled(store: Store): Promise<number> {
 
 /** The facts that are not there. */
 export async function missing(store: Store, facts: readonly Acknowledged[]): Promise<readonly Acknowledged[]> {
-  const participants = new Map<string, number>()
-  for (const { what, ticket } of facts) if (what === 'added') participants.set(ticket.id, (participants.get(ticket.id) ?? 0) + 1)
+  const joined = facts.filter(({ what }) => what === 'added')
+  const added = Map.groupBy(joined, ({ ticket }) => ticket.id)
   const there = await Promise.all(
     facts.map(async ({ what, ticket }) => {
       const session = await store.getSession(ticket.id)
@@ -83,13 +106,29 @@ export async function missing(store: Store, facts: readonly Acknowledged[]): Pro
         case 'opened':
           return session !== undefined && (await store.findSessionByToken(ticket.tokenHash))?.id === ticket.id
         case 'added':
-          return (await store.getParticipants(ticket.id)).length >= (participants.get(ticket.id) ?? 0)
+          return (await store.getParticipants(ticket.id)).length >= (added.get(ticket.id)?.length ?? 0)
         case 'ended':
-          return session?.end !== undefined && (await store.isRevoked(ticket.sri, Date.now()))
+          if (session?.end === undefined || !(await store.isRevoked(ticket.sri, Date.now()))) return false
+          return isTold(store, ticket, session.end, added.get(ticket.id) ?? [])
       }
     })
   )
   return facts.filter((_, i) => there[i] === false)
+}
+
+/** The run of the end is there and done, and whoever had joined has a delivery: in it, or in a further one where it could not know of that. */
+async function isTold(store: Store, ticket: Ticket, end: SessionEnd, added: readonly Acknowledged[]): Promise<boolean> {
+  const run = await store.getRun(end.runId)
+  if (run?.state !== 'done') return false
+  if (hasAll([run], added)) return true
+  const runs = await runsOf(store, [ticket])
+  const done = runs.filter(({ state }) => state === 'done')
+  return hasAll(done, added)
+}
+
+function hasAll(runs: readonly LogoutRun[], added: readonly Acknowledged[]): boolean {
+  const peers = new Set(runs.flatMap(({ deliveries }) => deliveries.map(({ peerId }) => peerId)))
+  return peers.size >= added.length && added.every(({ peerId }) => peerId === undefined || peers.has(peerId))
 }
 
 /** Times that a session was let in by a check that began after its end was acknowledged, now included. */
@@ -103,32 +142,10 @@ async function acceptedAfter(store: Store, all: readonly Event[], facts: readonl
   return then.length + now.filter((answer) => answer === 'accepted').length
 }
 
-/** The longest time between two successes of one caller of one node. */
-export function longestWait(events: readonly Event[]): number {
-  const lastMs = new Map<number, number>()
-  let longest = 0
-  for (const event of events) {
-    if (event.kind !== 'acknowledged' || event.lane < 0) continue
-    longest = Math.max(longest, event.toMs - (lastMs.get(event.lane) ?? event.toMs))
-    lastMs.set(event.lane, event.toMs)
-  }
-  return longest
-}
-
 export function counted(codes: readonly string[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const code of codes) counts[code] = (counts[code] ?? 0) + 1
   return counts
-}
-
-export function addTold(a: Told, b: Told): Told {
-  return {
-    outcomes: a.outcomes + b.outcomes,
-    tooGood: a.tooGood + b.tooGood,
-    afterOutcome: a.afterOutcome + b.afterOutcome,
-    repeats: a.repeats + b.repeats,
-    unlike: a.unlike + b.unlike
-  }
 }
 
 /** Several rounds as one. */

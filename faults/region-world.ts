@@ -1,13 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
 import { type Cut, type Operation, violations } from '../sim/revocation-history.ts'
 import { type Node, startNode } from './crew.ts'
-import { type Event, nowMs } from './events.ts'
-import { counted, longestWait, missing, settled, type Verdict } from './judge.ts'
+import { type Acknowledged, type Event, nowMs, type Ticket } from './events.ts'
+import type { Journal } from './journal.ts'
+import { counted, missing, print, runsOf, settled, ticketsIn, type Verdict, wordsOf } from './judge.ts'
 import type { Host, Net } from './net.ts'
 import { type StoreServer, startServer } from './redis.ts'
 import { outboundTo, type Setup } from './setup.ts'
+import { createRoster, longestWait, type Shift } from './roster.ts'
+import { judgeTold, onItsWayMs } from './told.ts'
 import { buckets, lanes, openForJudge, patiently, pauseMs, watch } from './world.ts'
 
 /**
@@ -65,9 +69,9 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
   const [berlin, paris] = await Promise.all([make(machines[0] as (typeof machines)[number]), make(machines[1] as (typeof machines)[number])])
   const both = [berlin, paris]
   const cuts: { fromMs: number; toMs: number }[] = []
-  /** Every node since the round began, with its region and the events it had then. */
-  const seen = new Map<Node, { readonly region: Region; readonly from: number }>()
-  const eventsOf = (node: Node): readonly Event[] => node.events.slice(seen.get(node)?.from ?? 0)
+  const load = { lanes: lanes / 2, pauseMs: pauseMs * 4 }
+  /** A node has the name of its region. */
+  const roster = createRoster(load.lanes)
   const begin = (): void => void cuts.push({ fromMs: nowMs(), toMs: Number.POSITIVE_INFINITY })
   const over = (): void => {
     const last = cuts.at(-1)
@@ -95,29 +99,30 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
       region.server.host.heal()
       await region.server.restart('kept')
       region.node = await patiently(() => startNode({ name: region.name, config: region.config, prefix: region.host.prefix }))
-      seen.set(region.node, { region, from: 0 })
-      await region.node.order({ what: 'load', lanes, pauseMs })
+      roster.came(region.node)
+      await region.node.order({ what: 'load', ...load })
       over()
     },
     async round(strike) {
       cuts.length = 0
-      seen.clear()
-      for (const region of both) seen.set(region.node, { region, from: region.node.events.length })
-      await Promise.all(both.map(({ node }) => node.order({ what: 'load', lanes: lanes / 2, pauseMs: pauseMs * 4 })))
+      roster.clear()
+      for (const { node } of both) roster.came(node)
+      await Promise.all(both.map(({ node }) => node.order({ what: 'load', ...load })))
       const watcher = watch(
         () => both.map(({ node }) => node),
-        () => [...seen.keys()].flatMap(eventsOf)
+        () => roster.events()
       )
       try {
-        await until(async () => both.every(({ node }) => eventsOf(node).length > 60))
+        await until(async () => both.every(({ node }) => roster.eventsOf(node).length > 60))
         await strike(regions)
         // Checks go on for as long as the bound says, and a little longer.
         await pause(boundMs + 1_000)
       } finally {
         await watcher.stop()
       }
+      for (const { name } of both) roster.left(name)
       await Promise.all(both.map(({ node }) => node.order({ what: 'idle' })))
-      return judgeRegions(both, seen, eventsOf, cuts)
+      return judgeRegions(both, setup.journal, roster.shifts(), cuts)
     },
     async close() {
       await Promise.all(both.map(({ node }) => node.kill()))
@@ -128,37 +133,41 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
   return regions
 }
 
-async function judgeRegions(
-  regions: readonly Region[],
-  seen: ReadonlyMap<Node, { readonly region: Region }>,
-  eventsOf: (node: Node) => readonly Event[],
-  cuts: readonly Cut[]
-): Promise<Verdict> {
-  const nodes = [...seen.keys()]
-  const all = nodes.flatMap(eventsOf)
+async function judgeRegions(regions: readonly Region[], journal: Journal, shifts: readonly Shift[], cuts: readonly Cut[]): Promise<Verdict> {
+  const all = shifts.flatMap(({ events }) => events)
   const facts = all.filter((event) => event.kind === 'acknowledged')
-  const history = nodes.flatMap((node) => eventsOf(node).flatMap((event) => operationOf(event, seen.get(node)?.region.name ?? '')))
+  const history = shifts.flatMap(({ name, events }) => events.flatMap((event) => operationOf(event, name)))
   const openRuns = await Promise.all(regions.map(({ store }) => settled(store)))
-  let lost = 0
+  let lost: readonly Acknowledged[] = []
   // What one region acknowledged the other one has as well, in the end.
   await until(async () => {
     const gone = await Promise.all(regions.map(({ store }) => missing(store, facts)))
-    lost = new Set(gone.flat()).size
-    return lost === 0
+    lost = [...new Set(gone.flat())]
+    return lost.length === 0
   }, settleMs).catch(() => undefined)
+  await pause(onItsWayMs)
   const broken = violations(history, { boundMs, cuts })
-  for (const line of broken.slice(0, 5)) console.log(`  ${line}`)
+  const { told, faults } = judgeTold(await runsOfAll(regions, ticketsIn(all)), journal)
+  print([...broken, ...lost.map(wordsOf), ...faults])
   return {
     acknowledged: facts.length,
-    lost,
+    lost: lost.length,
     degraded: 0,
     degradedLost: 0,
     accepted: broken.length,
     degradedAccepted: 0,
     openRuns: openRuns.reduce((sum, open) => sum + open, 0),
-    waitMs: Math.max(0, ...nodes.map((node) => longestWait(eventsOf(node)))),
-    refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : [])))
+    waitMs: Math.max(0, ...shifts.map(longestWait)),
+    refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : []))),
+    told
   }
+}
+
+/** Runs as both regions know them. */
+async function runsOfAll(regions: readonly Region[], tickets: readonly Ticket[]): Promise<readonly LogoutRun[]> {
+  const found = await Promise.all(regions.map(({ store }) => runsOf(store, tickets)))
+  const inOrder = found.flat().sort((a, b) => a.version - b.version)
+  return [...new Map(inOrder.map((run) => [run.id, run])).values()]
 }
 
 function operationOf(event: Event, region: string): readonly Operation[] {

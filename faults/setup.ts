@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { writeInstallation } from '../packages/curfew/src/cli/commands/init.ts'
+import { createJournal, type Journal } from './journal.ts'
 import { controllerAddress } from './net.ts'
 
 /** Keys and secrets that all nodes share, and the applications that they sign people out of. */
@@ -12,8 +13,8 @@ export interface Setup {
   readonly folder: string
   /** Writes the configuration of one node; returns the file. */
   configFor(name: string, more: object): string
-  /** Logout tokens that each application got, by `sid`. */
-  readonly told: ReadonlyMap<string, number>
+  /** Logout tokens that each application got. */
+  readonly journal: Journal
   close(): Promise<void>
 }
 
@@ -23,14 +24,15 @@ const applicationsPort = 7_000
 export async function createSetup(): Promise<Setup> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-faults-'))
   await writeInstallation(folder, { baseUrl: 'http://curfew.localhost:8080', organisation: 'Faults', user: 'ana', password: 'ana' })
-  const told = new Map<string, number>()
+  const journal = createJournal()
   const server = createServer((request, response) => {
+    const atMs = Date.now()
     let body = ''
     request.setEncoding('utf8').on('data', (text: string) => (body += text))
     request.on('end', () => {
-      const sid = sidOf(body)
-      if (sid !== undefined) told.set(sid, (told.get(sid) ?? 0) + 1)
-      response.writeHead(sid === undefined ? 400 : 200, { 'cache-control': 'no-store' }).end()
+      const token = readToken(body)
+      if (token !== undefined) journal.write(request.url?.slice(1) ?? '', token.sid, { atMs, messageId: token.jti })
+      response.writeHead(token === undefined ? 400 : 200, { 'cache-control': 'no-store' }).end()
     })
   })
   server.keepAliveTimeout = 60_000
@@ -39,7 +41,7 @@ export async function createSetup(): Promise<Setup> {
   let port = 8_100
   return {
     folder,
-    told,
+    journal,
     configFor(name, more) {
       port += 2
       const file = join(folder, `${name}.yaml`)
@@ -76,12 +78,12 @@ export function outboundTo(groups: Readonly<Record<string, string>> = {}): objec
   return { allowPrivate: ['127.0.0.0/8', '10.77.0.0/16'], hosts: { 'apps.localhost': controllerAddress, ...hosts } }
 }
 
-/** What a logout token says which session has ended; the signature is the product's own business and not judged here. */
-function sidOf(body: string): string | undefined {
+/** Which session has ended, as a logout token says, and its own name; the signature is the product's own business and not judged here. */
+function readToken(body: string): { readonly sid: string; readonly jti: string } | undefined {
   const [, claims = ''] = (new URLSearchParams(body).get('logout_token') ?? '').split('.')
   try {
-    const { sid } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly sid?: unknown }
-    return typeof sid === 'string' ? sid : undefined
+    const { sid, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly sid?: unknown; readonly jti?: unknown }
+    return typeof sid === 'string' && typeof jti === 'string' ? { sid, jti } : undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import type { FaultCase } from './cases.ts'
-import type { Told, Verdict } from './judge.ts'
+import type { Verdict } from './judge.ts'
+import type { Told } from './told.ts'
 
 /** Nothing that was acknowledged is lost where a copy was left, nobody who was signed out is let in, every run ends, and tells the truth. */
 export function isGood({ mayLose }: Pick<FaultCase, 'mayLose'>, { acknowledged, lost, accepted, openRuns, told }: Verdict): boolean {

@@ -31,10 +31,8 @@ const play: FaultCase['play'] = async (rounds, place, onRound) => {
 
 async function upgrade(world: World): Promise<void> {
   for (const name of ['a', 'b']) {
-    const node = world.nodes.get(name)
-    world.nodes.delete(name)
-    await node?.order({ what: 'idle' })
-    await node?.order({ what: 'stop' })
+    const node = await world.retire(name)
+    await node.order({ what: 'stop' })
     await world.start(name)
     await pause(besideMs)
   }

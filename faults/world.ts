@@ -10,6 +10,7 @@ import { judge, type Verdict } from './judge.ts'
 import type { Host, Net } from './net.ts'
 import { type StoreCluster, type StoreServer, startCluster, startServer } from './redis.ts'
 import { startWatchedSet, type WatchedSet } from './sentinels.ts'
+import { createRoster } from './roster.ts'
 import { outboundTo, type Setup } from './setup.ts'
 
 /** Callers on each node, and how long each of them waits between two people. */
@@ -33,6 +34,8 @@ export interface World {
   readonly nodes: Map<string, Node>
   /** Starts a node, under load when the round is under way. */
   start(name: string, more?: Partial<NodeStart>): Promise<Node>
+  /** Takes a node out of the world and sends its callers away; resolves when each has its answer. It lives on. */
+  retire(name: string): Promise<Node>
   hostOf(name: string): Host
   /** The store, looked at from the machine that drives the run. */
   readonly store: Store
@@ -57,8 +60,7 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
   const copies = cluster === undefined ? 0 : 1
   const hosts = new Map<string, Host>()
   const nodes = new Map<string, Node>()
-  /** Every node that there was since the round began, with the events it had then. */
-  const seen = new Map<Node, number>()
+  const roster = createRoster(lanes)
   let isLoaded = false
 
   const hostOf = (name: string): Host => {
@@ -76,14 +78,21 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
     const config = configFor(name)
     const node = await patiently(() => startNode({ name, config, prefix: hostOf(name).prefix, ...more }))
     nodes.set(name, node)
-    seen.set(node, 0)
+    roster.came(node)
     if (isLoaded) await node.order({ what: 'load', lanes, pauseMs })
+    return node
+  }
+  const retire = async (name: string): Promise<Node> => {
+    const node = nodes.get(name)
+    if (node === undefined) throw new TypeError(`node ${name} is there`)
+    nodes.delete(name)
+    roster.left(name)
+    await node.order({ what: 'idle' })
     return node
   }
   const store = await openForJudge(configFor('judge'))
   const everybody = (): readonly Node[] => [...nodes.values()]
-  const eventsOf = (node: Node): readonly Event[] => node.events.slice(seen.get(node) ?? 0)
-  const successes = (node: Node): number => eventsOf(node).filter(({ kind: what }) => what === 'acknowledged').length
+  const successes = (node: Node): number => roster.eventsOf(node).filter(({ kind: what }) => what === 'acknowledged').length
   const world: World = {
     net,
     folder: setup.folder,
@@ -92,14 +101,15 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
     server,
     nodes,
     start,
+    retire,
     hostOf,
     store,
     async round(strike) {
-      seen.clear()
-      for (const node of everybody()) seen.set(node, node.events.length)
+      roster.clear()
+      for (const node of everybody()) roster.came(node)
       isLoaded = true
       await Promise.all(everybody().map((node) => node.order({ what: 'load', lanes, pauseMs })))
-      const watcher = watch(everybody, () => [...seen.keys()].flatMap(eventsOf))
+      const watcher = watch(everybody, () => roster.events())
       try {
         await until(async () => everybody().every((node) => successes(node) > 30))
         await strike(world)
@@ -109,9 +119,10 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
         isLoaded = false
         await watcher.stop()
       }
+      for (const { name } of everybody()) roster.left(name)
       await Promise.all(everybody().map((node) => node.order({ what: 'idle' })))
       await cluster?.whole()
-      return judge(store, [...seen.keys()].map(eventsOf))
+      return judge(store, setup.journal, roster.shifts())
     },
     async close() {
       await Promise.all(everybody().map((node) => node.kill()))

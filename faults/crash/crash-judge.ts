@@ -1,6 +1,6 @@
 import type { DeliveryView, RunView, SessionDetail } from '../../packages/curfew/src/admin/schemas.ts'
 import { until } from '../../packages/curfew/test/stores/redis/servers.ts'
-import { addTold, type Told } from '../judge.ts'
+import { addTold, noneTold as none, type Told } from '../told.ts'
 import type { Applications, Entry } from './applications.ts'
 import type { Places } from './browser.ts'
 import { isLetIn, sessionOf } from './people.ts'
@@ -30,7 +30,6 @@ export const openIdPeer = 'openid'
 const runMsMax = 60_000
 /** How many visits are looked at at once. */
 const looksMax = 8
-const none: Told = { outcomes: 0, tooGood: 0, afterOutcome: 0, repeats: 0, unlike: 0 }
 
 /** What was counted of each visit so far: one that goes on is looked at in every round, and its facts count once. */
 export type Counted = Map<Visit, Pick<Finding, 'facts' | 'lost'>>

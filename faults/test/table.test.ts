@@ -4,6 +4,7 @@ import type { FaultCase } from '../cases.ts'
 import { countOnce, type Counted } from '../crash/crash-judge.ts'
 import type { Visit } from '../crash/visit.ts'
 import { together, type Verdict } from '../judge.ts'
+import { joined } from '../document.ts'
 import { cellsOf, isGood, readCells } from '../table.ts'
 
 const one: FaultCase = { id: 'crash', what: 'a crash', sees: 'nothing', play: async () => undefined }
@@ -36,10 +37,20 @@ suite('The table of faults', () => {
     })
   }
 
+  test('rounds that were not held against journals are not added to those that were', () => {
+    const row = { one, verdict: { ...verdict, told }, rounds: 2 }
+    assert.equal(joined(cellsOf({ one, verdict, rounds: 7 }), row).rounds, 2)
+    assert.equal(joined(cellsOf({ ...row, rounds: 7 }), row).rounds, 9)
+    assert.equal(joined(cellsOf({ one, verdict, rounds: 7 }), { ...row, verdict }).rounds, 9)
+    assert.equal(joined(undefined, row).rounds, 2)
+  })
+
   test('a row that lost something, or left a run open, is not good', () => {
-    const good = { ...verdict, lost: 0, accepted: 0, openRuns: 0 }
+    const isTrue = { ...told, tooGood: 0, afterOutcome: 0 }
+    const good = { ...verdict, lost: 0, accepted: 0, openRuns: 0, told: isTrue }
     assert.equal(isGood(one, good), true)
-    for (const fault of [{ lost: 1 }, { accepted: 1 }, { openRuns: 1 }]) assert.equal(isGood(one, { ...good, ...fault }), false)
+    const bad = [{ outcomes: 0 }, { tooGood: 1 }, { afterOutcome: 1 }].map((fault) => ({ told: { ...isTrue, ...fault } }))
+    for (const fault of [{ lost: 1 }, { accepted: 1 }, { openRuns: 1 }, ...bad]) assert.equal(isGood(one, { ...good, ...fault }), false)
   })
 
   test('what is found of a visit in every round counts once, and what came to it counts then', () => {
