@@ -1,3 +1,4 @@
+import { type Chain, createChain } from './chain.ts'
 import type { OpenedSession } from './session/web-session.ts'
 
 /** Why a connection is closed: the session ended, its time is over, or nobody can say whether it goes on. */
@@ -31,7 +32,7 @@ export interface LiveConnections {
 /** What is open under one session. Kept while it is empty, for a moment: the next request comes soon. */
 interface Group {
   readonly opened: OpenedSession
-  readonly closes: Set<CloseConnection>
+  readonly closes: Chain<CloseConnection>
 }
 
 /** Rests that are done in one turn of the event loop, so that who ended meanwhile is told before all of them. */
@@ -64,7 +65,7 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     setImmediate(drain)
   }
   const groupOf = (opened: OpenedSession): Group => {
-    const group: Group = { opened, closes: new Set() }
+    const group: Group = { opened, closes: createChain() }
     groups.set(opened, group)
     for (const { fingerprint, low } of opened.keys) {
       const others = byFingerprint.get(fingerprint)
@@ -90,7 +91,7 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     }
   }
   const end = (ended: readonly Group[], reason: CloseReason): number => {
-    const closes = ended.flatMap((group) => [...group.closes])
+    const closes = ended.flatMap((group) => group.closes.values())
     for (const group of ended) {
       group.closes.clear()
       forget(group)
@@ -103,10 +104,10 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
   return {
     add(opened, close) {
       const group = groups.get(opened) ?? groupOf(opened)
-      group.closes.add(close)
+      const takeOut = group.closes.add(close)
       state.count += 1
       return () => {
-        if (group.closes.delete(close)) state.count -= 1
+        if (takeOut()) state.count -= 1
       }
     },
     close(fingerprint) {
