@@ -23,6 +23,8 @@ const spanMs = 4_000
 const rounds = 5
 /** Facts that are timed on their way to another region: of so many the second longest is the p99. */
 const facts = 150
+/** Two looks of a region at what is new in the other one. */
+const pauseMsMax = 200
 /** What is added to every message between the regions, in each direction. */
 const delaysMs = [0, 50] as const
 
@@ -124,11 +126,13 @@ async function propagation(delayMs: number): Promise<readonly string[]> {
       idleExpiresAtMs: nowMs + 3_600_000,
       expiresAtMs: nowMs + 28_800_000
     })
+    await pause()
     const openedMs = await timed(
       () => berlin.store.openSession(session),
       async () => (await paris.store.getSession(id)) !== undefined
     )
     const there = (await paris.store.getSession(id)) ?? session
+    await pause()
     const endedMs = await timed(
       () => paris.store.endSession(sampleEnd(n + 1, there)),
       async () => (await berlin.store.getSession(id))?.end !== undefined
@@ -143,6 +147,11 @@ async function propagation(delayMs: number): Promise<readonly string[]> {
     `  ${'a sign-in is known there'.padEnd(44)} ${quantiles(opened)}`,
     `  ${'a sign-out is known there'.padEnd(44)} ${quantiles(ended)}`
   ]
+}
+
+/** So that no write begins in step with the other region, which looks at fixed intervals: the one before it has just arrived. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * pauseMsMax))
 }
 
 async function timed(write: () => Promise<unknown>, isThere: () => Promise<boolean>): Promise<number> {
