@@ -1,8 +1,9 @@
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from 'node:tls'
 import { Client, type Entry, type Filter, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts'
 import type { Clock, Timer } from '../clock.ts'
 import { passwordModifyOid, type PasswordModify, passwordModifyValue } from './password-modify.ts'
+import { serverName } from '../server-name.ts'
 
 /** How one directory is reached. */
 export interface LdapAddress {
@@ -84,7 +85,7 @@ export async function openLdapLink(address: LdapAddress, clock: Clock): Promise<
   const security: ConnectionOptions = {
     host,
     minVersion: 'TLSv1.2',
-    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...serverName(host),
     ...(address.ca === undefined ? {} : { ca: address.ca })
   }
   const port = Number(new URL(url).port) || (url.startsWith('ldaps:') ? 636 : 389)

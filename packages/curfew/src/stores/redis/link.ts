@@ -1,5 +1,6 @@
 import { RedisClient } from '@redis/client'
 import type { Clock } from '../../platform/clock.ts'
+import { serverName } from '../../platform/server-name.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
 
 /** What a server answers. */
@@ -57,7 +58,7 @@ export const dialSocket: Dial = ({ address, access, label }) => {
     RESP: 2,
     socket: {
       ...where,
-      ...(tls === undefined ? {} : { tls: true as const, ...tls, servername: address.host }),
+      ...(tls === undefined ? {} : { tls: true as const, ...tls, ...serverName(address.host) }),
       connectTimeout: connectMsMax,
       reconnectStrategy: false
     },
