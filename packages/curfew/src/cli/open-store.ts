@@ -26,7 +26,7 @@ export interface OpenedStore {
   readonly clock: Clock
 }
 
-/** Opens the store that the configuration names. @throws CURFEW_STORE_UNREACHABLE, CURFEW_STORE_UNSUITABLE, CURFEW_CONFIG_FILE */
+/** Opens the store that the configuration names. @throws CURFEW_STORE_UNREACHABLE, CURFEW_STORE_REFUSED, CURFEW_STORE_UNSUITABLE, CURFEW_CONFIG_FILE */
 export async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
   const { kind, file, capacity, redis } = config.store
   const replication = replicationOf(config)

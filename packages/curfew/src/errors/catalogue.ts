@@ -173,6 +173,7 @@ export const catalogue = {
   CURFEW_STORE_OPEN: { kind: 'config', http: 503, title: 'The database file can not be opened.' },
   CURFEW_STORE_OVERLOADED: { kind: 'operation', http: 503, title: 'More is waiting for the store than is accepted: try again in a moment.' },
   CURFEW_STORE_READ_ONLY: { kind: 'config', http: 503, title: 'The database file can not be written.' },
+  CURFEW_STORE_REFUSED: { kind: 'config', http: 503, title: 'The servers of the store do not let this node in.' },
   CURFEW_STORE_RUN_EXISTS: { kind: 'programmer', http: 500, title: 'The identifier of the run belongs to another run.' },
   CURFEW_STORE_SCHEMA_NEWER: { kind: 'config', http: 503, title: 'The database was written by a newer version of Curfew.' },
   CURFEW_STORE_SQLITE_VERSION: { kind: 'config', http: 503, title: 'This version of SQLite can lose acknowledged writes.' },

@@ -33,7 +33,8 @@ const remedies: Readonly<Partial<Record<CodecCode | ProductCode, string>>> = {
   CURFEW_PINGONE_NOT_SAML: 'An application without SAML sends the browser to /sso/initslo/ instead.',
   CURFEW_RUN_UNKNOWN: 'Find it with: curfew runs list',
   CURFEW_SESSION_UNKNOWN: 'Find it with: curfew sessions list',
-  CURFEW_STORE_LOCKED: 'Stop the other process first, or give this one another store.file.'
+  CURFEW_STORE_LOCKED: 'Stop the other process first, or give this one another store.file.',
+  CURFEW_STORE_REFUSED: 'Correct store.redis.username and password, or store.redis.ca, certificate and key: why says which.'
 }
 
 export function remedyOf(code: string): string | undefined {

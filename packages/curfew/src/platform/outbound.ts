@@ -6,6 +6,7 @@ import { Agent, type Dispatcher, ProxyAgent, request as undiciRequest } from 'un
 import { type AddressPolicy, createAddressPolicy } from './addresses.ts'
 import { createBulkhead } from './bulkhead.ts'
 import type { Clock } from './clock.ts'
+import { isTlsCode } from './tls-code.ts'
 
 export interface OutboundOptions {
   readonly clock: Clock
@@ -311,8 +312,7 @@ function translated(cause: unknown, host: string, isTimeout: boolean): unknown {
   for (let at: unknown = cause; at instanceof Error; at = at.cause) {
     if (at instanceof CurfewError) return at
     const code = 'code' in at ? String(at.code) : ''
-    if (/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO)/.test(code))
-      return new CurfewError('CURFEW_OUTBOUND_TLS', { host, why: code }, { cause })
+    if (isTlsCode(code)) return new CurfewError('CURFEW_OUTBOUND_TLS', { host, why: code }, { cause })
   }
   return new CurfewError('CURFEW_OUTBOUND_UNREACHABLE', { host }, { cause })
 }

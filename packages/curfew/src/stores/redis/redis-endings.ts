@@ -4,6 +4,7 @@ import { storeError } from '../store-error.ts'
 import { endingsFindings } from './endings-checks.ts'
 import { LinkLost, type Reply } from './link.ts'
 import type { Primary } from './primary.ts'
+import { whyOf } from './refusal.ts'
 import { sentinelFindings } from './sentinel-checks.ts'
 import { slotOfTag } from './slots.ts'
 import type { Finding } from './start-checks.ts'
@@ -168,7 +169,7 @@ export function openRedisEndings(options: RedisEndingsOptions, reader: EndingsRe
           await write(kind, text)
         })
       } catch (cause) {
-        throw storeError('CURFEW_STORE_UNREACHABLE', cause instanceof TooFewCopies ? { why: cause.message } : {}, cause)
+        throw storeError('CURFEW_STORE_UNREACHABLE', { why: whyOf(cause) }, cause)
       }
     },
     async close() {

@@ -23,6 +23,7 @@ import { redisRuns } from './redis-runs.ts'
 import { redisServices } from './redis-services.ts'
 import { redisSessions } from './redis-sessions.ts'
 import { createTeller } from './redis-teller.ts'
+import { refusalIn, whyOf } from './refusal.ts'
 import { createShards, type Shards } from './shards.ts'
 import { slotOfTag } from './slots.ts'
 import { checkServers, type Finding } from './start-checks.ts'
@@ -110,6 +111,7 @@ export interface Place {
  * Opens the store: finds the servers, looks at how they are set up, loads the functions.
  *
  * @throws CURFEW_STORE_UNREACHABLE when no server answers
+ * @throws CURFEW_STORE_REFUSED when they do not let this process in, by its password or a certificate
  * @throws CURFEW_STORE_UNSUITABLE when they would lose what they acknowledged, or the store was made in another way
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
@@ -208,7 +210,7 @@ async function findServers(options: RedisStoreOptions): Promise<{ readonly topol
     topology = await openTopology({
       ...options,
       isOnDisk: options.ack === 'fsync',
-      onSilent: (node) => options.onWarning?.({ server: nameOf(node), what: 'does not answer', fix: 'start it, or take it out of store.redis.nodes' })
+      onSilent: (node, error) => options.onWarning?.(silence(node, error))
     })
     await checkServers(topology, options)
     const clock = storeClockOn(topology, options)
@@ -216,8 +218,25 @@ async function findServers(options: RedisStoreOptions): Promise<{ readonly topol
     return { topology, clock }
   } catch (error) {
     topology?.close()
+    const nodes = options.nodes.map(nameOf).join(', ')
+    const refusal = refusalIn(error)
+    if (refusal !== undefined) throw storeError('CURFEW_STORE_REFUSED', { nodes, why: refusal.why }, error)
     if (!(error instanceof LinkLost)) throw error
-    throw storeError('CURFEW_STORE_UNREACHABLE', { nodes: options.nodes.map(nameOf).join(', ') }, error)
+    throw storeError('CURFEW_STORE_UNREACHABLE', { nodes, why: whyOf(error) }, error)
+  }
+}
+
+/** What an operator should know of a listed server that gave no answer. */
+function silence(node: NodeAddress, error: unknown): Finding {
+  const server = nameOf(node)
+  const refusal = refusalIn(error)
+  if (refusal === undefined) return { server, what: `does not answer: ${whyOf(error)}`, fix: 'start it, or take it out of store.redis.nodes' }
+  const what = `keeps this node out: ${refusal.why}`
+  switch (refusal.of) {
+    case 'password':
+      return { server, what, fix: 'correct store.redis.username and store.redis.password' }
+    case 'certificate':
+      return { server, what, fix: 'correct store.redis.ca, certificate and key, or the certificate of the server' }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
 import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
+import { worstOf } from './refusal.ts'
 import { texts } from './redis-context.ts'
 
 /** The sentinels of a store, and which primary they name. */
@@ -30,7 +31,7 @@ export interface SentinelsOptions {
   readonly steadyMs: () => number
   readonly label: string
   /** One does not answer; told once, and again after it has answered. */
-  readonly onSilent?: (node: NodeAddress) => void
+  readonly onSilent?: (node: NodeAddress, error: unknown) => void
 }
 
 /** How often they are asked, at least. */
@@ -72,6 +73,10 @@ export function openSentinels(options: SentinelsOptions): Sentinels {
       nodes.length
     )
   }
+  const unnamed = (): LinkLost => {
+    const cause = worstOf(voters.flatMap(({ failure }) => failure ?? []))
+    return new LinkLost(`no majority of the sentinels ${nodes.map(nameOf).join(', ')} names a primary`, cause === undefined ? {} : { cause })
+  }
   return {
     primary() {
       const sinceMs = steadyMs()
@@ -82,7 +87,7 @@ export function openSentinels(options: SentinelsOptions): Sentinels {
           open -= 1
           count()
           if (named !== undefined && named.askedMs >= sinceMs) resolve(named.address)
-          else if (open === 0) reject(new LinkLost(`no majority of the sentinels ${nodes.map(nameOf).join(', ')} names a primary`))
+          else if (open === 0) reject(unnamed())
         })
       return promise
     },
@@ -109,6 +114,8 @@ export function openSentinels(options: SentinelsOptions): Sentinels {
 
 interface Voter {
   readonly vote: Vote | undefined
+  /** Why it gave no answer when it was asked last. */
+  readonly failure: unknown
   /** Asks, unless it is being asked; one that does not answer leaves its last word. */
   ask(): Promise<void>
   told(): Promise<ReadonlyMap<string, string>>
@@ -120,6 +127,7 @@ function createVoter(options: SentinelsOptions, node: NodeAddress): Voter {
   let vote: Vote | undefined
   let asking: Promise<void> | undefined
   let making: Promise<Link> | undefined
+  let failure: unknown
   let isSilent = false
   let isClosed = false
   const make = async (): Promise<Link> => {
@@ -141,16 +149,21 @@ function createVoter(options: SentinelsOptions, node: NodeAddress): Voter {
       const askedMs = options.steadyMs()
       vote = { address: addressIn(await to.send(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', options.master])), askedMs }
       isSilent = false
-    } catch {
+      failure = undefined
+    } catch (error) {
       link?.close()
       link = undefined
-      if (!isSilent) options.onSilent?.(node)
+      failure = error
+      if (!isSilent) options.onSilent?.(node, error)
       isSilent = true
     }
   }
   return {
     get vote() {
       return vote
+    },
+    get failure() {
+      return failure
     },
     ask() {
       asking ??= once().finally(() => {

@@ -5,6 +5,7 @@ import type { Durability } from '../store.ts'
 import type { Bucket } from './keys.ts'
 import { library } from './library.ts'
 import { LinkLost, type Reply } from './link.ts'
+import { whyOf } from './refusal.ts'
 import { loadLibrary, type Primary, type Written } from './primary.ts'
 import { addressOf, type Topology, Unconfirmed } from './topology.ts'
 
@@ -266,7 +267,7 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
       if (answer.kind === 'lost') isRepeat = true
       if (answer.kind !== 'again' || clock.nowMs() >= untilMs) {
         if (clock.nowMs() + pauseMs >= untilMs)
-          throw storeError(error instanceof Unconfirmed ? 'CURFEW_STORE_UNCONFIRMED' : 'CURFEW_STORE_UNREACHABLE', { slot }, error)
+          throw storeError(error instanceof Unconfirmed ? 'CURFEW_STORE_UNCONFIRMED' : 'CURFEW_STORE_UNREACHABLE', { slot, why: whyOf(error) }, error)
         await pause(clock, pauseMs)
         pauseMs = Math.min(pauseMsMax, pauseMs * 2)
         await topology.refresh().catch(() => undefined)

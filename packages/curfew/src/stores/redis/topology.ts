@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { createRounds } from '../../platform/rounds.ts'
 import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
+import { worstOf } from './refusal.ts'
 import { createPrimary, type Primary } from './primary.ts'
 import { askEveryMs, openSentinels, type Sentinels } from './sentinels.ts'
 import { slotsTotal } from './slots.ts'
@@ -28,8 +29,8 @@ export interface TopologyOptions {
   readonly isOnDisk: boolean
   /** See {@link PrimaryOptions.isPlain}. */
   readonly isPlain?: boolean
-  /** A listed server does not answer; another one did, or will be asked. */
-  readonly onSilent?: (node: NodeAddress) => void
+  /** A listed server does not answer, or keeps this process out; another one did answer, or will be asked. */
+  readonly onSilent?: (node: NodeAddress, error: unknown) => void
   /** A majority of the sentinels confirms the primary no longer, so that it is not used within a second, or does so again. */
   readonly onConfirmed?: (isConfirmed: boolean) => void
 }
@@ -190,12 +191,12 @@ async function firstAnswer<T>(options: TopologyOptions, nodes: readonly NodeAddr
       return await ask(link, address)
     } catch (error) {
       reasons.push(error)
-      options.onSilent?.(address)
+      options.onSilent?.(address, error)
     } finally {
       link?.close()
     }
   }
-  throw new LinkLost(`none of ${nodes.map(nameOf).join(', ')} answers`, { cause: reasons.at(-1) })
+  throw new LinkLost(`none of ${nodes.map(nameOf).join(', ')} answers`, { cause: worstOf(reasons) })
 }
 
 async function rangesAt(link: Link, { host }: NodeAddress): Promise<readonly Range[]> {

@@ -13,9 +13,9 @@ import type { Session } from '../../../src/core/session.ts'
 import { library } from '../../../src/stores/redis/library.ts'
 import type { NodeAccess } from '../../../src/stores/redis/node-address.ts'
 import { waitingMax } from '../../../src/stores/redis/shards.ts'
-import { createSelfSigned } from '../../../src/platform/certificate.ts'
 import { moveSlots, slotsOfBuckets } from './move-slots.ts'
 import { openOn } from './opened.ts'
+import { makeCertificate } from '../../support/certificates.ts'
 import { freeRange } from '../../support/ports.ts'
 import { type Server, skipReason, startCluster, startSentinel, startServer, until } from './servers.ts'
 
@@ -207,9 +207,17 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
 suite('redis: links to the servers', { skip: skipReason }, () => {
   test('AC-197 TLS and passwords are used, and neither a foreign certificate nor a wrong password gets through', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'curfew-tls-'))
-    const { certificatePem, keyPem } = await createSelfSigned('localhost', { fromMs: Date.now(), days: 2 }, systemRandom)
-    writeFileSync(join(folder, 'crt.pem'), certificatePem)
-    writeFileSync(join(folder, 'key.pem'), keyPem)
+    const root = await makeCertificate({ name: [{ CN: ['Root of the test'] }], isAuthority: true })
+    const own = await makeCertificate({
+      name: [{ CN: ['Server of the test'] }],
+      by: root,
+      alternative: [
+        { type: 'dns', value: 'localhost' },
+        { type: 'ip', value: '127.0.0.1' }
+      ]
+    })
+    writeFileSync(join(folder, 'crt.pem'), own.pem)
+    writeFileSync(join(folder, 'key.pem'), own.keyPem)
     const tlsPort = await freeRange(1)
     const tls = [
       '--tls-port',
@@ -222,13 +230,19 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
       'no'
     ]
     const server = await startServer([...tls, '--user', 'curfew', 'on', '>right', '~*', '&*', '+@all'])
-    const open = (access: NodeAccess): Promise<RedisStore> => openOn([], { nodes: [{ host: 'localhost', port: tlsPort }], access })
+    const refused = (why: RegExp) => (error: { readonly code?: string; readonly context?: { readonly why?: string } }) =>
+      error.code === 'CURFEW_STORE_REFUSED' && why.test(String(error.context?.why))
+    const open = (access: NodeAccess, host = 'localhost'): Promise<RedisStore> => openOn([], { nodes: [{ host, port: tlsPort }], access })
+    const right = { username: 'curfew', password: 'right', tls: { ca: root.pem } }
     try {
-      const store = await open({ username: 'curfew', password: 'right', tls: { ca: certificatePem } })
-      assert.equal((await store.openSession(sampleSession(1))).value, 'opened')
-      await store[Symbol.asyncDispose]()
-      await assert.rejects(open({ username: 'curfew', password: 'right', tls: {} }), { code: 'CURFEW_STORE_UNREACHABLE' })
-      await assert.rejects(open({ username: 'curfew', password: 'wrong', tls: { ca: certificatePem } }), { code: 'CURFEW_STORE_UNREACHABLE' })
+      // By its name, and by an address: a cluster and Sentinel name servers so.
+      for (const host of ['localhost', '127.0.0.1']) {
+        const store = await open(right, host)
+        assert.equal((await store.openSession(sampleSession(1))).value, 'opened')
+        await store[Symbol.asyncDispose]()
+      }
+      await assert.rejects(open({ username: 'curfew', password: 'right', tls: {} }), refused(/^UNABLE_TO_VERIFY_LEAF_SIGNATURE /))
+      await assert.rejects(open({ username: 'curfew', password: 'wrong', tls: { ca: root.pem } }), refused(/^WRONGPASS /))
     } finally {
       await server.stop()
       rmSync(folder, { recursive: true, force: true })
