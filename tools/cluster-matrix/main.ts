@@ -7,7 +7,7 @@ import { modes, type Mode } from '../../packages/curfew/test/support/modes.ts'
 import type { TestResult } from '../reporter.ts'
 import { type ModeResults, matrixPage } from './page.ts'
 import { type ModeServers, startModeServers } from '../../packages/curfew/test/support/mode-servers.ts'
-import { serverProgram } from '../../packages/curfew/test/stores/redis/servers.ts'
+import { serverVersion } from '../../packages/curfew/test/stores/redis/servers.ts'
 import { startRunner } from './runner.ts'
 import { suiteOf } from './suites.ts'
 import { whyLeftOut } from './left-out.ts'
@@ -112,7 +112,9 @@ async function runMode(mode: Mode): Promise<ModeResults> {
   const counted = judged.flatMap(({ why, ...test }) => (why === undefined ? [{ ...test, commit }] : []))
   const left = judged.flatMap(({ why, ...test }) => (why === undefined ? [] : [{ ...test, why }]))
   const count = (outcome: TestResult['outcome']): number => counted.filter((test) => test.outcome === outcome).length
-  console.log(`${mode}: ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  console.log(
+    `${mode} (${versionsOf(mode)}): ${count('passed')} good, ${count('failed')} not, ${left.length} left out, ${Math.round((performance.now() - startedMs) / 1000)} s`
+  )
   // Of files whose process died nobody knows what they give.
   const since = Temporal.Now.plainDateISO('UTC').toString()
   return { mode, files: counted.some(({ file }) => file === '') ? [] : files, since, versions: versionsOf(mode), counted, left }
@@ -120,14 +122,8 @@ async function runMode(mode: Mode): Promise<ModeResults> {
 
 function versionsOf(mode: Mode): string {
   const { node, sqlite = '' } = process.versions
-  const store = mode === 'sqlite' ? `SQLite ${sqlite}` : serverVersion()
+  const store = mode === 'sqlite' ? `SQLite ${sqlite}` : serverVersion
   return `Node.js ${node}, ${store}`
-}
-
-/** As `Redis 8.2.1` or `Valkey 8.1.0`. */
-function serverVersion(): string {
-  const [, name = '', version = ''] = /^(\w+) server v=([\d.]+)/.exec(execFileSync(serverProgram ?? 'redis-server', ['--version'], { encoding: 'utf8' })) ?? []
-  return `${name} ${version}`
 }
 
 interface FilesRun {

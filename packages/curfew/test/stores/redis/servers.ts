@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,17 @@ import { findProgram } from '../../../../../tools/system-deps.ts'
  */
 export const serverProgram = process.env['CURFEW_TEST_REDIS'] ?? findProgram(['redis-server', 'valkey-server'])
 export const skipReason = serverProgram === undefined ? 'redis-server is not on this machine' : false
+
+/** What that program is: `Redis 7.0.15`, `Valkey 8.0.1`; empty where there is none. */
+export const serverVersion = versionOf(serverProgram)
+/** Why tests of `ack: fsync` are left out: the command behind it came with Redis 7.2. */
+export const noFsync: string | false = skipReason === false && /^Redis ([0-6]\.|7\.[01]\.)/.test(serverVersion) ? 'Redis 7.2 or Valkey is needed' : skipReason
+
+function versionOf(program: string | undefined): string {
+  if (program === undefined) return ''
+  const [, name = '', version = ''] = /^(\w+) server v=([\d.]+)/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' })) ?? []
+  return `${name} ${version}`
+}
 
 /** Ends what still runs when this process ends. */
 const leftBehind = new Set<() => void>()
@@ -189,8 +200,8 @@ export const clusterSettings: readonly string[] = [
 ]
 
 /** A cluster of primaries, each with copies, made as an operator would make one. */
-export async function startCluster(primaries: number, copies: number): Promise<readonly Server[]> {
-  const servers = await Promise.all(Array.from({ length: primaries * (1 + copies) }, () => startServer(clusterSettings)))
+export async function startCluster(primaries: number, copies: number, settings: readonly string[] = []): Promise<readonly Server[]> {
+  const servers = await Promise.all(Array.from({ length: primaries * (1 + copies) }, () => startServer([...clusterSettings, ...settings])))
   const [first, ...others] = servers
   if (first === undefined) throw new Error('a cluster has a server')
   const share = Math.ceil(16_384 / primaries)
