@@ -14,7 +14,7 @@ export function oidcRpPlugin(deps: ArriveDeps): FastifyPluginAsync {
     if (deps.upstreams.all().length === 0) return
     app.get(oidcRpPaths.callback, (request, reply) => receiveCode(deps, request, reply))
     app.get(resumePaths.oidc, (request, reply) => resumeArrival(deps, request, reply))
-    app.get(oidcRpPaths.loggedOut, (request, reply) => returnFromLogout(deps, request, reply))
+    app.route({ method: ['GET', 'POST'], url: oidcRpPaths.loggedOut, handler: (request, reply) => returnFromLogout(deps, request, reply) })
     app.post(oidcRpPaths.backChannelLogout, (request, reply) => receiveLogoutToken(deps, request, reply))
     const memory = createFrameMemory()
     app.get(oidcRpPaths.frontChannelLogout, (request, reply) => receiveFrame(deps, memory, request, reply))

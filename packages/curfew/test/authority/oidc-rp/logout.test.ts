@@ -77,6 +77,20 @@ suite('Logout across an upstream OpenID provider and applications', () => {
     }
   })
 
+  test('a provider that sends the browser back by a form is taken as one by a redirect, and proves as little', async () => {
+    const { hub, browser } = await hubWithApps([])
+    await using kit = hub.kit
+    await browser.get('/sp/startSLO.ping', typed)
+    const state = (await go(hub, browser)).searchParams.get('state') ?? ''
+    // Cookies stay away from a form of another site.
+    const posted = await kit.browser().post('/sp/social/logged-out.openid', { state }, { origin: 'https://social.test', 'sec-fetch-site': 'cross-site' })
+    assert.deepEqual([posted.statusCode, posted.headers.location], [303, `/sp/social/logged-out.openid?state=${state}`])
+    assert.deepEqual(await outcomes(hub), { social: undefined })
+    const back = await browser.get(String(posted.headers.location), { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' })
+    assert.equal(back.headers.location, `/signoff/${(await lastRun(hub)).id}`)
+    assert.deepEqual(await outcomes(hub), { social: 'unconfirmed' })
+  })
+
   test('a browser that is lost at the provider counts as no answer', async () => {
     const { hub, browser } = await hubWithApps([])
     await using _kit = hub.kit
