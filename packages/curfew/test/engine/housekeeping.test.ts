@@ -40,7 +40,15 @@ suite('engine: sessions end by themselves', () => {
   })
 
   test('AC-127 expired sessions end by normal runs in small batches, each by one node', async () => {
-    const kit = createEngineKit({ deps: { limits: { expiryBatchMax: 10 } } })
+    const store = createMemoryStore({ capacity: 100 })
+    const { dueSessions } = store
+    const batches: number[] = []
+    store.dueSessions = async (nowMs, max) => {
+      const due = await dueSessions(nowMs, max)
+      batches.push(due.length)
+      return due
+    }
+    const kit = createEngineKit({ store, deps: { limits: { expiryBatchMax: 10 } } })
     const other = createEngine({ ...kit.deps, owner: 'node-2' })
     const sessions: Session[] = []
     for (let i = 0; i < 35; i++) sessions.push(await kit.signIn(['payroll'], { userKey: `local:u${i}` }))
@@ -52,6 +60,7 @@ suite('engine: sessions end by themselves', () => {
     assert.equal(runs.size, 35)
     assert.equal((await kit.store.listRuns({ limit: 100 })).items.length, 35)
     assert.equal(kit.sender.sent.length, 35)
+    assert.equal(Math.max(...batches), 10, 'a full batch, and none above it')
     await kit.engine.stop()
     await other.stop()
   })
