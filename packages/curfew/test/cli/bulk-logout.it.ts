@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import type { Session } from '../../src/core/session.ts'
 import { engineLimits } from '../../src/engine/deps.ts'
@@ -17,18 +18,31 @@ import { curfew, freePorts, lineOf, startCurfew } from './bin.ts'
 const folder = mkdtempSync(join(tmpdir(), 'curfew-bulk-'))
 /** More than one call of the command ends. */
 const sessionCount = 600
-const told = { count: 0, atOnce: 0, atOnceMax: 0 }
+/** Requests to one application: so many came, so many are there now, so many were at most. */
+interface Told {
+  count: number
+  atOnce: number
+  atOnceMax: number
+  /** As many are there as its bound allows. */
+  readonly full: PromiseWithResolvers<void>
+}
+
+const told = new Map<string, Told>()
+/** The first requests to an application wait until it has as many as it may, and for more that should not come. */
+const fullMs = 3_000
+const moreMs = 500
+const { perPeerMax } = engineLimits
 const server: { child?: ChildProcess; client?: Server } = {}
 
 before(async () => {
   server.client = createServer((request, response) => {
-    told.atOnce += 1
-    told.atOnceMax = Math.max(told.atOnceMax, told.atOnce)
-    request.resume().on('end', () => {
-      told.count += 1
-      told.atOnce -= 1
-      response.end()
-    })
+    const one = toldOf((request.url ?? '').slice(1))
+    one.count += 1
+    one.atOnce += 1
+    one.atOnceMax = Math.max(one.atOnceMax, one.atOnce)
+    const isFirst = one.count <= perPeerMax
+    if (one.atOnce === perPeerMax) one.full.resolve()
+    request.resume().on('end', () => void answer(one, isFirst, response))
   }).listen(0, '127.0.0.1')
   await once(server.client, 'listening')
   const client = `http://127.0.0.1:${(server.client.address() as AddressInfo).port}`
@@ -64,6 +78,21 @@ after(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+async function answer(one: Told, isFirst: boolean, response: ServerResponse): Promise<void> {
+  if (isFirst) {
+    await Promise.race([one.full.promise, sleep(fullMs)])
+    await sleep(moreMs)
+  }
+  one.atOnce -= 1
+  response.end()
+}
+
+function toldOf(id: string): Told {
+  const one = told.get(id) ?? { count: 0, atOnce: 0, atOnceMax: 0, full: Promise.withResolvers() }
+  told.set(id, one)
+  return one
+}
+
 /** As many sessions as nobody signs in by hand, half of them with a second application. */
 async function fill(): Promise<void> {
   mkdirSync(join(folder, 'data'), { recursive: true })
@@ -85,7 +114,7 @@ suite('a bulk logout', { timeout: 120_000 }, () => {
     assert.equal(code, 0)
     assert.match(out, /Would end 300 sessions of 300 users\. Nothing was done\./)
     assert.match(out, /chat +300 would be told\n +wiki +300 would be told/)
-    assert.equal(told.count, 0)
+    assert.equal(told.size, 0)
   })
 
   test('ends more sessions than one call, tells every application once and within its bound, and sums up', async () => {
@@ -94,8 +123,14 @@ suite('a bulk logout', { timeout: 120_000 }, () => {
     assert.match(out, /chat +300 +0 +0 +0/)
     assert.match(out, /wiki +600 +0 +0 +0/)
     assert.match(out, /complete +600 of 600 sign-outs are confirmed by every application/)
-    assert.equal(told.count, 900)
-    assert.ok(told.atOnceMax <= 2 * engineLimits.perPeerMax, `${told.atOnceMax} at once`)
+    assert.deepEqual([...told.keys()].sort(), ['chat', 'wiki'])
+    for (const [id, count] of [
+      ['chat', 300],
+      ['wiki', 600]
+    ] as const) {
+      assert.equal(toldOf(id).count, count, id)
+      assert.equal(toldOf(id).atOnceMax, perPeerMax, `at once at ${id}`)
+    }
     assert.match((await curfew(folder, ['logout', '--all', '--yes'])).err, /Nobody is signed in/)
   })
 })
