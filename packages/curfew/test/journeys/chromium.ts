@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
 const names = ['chromium-headless-shell', 'chromium', 'google-chrome']
 
@@ -19,6 +19,8 @@ export function findChromium(): string | undefined {
     })
 }
 
+const switches = ['--no-sandbox', '--disable-background-networking']
+
 export const noChromium = 'no Chromium on this machine: install chromium-headless-shell'
 
 /**
@@ -28,9 +30,14 @@ export const noChromium = 'no Chromium on this machine: install chromium-headles
 export function launch(more: readonly string[] = [], options: { readonly keepsPages?: boolean } = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium() ?? '',
-    args: ['--no-sandbox', '--disable-background-networking', ...more],
+    args: [...switches, ...more],
     ...(options.keepsPages === true ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {})
   })
+}
+
+/** A browser that keeps what it has in this folder, for when it is opened there again. */
+export function launchProfile(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, { executablePath: findChromium() ?? '', args: [...switches] })
 }
 
 /** From now on frames and pictures of other sites in this page come without their cookies, as most browsers have it. */
