@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { Browser } from '../authority/browser.ts'
 import type { Kit } from '../authority/kit.ts'
 import { createOidcKit, tokensFor } from '../authority/oidc/relying-party.ts'
+import { doors } from './logout-doors.ts'
 
 async function signedIn(): Promise<{ readonly kit: Kit; readonly browser: Browser; readonly hint: string }> {
   const kit = await createOidcKit({ network: async () => ({ status: 200 }), adapterLogouts: [{ sourceId: 'form', path: '/logout' }] })
@@ -36,17 +37,6 @@ const ways: Readonly<Record<string, Headers>> = {
   'a prefetch of an older browser': { 'sec-fetch-site': 'none', purpose: 'prefetch' },
   'a prefetch of Firefox': { 'sec-fetch-site': 'none', 'x-moz': 'prefetch' }
 }
-
-const doors = [
-  '/idp/startSLO.ping',
-  '/sp/startSLO.ping',
-  '/idp/init_logout.openid',
-  '/idp/init_logout.openid?client_id=wiki',
-  '/signoff',
-  '/sso/initslo/',
-  '/sso/terminatesession',
-  '/ext/logout'
-]
 
 suite('attacks that sign somebody out by a request of a stranger', () => {
   for (const [name, headers] of Object.entries(ways)) {
