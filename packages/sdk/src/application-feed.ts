@@ -1,4 +1,4 @@
-import type { FeedAnswer, FeedClock, FeedReaderDeps } from '@curfew/codecs'
+import type { FeedAnswer, FeedReaderDeps } from '@curfew/codecs'
 import { orAborted } from './or-aborted.ts'
 
 /** One GET whose answer is read while it comes. The `fetch` of Node fits. */
@@ -11,13 +11,9 @@ export type StreamFetch = (
   readonly body: AsyncIterable<Uint8Array> | null
 }>
 
-/** The answer has to begin within this time, with what has to be known for it; its silence is watched by the reader. */
-const beginMsMax = 10_000
-
-/** The way of an application to the feed: as an OpenID client that may read it. */
+/** The way of an application to the feed: as an OpenID client that may read it. How long it may take is watched by the reader. */
 export function applicationFeed(deps: {
   readonly fetch: StreamFetch
-  readonly clock: FeedClock
   /** What proves the client beside its certificate: headers, or parameters that say which client it is. */
   credentials(): { readonly headers: Readonly<Record<string, string>>; readonly query: Readonly<Record<string, string>> }
   /** Address of the feed at the authority. */
@@ -26,15 +22,10 @@ export function applicationFeed(deps: {
   return async (question) => {
     const exchange = new AbortController()
     const signal = AbortSignal.any([question.signal, exchange.signal])
-    const timer = deps.clock.after(beginMsMax, () => exchange.abort())
-    try {
-      const url = new URL(await orAborted(deps.url(), signal))
-      const { headers, query } = deps.credentials()
-      for (const [name, value] of Object.entries({ ...question.query, ...query })) url.searchParams.set(name, value)
-      return feedAnswer(await deps.fetch(url.href, { redirect: 'error', headers: { ...question.headers, ...headers }, signal }), exchange)
-    } finally {
-      timer.cancel()
-    }
+    const url = new URL(await orAborted(deps.url(), signal))
+    const { headers, query } = deps.credentials()
+    for (const [name, value] of Object.entries({ ...question.query, ...query })) url.searchParams.set(name, value)
+    return feedAnswer(await deps.fetch(url.href, { redirect: 'error', headers: { ...question.headers, ...headers }, signal }), exchange)
   }
 }
 

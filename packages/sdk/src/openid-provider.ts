@@ -38,10 +38,11 @@ export interface ProviderSource {
   configuration(): Promise<OpenIdProvider>
   /** The configuration is read anew when it is needed next; while that fails, or takes longer than two seconds, the former one goes on. */
   renewConfiguration(): void
+  /** Those that are known: nobody waits for a provider whose keys of yesterday would do. */
   keys(): Promise<KeySet>
   /**
    * Reads the keys again, at most once in `againMs` (a minute): a token of tomorrow's key must not be refused, nor anybody
-   * make us busy.
+   * make us busy. Who asks while they are read waits for the same answer.
    */
   freshKeys(nowMs: number, againMs?: number): Promise<KeySet | undefined>
 }
@@ -66,12 +67,9 @@ export function createProviderSource(issuer: string, request: Fetch): ProviderSo
   let known: OpenIdProvider | undefined
   let isCurrent = false
   let reading: Promise<OpenIdProvider> | undefined
-  let keys: Promise<KeySet> | undefined
+  let keys: KeySet | undefined
+  let keysComing: Promise<KeySet> | undefined
   let keysAtMs = Number.NEGATIVE_INFINITY
-  const kept = <T>(promise: Promise<T>, forget: () => void): Promise<T> => {
-    promise.catch(forget)
-    return promise
-  }
   const readAnew = async (): Promise<OpenIdProvider> => {
     try {
       known = await readConfiguration(issuer, request)
@@ -88,22 +86,27 @@ export function createProviderSource(issuer: string, request: Fetch): ProviderSo
     const former = known
     return orAborted(reading, AbortSignal.timeout(renewalMsMax)).catch(() => former)
   }
-  const readKeys = (): Promise<KeySet> =>
-    kept(
-      configuration().then(async ({ jwksUri }) => readKeySet(jwksUri, request)),
-      () => (keys = undefined)
-    )
+  const readKeys = async (): Promise<KeySet> => {
+    try {
+      const { jwksUri } = await configuration()
+      keys = await readKeySet(jwksUri, request)
+      return keys
+    } finally {
+      keysComing = undefined
+    }
+  }
   return {
     configuration,
     renewConfiguration() {
       isCurrent = false
     },
-    keys: () => (keys ??= readKeys()),
+    keys: async () => keys ?? (keysComing ??= readKeys()),
     async freshKeys(nowMs, againMs = keysAgainMs) {
+      if (keysComing !== undefined) return keysComing
       if (nowMs - keysAtMs < againMs) return undefined
       keysAtMs = nowMs
-      keys = readKeys()
-      return keys
+      keysComing = readKeys()
+      return keysComing
     }
   }
 }

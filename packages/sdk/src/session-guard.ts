@@ -287,7 +287,6 @@ class FeedGuard {
       staleMs: feed.staleMs ?? staleMsDefault,
       open: applicationFeed({
         fetch: isCertified ? mutualTls.open : feed.open,
-        clock: this.#clock,
         credentials: () =>
           isCertified ? { headers: {}, query: { client_id: clientId } } : { headers: basicCredentials(clientId, feed.clientSecret), query: {} },
         async url() {

@@ -70,6 +70,35 @@ suite('OpenID relying party: sign-in', () => {
     assert.equal(world.asked.filter((url) => url.endsWith('/keys')).length, before)
   })
 
+  test('keys that are known serve while the address of new ones hangs, and after it failed', { timeout: 5_000 }, async () => {
+    const hanging = Promise.withResolvers<never>()
+    const way = { isHanging: false, asked: 0 }
+    const world: ReturnType<typeof setting> = setting({
+      async fetch(url, init) {
+        if (!way.isHanging || !url.endsWith('/keys')) return world.fetch(url, init)
+        way.asked += 1
+        return hanging.promise
+      }
+    })
+    const [ana, ben] = [browserOf(world), browserOf(world)]
+    await signIn(world, ana)
+    await signIn(world, ben, { sub: 'ben', sid: 's2' })
+    way.isHanging = true
+    const strangers = ['x', 'y'].map(async (kid) => browserOf(world).post(back, form(await world.logoutToken({}, { kid }))))
+    while (way.asked === 0) await new Promise((resolve) => setImmediate(resolve))
+    await browserOf(world).post(back, form(await world.logoutToken()))
+    assert.equal(await ana.session(), undefined)
+    assert.equal((await signIn(world, browserOf(world), { sub: 'cy', sid: 's3' })).status, 303)
+    hanging.reject(new Error('reset'))
+    assert.deepEqual(
+      (await Promise.all(strangers)).map(({ status }) => status),
+      [400, 400]
+    )
+    await browserOf(world).post(back, form(await world.logoutToken({ sub: 'ben', sid: 's2' })))
+    assert.equal(await ben.session(), undefined)
+    assert.equal(way.asked, 1)
+  })
+
   test('a provider that speaks of another issuer, or fails, is no provider', async () => {
     const world = setting({ fetch: async () => ({ status: 200, json: async () => ({ issuer: 'https://evil.example' }) }) })
     assert.equal((await browserOf(world).get('/oidc/login')).status, 400)

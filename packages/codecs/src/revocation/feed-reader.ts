@@ -37,7 +37,7 @@ export interface FeedClock {
 }
 
 export interface FeedReaderDeps {
-  /** Sends one GET to the feed, with the credentials of this reader; follows no redirect. Fails when no answer begins in time. */
+  /** Sends one GET to the feed, with the credentials of this reader; follows no redirect. An answer that does not begin in time is given up by the signal. */
   open(question: FeedQuestion): Promise<FeedAnswer>
   readonly clock: FeedClock
   readonly random: {
@@ -65,12 +65,19 @@ export interface FeedReader {
 
 /** A page is refused when it was signed longer ago, in milliseconds, clocks included: a recorded stream is no stream. */
 const pageAgeMsMax = 60_000
-/** Nothing for so long: the exchange is dead, or somebody in between holds it back. */
+/** Nothing for so long, also before an answer begins: the exchange is dead, or somebody in between holds it back. */
 const silenceMsMax = 4_000
-/** Silent streams in a row before pages are asked for one by one. */
-const silentStreamsMax = 2
-/** Requests for single pages before a stream is tried again. */
-const pollsMax = 60
+/** How long single pages are asked for before a stream is tried beside them, and between such trials. */
+const streamAgainMs = 60_000
+/** A stream that is tried has to come for so long, without a longer pause than this. */
+const trialMs = 2_500
+const trialPauseMsMax = 1_600
+/** Pages without news are a second apart; those that come sooner one after the other were held back together. */
+const togetherMsMax = 500
+/** A page in time between them begins the count anew: a machine that is busy for a moment is no proxy. */
+const inTimeMsMax = 1_500
+/** So many that were held back, and pages are asked for one by one. */
+const togetherMax = 3
 /** How long the authority may wait with one page. */
 const pollWaitSeconds = 1
 const backOffMsMin = 100
@@ -97,34 +104,101 @@ interface Following extends FeedReaderDeps {
   readonly pages: RevocationPageReader
 }
 
+/** Reads until the signal, the end of what it reads or a failure; calls `onGood` where what failed before counts no more. */
+type Read = (deps: Following, signal: AbortSignal, onGood: () => void) => Promise<void>
+
 async function follow(deps: Following, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await keepReading(deps, readStream, isHeldBack, signal)
+    await followByPages(deps, signal)
+  }
+}
+
+/** Reads again and again, later after every failure, until one is such that it does not help, or the signal says so. */
+async function keepReading(deps: Following, read: Read, isOver: (problem: CurfewError) => boolean, signal: AbortSignal): Promise<void> {
   let failures = 0
-  let silent = 0
+  const onGood = (): void => {
+    failures = 0
+  }
   while (!signal.aborted) {
     try {
-      if (silent >= silentStreamsMax) {
-        silent = 0
-        await readByPages(deps, signal)
-      } else await readStream(deps, signal)
-      failures = 0
+      await read(deps, signal, onGood)
+      onGood()
       await pause(deps, failures, signal)
     } catch (error) {
       if (signal.aborted) return
-      const problem = isCurfewError(error) ? error : new CurfewError('CURFEW_FEED_UNREACHABLE', { issuer: deps.issuer }, { cause: error })
-      silent = problem.code === 'CURFEW_FEED_SILENT' ? silent + 1 : 0
+      const problem = problemOf(deps, error)
       deps.onProblem(problem)
+      if (isOver(problem)) return
       await pause(deps, failures, signal)
       failures += 1
     }
   }
 }
 
+function problemOf({ issuer }: FeedReaderDeps, error: unknown): CurfewError {
+  return isCurfewError(error) ? error : new CurfewError('CURFEW_FEED_UNREACHABLE', { issuer }, { cause: error })
+}
+
+/** A proxy waits for more of a stream, or for its end: it says nothing, seldom something, or that it waited for too long. */
+function isHeldBack({ code, context }: CurfewError): boolean {
+  return code === 'CURFEW_FEED_SILENT' || (code === 'CURFEW_FEED_UNREACHABLE' && context['status'] === 504)
+}
+
+/** Page by page, until a stream comes through again. */
+async function followByPages(deps: Following, signal: AbortSignal): Promise<void> {
+  const until = new AbortController()
+  const forget = onAbort(signal, () => until.abort())
+  const trials = untilStreamComes(deps, until.signal).then(() => until.abort())
+  await keepReading(deps, readByPages, () => false, until.signal)
+  await trials
+  forget()
+}
+
+/** Tries a stream now and then. What is on it counts for nothing here, so that pages go on beside it. */
+async function untilStreamComes(deps: Following, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await after(deps.clock, streamAgainMs, signal)
+    if (!signal.aborted && (await doesStreamCome(deps, signal))) return
+  }
+}
+
+async function doesStreamCome(deps: Following, signal: AbortSignal): Promise<boolean> {
+  const startMs = deps.clock.nowMs()
+  let lastMs = startMs
+  try {
+    for await (const _page of streamed(deps, signal)) {
+      const nowMs = deps.clock.nowMs()
+      if (nowMs - lastMs > trialPauseMsMax) throw new CurfewError('CURFEW_FEED_SILENT', { milliseconds: nowMs - lastMs })
+      if (nowMs - startMs >= trialMs) return true
+      lastMs = nowMs
+    }
+  } catch (error) {
+    if (!signal.aborted) deps.onProblem(problemOf(deps, error))
+  }
+  return false
+}
+
 async function readStream(deps: Following, signal: AbortSignal): Promise<void> {
+  let [lastMs, together] = [Number.NEGATIVE_INFINITY, 0]
+  for await (const token of streamed(deps, signal)) {
+    const { prev, seq } = await takePage(deps, token)
+    const nowMs = deps.clock.nowMs()
+    const pauseMs = nowMs - lastMs
+    lastMs = nowMs
+    if (seq === prev && pauseMs < togetherMsMax) together += 1
+    else if (pauseMs < inTimeMsMax) together = 0
+    if (together >= togetherMax) throw new CurfewError('CURFEW_FEED_SILENT', { together })
+  }
+}
+
+/** The pages of one stream, as they come. */
+async function* streamed(deps: Following, signal: AbortSignal): AsyncGenerator<Buffer, undefined> {
   const answer = await ask(deps, 'text/event-stream', {}, signal)
   const forget = onAbort(signal, () => answer.close())
   try {
     for await (const { type, data } of serverSentEvents(watched(deps, answer), revocationPageCharactersMax + 100)) {
-      if (type === 'revocations') await takePage(deps, data)
+      if (type === 'revocations') yield data
     }
   } finally {
     forget()
@@ -132,27 +206,67 @@ async function readStream(deps: Following, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function readByPages(deps: Following, signal: AbortSignal): Promise<void> {
-  for (let i = 0; i < pollsMax && !signal.aborted; i++) {
-    const answer = await ask(deps, 'application/jwt', { wait: String(pollWaitSeconds) }, signal)
-    const forget = onAbort(signal, () => answer.close())
-    try {
-      await takePage(deps, await octetsOf(watched(deps, answer)))
-    } finally {
-      forget()
-      answer.close()
-    }
+async function readByPages(deps: Following, signal: AbortSignal, onGood: () => void): Promise<void> {
+  // At first there may be much that is not known yet.
+  let waitSeconds = 0
+  while (!signal.aborted) {
+    const { prev, seq, hasMore } = await readPage(deps, waitSeconds, signal)
+    onGood()
+    waitSeconds = hasMore ? 0 : pollWaitSeconds
+    // One that is about to stop answers at once, whatever it is asked.
+    if (seq === prev) await after(deps.clock, backOffMsMin / 2, signal)
+  }
+}
+
+async function readPage(deps: Following, waitSeconds: number, signal: AbortSignal): Promise<RevocationPage<Iterable<RevokedEntry>>> {
+  const answer = await ask(deps, 'application/jwt', { wait: String(waitSeconds) }, signal)
+  const forget = onAbort(signal, () => answer.close())
+  try {
+    return await takePage(deps, await octetsOf(watched(deps, answer)))
+  } finally {
+    forget()
+    answer.close()
   }
 }
 
 /** Asks for what follows the known; an answer that is no part of the feed is refused. */
 async function ask(deps: FeedReaderDeps, accept: string, more: Readonly<Record<string, string>>, signal: AbortSignal): Promise<FeedAnswer> {
   const query = { after: String(deps.list.position), ...more }
-  const answer = await deps.open({ query, headers: { accept, 'x-xsrf-header': 'curfew' }, signal })
+  const answer = await begun(deps, { query, headers: { accept, 'x-xsrf-header': 'curfew' } }, signal)
   if (answer.status === 200 && (answer.headers['content-type'] ?? '').startsWith(accept)) return answer
   answer.close()
   if (answer.status !== 200) throw new CurfewError('CURFEW_FEED_UNREACHABLE', { status: answer.status })
   throw new CurfewError('CURFEW_FEED_REFUSED', { why: 'the answer is of another type' })
+}
+
+/** The answer, where it begins in time: who holds back a stream may hold back the head of it, too. */
+async function begun(deps: FeedReaderDeps, question: Omit<FeedQuestion, 'signal'>, signal: AbortSignal): Promise<FeedAnswer> {
+  const exchange = new AbortController()
+  const over = Promise.withResolvers<never>()
+  const end = (why: unknown): void => {
+    over.reject(why)
+    exchange.abort()
+  }
+  const timer = deps.clock.after(silenceMsMax, () => end(silence()))
+  const forget = onAbort(signal, () => end(signal.reason))
+  const opening = deps.open({ ...question, signal: exchange.signal })
+  try {
+    return await Promise.race([opening, over.promise])
+  } catch (error) {
+    // Who knows no signals may bring it yet.
+    opening.then(
+      (answer) => answer.close(),
+      () => undefined
+    )
+    throw error
+  } finally {
+    timer.cancel()
+    forget()
+  }
+}
+
+function silence(): CurfewError {
+  return new CurfewError('CURFEW_FEED_SILENT', { milliseconds: silenceMsMax })
 }
 
 async function octetsOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -186,10 +300,10 @@ async function* watched(deps: FeedReaderDeps, answer: FeedAnswer): AsyncGenerato
   } finally {
     timer.cancel()
   }
-  if (isSilent) throw new CurfewError('CURFEW_FEED_SILENT', { milliseconds: silenceMsMax })
+  if (isSilent) throw silence()
 }
 
-async function takePage(deps: Following, token: Buffer): Promise<void> {
+async function takePage(deps: Following, token: Buffer): Promise<RevocationPage<Iterable<RevokedEntry>>> {
   const page = await verified(deps, token)
   const nowMs = deps.clock.nowMs()
   const ageMs = nowMs - page.issuedAtMs
@@ -204,6 +318,7 @@ async function takePage(deps: Following, token: Buffer): Promise<void> {
   }
   deps.onPage?.(page)
   if (!page.hasMore) tellAge(deps, ageMs)
+  return page
 }
 
 /** Without a word of it, a clock that is apart looks like a feed that works and a list that nobody has. */
@@ -227,8 +342,13 @@ async function verified(deps: Following, token: Buffer): Promise<RevocationPage<
 /** Full jitter, longer after every failure. */
 function pause({ clock, random }: FeedReaderDeps, failures: number, signal: AbortSignal): Promise<void> {
   const capMs = Math.min(backOffMsMax, backOffMsMin * 2 ** Math.min(failures, 10))
+  return after(clock, backOffMsMin / 2 + random.fraction() * capMs, signal)
+}
+
+/** Resolves after that time, or when the signal comes. */
+function after(clock: FeedClock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = clock.after(backOffMsMin / 2 + random.fraction() * capMs, () => {
+    const timer = clock.after(delayMs, () => {
       forget()
       resolve()
     })

@@ -92,7 +92,7 @@ async function play(connections: readonly (readonly string[])[], until: number):
 
 const revoked = (list: RevocationList, ...names: readonly string[]) => names.map((name) => list.isRevoked(name, systemClock.nowMs()))
 
-suite('Following the revocation feed', () => {
+suite('Following the revocation feed', { timeout: 60_000 }, () => {
   test('takes page after page and goes on where it was when the stream breaks', async () => {
     const { list, asked, problems } = await play([[await page(0, 2), await page(2, 2), await page(2, 3)], [await page(3, 4)]], 4)
     assert.deepEqual(revoked(list, 's1', 's2', 's3', 's4', 's5'), [true, true, true, true, false])
@@ -168,60 +168,188 @@ suite('Following the revocation feed', () => {
     assert.deepEqual([take(3, 3, { list: 'a', end: 2 }), list.position], ['other', 0], 'a name whose list ends before the position')
   })
 
-  test('a stream that somebody holds back is left for single pages, and tried again later', async () => {
-    const clock = createHandClock()
-    const list = createRevocationList(
-      () => undefined,
-      () => performance.now()
-    )
-    const problems: string[] = []
-    const asked: string[] = []
-    let seq = 0
-    const pages = await Promise.all(Array.from({ length: 70 }, (_, i) => page(i, i + 1)))
-    const reader = startFeedReader({
-      clock,
-      list,
-      issuer,
-      staleMs,
-      random: { fraction: () => 0 },
-      keys: async () => keySet,
-      onProblem: ({ code }) => void problems.push(code),
-      async open({ query, headers: { accept = '' } }) {
-        const isStream = accept === 'text/event-stream'
-        asked.push(isStream ? 'stream' : `page after ${query['after']}, wait ${query['wait']}`)
-        const closed = Promise.withResolvers<undefined>()
-        async function* body(): AsyncGenerator<Uint8Array> {
-          if (isStream) await closed.promise
-          else yield Buffer.from(pages[seq++] ?? '')
-        }
-        return { status: 200, headers: { 'content-type': accept }, body: body(), close: () => closed.resolve(undefined) }
-      }
+  for (const held of ['body', 'head'] as const) {
+    test(`a stream whose ${held} somebody holds back is left for single pages, which go on while it is tried again`, async () => {
+      await using world = followStandIn(held)
+      await world.until('the list is known', () => world.list.completeAtMs !== undefined)
+      assert.deepEqual(world.asked.slice(0, 2), ['stream', 'page after 0, wait 0'], 'what there is, at once')
+      assert.ok(world.passedMs() <= 4_500, `${world.passedMs()} ms`)
+      await world.until('it is tried again', () => world.streams() === 2)
+      assert.ok(world.passedMs() > 60_000)
+      assert.deepEqual([...new Set(world.asked.slice(2))].toSorted(), ['page after 0, wait 1', 'stream'])
+      const pagesBefore = world.asked.length
+      const tookMs = await world.revoke()
+      assert.ok(tookMs <= 500, `known after ${tookMs} ms, while the stream is held back`)
+      await world.until('it is given up', () => world.problems.length === 2)
+      assert.ok(world.asked.length >= pagesBefore + 3)
+      world.holds = undefined
+      await world.until('it comes again', () => world.streams() === 4)
+      await world.until('and is followed', () => world.asked.at(-1) === 'stream')
+      await world.revoke()
+      assert.deepEqual([world.asked.at(-1), world.streams()], ['stream', 4], 'one to try it, one to follow')
+      assert.deepEqual([world.problems, world.list.position], [['CURFEW_FEED_SILENT', 'CURFEW_FEED_SILENT'], 2])
     })
-    for (let turn = 0; turn < 2_000 && asked.filter((one) => one === 'stream').length < 3; turn++) await clock.pass(50)
-    await reader.stop()
-    assert.deepEqual(asked.slice(0, 4), ['stream', 'stream', 'page after 0, wait 1', 'page after 1, wait 1'])
-    assert.deepEqual([asked.length, asked[62]], [63, 'stream'], 'sixty pages, then a stream again')
-    assert.deepEqual([...new Set(problems)], ['CURFEW_FEED_SILENT'])
-    assert.deepEqual([list.position, ...revoked(list, 's1', 's60', 's61')], [60, true, true, false])
-    assert.notEqual(list.completeAtMs, undefined)
+  }
+
+  test('a stream that a proxy waited for too long for is left for single pages', async () => {
+    await using world = followStandIn('all, and says 504')
+    await world.until('the list is known', () => world.list.completeAtMs !== undefined)
+    assert.deepEqual([world.asked.slice(0, 2), world.problems], [['stream', 'page after 0, wait 0'], ['CURFEW_FEED_UNREACHABLE']])
+  })
+
+  test('a stream that comes in lumps is left for single pages, and not followed while it does', async () => {
+    await using world = followStandIn('what is less than three pages')
+    await world.until('it is noticed', () => world.problems.length === 1)
+    assert.deepEqual([world.problems, world.streams(), world.passedMs() < 10_000], [['CURFEW_FEED_SILENT'], 1, true])
+    await world.until('it is tried', () => world.streams() === 2)
+    await world.until('and given up', () => world.problems.length === 2)
+    assert.ok((await world.revoke()) <= 500)
+    assert.match(world.asked.at(-1) ?? '', /^page/)
+  })
+
+  test('a stream that comes as it is written is followed and nothing else, however fast the news', async () => {
+    await using world = followStandIn(undefined)
+    await world.until('it was read for long', () => world.passedMs() > 30_000)
+    for (let i = 0; i < 5; i++) assert.ok((await world.revoke()) <= 500)
+    assert.deepEqual([world.asked, world.problems], [['stream'], []])
+  })
+
+  test('while pages are read one by one, an authority that is away ends nothing of it', async () => {
+    await using world = followStandIn('head')
+    await world.until('the list is known', () => world.list.completeAtMs !== undefined)
+    world.isAway = true
+    await world.until('it is noticed', () => world.problems.length === 3)
+    world.isAway = false
+    await world.revoke()
+    assert.deepEqual([world.streams(), new Set(world.problems)], [1, new Set(['CURFEW_FEED_SILENT', 'CURFEW_FEED_UNREACHABLE'])])
   })
 
   test('one page that stays silent, grows too long or is of another type is refused', async () => {
-    const silent = await firstProblems([
-      async () => answer('text/event-stream'),
-      async () => answer('text/event-stream'),
-      async () => answer('application/jwt')
-    ])
-    assert.deepEqual(silent, ['CURFEW_FEED_SILENT', 'CURFEW_FEED_SILENT', 'CURFEW_FEED_SILENT'])
-    const long = await firstProblems([
-      async () => answer('text/event-stream'),
-      async () => answer('text/event-stream'),
-      async () => answer('application/jwt', Buffer.alloc(300_001, 97))
-    ])
-    assert.deepEqual(long, ['CURFEW_FEED_SILENT', 'CURFEW_FEED_SILENT', 'CURFEW_FEED_REFUSED'])
+    const silent = await firstProblems([async () => answer('text/event-stream'), async () => answer('application/jwt')])
+    assert.deepEqual(silent, ['CURFEW_FEED_SILENT', 'CURFEW_FEED_SILENT'])
+    const long = await firstProblems([async () => answer('text/event-stream'), async () => answer('application/jwt', Buffer.alloc(300_001, 97))])
+    assert.deepEqual(long, ['CURFEW_FEED_SILENT', 'CURFEW_FEED_REFUSED'])
     assert.deepEqual(await firstProblems([async () => answer('text/html', Buffer.from('<p>hello'))]), ['CURFEW_FEED_REFUSED'])
   })
 })
+
+interface StandIn extends AsyncDisposable {
+  /** What somebody between reader and authority keeps of a stream. */
+  holds: 'body' | 'head' | 'all, and says 504' | 'what is less than three pages' | undefined
+  isAway: boolean
+  readonly list: RevocationList
+  readonly asked: string[]
+  readonly problems: string[]
+  streams(): number
+  passedMs(): number
+  until(what: string, isSo: () => boolean): Promise<void>
+  /** Puts one more session on the list; returns the milliseconds until it is known. */
+  revoke(): Promise<number>
+}
+
+/** A reader, and what answers it as the authority does: a stream has a page every second, one page waits for news. */
+function followStandIn(holds: StandIn['holds']): StandIn {
+  const clock = createHandClock()
+  const startMs = clock.nowMs()
+  const list = createRevocationList(
+    () => undefined,
+    () => performance.now()
+  )
+  const news = { count: 0, tell: new Set<() => void>() }
+  const newsAfter = (position: number, waitMs: number, closed: Promise<undefined>): Promise<unknown> =>
+    position < news.count || waitMs <= 0
+      ? Promise.resolve()
+      : Promise.race([closed, new Promise<void>((resolve) => void (news.tell.add(resolve), clock.after(waitMs, resolve)))])
+  const busy = { signing: 0, isVerifying: false }
+  const pageNow = async (prev: number, seq: number): Promise<string> => {
+    busy.signing += 1
+    try {
+      return await page(prev, seq, { ageSeconds: nowSeconds() - Math.floor(clock.nowMs() / 1000) })
+    } finally {
+      busy.signing -= 1
+    }
+  }
+  const world: StandIn = {
+    holds,
+    isAway: false,
+    list,
+    asked: [],
+    problems: [],
+    streams: () => world.asked.filter((one) => one === 'stream').length,
+    passedMs: () => clock.nowMs() - startMs,
+    async until(what, isSo) {
+      for (let turn = 0; !isSo(); turn++) {
+        // No time passes for keys and signatures.
+        while (busy.signing > 0 || busy.isVerifying) await new Promise((resolve) => setImmediate(resolve))
+        assert.ok(turn < 4_000, `${what}: ${world.asked.join('; ').slice(-300)}; ${world.problems.slice(-5).join(' ')}`)
+        await clock.pass(100)
+      }
+    },
+    async revoke() {
+      news.count += 1
+      const fromMs = clock.nowMs()
+      for (const tell of news.tell) tell()
+      news.tell.clear()
+      // As slow as time, so that what has to be signed takes no part of it.
+      while (list.position < news.count && clock.nowMs() - fromMs < 5_000) await clock.pass(1)
+      assert.equal(list.position, news.count)
+      return clock.nowMs() - fromMs
+    },
+    [Symbol.asyncDispose]: () => reader.stop()
+  }
+  const reader = startFeedReader({
+    clock,
+    list,
+    issuer,
+    staleMs,
+    random: { fraction: () => 0 },
+    async keys() {
+      busy.isVerifying = true
+      return keySet
+    },
+    onPage() {
+      busy.isVerifying = false
+    },
+    onProblem({ code }) {
+      busy.isVerifying = false
+      world.problems.push(code)
+    },
+    async open({ query, headers: { accept = '' } }) {
+      const isStream = accept === 'text/event-stream'
+      world.asked.push(isStream ? 'stream' : `page after ${query['after']}, wait ${query['wait']}`)
+      if (world.isAway) throw new Error('connection refused')
+      const closed = Promise.withResolvers<undefined>()
+      // As a client that knows no signals.
+      if (isStream && world.holds === 'head') return closed.promise as unknown as Promise<FeedAnswer>
+      let position = Number(query['after'])
+      async function* body(): AsyncGenerator<Uint8Array> {
+        if (isStream && world.holds === 'body') {
+          await closed.promise
+          return
+        }
+        if (!isStream) {
+          await newsAfter(position, Number(query['wait']) * 1000, closed.promise)
+          yield Buffer.from(await pageNow(position, news.count))
+          return
+        }
+        let kept: string[] = []
+        for (let isOpen = true; isOpen; ) {
+          const { count } = news
+          kept.push(`event: revocations\ndata: ${await pageNow(position, count)}\n\n`)
+          position = count
+          if (kept.length >= (world.holds === 'what is less than three pages' ? 3 : 1)) {
+            yield Buffer.from(kept.join(''))
+            kept = []
+          }
+          isOpen = (await Promise.race([closed.promise.then(() => 'closed'), newsAfter(position, 1_000, closed.promise)])) !== 'closed'
+        }
+      }
+      const status = isStream && world.holds === 'all, and says 504' ? 504 : 200
+      return { status, headers: { 'content-type': accept }, body: body(), close: () => closed.resolve(undefined) }
+    }
+  })
+  return world
+}
 
 /** An answer that says `octets`, if any, and then nothing until it is closed. */
 function answer(type: string, octets?: Uint8Array): FeedAnswer {

@@ -2,7 +2,7 @@ import type { FeedReaderDeps } from '@curfew/codecs'
 import type { Outbound } from '../../platform/outbound.ts'
 import type { Credentials } from '../sign-in/provider.ts'
 
-/** For the beginning of an answer; its silence is watched by the reader. */
+/** For the beginning of an answer; the reader, which watches its silence, gives up on it before. */
 const timeoutMs = 10_000
 
 /** The way of a gateway to the feed: by the one outbound door, with the credentials of its client. */
