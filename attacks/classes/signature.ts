@@ -4,6 +4,7 @@ const enveloped = 'packages/codecs/src/dsig/enveloped.ts'
 const algorithms = 'packages/codecs/src/dsig/algorithms.ts'
 const sign = 'packages/codecs/src/dsig/sign.ts'
 const verify = 'packages/codecs/src/saml/verify.ts'
+const decrypt = 'packages/codecs/src/xmlenc/decrypt.ts'
 const assertion = 'packages/codecs/src/saml/assertion.ts'
 const response = 'packages/codecs/src/saml/response.ts'
 const tests = 'packages/codecs/test/attacks'
@@ -166,9 +167,41 @@ export const signatureAttacks: readonly AttackClass[] = [
         edit(
           enveloped,
           'signed.signatureMethod, keys, policy)',
-          "signed.signatureMethod, [...keys, ...(rest[0] === undefined ? [] : childElements(rest[0]).filter((one) => one.name === 'KeyValue').map((one) => verificationKeyFromPublicKey(createPublicKey({ key: Buffer.from(text(one), 'base64'), format: 'der', type: 'spki' }))))], policy)"
+          "signed.signatureMethod, [...keys, ...(rest[0] === undefined ? [] : childElements(rest[0]).flatMap((one) => (one.name === 'KeyValue' ? childElements(one) : [])).map((one) => {\n    const [n, e] = childElements(one).map((part) => Buffer.from(text(part), 'base64').toString('base64url'))\n    return verificationKeyFromPublicKey(createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' }))\n  }))], policy)"
         )
       ]
+    }
+  ]),
+  attack('Parts of a message that no signature covers', `${tests}/uncovered.test.ts`, [
+    ...['an id of XML on the Signature', 'an assertion in something unknown'].map((what) => ({
+      test: `${what} is refused`,
+      without: 'the schema of what stands in a Signature beside SignedInfo',
+      edits: [edit(enveloped, '  requireUncovered(signature, value, rest[0])\n', '')]
+    })),
+    {
+      test: 'an attribute on EncryptedData is refused',
+      without: 'the schema of EncryptedData',
+      edits: [edit(decrypt, "if (!hasOnly(wrapper, []) || !hasOnly(data, typeAttributes)) throw shape('attributes of EncryptedData')", '')]
+    },
+    {
+      test: 'an attribute on the name of a key is refused',
+      without: 'the schema of the KeyInfo of an encrypted key',
+      edits: [edit(decrypt, '(info === undefined || isKeyInfo(info)) &&', '')]
+    },
+    {
+      test: 'a language on the Response is refused',
+      without: 'the schema of a Response whose assertion alone is signed',
+      edits: [edit(verify, '  if (outer === undefined) requireUncovered(element)\n', '')]
+    },
+    {
+      test: 'an attribute on an ArtifactResponse that is not signed is refused',
+      without: 'the schema of an unsigned answer around a message',
+      edits: [edit(verify, '  if (signed === undefined) requireUncovered(element)\n', '')]
+    },
+    {
+      test: 'an attribute without a namespace on the Envelope is refused',
+      without: 'the rule of SOAP that attributes of an envelope have a namespace',
+      edits: [edit('packages/codecs/src/saml/soap-binding.ts', '!qualified.every(isQualified)', 'qualified.length > 99')]
     }
   ]),
   attack('SHA-1 downgrade', `${tests}/signature.test.ts`, [

@@ -2,8 +2,9 @@ import { hash } from 'node:crypto'
 import { strictBase64 } from '../base64.ts'
 import { CurfewError } from '../errors.ts'
 import { canonicalise } from '../xml/canonical.ts'
-import { attribute, childElements, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
+import { attribute, childElements, hasOnly, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
 import { acceptedDigest, digestSha256Uri, envelopedUri, exclusiveC14nUri, type VerifyPolicy } from './algorithms.ts'
+import { isKeyInfo } from './key-info.ts'
 import type { VerificationKey } from './keys.ts'
 import { sha256Hex, verifyBytes } from './sign.ts'
 
@@ -36,9 +37,9 @@ export function signatureOf(element: XmlElement): XmlElement | undefined {
 }
 
 /**
- * Verifies the enveloped signature of one element against the keys of one peer. `KeyInfo` is never read. Of a
- * signature exactly one shape is accepted: one Reference to the parent of the Signature, enveloped transform then
- * exclusive canonicalisation.
+ * Verifies the enveloped signature of one element against the keys of one peer. `KeyInfo` is held to its schema, and no
+ * key is taken from it. Of a signature exactly one shape is accepted: one Reference to the parent of the Signature,
+ * enveloped transform then exclusive canonicalisation.
  *
  * @throws CURFEW_SAML_SIGNATURE_MISSING, CURFEW_SAML_SIGNATURE_SHAPE, CURFEW_SAML_ALGORITHM_REFUSED,
  *   CURFEW_SAML_SIGNATURE_INVALID, CURFEW_SAML_SIGNER_UNKNOWN
@@ -55,6 +56,7 @@ export function verifyEnveloped(document: XmlDocument, element: XmlElement, keys
   ) {
     throw shape('the parts of the Signature')
   }
+  requireUncovered(signature, value, rest[0])
   const signed = readSignedInfo(info)
   requireReference(document, element, signed.uri)
   const digestHash = acceptedDigest(signed.digestMethod, policy)
@@ -67,6 +69,15 @@ export function verifyEnveloped(document: XmlDocument, element: XmlElement, keys
   const signedBy = verifyBytes(infoOctets, strictBase64(text(value), 'whitespace'), signed.signatureMethod, keys, policy)
   const canonicalHash = signed.digestMethod === digestSha256Uri ? digest : sha256Hex(canonical)
   return { signedBy, algorithm: signed.signatureMethod ?? '', view: without(element, signature), canonicalHash }
+}
+
+/**
+ * What stands in a Signature outside of SignedInfo is covered by nothing: whoever carries the message can change it. It is
+ * held to the schema, so that a message is not accepted here which verifiers that know the schema refuse.
+ */
+function requireUncovered(signature: XmlElement, value: XmlElement, keyInfo: XmlElement | undefined): void {
+  if (!hasOnly(signature, ['Id']) || !hasOnly(value, ['Id'])) throw shape('attributes of the Signature')
+  if (is(keyInfo, dsNamespace, 'KeyInfo') && !isKeyInfo(keyInfo)) throw shape('the parts of KeyInfo')
 }
 
 interface SignedInfo {

@@ -16,6 +16,7 @@ import { readArtifactResponse } from './artifact-response.ts'
 import { content, type MessageKind, type Received, receivedFrom } from './received.ts'
 import { status } from './status.ts'
 import { readResponse, type Response } from './response.ts'
+import { requireUncovered } from './uncovered.ts'
 
 /** What verification found out about a message. */
 export interface Proof {
@@ -140,6 +141,7 @@ export function verifyResponse(received: Received, peer: PeerKeys, options: { re
   const outer = own ?? carrier?.signed
   if (outer === undefined && options.wantResponseSigned === true) throw new CurfewError('CURFEW_SAML_SIGNATURE_MISSING', { what: 'Response' })
   const { response, assertion: carried } = readResponse(own?.view ?? element)
+  if (outer === undefined) requireUncovered(element)
   requireNoNestedMessages(element, carried)
   const plain = carried === undefined ? undefined : opened({ document, element: carried }, peer, outer !== undefined)
   const isHidden = plain !== undefined && plain.element !== carried
@@ -213,6 +215,7 @@ export function openArtifactResponse(received: Received, peer: PeerKeys, asked: 
   const { document, element } = received[content]
   const signed = signatureOf(element) === undefined ? undefined : verifyEnveloped(document, element, peer.keys, peer.policy ?? {})
   const { response, message } = readArtifactResponse(signed?.view ?? element)
+  if (signed === undefined) requireUncovered(element)
   if (response.issuer !== peer.entityId) throw new CurfewError('CURFEW_SAML_ISSUER_WRONG', { expected: peer.entityId })
   if (response.inResponseTo !== asked.requestId) throw new CurfewError('CURFEW_SAML_IN_RESPONSE_TO')
   if (message === undefined || !status.isSuccess(response.status))

@@ -45,6 +45,12 @@ export function attribute(element: XmlElement, name: string, namespace = ''): st
   return undefined
 }
 
+/** True for an element without attributes but these, which have no prefix. Declarations of namespaces are none. */
+export function hasOnly(element: XmlElement, names: readonly string[]): boolean {
+  for (const { name, namespace } of element.attributes) if (namespace !== '' || !names.includes(name)) return false
+  return true
+}
+
 /** True for an element of exactly this namespace and local name. The prefix never matters. */
 export function is(element: XmlElement | undefined, namespace: string, name: string): element is XmlElement {
   return element !== undefined && element.name === name && element.namespace === namespace

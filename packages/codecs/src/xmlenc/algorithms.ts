@@ -1,5 +1,5 @@
 import { CurfewError } from '../errors.ts'
-import { attribute, childElements, is, type XmlElement } from '../xml/element.ts'
+import { attribute, childElements, hasOnly, is, text, type XmlElement } from '../xml/element.ts'
 import { digestSha256Uri } from '../dsig/algorithms.ts'
 
 export const xencNamespace = 'http://www.w3.org/2001/04/xmlenc#'
@@ -80,8 +80,7 @@ export function transportNames(transport: KeyTransport): TransportNames {
 export function acceptedContent(method: XmlElement, allowsCbc: boolean): ContentCipher {
   const uri = attribute(method, 'Algorithm')
   const found = contentCiphers.find((candidate) => candidate.uri === uri)
-  const hasParameters = childElements(method).some((child) => !is(child, xencNamespace, 'KeySize'))
-  if (found === undefined || hasParameters || (found.isCbc && !allowsCbc)) throw refused('content', uri)
+  if (found === undefined || parametersOf(method).length > 0 || (found.isCbc && !allowsCbc)) throw refused('content', uri)
   return found
 }
 
@@ -91,14 +90,14 @@ export function acceptedContent(method: XmlElement, allowsCbc: boolean): Content
  */
 export function acceptedTransport(method: XmlElement): string {
   const uri = attribute(method, 'Algorithm')
-  const parameters = childElements(method).filter((child) => !is(child, xencNamespace, 'KeySize'))
+  const parameters = parametersOf(method)
   const digests = parameters.filter((child) => is(child, dsNamespace, 'DigestMethod'))
   const masks = parameters.filter((child) => is(child, xenc11Namespace, 'MGF'))
   const isPlain =
     digests.length < 2 &&
     masks.length < 2 &&
     digests.length + masks.length === parameters.length &&
-    !parameters.some((child) => childElements(child).length > 0)
+    !parameters.some((child) => childElements(child).length > 0 || !hasOnly(child, ['Algorithm']))
   if (!isPlain) throw refused('parameters of the key transport', uri)
   const digest = digests[0] === undefined ? digestSha1Uri : attribute(digests[0], 'Algorithm')
   const mask = masks[0] === undefined ? `${xenc11Namespace}mgf1sha1` : attribute(masks[0], 'Algorithm')
@@ -106,6 +105,15 @@ export function acceptedTransport(method: XmlElement): string {
   const hash = isKnown ? oaepHashes[`${digest ?? ''} ${mask ?? ''}`] : undefined
   if (hash === undefined) throw refused('key transport', uri)
   return hash
+}
+
+/** What stands in a method beside its KeySize, which comes first and is a number. */
+function parametersOf(method: XmlElement): readonly XmlElement[] {
+  const [first, ...others] = childElements(method)
+  if (!hasOnly(method, ['Algorithm'])) throw refused('attributes of a method', attribute(method, 'Algorithm'))
+  if (!is(first, xencNamespace, 'KeySize')) return first === undefined ? [] : [first, ...others]
+  if (!hasOnly(first, []) || !/^[+-]?\d+$/.test(text(first).trim())) throw refused('a KeySize', attribute(method, 'Algorithm'))
+  return others
 }
 
 function refused(what: string, uri: string | undefined): CurfewError {

@@ -1,7 +1,8 @@
 import { constants, createDecipheriv, createHmac, privateDecrypt } from 'node:crypto'
 import { strictBase64 } from '../base64.ts'
 import { CurfewError } from '../errors.ts'
-import { attribute, childElements, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
+import { isHint, isKeyInfo } from '../dsig/key-info.ts'
+import { attribute, childElements, hasOnly, is, text, type XmlDocument, type XmlElement } from '../xml/element.ts'
 import { parseXml } from '../xml/reader.ts'
 import { acceptedContent, acceptedTransport, type ContentCipher, xencNamespace } from './algorithms.ts'
 import { elementType, ivBytes, tagBytes } from './encrypt.ts'
@@ -51,6 +52,7 @@ interface Sealed {
 function readSealed(wrapper: XmlElement, decryption: Decryption, isCovered: boolean): Sealed {
   const [data, ...beside] = childElements(wrapper)
   if (!is(data, xencNamespace, 'EncryptedData') || !beside.every((child) => is(child, xencNamespace, 'EncryptedKey'))) throw shape(wrapper.name)
+  if (!hasOnly(wrapper, []) || !hasOnly(data, typeAttributes)) throw shape('attributes of EncryptedData')
   const type = attribute(data, 'Type')
   if (type !== undefined && type !== elementType) throw shape('the Type of EncryptedData')
   const parts = childElements(data)
@@ -59,7 +61,8 @@ function readSealed(wrapper: XmlElement, decryption: Decryption, isCovered: bool
   if (!is(method, xencNamespace, 'EncryptionMethod') || cipherData === undefined || more.length > 0) throw shape('the parts of EncryptedData')
   const content = acceptedContent(method, isCovered && decryption.allowsCbc === true)
   const keys = [...(info === undefined ? [] : keysInside(info, beside)), ...beside.map((key) => requireNames(key, data))]
-  const own = keys.filter((key) => isFor(key, decryption.recipient))
+  const shaped = keys.map(keyParts)
+  const own = shaped.filter(({ key }) => isFor(key, decryption.recipient))
   if (own.length === 0 || own.length > encryptedKeysMax) throw shape('the number of keys for this recipient')
   const octets = cipherOctets(cipherData)
   const isLongEnough = content.isCbc ? octets.length >= 2 * cbcBlockBytes && octets.length % cbcBlockBytes === 0 : octets.length > ivBytes + tagBytes
@@ -70,7 +73,9 @@ function readSealed(wrapper: XmlElement, decryption: Decryption, isCovered: bool
 /** `KeyInfo` holds the keys, or names those beside it by their `Id` in the same element; nothing is ever fetched. */
 function keysInside(info: XmlElement, beside: readonly XmlElement[]): readonly XmlElement[] {
   const children = childElements(info)
-  const isKnown = (child: XmlElement): boolean => is(child, xencNamespace, 'EncryptedKey') || is(child, dsNamespace, 'KeyName') || namesNeighbour(child, beside)
+  if (!hasOnly(info, ['Id']) || children.length === 0) throw shape('the KeyInfo of EncryptedData')
+  const isKnown = (child: XmlElement): boolean =>
+    is(child, xencNamespace, 'EncryptedKey') || (is(child, dsNamespace, 'KeyName') && isHint(child)) || namesNeighbour(child, beside)
   const unknown = children.find((child) => !isKnown(child))
   if (unknown !== undefined) throw shape(unknown.name.slice(0, 60))
   return children.filter((child) => is(child, xencNamespace, 'EncryptedKey'))
@@ -78,7 +83,7 @@ function keysInside(info: XmlElement, beside: readonly XmlElement[]): readonly X
 
 function namesNeighbour(method: XmlElement, beside: readonly XmlElement[]): boolean {
   const uri = attribute(method, 'URI')
-  const isKey = is(method, dsNamespace, 'RetrievalMethod') && attribute(method, 'Type') === keyType && childElements(method).length === 0
+  const isKey = is(method, dsNamespace, 'RetrievalMethod') && attribute(method, 'Type') === keyType && isHint(method)
   return isKey && beside.some((key) => attribute(key, 'Id') !== undefined && uri === `#${attribute(key, 'Id') ?? ''}`)
 }
 
@@ -97,18 +102,57 @@ function isFor(key: XmlElement, recipient: string | undefined): boolean {
   return named === undefined || named === '' || recipient === undefined || named === recipient
 }
 
-/** `KeyInfo` of a key only says which certificate was used; it is not read. */
-function readKey(key: XmlElement): Sealed['keys'][number] {
-  const parts = childElements(key).filter((part) => !is(part, dsNamespace, 'KeyInfo'))
-  const [method, cipherData, ...more] = parts
-  const isPlain = more.every((part) => is(part, xencNamespace, 'ReferenceList') || is(part, xencNamespace, 'CarriedKeyName'))
+interface KeyParts {
+  readonly key: XmlElement
+  readonly method: XmlElement
+  readonly cipherData: XmlElement
+}
+
+/**
+ * The parts of a key in the order of the schema, whoever it is for: a signature inside of what is encrypted does not cover
+ * them. `KeyInfo` only says which certificate was used; no key is taken from it.
+ */
+function keyParts(key: XmlElement): KeyParts {
+  const parts = childElements(key)
+  const info = is(parts[1], dsNamespace, 'KeyInfo') ? parts[1] : undefined
+  const [method, cipherData, ...more] = parts.filter((part) => part !== info)
+  const list = is(more[0], xencNamespace, 'ReferenceList') ? more[0] : undefined
+  const [name, ...others] = more.filter((part) => part !== list)
+  const isPlain =
+    hasOnly(key, keyAttributes) &&
+    (info === undefined || isKeyInfo(info)) &&
+    (list === undefined || isReferenceList(list)) &&
+    (name === undefined || isCarriedName(name)) &&
+    others.length === 0
   if (!is(method, xencNamespace, 'EncryptionMethod') || cipherData === undefined || !isPlain) throw shape('the parts of EncryptedKey')
+  return { key, method, cipherData }
+}
+
+const typeAttributes = ['Id', 'Type', 'MimeType', 'Encoding']
+const keyAttributes = [...typeAttributes, 'Recipient']
+
+function isCarriedName(element: XmlElement): boolean {
+  return is(element, xencNamespace, 'CarriedKeyName') && hasOnly(element, []) && text(element).length >= 0
+}
+
+function isReferenceList(list: XmlElement): boolean {
+  const references = childElements(list)
+  const isReference = (one: XmlElement): boolean =>
+    (is(one, xencNamespace, 'DataReference') || is(one, xencNamespace, 'KeyReference')) &&
+    hasOnly(one, ['URI']) &&
+    attribute(one, 'URI') !== undefined &&
+    childElements(one).length === 0
+  return hasOnly(list, []) && references.length > 0 && references.every(isReference)
+}
+
+function readKey({ method, cipherData }: KeyParts): Sealed['keys'][number] {
   return { hash: acceptedTransport(method), octets: cipherOctets(cipherData) }
 }
 
 function cipherOctets(cipherData: XmlElement): Buffer {
   const [value, ...more] = childElements(cipherData)
-  if (!is(cipherData, xencNamespace, 'CipherData') || !is(value, xencNamespace, 'CipherValue') || more.length > 0) throw shape('CipherData')
+  const isPlain = is(cipherData, xencNamespace, 'CipherData') && hasOnly(cipherData, []) && more.length === 0
+  if (!isPlain || !is(value, xencNamespace, 'CipherValue') || !hasOnly(value, [])) throw shape('CipherData')
   return strictBase64(text(value), 'whitespace')
 }
 
