@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -8,6 +9,9 @@ import { longestFirst } from './long-files.ts'
 import type { TestResult } from './reporter.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
+
+/** Of all random choices of tests. One for both tries: a second one with other choices would pass whatever was found. */
+const seed = process.env['CURFEW_SEED'] ?? String(randomInt(2 ** 32))
 
 /** Pure tests share one process; tests with servers, files and browsers get one each. */
 const tiers = [
@@ -99,6 +103,7 @@ async function runProcess(tier: Tier, { root, name, args, env = {} }: Run): Prom
       ...process.env,
       ...env,
       CURFEW_TEST_RESULTS: target,
+      CURFEW_SEED: seed,
       NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
       // Hundreds of processes load the same modules: the first one strips and compiles them for all.
       NODE_COMPILE_CACHE: join(root, 'test-results/compiled'),
@@ -153,10 +158,12 @@ export function summary(results: readonly TestResult[]): readonly string[] {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = repository
   const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+  console.log(`CURFEW_SEED=${seed}`)
   const tier = process.argv.find((argument) => argument.startsWith('--tier='))?.slice('--tier='.length)
   const results = await runFailedAgain(root, await runTests({ root, filters, ...(tier === undefined ? {} : { tier }) }))
   // A part of the tests says nothing about the acceptance table.
   if (filters.length === 0 && tier === undefined) writeFileSync(join(root, 'test-results/results.json'), JSON.stringify(results, null, 1))
   for (const line of summary(results)) console.log(line)
+  if (results.some(({ outcome, unsteady }) => outcome === 'failed' || unsteady !== undefined)) console.log(`The same random choices: CURFEW_SEED=${seed}`)
   process.exitCode = results.some(({ outcome }) => outcome === 'failed') || results.every(({ outcome }) => outcome !== 'passed') ? 1 : 0
 }

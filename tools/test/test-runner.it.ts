@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, suite, test } from 'node:test'
@@ -93,6 +93,20 @@ suite('Test runner', () => {
       'UNSTEADY once  packages/a/test/once.it.ts: failed beside others (port taken), passed alone',
       '3 passed, 2 failed, 1 unsteady'
     ])
+  })
+
+  test('the second try has the seed of the first', async () => {
+    const root = join(folder, 'seed')
+    const first = await run('seed', {
+      'packages/a/test/seed.it.ts': `${head}
+import { appendFileSync } from 'node:fs'
+test('seed', () => {
+  appendFileSync('seeds', process.env.CURFEW_SEED + ' ')
+  throw new Error('x')
+})`
+    })
+    await runFailedAgain(root, first)
+    assert.match(readFileSync(join(root, 'seeds'), 'utf8'), /^(\d+) \1 $/)
   })
 
   test('a unit tier that ends in the middle is a failure', async () => {

@@ -76,6 +76,8 @@ const changed = fc
     changes.reduce<string>((text, [at, cut, piece]) => text.slice(0, at) + piece + text.slice(at + (cut > 3 ? cut - 3 : 0)), address)
   )
 
+/** `CURFEW_SEED` replays one run. */
+const seed = Number(process.env['CURFEW_SEED'] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0
 const runs = Number(process.env['CURFEW_FUZZ_CASES'] ?? 60_000)
 
 /** Scheme, user, host and port of addresses, as the standard library of Python reads them. */
@@ -105,13 +107,13 @@ suite('Redirect decision against other readers of addresses', () => {
         assert.match(new URL(decision.url).hostname, hosts)
         followed.set(raw, decision.url)
       }),
-      { numRuns: runs }
+      { seed, numRuns: runs }
     )
-    assert.ok(followed.size > runs / 100, `too few were followed at all: ${followed.size}`)
+    assert.ok(followed.size > runs / 100, `CURFEW_SEED=${seed}: too few were followed at all: ${followed.size}`)
     for (const written of [[...followed.keys()], [...followed.values()]])
       byPython(written).forEach((read, i) => {
         const address = written[i] ?? ''
-        assert.ok(read !== null, `Python does not read ${address}`)
+        assert.ok(read !== null, `CURFEW_SEED=${seed}: Python does not read ${address}`)
         const [scheme, user, host, port] = read
         const { protocol, hostname, port: own } = new URL(address)
         assert.deepEqual([`${scheme}:`, user, host], [protocol, null, hostname], address)
@@ -127,11 +129,12 @@ suite('Redirect decision against other readers of addresses', () => {
         const decision = decideRedirect(raw, { list: 'unchecked', exact: [] })
         if (decision.kind === 'allowed') followed.push(decision.url)
       }),
-      { numRuns: runs }
+      { seed, numRuns: runs }
     )
+    assert.ok(followed.length > runs / 100, `CURFEW_SEED=${seed}: too few were followed at all: ${followed.length}`)
     byPython(followed).forEach((read, i) => {
       const address = followed[i] ?? ''
-      assert.ok(read !== null, `Python does not read ${address}`)
+      assert.ok(read !== null, `CURFEW_SEED=${seed}: Python does not read ${address}`)
       assert.deepEqual([read[1], read[2]], [null, new URL(address).hostname.replaceAll(/[[\]]/g, '')], address)
     })
   })

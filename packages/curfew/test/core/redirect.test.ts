@@ -102,12 +102,18 @@ suite('Redirect decision', () => {
       { maxLength: 9 }
     )
     const hosts = /^(www\.example\.com|.+\.apps\.example\.com|dev\.example\.com|plain\.example\.com|default\.example\.com)$/
+    const runs = 5_000
+    let followed = 0
+    const starts = fc.constantFrom('', '', 'https://', 'https://www.example.com', 'https://www.example.com/bye', 'https://a.apps.example.com')
     fc.assert(
-      fc.property(pieces, (parts) => {
-        const decision = decide(parts.join(''))
-        if (decision.kind === 'allowed') assert.match(new URL(decision.url).hostname, hosts)
+      fc.property(starts, pieces, (start, parts) => {
+        const decision = decide(start + parts.join(''))
+        if (decision.kind !== 'allowed') return
+        followed += 1
+        assert.match(new URL(decision.url).hostname, hosts)
       }),
-      { numRuns: 5_000 }
+      { numRuns: runs }
     )
+    assert.ok(followed > runs / 50, `too few were followed at all: ${followed}`)
   })
 })
