@@ -19,8 +19,9 @@ import {
 } from '../../src/index.ts'
 import {
   acceptedMutants,
+  assertGoodForXmlsec,
   authnRequestFor,
-  isGoodForXmlsec,
+  chosen,
   nameId,
   nextId,
   now,
@@ -40,6 +41,22 @@ before(async () => {
   lasso = await startPartner('lasso')
 })
 after(async () => lasso[Symbol.asyncDispose]())
+
+/** Our LogoutResponse to a request of lasso's service provider, as it goes on the wire. */
+async function answerTo(requestId: string, method: 'redirect' | 'soap'): Promise<string> {
+  const response: LogoutResponse = {
+    kind: 'LogoutResponse',
+    id: nextId(),
+    issuer: ours,
+    issueInstant: now(),
+    destination: 'https://sp.example/slo',
+    inResponseTo: requestId,
+    status: status.success()
+  }
+  const parts = serialiseLogoutResponse(response)
+  if (method === 'soap') return encodeSoap(signEnvelopedSync(parts, lasso.own.signing))
+  return queryOf(await encodeRedirect('https://sp.example/slo', { parameter: 'SAMLResponse', xml: parts.head + parts.tail }, lasso.own.signing))
+}
 
 async function signInAtLassoSp(seals: Seals = {}, signs = false): Promise<PartnerAnswer> {
   const asked = await lasso.ask({ do: 'authnRequest' })
@@ -72,20 +89,7 @@ suite('lasso accepts what is written here, with the same name, session and issue
     for (const method of ['redirect', 'soap'] as const) {
       await signInAtLassoSp()
       const asked = await lasso.ask({ do: 'logoutRequest', role: 'sp', method })
-      const response: LogoutResponse = {
-        kind: 'LogoutResponse',
-        id: nextId(),
-        issuer: ours,
-        issueInstant: now(),
-        destination: 'https://sp.example/slo',
-        inResponseTo: asked.id ?? '',
-        status: status.success()
-      }
-      const parts = serialiseLogoutResponse(response)
-      const message =
-        method === 'soap'
-          ? encodeSoap(signEnvelopedSync(parts, lasso.own.signing))
-          : queryOf(await encodeRedirect('https://sp.example/slo', { parameter: 'SAMLResponse', xml: parts.head + parts.tail }, lasso.own.signing))
+      const message = await answerTo(asked.id ?? '', method)
       const judged = await lasso.ask({ do: 'judgeResponse', role: 'sp', message })
       assert.deepEqual(judged, { issuer: ours, status: 'urn:oasis:names:tc:SAML:2.0:status:Success' })
     }
@@ -101,16 +105,16 @@ suite('lasso accepts what is written here, with the same name, session and issue
   })
 })
 
-suite('What lasso writes is accepted here, with the same name, session and issuer', { skip: noLasso }, () => {
-  /** lasso's Response to our request. */
-  async function lassoResponds(more: Readonly<Record<string, unknown>> = {}): Promise<{ readonly made: PartnerAnswer; readonly requestId: string }> {
-    const requestId = nextId()
-    const parts = serialiseAuthnRequest(authnRequestFor(requestId))
-    const url = await encodeRedirect('https://idp.example/sso', { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, lasso.own.signing)
-    const times = { now: instantText(now()), before: instantText(now().subtract({ minutes: 1 })), after: instantText(now().add({ minutes: 5 })) }
-    return { made: await lasso.ask({ do: 'respond', query: queryOf(url), ...times, ...more }), requestId }
-  }
+/** lasso's Response to our request. */
+async function lassoResponds(more: Readonly<Record<string, unknown>> = {}): Promise<{ readonly made: PartnerAnswer; readonly requestId: string }> {
+  const requestId = nextId()
+  const parts = serialiseAuthnRequest(authnRequestFor(requestId))
+  const url = await encodeRedirect('https://idp.example/sso', { parameter: 'SAMLRequest', xml: parts.head + parts.tail }, lasso.own.signing)
+  const times = { now: instantText(now()), before: instantText(now().subtract({ minutes: 1 })), after: instantText(now().add({ minutes: 5 })) }
+  return { made: await lasso.ask({ do: 'respond', query: queryOf(url), ...times, ...more }), requestId }
+}
 
+suite('What lasso writes is accepted here, with the same name, session and issuer', { skip: noLasso }, () => {
   for (const encrypt of ['none', 'nameId', 'assertions'] as const)
     test(`a Response with encryption of ${encrypt}`, async () => {
       const { made, requestId } = await lassoResponds({ encrypt, signs: true })
@@ -152,13 +156,17 @@ suite('What lasso writes is accepted here, with the same name, session and issue
 suite('Mutations of valid messages: what is still accepted says the same', { skip: noLasso }, () => {
   const seed = seedOfRun()
   const cases = Number(process.env['CURFEW_FUZZ_CASES'] ?? 10_000)
+  const opened = (message: Buffer, method: 'redirect' | 'soap') => (method === 'soap' ? decodeSoap(message) : decodeRedirect(message.toString('latin1')))
+  /** lasso tells a query by how it begins: parameters that nobody knows, in front of it, are no query to it. */
+  const forLasso = (accepted: readonly Buffer[], parameter: string): readonly Buffer[] =>
+    accepted.filter((one) => one.toString('latin1').startsWith(`${parameter}=`))
 
   test('a signed LogoutRequest by SOAP, and lasso and xmlsec1 accept it too', async () => {
     const subject = nameId('urn:lasso:sp', ours)
     const message = await sendLogout(lasso, 'soap', ourLogout('sp', 'soap', subject, 'index-1'))
     const accepted = acceptedMutants(Buffer.from(message), cases, seed, (octets) => verifyLogoutRequest(decodeSoap(octets), lasso.own.keys))
     assert.ok(accepted.length > 20, 'some changes mean nothing')
-    for (const one of accepted.slice(0, 500)) {
+    for (const one of chosen(accepted, 500, seed)) {
       const judged = await lasso.ask({ do: 'judgeRequest', role: 'sp', message: one.toString('utf8') })
       assert.deepEqual(
         [judged.error, judged.nameId, judged.sessionIndex, judged.issuer],
@@ -166,30 +174,58 @@ suite('Mutations of valid messages: what is still accepted says the same', { ski
         `seed ${seed}: ${one.toString()}`
       )
     }
-    for (const one of accepted.slice(0, 40)) assert.ok(isGoodForXmlsec(one.toString('utf8'), lasso.own.signing.key), `seed ${seed}: ${one.toString()}`)
+    assertGoodForXmlsec(accepted, seed, lasso.own)
   })
 
   test('a LogoutRequest by Redirect, octet by octet of its query, and lasso accepts it too', async () => {
     const subject = nameId('urn:lasso:sp', ours)
     const query = await sendLogout(lasso, 'redirect', ourLogout('sp', 'redirect', subject, 'index-1'))
-    const accepted = acceptedMutants(Buffer.from(query), cases, seed, (octets) =>
+    const accepted = acceptedMutants(Buffer.from(query), cases * 3, seed, (octets) =>
       verifyLogoutRequest(decodeRedirect(octets.toString('latin1')), lasso.own.keys)
     )
-    // lasso tells a query by how it begins: parameters that nobody knows, in front of it, are no query to it.
-    const queries = accepted.filter((one) => one.toString('latin1').startsWith('SAMLRequest='))
-    for (const one of queries.slice(0, 200)) {
+    const queries = forLasso(accepted, 'SAMLRequest')
+    assert.ok(queries.length > 20, `some changes mean nothing: ${queries.length}`)
+    for (const one of chosen(queries, 200, seed)) {
       const judged = await lasso.ask({ do: 'judgeRequest', role: 'sp', message: one.toString('latin1') })
       assert.deepEqual([judged.error, judged.nameId, judged.sessionIndex], [undefined, subject.value, 'index-1'], `seed ${seed}: ${one.toString()}`)
     }
   })
 
-  for (const signs of [false, true])
-    test(`a Response with a signed assertion${signs ? ', signed itself' : ''}, and lasso accepts it too`, async () => {
+  for (const method of ['redirect', 'soap'] as const)
+    test(`a LogoutResponse by ${method}, which proves that a session ended, and lasso accepts it too`, async () => {
+      await signInAtLassoSp()
+      const asked = await lasso.ask({ do: 'logoutRequest', role: 'sp', method })
+      const message = await answerTo(asked.id ?? '', method)
+      const accepted = acceptedMutants(Buffer.from(message), method === 'soap' ? cases / 2 : cases * 3, seed, (octets) =>
+        verifyLogoutResponse(opened(octets, method), lasso.own.keys)
+      )
+      const judgeable = method === 'soap' ? accepted : forLasso(accepted, 'SAMLResponse')
+      assert.ok(judgeable.length > 10, `some changes mean nothing: ${judgeable.length}`)
+      for (const one of chosen(judgeable, 200, seed)) {
+        const judged = await lasso.ask({ do: 'judgeResponse', role: 'sp', message: one.toString(method === 'soap' ? 'utf8' : 'latin1') })
+        assert.deepEqual(judged, { issuer: ours, status: 'urn:oasis:names:tc:SAML:2.0:status:Success' }, `seed ${seed}: ${one.toString()}`)
+      }
+      if (method === 'soap') assertGoodForXmlsec(accepted, seed, lasso.own)
+      const forged = method === 'soap' ? message.replace('status:Success', 'status:Failed') : message.replace(/Signature=.{4}/, 'Signature=AAAA')
+      assert.notEqual((await lasso.ask({ do: 'judgeResponse', role: 'sp', message: forged })).error, undefined)
+    })
+
+  for (const [what, signs, sealed] of [
+    ['with a signed assertion', false, undefined],
+    ['with a signed assertion, signed itself', true, undefined],
+    ['with an encrypted assertion', false, 'assertion'],
+    ['with an encrypted assertion, signed itself', true, 'assertion'],
+    ['with an encrypted name', false, 'nameId']
+  ] as const)
+    test(`a Response ${what}, and lasso${sealed === 'assertion' && !signs ? '' : ' and xmlsec1'} accept it too`, async () => {
       const asked = await lasso.ask({ do: 'authnRequest' })
-      const octets = Buffer.from(responseFor(lasso, asked.id ?? '', nameId(lasso.sp.entityId, ours), {}, signs), 'base64')
-      const read = (changed: Buffer) => verifyResponse(decodePost([['SAMLResponse', changed.toString('base64')]]), lasso.own.keys)
+      const seals = sealed === undefined ? {} : { [sealed]: lasso.sealFor(lasso.sp) }
+      const octets = Buffer.from(responseFor(lasso, asked.id ?? '', nameId(lasso.sp.entityId, ours), seals, signs), 'base64')
+      const peer = { ...lasso.own.keys, decryption: decryptionOf(lasso.sp) }
+      const read = (changed: Buffer) => verifyResponse(decodePost([['SAMLResponse', changed.toString('base64')]]), peer)
       const whole = { ...read(octets) }
-      const accepted = acceptedMutants(octets, cases / 5, seed, (changed) => {
+      // An octet of a cipher text costs a private key: fewer of these.
+      const accepted = acceptedMutants(octets, sealed === undefined ? cases : cases / 5, seed, (changed) => {
         const { assertion, ...around } = read(changed)
         return { assertion, ...(signs ? around : {}) }
       })
@@ -198,7 +234,7 @@ suite('Mutations of valid messages: what is still accepted says the same', { ski
       const isSame = (one: Buffer): boolean => codeOf(() => assert.deepEqual({ ...read(one) }, whole)) === 'accepted'
       const same = accepted.filter((one) => isSame(one) && /<saml:Issuer[^>]*>([^<]*)</.exec(one.toString())?.[1] === ours)
       assert.ok(same.length > 2, 'some changes mean nothing')
-      for (const one of same.slice(0, 60)) {
+      for (const one of chosen(same, 60, seed)) {
         const judged = await lasso.ask({ do: 'acceptResponse', message: one.toString('base64') })
         assert.deepEqual(
           [judged.error, judged.nameId, judged.sessionIndex, judged.issuer],
@@ -206,24 +242,21 @@ suite('Mutations of valid messages: what is still accepted says the same', { ski
           `seed ${seed}: ${one.toString()}`
         )
       }
+      if (signs) assertGoodForXmlsec(same, seed, lasso.own, 'Response')
+      if (sealed !== 'assertion') assertGoodForXmlsec(same, seed, lasso.own, 'Assertion')
     })
 
-  test('a Response, signed itself or by its assertion alone, and one with an encrypted assertion', () => {
-    const peer = { ...lasso.own.keys, decryption: decryptionOf(lasso.sp) }
-    const seal = lasso.sealFor(lasso.sp)
-    for (const [seals, signs] of [
-      [{}, false],
-      [{}, true],
-      [{ assertion: seal }, true],
-      [{ nameId: seal }, false]
-    ] as const) {
-      const octets = Buffer.from(responseFor(lasso, '_request', nameId('urn:lasso:sp', ours), seals, signs), 'base64')
-      const isSealed = Object.keys(seals).length > 0
-      // Around an assertion that carries the only signature anything may change: what it says may not.
-      acceptedMutants(octets, isSealed ? cases / 10 : cases, seed, (changed) => {
-        const { assertion, ...around } = verifyResponse(decodePost([['SAMLResponse', changed.toString('base64')]]), peer)
-        return { assertion, ...(signs ? around : {}) }
-      })
-    }
+  test('what lasso made, by SOAP and by POST, and xmlsec1 accepts it too', async () => {
+    await signInAtLassoSp()
+    const asked = await lasso.ask({ do: 'logoutRequest', role: 'sp', method: 'soap' })
+    const requests = acceptedMutants(Buffer.from(asked.body ?? ''), cases / 5, seed, (octets) => verifyLogoutRequest(decodeSoap(octets), lasso.sp.keys))
+    assert.ok(requests.length > 2, 'some changes mean nothing')
+    assertGoodForXmlsec(requests, seed, lasso.sp)
+    const { made } = await lassoResponds({ signs: true })
+    const responses = acceptedMutants(Buffer.from(made.body ?? '', 'base64'), cases / 5, seed, (octets) =>
+      verifyResponse(decodePost([['SAMLResponse', octets.toString('base64')]]), lasso.idp.keys)
+    )
+    assert.ok(responses.length > 2, 'some changes mean nothing')
+    for (const within of ['Response', 'Assertion']) assertGoodForXmlsec(responses, seed, lasso.idp, within)
   })
 })

@@ -14,7 +14,20 @@ import {
   verifyLogoutResponse,
   verifyResponse
 } from '../../src/index.ts'
-import { acceptedMutants, authnRequestFor, nameId, nextId, now, ourLogout, queryOf, responseFor, type Seals, sendLogout } from '../support/foreign-messages.ts'
+import {
+  acceptedMutants,
+  assertGoodForXmlsec,
+  authnRequestFor,
+  chosen,
+  nameId,
+  nextId,
+  now,
+  ourLogout,
+  queryOf,
+  responseFor,
+  type Seals,
+  sendLogout
+} from '../support/foreign-messages.ts'
 import { codeOf } from '../support/messages.ts'
 import { decryptionOf, ours, type PartnerAnswer, type PythonPartner, startPartner } from '../support/python-partner.ts'
 import { seedOfRun } from '../support/seeded.ts'
@@ -36,6 +49,21 @@ async function signIn(seals: Seals = {}, signs = false): Promise<PartnerAnswer> 
   const request = verifyAuthnRequest(decodeRedirect(queryOf(asked.url)), pysaml2.sp.keys, { signature: 'required' })
   assert.equal(request.id, asked.id)
   return pysaml2.ask({ do: 'acceptResponse', message: responseFor(pysaml2, request.id, nameId(pysaml2.sp.entityId, ours), seals, signs) })
+}
+
+/** Our LogoutResponse to a request of its service provider, as it goes on the wire. */
+async function answerTo(requestId: string, method: 'redirect' | 'post'): Promise<string> {
+  const parts = serialiseLogoutResponse({
+    kind: 'LogoutResponse',
+    id: nextId(),
+    issuer: ours,
+    issueInstant: now(),
+    destination: 'https://sp.example/slo',
+    inResponseTo: requestId,
+    status: status.success()
+  })
+  if (method === 'post') return Buffer.from(signEnvelopedSync(parts, pysaml2.own.signing)).toString('base64')
+  return queryOf(await encodeRedirect('https://sp.example/slo', { parameter: 'SAMLResponse', xml: parts.head + parts.tail }, pysaml2.own.signing))
 }
 
 /** Not by SOAP: pysaml2 writes the body of an envelope anew, under other prefixes, before it looks at the signature. */
@@ -62,20 +90,7 @@ suite('pysaml2 accepts what is written here, with the same name, session and iss
     for (const method of methods) {
       const asked = await pysaml2.ask({ do: 'logoutRequest', role: 'sp', method, nameId: 'ana', sessionIndex: 'index-1' })
       assert.equal(asked.error, undefined)
-      const parts = serialiseLogoutResponse({
-        kind: 'LogoutResponse',
-        id: nextId(),
-        issuer: ours,
-        issueInstant: now(),
-        destination: 'https://sp.example/slo',
-        inResponseTo: asked.id ?? '',
-        status: status.success()
-      })
-      const message =
-        method === 'post'
-          ? Buffer.from(signEnvelopedSync(parts, pysaml2.own.signing)).toString('base64')
-          : queryOf(await encodeRedirect('https://sp.example/slo', { parameter: 'SAMLResponse', xml: parts.head + parts.tail }, pysaml2.own.signing))
-      const judged = await pysaml2.ask({ do: 'judgeResponse', role: 'sp', method, message })
+      const judged = await pysaml2.ask({ do: 'judgeResponse', role: 'sp', method, message: await answerTo(asked.id ?? '', method) })
       assert.deepEqual(judged, { issuer: ours, status: 'urn:oasis:names:tc:SAML:2.0:status:Success', inResponseTo: asked.id })
     }
   })
@@ -145,21 +160,62 @@ suite('Mutations: what is still accepted says the same here and there', { skip: 
       verifyLogoutRequest(decodePost([['SAMLRequest', octets.toString('base64')]]), pysaml2.own.keys)
     )
     assert.ok(accepted.length > 2, 'some changes mean nothing')
-    for (const one of accepted.slice(0, 8)) {
+    for (const one of chosen(accepted, 10, seed)) {
       const judged = await pysaml2.ask({ do: 'judgeRequest', role: 'sp', method: 'post', message: one.toString('base64') })
       assert.deepEqual(read(judged), { nameId: expected.nameId, sessionIndex: 'index-1', issuer: ours }, `seed ${seed}: ${one.toString()}`)
     }
+    assertGoodForXmlsec(accepted, seed, pysaml2.own)
   })
 
-  test('of the LogoutRequest that pysaml2 made, by POST', async () => {
+  test('of our LogoutResponse by POST, which proves that a session ended, and pysaml2 accepts it too', async () => {
+    const asked = await pysaml2.ask({ do: 'logoutRequest', role: 'sp', method: 'post', nameId: 'ana', sessionIndex: 'index-1' })
+    const octets = Buffer.from(await answerTo(asked.id ?? '', 'post'), 'base64')
+    const accepted = acceptedMutants(octets, cases, seed, (changed) => verifyLogoutResponse(posted(changed.toString('utf8'), 'SAMLResponse'), pysaml2.own.keys))
+    assert.ok(accepted.length > 2, 'some changes mean nothing')
+    const judge = (message: string) => pysaml2.ask({ do: 'judgeResponse', role: 'sp', method: 'post', message })
+    for (const one of chosen(accepted, 10, seed)) {
+      const wanted = { issuer: ours, status: 'urn:oasis:names:tc:SAML:2.0:status:Success', inResponseTo: asked.id }
+      assert.deepEqual(await judge(one.toString('base64')), wanted, `seed ${seed}: ${one.toString()}`)
+    }
+    assertGoodForXmlsec(accepted, seed, pysaml2.own)
+    const forged = octets.toString().replace('status:Success', 'status:Requester')
+    assert.notEqual((await judge(Buffer.from(forged).toString('base64'))).error, undefined)
+  })
+
+  for (const sealed of [false, true])
+    test(`of our Response with ${sealed ? 'an encrypted' : 'a signed'} assertion, and pysaml2 accepts it too`, async () => {
+      const asked = await pysaml2.ask({ do: 'authnRequest' })
+      const seals = sealed ? { assertion: pysaml2.sealFor(pysaml2.sp) } : {}
+      const octets = Buffer.from(responseFor(pysaml2, asked.id ?? '', nameId(pysaml2.sp.entityId, ours), seals), 'base64')
+      const peer = { ...pysaml2.own.keys, decryption: decryptionOf(pysaml2.sp) }
+      const readOne = (changed: Buffer) => verifyResponse(decodePost([['SAMLResponse', changed.toString('base64')]]), peer)
+      const whole = { ...readOne(octets) }
+      const accepted = acceptedMutants(octets, cases, seed, (changed) => ({ assertion: readOne(changed).assertion }))
+      const same = accepted.filter((one) => codeOf(() => assert.deepEqual({ ...readOne(one) }, whole)) === 'accepted')
+      assert.ok(same.length > 2, 'some changes mean nothing')
+      for (const one of chosen(same, 5, seed))
+        assert.deepEqual(
+          read(await pysaml2.ask({ do: 'acceptResponse', message: one.toString('base64') })),
+          { nameId: expected.nameId, sessionIndex: expected.sessionIndex, issuer: ours },
+          `seed ${seed}: ${one.toString()}`
+        )
+      if (!sealed) assertGoodForXmlsec(same, seed, pysaml2.own, 'Assertion')
+    })
+
+  test('of the LogoutRequest that pysaml2 made, by POST, and xmlsec1 accepts it too', async () => {
     const made = await pysaml2.ask({ do: 'logoutRequest', role: 'sp', method: 'post', nameId: 'ana', sessionIndex: 'index-1' })
     const octets = Buffer.from(made.body ?? '')
     const accepted = acceptedMutants(octets, cases, seed, (changed) => verifyLogoutRequest(posted(changed.toString('utf8'), 'SAMLRequest'), pysaml2.sp.keys))
     assert.ok(accepted.length > 2, 'some changes mean nothing')
+    assertGoodForXmlsec(accepted, seed, pysaml2.sp)
   })
 
-  test('of the Response that pysaml2 made', async () => {
+  test('of the Response that pysaml2 made, and xmlsec1 accepts it too', async () => {
     const { made } = await responded({ signs: true })
-    acceptedMutants(Buffer.from(made.body ?? ''), cases, seed, (changed) => verifyResponse(posted(changed.toString('utf8'), 'SAMLResponse'), pysaml2.idp.keys))
+    const accepted = acceptedMutants(Buffer.from(made.body ?? ''), cases, seed, (changed) =>
+      verifyResponse(posted(changed.toString('utf8'), 'SAMLResponse'), pysaml2.idp.keys)
+    )
+    assert.ok(accepted.length > 2, 'some changes mean nothing')
+    for (const within of ['Response', 'Assertion']) assertGoodForXmlsec(accepted, seed, pysaml2.idp, within)
   })
 })

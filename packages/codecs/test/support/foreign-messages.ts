@@ -15,6 +15,7 @@ import {
   nameIdFormat,
   type NameID,
   type Seal,
+  type SigningKey,
   serialiseAssertion,
   serialiseLogoutRequest,
   serialiseResponse,
@@ -29,7 +30,8 @@ import { seeded } from './seeded.ts'
 /** Whole seconds: what partners write. */
 export const now = (): Temporal.Instant => Temporal.Instant.fromEpochMilliseconds(Math.floor(Date.now() / 1000) * 1000)
 let serial = 0
-export const nextId = (): string => `_ours${(serial += 1)}${'0'.repeat(20)}`
+/** Always as long: where a seed changes a message does not depend on which tests ran before. */
+export const nextId = (): string => `_ours${String((serial += 1)).padStart(22, '0')}`
 /** The query of an address, still encoded. */
 export const queryOf = (url: string | undefined): string => (url ?? '').slice((url ?? '').indexOf('?') + 1)
 /** A persistent name with everything that an attribute or a text may hold. */
@@ -110,20 +112,41 @@ export function authnRequestFor(id: string): AuthnRequest {
   }
 }
 
-/** A document that xmlsec1 has to accept, too. */
-export function isGoodForXmlsec(xml: string, signedBy: KeyObject): boolean {
+const signable = ['protocol:LogoutRequest', 'protocol:LogoutResponse', 'protocol:Response', 'assertion:Assertion'].flatMap((name) => [
+  '--id-attr:ID',
+  `urn:oasis:names:tc:SAML:2.0:${name}`
+])
+
+/**
+ * A document that xmlsec1 has to accept, too. It takes no key from KeyInfo either.
+ * @param within - the element whose signature it is to look at; the first signature without one
+ */
+export function isGoodForXmlsec(xml: string, signedBy: KeyObject, within?: string): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-mutation-'))
   try {
     const [file, key] = [join(folder, 'message.xml'), join(folder, 'key.pem')]
     writeFileSync(file, xml)
     writeFileSync(key, createPublicKey(signedBy).export({ type: 'spki', format: 'pem' }))
-    const args = ['--verify', '--pubkey-pem', key, '--id-attr:ID', 'urn:oasis:names:tc:SAML:2.0:protocol:LogoutRequest', file]
+    const place = within === undefined ? [] : ['--node-xpath', `//*[local-name()='${within}']/*[local-name()='Signature']`]
+    const args = ['--verify', '--enabled-key-data', 'raw-x509-cert', '--pubkey-pem', key, ...signable, ...place, file]
     const { status: code, error } = spawnSync('xmlsec1', args)
     assert.equal(error, undefined, 'xmlsec1 (Debian: xmlsec1) must be on the path')
     return code === 0
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Some of what was accepted, each at most once: others with another seed. */
+export function chosen(accepted: readonly Buffer[], countMax: number, seed: number): readonly Buffer[] {
+  const random = seeded(seed)
+  const left = [...accepted]
+  return Array.from({ length: Math.min(countMax, left.length) }, () => left.splice(random.below(left.length), 1)).flat()
+}
+
+/** Some of what was accepted, which xmlsec1 has to accept, too. */
+export function assertGoodForXmlsec(accepted: readonly Buffer[], seed: number, { signing }: { readonly signing: SigningKey }, within?: string): void {
+  for (const one of chosen(accepted, 10, seed)) assert.ok(isGoodForXmlsec(one.toString('utf8'), signing.key, within), `seed ${seed}: ${one.toString()}`)
 }
 
 /** Changes a message again and again; what is still accepted has to say the same. Returns what was accepted, changed. */

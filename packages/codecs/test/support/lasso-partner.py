@@ -110,7 +110,7 @@ def logout_request(command):
     logout = recalled(role, lasso.Logout(SERVERS[role]))
     logout.initRequest(OURS, METHODS[command["method"]])
     logout.buildRequestMsg()
-    STATE[role + " logout"] = logout
+    STATE[role + " logout"] = logout.dump()
     made = subject(logout.nameIdentifier, logout.request.sessionIndex, logout.request.issuer.content)
     return {**sent(logout), **made, "id": logout.request.iD}
 
@@ -133,7 +133,9 @@ def answer_request(command):
 
 
 def judge_response(command):
-    logout = STATE[command["role"] + " logout"]
+    role = command["role"]
+    # Made anew, so that one answer can be judged in many shapes: lasso is done with a request once it was answered.
+    logout = recalled(role, lasso.Logout.newFromDump(SERVERS[role], STATE[role + " logout"]))
     logout.processResponseMsg(command["message"])
     return {"issuer": logout.response.issuer.content, "status": logout.response.status.statusCode.value}
 
