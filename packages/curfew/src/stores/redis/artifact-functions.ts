@@ -43,14 +43,14 @@ end
 define('artifact_put', false, function(P, a) return put_artifact(P, a) end)
 define('artifact_end', true, function(P, a) return put_artifact(P, a) end)
 
--- artifact_end_again P name until doc consumed grant session fact made put version former: what artifact_end had put, where
--- what stands there was put before, here and in any region. Programs before this one do not say when they put something: of
--- theirs only what it had taken the place of.
+-- artifact_end_again P name until doc consumed grant session fact made put version former dated: what artifact_end had put,
+-- where what stands there was put before, here and in any region. Programs of formats before 3 do not say when they put
+-- something: of theirs what it had taken the place of, and whatever is there where none of them was left by then (dated).
 define('artifact_end_again', true, function(P, a)
   local known = redis.call('HMGET', P .. 'a:' .. a[1], 'w', 'd', 'n')
   local is_before
   if known[1] then is_before = tonumber(known[1]) < tonumber(a[9])
-  elseif known[2] then is_before = known[2] == a[11]
+  elseif known[2] then is_before = a[12] == '1' or known[2] == a[11]
   else is_before = redis.call('EXISTS', P .. 'z:' .. a[1]) == 0 end
   if a[7] ~= '' and tonumber(known[3] or 0) > tonumber(a[10]) then is_before = false end
   if is_before then put_artifact(P, a, a[9], a[10]) else beat(P) end

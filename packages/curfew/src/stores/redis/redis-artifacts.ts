@@ -9,8 +9,14 @@ import type { Answer } from './shards.ts'
 
 type ArtifactCalls = Pick<Store, 'putArtifact' | 'getArtifact' | 'consumeArtifact' | 'dropArtifact' | 'dropGrant' | 'artifactsOf' | 'artifactsOfGrant'>
 
-/** @param token - tells this process from every other; never used twice */
-export function redisArtifacts(context: RedisContext, token: string): ArtifactCalls {
+/** From this format on every node says when it puts something. */
+const datedFormat = 3
+
+/**
+ * @param token - tells this process from every other; never used twice
+ * @param format - the format that is written now, as far as this process has heard
+ */
+export function redisArtifacts(context: RedisContext, token: string, format: () => number): ArtifactCalls {
   const { shards, keys, teller } = context
   const newCall = createCallNames(token)
   return {
@@ -29,7 +35,7 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
         newCall()
       ]
       const bucket = keys.ofText(name)
-      const { durability } = isEnding ? await putEnding(context, name, args) : await shards.write(bucket, 'artifact_put', args)
+      const { durability } = isEnding ? await putEnding(context, name, args, format() >= datedFormat) : await shards.write(bucket, 'artifact_put', args)
       return { value: 'stored', durability }
     },
     getArtifact: (kind, id, nowMs) => readArtifact(context, pair(kind, id), nowMs),
@@ -79,13 +85,14 @@ export function redisArtifacts(context: RedisContext, token: string): ArtifactCa
 /**
  * Puts what says that something ended. Where too few copies know that, it is put again until they do: else what it took the
  * place of would be good again with a copy that takes over. One that was put in its own place since stays.
+ * @param isDated - no node is left that does not say when it puts something: whatever does not say so was there before
  */
-async function putEnding({ shards, keys }: RedisContext, name: string, args: readonly string[]): Promise<Answer> {
+async function putEnding({ shards, keys }: RedisContext, name: string, args: readonly string[], isDated: boolean): Promise<Answer> {
   const bucket = keys.ofText(name)
   const former = await shards.read(bucket, 'HGET', `a:${name}`, 'd')
   return shards.write(bucket, 'artifact_end', args, {
     isEnding: true,
-    again: (answer) => ({ name: 'artifact_end_again', args: [...args, ...texts(answer), former === null ? '' : String(former)] })
+    again: (answer) => ({ name: 'artifact_end_again', args: [...args, ...texts(answer), former === null ? '' : String(former), isDated ? '1' : ''] })
   })
 }
 

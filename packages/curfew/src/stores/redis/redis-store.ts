@@ -164,7 +164,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       ...sessions,
       ...runs,
       ...redisServices(context, feed, options.token),
-      ...redisArtifacts(context, options.token),
+      ...redisArtifacts(context, options.token, () => nodes.format),
       claimEffects(claim: EffectClaim) {
         owners.add(claim.owner)
         return runs.claimEffects(claim)

@@ -240,6 +240,29 @@ suite('redis: a server takes over that does not have the last writes', { skip: s
       }
     })
 
+  for (const isAlone of [true, false])
+    test(`AC-190 what a former node had put, and what was put anew since and ended, is ${isAlone ? 'ended' : 'left as it is while one may be there'} where a copy without both takes over`, async () => {
+      const prefix = `anew-${isAlone}:`
+      await using store = await openOn([server], { ...options, prefix, copies: 1 })
+      const link = (value: unknown) => ({ kind: 'link', id: 'anew', untilMs: t0 + hourMs, value })
+      if (isAlone) await store.nodes.join({ id: 'a', address: '127.0.0.1:1', version: '1', tags: [], startedAtMs: t0 })
+      await store.putArtifact(link('former'))
+      const keys = ((await server.command('SCAN', '0', 'MATCH', `${prefix}*}a:*anew`, 'COUNT', '10000')) as [string, string[]])[1]
+      assert.equal(await server.command('HDEL', keys[0] ?? assert.fail('it is there'), 'w'), 1)
+      const goBack = server.remember()
+      await store.putArtifact(link('anew'))
+      await store.putArtifact(link(null), { isEnding: true })
+      await goBack()
+      assert.equal((await store.getArtifact('link', 'anew', t0))?.value, 'former')
+      const copy = await startServer(['--replicaof', `127.0.0.1 ${server.port}`])
+      try {
+        await until(async () => store.owed === 0)
+        assert.equal((await store.getArtifact('link', 'anew', t0))?.value, isAlone ? null : 'former')
+      } finally {
+        await copy.stop()
+      }
+    })
+
   test('an ending by a put is not refused for want of copies', async () => {
     await using store = await openOn([server], { ...options, copies: 1, ack: 'strict' })
     const mark = { kind: 'mark', id: 'one', untilMs: t0 + hourMs, value: null }
