@@ -16,12 +16,11 @@ import { engineParts, leaseMs, policy } from './engine-parts.ts'
 import { mend, strike } from './faults.ts'
 import { type Node, startNode } from './node.ts'
 import { OneTimeValues } from './one-time.ts'
+import { createOvertaking, type Overtaking } from './overtaking.ts'
 import { createPartners, type Partners } from './partners.ts'
 
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 const buckets = 4
-/** What a node hears of the store is not older than that: it gives a connection up that is silent for so long. */
-const onItsWayMs = 1_800
 
 export interface FailoversOptions {
   readonly seed: number
@@ -47,7 +46,7 @@ interface Known {
  * simulated servers that stand still, die, are cut off, lag behind, and of which copies take over.
  */
 export async function failovers({ seed, spoil }: FailoversOptions): Promise<Played> {
-  const world = new World(createSeededRandom(seed), spoil, seed % 2 === 0)
+  const world = new World(createSeededRandom(seed), { spoil, hasOneTime: seed % 2 === 0, isOvertaken: seed % 5 === 0 })
   try {
     await world.live()
     return { broken: undefined, trace: world.trace.lines() }
@@ -55,6 +54,14 @@ export async function failovers({ seed, spoil }: FailoversOptions): Promise<Play
     if (!(error instanceof Broken)) throw error
     return { broken: error.message, trace: world.trace.lines() }
   }
+}
+
+interface WorldOptions {
+  readonly spoil: Spoil | undefined
+  /** What is good once is used as well: with every other seed, so that the others stay what they were. */
+  readonly hasOneTime: boolean
+  /** A node that has asked somebody finds no store until another one is about to ask the same: with every fifth seed. */
+  readonly isOvertaken: boolean
 }
 
 class World {
@@ -68,18 +75,18 @@ class World {
   readonly #copies: number
   readonly #sessions: Known[] = []
   readonly #acknowledged = new Map<string, Set<string>>()
-  /** By delivery: the version of the run that had the outcome first, and since when that was on every copy. */
-  readonly #final = new Map<string, { readonly version: number; readonly atMs: number }>()
+  /** Deliveries whose outcome is on every copy. */
+  readonly #final = new Set<string>()
   readonly #messages = new Set<string>()
   /** By their index: sessions of applications that were asked to end. */
   readonly #asked = new Set<string>()
   readonly #nodes = new Map<string, Node>()
   readonly #oneTime: OneTimeValues | undefined
+  readonly #overtaking: Overtaking | undefined
   #broken: Broken | undefined
   #started = 0
 
-  /** @param hasOneTime - what is good once is used as well: with every other seed, so that the others stay what they were */
-  constructor(random: Random, spoil: FailoversOptions['spoil'], hasOneTime: boolean) {
+  constructor(random: Random, { spoil, hasOneTime, isOvertaken }: WorldOptions) {
     this.#random = random
     const fraction = (): number => random.fraction()
     this.#network = createNetwork({ clock: this.#clock, fraction })
@@ -100,6 +107,7 @@ class World {
       }
       this.#oneTime = new OneTimeValues({ clock: this.#clock, fraction, breakConnections, tell: (what) => this.#tell(what) })
     }
+    if (isOvertaken) this.#overtaking = createOvertaking({ clock: this.#clock, network: this.#network, fraction, tell: (what) => this.#tell(what) })
     this.#locator = createLocator([Buffer.alloc(32, 1)], random)
     const bad = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'down'] as const
     this.#partners = createPartners({ clock: this.#clock, fraction, trace: this.trace, bad })
@@ -115,6 +123,7 @@ class World {
       await this.#pass(this.#fraction() < 0.7 ? this.#fraction() * 80 : this.#fraction() * 1_500)
     }
     await this.#pass(4_000)
+    this.#overtaking?.stop()
     mend({ network: this.#network, cluster: this.#cluster })
     await this.#rest()
   }
@@ -169,8 +178,8 @@ class World {
       cluster: this.#cluster,
       copies: this.#copies,
       buckets,
-      deps: ({ isAlive }) => engineParts({ random: this.#random, partners: this.#partners, onSend: (asked) => this.#onSend(asked) }, isAlive),
-      watched: (store) => this.#watched(store)
+      deps: ({ isAlive }) => engineParts({ random: this.#random, partners: this.#partners, onSend: (asked) => this.#onSend(asked, host) }, isAlive),
+      watched: (store) => this.#watched(store, host)
     })
     this.#nodes.set(host, node)
     this.#tell(`${host} is there as ${name}`)
@@ -362,8 +371,9 @@ class World {
   }
 
   /** Remembers which outcomes were final on every copy. */
-  #watched(store: Store): Store {
+  #watched(store: Store, host: string): Store {
     const commitRun: Store['commitRun'] = async (commit) => {
+      this.#overtaking?.commits(host, commit.run)
       const answer = await store.commitRun(commit)
       this.#noteFinal(commit.run, answer)
       return answer
@@ -371,18 +381,16 @@ class World {
     return new Proxy(store, { get: (target, name) => (name === 'commitRun' ? commitRun : (Reflect.get(target, name) as unknown)) })
   }
 
-  #noteFinal({ deliveries, version }: LogoutRun, { value, durability }: { readonly value: string; readonly durability: Durability }): void {
+  #noteFinal({ deliveries }: LogoutRun, { value, durability }: { readonly value: string; readonly durability: Durability }): void {
     if (value !== 'committed' || durability !== 'replicated') return
-    for (const { id, outcome } of deliveries) if (outcome !== undefined && !this.#final.has(id)) this.#final.set(id, { version, atMs: this.#clock.nowMs() })
+    for (const { id, outcome } of deliveries) if (outcome !== undefined) this.#final.add(id)
   }
 
-  #onSend({ run, delivery, messageId }: { readonly run: LogoutRun; readonly delivery: Delivery; readonly messageId: string }): void {
-    const final = this.#final.get(delivery.id)
-    // An attempt that was recorded before, by another node than the one that had the proof, may be on its way.
-    const isOnItsWay = final !== undefined && run.version < final.version && this.#clock.nowMs() - final.atMs <= onItsWayMs
-    if (final !== undefined && !isOnItsWay) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
+  #onSend({ run, delivery, messageId }: { readonly run: LogoutRun; readonly delivery: Delivery; readonly messageId: string }, host: string): void {
+    if (this.#final.has(delivery.id)) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
     if (this.#messages.has(messageId)) this.#fail(`${run.id} tells ${delivery.peerId} twice with ${messageId}`)
     this.#messages.add(messageId)
     this.#asked.add(delivery.sessionIndex)
+    this.#overtaking?.asks(host, delivery.id)
   }
 }

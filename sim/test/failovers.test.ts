@@ -38,6 +38,16 @@ suite('The store for many nodes on simulated servers that fail', () => {
     assert.equal((await failovers({ seed: 169 })).broken, undefined)
   })
 
+  test('nobody is asked after an outcome where its answer is stored while another node is about to ask once more: 20 seeds', async () => {
+    let overtaken = 0
+    for (let seed = 5; seed <= 100; seed += 5) {
+      const { broken, trace } = await failovers({ seed })
+      assert.equal(broken, undefined, `seed ${seed}: ${broken}`)
+      overtaken += trace.filter((line) => line.includes('hears nothing for')).length
+    }
+    assert.ok(overtaken >= 5, `it came to that ${overtaken} times`)
+  })
+
   test('servers that say copies have what they do not have are found', async () => {
     const lost = /is not found by its cookie|is not known|is not there|is accepted|had ended and took|although its outcome is final/
     assert.match(await firstBroken(4, { waitLies: true }), lost)

@@ -83,6 +83,8 @@ export interface Delivery {
   readonly grant?: 'offline'
   readonly state: OpenState | 'final'
   readonly outcome?: Outcome
+  /** What an earlier attempt came to while the message of the last one may still leave: the outcome, once that one is over. */
+  readonly held?: Outcome
   readonly attempts: readonly Attempt[]
   /** When it is tried again; of one that waits for the browser: when its server is, unless the browser is seen before. */
   readonly nextAttemptAtMs?: number

@@ -65,13 +65,13 @@ function start(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'attemp
   const channel = delivery === undefined ? undefined : channelOf(delivery)
   const isServer = event.kind === 'attempt-started'
   if (delivery === undefined || delivery.state === 'final' || channel === undefined || (channel.kind === 'server') !== isServer) return [run, []]
+  if (delivery.held !== undefined) return [run, []]
   if (delivery.attempts.some((attempt) => attempt.messageId === event.messageId)) return [run, []]
   const attempt: Attempt = { number: delivery.attempts.length + 1, channel, messageId: event.messageId, startedAtMs: event.atMs }
   const attempts = [...delivery.attempts, attempt].slice(-attemptsKeptMax)
-  const timeoutMs = channel.kind === 'server' ? run.policy.sendTimeoutMs : browserTimeoutMs(run, delivery, channel)
   const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
   // A server channel is timed by its sender; the wake catches the node that died in between.
-  const wakeAtMs = event.atMs + timeoutMs * (isServer ? 2 : 1)
+  const wakeAtMs = channel.kind === 'server' ? overAtMs(run, attempt) : event.atMs + browserTimeoutMs(run, delivery, channel)
   return replace(run, { ...rest, state: 'sent', attempts }, event.atMs, [{ kind: 'wake', dueAtMs: wakeAtMs }])
 }
 
@@ -84,16 +84,52 @@ function answered(run: LogoutRun, event: Extract<DeliveryEvent, { readonly kind:
   const attempt = delivery?.attempts.find((a) => a.messageId === event.messageId)
   if (delivery === undefined || attempt === undefined) return [run, []]
   if (delivery.state === 'final') return late(run, delivery, event)
-  if (event.kind === 'confirmed') return finish(run, closeAttempt(delivery, event.messageId, event.atMs), confirmedAs(run, delivery, event), event.atMs)
+  const isOvertaken = isLeaving(run, delivery, attempt, event.atMs)
+  if (event.kind === 'confirmed') {
+    const closed = closeAttempt(delivery, event.messageId, event.atMs)
+    const outcome = confirmedAs(run, delivery, event)
+    return isOvertaken ? hold(run, closed, outcome, event.atMs) : finish(run, closed, outcome, event.atMs)
+  }
   // An answer to an attempt that was given up already says nothing about the one under way.
   if (attempt.endedAtMs !== undefined) return [run, []]
   const closed = closeAttempt(delivery, event.messageId, event.atMs, event.code, event.kind === 'failed' && event.retryable)
   if (event.kind === 'refused') {
     const outcome: Outcome = { kind: 'refused', code: event.code, statusCode: event.statusCode }
-    return isPartly(outcome) ? finish(run, closed, outcome, event.atMs) : nextChannelOr(run, closed, outcome, event.atMs)
+    if (isPartly(outcome)) return isOvertaken ? hold(run, closed, outcome, event.atMs) : finish(run, closed, outcome, event.atMs)
+    return isOvertaken ? replace(run, closed, event.atMs, []) : nextChannelOr(run, closed, outcome, event.atMs)
   }
+  if (isOvertaken) return replace(run, closed, event.atMs, [])
   if (event.kind === 'unusable-answer') return nextChannelOr(run, closed, { kind: 'unconfirmed', code: event.code }, event.atMs)
   return failedAttempt(run, closed, event)
+}
+
+/** From when on the message of an attempt from server to server has left, or never will: nobody sends one that was recorded that long ago. */
+function overAtMs({ policy }: LogoutRun, { startedAtMs }: Attempt): number {
+  return startedAtMs + 2 * policy.sendTimeoutMs
+}
+
+/**
+ * Another node has recorded a further attempt since, and its message may be about to leave: an outcome that was final now would be
+ * followed by it. Of attempts from server to server only the last one may leave: who makes one has the lease of all before.
+ */
+function isLeaving(run: LogoutRun, { attempts }: Delivery, answeredOne: Attempt, atMs: number): boolean {
+  const last = attempts.at(-1)
+  return last !== undefined && last !== answeredOne && last.channel.kind === 'server' && last.endedAtMs === undefined && atMs < overAtMs(run, last)
+}
+
+/** Keeps what is known until the attempt that may be leaving is over; nobody is asked any more meanwhile. */
+function hold(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
+  const before = find(run, delivery.id)
+  const held = joinHeld(delivery.held, outcome)
+  if (before?.held?.kind === held.kind && before.attempts.every((attempt, i) => attempt.endedAtMs === delivery.attempts[i]?.endedAtMs)) return [run, []]
+  return replace(run, { ...delivery, held }, atMs, [])
+}
+
+/** What was held is lifted by a proof only, as an outcome is. */
+function joinHeld(held: Outcome | undefined, outcome: Outcome): Outcome {
+  if (held === undefined) return outcome
+  if (!countsAsSignedOut(outcome) || (outcome.kind === 'already-ended' && isPartly(held))) return held
+  return joinOutcomes(held, outcome) ?? held
 }
 
 /**
@@ -122,6 +158,7 @@ function late(run: LogoutRun, delivery: Delivery, event: RunEvent): Stepped {
 }
 
 function failedAttempt(run: LogoutRun, delivery: Delivery, failure: Failure): Stepped {
+  if (delivery.held !== undefined) return finish(run, delivery, delivery.held, failure.atMs)
   const onChannel = serverAttempts(delivery).length
   const isServer = channelOf(delivery)?.kind === 'server'
   const delayMs = retryDelayMs(run.policy, onChannel, failure.jitter)
@@ -160,6 +197,7 @@ interface Failure {
 
 /** Goes on to the next channel of the delivery; without one to retries from server to server, or the outcome stands. */
 function nextChannelOr(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number, jitter = 0.5): Stepped {
+  if (delivery.held !== undefined) return finish(run, delivery, delivery.held, atMs)
   const next = delivery.channels[delivery.channelIndex + 1]
   if (next === undefined)
     return (
@@ -347,7 +385,7 @@ function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: 
   const channel = channelOf(delivery)
   if (delivery.state !== 'sent' || last === undefined || channel === undefined) return [run, []]
   if (channel.kind === 'server') {
-    if (atMs < last.startedAtMs + 2 * run.policy.sendTimeoutMs) return [run, []]
+    if (atMs < overAtMs(run, last)) return [run, []]
     const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
     return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code, true), { atMs, why: 'timed-out', code, retryable: true, jitter })
   }
@@ -397,8 +435,8 @@ export function deadlineOf(run: LogoutRun): number {
 }
 
 function finish(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number): Stepped {
-  const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
-  return replace(run, { ...rest, state: 'final', outcome, finalAtMs: atMs }, atMs, [])
+  const { nextAttemptAtMs: _next, offeredAtMs: _offered, held, ...rest } = delivery
+  return replace(run, { ...rest, state: 'final', outcome: joinHeld(held, outcome), finalAtMs: atMs }, atMs, [])
 }
 
 function closeAttempt(delivery: Delivery, messageId: string, atMs: number, code?: string, isRetryable = false): Delivery {

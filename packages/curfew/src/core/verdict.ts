@@ -61,7 +61,8 @@ export function hasFault(run: LogoutRun): boolean {
  * other participant proved its end, `partial-logout` when one did not and waiting brings nothing within patience.
  */
 export function starterAnswer(run: LogoutRun, nowMs: number): 'success' | 'partial-logout' | undefined {
-  if (verdictOf(run).kind === 'all-ended') return 'success'
+  // A proof that is held becomes the outcome, or a better one does.
+  if (wantedDeliveries(run).every(({ outcome, held }) => countsAsSignedOut(outcome ?? held))) return 'success'
   return isSettled(run, nowMs) ? 'partial-logout' : undefined
 }
 

@@ -1,6 +1,6 @@
 import type { DeliveryId, RunId } from '../core/ids.ts'
 import type { Delivery, Effect, LogoutRun, RunEvent } from '../core/run.ts'
-import { channelOf } from '../core/step.ts'
+import { channelOf, deadlineOf } from '../core/step.ts'
 import { type Bulkhead, createBulkhead } from '../platform/bulkhead.ts'
 import type { ClaimedEffect } from '../stores/store.ts'
 import type { EngineDeps, EngineLimits } from './deps.ts'
@@ -30,6 +30,8 @@ export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'sen
 
 /** What was recorded longer ago than that is looked at once more before its message leaves. */
 const recordMsMax = 100
+/** That look counts for so long: a store whose primary was lost goes on without what was recorded there, but not as fast as that. */
+const lookMsMax = 1_000
 
 type Queue = SendQueueDeps & {
   readonly peers: Bulkhead
@@ -105,15 +107,12 @@ async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: Claim
   if (sending.has(deliveryId)) return
   sending.add(deliveryId)
   try {
-    const request = await startAttempt(queue, sender, run, send)
+    const isInTime = (): boolean => timeLeftMs() >= leaseMs / 4
+    const request = await startAttempt(queue, sender, run, send, isInTime)
     if (request === undefined) return
     // Recording took so long that the exchange would outlast the lease: another one may have told them by then. Whoever claims
     // the effect next finds an attempt that was interrupted, as after a crash.
-    if (timeLeftMs() < leaseMs / 4) return
-    if (clock.nowMs() - request.nowMs > recordMsMax && !(await isStillOpen(queue, request))) {
-      await writer.write(runId, () => [], [send.id])
-      return
-    }
+    if (!isInTime() || !(await mayLeave(queue, request, send)) || !isInTime()) return
     const result = await exchange(queue, sender, request, send)
     const jitter = queue.random.fraction()
     const event = eventOf(result, deliveryId, request.messageId, clock.nowMs(), jitter)
@@ -128,18 +127,46 @@ async function sendOne(queue: Queue, sender: Sender, run: LogoutRun, send: Claim
   }
 }
 
+/**
+ * From when it was recorded, an attempt keeps the outcome open for twice the time of an exchange (`held` in the run). So its message
+ * leaves within the first half of that, or never; and not where the store no longer has the attempt, or an answer to one before.
+ */
+async function mayLeave(queue: Queue, { run, delivery, messageId, nowMs: recordedAtMs }: SendRequest, send: ClaimedSend): Promise<boolean> {
+  const { clock, store, writer } = queue
+  const isYoung = (): boolean => {
+    const nowMs = clock.nowMs()
+    return nowMs - recordedAtMs < run.policy.sendTimeoutMs && nowMs < deadlineOf(run)
+  }
+  let known = delivery
+  if (clock.nowMs() - recordedAtMs > recordMsMax) {
+    const lookedAtMs = clock.nowMs()
+    const stored = await store.getRun(run.id)
+    if (stored === undefined || !remembers(stored, delivery.id, messageId) || clock.nowMs() - lookedAtMs > lookMsMax) return false
+    known = stored.deliveries.find(({ id }) => id === delivery.id) ?? delivery
+  }
+  if (!isAnswered(known)) return isYoung()
+  await writer.write(
+    run.id,
+    () => [],
+    (stored) => (stored.deliveries.some((one) => one.id === delivery.id && isAnswered(one)) ? [send.id] : [])
+  )
+  return false
+}
+
 /** The answer to an attempt before may have been stored by whoever had the lease then. */
-async function isStillOpen({ store }: Queue, { run, delivery }: SendRequest): Promise<boolean> {
-  const now = await store.getRun(run.id)
-  return now?.deliveries.find(({ id }) => id === delivery.id)?.outcome === undefined
+function isAnswered({ outcome, held }: Delivery): boolean {
+  return outcome !== undefined || held !== undefined
 }
 
 function remembers(run: LogoutRun, deliveryId: DeliveryId, messageId: string): boolean {
   return run.deliveries.some((delivery) => delivery.id === deliveryId && delivery.attempts.some((attempt) => attempt.messageId === messageId))
 }
 
-/** The attempt with its message id is stored before anything leaves; undefined when the effect has become void. */
-async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send: ClaimedSend): Promise<SendRequest | undefined> {
+/**
+ * The attempt with its message id is stored before anything leaves; undefined when the effect has become void, or its lease was over
+ * before that: an attempt is recorded by whoever has the lease, so that of several the last is the only one that may leave.
+ */
+async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send: ClaimedSend, isInTime: () => boolean): Promise<SendRequest | undefined> {
   const { id: runId } = asked
   const { deliveryId } = send.effect
   const messageId = sender.newMessageId()
@@ -148,10 +175,11 @@ async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send
   const start: RunEvent = isNewer
     ? { kind: 'opened-again', atMs: startedAtMs, deliveryId }
     : { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }
-  const run = await queue.writer.write(runId, (stored) => (isToSend(stored, send.effect) ? [start] : []))
+  const run = await queue.writer.write(runId, (stored) => (isInTime() && isToSend(stored, send.effect) ? [start] : []))
   const delivery = run?.deliveries.find((d) => d.id === deliveryId)
   const attempt = delivery?.attempts.find((a) => a.messageId === messageId)
   if (run === undefined || delivery === undefined || attempt === undefined) {
+    if (!isInTime()) return undefined
     await queue.writer.write(runId, () => [], [send.id])
     return undefined
   }

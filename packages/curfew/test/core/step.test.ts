@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { LogoutChannel } from '../../src/core/peer.ts'
 import type { LogoutRun, RunEvent } from '../../src/core/run.ts'
 import { step } from '../../src/core/step.ts'
+import { starterAnswer } from '../../src/core/verdict.ts'
 import { delivery, frame, hop, picture, policy, proof, run, server } from './samples.ts'
 
 type Loose = Record<string, unknown> & { readonly kind: RunEvent['kind'] }
@@ -201,6 +202,61 @@ suite('step: a browser that was waited for and does not come', () => {
     assert.equal(tickAt(refused, goneAtMs)[0], refused)
     const done = play(waitingFor(server, hop), { ...confirmed, atMs: 3 })
     assert.equal(tickAt(done, goneAtMs)[0], done)
+  })
+})
+
+suite('step: an answer to an earlier attempt while the last one may still leave', () => {
+  const second: Loose = { ...started, messageId: '_2' }
+  const partly: Loose = { kind: 'refused', statusCode: 'PartialLogout', code: 'CURFEW_SAML_LOGOUT_PARTIAL' }
+  const both = play(run([delivery('a', [server])]), started, second)
+  const overAtMs = 2 + 2 * policy.sendTimeoutMs
+
+  test('is kept, and is the outcome as soon as the last one is over, whatever comes of that', () => {
+    const kept = play(both, confirmed)
+    assert.deepEqual([kept.state, kept.deliveries[0]?.state, kept.deliveries[0]?.outcome], ['open', 'sent', undefined])
+    const refused: Loose = { kind: 'refused', statusCode: 'RequestDenied', code: 'X' }
+    for (const last of [failed, refused, { kind: 'unusable-answer', code: 'X' }, { ...confirmed, result: 'already-ended' }] satisfies Loose[]) {
+      const done = play(kept, { ...last, messageId: '_2', atMs: 50 })
+      assert.deepEqual([done.state, outcomeOf(done), done.deliveries[0]?.finalAtMs], ['done', 'ended', 50], last.kind)
+      assert.equal(done.deliveries[0]?.held, undefined)
+    }
+    assert.equal(play(kept, { kind: 'tick', atMs: overAtMs - 1 }), kept)
+    assert.equal(outcomeOf(play(kept, { kind: 'tick', atMs: overAtMs })), 'ended', 'nobody told what came of the last one')
+    assert.equal(outcomeOf(play(kept, { kind: 'opened-again' })), 'ended')
+    assert.equal(outcomeOf(play(kept, { kind: 'tick', atMs: policy.deadlineMs })), 'ended')
+  })
+
+  test('lets nobody be asked once more', () => {
+    const kept = play(both, confirmed)
+    assert.equal(play(kept, { ...started, messageId: '_3' }), kept)
+    assert.equal(play(kept, confirmed), kept, 'a repeat changes nothing')
+  })
+
+  test('counts for whoever waits', () => {
+    assert.equal(starterAnswer(both, 3), undefined)
+    assert.equal(starterAnswer(play(both, confirmed), 3), 'success')
+    assert.equal(starterAnswer(play(both, partly), 3), undefined)
+  })
+
+  test('that the application ended only its own session is not made better by one that knows nobody any more', () => {
+    const nobody: Loose = { ...confirmed, result: 'already-ended', messageId: '_2' }
+    assert.equal(outcomeOf(play(both, partly, nobody)), 'refused')
+    assert.equal(outcomeOf(play(both, partly, { ...nobody, result: 'ended' })), 'ended')
+  })
+
+  test('that brought nothing leaves it to the last one', () => {
+    for (const first of [failed, { kind: 'refused', statusCode: 'RequestDenied', code: 'X' }, { kind: 'unusable-answer', code: 'X' }] satisfies Loose[]) {
+      const open = play(both, first)
+      assert.equal(open.deliveries[0]?.state, 'sent', first.kind)
+      assert.equal(outcomeOf(play(open, { ...confirmed, messageId: '_2' })), 'ended')
+      assert.equal(play(open, { ...failed, messageId: '_2' }).deliveries[0]?.state, 'retrying')
+    }
+  })
+
+  test('is the outcome at once when the last one was recorded too long ago to leave, or was made by the browser', () => {
+    assert.equal(outcomeOf(play(both, { ...confirmed, atMs: overAtMs })), 'ended')
+    const away = play(run([delivery('a', [server, hop])]), started, failed, { kind: 'browser-sent', messageId: '_2' })
+    assert.equal(outcomeOf(play(away, confirmed)), 'ended')
   })
 })
 

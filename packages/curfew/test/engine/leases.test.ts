@@ -7,6 +7,16 @@ import type { Store } from '../../src/stores/store.ts'
 import { createEngineKit, leaseMs, policy, soapPeer } from '../support/engine-kit.ts'
 import { confirms, hangs } from '../support/scripted-sender.ts'
 
+/** As of a node that finds no store any more once it has work. */
+function claimsOnce(store: Store): Store['claimEffects'] {
+  let hasWork = false
+  return async (claim) => {
+    const claimed = hasWork ? [] : await store.claimEffects(claim)
+    hasWork ||= claimed.length > 0
+    return claimed
+  }
+}
+
 suite('engine: leases', () => {
   test('two nodes on one store send every message once', async () => {
     const kit = createEngineKit()
@@ -99,6 +109,183 @@ suite('engine: leases', () => {
     assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
     assert.equal((await kit.run(runId)).deliveries[0]?.attempts.length, 2)
     assert.equal(kit.sender.sent.length, 1)
+    await other.stop()
+  })
+
+  for (const recordMs of [0, 50, 200, 900]) {
+    test(`nobody is asked after the outcome when a node stores its answer while another one takes ${recordMs} ms to record a further attempt`, async () => {
+      const kit = createEngineKit()
+      const isBack = Promise.withResolvers<void>()
+      const after: unknown[] = []
+      const outcomeOf = async (id: RunId) => (await kit.run(id)).deliveries[0]?.outcome?.kind
+      // The first node has an answer and no store, until the second one has recorded its attempt.
+      const first = createEngine({
+        ...kit.deps,
+        store: {
+          ...kit.store,
+          claimEffects: claimsOnce(kit.store),
+          commitRun: async (commit) => {
+            const attempts = commit.run.deliveries[0]?.attempts ?? []
+            if (attempts[0]?.endedAtMs !== undefined) await isBack.promise
+            return kit.store.commitRun(commit)
+          }
+        }
+      })
+      kit.sender.script('payroll', async (request) => {
+        after.push(await outcomeOf(request.run.id))
+        return confirms(request)
+      })
+      await first.start()
+      const runId = await kit.end((await kit.signIn(['payroll'])).id)
+      await kit.clock.advance(leaseMs)
+      const second = createEngine({
+        ...kit.deps,
+        owner: 'node-2',
+        store: {
+          ...kit.store,
+          commitRun: async (commit) => {
+            const answer = await kit.store.commitRun(commit)
+            const last = commit.run.deliveries[0]?.attempts[1]
+            if (last === undefined || last.endedAtMs !== undefined || commit.run.state === 'done') return answer
+            isBack.resolve()
+            await new Promise<void>((resolve) => void kit.clock.after(recordMs, resolve))
+            return answer
+          }
+        }
+      })
+      await second.start()
+      await kit.clock.advance(policy.retryBaseMs + 2 * policy.sendTimeoutMs)
+      assert.equal(await outcomeOf(runId), 'ended')
+      assert.equal((await kit.run(runId)).state, 'done')
+      assert.deepEqual(
+        after.filter((outcome) => outcome !== undefined),
+        []
+      )
+      assert.equal(kit.sender.sent.length, recordMs > 100 ? 1 : 2)
+      await first.stop()
+      await second.stop()
+    })
+  }
+
+  test('a message does not leave when recording it took longer than an exchange may', async () => {
+    const kit = createEngineKit()
+    let isSlow = true
+    const slow = createEngine({
+      ...kit.deps,
+      store: {
+        ...kit.store,
+        commitRun: async (commit) => {
+          const answer = await kit.store.commitRun(commit)
+          if (isSlow) await new Promise<void>((resolve) => void kit.clock.after(policy.sendTimeoutMs, resolve))
+          isSlow = false
+          return answer
+        }
+      }
+    })
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await slow.start()
+    await kit.clock.advance(policy.sendTimeoutMs)
+    assert.equal(kit.sender.sent.length, 0)
+    await kit.clock.advance(2 * policy.sendTimeoutMs + policy.retryCapMs)
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+    assert.equal((await kit.run(runId)).deliveries[0]?.attempts.length, 2)
+    await slow.stop()
+  })
+
+  for (const [why, isLost, lookMs] of [
+    ['the store has lost again', true, 0],
+    ['was looked at once more too long ago', false, 1_100]
+  ] as const) {
+    test(`a message does not leave whose attempt ${why}`, async () => {
+      const kit = createEngineKit()
+      let hasFault = true
+      const pause = (ms: number): Promise<void> => new Promise((resolve) => void kit.clock.after(ms, resolve))
+      let isLook = false
+      const node = createEngine({
+        ...kit.deps,
+        store: {
+          ...kit.store,
+          commitRun: async (commit) => {
+            if (!hasFault) return kit.store.commitRun(commit)
+            // A primary that is lost with what no copy had.
+            const answer = isLost ? ({ value: 'committed', durability: 'degraded' } as const) : await kit.store.commitRun(commit)
+            isLook = true
+            await pause(200)
+            hasFault = false
+            return answer
+          },
+          getRun: async (id) => {
+            const run = await kit.store.getRun(id)
+            if (isLook) await pause(lookMs)
+            isLook = false
+            return run
+          }
+        }
+      })
+      const runId = await kit.end((await kit.signIn(['payroll'])).id)
+      await node.start()
+      await kit.clock.advance(5_000)
+      assert.equal(kit.sender.sent.length, 0)
+      await kit.clock.advance(leaseMs)
+      assert.deepEqual(await kit.outcomes(runId), { payroll: 'ended' })
+      assert.equal(kit.sender.sent.length, 1)
+      await node.stop()
+    })
+  }
+
+  test('a message that was recorded right before the deadline does not leave after it: what is open is final then', async () => {
+    const kit = createEngineKit()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.advance(policy.deadlineMs - 20)
+    const late = createEngine({
+      ...kit.deps,
+      store: {
+        ...kit.store,
+        commitRun: async (commit) => {
+          const answer = await kit.store.commitRun(commit)
+          await new Promise<void>((resolve) => void kit.clock.after(50, resolve))
+          return answer
+        }
+      }
+    })
+    await late.start()
+    await kit.clock.advance(20)
+    await kit.engine.apply(runId, { kind: 'tick', atMs: kit.clock.nowMs(), jitter: 0 })
+    await kit.clock.advance(1_000)
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'timed-out' })
+    assert.equal((await kit.run(runId)).deliveries[0]?.attempts.length, 1)
+    assert.equal(kit.sender.sent.length, 0)
+    await late.stop()
+  })
+
+  test('an attempt is recorded by whoever has the lease, not by who had it when it began', async () => {
+    const kit = createEngineKit()
+    const isBack = Promise.withResolvers<void>()
+    const late = createEngine({
+      ...kit.deps,
+      store: {
+        ...kit.store,
+        claimEffects: claimsOnce(kit.store),
+        commitRun: async (commit) => {
+          await isBack.promise
+          return kit.store.commitRun(commit)
+        }
+      }
+    })
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await late.start()
+    await kit.clock.advance(leaseMs)
+    kit.sender.script('payroll', async (request) => {
+      isBack.resolve()
+      await new Promise<void>((resolve) => void kit.clock.after(100, resolve))
+      return confirms(request)
+    })
+    const other = createEngine({ ...kit.deps, owner: 'node-2' })
+    await other.start()
+    await kit.clock.advance(2_000)
+    const [delivery] = (await kit.run(runId)).deliveries
+    assert.deepEqual([delivery?.outcome?.kind, delivery?.attempts.length], ['ended', 1])
+    await late.stop()
     await other.stop()
   })
 
