@@ -163,7 +163,7 @@ export const catalogue = {
   CURFEW_STORE_CLOSED: { kind: 'programmer', http: 503, title: 'The store is closed.' },
   CURFEW_STORE_CURSOR: { kind: 'peer', http: 400, title: 'The cursor of the list is not one that was handed out.' },
   CURFEW_STORE_DAMAGED: { kind: 'operation', http: 503, title: 'The database file is damaged or not a database.' },
-  CURFEW_STORE_DISK_FULL: { kind: 'operation', http: 503, title: 'The disk is full: no new sign-in is taken, signing out works.' },
+  CURFEW_STORE_DISK_FULL: { kind: 'operation', http: 503, title: 'The disk of the store is full: no new sign-in is taken.' },
   CURFEW_STORE_FAILED: { kind: 'operation', http: 503, title: 'The store could not carry out the call.' },
   CURFEW_STORE_LOCKED: { kind: 'config', http: 503, title: 'Another process owns the database.' },
   CURFEW_STORE_MEMORY_FULL: { kind: 'operation', http: 503, title: 'The memory of the store is full: no new sign-in is taken, signing out works.' },

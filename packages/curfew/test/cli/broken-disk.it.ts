@@ -12,6 +12,8 @@ import type { RunView, SessionView } from '../../src/admin/schemas.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { hashPassword } from '../../src/platform/password.ts'
 import { openDatabase, prepare } from '../../src/stores/sqlite/driver.ts'
+import { openOn } from '../stores/redis/opened.ts'
+import { skipReason, startServer } from '../stores/redis/servers.ts'
 import { mountFailingDisk, mountSmallDisk, noMounts } from '../support/disks.ts'
 import { type Answer, createPerson, type OpenIdClient, type Person } from '../support/person.ts'
 import { curfew, lineOf, startCurfew, stopped } from './bin.ts'
@@ -54,10 +56,14 @@ async function startApplication(): Promise<Application> {
 }
 
 /** `curfew start` with its database in that folder. */
-function startOn(folder: string, { client, url }: Application): Promise<RunningCurfew> {
+function startOn(folder: string, application: Application): Promise<RunningCurfew> {
+  return startWith({ kind: 'sqlite', file: join(folder, 'curfew.db') }, application)
+}
+
+function startWith(store: object, { client, url }: Application): Promise<RunningCurfew> {
   return startInstallation({
     config: () => ({
-      store: { kind: 'sqlite', file: join(folder, 'curfew.db') },
+      store,
       connections: [
         {
           id: client.id,
@@ -227,3 +233,60 @@ suite('a real server whose disk breaks', { skip: noMounts, timeout: 900_000 }, (
     assertSound(disk.folder)
   })
 })
+
+suite('a real server on a Redis whose disk is full', { skip: noMounts === false ? skipReason : noMounts, timeout: 900_000 }, () => {
+  test('refuses sign-ins and says why, keeps whole who can not be signed out and says so, and all is well when there is room', async () => {
+    using disk = mountSmallDisk(64)
+    await using application = await startApplication()
+    const redis = await startServer(['--dir', disk.folder])
+    try {
+      await using server = await startWith({ kind: 'redis', redis: { copies: 0, nodes: [`redis://127.0.0.1:${redis.port}`] } }, application)
+      const visits: Visit[] = []
+      for (let i = 0; i < 24; i++) visits.push(await visit(server.baseUrl, application.client, i))
+      const out: Visit[] = []
+      // Each time the room ends somewhere else in what one sign-out writes.
+      for (let round = 0; round < 8; round++) {
+        disk.fill()
+        const { out: gone, in: left, answer } = await signOutAll(visits.slice(round * 3, round * 3 + 3))
+        out.push(...gone)
+        if (answer !== undefined) await assertKept(application, left, answer)
+        if (round === 7) {
+          await assertRefused(server)
+          await assert.rejects(openOn([redis]), { code: 'CURFEW_STORE_DISK_FULL' })
+        }
+        disk.clear()
+        await until(async () => String(await redis.command('INFO', 'persistence')).includes('aof_last_write_status:ok'))
+        await visit(server.baseUrl, application.client, 40 + round)
+        out.push(...left)
+        assert.equal((await signOutAll(left)).answer, undefined)
+      }
+      assert.equal(out.length, visits.length)
+      await assertEnded(server, application, out)
+      assert.equal(await liveSessions(server), 8)
+      assert.equal(await stopped(server.child), 0)
+    } finally {
+      await redis.stop()
+    }
+  })
+})
+
+/** Nobody of those who were not signed out is half out: each is signed in, has no run, and no application was told. */
+async function assertKept({ told }: Application, left: readonly Visit[], answer: Answer): Promise<void> {
+  assert.equal(answer.status, 503)
+  assert.match(answer.body, /CURFEW_STORE_DISK_FULL/)
+  assert.match(answer.body, /No room is left to write this down[^<]* not signed out/)
+  for (const { person, sid } of left) {
+    assert.equal(await person.isSignedIn(), true)
+    assert.equal(told.has(sid), false)
+  }
+}
+
+async function assertRefused(server: RunningCurfew): Promise<void> {
+  let refused: Answer | undefined
+  for (let i = 0; i < 100 && refused === undefined; i++) {
+    const answer = await createPerson(server.baseUrl).signIn(nameOf(63), password)
+    if (answer.status !== 303) refused = answer
+  }
+  assert.equal(refused?.status, 503)
+  assert.match(refused?.body ?? '', /CURFEW_STORE_DISK_FULL/)
+}

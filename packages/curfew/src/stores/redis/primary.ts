@@ -194,8 +194,8 @@ export async function loadLibrary(link: Pick<Link, 'send'>): Promise<void> {
   } catch (error) {
     const message = error instanceof Error ? error.message : ''
     if (/already exists/.test(message)) return
-    // A copy can not take them, nor one that wants more copies; where it is asked to write, the answer says so.
-    if (/READONLY|NOREPLICAS|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(message)) return
+    // A copy can not take them, nor one that wants more copies or is full, where they may be; where it is asked to write, the answer says so.
+    if (/READONLY|NOREPLICAS|OOM|MISCONF|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(message)) return
     throw error
   }
 }

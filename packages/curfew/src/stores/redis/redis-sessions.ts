@@ -221,8 +221,13 @@ async function endSession(context: RedisContext, feed: Feed, commit: EndCommit):
     const { runId } = JSON.parse(known ?? '{}') as Session['end'] & object
     return { value: isRepeat && isEndOf(run, reply) ? { kind: 'ended' } : { kind: 'already', runId }, durability }
   }
-  await indexMessages(context, run)
-  if (revokedUntilMs !== undefined) await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
+  try {
+    await indexMessages(context, run)
+    if (revokedUntilMs !== undefined) await feed.publish({ sessionId, sri: session.sri, untilMs: revokedUntilMs, atMs: end.atMs })
+  } catch (error) {
+    // It has ended, though the disk of the server filled up just now: who reads the list next puts the revocation there.
+    if (!isCurfewError(error) || error.code !== 'CURFEW_STORE_DISK_FULL') throw error
+  }
   return { value: { kind: 'ended' }, durability: weakest([entries, durability]) }
 }
 

@@ -8,6 +8,7 @@ import type { FactStore } from '../fact-store.ts'
 import type { EffectClaim, Store, StoreDescription } from '../store.ts'
 import { type CopiesWatch, type MissingCopies, watchCopies } from './copies-watch.ts'
 import { createEntrySweep, type EntrySweep } from './entry-sweep.ts'
+import { fullServerError } from './full-server.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createKeys } from './keys.ts'
 import { type Dial, LinkLost } from './link.ts'
@@ -221,7 +222,7 @@ async function findServers(options: RedisStoreOptions): Promise<{ readonly topol
     const nodes = options.nodes.map(nameOf).join(', ')
     const refusal = refusalIn(error)
     if (refusal !== undefined) throw storeError('CURFEW_STORE_REFUSED', { nodes, why: refusal.why }, error)
-    if (!(error instanceof LinkLost)) throw error
+    if (!(error instanceof LinkLost)) throw fullServerError(error) ?? error
     throw storeError('CURFEW_STORE_UNREACHABLE', { nodes, why: whyOf(error) }, error)
   }
 }

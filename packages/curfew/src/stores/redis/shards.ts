@@ -3,6 +3,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { storeError } from '../store-error.ts'
 import type { Durability } from '../store.ts'
 import type { Bucket } from './keys.ts'
+import { fullServerError } from './full-server.ts'
 import { library } from './library.ts'
 import { LinkLost, type Reply } from './link.ts'
 import { whyOf } from './refusal.ts'
@@ -395,9 +396,9 @@ async function onFailure({
     case 'NOREPLICAS':
     case 'BUSY':
       return { kind: 'later' }
-    case 'OOM':
-      return { kind: 'throw', error: storeError('CURFEW_STORE_MEMORY_FULL', {}, error) }
   }
+  const full = fullServerError(error)
+  if (full !== undefined) return { kind: 'throw', error: full }
   // A part of the slot is elsewhere by now. Functions look for that before they write anything.
   if (/non local key/i.test(message)) return { kind: 'later' }
   if (/Function not found/i.test(message)) {

@@ -103,8 +103,11 @@ async function checkMaking(topology: Topology, { prefix, buckets }: Checked): Pr
   const { common } = createKeys(prefix, buckets)
   const format = Number((await topology.primaryOf(slotOfTag(common.tag)).read(['GET', `${common.prefix}format`])) ?? 1)
   if (format > storeFormat) throw storeErrorNewer(format)
-  await primary.write(['SET', key, String(buckets), 'NX'])
-  const made: Reply = await primary.read(['GET', key])
+  let made: Reply = await primary.read(['GET', key])
+  if (made === null) {
+    await primary.write(['SET', key, String(buckets), 'NX'])
+    made = await primary.read(['GET', key])
+  }
   if (Number(made) !== buckets) {
     throw storeError('CURFEW_STORE_UNSUITABLE', { server: primary.name, why: `the store was made with ${String(made)} buckets, not ${buckets}` })
   }

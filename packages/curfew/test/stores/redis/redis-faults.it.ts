@@ -137,7 +137,7 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
 
   test('with full memory sign-ins are refused and endings are taken', async () => {
     const server = await startServer()
-    const store = await openOn([server])
+    const store = await openOn([server], { prefix: 'full:' })
     try {
       await store.openSession(sampleSession(1))
       const session = await store.getSession(sampleSession(1).id)
@@ -149,6 +149,13 @@ suite('redis: servers fail under load', { skip: skipReason }, () => {
       const mark = { kind: 'mark', id: 'one', untilMs: t0 + hourMs, value: null }
       await assert.rejects(store.putArtifact(mark), { code: 'CURFEW_STORE_MEMORY_FULL' })
       assert.equal((await store.putArtifact(mark, { isEnding: true })).value, 'stored')
+      // Connections that break are made again, and a node may be started again.
+      await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      assert.equal((await store.revoke('later', t0 + hourMs, t0)).value, 'revoked')
+      const again = await openOn([server], { prefix: 'full:' })
+      assert.equal(await again.isRevoked('later', 0), true)
+      assert.equal((await again.revoke('latest', t0 + hourMs, t0)).value, 'revoked')
+      await again[Symbol.asyncDispose]()
       await server.command('CONFIG', 'SET', 'maxmemory', '0')
       assert.equal((await store.openSession(sampleSession(2))).value, 'opened')
     } finally {
