@@ -147,7 +147,15 @@ suite('What stands around an encrypted assertion that alone is signed', () => {
     const named = inKey('<xenc:ReferenceList><xenc:DataReference URI="#_data"/></xenc:ReferenceList><xenc:CarriedKeyName>a</xenc:CarriedKeyName>')
     const sized = good.replace(/(<xenc:EncryptionMethod Algorithm="[^"]*gcm")\/>/, '$1><xenc:KeySize>256</xenc:KeySize></xenc:EncryptionMethod>')
     const typed = good.replace('<xenc:EncryptedData', '<xenc:EncryptedData MimeType="text/xml"')
-    for (const xml of [good, beside, named, sized, typed]) assert.equal(outcome(xml), 'accepted')
+    // How AD FS and WIF name the certificate of a key.
+    const serial = x509('<ds:X509IssuerSerial><ds:X509IssuerName>CN=a</ds:X509IssuerName><ds:X509SerialNumber>12</ds:X509SerialNumber></ds:X509IssuerSerial>')
+    const issued = good.replace('<ds:KeyName>ours</ds:KeyName>', serial)
+    const referred = good.replace(
+      '<ds:KeyName>ours</ds:KeyName>',
+      `<o:SecurityTokenReference xmlns:o="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"><o:KeyIdentifier ValueType="urn:a">${octets}</o:KeyIdentifier></o:SecurityTokenReference>`
+    )
+    assert.ok(![issued, referred].includes(good))
+    for (const xml of [good, beside, named, sized, typed, issued, referred]) assert.equal(outcome(xml), 'accepted')
     assert.equal(outcome(canonical(good), true), 'accepted')
   })
 })
