@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { ClusterView, HealthView } from '../../src/admin/schemas.ts'
 import { install, type Installation } from '../journeys/installation.ts'
 import { type Server, skipReason, startServer, until } from '../stores/redis/servers.ts'
 import { freeRange } from '../support/ports.ts'
-import { curfew, startCurfew, stopped } from './bin.ts'
+import { curfew, lineOf, startCurfew, stopped } from './bin.ts'
 
 const port = await freeRange(60)
 const folder = mkdtempSync(join(tmpdir(), 'curfew-workers-'))
@@ -84,6 +84,27 @@ suite('curfew start --workers', { skip: skipReason }, () => {
     const { workers = [] } = await ask<HealthView>('/v1/health')
     assert.equal(await stopped(server), 0)
     for (const { pid } of workers) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  })
+
+  test('auto is one for each core', async () => {
+    const config = installation.configFor('auto', port + 9, {
+      cluster: { node: 'auto' },
+      store: { kind: 'redis', redis: { copies: 0, prefix: 'auto:', nodes: [`redis://127.0.0.1:${redis.port}`] } }
+    })
+    const child = startCurfew(folder, ['start', '--workers', 'auto', '--config', config])
+    try {
+      await lineOf(child, /"event":"server\.ready"/)
+      const { workers = [] } = (await (await installation.ask(`http://127.0.0.1:${port + 10}`, '/v1/health')).json()) as HealthView
+      // One core has one process, which is no worker.
+      const count = availableParallelism()
+      assert.deepEqual(
+        workers.map(({ worker, status }) => [worker, status]),
+        Array.from({ length: count > 1 ? count : 0 }, (_, i) => [i + 1, 'ok'])
+      )
+      assert.equal(await stopped(child), 0)
+    } finally {
+      child.kill('SIGKILL')
+    }
   })
 
   test('with the embedded store it is refused, and a worker that can not start ends all of them', async () => {
