@@ -36,6 +36,8 @@ export interface RaceOptions {
   readonly seed: number
   /** Replaces the store by a faulty one: shows that the race finds the fault. */
   readonly spoil?: (store: Store) => Store
+  /** The same where applications keep their sessions. */
+  readonly spoilRegistry?: (registry: SessionRegistry) => SessionRegistry
   /** Hears of every step; absent: nobody reads it. */
   readonly trace?: Trace
 }
@@ -73,7 +75,7 @@ interface Given {
 }
 
 /** One race. @throws Broken when a rule did not hold */
-export async function race({ seed, spoil, trace }: RaceOptions): Promise<void> {
+export async function race({ seed, spoil, spoilRegistry = (registry) => registry, trace }: RaceOptions): Promise<void> {
   const random = createSeededRandom(seed)
   now.random = random
   const fraction = (): number => random.fraction()
@@ -84,7 +86,7 @@ export async function race({ seed, spoil, trace }: RaceOptions): Promise<void> {
   const store = inTurns(spoil?.(truth) ?? truth, steps, (text) => trace?.add(nowMs, text))
   // The parts that these paths of the product read; everything else of the context stays unused.
   const ctx = { store, clock, clients, locator, metrics, secrets: { nameId }, baseUrl: issuer } as unknown as AuthorityContext
-  const world = new RaceWorld({ ctx, steps, truth, fraction, issue: onIssue(ctx) })
+  const world = new RaceWorld({ ctx, steps, truth, fraction, issue: onIssue(ctx), registry: () => spoilRegistry(createMemorySessionRegistry()) })
   await world.run()
 }
 
@@ -123,21 +125,23 @@ interface RaceParts {
   readonly truth: Store
   readonly fraction: () => number
   readonly issue: OnIssue
+  readonly registry: () => SessionRegistry
 }
 
 class RaceWorld {
   readonly #parts: RaceParts
   readonly #given: Given[] = []
-  readonly #applications = new Map<string, SessionRegistry>([
-    ['wiki', createMemorySessionRegistry()],
-    ['chat', createMemorySessionRegistry()]
-  ])
+  readonly #applications: ReadonlyMap<string, SessionRegistry>
+  readonly #sessions: SessionId[] = []
+  /** Sessions that somebody asked to end: those that were there when everything of the user was to end, and no later ones. */
+  readonly #meant = new Set<SessionId>()
   readonly #opened: { readonly clientId: string; readonly appSession: string; readonly sessionId: SessionId }[] = []
   readonly #results: { readonly kind: 'ended' | 'already'; readonly sessionId: SessionId; readonly runId: RunId }[] = []
   #ids = 0
 
   constructor(parts: RaceParts) {
     this.#parts = parts
+    this.#applications = new Map(['wiki', 'chat'].map((id) => [id, parts.registry()]))
   }
 
   async run(): Promise<void> {
@@ -187,6 +191,7 @@ class RaceWorld {
       sri: `sri of ${id}`
     }
     await truth.openSession(session)
+    this.#sessions.push(id)
     return session
   }
 
@@ -273,6 +278,7 @@ class RaceWorld {
   async #end(scope: EndScope): Promise<void> {
     const { steps } = this.#parts
     const runs: LogoutRun[] = []
+    if (scope.kind === 'session') this.#meant.add(scope.sessionId)
     const summary = await endSessions(this.#port(runs), {
       scope,
       reason: 'admin',
@@ -296,7 +302,11 @@ class RaceWorld {
         const session = await store.getSession(sessionId)
         return session === undefined ? undefined : { session, participants: await store.getParticipants(sessionId) }
       },
-      sessionsOf: (userKey) => store.findByUser(userKey),
+      sessionsOf: async (userKey) => {
+        const found = await store.findByUser(userKey)
+        for (const id of this.#sessions) this.#meant.add(id)
+        return found
+      },
       async commit(ending) {
         const { value } = await store.endSession(ending)
         if (value.kind === 'ended') runs.push(ending.run)
@@ -340,6 +350,10 @@ class RaceWorld {
 
   async #check(truth: Store): Promise<void> {
     const { items: runs } = await truth.listRuns({ limit: 10 })
+    for (const id of this.#sessions) {
+      const end = (await truth.getSession(id))?.end
+      if (end !== undefined && !this.#meant.has(id)) throw new Broken(`${id} was ended although nobody asked for it`)
+    }
     for (const { sessionId, participantId, what } of this.#given) {
       const end = (await truth.getSession(sessionId))?.end
       const run = runs.find(({ id }) => id === end?.runId)

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Store } from '../../packages/curfew/src/stores/store.ts'
 import { judged } from '../kinds.ts'
-import { race } from '../race.ts'
+import { race, type RaceOptions } from '../race.ts'
 
-async function firstBroken(spoil: ((store: Store) => Store) | undefined, seeds: number): Promise<string | undefined> {
+async function firstBroken(spoil: RaceOptions['spoil'], seeds: number, spoilRegistry?: RaceOptions['spoilRegistry']): Promise<string | undefined> {
   for (let seed = 1; seed <= seeds; seed++) {
     try {
-      await race({ seed, ...(spoil === undefined ? {} : { spoil }) })
+      await race({ seed, ...(spoil === undefined ? {} : { spoil }), ...(spoilRegistry === undefined ? {} : { spoilRegistry }) })
     } catch (error) {
       return `seed ${seed}: ${(error as Error).message}`
     }
@@ -57,6 +57,34 @@ suite('Sign-ins that race a logout', () => {
         }
       })
     assert.match((await firstBroken(spoil, 5_000)) ?? 'nothing found', /younger than the end|which ended|changed 10 times/)
+  })
+
+  test('an end of one session that takes a newer one of the same user along is found', async () => {
+    const spoil = (store: Store): Store =>
+      spoiled(store, {
+        endSession: async (commit) => {
+          const answer = await store.endSession(commit)
+          for (const { id, version, end, createdAtMs } of await store.findByUser(commit.run.userKey)) {
+            if (answer.value.kind !== 'ended' || end !== undefined || createdAtMs <= commit.end.atMs - 5_000) continue
+            await store.endSession({
+              ...commit,
+              sessionId: id,
+              expectedVersion: version,
+              run: { ...commit.run, id: `${commit.run.id}b`, sessionId: id, deliveries: [] }
+            })
+          }
+          return answer
+        }
+      })
+    assert.match((await firstBroken(spoil, 2_000)) ?? 'nothing found', /was ended although nobody asked for it/)
+  })
+
+  test('an application that takes the end of one session for that of all of its user is found', async () => {
+    const byName: RaceOptions['spoilRegistry'] = (registry) => ({
+      ...registry,
+      endBySubject: (subject, untilMs) => registry.endBySubject({ ...subject, sessionIndexes: [] }, untilMs)
+    })
+    assert.match((await firstBroken(undefined, 2_000, byName)) ?? 'nothing found', /lost its session from [\w-]+, which goes on/)
   })
 
   test('a seed that breaks a rule tells what happened, step by step', async () => {
