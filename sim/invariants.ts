@@ -50,7 +50,7 @@ export function checkDelivery(run: LogoutRun, delivery: Delivery, partners: Read
   const { outcome } = delivery
   if ((delivery.state === 'final') !== (outcome !== undefined)) return `${what}: a final delivery has exactly one outcome, an open one none`
   if (!countsAsSignedOut(outcome)) return undefined
-  if (partners.get(delivery.peerId)?.live.has(delivery.sessionIndex) === true) return `${what} is called signed out, its own journal says it is not`
+  if (partners.get(delivery.peerId)?.live.has(run.sessionId) === true) return `${what} is called signed out, its own journal says it is not`
   if (outcome === undefined || !('proof' in outcome) || outcome.proof.kind === 'none') return `${what} is called signed out without a proof`
   const isByAnswer = delivery.channels.some(({ kind, binding }) => kind === 'server' || (binding !== 'front-channel' && binding !== 'image'))
   return isByAnswer ? undefined : `${what} is called signed out, and was only asked by a frame or a picture`

@@ -1,9 +1,10 @@
-import type { ParticipantId, RunId, SessionId } from '../packages/curfew/src/core/ids.ts'
+import type { ParticipantId, RunId, SessionId, UserKey } from '../packages/curfew/src/core/ids.ts'
+import type { EndRequest, EndSummary } from '../packages/curfew/src/core/end-sessions.ts'
 import { countsAsSignedOut } from '../packages/curfew/src/core/outcome.ts'
 import { isSilent, type Peer } from '../packages/curfew/src/core/peer.ts'
 import type { LogoutRun, RunEvent, RunPolicy, Starter } from '../packages/curfew/src/core/run.ts'
 import { isLive } from '../packages/curfew/src/core/session.ts'
-import { isFrontBinding, starterAnswer } from '../packages/curfew/src/core/verdict.ts'
+import { isFrontBinding, isOpenedAgain, starterAnswer } from '../packages/curfew/src/core/verdict.ts'
 import type { EngineDeps } from '../packages/curfew/src/engine/deps.ts'
 import { createEngine, type Engine } from '../packages/curfew/src/engine/engine.ts'
 import { receiptOf } from '../packages/curfew/src/engine/receipt.ts'
@@ -80,6 +81,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 interface OpenSession {
   readonly id: SessionId
+  readonly userKey: UserKey
   readonly idleMs: number
   readonly expiresAtMs: number
 }
@@ -90,6 +92,11 @@ interface Node {
   engine: Engine
   mortal: Mortal
   bornAtMs: number
+}
+
+/** Whether a process has died. */
+interface Life {
+  isDead: () => boolean
 }
 
 class World {
@@ -111,6 +118,8 @@ class World {
   readonly #browsers = new Set<RunId>()
   readonly #messages = new Set<string>()
   readonly #answered = new Set<RunId>()
+  /** Deliveries whose partner gave its proof to a node that lived. */
+  #proved: { readonly runId: RunId; readonly deliveryId: string; readonly isDead: () => boolean }[] = []
   readonly #retried: { readonly runId: RunId; readonly deliveryId: string }[] = []
   #broken: Broken | undefined
   #lastDeathMs = 0
@@ -125,7 +134,14 @@ class World {
     this.#clock = createFakeClock(startMs, 1)
     this.trace = createTrace(startMs)
     this.#truth = createMemoryStore({ capacity: 1_000 })
-    this.#peers = createPeers({ clock: this.#clock, fraction: this.#fraction, trace: this.trace, spoil: spoil.registry })
+    this.#peers = createPeers({
+      clock: this.#clock,
+      fraction: this.#fraction,
+      trace: this.trace,
+      spoil: spoil.registry,
+      endedAtMs: (id) => this.#watch.ends.get(id as SessionId)?.end.atMs,
+      fail: (what) => this.#fail(what)
+    })
     this.#locator = createLocator([Buffer.alloc(32, 1)], this.#random)
     this.#watch = createWatch({
       truth: this.#truth,
@@ -195,8 +211,20 @@ class World {
     await this.#clock.advance(ms)
     for (const node of this.#nodes) if (node.mortal.isDead()) await this.#restart(node)
     for (const runId of this.#browsers) if (this.#fraction() < 0.3) await this.#browse(runId)
+    // Nobody can say which of two things in the same millisecond was first.
+    await this.#clock.advance(1)
     await this.#watch.look()
+    this.#lookAtProofs()
     if (this.#broken !== undefined) throw this.#broken
+  }
+
+  /** What a partner proves counts, however late it comes; who died with it in hand may have lost it. */
+  #lookAtProofs(): void {
+    for (const { runId, deliveryId, isDead } of this.#proved) {
+      const { outcome, held, peerId, state } = this.#watch.runs.get(runId)?.deliveries.find(({ id }) => id === deliveryId) ?? {}
+      if (!isDead() && !countsAsSignedOut(outcome ?? held)) this.#fail(`${runId} ${peerId} has proved its end, and is called ${outcome?.kind ?? state}`)
+    }
+    this.#proved = []
   }
 
   async #act(): Promise<void> {
@@ -212,9 +240,9 @@ class World {
   async #signIn(): Promise<void> {
     const id = this.#locator.newSessionId()
     const nowMs = this.#clock.nowMs()
-    const userKey = `local:${this.#any(['ana', 'ben'])}`
+    const userKey: UserKey = `local:${this.#any(['ana', 'ben'])}`
     const idleMs = 3_000 + Math.floor(this.#fraction() * 40_000)
-    const session: OpenSession = { id, idleMs, expiresAtMs: nowMs + 5_000 + Math.floor(this.#fraction() * (expiresMs - 5_000)) }
+    const session: OpenSession = { id, userKey, idleMs, expiresAtMs: nowMs + 5_000 + Math.floor(this.#fraction() * (expiresMs - 5_000)) }
     this.#untouched.add(id)
     this.#acknowledged.set(id, new Set())
     await this.#truth.openSession({
@@ -252,7 +280,8 @@ class World {
   /** An assertion leaves only when the participant was acknowledged; it arrives at once or late, perhaps after a logout. */
   async #issue(session: OpenSession): Promise<void> {
     const partner = this.#any([...this.#peers.partners.values()])
-    const sessionIndex = this.#locator.seal(partner.id, session.id)
+    const sessionIndex = this.#peers.byName.has(partner.id) ? '' : this.#locator.seal(partner.id, session.id)
+    const name = `${session.userKey} at ${partner.id}`
     const nowMs = this.#clock.nowMs()
     const participantId: ParticipantId = `${partner.id}:1`
     const { value } = await this.#truth.addParticipant(session.id, {
@@ -260,7 +289,7 @@ class World {
       peerId: partner.id,
       role: 'application',
       protocol: partner.protocol,
-      nameId: { value: `name at ${partner.id}` },
+      nameId: { value: name },
       sessionIndex,
       addedAtMs: nowMs,
       lastIssuedAtMs: nowMs,
@@ -272,7 +301,7 @@ class World {
     if (value !== 'added' && value !== 'exists') return
     if (hasEnded) this.#fail(`${session.id} had ended and took ${partner.id}`)
     this.#acknowledged.get(session.id)?.add(participantId)
-    const arrive = (): void => void partner.present({ sessionIndex, issuedAtMs: nowMs })
+    const arrive = (): void => void partner.present({ sessionId: session.id, name, sessionIndex, issuedAtMs: nowMs })
     if (this.#fraction() < 0.7) arrive()
     else this.#clock.after(this.#fraction() * 6_000, arrive)
   }
@@ -280,27 +309,45 @@ class World {
   async #logout(session: OpenSession): Promise<void> {
     const node = this.#alive()
     if (node === undefined) return
+    if (this.#fraction() < 0.2) return this.#logoutEverywhere(node, session)
     this.#untouched.delete(session.id)
     const starter = this.#starter(session)
     const peerId = starter.kind === 'participant' ? starter.peerId : ''
     const isFront = starter.kind === 'participant' ? isFrontBinding(starter.binding) : starter.kind === 'user'
-    if (starter.kind === 'participant') this.#peers.partners.get(peerId)?.live.delete(this.#locator.seal(peerId, session.id))
+    if (starter.kind === 'participant') this.#peers.partners.get(peerId)?.signOut(session.id)
     this.trace.add(this.#clock.nowMs(), `logout of ${session.id}, started by ${starter.kind} ${peerId}`)
-    const ending = node.engine.endSessions({
+    const summary = await this.#end(node, {
       scope: { kind: 'session', sessionId: session.id },
       reason: 'user',
       by: { kind: 'user', id: 'ana' },
       starter,
       browser: isFront ? 'present' : 'absent'
     })
-    const summary = await Promise.race([ending, this.#clock.advance(50).then(() => undefined)])
-    // A node that died in between never answers: then the session has ended or it has not, both are fine.
-    if (summary === undefined) return
-    if (summary.unknown.length === 0) this.#ended.add(session.id)
-    const runId = summary.ended[0]?.runId
+    const runId = summary?.ended[0]?.runId
     if (runId === undefined) return
     if (isFront) this.#browsers.add(runId)
     else if (starter.kind === 'participant') void this.#answerDirectly(node, node.engine, runId)
+  }
+
+  /** As after a change of password: every session of the user that there is, or every other one. Those to come are not meant. */
+  async #logoutEverywhere(node: Node, { id, userKey }: OpenSession): Promise<void> {
+    const except = this.#fraction() < 0.5 ? { except: id } : {}
+    for (const one of this.#sessions) if (one.userKey === userKey && one.id !== except.except) this.#untouched.delete(one.id)
+    this.trace.add(this.#clock.nowMs(), `logout of ${userKey}${except.except === undefined ? '' : `, but not of ${id}`}`)
+    await this.#end(node, {
+      scope: { kind: 'user', userKey, ...except },
+      reason: 'password-change',
+      by: { kind: 'system', id: 'password' },
+      starter: { kind: 'none' },
+      browser: 'absent'
+    })
+  }
+
+  /** Undefined: the node died before it answered. Then sessions have ended or they have not, both are fine. */
+  async #end({ engine }: Node, request: EndRequest): Promise<EndSummary | undefined> {
+    const summary = await Promise.race([engine.endSessions(request), this.#clock.advance(50).then(() => undefined)])
+    for (const { sessionId } of [...(summary?.ended ?? []), ...(summary?.already ?? [])]) this.#ended.add(sessionId)
+    return summary
   }
 
   #starter(session: OpenSession): Starter {
@@ -335,7 +382,7 @@ class World {
     this.#answered.add(run.id)
     if (run.starter.kind !== 'participant') this.#fail(`${run.id} answers somebody, and no application started it`)
     if (known === undefined && nowMs < run.startedAtMs + policy.patienceMs) this.#fail(`${run.id} answers its starter before it knows anything`)
-    const isLeft = run.deliveries.some((d) => this.#peers.partners.get(d.peerId)?.live.has(d.sessionIndex))
+    const isLeft = run.deliveries.some((d) => this.#peers.partners.get(d.peerId)?.live.has(run.sessionId))
     if (status === 'Success' && isLeft) this.#fail(`${run.id} answers Success, and a session is left`)
   }
 
@@ -343,7 +390,9 @@ class World {
   async #retry(): Promise<void> {
     const node = this.#alive()
     const letters = [...this.#watch.runs.values()].flatMap((run) =>
-      run.deliveries.filter((d) => d.state === 'final' && !countsAsSignedOut(d.outcome) && d.channels.length > 0).map((d) => ({ run, deliveryId: d.id }))
+      run.deliveries
+        .filter((d) => d.state === 'final' && !countsAsSignedOut(d.outcome) && !isOpenedAgain(d) && d.channels.length > 0)
+        .map((d) => ({ run, deliveryId: d.id }))
     )
     if (node === undefined || letters.length === 0) return
     const { run, deliveryId } = this.#any(letters)
@@ -359,20 +408,21 @@ class World {
     const run = await this.#truth.getRun(runId)
     const node = this.#alive()
     if (run === undefined || node === undefined) return
-    if (run.state === 'open') await this.#showFrames(node.engine, run)
+    if (run.state === 'open') await this.#showFrames(node, run)
     await this.#within(node.engine.nextBrowserStep(runId), async (step) => {
-      if (step.kind === 'hop') await this.#visit(node.engine, runId, step.delivery.id)
+      if (step.kind === 'hop') await this.#visit(node, runId, step.delivery.id)
       if (step.kind === 'finished') await this.#takeAnswer(node.engine, runId)
     })
   }
 
-  async #showFrames(engine: Engine, { id, deliveries }: LogoutRun): Promise<void> {
+  async #showFrames(node: Node, { id, deliveries }: LogoutRun): Promise<void> {
+    const { engine } = node
     const frames = deliveries.filter((d) => d.state === 'waiting-for-browser' && d.channels[d.channelIndex]?.kind === 'frame')
     if (frames.length > 0) await this.#say(engine, id, { kind: 'frames-offered', deliveryIds: frames.map((frame) => frame.id), atMs: this.#clock.nowMs() })
     for (const delivery of frames) {
       // Something in the browser blocks it: it is never asked for.
       if (this.#fraction() < 0.1) continue
-      await this.#within(engine.prepareFrame(id, delivery.id), async () => this.#visit(engine, id, delivery.id))
+      await this.#within(engine.prepareFrame(id, delivery.id), async () => this.#visit(node, id, delivery.id))
       // The page is closed before it can say what it saw, or says it, true or not.
       if (this.#fraction() < 0.5)
         await this.#say(engine, id, { kind: 'frame-over', deliveryId: delivery.id, how: this.#any(whatPagesSay), atMs: this.#clock.nowMs() })
@@ -390,19 +440,34 @@ class World {
     await this.#within(engine.apply(runId, event), nothing)
   }
 
-  async #visit(engine: Engine, runId: RunId, deliveryId: string): Promise<void> {
+  async #visit(node: Node, runId: RunId, deliveryId: string): Promise<void> {
     const run = await this.#truth.getRun(runId)
     const delivery = run?.deliveries.find((d) => d.id === deliveryId)
     const attempt = delivery?.attempts.at(-1)
     if (run === undefined || delivery === undefined || attempt === undefined || attempt.channel.kind === 'server') return
-    const answer = this.#peers.partners.get(delivery.peerId)?.visit({ sessionIndex: delivery.sessionIndex, messageId: attempt.messageId })
+    const { peerId } = delivery
+    const { messageId, startedAtMs } = attempt
+    const visit = await this.#peers.partners.get(peerId)?.visit({ run, delivery, messageId, nowMs: startedAtMs })
     // A frame or a picture of OpenID never brings an answer, whatever became of the session.
     if (isSilent(attempt.channel)) return
-    if (answer === undefined || this.#fraction() < 0.1) return
+    if (visit === undefined || this.#fraction() < 0.1) return
+    const { answer, afterMs } = visit
+    const bring = async ({ engine, mortal: { isDead } }: Node): Promise<void> => {
+      await engine.browserAnswered(peerId, messageId, answer)
+      if (answer.kind === 'confirmed') this.#proved.push({ runId, deliveryId, isDead })
+    }
+    if (afterMs > 0) {
+      this.#clock.after(afterMs, () => {
+        const living = this.#alive()
+        this.trace.add(this.#clock.nowMs(), `the browser comes back from ${peerId} late`)
+        if (living !== undefined) void bring(living)
+      })
+      return
+    }
     if (this.#fraction() < 0.2) await this.#clock.advance(this.#fraction() * 6_000)
-    await this.#within(engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
+    await this.#within(bring(node), nothing)
     // The same answer again, as a reloaded page sends it.
-    if (this.#fraction() < 0.2) await this.#within(engine.browserAnswered(delivery.peerId, attempt.messageId, answer), nothing)
+    if (this.#fraction() < 0.2) await this.#within(bring(node), nothing)
   }
 
   /** Waits for a node that may die while it works. */
@@ -434,11 +499,14 @@ class World {
   /** A node that dies at one of its next calls to the outside, before or after it took effect, or lives on. */
   #boot(name: string): Omit<Node, 'name'> {
     this.#booted += 1
-    const deps = this.#deps(name)
+    // Known before the process is: its senders say whether it lives when an answer comes.
+    const life: Life = { isDead: () => false }
+    const deps = this.#deps(name, life)
     const mortal = createMortal(this.#spoil.deps?.(deps) ?? deps, this.#death(), () => {
       this.#lastDeathMs = this.#clock.nowMs()
       this.trace.add(this.#lastDeathMs, `${name} dies`)
     })
+    life.isDead = mortal.isDead
     const engine = createEngine(mortal.deps)
     return { mortal, engine: this.#spoil.engine?.(engine) ?? engine, bornAtMs: this.#clock.nowMs() }
   }
@@ -449,14 +517,14 @@ class World {
     return { atCall: 1 + Math.floor(this.#fraction() * callsMax), phase: this.#fraction() < 0.5 ? 'before' : 'after' }
   }
 
-  #deps(name: string): EngineDeps {
+  #deps(name: string, life: Life): EngineDeps {
     const ids = createIds(this.#random)
     return {
       store: this.#store,
       clock: this.#clock,
       random: this.#random,
       ids,
-      senders: [this.#sender('saml', ids), this.#sender('oidc', ids)],
+      senders: [this.#sender('saml', ids, life), this.#sender('oidc', ids, life)],
       peer: (id) => this.#peers.peers.get(id),
       policy,
       receipts: { sign: async (run) => JSON.stringify(receiptOf('https://curfew.example', run)) },
@@ -474,11 +542,11 @@ class World {
     }
   }
 
-  #sender(protocol: Peer['protocol'], ids: ReturnType<typeof createIds>): Sender {
+  #sender(protocol: Peer['protocol'], ids: ReturnType<typeof createIds>, life: Life): Sender {
     return {
       protocol,
       newMessageId: () => ids.message().slice(0, 9),
-      send: async ({ run, delivery, messageId }, signal) => {
+      send: async ({ run, delivery, messageId, nowMs }, signal) => {
         const stored = this.#watch.runs.get(run.id)?.deliveries.find((d) => d.id === delivery.id)
         const { finalAtMs = Number.POSITIVE_INFINITY } = stored ?? {}
         if (finalAtMs < this.#clock.nowMs()) this.#fail(`${run.id} asks ${delivery.peerId} although its outcome is final`)
@@ -487,7 +555,9 @@ class World {
         this.#messages.add(messageId)
         const partner = this.#peers.partners.get(delivery.peerId)
         if (partner === undefined || partner.protocol !== protocol) throw new RangeError(`${delivery.peerId} is no partner of ${protocol}`)
-        return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
+        const answer = await partner.receive({ run, delivery, messageId, nowMs }, signal)
+        if (answer.kind === 'confirmed') this.#proved.push({ runId: run.id, deliveryId: delivery.id, isDead: life.isDead })
+        return answer
       },
       prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
     }

@@ -37,12 +37,12 @@ export function engineParts({ random, partners, group, onSend }: EnginePartsOpti
   const sender = (protocol: Sender['protocol']): Sender => ({
     protocol,
     newMessageId: () => ids.message().slice(0, 10),
-    send: async ({ run, delivery, messageId }, signal) => {
+    send: async ({ run, delivery, messageId, nowMs }, signal) => {
       if (!isAlive()) return new Promise(() => {})
       onSend({ run, delivery, messageId })
       const partner = partners.all.get(delivery.peerId)
       if (partner === undefined) throw new RangeError(`there is no ${delivery.peerId}`)
-      return partner.receive({ sessionIndex: delivery.sessionIndex, messageId }, signal)
+      return partner.receive({ run, delivery, messageId, nowMs }, signal)
     },
     prepareBrowser: async ({ messageId }) => ({ method: 'redirect', url: `https://partner.example/${messageId}` })
   })

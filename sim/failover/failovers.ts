@@ -110,7 +110,14 @@ class World {
     if (isOvertaken) this.#overtaking = createOvertaking({ clock: this.#clock, network: this.#network, fraction, tell: (what) => this.#tell(what) })
     this.#locator = createLocator([Buffer.alloc(32, 1)], random)
     const bad = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'down'] as const
-    this.#partners = createPartners({ clock: this.#clock, fraction, trace: this.trace, bad })
+    this.#partners = createPartners({
+      clock: this.#clock,
+      fraction,
+      trace: this.trace,
+      bad,
+      endedAtMs: (id) => this.#sessions.find((session) => session.id === id)?.endAskedAtMs,
+      fail: (what) => this.#fail(what)
+    })
   }
 
   async live(): Promise<void> {
@@ -265,6 +272,7 @@ class World {
   async #issue(node: Node, session: Known): Promise<void> {
     const partner = this.#any([...this.#partners.all.values()])
     const sessionIndex = this.#locator.seal(partner.id, session.id)
+    const name = `name at ${partner.id}`
     const nowMs = node.store.clock.nowMs()
     const participantId: ParticipantId = `${partner.id}:1`
     const { value, durability } = await node.store.addParticipant(session.id, {
@@ -272,7 +280,7 @@ class World {
       peerId: partner.id,
       role: 'application',
       protocol: partner.protocol,
-      nameId: { value: `name at ${partner.id}` },
+      nameId: { value: name },
       sessionIndex,
       addedAtMs: nowMs,
       lastIssuedAtMs: nowMs,
@@ -285,7 +293,7 @@ class World {
     if (value !== 'added' && value !== 'exists') return
     if (session.endedAtMs !== undefined && session.endedAtMs < nowMs) throw new Broken(`${session.id} had ended and took ${partner.id}`)
     // The logout was faster than the answer that takes the assertion along: an application of the SDK remembers it.
-    if (!this.#asked.has(sessionIndex)) partner.live.add(sessionIndex)
+    if (!this.#asked.has(sessionIndex)) await partner.open({ sessionId: session.id, name, sessionIndex, issuedAtMs: nowMs })
     if (durability === 'replicated') this.#acknowledged.get(session.id)?.add(participantId)
   }
 

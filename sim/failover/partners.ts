@@ -1,6 +1,6 @@
 import type { LogoutChannel, Peer } from '../../packages/curfew/src/core/peer.ts'
 import type { Clock } from '../../packages/curfew/src/platform/clock.ts'
-import { type Behaviour, createPartner, type Partner } from '../partner.ts'
+import { type Behaviour, createPartner, type Partner, type PartnerOptions } from '../partner.ts'
 import type { Trace } from '../trace.ts'
 
 /** The applications of one simulation: what is configured of them, and what they do. */
@@ -9,7 +9,7 @@ export interface Partners {
   readonly peers: ReadonlyMap<string, Peer>
 }
 
-export interface PartnersOptions {
+export interface PartnersOptions extends Pick<PartnerOptions, 'endedAtMs' | 'fail'> {
   readonly clock: Clock
   readonly fraction: () => number
   readonly trace: Trace
@@ -20,7 +20,7 @@ export interface PartnersOptions {
 const names = ['payroll', 'intranet', 'wiki'] as const
 
 /** All are asked from server to server: what the browser adds has a simulation of its own. */
-export function createPartners({ clock, fraction, trace, bad }: PartnersOptions): Partners {
+export function createPartners({ clock, fraction, trace, bad, endedAtMs, fail }: PartnersOptions): Partners {
   const all = new Map<string, Partner>()
   const peers = new Map<string, Peer>()
   for (const id of names) {
@@ -28,7 +28,7 @@ export function createPartners({ clock, fraction, trace, bad }: PartnersOptions)
     const worst = bad[Math.floor(fraction() * bad.length)] ?? 'answers'
     const behaviours: readonly Behaviour[] = fraction() < 0.5 ? ['answers'] : ['answers', worst]
     const channel: LogoutChannel = { kind: 'server', binding: protocol === 'oidc' ? 'back-channel' : 'soap', url: `https://${id}.example/logout` }
-    all.set(id, createPartner({ id, protocol, clock, fraction, trace, behaviours }))
+    all.set(id, createPartner({ id, protocol, clock, fraction, trace, behaviours, endedAtMs, fail }))
     peers.set(id, {
       id,
       name: id,

@@ -40,7 +40,7 @@ interface Known {
   isEnded: boolean
   /** Something about it was confirmed by the primary alone. */
   isDoubtful: boolean
-  readonly given: Map<ParticipantId, string>
+  readonly given: Set<ParticipantId>
 }
 
 /**
@@ -76,12 +76,21 @@ class World {
   readonly #cuts: { fromMs: number; toMs: number }[] = []
   readonly #losses: Loss[] = []
   readonly #told = new Set<string>()
+  readonly #endAskedAtMs = new Map<string, number>()
+  #broken: Broken | undefined
 
   constructor({ seed, spoil, spoilStore }: SchedulesOptions) {
     this.#random = createSeededRandom(seed)
     const fraction = (): number => this.#random.fraction()
     this.#network = createNetwork({ clock: this.#clock, fraction })
-    this.#partners = createPartners({ clock: this.#clock, fraction, trace: this.trace, bad: ['answers'] })
+    this.#partners = createPartners({
+      clock: this.#clock,
+      fraction,
+      trace: this.trace,
+      bad: ['answers'],
+      endedAtMs: (id) => this.#endAskedAtMs.get(id),
+      fail: (what) => (this.#broken ??= new Broken(what))
+    })
     this.#locators = new Map(groups.map(({ id, letter }) => [id, createLocator([Buffer.alloc(32, 1)], this.#random, letter)]))
     this.#regions = groups.map(
       (group) =>
@@ -205,7 +214,7 @@ class World {
     })
     if (!node.isAlive()) return
     this.#tell(`${node.host}: ana signs in, ${id}: ${durability}`)
-    this.#sessions.push({ id, sri: `sri-${id}`, isEnded: false, isDoubtful: durability !== 'replicated', given: new Map() })
+    this.#sessions.push({ id, sri: `sri-${id}`, isEnded: false, isDoubtful: durability !== 'replicated', given: new Set() })
   }
 
   #issue(session: Known): void {
@@ -219,6 +228,7 @@ class World {
     if ((await node.seen.getSession(session.id)) === undefined) return
     const partner = this.#any([...this.#partners.all.values()])
     const sessionIndex = (this.#locators.get(region.group.id) as ReturnType<typeof createLocator>).seal(partner.id, session.id)
+    const name = `name at ${partner.id}`
     const nowMs = node.store.clock.nowMs()
     const id: ParticipantId = `${partner.id}:1`
     const { value, durability } = await node.seen.addParticipant(session.id, {
@@ -226,7 +236,7 @@ class World {
       peerId: partner.id,
       role: 'application',
       protocol: partner.protocol,
-      nameId: { value: `name at ${partner.id}` },
+      nameId: { value: name },
       sessionIndex,
       addedAtMs: nowMs,
       lastIssuedAtMs: nowMs,
@@ -237,8 +247,8 @@ class World {
     const answer = value === 'added' || value === 'exists' ? 'accepted' : value === 'ended' ? 'revoked' : 'unknown'
     this.#assertions.push({ kind: 'checked', key: session.id, region: region.group.id, answer, fromMs, toMs: this.#nowMs() })
     if (answer !== 'accepted') return
-    if (durability === 'replicated') session.given.set(id, sessionIndex)
-    if (!this.#told.has(sessionIndex)) partner.live.add(sessionIndex)
+    if (durability === 'replicated') session.given.add(id)
+    if (!this.#told.has(sessionIndex)) await partner.open({ sessionId: session.id, name, sessionIndex, issuedAtMs: nowMs })
   }
 
   #end(session: Known): void {
@@ -249,6 +259,7 @@ class World {
   async #endAt({ region, node }: { readonly region: Region; readonly node: RegionNode }, session: Known): Promise<void> {
     const fromMs = this.#nowMs()
     this.#tell(`${node.host}: logout of ${session.id}`)
+    if (!this.#endAskedAtMs.has(session.id)) this.#endAskedAtMs.set(session.id, this.#clock.nowMs())
     const revoked = { kind: 'revoked', key: session.id, region: region.group.id, fromMs } as const
     // What is never answered, or kept by the primary alone, may have happened or not.
     const at = this.#revocations.push({ ...revoked, toMs: Number.POSITIVE_INFINITY }) - 1
@@ -352,6 +363,7 @@ class World {
     await this.#clock.advance(readerAwayMs + boundMs)
     for (let n = 0; n < 2; n++) for (const session of this.#sessions) this.#check(session)
     await this.#clock.advance(2_000)
+    if (this.#broken !== undefined) throw this.#broken
     for (const [checks, bound] of [
       [this.#checks, boundMs],
       [this.#assertions, boundMs + everythingMs]
@@ -383,8 +395,8 @@ class World {
   #untold(): string | undefined {
     for (const { id, given, isEnded, isDoubtful } of this.#sessions) {
       if (!isEnded || isDoubtful) continue
-      for (const [participant, index] of given) {
-        if (this.#partners.all.get(participant.split(':')[0] ?? '')?.live.has(index) === true) return `${participant} was never told that ${id} ended`
+      for (const participant of given) {
+        if (this.#partners.all.get(participant.split(':')[0] ?? '')?.live.has(id) === true) return `${participant} was never told that ${id} ended`
       }
     }
     return undefined

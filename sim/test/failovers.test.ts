@@ -49,7 +49,7 @@ suite('The store for many nodes on simulated servers that fail', () => {
   })
 
   test('servers that say copies have what they do not have are found', async () => {
-    const lost = /is not found by its cookie|is not known|is not there|is accepted|had ended and took|although its outcome is final/
+    const lost = /is not found by its cookie|is not known|is not there|is accepted|is live again|had ended and took|although its outcome is final/
     assert.match(await firstBroken(4, { waitLies: true }), lost)
   })
 

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Store } from '../../packages/curfew/src/stores/store.ts'
+import type { EndCommit, Store } from '../../packages/curfew/src/stores/store.ts'
 import type { Effect, LogoutRun } from '../../packages/curfew/src/core/run.ts'
 import type { EngineDeps } from '../../packages/curfew/src/engine/deps.ts'
+import type { Session } from '../../packages/curfew/src/core/session.ts'
 import type { Engine } from '../../packages/curfew/src/engine/engine.ts'
 import { simulate, type Spoil } from '../simulate.ts'
 
-/** What the first of these seeds breaks that breaks a rule on something spoiled. */
-async function firstBroken(spoil: Spoil, seeds = 300): Promise<string> {
-  for (let seed = 1; seed <= seeds; seed++) {
+/**
+ * What the first seed breaks that breaks a rule on something spoiled.
+ * @param from - a little before that seed, where it is far, so that the test does not take long
+ */
+async function firstBroken(spoil: Spoil, from = 1): Promise<string> {
+  for (let seed = from; seed < from + 300; seed++) {
     const { broken } = await simulate({ seed, spoil })
     if (broken !== undefined) return broken
   }
@@ -27,6 +31,21 @@ function withEngine(change: (engine: Engine) => Partial<Engine>): Spoil {
 /** A store that takes other runs than it is given. */
 function withRuns(change: (run: LogoutRun) => LogoutRun): Spoil {
   return { store: (store) => spoiled(store, { commitRun: (commit) => store.commitRun({ ...commit, run: change(commit.run) }) }) }
+}
+
+/** The end of one session, by a run that is about another one. */
+function endingOf({ id, version }: Session, run: LogoutRun): EndCommit {
+  const { reason, startedBy: by } = run
+  const other: LogoutRun = { ...run, id: `${run.id}x`, version: 1, sessionId: id, deliveries: [], state: 'done' }
+  return {
+    sessionId: id,
+    expectedVersion: version,
+    end: { atMs: run.startedAtMs, reason, by, runId: other.id },
+    revokedUntilMs: run.startedAtMs + 600_000,
+    keptUntilMs: run.startedAtMs + 600_000,
+    run: other,
+    effects: []
+  }
 }
 
 /** All but the alarm for a browser that does not come. */
@@ -68,7 +87,7 @@ suite('Simulation of whole logouts', () => {
     const spoil: Spoil = {
       store: (store) => spoiled(store, { commitRun: (commit) => store.commitRun({ ...commit, effects: commit.effects.filter(isNoWake) }) })
     }
-    assert.match(await firstBroken(spoil), /waits for a browser that has gone/)
+    assert.match(await firstBroken(spoil, 85), /waits for a browser that has gone/)
   })
 
   test('a store that forgets a delivery is found', async () => {
@@ -188,7 +207,21 @@ suite('Simulation of whole logouts', () => {
   })
 
   test('sessions that end before their limits are found', async () => {
-    const spoil = withDeps(({ clock }) => ({ clock: { ...clock, nowMs: () => clock.nowMs() + 4_000 } }))
+    const early = (session: Session): Session => ({
+      ...session,
+      idleExpiresAtMs: session.idleExpiresAtMs - 4_000,
+      expiresAtMs: session.expiresAtMs - 4_000
+    })
+    const spoil: Spoil = {
+      store: (store) =>
+        spoiled(store, {
+          dueSessions: async (nowMs, max) => (await store.dueSessions(nowMs + 4_000, max)).map(early),
+          getSession: async (id) => {
+            const session = await store.getSession(id)
+            return session === undefined ? undefined : early(session)
+          }
+        })
+    }
     assert.match(await firstBroken(spoil), /before its limit/)
   })
 
@@ -202,6 +235,100 @@ suite('Simulation of whole logouts', () => {
   test('an application that takes an assertion after the logout of its sign-in is found', async () => {
     const forgetful: Spoil = { registry: (registry) => ({ ...registry, isEnded: async () => false }) }
     assert.match(await firstBroken(forgetful), /its own journal says it is not|answers Success, and a session is left/)
+  })
+
+  test('a run that ends what its user signed in to after it began is found', async () => {
+    const spoil: Spoil = {
+      store: (store) =>
+        spoiled(store, {
+          commitRun: async (commit) => {
+            const { run } = commit
+            const newer = (await store.findByUser(run.userKey)).find(({ end, createdAtMs }) => end === undefined && createdAtMs > run.startedAtMs)
+            if (newer !== undefined) await store.endSession(endingOf(newer, run))
+            return store.commitRun(commit)
+          }
+        })
+    }
+    assert.match(await firstBroken(spoil), /was ended although nobody asked for it/)
+  })
+
+  test('an end of one session that becomes one of all of its user is found', async () => {
+    const spoil = withEngine((engine) => ({
+      endSessions: (request) => engine.endSessions(request.scope.kind === 'user' ? request : { ...request, scope: { kind: 'user', userKey: 'local:ana' } })
+    }))
+    assert.match(await firstBroken(spoil), /was ended although nobody asked for it/)
+  })
+
+  test('an end of all of a user that takes the session along which was to stay is found', async () => {
+    const spoil = withEngine((engine) => ({
+      endSessions: ({ scope, ...request }) =>
+        engine.endSessions({ ...request, scope: scope.kind === 'user' ? { kind: 'user', userKey: scope.userKey } : scope })
+    }))
+    assert.match(await firstBroken(spoil), /was ended although nobody asked for it \(password-change\)/)
+  })
+
+  test('a message that names another session than the one that ended is found', async () => {
+    const spoil = withDeps(({ senders, store }) => ({
+      senders: senders.map((sender) => ({
+        ...sender,
+        send: async (request, signal) => {
+          const { delivery, run } = request
+          const others = (await store.findByUser(run.userKey)).filter(({ end }) => end === undefined)
+          const known = (await Promise.all(others.map(({ id }) => store.getParticipants(id)))).flat().find(({ peerId }) => peerId === delivery.peerId)
+          return sender.send({ ...request, delivery: { ...delivery, sessionIndex: known?.sessionIndex ?? delivery.sessionIndex } }, signal)
+        }
+      }))
+    }))
+    assert.match(await firstBroken(spoil), /ends its session from [\w-]+, which goes on/)
+  })
+
+  test('a message that names the user alone and ends a newer sign-in is found', async () => {
+    const spoil: Spoil = { store: (store) => spoiled(store, { findByNameId: async () => [] }) }
+    assert.match(await firstBroken(spoil, 95), /ends its session from [\w-]+, which goes on/)
+  })
+
+  test('an application that ends all sessions of a user where one was named is found', async () => {
+    const careless: Spoil = {
+      registry: (registry) => ({ ...registry, endBySubject: (subject, untilMs) => registry.endBySubject({ ...subject, sessionIndexes: [] }, untilMs) })
+    }
+    assert.match(await firstBroken(careless), /ends its session from [\w-]+, which goes on/)
+  })
+
+  test('an application that ends what was opened after a logout of the same user was sent is found', async () => {
+    const careless: Spoil = {
+      registry: (registry) => ({
+        ...registry,
+        endBySubject: ({ sparesIssuedAfterMs: _, ...subject }, untilMs) => registry.endBySubject(subject, untilMs)
+      })
+    }
+    assert.match(await firstBroken(careless, 330), /ends its session from [\w-]+, which goes on/)
+  })
+
+  test('an application that refuses a newer sign-in for a logout before it is found', async () => {
+    const strict: Spoil = {
+      registry: (registry) => ({ ...registry, isEnded: (subject, nowMs) => registry.isEnded({ ...subject, issuedAtMs: 0 }, nowMs) })
+    }
+    assert.match(await firstBroken(strict), /refuses a sign-in from [\w-]+, which goes on/)
+  })
+
+  test('an answer that comes after its sender gave up and is thrown away is found', async () => {
+    const deaf = withDeps(({ senders }) => ({
+      senders: senders.map((sender) => ({
+        ...sender,
+        send: async (request, signal) => {
+          const answer = await sender.send(request, signal)
+          return signal.aborted ? { kind: 'failed', why: 'timed-out', code: 'CURFEW_RUN_PARTICIPANT_TIMEOUT', retryable: true } : answer
+        }
+      }))
+    }))
+    assert.match(await firstBroken(deaf), /has proved its end, and is called/)
+  })
+
+  test('a browser that comes back late with a proof, and is not listened to, is found', async () => {
+    const spoil = withEngine((engine) => ({
+      browserAnswered: async (peerId, messageId, answer) => (answer.kind === 'confirmed' ? undefined : engine.browserAnswered(peerId, messageId, answer))
+    }))
+    assert.match(await firstBroken(spoil), /has proved its end, and is called/)
   })
 
   test('an application that was to be tried again and is not is found', async () => {
