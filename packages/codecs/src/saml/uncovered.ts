@@ -6,8 +6,8 @@ const messageAttributes = ['ID', 'Version', 'IssueInstant', 'Destination', 'Cons
 const issuerAttributes = ['NameQualifier', 'SPNameQualifier', 'Format', 'SPProvidedID']
 
 /**
- * Holds an answer to its schema that no signature covers, because only what it carries is signed: its attributes, Issuer
- * and Status. Whoever carries the message can change them, and nothing that others refuse is to get in there.
+ * Holds an answer to its schema that no signature covers, because only what it carries is signed: its attributes,
+ * Issuer, Extensions and Status. Whoever carries the message can change them, and nothing that others refuse is to get in there.
  *
  * @param element - a Response or an ArtifactResponse, whose parts were read already
  * @throws CURFEW_SAML_STRUCTURE
@@ -16,9 +16,19 @@ const issuerAttributes = ['NameQualifier', 'SPNameQualifier', 'Format', 'SPProvi
 export function requireUncovered(element: XmlElement): void {
   const [issuer, ...parts] = childElements(element)
   const status = parts.find((part) => is(part, ns.samlp, 'Status'))
+  const extensions = parts.find((part) => is(part, ns.samlp, 'Extensions'))
   const isPlain =
-    hasOnly(element, messageAttributes) && (issuer === undefined || hasOnly(issuer, issuerAttributes)) && (status === undefined || isStatus(status))
+    hasOnly(element, messageAttributes) &&
+    (issuer === undefined || hasOnly(issuer, issuerAttributes)) &&
+    (extensions === undefined || areExtensions(extensions)) &&
+    (status === undefined || isStatus(status))
   if (!isPlain) throw new CurfewError('CURFEW_SAML_STRUCTURE', { what: `the unsigned ${element.name}` })
+}
+
+/** Of other namespaces than the protocol's, and at least one. */
+function areExtensions(extensions: XmlElement): boolean {
+  const inner = childElements(extensions)
+  return hasOnly(extensions, []) && inner.length > 0 && inner.every(({ namespace }) => namespace !== '' && namespace !== ns.samlp)
 }
 
 function isStatus(status: XmlElement): boolean {

@@ -166,6 +166,8 @@ suite('What stands around an assertion, or a message, that alone is signed', () 
     'an attribute on the Response': ['<samlp:Response ', '<samlp:Response a="b" '],
     'a language on the Response': ['<samlp:Response ', '<samlp:Response xml:lang="de" '],
     'an attribute on its Issuer': ['<saml:Issuer ', '<saml:Issuer a="b" '],
+    'an empty Extensions': ['<samlp:Status>', '<samlp:Extensions></samlp:Extensions><samlp:Status>'],
+    'an extension without a namespace': ['<samlp:Status>', '<samlp:Extensions><a></a></samlp:Extensions><samlp:Status>'],
     'an attribute on its Status': ['<samlp:Status>', '<samlp:Status Id="_c">'],
     'an attribute on a StatusCode': ['<samlp:StatusCode ', '<samlp:StatusCode a="b" '],
     'two StatusCode in one': ['></samlp:StatusCode>', `>${'<samlp:StatusCode Value="a"></samlp:StatusCode>'.repeat(2)}</samlp:StatusCode>`],
@@ -184,7 +186,8 @@ suite('What stands around an assertion, or a message, that alone is signed', () 
       '</samlp:Status>',
       '<samlp:StatusMessage>a</samlp:StatusMessage><samlp:StatusDetail></samlp:StatusDetail></samlp:Status>'
     )
-    for (const xml of [consent, detail]) assert.equal(outcome(xml), 'accepted')
+    const extended = responseXml().replace('<samlp:Status>', '<samlp:Extensions><a xmlns="urn:a" b="c">d</a></samlp:Extensions><samlp:Status>')
+    for (const xml of [consent, detail, extended]) assert.equal(outcome(xml), 'accepted')
   })
 
   test('an attribute on an ArtifactResponse that is not signed is refused', () => {
