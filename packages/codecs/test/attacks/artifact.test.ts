@@ -106,6 +106,13 @@ suite('What the answer to an ArtifactResolve can not do', () => {
         '<samlp:Status',
         `<samlp:Extensions xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol">${carrying(signedRequest)}</samlp:Extensions><samlp:Status`
       ),
+      'CURFEW_SAML_STRUCTURE'
+    ],
+    'the signed answer in an extension of an unsigned one': [
+      carrying(evil, { signs: false, change: { id: '_evil' } }).replace(
+        '<samlp:Status',
+        `<samlp:Extensions xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"><x:x xmlns:x="urn:x">${carrying(signedRequest)}</x:x></samlp:Extensions><samlp:Status`
+      ),
       'CURFEW_SAML_SIGNATURE_MISSING'
     ],
     'the signature of another answer': [
