@@ -25,6 +25,7 @@ import { createMemorySessionRegistry } from '../packages/sdk/src/memory-session-
 import type { SessionRegistry } from '../packages/sdk/src/session-registry.ts'
 import { createInterleaving, type Interleaving } from './interleave.ts'
 import { Broken } from './invariants.ts'
+import { signedIn } from './signed-in.ts'
 import type { Trace } from './trace.ts'
 
 /**
@@ -172,24 +173,7 @@ class RaceWorld {
     const { ctx, truth } = this.#parts
     const nowMs = ctx.clock.nowMs()
     const id = ctx.locator.newSessionId()
-    const session: Session = {
-      id,
-      version: 1,
-      userKey: 'local:ana',
-      username: 'ana',
-      sourceId: 'form',
-      attributes: {},
-      authnContext: 'password',
-      createdAtMs: nowMs,
-      authenticatedAtMs: nowMs,
-      lastActivityAtMs: nowMs,
-      idleExpiresAtMs: nowMs + hourMs,
-      expiresAtMs: nowMs + hourMs,
-      idleTimeoutMs: hourMs,
-      persistent: false,
-      tokenHash: `token of ${id}`,
-      sri: `sri of ${id}`
-    }
+    const session = signedIn({ id, user: 'ana', nowMs, lifeMs: hourMs })
     await truth.openSession(session)
     this.#sessions.push(id)
     return session

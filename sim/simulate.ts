@@ -19,11 +19,15 @@ import { createFakeClock, type FakeClock } from '../packages/curfew/test/support
 import { createMortal, type Death, type Mortal } from '../packages/curfew/test/support/mortal.ts'
 import { createSeededRandom } from '../packages/curfew/test/support/seeded-random.ts'
 import type { SessionRegistry } from '../packages/sdk/src/session-registry.ts'
+import { anyOf } from './choice.ts'
 import { Broken, checkAlways, checkAtRest } from './invariants.ts'
+import type { Played } from './kinds.ts'
 import { assertionMs } from './partner.ts'
 import { createPeers, type Peers } from './peers.ts'
+import { signedIn } from './signed-in.ts'
 import { createTrace, type Trace } from './trace.ts'
 import { createWatch, type Watch, type WatchedTimes } from './watch.ts'
+import { playWorld, type World } from './world.ts'
 
 /** Short limits: a whole life fits into minutes of fake time. */
 const policy: RunPolicy = {
@@ -44,12 +48,6 @@ const whatPagesSay: readonly Extract<RunEvent, { readonly kind: 'frame-over' }>[
 const startMs = Date.parse('2026-03-01T09:00:00Z')
 const metrics = createMetrics()
 
-export interface SimulationResult {
-  readonly seed: number
-  readonly broken: string | undefined
-  readonly trace: readonly string[]
-}
-
 /** Puts something faulty in the place of a part: shows that the simulation finds the fault. */
 export interface Spoil {
   readonly store?: (store: Store) => Store
@@ -68,15 +66,8 @@ export interface SimulationOptions {
  * Whole logouts from one seed: sign-ins, endings, limits that pass, crashes, lost and late messages, a browser that comes
  * and goes, administrators who try again.
  */
-export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const world = new World(options)
-  try {
-    await world.live()
-    return { seed: options.seed, broken: undefined, trace: world.trace.lines() }
-  } catch (error) {
-    if (!(error instanceof Broken)) throw error
-    return { seed: options.seed, broken: error.message, trace: world.trace.lines() }
-  }
+export function simulate(options: SimulationOptions): Promise<Played> {
+  return playWorld(new LogoutWorld(options))
 }
 
 interface OpenSession {
@@ -99,7 +90,7 @@ interface Life {
   isDead: () => boolean
 }
 
-class World {
+class LogoutWorld implements World {
   readonly trace: Trace
   readonly #spoil: Spoil
   readonly #clock: FakeClock
@@ -240,29 +231,14 @@ class World {
   async #signIn(): Promise<void> {
     const id = this.#locator.newSessionId()
     const nowMs = this.#clock.nowMs()
-    const userKey: UserKey = `local:${this.#any(['ana', 'ben'])}`
+    const user = this.#any(['ana', 'ben'])
     const idleMs = 3_000 + Math.floor(this.#fraction() * 40_000)
-    const session: OpenSession = { id, userKey, idleMs, expiresAtMs: nowMs + 5_000 + Math.floor(this.#fraction() * (expiresMs - 5_000)) }
+    const opened = signedIn({ id, user, nowMs, idleMs, lifeMs: 5_000 + Math.floor(this.#fraction() * (expiresMs - 5_000)) })
+    const { userKey, expiresAtMs } = opened
+    const session: OpenSession = { id, userKey, idleMs, expiresAtMs }
     this.#untouched.add(id)
     this.#acknowledged.set(id, new Set())
-    await this.#truth.openSession({
-      id,
-      version: 1,
-      userKey,
-      username: userKey.slice(6),
-      sourceId: 'form',
-      attributes: {},
-      authnContext: 'password',
-      createdAtMs: nowMs,
-      authenticatedAtMs: nowMs,
-      lastActivityAtMs: nowMs,
-      idleExpiresAtMs: Math.min(nowMs + idleMs, session.expiresAtMs),
-      expiresAtMs: session.expiresAtMs,
-      idleTimeoutMs: idleMs,
-      persistent: false,
-      tokenHash: `token of ${id}`,
-      sri: `sri of ${id}`
-    })
+    await this.#truth.openSession(opened)
     this.trace.add(nowMs, `${userKey} signs in: ${id}`)
     this.#sessions.push(session)
     for (let i = 0; i < 1 + Math.floor(this.#fraction() * 4); i++) await this.#issue(session)
@@ -564,9 +540,7 @@ class World {
   }
 
   #any<T>(list: readonly T[]): T {
-    const chosen = list[Math.floor(this.#fraction() * list.length)]
-    if (chosen === undefined) throw new RangeError('nothing to choose from')
-    return chosen
+    return anyOf(list, () => this.#fraction())
   }
 }
 

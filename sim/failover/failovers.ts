@@ -6,12 +6,16 @@ import type { Random } from '../../packages/curfew/src/platform/random.ts'
 import type { Durability, Store } from '../../packages/curfew/src/stores/store.ts'
 import { createFakeClock, type FakeClock } from '../../packages/curfew/test/support/fake-clock.ts'
 import { createSeededRandom } from '../../packages/curfew/test/support/seeded-random.ts'
+import { anyOf } from '../choice.ts'
 import { Broken, checkAtRest } from '../invariants.ts'
 import type { Played } from '../kinds.ts'
+import { untilDone } from '../patience.ts'
 import { SimCluster } from '../redis/cluster.ts'
 import type { Spoil } from '../redis/server.ts'
 import { createNetwork, type Network } from '../redis/network.ts'
+import { signedIn } from '../signed-in.ts'
 import { createTrace, type Trace } from '../trace.ts'
+import { playWorld, type World } from '../world.ts'
 import { engineParts, leaseMs, policy } from './engine-parts.ts'
 import { mend, strike } from './faults.ts'
 import { type Node, startNode } from './node.ts'
@@ -45,15 +49,8 @@ interface Known {
  * Whole logouts from one seed on the store that the product ships for many nodes: its code and its functions in Lua, on
  * simulated servers that stand still, die, are cut off, lag behind, and of which copies take over.
  */
-export async function failovers({ seed, spoil }: FailoversOptions): Promise<Played> {
-  const world = new World(createSeededRandom(seed), { spoil, hasOneTime: seed % 2 === 0, isOvertaken: seed % 5 === 0 })
-  try {
-    await world.live()
-    return { broken: undefined, trace: world.trace.lines() }
-  } catch (error) {
-    if (!(error instanceof Broken)) throw error
-    return { broken: error.message, trace: world.trace.lines() }
-  }
+export function failovers({ seed, spoil }: FailoversOptions): Promise<Played> {
+  return playWorld(new FailoverWorld(createSeededRandom(seed), { spoil, hasOneTime: seed % 2 === 0, isOvertaken: seed % 5 === 0 }))
 }
 
 interface WorldOptions {
@@ -64,7 +61,7 @@ interface WorldOptions {
   readonly isOvertaken: boolean
 }
 
-class World {
+class FailoverWorld implements World {
   readonly trace: Trace = createTrace(startMs)
   readonly #random: Random
   readonly #clock: FakeClock = createFakeClock(startMs, 1)
@@ -140,9 +137,7 @@ class World {
   }
 
   #any<T>(list: readonly T[]): T {
-    const chosen = list[Math.floor(this.#fraction() * list.length)]
-    if (chosen === undefined) throw new RangeError('nothing to choose from')
-    return chosen
+    return anyOf(list, () => this.#fraction())
   }
 
   #tell(what: string): void {
@@ -159,19 +154,8 @@ class World {
   }
 
   /** Lets time pass until something is there. @throws Broken when it takes longer than that */
-  async #until<T>(work: Promise<T>, withinMs: number): Promise<T> {
-    let result: { readonly value: T } | undefined
-    let failure: unknown
-    work.then(
-      (value) => (result = { value }),
-      (error: unknown) => (failure = error)
-    )
-    for (let waited = 0; result === undefined && failure === undefined; waited += 20) {
-      if (waited > withinMs) throw new Broken(`nothing came of a call within ${withinMs} ms, although nothing is broken`)
-      await this.#pass(20)
-    }
-    if (result === undefined) throw failure instanceof Broken ? failure : new Broken(`a call failed although nothing is broken: ${String(failure)}`)
-    return result.value
+  #until<T>(work: Promise<T>, withinMs: number): Promise<T> {
+    return untilDone(work, { withinMs, stepMs: 20, pass: (ms) => this.#pass(ms) })
   }
 
   async #boot(host: string, name: string): Promise<void> {
@@ -243,24 +227,7 @@ class World {
     const nowMs = node.store.clock.nowMs()
     const user = this.#any(['ana', 'ben'])
     const known: Known = { id, tokenHash: `token-${id}`, sri: `sri-${id}`, isDoubtful: false }
-    const { durability } = await node.store.openSession({
-      id,
-      version: 1,
-      userKey: `local:${user}`,
-      username: user,
-      sourceId: 'form',
-      attributes: {},
-      authnContext: 'password',
-      createdAtMs: nowMs,
-      authenticatedAtMs: nowMs,
-      lastActivityAtMs: nowMs,
-      idleExpiresAtMs: nowMs + 86_400_000,
-      expiresAtMs: nowMs + 86_400_000,
-      idleTimeoutMs: 86_400_000,
-      persistent: false,
-      tokenHash: known.tokenHash,
-      sri: known.sri
-    })
+    const { durability } = await node.store.openSession(signedIn({ id, user, nowMs, lifeMs: 86_400_000 }))
     if (!node.isAlive()) return
     this.#tell(`${node.host}: ${user} signs in, ${id}: ${durability}`)
     known.isDoubtful = durability !== 'replicated'

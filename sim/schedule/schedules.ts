@@ -8,12 +8,16 @@ import { createSeededRandom } from '../../packages/curfew/test/support/seeded-ra
 import { leaseMs, policy } from '../failover/engine-parts.ts'
 import { mend, strike } from '../failover/faults.ts'
 import { createPartners, type Partners } from '../failover/partners.ts'
+import { anyOf } from '../choice.ts'
 import { Broken } from '../invariants.ts'
 import type { Played } from '../kinds.ts'
+import { untilDone } from '../patience.ts'
 import { createNetwork, type Network } from '../redis/network.ts'
 import type { Spoil } from '../redis/server.ts'
 import { type Check, type Cut, type Loss, type Operation, violations } from '../revocation-history.ts'
+import { signedIn } from '../signed-in.ts'
 import { createTrace, type Trace } from '../trace.ts'
+import { playWorld, type World } from '../world.ts'
 import { Region, type RegionNode } from './region.ts'
 
 const startMs = Date.parse('2026-03-01T09:00:00Z')
@@ -47,20 +51,13 @@ interface Known {
  * One schedule of cuts between two regions, deaths of nodes and failing servers, under sign-ins, endings and checks in
  * both. What every call was answered is written down, and the whole of it judged at the end.
  */
-export async function schedules(options: SchedulesOptions): Promise<Played> {
-  const world = new World(options)
-  try {
-    await world.live()
-    return { broken: undefined, trace: world.trace.lines() }
-  } catch (error) {
-    if (!(error instanceof Broken)) throw error
-    return { broken: error.message, trace: world.trace.lines() }
-  }
+export function schedules(options: SchedulesOptions): Promise<Played> {
+  return playWorld(new RegionsWorld(options))
 }
 
 const groups: readonly Group[] = ['berlin', 'paris'].map((id) => ({ id, letter: id.slice(0, 1), links: [] }))
 
-class World {
+class RegionsWorld implements World {
   readonly trace: Trace = createTrace(startMs)
   readonly #random: Random
   readonly #clock: FakeClock = createFakeClock(startMs, 1)
@@ -133,9 +130,7 @@ class World {
   }
 
   #any<T>(list: readonly T[]): T {
-    const chosen = list[Math.floor(this.#fraction() * list.length)]
-    if (chosen === undefined) throw new RangeError('nothing to choose from')
-    return chosen
+    return anyOf(list, () => this.#fraction())
   }
 
   #tell(what: string): void {
@@ -152,19 +147,8 @@ class World {
     return node.isAlive() ? { region, node } : undefined
   }
 
-  async #until<T>(work: Promise<T>, withinMs: number): Promise<T> {
-    let result: { readonly value: T } | undefined
-    let failure: unknown
-    work.then(
-      (value) => (result = { value }),
-      (error: unknown) => (failure = error)
-    )
-    for (let waited = 0; result === undefined && failure === undefined; waited += 50) {
-      if (waited > withinMs) throw new Broken(`nothing came of a call within ${withinMs} ms, although nothing is broken`)
-      await this.#clock.advance(50)
-    }
-    if (result === undefined) throw failure instanceof Broken ? failure : new Broken(`a call failed although nothing is broken: ${String(failure)}`)
-    return result.value
+  #until<T>(work: Promise<T>, withinMs: number): Promise<T> {
+    return untilDone(work, { withinMs, stepMs: 50, pass: (ms) => this.#clock.advance(ms) })
   }
 
   #act(): void {
@@ -194,24 +178,7 @@ class World {
   async #signInAt({ region, node }: { readonly region: Region; readonly node: RegionNode }): Promise<void> {
     const id = (this.#locators.get(region.group.id) as ReturnType<typeof createLocator>).newSessionId()
     const nowMs = node.store.clock.nowMs()
-    const { durability } = await node.seen.openSession({
-      id,
-      version: 1,
-      userKey: 'local:ana',
-      username: 'ana',
-      sourceId: 'form',
-      attributes: {},
-      authnContext: 'password',
-      createdAtMs: nowMs,
-      authenticatedAtMs: nowMs,
-      lastActivityAtMs: nowMs,
-      idleExpiresAtMs: nowMs + 86_400_000,
-      expiresAtMs: nowMs + 86_400_000,
-      idleTimeoutMs: 86_400_000,
-      persistent: false,
-      tokenHash: `token-${id}`,
-      sri: `sri-${id}`
-    })
+    const { durability } = await node.seen.openSession(signedIn({ id, user: 'ana', nowMs, lifeMs: 86_400_000 }))
     if (!node.isAlive()) return
     this.#tell(`${node.host}: ana signs in, ${id}: ${durability}`)
     this.#sessions.push({ id, sri: `sri-${id}`, isEnded: false, isDoubtful: durability !== 'replicated', given: new Set() })
