@@ -64,6 +64,17 @@ export const gatewayAttacks: readonly AttackClass[] = [
       test: 'an identity header arrives in no spelling, on an open path and with a session',
       without: 'the comparison of names as applications read them',
       edits: [edit(`${gateway}/proxy/request-headers.ts`, "return name.toLowerCase().replace(/[^a-z0-9]/g, '-')", 'return name.toLowerCase()')]
+    },
+    {
+      test: 'an identity header arrives in no spelling with a WebSocket either, and no cookie of the gateway',
+      without: 'the choice among the headers of a client that wants a WebSocket',
+      edits: [
+        edit(
+          `${gateway}/proxy/web-socket.ts`,
+          'headers: upstreamHeaders(ctx, { place, request, opened }),',
+          'headers: [...upstreamHeaders(ctx, { place, request, opened }), ...request.rawHeaders.filter((_, i, all) => /user|mail/i.test(all[i - (i % 2)] ?? ""))],'
+        )
+      ]
     }
   ]),
   attack('A cookie that is used again after the sign-out', 'packages/curfew/test/gateway/gateway.it.ts', [

@@ -12,20 +12,30 @@ import { createGatewayKit, type GatewayKit, type Mirrored } from '../gateway/kit
 import { Visitor } from '../gateway/visitor.ts'
 import { freeRange } from '../support/ports.ts'
 
-/** Sends octets as they are and collects what comes back until the connection ends or stays silent. */
-function exchange(kit: GatewayKit, parts: readonly string[], quietMs = 250): Promise<string> {
+/** However slow the machine: who waits for so long waits in vain. */
+const answerMsMax = 15_000
+
+/**
+ * Sends octets as they are and collects what comes back until the connection ends. Once something came, a last request asks
+ * for the end: what is answered before it is everything; its own answer is left out.
+ */
+function exchange(kit: GatewayKit, parts: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(Number(new URL(kit.wiki).port), '127.0.0.1')
+    const { host, port } = new URL(kit.wiki)
+    const socket = connect(Number(port), '127.0.0.1')
     const chunks: Buffer[] = []
     const done = (): void => {
-      socket.destroy()
-      resolve(Buffer.concat(chunks).toString('latin1'))
-    }
-    let timer = setTimeout(done, quietMs)
-    socket.on('data', (chunk: Buffer) => {
-      chunks.push(chunk)
       clearTimeout(timer)
-      timer = setTimeout(done, quietMs)
+      socket.destroy()
+      resolve(
+        Buffer.concat(chunks)
+          .toString('latin1')
+          .replace(/HTTP\/1\.1 200 (?:(?!HTTP\/1\.1 )[^])*\r\n\r\nOK$/, '')
+      )
+    }
+    const timer = setTimeout(done, answerMsMax)
+    socket.on('data', (chunk: Buffer) => {
+      if (chunks.push(chunk) === 1) socket.write(`GET /pa/heartbeat.ping HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
     })
     socket.on('error', done)
     socket.on('close', done)
@@ -200,8 +210,10 @@ suite('Requests that two readers could see differently', () => {
     assert.deepEqual([await status('/admin/y;x'), await status('/notes;x//y')], [303, 200])
   })
 
+  const spellings = ['X-User: mallory', 'x_user: mallory', 'X.User: mallory', 'x-mail: mallory', 'X_MAIL: mallory']
+
   test('an identity header arrives in no spelling, on an open path and with a session', async () => {
-    const forged = ['X-User: mallory', 'x_user: mallory', 'X.User: mallory', 'Connection: close, X-User', 'X_MAIL: mallory'].join('\r\n')
+    const forged = [...spellings, 'Connection: close, X-User'].join('\r\n')
     for (const [path, more] of [
       ['/public/x', ''],
       ['/x', `Cookie: ${cookie}\r\n`]
@@ -212,6 +224,41 @@ suite('Requests that two readers could see differently', () => {
       assert.ok(!request.rawHeaders.includes('mallory'), request.rawHeaders.join())
       assert.equal(request.headers['x-user'], more === '' ? undefined : 'ana')
     }
+  })
+
+  test('an identity header arrives in no spelling with a WebSocket either, and no cookie of the gateway', async () => {
+    const opened: IncomingMessage[] = []
+    const onUpgrade = (request: IncomingMessage, socket: Duplex): void => {
+      opened.push(request)
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    }
+    kit.upstream.on('upgrade', onUpgrade)
+    try {
+      for (const [path, more] of [
+        ['/public/x', 'Cookie: theme=dark\r\n'],
+        ['/x', `Cookie: theme=dark; ${cookie}\r\n`]
+      ] as const) {
+        const socket = connect(Number(new URL(kit.wiki).port), '127.0.0.1')
+        const forged = [...spellings, 'Connection: Upgrade, X-User', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'].join('\r\n')
+        const key = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${kit.wiki}\r\n${more}${forged}\r\n${key}\r\n\r\n`)
+        assert.match(await text(socket), /^HTTP\/1\.1 101 /, path)
+      }
+    } finally {
+      kit.upstream.off('upgrade', onUpgrade)
+    }
+    assert.equal(opened.length, 2)
+    for (const { rawHeaders } of opened) {
+      assert.ok(!rawHeaders.includes('mallory'), rawHeaders.join())
+      assert.ok(!rawHeaders.join().includes('PA.'), rawHeaders.join())
+    }
+    assert.deepEqual(
+      opened.map(({ headers }) => [headers['x-user'], headers['x-mail'], headers.cookie]),
+      [
+        [undefined, undefined, 'theme=dark'],
+        ['ana', 'ana@example.org', 'theme=dark']
+      ]
+    )
   })
 })
 

@@ -11,6 +11,7 @@ import { createGatewayKit } from './kit.ts'
 import { Visitor } from './visitor.ts'
 import { freeRange } from '../support/ports.ts'
 import { bin } from '../support/bin.ts'
+import { until } from '../support/until.ts'
 
 suite('A gateway in the process of the authority', () => {
   test('takes its secret and its issuer from the same configuration, and refuses what was ended', async () => {
@@ -33,8 +34,7 @@ suite('A gateway in the process of the authority', () => {
     const page = await ana.open(`${site}/pf/heartbeat.ping`)
     assert.deepEqual([page.status, page.body], [200, 'OK'])
     await kit.endAll()
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    assert.equal((await ana.ask(`${site}/pf/heartbeat.ping`)).status, 303)
+    await until('ana is asked to sign in again', async () => (await ana.ask(`${site}/pf/heartbeat.ping`)).status === 303, { patienceMs: 10_000 })
   })
 })
 

@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { silentLogger } from '../../src/platform/logger.ts'
 import { type Certified, makeCertificate } from '../support/certificates.ts'
 import { freeRange } from '../support/ports.ts'
 import { startTinyproxy } from '../support/tinyproxy.ts'
+import { until } from '../support/until.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
 import { Visitor } from './visitor.ts'
 
@@ -87,14 +87,6 @@ async function who(visitor: Visitor, kit: GatewayKit): Promise<string> {
   return answer.status === 200 ? ((JSON.parse(answer.body) as { headers: Record<string, string> }).headers['x-user'] ?? '') : String(answer.status)
 }
 
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    if (await holds()) return
-    await setTimeout(50)
-  }
-  assert.fail(what)
-}
-
 suite('RFC 8705: a gateway that proves itself by a certificate', () => {
   for (const [name, more] of [
     ['the revocation feed', {}],
@@ -169,22 +161,18 @@ suite('RFC 8705: a gateway that proves itself by a certificate', () => {
     writeFileSync(file('clients.pem'), second?.pem ?? '')
     kit.authority.reloadCertificates()
     assert.equal(await who(ana, kit), 'ana')
-    await setTimeout(1_100)
-    assert.notEqual((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
+    const signIn = async (): Promise<number> => (await new Visitor().open(`${kit.wiki}/notes`)).status
+    const told = () => world.logged.filter(({ event }) => event?.startsWith('gateway.certificate-')).map(({ event }) => event)
+    await until('nobody new is let in', async () => (await signIn()) !== 200)
     const next = await makeCertificate({ name: [{ CN: ['gate'] }], by: second ?? assert.fail() })
     writeFileSync(file('certificate.pem'), next.pem)
-    await setTimeout(1_100)
-    assert.notEqual((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
-    assert.deepEqual(
-      world.logged.filter(({ event }) => event?.startsWith('gateway.certificate-')).map(({ event }) => event),
-      ['gateway.certificate-failed']
-    )
+    await until('the pair is looked at', async () => {
+      assert.notEqual(await signIn(), 200)
+      return told().length > 0
+    })
+    assert.deepEqual(told(), ['gateway.certificate-failed'])
     writePair(next)
-    await setTimeout(1_100)
-    assert.equal((await new Visitor().open(`${kit.wiki}/notes`)).status, 200)
-    assert.deepEqual(
-      world.logged.filter(({ event }) => event?.startsWith('gateway.certificate-')).map(({ event }) => event),
-      ['gateway.certificate-failed', 'gateway.certificate-reloaded']
-    )
+    await until('the pair is taken', async () => (await signIn()) === 200)
+    assert.deepEqual(told(), ['gateway.certificate-failed', 'gateway.certificate-reloaded'])
   })
 })
