@@ -14,12 +14,15 @@ import { createMemoryStore } from '../packages/curfew/src/stores/memory/memory-s
 export interface Ready {
   readonly port: number
   readonly headers: Readonly<Record<string, string>>
+  /** Cookies of as many sessions as were asked for, the one in the headers first. */
+  readonly cookies: readonly string[]
 }
 
-const [mode = '', target = '', portText = ''] = process.argv.slice(2)
+const [mode = '', target = '', portText = '', sessionsText = '1'] = process.argv.slice(2)
 const port = Number(portText)
 /** Revoked sessions that the list holds while requests are measured. */
 const revokedCount = 1_000_000
+const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
 
 process.on('message', (question) => {
   if (question === 'cpu') process.send?.(process.cpuUsage())
@@ -32,7 +35,11 @@ process.send?.(await started())
 async function started(): Promise<Ready> {
   switch (mode) {
     case 'gateway':
-      return gateway()
+      return gateway(revokedCount, 'encrypted')
+    case 'signed':
+      return gateway(revokedCount, 'signed')
+    case 'unlisted':
+      return gateway(0, 'encrypted')
     case 'bare':
       return bare()
     case 'judge':
@@ -43,14 +50,14 @@ async function started(): Promise<Ready> {
   throw new TypeError(`no mode ${mode}`)
 }
 
-/** The gateway with a session, a list of a million revoked ones and identity headers. */
-async function gateway(): Promise<Ready> {
+/** The gateway with sessions, a list of revoked ones and identity headers. */
+async function gateway(revoked: number, cookieType: 'encrypted' | 'signed'): Promise<Ready> {
   const url = `http://wiki.localhost:${port}`
   const file = gatewayFileSchema.parse({
     gateway: {
       listen: [`127.0.0.1:${port}`],
       provider: { issuer: 'http://login.localhost:1', clientId: 'bench', clientSecret: 'a secret that is long enough' },
-      webSessions: [{ name: 'main', audience: 'bench' }],
+      webSessions: [{ name: 'main', audience: 'bench', cookieType }],
       forwardAuth: ['envoy'],
       applications: [{ id: 'wiki', urls: [url], target, headers: { 'X-User': 'sub' } }]
     }
@@ -68,28 +75,27 @@ async function gateway(): Promise<Ready> {
   await composed.start()
   const { context } = composed
   const nowMs = Date.now()
-  for (let i = 0; i < revokedCount; i++) context.revocations.add(`revoked ${i}`, nowMs + 3_600_000, nowMs)
+  for (let i = 0; i < revoked; i++) context.revocations.add(`revoked ${i}`, nowMs + 3_600_000, nowMs)
   const settings = file.gateway.webSessions[0]
   const webSession = context.settings.applications[0]?.webSession
   if (webSession === undefined || settings === undefined) throw new TypeError('there is a web session')
-  const cookie = context.cookies.write(
-    webSession,
-    {
-      id: 'bench',
+  const cookieOf = (number: number): string => {
+    const session = {
+      id: `bench ${number}`,
       audience: 'bench',
       host: new URL(url).host,
       issuer: 'http://login.localhost:1',
       subject: 'ana',
-      sri: 'a session that goes on',
-      claims: { email: 'ana@example.org' },
+      sri: `a session that goes on ${number}`,
+      claims: { email: 'ana@example.org', name: 'Ana Sol', groups: ['staff', 'wiki-editors'] },
       startedAtMs: nowMs,
       expiresAtMs: nowMs + 3_600_000,
       activeAtMs: nowMs + 60_000
-    },
-    { isSecure: false },
-    nowMs
-  )
-  return { port, headers: { host: new URL(url).host, cookie: cookie.split(';', 1)[0] ?? '' } }
+    }
+    return context.cookies.write(webSession, session, { isSecure: false }, nowMs).split(';', 1)[0] ?? ''
+  }
+  const cookies = Array.from({ length: Number(sessionsText) }, (_, i) => cookieOf(i))
+  return { port, headers: { host: new URL(url).host, cookie: cookies[0] ?? '' }, cookies }
 }
 
 /** The least that a proxy can do on the same client: no session, no check, headers as they come. */
@@ -102,10 +108,9 @@ async function bare(): Promise<Ready> {
       {
         onRequestStart: () => undefined,
         onResponseStart: (_controller, status, answered) => {
-          delete answered['connection']
-          delete answered['keep-alive']
-          delete answered['transfer-encoding']
-          response.writeHead(status, answered)
+          const kept: typeof answered = {}
+          for (const name in answered) if (!ofConnection.has(name)) kept[name] = answered[name]
+          response.writeHead(status, kept)
         },
         onResponseData: (controller, chunk) => {
           if (!response.write(chunk)) controller.pause()
@@ -116,7 +121,7 @@ async function bare(): Promise<Ready> {
     )
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return { port: (server.address() as AddressInfo).port, headers: {} }
+  return { port: (server.address() as AddressInfo).port, headers: {}, cookies: [] }
 }
 
 /**
@@ -140,7 +145,7 @@ async function judge(): Promise<Ready> {
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   const payload = Buffer.from(JSON.stringify({ sub: 'ana', sid: 'a session that goes on', exp: Date.now() + 3_600_000 })).toString('base64url')
-  return { port, headers: { cookie: `session=${payload}.${sign(payload)}` } }
+  return { port, headers: { cookie: `session=${payload}.${sign(payload)}` }, cookies: [] }
 }
 
 /** A route of Fastify that answers nothing. */
@@ -148,5 +153,5 @@ async function route(): Promise<Ready> {
   const app = fastify()
   app.get('/*', (_request, reply) => reply.status(200).send())
   await app.listen({ host: '127.0.0.1', port })
-  return { port, headers: {} }
+  return { port, headers: {}, cookies: [] }
 }

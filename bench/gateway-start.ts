@@ -13,10 +13,11 @@ export interface GatewayChild extends AsyncDisposable {
   memory(): Promise<number>
 }
 
-export async function startGatewayChild(mode: string, target: string): Promise<GatewayChild> {
+/** @param sessions - how many sessions there are cookies of */
+export async function startGatewayChild(mode: string, target: string, sessions = 1): Promise<GatewayChild> {
   const port = await freePort()
   const file = fileURLToPath(new URL('gateway-child.ts', import.meta.url))
-  const child: ChildProcess = fork(file, [mode, target, String(port)], { execArgv: ['--expose-gc'] })
+  const child: ChildProcess = fork(file, [mode, target, String(port), String(sessions)], { execArgv: ['--expose-gc'] })
   const [ready] = (await once(child, 'message')) as [Ready]
   const ask = async <T>(question: string): Promise<T> => {
     child.send(question)

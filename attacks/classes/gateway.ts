@@ -14,8 +14,8 @@ export const takesTwoSessions = edit(
 /** Puts the pieces of a cookie together, as products do that send large ones. */
 const joinsPieces = edit(
   `${gateway}/session/cookies.ts`,
-  'return text.startsWith(`${name}=`) ? [text.slice(name.length + 1)] : []\n  })',
-  "return text.startsWith(name) && /^(\\.\\d)?=/.test(text.slice(name.length)) ? [text.slice(text.indexOf('=') + 1)] : []\n  }).reduce<string[]>((whole, part) => [(whole[0] ?? '') + part], [])"
+  'const values: string[] = []',
+  "const pieces = (header ?? '').split(';').flatMap((pair) => (/^(\\.\\d)?=/.test(pair.trim().slice(name.length)) && pair.trim().startsWith(name) ? [pair.slice(pair.indexOf('=') + 1)] : []))\n  if (pieces.length > 0) return [pieces.join('')]\n  const values: string[] = []"
 )
 
 const planted = 'nobody is shown as somebody else, and after one refusal the browser goes on'
@@ -88,7 +88,7 @@ export const gatewayAttacks: readonly AttackClass[] = [
       test: 'at the authority: a copy is refused, and by a gateway that was started after it, too',
       without: 'the look at the list for every request',
       failsBy: 'timeout',
-      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some((key) =>', 'return keys.slice(0, 0).some((key) =>')]
+      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some(isEnded)', 'return keys.slice(0, 0).some(isEnded)')]
     }
   ]),
   attack('A good session cookie of somebody else planted at the gateway', `${tests}/gateway-cookies.it.ts`, [
@@ -184,7 +184,7 @@ export const gatewayAttacks: readonly AttackClass[] = [
       file: `${tests}/gateway.it.ts`,
       test: 'is taken in whole, every session on it is refused, and others go on meanwhile',
       without: 'the look at the list for every request',
-      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some((key) =>', 'return keys.slice(0, 0).some((key) =>')]
+      edits: [edit(`${gateway}/session/verdict.ts`, 'return keys.some(isEnded)', 'return keys.slice(0, 0).some(isEnded)')]
     },
     {
       test: 'it has none before the last page of a long list',

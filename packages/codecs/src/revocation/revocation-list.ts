@@ -6,6 +6,8 @@ export interface RevocationList {
   isRevoked(sri: string, nowMs: number): boolean
   /** The same for a session that is known by its key. */
   isListed(key: RevocationKey, nowMs: number): boolean
+  /** True for what {@link add} ended. Whoever asks for a name that the authority does not know need not look at its list. */
+  isAdded(key: RevocationKey, nowMs: number): boolean
   /** Ends one session of this gateway alone: the list of the authority says nothing of it. */
   add(sri: string, untilMs: number, nowMs: number): void
   /**
@@ -59,6 +61,8 @@ export function createRevocationList(
   mayHold: (signedLow: number) => boolean = () => true
 ): RevocationList {
   const revoked = new RevokedSet()
+  /** What was ended here: few, so that a look at them is a look at what the processor has at hand. */
+  const added = new RevokedSet()
   const known = {
     position: 0,
     list: undefined as string | undefined,
@@ -72,13 +76,17 @@ export function createRevocationList(
     const steadyAtMs = steadyMs() - (nowMs - atMs)
     if (known.complete === undefined || steadyAtMs >= known.complete.steadyAtMs) known.complete = { atMs, steadyAtMs }
   }
-  const put = (fingerprint: string, untilSeconds: number, nowMs: number): void => {
-    revoked.add(fingerprint, untilSeconds, Math.floor(nowMs / 1000))
+  const isListed = (key: RevocationKey, nowMs: number): boolean => {
+    const nowSeconds = Math.floor(nowMs / 1000)
+    return added.has(key, nowSeconds) || revoked.has(key, nowSeconds)
+  }
+  const put = (set: RevokedSet, fingerprint: string, untilSeconds: number, nowMs: number): void => {
+    set.add(fingerprint, untilSeconds, Math.floor(nowMs / 1000))
     onRevoked(fingerprint)
   }
   const putAll = (entries: Iterable<RevokedEntry>, nowMs: number): void => {
     if (!(entries instanceof EntriesInPlace)) {
-      for (const { fingerprint, untilSeconds } of entries) put(fingerprint, untilSeconds, nowMs)
+      for (const { fingerprint, untilSeconds } of entries) put(revoked, fingerprint, untilSeconds, nowMs)
       return
     }
     const nowSeconds = Math.floor(nowMs / 1000)
@@ -88,9 +96,10 @@ export function createRevocationList(
     })
   }
   return {
-    isListed: (key, nowMs) => revoked.has(key, Math.floor(nowMs / 1000)),
-    isRevoked: (sri, nowMs) => revoked.has(revocationKey(revocationFingerprint(sri)), Math.floor(nowMs / 1000)),
-    add: (sri, untilMs, nowMs) => put(revocationFingerprint(sri), Math.ceil(untilMs / 1000), nowMs),
+    isListed,
+    isRevoked: (sri, nowMs) => isListed(revocationKey(revocationFingerprint(sri)), nowMs),
+    isAdded: (key, nowMs) => added.has(key, Math.floor(nowMs / 1000)),
+    add: (sri, untilMs, nowMs) => put(added, revocationFingerprint(sri), Math.ceil(untilMs / 1000), nowMs),
     take(page, nowMs) {
       // A page without a name is one of an older node: it says nothing of which list it is, only how far that goes.
       const isNamedOtherwise = page.list !== undefined && known.list !== undefined && page.list !== known.list
@@ -117,10 +126,10 @@ export function createRevocationList(
       return known.lifetimeMs
     },
     get size() {
-      return revoked.size
+      return revoked.size + added.size
     },
     get bytes() {
-      return revoked.bytes
+      return revoked.bytes + added.bytes
     }
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createRevocationList, feedClockAllowanceMs } from '../../src/revocation/revocation-list.ts'
-import type { RevocationPage } from '../../src/revocation/revocation-page.ts'
+import { revocationFingerprint, type RevocationPage } from '../../src/revocation/revocation-page.ts'
+import { revocationKey } from '../../src/revocation/revoked-set.ts'
 
 /** A list, and the two clocks that it goes by. */
 function installation() {
@@ -94,5 +95,21 @@ suite('Reading a list from its start', () => {
     assert.deepEqual([age(), list.readingMs()], [2_000, 1_000])
     take({ prev: 30, seq: 40, list: 'b', end: 40 })
     assert.deepEqual([age(), list.readingMs()], [0, undefined])
+  })
+})
+
+suite('What was ended here', () => {
+  test('is on the list with what the authority ended, and is told from it', () => {
+    const { list, time, take } = installation()
+    const keyOf = (name: string) => revocationKey(revocationFingerprint(name))
+    list.add('mine', time.dateMs + 5_000, time.dateMs)
+    take({ seq: 1, entries: [{ fingerprint: revocationFingerprint('theirs'), untilSeconds: 105 }] })
+    const known = (name: string) => [list.isListed(keyOf(name), time.dateMs), list.isRevoked(name, time.dateMs), list.isAdded(keyOf(name), time.dateMs)]
+    assert.deepEqual(known('mine'), [true, true, true])
+    assert.deepEqual(known('theirs'), [true, true, false])
+    assert.deepEqual(known('neither'), [false, false, false])
+    assert.equal(list.size, 2)
+    time.dateMs += 5_000
+    for (const name of ['mine', 'theirs']) assert.deepEqual(known(name), [false, false, false])
   })
 })

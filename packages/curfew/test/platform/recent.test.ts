@@ -17,4 +17,13 @@ suite('Recent values', () => {
     assert.equal(get('a'), '<a>')
     assert.equal(made.filter((key) => key === 'a').length, 2, 'and is forgotten when others took its place')
   })
+  test('what is kept is found until others took its place', () => {
+    const recent = createRecent<number>(2)
+    assert.equal(recent.find('a'), undefined)
+    recent.keep('a', 1)
+    for (const key of ['b', 'c']) recent.keep(key, 2)
+    assert.equal(recent.find('a'), 1)
+    for (const key of ['d', 'e', 'f', 'g']) recent.keep(key, 3)
+    assert.equal(recent.find('a'), undefined)
+  })
 })

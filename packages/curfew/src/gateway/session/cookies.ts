@@ -2,11 +2,17 @@ import type { WebSessionSettings } from '../settings.ts'
 
 /** Every value that the request has for a cookie: more than one means that somebody planted one. */
 export function cookieValues(header: string | undefined, name: string): readonly string[] {
-  if (header === undefined || !header.includes(`${name}=`)) return []
-  return header.split(';').flatMap((pair) => {
-    const text = pair.trim()
-    return text.startsWith(`${name}=`) ? [text.slice(name.length + 1)] : []
-  })
+  const values: string[] = []
+  const prefix = `${name}=`
+  let at = header?.indexOf(prefix) ?? -1
+  while (header !== undefined && at >= 0) {
+    const begin = header.lastIndexOf(';', at) + 1
+    const next = header.indexOf(';', at)
+    const end = next < 0 ? header.length : next
+    if (begin === at || header.slice(begin, at).trim() === '') values.push(header.slice(at + prefix.length, end).trimEnd())
+    at = header.indexOf(prefix, end)
+  }
+  return values
 }
 
 /** Names of cookies that begin with a prefix, in the order of the header. */

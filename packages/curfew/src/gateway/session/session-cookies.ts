@@ -1,6 +1,6 @@
 import { CurfewError } from '@curfew/codecs'
-import { LRUCache } from 'lru-cache'
 import type { Random } from '../../platform/random.ts'
+import { createRecent, type Recent } from '../../platform/recent.ts'
 import type { WebSessionSettings } from '../settings.ts'
 import { clearedSessionCookie, type CookieAttributes, cookieValues, sessionCookie, sessionCookieName } from './cookies.ts'
 import { cookieCharactersMax, createEncryptedSealer, createSignedSealer, type Sealer } from './sealer.ts'
@@ -8,8 +8,8 @@ import { type ClaimsRefresh, type OpenedSession, openedSession, parseWebSession,
 
 /** A cookie is written again when the last activity in it is older than this, or than a quarter of the idle time. */
 export const updateWindowMs = 60_000
-/** Cookies that were opened lately; the same one comes with every request. */
-const openedMax = 10_000
+/** Of the cookies that were opened lately so many to twice as many are remembered; the same one comes with every request. */
+const openedMax = 6_000
 
 /** Web sessions in cookies: what comes in, what goes out. */
 export interface SessionCookies {
@@ -69,23 +69,22 @@ export function createSessionCookies(deps: {
   readonly webSessions: readonly WebSessionSettings[]
 }): SessionCookies {
   const sealers = new Map(deps.webSessions.map((settings) => [settings.id, sealersOf(deps, settings)]))
-  const opened = new LRUCache<string, OpenedSession>({ max: openedMax })
   const sealersFor = (settings: WebSessionSettings): Sealers => {
     const found = sealers.get(settings.id)
     if (found === undefined) throw new TypeError(`no web session ${settings.id}`)
     return found
   }
   const open = (settings: WebSessionSettings, value: string, nowMs: number): OpenedSession | undefined => {
-    const key = `${settings.id} ${value}`
-    const known = opened.get(key)
+    const { write, other, opened } = sealersFor(settings)
+    const known = opened.find(value)
     if (known !== undefined) return known
-    const { write, other } = sealersFor(settings)
     // Both kinds are read, so that a change of the setting signs nobody out.
     const text = write.open(value, nowMs) ?? other.open(value, nowMs)
     const session = text === undefined ? undefined : parseWebSession(text)
     if (session === undefined) return undefined
     const fresh = openedSession(session)
-    opened.set(key, fresh)
+    // A part of a header is kept with the whole of it.
+    opened.keep(Buffer.from(value, 'latin1').toString('latin1'), fresh)
     return fresh
   }
   const seal = (settings: WebSessionSettings, session: WebSession, nowMs: number): { readonly value: string; readonly isKept: boolean } => {
@@ -108,14 +107,21 @@ export function createSessionCookies(deps: {
     }
     return { cookie: write(settings, without(session), attributes, nowMs) }
   }
-  const readAll: SessionCookies['readAll'] = (settings, cookieHeader, host, nowMs) =>
-    cookieValues(cookieHeader, sessionCookieName(settings)).flatMap((value) => {
+  const readAll: SessionCookies['readAll'] = (settings, cookieHeader, host, nowMs) => {
+    const all: OpenedSession[] = []
+    for (const value of cookieValues(cookieHeader, sessionCookieName(settings))) {
       const found = open(settings, value, nowMs)
-      return found !== undefined && isHere(settings, found.session, host) ? [found] : []
-    })
+      if (found !== undefined && isHere(settings, found.session, host)) all.push(found)
+    }
+    return all
+  }
   return {
     read(settings, cookieHeader, host, nowMs, isEnded = () => false) {
-      const all = readAll(settings, cookieHeader, host, nowMs).filter(({ session }) => isWithinLimits(settings, session, nowMs))
+      const here = readAll(settings, cookieHeader, host, nowMs)
+      const [only] = here
+      if (only === undefined) return undefined
+      if (here.length === 1) return isWithinLimits(settings, only.session, nowMs) ? only : undefined
+      const all = here.filter(({ session }) => isWithinLimits(settings, session, nowMs))
       if (all.length < 2) return all[0]
       const going = all.filter((opened) => !isEnded(opened))
       const [found, ...more] = going
@@ -181,11 +187,14 @@ function isWithinLimits(settings: WebSessionSettings, session: WebSession, nowMs
 interface Sealers {
   readonly write: Sealer
   readonly other: Sealer
+  /** What was opened lately, by the value of its cookie. */
+  readonly opened: Recent<OpenedSession>
 }
 
 function sealersOf({ secret, random }: { readonly secret: Uint8Array; readonly random: Random }, settings: WebSessionSettings): Sealers {
   const { maxMs } = settings
   const encrypted = createEncryptedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'encrypted' }) })
   const signed = createSignedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'signed' }) })
-  return settings.cookieType === 'signed' ? { write: signed, other: encrypted } : { write: encrypted, other: signed }
+  const opened = createRecent<OpenedSession>(openedMax)
+  return settings.cookieType === 'signed' ? { write: signed, other: encrypted, opened } : { write: encrypted, other: signed, opened }
 }

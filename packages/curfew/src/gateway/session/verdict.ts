@@ -1,6 +1,6 @@
 import type { GatewayContext } from '../context.ts'
 import type { Status } from './session-status.ts'
-import type { OpenedSession } from './web-session.ts'
+import type { OpenedSession, SessionKey } from './web-session.ts'
 
 type VerdictDeps = Pick<GatewayContext, 'settings' | 'revocations' | 'status' | 'clock' | 'endings' | 'endedByProvider'>
 
@@ -67,7 +67,9 @@ export function isKnownEnded(
   { revocations, endedByProvider, clock }: Pick<VerdictDeps, 'revocations' | 'endedByProvider' | 'clock'>,
   { keys, session }: Pick<OpenedSession, 'keys' | 'session'>
 ): boolean {
-  return keys.some((key) => revocations.isListed(key, clock.nowMs())) || endedByProvider.isEnded(session)
+  const nowMs = clock.nowMs()
+  const isEnded = (key: SessionKey): boolean => (key.isListed ? revocations.isListed(key, nowMs) : revocations.isAdded(key, nowMs))
+  return keys.some(isEnded) || endedByProvider.isEnded(session)
 }
 
 function withPolicy({ settings }: Pick<VerdictDeps, 'settings'>, status: Status): Status {

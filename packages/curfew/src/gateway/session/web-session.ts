@@ -117,17 +117,24 @@ export function parseWebSession(text: string): WebSession | undefined {
 export interface OpenedSession {
   readonly session: WebSession
   /** Its own, its SRI's, and that of its `sid` at its issuer. */
-  readonly keys: readonly RevocationKey[]
+  readonly keys: readonly SessionKey[]
   /** Identity headers by application: the same for every request of the session. */
   readonly headers: Map<string, readonly (readonly [string, string])[]>
   /** It says other than the cookie it came in: the browser gets a new one. */
   readonly isChanged?: true
 }
 
+/** One of the names that a session can be ended by. */
+export interface SessionKey extends RevocationKey {
+  /** True for the one that the list of the authority knows: the SRI. */
+  readonly isListed: boolean
+}
+
 export function openedSession(session: WebSession): OpenedSession {
   const { id, sri, sid, issuer } = session
-  const names = [sessionName(id), ...(sri === undefined ? [] : [sri]), ...(sid === undefined ? [] : [sidName(issuer, sid)])]
-  return { session, keys: names.map((name) => revocationKey(revocationFingerprint(name))), headers: new Map() }
+  const key = (name: string, isListed = false): SessionKey => ({ ...revocationKey(revocationFingerprint(name)), isListed })
+  const keys = [key(sessionName(id)), ...(sri === undefined ? [] : [key(sri, true)]), ...(sid === undefined ? [] : [key(sidName(issuer, sid))])]
+  return { session, keys, headers: new Map() }
 }
 
 /** What one web session is called on this gateway's own part of the revocation list. */
