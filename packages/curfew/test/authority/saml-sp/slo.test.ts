@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { bindingUri, decodePost, logoutReason, status, statusUri } from '@curfew/codecs'
-import { formOf } from '../browser.ts'
+import { type Browser, formOf } from '../browser.ts'
 import { nameIdOf, spSloSoapUrl } from '../identity-provider.ts'
-import { carry, createHub, hubWithApps, lastRun, liveSessions, signInAt } from './hub.ts'
+import { begin, carry, createHub, deliver, hubWithApps, lastRun, liveSessions, signInAt } from './hub.ts'
 
 suite('Logout across an identity provider and applications', () => {
   test('the identity provider starts it: every application is told, the provider is not called back and gets its answer once', async () => {
@@ -61,6 +61,27 @@ suite('Logout across an identity provider and applications', () => {
     assert.deepEqual(await carry(hub, browser, run.id), ['campus'])
     assert.equal((await browser.get(`/signoff/${run.id}/finish`)).headers.location, 'http://apps.test/bye')
     assert.deepEqual(run.starter, { kind: 'user', landingUrl: 'http://apps.test/bye', errorUrl: 'http://apps.test/oops' })
+  })
+
+  test('an identity provider that gives no SessionIndex is not told of a sign-out any more once it has signed the same person in anew', async () => {
+    const outcomeWith = async (index: { readonly sessionIndex?: string }) => {
+      const hub = await createHub({ partners: {} })
+      await using kit = hub.kit
+      const signIn = async (browser: Browser) => deliver(hub, browser, { requestId: (await begin(hub, browser)).id, ...index })
+      const browser = kit.browser()
+      await signIn(browser)
+      await browser.get('/sp/startSLO.ping', { 'sec-fetch-site': 'none' })
+      const { id } = await lastRun(hub)
+      kit.clock.advance(1_000)
+      await signIn(kit.browser())
+      const asked = await carry(hub, browser, id)
+      const [delivery] = (await lastRun(hub)).deliveries
+      return { asked, outcome: delivery?.outcome, live: (await liveSessions(kit)).length }
+    }
+    assert.deepEqual(await outcomeWith({}), { asked: [], outcome: { kind: 'not-asked', code: 'CURFEW_RUN_OPENED_AGAIN' }, live: 1 })
+    // One that says which session it means may be asked.
+    const told = await outcomeWith({ sessionIndex: 'index-1' })
+    assert.deepEqual([told.asked, told.outcome?.kind, told.live], [['campus'], 'ended', 1])
   })
 
   suite('AC-136 Binding at /sp/startSLO.ping says what the LogoutRequest leaves by', () => {
