@@ -1,5 +1,5 @@
 import { strictBase64 } from '../base64.ts'
-import { childElements, hasOnly, is, text, type XmlElement } from '../xml/element.ts'
+import { childElements, hasOnly, is, isWhiteSpace, text, type XmlElement } from '../xml/element.ts'
 
 const dsNamespace = 'http://www.w3.org/2000/09/xmldsig#'
 /** Namespaces whose elements have no business in a hint to a key, however deep. */
@@ -59,12 +59,18 @@ function isX509(part: XmlElement): boolean {
     case 'X509IssuerSerial': {
       const [name, serial, ...more] = childElements(part)
       const isNamed = is(name, dsNamespace, 'X509IssuerName') && isText(name)
-      const isNumbered = is(serial, dsNamespace, 'X509SerialNumber') && isText(serial) && /^[+-]?\d+$/.test(text(serial).trim())
+      const isNumbered = is(serial, dsNamespace, 'X509SerialNumber') && isText(serial) && isInteger(text(serial))
       return hasOnly(part, []) && isNamed && isNumbered && more.length === 0
     }
     default:
       return false
   }
+}
+
+/** xs:integer. */
+export function isInteger(value: string): boolean {
+  const [digits = ''] = /[+-]?\d+/.exec(value) ?? []
+  return digits !== '' && isWhiteSpace(value.replace(digits, ''))
 }
 
 function isOctets(element: XmlElement | undefined, name: string): boolean {

@@ -1,5 +1,5 @@
 import { CurfewError } from '../errors.ts'
-import { attribute, childElements, is, type XmlElement } from '../xml/element.ts'
+import { attribute, childElements, is, isWhiteSpace, type XmlElement } from '../xml/element.ts'
 import { parseXml } from '../xml/reader.ts'
 import { CanonicalXml, node, write } from '../xml/writer.ts'
 import { ns } from './names.ts'
@@ -49,7 +49,7 @@ function mustUnderstand(element: XmlElement): boolean {
 
 /** White space, and the one backslash that SimpleSAMLphp up to 2.0 writes before the Header. */
 function isBetweenParts(child: XmlElement | string): boolean {
-  return typeof child !== 'string' || /^[ \t\r\n]*\\?[ \t\r\n]*$/.test(child)
+  return typeof child !== 'string' || isWhiteSpace(child.replace('\\', ''))
 }
 
 /** No signature covers Envelope and Header. @see soap-1.1 sections 4.1.1 and 4.2 */

@@ -88,7 +88,8 @@ function holdsElementsAlone(children: readonly (XmlElement | string)[]): childre
   return true
 }
 
-function isWhiteSpace(value: string): boolean {
+/** True for white space as XML has it, and for nothing at all. */
+export function isWhiteSpace(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     const c = value.charCodeAt(i)
     if (c !== 0x20 && c !== 0x0a && c !== 0x09 && c !== 0x0d) return false

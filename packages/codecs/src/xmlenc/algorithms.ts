@@ -1,6 +1,7 @@
 import { CurfewError } from '../errors.ts'
 import { attribute, childElements, hasOnly, is, text, type XmlElement } from '../xml/element.ts'
 import { digestSha256Uri } from '../dsig/algorithms.ts'
+import { isInteger } from '../dsig/key-info.ts'
 
 export const xencNamespace = 'http://www.w3.org/2001/04/xmlenc#'
 export const xenc11Namespace = 'http://www.w3.org/2009/xmlenc11#'
@@ -112,7 +113,7 @@ function parametersOf(method: XmlElement): readonly XmlElement[] {
   const [first, ...others] = childElements(method)
   if (!hasOnly(method, ['Algorithm'])) throw refused('attributes of a method', attribute(method, 'Algorithm'))
   if (!is(first, xencNamespace, 'KeySize')) return first === undefined ? [] : [first, ...others]
-  if (!hasOnly(first, []) || !/^[+-]?\d+$/.test(text(first).trim())) throw refused('a KeySize', attribute(method, 'Algorithm'))
+  if (!hasOnly(first, []) || !isInteger(text(first))) throw refused('a KeySize', attribute(method, 'Algorithm'))
   return others
 }
 
