@@ -1,4 +1,5 @@
 import { CurfewError } from '@curfew/codecs'
+import fastifyFormbody from '@fastify/formbody'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { createBulkhead } from '../../platform/bulkhead.ts'
 import type { AuthorityContext } from '../context.ts'
@@ -30,6 +31,8 @@ export function sessionManagementPlugin(ctx: AuthorityContext): FastifyPluginAsy
     if (ctx.clients.configured().length === 0) return
     // Bodies are read here, so that a wrong kind gets an answer of this API.
     app.removeAllContentTypeParsers()
+    // A call that needs no body of its own may have one that proves the client, as at the token endpoint.
+    await app.register(fastifyFormbody)
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
     // Programs call here: an error is a problem document, whatever they say they accept.
     app.addHook('onRequest', async (request) => {
