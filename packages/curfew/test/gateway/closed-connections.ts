@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,15 @@ import { Visitor } from './visitor.ts'
 export const wanted = 10_000
 /** What the process needs besides the connections. */
 const ownFiles = 500
+/** With fewer connections nothing is shown of thousands. */
+export const leastShown = 2_000
+
+/** Allows this process, and those it starts from then on, as many open files as are wanted, where it may: root may. */
+export function allowOpenFiles(): void {
+  const files = Math.max(32_768, 2 * wanted + ownFiles)
+  // By util-linux; where it is not there, or not allowed, the limit stays as it is.
+  if (process.getuid?.() === 0) spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${files}:${files}`])
+}
 
 /** WebSockets of one session, opened through a gateway in this process, and how they closed when the session ended. */
 export interface ClosedConnections {

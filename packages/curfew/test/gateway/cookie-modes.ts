@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import { blockThirdParties, findChromium, launch, noChromium } from '../journeys/chromium.ts'
 import { until } from '../support/until.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions } from './kit.ts'
-import { hasCookie, isAskedToSignIn, isSignedIn, privateNotes, signedIn, untilRunIsDone } from './private-notes.ts'
+import { assertBackShowsNothing, hasCookie, isAskedToSignIn, isSignedIn, privateNotes, signedIn, untilRunIsDone } from './private-notes.ts'
 
 type WebSession = NonNullable<GatewayKitOptions['webSession']>
 
@@ -74,8 +74,7 @@ function journeys(isRestricted: boolean): void {
         // A picture proves nothing; that it failed is seen by the script of the page alone.
         const code = stays && javaScriptEnabled ? 'CURFEW_RUN_PICTURE_FAILED' : 'CURFEW_RUN_NO_ANSWER_POSSIBLE'
         assert.deepEqual(new Set(outcomes?.map(String)), new Set([`unconfirmed,${code}`]))
-        await page.goBack()
-        assert.ok(!(await page.content()).includes('Private notes'))
+        await assertBackShowsNothing(kit, page)
         for (const host of [kit.shop, kit.wiki]) {
           await page.goto(`${host}/`)
           assert.ok(await isAskedToSignIn(page), host)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page, Request } from 'playwright-core'
 import { until } from '../support/until.ts'
 import type { GatewayKit, GatewayKitOptions } from './kit.ts'
 
@@ -39,4 +39,27 @@ export async function hasCookie(context: BrowserContext, host: string): Promise<
 /** Until the last logout of the authority has an outcome everywhere. */
 export async function untilRunIsDone(kit: GatewayKit): Promise<void> {
   await until('the run is done', async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.state === 'done')
+}
+
+/** Steps back that lead over everything a journey has visited. */
+const stepsBackMax = 12
+
+/** Goes back to where the tab began: no page on the way shows anything private, and applications were among what was asked for. */
+export async function assertBackShowsNothing(kit: GatewayKit, page: Page): Promise<void> {
+  const applications = [kit.wiki, kit.shop].map((url) => new URL(url).origin)
+  const reached: string[] = []
+  const note = (request: Request): void => {
+    if (request.isNavigationRequest() && applications.includes(new URL(request.url()).origin)) reached.push(request.url())
+  }
+  page.on('request', note)
+  const seen: string[] = []
+  while (page.url() !== 'about:blank' && seen.length < stepsBackMax) {
+    await page.goBack({ waitUntil: 'load' })
+    const text = await page.locator('body').innerText()
+    seen.push(page.url())
+    assert.ok(!text.includes('Private notes'), seen.join(' < '))
+  }
+  page.off('request', note)
+  assert.equal(page.url(), 'about:blank', seen.join(' < '))
+  assert.ok(reached.length > 0, `no application on the way: ${seen.join(' < ')}`)
 }
