@@ -22,7 +22,7 @@ import type { WebSessionSettings } from './settings.ts'
 import { finishSignIn } from './sign-in/callback.ts'
 import { clearedPreserved, preservedName } from './sign-in/preserved-cookie.ts'
 import { notKept, type PreservedRequest } from './sign-in/preserved.ts'
-import { preserve, startSignIn } from './sign-in/start.ts'
+import { addressLostPath, preserve, startSignIn } from './sign-in/start.ts'
 
 /** The two ways a request comes in; listening and closing are the caller's. */
 export interface GatewayServer {
@@ -148,6 +148,7 @@ async function endpoint(
   const url = new URL(request.url ?? '/', place.origin)
   if (below === '/oidc/frontchannel' && isGet) return providerLogout.frontChannel(ctx, { url, place, request }, response)
   if (below === '/oidc/start' && isGet) return startAt(ctx, place, url, request, response)
+  if (below === addressLostPath && isGet) throw new CurfewError('CURFEW_GATEWAY_ADDRESS_LOST', { application: place.application.id })
   throw new CurfewError('CURFEW_API_NOT_FOUND')
 }
 
@@ -156,12 +157,17 @@ function rawBelow(target: string, path: string): string {
   return target.startsWith(`${path}/`) ? target.slice(path.length) : ''
 }
 
-/** `/pa/oidc/start?target=`: signs in and comes back to a path of the same host; anything else leads to the start. */
+/**
+ * `/pa/oidc/start?target=`: signs in and comes back to a path of the same host; anything else leads to the start. With
+ * `lost=address` it comes back to the page that says so, in the place of an address that was too long.
+ */
 async function startAt(ctx: GatewayContext, place: Place, url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const wish = url.searchParams.get('target') ?? ''
   const path = requestPath(wish)
   const found = path === undefined ? undefined : ctx.applications.find(place.host, path)
-  await startSignIn(ctx, found ?? place, request, response, found === undefined ? undefined : ownAddress(found, wish))
+  const isLost = found !== undefined && url.searchParams.get('lost') === 'address'
+  const back = isLost ? reservedRoot(ctx.settings, found.application) + addressLostPath : wish
+  await startSignIn(ctx, found ?? place, request, response, found === undefined ? undefined : ownAddress(found, back))
 }
 
 function carryOut(

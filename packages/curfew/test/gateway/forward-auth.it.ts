@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
+import { targetCharactersMax } from '../../src/gateway/sign-in/start.ts'
 import { createGatewayKit, type GatewayKit, type GatewayKitOptions, type Mirrored } from './kit.ts'
 import { type Answer, Visitor } from './visitor.ts'
 import { type Addresses, snippetOf, withAddresses } from './forward-auth-snippets.ts'
@@ -212,6 +213,10 @@ suite('What other proxies ask', () => {
       await ana.open(refused.headers.location ?? '')
       const passed = await ask(ana, '/notes?a=b')
       assert.deepEqual([passed.status, passed.headers['x-user'], passed.headers['x-mail']], [200, 'ana', 'ana@example.org'])
+      const ben = new Visitor()
+      const lost = await ben.fillIn(await ben.follow((await ask(ben, `/notes?a=${'b'.repeat(targetCharactersMax)}`)).headers.location ?? ''), 'ben')
+      assert.deepEqual([lost.status, new URL(lost.url).pathname, lost.body.includes('CURFEW_GATEWAY_ADDRESS_LOST')], [409, '/pa/oidc/address-lost', true])
+      assert.equal((await ask(ben, '/notes')).headers['x-user'], 'ben', 'and the person is signed in')
       const open = await ask(new Visitor(), '/public/x')
       assert.deepEqual([open.status, open.headers['x-user']], [200, ''])
       const twoMeanings = await ask(new Visitor(), '/public/..%2fx')

@@ -126,9 +126,11 @@ interface Refused {
 
 function askToSignIn(ctx: GatewayContext, { dialect, place, asked, decision }: Refused, request: IncomingMessage, response: ServerResponse): void {
   const { application } = place
-  const isRepeatable = (asked.method === 'GET' || asked.method === 'HEAD') && asked.uri.length <= targetCharactersMax
-  const target = isRepeatable ? asked.uri : application.contextRoot
-  const location = ownAddress(place, `${reservedRoot(ctx.settings, application)}/oidc/start?${new URLSearchParams({ target }).toString()}`)
+  const isRepeatable = asked.method === 'GET' || asked.method === 'HEAD'
+  const isTooLong = isRepeatable && asked.uri.length > targetCharactersMax
+  const target = isRepeatable && !isTooLong ? asked.uri : application.contextRoot
+  const query = new URLSearchParams({ target, ...(isTooLong ? { lost: 'address' } : {}) }).toString()
+  const location = ownAddress(place, `${reservedRoot(ctx.settings, application)}/oidc/start?${query}`)
   const leadsSomewhere = location !== undefined && application.type === 'web' && isNavigation(request)
   if (dialect === 'nginx') {
     response.writeHead(401, { ...ownHeaders, 'content-length': 0, ...(leadsSomewhere ? { location } : {}) }).end()

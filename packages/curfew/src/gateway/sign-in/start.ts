@@ -12,6 +12,9 @@ import { type Transaction, transactionCookies } from './transaction.ts'
 /** Longest address that is remembered over a sign-in; a longer one leads to the start of the application. */
 export const targetCharactersMax = 1_500
 
+/** Below the reserved root: says that an address was too long, where no request that comes here could be told so. */
+export const addressLostPath = '/oidc/address-lost'
+
 /** State and nonce of 18 octets, a verifier of 32: drawn at once, for many may be asked to sign in at the same time. */
 const secretBytes = 18 + 18 + 32
 
