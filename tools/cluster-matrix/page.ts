@@ -62,13 +62,16 @@ export function matrixPage(results: readonly ModeResults[], all: readonly string
   return [
     '# Clustering matrix',
     '',
-    'Written by `npm run cluster-matrix -- --write`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that were run and count.',
+    'Written by `npm run cluster-matrix -- --write`; do not edit. The tests of the authority run unchanged in every cluster mode, with real servers and real stores: a test asks, and never learns how many nodes answer. Every figure is a number of tests: passed, of those that were run and count. Behind the day stand the commits that were run. The tests of the gateway speak to the nodes over real HTTP, through a balancer that gives each connection to the next node; between groups it waits until they have told each other what is new.',
     '',
     '## Modes',
     '',
     '| mode | what the tests ran on | run on | with | test files |',
     '| --- | --- | --- | --- | --- |',
-    ...results.map(({ mode, since, versions, files }) => `| ${titles[mode]} | ${descriptions[mode]} | ${since} | ${versions} | ${ranOf(files, all)} |`),
+    ...results.map(
+      ({ mode, since, versions, files, counted }) =>
+        `| ${titles[mode]} | ${descriptions[mode]} | ${since}${commitsOf(counted)} | ${versions} | ${ranOf(files, all)} |`
+    ),
     '',
     ...missing(modes),
     '## Feature limits',
@@ -92,6 +95,16 @@ export function matrixPage(results: readonly ModeResults[], all: readonly string
     ''
   ].join('\n')
 }
+
+/** The commits that the results of a mode are of, that of most of them first. */
+function commitsOf(counted: readonly CountedResult[]): string {
+  const byCommit = Object.entries(Object.groupBy(counted, ({ commit = '' }) => commit)).filter(([commit]) => commit !== '')
+  const commits = byCommit.toSorted(([, a = []], [, b = []]) => b.length - a.length).map(([commit]) => commit)
+  const others = commits.length - commitsShown
+  return commits.length === 0 ? '' : `, ${commits.slice(0, commitsShown).join(', ')}${others > 0 ? ` and ${others} more` : ''}`
+}
+
+const commitsShown = 4
 
 /** Says which modes are not in the tables. */
 function missing(shown: readonly Mode[]): readonly string[] {

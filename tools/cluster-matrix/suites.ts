@@ -22,6 +22,24 @@ export const suites: readonly Suite[] = [
   { title: 'Session management API, revocation feed', paths: ['authority/session-management', 'authority/revocation-feed'] },
   { title: 'Shared signals', paths: ['authority/shared-signals'] },
   { title: 'Admin API', paths: ['admin', 'cli/inspect.it.ts'] },
+  {
+    title: 'Gateway before applications, the authority over real HTTP',
+    paths: [
+      'gateway/gateway.it.ts',
+      'gateway/built-in.it.ts',
+      'gateway/back-channel.it.ts',
+      'gateway/provider-logout.it.ts',
+      'gateway/saml-application.it.ts',
+      'gateway/forward-auth.it.ts',
+      'gateway/shared-endings.it.ts',
+      'gateway/refresh-token.it.ts',
+      'gateway/user-refresh.it.ts',
+      'gateway/nothing-by-itself.it.ts',
+      'gateway/status-health.it.ts',
+      'gateway/cookie-domain.it.ts',
+      'gateway/mutual-tls.it.ts'
+    ]
+  },
   { title: 'Attacks', paths: ['attacks'] }
 ]
 
@@ -56,7 +74,7 @@ export const features: readonly Feature[] = [
   {
     title: 'SAML single logout by SOAP',
     replaced: { standalone: 'yes', adaptive: '**no**', sharing: 'yes', stateServers: 'yes', subclusters: '**no**' },
-    isShownBy: (_file, name) => /\bSOAP\b/.test(name)
+    isShownBy: (file, name) => slo(file) && /\bSOAP\b/.test(name)
   },
   {
     title: 'sessions end after a changed or reset password',

@@ -31,6 +31,19 @@ suite('the page of the clustering matrix', () => {
     assert.match(matrixPage([ran('shared', [])], [slo]), /^\| sharing all nodes \| .* \| 2026-11-27 \| Node\.js 26\.10\.0, Redis 8\.2\.1 \| 1 of 1 \|$/m)
   })
 
+  test('says of which commits the results are, that of most of them first', () => {
+    const at = (commit: string, n: number) => Array.from({ length: n }, (_, i) => ({ ...result(`${commit} ${i}`), commit }))
+    assert.match(matrixPage([ran('shared', [...at('bbbbbbb', 1), ...at('aaaaaaa', 2)])], [slo]), /\| 2026-11-27, aaaaaaa, bbbbbbb \|/)
+    const many = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((commit, i) => at(commit, 9 - i))
+    assert.match(matrixPage([ran('shared', many)], [slo]), /\| 2026-11-27, a, b, c, d and 2 more \|/)
+  })
+
+  test('counts single logout by SOAP in the tests of single logout, not wherever the word stands', () => {
+    const elsewhere = result('refuses an artifact by SOAP', 'failed', 'packages/curfew/test/authority/pingone/slo.test.ts')
+    const page = matrixPage([ran('adaptive', [result('answers a SOAP LogoutRequest'), elsewhere])], [slo])
+    assert.match(page, /\| SAML single logout by SOAP \| \*\*no\*\* \/ 1 of 1 \|/)
+  })
+
   test('says of how many files the figure is where a suite was not run whole, and where none was run', () => {
     const page = matrixPage([ran('shared', [result('one')])], [slo, 'packages/curfew/test/authority/saml-idp/sso.test.ts'])
     assert.match(page, /\| SAML identity provider \| 1 of 1 in 1 of 2 files \|/)

@@ -55,6 +55,20 @@ function listedTogether(stores: readonly Store[]): Partial<Store> {
       const items = await each(async (store) => (await store.listRuns(query)).items)
       return { items: items.sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, query.limit) }
     },
+    async getSession(sessionId) {
+      for (const store of stores) {
+        const session = await store.getSession(sessionId)
+        if (session !== undefined) return session
+      }
+      return undefined
+    },
+    async getParticipants(sessionId) {
+      for (const store of stores) {
+        const participants = await store.getParticipants(sessionId)
+        if (participants.length > 0) return participants
+      }
+      return []
+    },
     countLiveSessions: async () => (await Promise.all(stores.map((store) => store.countLiveSessions()))).reduce((sum, count) => sum + count, 0),
     listAudit: auditOf(stores),
     artifactsOf: async (sessionId, kind, nowMs, max) => once(await each((store) => store.artifactsOf(sessionId, kind, nowMs, max))),

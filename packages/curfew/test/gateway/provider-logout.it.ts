@@ -24,8 +24,10 @@ suite('Logout that an OpenID provider sends to the gateway', () => {
     await ana.open(`${kit.wiki}/`)
     await kit.endAll()
     await isRefusedSoon(ana, `${kit.wiki}/`)
-    const [run] = (await kit.authority.store.listRuns({ limit: 1 })).items
-    assert.equal(run?.deliveries[0]?.outcome?.kind, 'ended')
+    // The gateway refuses before its answer is stored.
+    const outcome = async () => (await kit.authority.store.listRuns({ limit: 1 })).items[0]?.deliveries[0]?.outcome?.kind
+    await until('the outcome is stored', async () => (await outcome()) !== undefined)
+    assert.equal(await outcome(), 'ended')
     await other.open(`${kit.wiki}/`)
     assert.equal((await other.ask(`${kit.wiki}/`)).status, 200)
   })
