@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { storeCases } from './cases.ts'
 import { crashCases } from './crash/crash-cases.ts'
 import { regionCases } from './region-cases.ts'
+import { helpText } from './help.ts'
 import { goInside, hideNamespaces, isInside, namespaces } from './inside.ts'
 import { together, type Verdict } from './judge.ts'
 import { createNet } from './net.ts'
@@ -22,9 +23,18 @@ const { values } = parseArgs({
     /** With `write`: adds the rounds to those that the document has, so that a long run may be done in pieces. */
     add: { type: 'boolean', default: false },
     /** Also say what came of each round. */
-    verbose: { type: 'boolean', default: false }
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false }
   }
 })
+const all = [...storeCases, ...upgradeCases, ...crashCases, ...regionCases]
+const unknown = values.only?.split(',').filter((name) => !all.some(({ id }) => id === name)) ?? []
+
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.log(`No fault is called ${unknown.join(' or ')}.\n`)
+  console.log(helpText(all))
+  process.exit(unknown.length > 0 ? 1 : 0)
+}
 
 // Whatever a round that failed has left running goes with the namespaces.
 if (isInside()) process.exit(await run())
@@ -38,7 +48,6 @@ else {
 
 async function run(): Promise<number> {
   hideNamespaces()
-  const all = [...storeCases, ...upgradeCases, ...crashCases, ...regionCases]
   const chosen = values.only === undefined ? all : all.filter(({ id }) => values.only?.split(',').includes(id))
   const net = createNet()
   let passed = 0

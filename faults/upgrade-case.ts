@@ -12,11 +12,14 @@ const besideMs = 3_000
 /** The format goes up when the name of the last former node is over, and the others have given their next word. */
 const formatMs = 3_000
 
+/** What the nodes are on, in turn. */
+const stores = ['cluster', 'single'] as const
+
 /** Two nodes of the last version that wrote the former format, replaced one after the other by nodes of this one. */
 const play: FaultCase['play'] = async (rounds, place, onRound) => {
   const { script } = formerProgram()
   for (let round = 0; round < rounds; round += 1) {
-    const world = await createWorld({ ...place, store: 'single' })
+    const world = await createWorld({ ...place, store: stores[round % stores.length] ?? 'cluster' })
     try {
       const former = await Promise.all([world.start('a', { script }), world.start('b', { script })])
       const verdict = await world.round(upgrade)

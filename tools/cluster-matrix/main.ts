@@ -19,6 +19,18 @@ const page = 'docs/clustering-matrix.md'
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
 const runMsMax = 3_600_000
 
+const helpText = `npm run cluster-matrix -- [options] [part of a file name ...]
+
+Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed.
+What each file gave is kept in test-results/cluster-matrix.
+
+  --mode=A,B     these modes and no others: ${modes.join(', ')}
+  --shard=N/M    the Nth of M parts of the files (1/1)
+  --jobs=N       so many tests at a time (2)
+  --turns=N      nodes take requests in the order that this seed gives, in the place of one after the other
+  --write        write ${page} of all that is kept
+  --help         this text`
+
 /**
  * Runs the functional suite, unchanged, once in each cluster mode, with real servers for each, and prints what passed:
  * `--mode=adaptive,regions` runs a part of the modes, parts of file names run a part of the tests, and so does `--shard=2/4`;
@@ -32,10 +44,17 @@ const { values, positionals } = parseArgs({
     shard: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: '2' },
     turns: { type: 'string' },
-    write: { type: 'boolean', default: false }
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false }
   },
   allowPositionals: true
 })
+const unknown = values.mode?.split(',').filter((mode) => !modes.some((one) => one === mode)) ?? []
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.log(`No mode is called ${unknown.join(' or ')}.\n`)
+  console.log(helpText)
+  process.exit(unknown.length > 0 ? 1 : 0)
+}
 const [shard = 1, shardCount = 1] = values.shard.split('/').map(Number)
 /** Processes that run tests at once, beside those of servers. */
 const jobs = Number(values.jobs)
