@@ -46,6 +46,8 @@ export type Order = { readonly number: number } & (
   | { readonly what: 'open'; readonly count: number }
   | { readonly what: 'end'; readonly ticket: Ticket }
   | { readonly what: 'check'; readonly tickets: readonly Ticket[] }
+  /** As `curfew cluster forget`: another store may announce itself as that group. */
+  | { readonly what: 'forget'; readonly group: string }
   /** An orderly stop. */
   | { readonly what: 'stop' }
 )

@@ -2,7 +2,9 @@
 export interface Heard {
   /** In milliseconds since 1970. */
   readonly atMs: number
-  /** The message that asked (`jti`). */
+  /** When the message that asked was made (`iat`), to the second. */
+  readonly madeAtMs: number
+  /** Its name (`jti`). */
   readonly messageId: string
 }
 

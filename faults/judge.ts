@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Participant } from '../packages/curfew/src/core/participant.ts'
 import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
 import type { SessionEnd } from '../packages/curfew/src/core/session.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
@@ -6,6 +7,7 @@ import { until } from '../packages/curfew/test/stores/redis/servers.ts'
 import { answerTo } from './callers.ts'
 import type { Acknowledged, Event, Ticket } from './events.ts'
 import type { Journal } from './journal.ts'
+import type { Outage } from './net.ts'
 import { longestWait, type Shift } from './roster.ts'
 import { addTold, judgeTold, onItsWayMs, type Told } from './told.ts'
 
@@ -34,8 +36,16 @@ export interface Verdict {
 /** How long runs may take to end after the fault: a lease, a retry, and the work itself. */
 const settleMs = 60_000
 
+/** What one round left behind. */
+export interface Round {
+  readonly journal: Journal
+  /** When the network was cut. */
+  readonly outages: readonly Outage[]
+  readonly shifts: readonly Shift[]
+}
+
 /** Holds what was told against what is there. The fault is over, no node is under load. */
-export async function judge(store: Store, journal: Journal, shifts: readonly Shift[]): Promise<Verdict> {
+export async function judge(store: Store, { journal, outages, shifts }: Round): Promise<Verdict> {
   const all = shifts.flatMap(({ events }) => events)
   const facts = all.filter((event) => event.kind === 'acknowledged')
   const [sure, weak] = [facts.filter(({ durability }) => durability !== 'degraded'), facts.filter(({ durability }) => durability === 'degraded')]
@@ -44,8 +54,8 @@ export async function judge(store: Store, journal: Journal, shifts: readonly Shi
   // What is on its way to an application that has its outcome arrives by then.
   await pause(onItsWayMs)
   const lost = await missing(store, sure)
-  const { told, faults } = judgeTold(await runsOf(store, ticketsIn(all)), journal)
-  print([...lost.map(wordsOf), ...faults])
+  const { told, faults } = judgeTold(await runsOf(store, ticketsIn(all)), journal, outages)
+  print([...lost.map(wordsOf), ...faults, ...(await openIn(store))])
   return {
     acknowledged: sure.length,
     lost: lost.length,
@@ -58,6 +68,12 @@ export async function judge(store: Store, journal: Journal, shifts: readonly Shi
     refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : []))),
     told
   }
+}
+
+/** What runs that did not end wait for. */
+export async function openIn(store: Store): Promise<readonly string[]> {
+  const { items } = await store.listRuns({ state: 'open', limit: printedMax })
+  return items.map((run) => `open: ${JSON.stringify(run)}`)
 }
 
 const printedMax = 5
@@ -100,13 +116,13 @@ export async function missing(store: Store, facts: readonly Acknowledged[]): Pro
   const joined = facts.filter(({ what }) => what === 'added')
   const added = Map.groupBy(joined, ({ ticket }) => ticket.id)
   const there = await Promise.all(
-    facts.map(async ({ what, ticket }) => {
+    facts.map(async ({ what, ticket, peerId }) => {
       const session = await store.getSession(ticket.id)
       switch (what) {
         case 'opened':
           return session !== undefined && (await store.findSessionByToken(ticket.tokenHash))?.id === ticket.id
         case 'added':
-          return (await store.getParticipants(ticket.id)).length >= (added.get(ticket.id)?.length ?? 0)
+          return hasJoined(await store.getParticipants(ticket.id), peerId, added.get(ticket.id) ?? [])
         case 'ended':
           if (session?.end === undefined || !(await store.isRevoked(ticket.sri, Date.now()))) return false
           return isTold(store, ticket, session.end, added.get(ticket.id) ?? [])
@@ -114,6 +130,11 @@ export async function missing(store: Store, facts: readonly Acknowledged[]): Pro
     })
   )
   return facts.filter((_, i) => there[i] === false)
+}
+
+/** Where nobody says who joined, it counts how many did. */
+function hasJoined(participants: readonly Participant[], peerId: string | undefined, added: readonly Acknowledged[]): boolean {
+  return peerId === undefined ? participants.length >= added.length : participants.some((one) => one.peerId === peerId)
 }
 
 /** The run of the end is there and done, and whoever had joined has a delivery: in it, or in a further one where it could not know of that. */

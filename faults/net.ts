@@ -13,6 +13,12 @@ export interface Host {
   isolate(isOn: boolean): void
 }
 
+/** From when until when something did not go through, in milliseconds since 1970. */
+export interface Outage {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
 /** Switches and machines inside one network namespace that the whole run has to itself. */
 export interface Net {
   host(name: string): Host
@@ -20,6 +26,8 @@ export interface Net {
   apart(hosts: readonly Host[]): void
   /** Everybody on one switch again. */
   together(): void
+  /** Every cut so far; what was sent into one may arrive at its end. */
+  readonly outages: readonly Outage[]
 }
 
 /** The address of the machine that drives the run. */
@@ -29,6 +37,12 @@ const range = '10.77'
 /** Makes the switch. Call it inside a network namespace of its own: what it makes goes with that. */
 export function createNet(): Net {
   const hosts: string[] = []
+  const outages = new Map<string, { fromMs: number; toMs: number }[]>()
+  const begin = (name: string): void => void outages.set(name, [...(outages.get(name) ?? []), { fromMs: Date.now(), toMs: Number.POSITIVE_INFINITY }])
+  const over = (name: string): void => {
+    const last = outages.get(name)?.at(-1)
+    if (last !== undefined) last.toMs = Math.min(last.toMs, Date.now())
+  }
   ip('link', 'set', 'lo', 'up')
   ip('link', 'add', 'switch', 'type', 'bridge')
   ip('link', 'add', 'island', 'type', 'bridge')
@@ -50,16 +64,27 @@ export function createNet(): Net {
         name,
         address,
         prefix: ['ip', 'netns', 'exec', space],
-        cut: () => ip('link', 'set', cable, 'down'),
-        heal: () => ip('link', 'set', cable, 'up'),
+        cut() {
+          begin(cable)
+          ip('link', 'set', cable, 'down')
+        },
+        heal() {
+          ip('link', 'set', cable, 'up')
+          over(cable)
+        },
         isolate: (isOn) => ip('link', 'set', 'dev', cable, 'type', 'bridge_slave', 'isolated', isOn ? 'on' : 'off')
       }
     },
+    get outages() {
+      return [...outages.values()].flat()
+    },
     apart(some) {
+      begin('island')
       for (const { address } of some) ip('link', 'set', `cable${address.split('.')[3]}`, 'master', 'island')
     },
     together() {
       for (const cable of hosts) ip('link', 'set', cable, 'master', 'switch', 'up')
+      over('island')
     }
   }
 }

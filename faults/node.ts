@@ -2,7 +2,8 @@
  * One node under load: the whole product as its configuration says, and callers in its process. What was acknowledged is
  * written out line by line before the next thing is done, so that it outlives a `kill -9`.
  */
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { compose } from '../packages/curfew/src/cli/compose.ts'
@@ -61,10 +62,23 @@ async function carryOut(order: Order): Promise<void> {
     case 'check':
       await Promise.all(order.tickets.map((ticket) => callers.check(ticket)))
       return
+    case 'forget':
+      return forget(order.group)
     case 'stop':
       await callers.stop()
       await server.stop()
   }
+}
+
+async function forget(group: string): Promise<void> {
+  const token = readFileSync(join(dirname(process.argv[2] ?? ''), 'data/admin.token'), 'utf8').trim()
+  const { statusCode, body } = await server.admin.inject({
+    method: 'POST',
+    url: `/v1/cluster/groups/${group}/forget`,
+    headers: { authorization: `Bearer ${token}` },
+    payload: {}
+  })
+  if (statusCode !== 200) throw new Error(`forgetting ${group} was answered with ${statusCode}: ${body}`)
 }
 
 /** Resolves when the copies have what they were owed. */

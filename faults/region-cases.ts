@@ -30,6 +30,19 @@ export function cutSchedule(fraction: () => number): readonly Cut[] {
 
 const partitionMs = 30_000
 const lostMs = 5_000
+/** How long people come and go before. */
+const loadedMs = 4_000
+
+/** What the other region has read by then is there, whatever becomes of the disks; it ends sessions of the one that is lost meanwhile. */
+function lost(disk: 'kept' | 'empty'): FaultCase['play'] {
+  return struck(async (regions) => {
+    await pause(loadedMs)
+    await regions.lose(regions.paris)
+    await regions.endAbandoned(regions.paris)
+    await pause(lostMs)
+    await regions.restore(regions.paris, disk)
+  })
+}
 
 export const regionCases: readonly FaultCase[] = [
   {
@@ -46,11 +59,7 @@ export const regionCases: readonly FaultCase[] = [
     id: 'region-lost',
     what: 'all machines of a region are lost at once, and come back after five seconds',
     sees: 'the same at the other region, which knows its sessions and ends them',
-    play: struck(async (regions) => {
-      await regions.lose(regions.paris)
-      await pause(lostMs)
-      await regions.restore(regions.paris)
-    })
+    play: lost('kept')
   },
   {
     id: 'revoked-never-accepted',

@@ -1,30 +1,25 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
-import { type Cut, type Operation, violations } from '../sim/revocation-history.ts'
 import { type Node, startNode } from './crew.ts'
-import { type Acknowledged, type Event, nowMs, type Ticket } from './events.ts'
-import type { Journal } from './journal.ts'
-import { counted, missing, print, runsOf, settled, ticketsIn, type Verdict, wordsOf } from './judge.ts'
+import { nowMs } from './events.ts'
+import { missing, type Verdict } from './judge.ts'
 import type { Host, Net } from './net.ts'
 import { type StoreServer, startServer } from './redis.ts'
 import { outboundTo, type Setup } from './setup.ts'
-import { createRoster, longestWait, type Shift } from './roster.ts'
-import { judgeTold, onItsWayMs } from './told.ts'
+import { acknowledgedIn, boundMs, judgeRegions, leftOpen, type RegionLoss } from './region-judge.ts'
+import { createRoster } from './roster.ts'
 import { buckets, lanes, openForJudge, patiently, pauseMs, watch } from './world.ts'
 
-/**
- * How long two regions have to be joined until one refuses what the other has ended. A call that was under way when the
- * link came back is given up after three seconds, and after many failures the next one follows within five.
- */
-export const boundMs = 10_000
 const names = ['berlin', 'paris'] as const
 const linkPort = 9_041
-const settleMs = 60_000
+
+/** How many sessions of a region that is gone the other one ends. */
+const abandonedMax = 20
+const storedMs = 500
 
 /** A group of one node with a store of its own, on machines of its own. */
-interface Region {
+export interface Region {
   readonly name: (typeof names)[number]
   readonly host: Host
   readonly server: StoreServer
@@ -41,8 +36,10 @@ export interface Regions {
   heal(): void
   /** All machines of a region are gone, and nobody is told. */
   lose(region: Region): Promise<void>
-  /** They are started again, with what is on their disks. */
-  restore(region: Region): Promise<void>
+  /** The other region ends sessions of the one that is gone. @throws when it can not */
+  endAbandoned(lost: Region): Promise<void>
+  /** They are started again, with what is on their disks, or with empty ones: then it gets what the other region knows, after that was told to forget the former one. */
+  restore(region: Region, disk: 'kept' | 'empty'): Promise<void>
   round(strike: (regions: Regions) => Promise<void>): Promise<Verdict>
   close(): Promise<void>
 }
@@ -72,6 +69,10 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
   const load = { lanes: lanes / 2, pauseMs: pauseMs * 4 }
   /** A node has the name of its region. */
   const roster = createRoster(load.lanes)
+  /** Of whom nothing is left but what the other region has read. */
+  const losses: RegionLoss[] = []
+  let latest: RegionLoss | undefined
+  const otherThan = (region: Region): Region => (region === paris ? berlin : paris)
   const begin = (): void => void cuts.push({ fromMs: nowMs(), toMs: Number.POSITIVE_INFINITY })
   const over = (): void => {
     const last = cuts.at(-1)
@@ -92,12 +93,32 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
       begin()
       region.host.cut()
       region.server.host.cut()
+      const atMs = nowMs()
       await Promise.all([region.node.kill(), region.server.kill('SIGKILL')])
+      // What the other one has read by then it has stored as well.
+      await pause(storedMs)
+      latest = { region: region.name, atMs, unread: await missing(otherThan(region).store, acknowledgedIn(roster.eventsOf(region.node))) }
     },
-    async restore(region) {
+    async endAbandoned(lost) {
+      const other = otherThan(lost)
+      const unread = new Set(latest?.unread.map(({ ticket }) => ticket.id))
+      const tickets = leftOpen(roster.eventsOf(lost.node))
+        .filter(({ id }) => !unread.has(id))
+        .slice(-abandonedMax)
+      if (tickets.length === 0) throw new Error(`${lost.name} has left no session that ${other.name} knows`)
+      const from = other.node.events.length
+      await Promise.all(tickets.map((ticket) => other.node.order({ what: 'end', ticket })))
+      const answers = other.node.events.slice(from).filter((event) => 'what' in event && event.what === 'ended' && event.lane < 0)
+      const refused = answers.flatMap((event) => (event.kind === 'refused' ? [event.code] : []))
+      if (answers.length < tickets.length || refused.length > 0)
+        throw new Error(`${other.name} ended ${answers.length - refused.length} of ${tickets.length} sessions of ${lost.name}: ${refused.join(', ')}`)
+    },
+    async restore(region, disk) {
+      if (disk === 'empty' && latest !== undefined) losses.push(latest)
       region.host.heal()
       region.server.host.heal()
-      await region.server.restart('kept')
+      await region.server.restart(disk)
+      if (disk === 'empty') await otherThan(region).node.order({ what: 'forget', group: region.name })
       region.node = await patiently(() => startNode({ name: region.name, config: region.config, prefix: region.host.prefix }))
       roster.came(region.node)
       await region.node.order({ what: 'load', ...load })
@@ -105,6 +126,7 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
     },
     async round(strike) {
       cuts.length = 0
+      losses.length = 0
       roster.clear()
       for (const { node } of both) roster.came(node)
       await Promise.all(both.map(({ node }) => node.order({ what: 'load', ...load })))
@@ -122,7 +144,7 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
       }
       for (const { name } of both) roster.left(name)
       await Promise.all(both.map(({ node }) => node.order({ what: 'idle' })))
-      return judgeRegions(both, setup.journal, roster.shifts(), cuts)
+      return judgeRegions(both, { journal: setup.journal, outages: net.outages, shifts: roster.shifts(), cuts, losses })
     },
     async close() {
       await Promise.all(both.map(({ node }) => node.kill()))
@@ -131,49 +153,4 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
     }
   }
   return regions
-}
-
-async function judgeRegions(regions: readonly Region[], journal: Journal, shifts: readonly Shift[], cuts: readonly Cut[]): Promise<Verdict> {
-  const all = shifts.flatMap(({ events }) => events)
-  const facts = all.filter((event) => event.kind === 'acknowledged')
-  const history = shifts.flatMap(({ name, events }) => events.flatMap((event) => operationOf(event, name)))
-  const openRuns = await Promise.all(regions.map(({ store }) => settled(store)))
-  let lost: readonly Acknowledged[] = []
-  // What one region acknowledged the other one has as well, in the end.
-  await until(async () => {
-    const gone = await Promise.all(regions.map(({ store }) => missing(store, facts)))
-    lost = [...new Set(gone.flat())]
-    return lost.length === 0
-  }, settleMs).catch(() => undefined)
-  await pause(onItsWayMs)
-  const broken = violations(history, { boundMs, cuts })
-  const { told, faults } = judgeTold(await runsOfAll(regions, ticketsIn(all)), journal)
-  print([...broken, ...lost.map(wordsOf), ...faults])
-  return {
-    acknowledged: facts.length,
-    lost: lost.length,
-    degraded: 0,
-    degradedLost: 0,
-    accepted: broken.length,
-    degradedAccepted: 0,
-    openRuns: openRuns.reduce((sum, open) => sum + open, 0),
-    waitMs: Math.max(0, ...shifts.map(longestWait)),
-    refused: counted(all.flatMap((event) => (event.kind === 'refused' ? [event.code] : []))),
-    told
-  }
-}
-
-/** Runs as both regions know them. */
-async function runsOfAll(regions: readonly Region[], tickets: readonly Ticket[]): Promise<readonly LogoutRun[]> {
-  const found = await Promise.all(regions.map(({ store }) => runsOf(store, tickets)))
-  const inOrder = found.flat().sort((a, b) => a.version - b.version)
-  return [...new Map(inOrder.map((run) => [run.id, run])).values()]
-}
-
-function operationOf(event: Event, region: string): readonly Operation[] {
-  if (event.kind === 'acknowledged' && event.what === 'ended')
-    return [{ kind: 'revoked', key: event.ticket.id, region, fromMs: event.fromMs, toMs: event.toMs }]
-  if (event.kind !== 'checked') return []
-  const answer = event.answer === 'accepted' ? 'accepted' : event.answer === 'ended' ? 'revoked' : 'unknown'
-  return [{ kind: 'checked', key: event.ticket.id, region, answer, fromMs: event.fromMs, toMs: event.toMs }]
 }

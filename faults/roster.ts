@@ -1,7 +1,10 @@
 import type { Node } from './crew.ts'
 import { type Event, nowMs } from './events.ts'
 
-/** The callers of one node, by its name: to them one that died and was started again is the same. */
+/**
+ * The callers of one node, by its name: to them one that died and was started again is the same. Those of one that left in
+ * order are sent to others; when it comes back it has new ones.
+ */
 export interface Shift {
   readonly name: string
   readonly lanes: number
@@ -24,32 +27,41 @@ export interface Roster {
   shifts(): readonly Shift[]
 }
 
+/** From its coming to its orderly leaving. */
+interface Turn {
+  readonly fromMs: number
+  untilMs?: number
+}
+
 /** @param lanes - callers of each node */
 export function createRoster(lanes: number): Roster {
-  const seen = new Map<Node, { readonly from: number; readonly sinceMs: number }>()
-  const leftMs = new Map<string, number>()
+  const seen = new Map<Node, { readonly from: number; readonly turn: Turn }>()
+  const turns = new Map<string, Turn>()
   const eventsOf = (node: Node): readonly Event[] => node.events.slice(seen.get(node)?.from ?? 0)
   return {
     eventsOf,
     events: () => [...seen.keys()].flatMap(eventsOf),
     clear() {
       seen.clear()
-      leftMs.clear()
+      turns.clear()
     },
     came(node) {
-      seen.set(node, { from: node.events.length, sinceMs: nowMs() })
-      leftMs.delete(node.name)
+      const known = turns.get(node.name)
+      const turn: Turn = known !== undefined && known.untilMs === undefined ? known : { fromMs: nowMs() }
+      turns.set(node.name, turn)
+      seen.set(node, { from: node.events.length, turn })
     },
     left(name) {
-      leftMs.set(name, nowMs())
+      const turn = turns.get(name)
+      if (turn !== undefined) turn.untilMs ??= nowMs()
     },
     shifts() {
       const endMs = nowMs()
-      return [...Map.groupBy(seen, ([{ name }]) => name)].map(([name, same]) => ({
-        name,
+      return [...Map.groupBy(seen, ([, { turn }]) => turn)].map(([{ fromMs, untilMs = endMs }, same]) => ({
+        name: same[0]?.[0].name ?? '',
         lanes,
-        fromMs: Math.min(...same.map(([, { sinceMs }]) => sinceMs)),
-        untilMs: leftMs.get(name) ?? endMs,
+        fromMs,
+        untilMs,
         events: same.flatMap(([node]) => eventsOf(node))
       }))
     }

@@ -31,7 +31,7 @@ export async function createSetup(): Promise<Setup> {
     request.setEncoding('utf8').on('data', (text: string) => (body += text))
     request.on('end', () => {
       const token = readToken(body)
-      if (token !== undefined) journal.write(request.url?.slice(1) ?? '', token.sid, { atMs, messageId: token.jti })
+      if (token !== undefined) journal.write(request.url?.slice(1) ?? '', token.sid, { atMs, madeAtMs: token.iat * 1_000, messageId: token.jti })
       response.writeHead(token === undefined ? 400 : 200, { 'cache-control': 'no-store' }).end()
     })
   })
@@ -78,12 +78,12 @@ export function outboundTo(groups: Readonly<Record<string, string>> = {}): objec
   return { allowPrivate: ['127.0.0.0/8', '10.77.0.0/16'], hosts: { 'apps.localhost': controllerAddress, ...hosts } }
 }
 
-/** Which session has ended, as a logout token says, and its own name; the signature is the product's own business and not judged here. */
-function readToken(body: string): { readonly sid: string; readonly jti: string } | undefined {
+/** Which session has ended, as a logout token says, its own name and when it was made; the signature is the product's own business and not judged here. */
+function readToken(body: string): { readonly sid: string; readonly jti: string; readonly iat: number } | undefined {
   const [, claims = ''] = (new URLSearchParams(body).get('logout_token') ?? '').split('.')
   try {
-    const { sid, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { readonly sid?: unknown; readonly jti?: unknown }
-    return typeof sid === 'string' && typeof jti === 'string' ? { sid, jti } : undefined
+    const { sid, jti, iat } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Readonly<Record<string, unknown>>
+    return typeof sid === 'string' && typeof jti === 'string' && typeof iat === 'number' ? { sid, jti, iat } : undefined
   } catch {
     return undefined
   }

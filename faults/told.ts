@@ -1,6 +1,7 @@
 import type { Delivery, LogoutRun } from '../packages/curfew/src/core/run.ts'
 import { countsAsSignedOut } from '../packages/curfew/src/core/outcome.ts'
 import type { Heard, Journal } from './journal.ts'
+import type { Outage } from './net.ts'
 
 /** What applications were told, held against what they wrote down themselves. */
 export interface Told {
@@ -29,8 +30,6 @@ export function addTold(a: Told, b: Told): Told {
 
 /** A message that left before the outcome was stored may arrive so much later; clocks of nodes are apart by less. */
 export const onItsWayMs = 2_000
-/** A recorded attempt sends its message as long as its node has the lease of the run, and never after. */
-const leaseMs = 30_000
 
 /** What was found, and what is wrong of it, in words. */
 export interface ToldFinding {
@@ -41,19 +40,23 @@ export interface ToldFinding {
 /**
  * Holds the outcomes of runs against the journals of the applications, which are all up. Two regions may have ended one
  * session, each with a run of its own: then an application has heard too much when every run had its outcome.
+ * @param outages - when the network was cut: what was sent into that arrives at its end
  */
-export function judgeTold(runs: readonly LogoutRun[], journal: Journal): ToldFinding {
+export function judgeTold(runs: readonly LogoutRun[], journal: Journal, outages: readonly Outage[] = []): ToldFinding {
   const deliveries = runs.flatMap((run) => run.deliveries)
   const findings = [...Map.groupBy(deliveries, ({ peerId, sessionIndex }) => `${peerId} ${sessionIndex}`)].map(([name, same]) =>
-    judgeOne(name, same, journal.of(same[0]?.peerId ?? '', same[0]?.sessionIndex ?? ''))
+    judgeOne(name, same, journal.of(same[0]?.peerId ?? '', same[0]?.sessionIndex ?? ''), outages)
   )
   return { told: findings.map(({ told }) => told).reduce(addTold, noneTold), faults: findings.flatMap(({ faults }) => faults) }
 }
 
-function judgeOne(name: string, deliveries: readonly Delivery[], heard: readonly Heard[]): ToldFinding {
+function judgeOne(name: string, deliveries: readonly Delivery[], heard: readonly Heard[], outages: readonly Outage[]): ToldFinding {
   const final = deliveries.filter(({ outcome }) => outcome !== undefined)
   const tooGood = final.filter((delivery) => countsAsSignedOut(delivery.outcome) && !heard.some(({ atMs }) => atMs <= lastMs(delivery)))
-  const late = final.length < deliveries.length ? [] : heard.filter((one) => isAfterAll(one, deliveries))
+  const late =
+    final.length < deliveries.length
+      ? []
+      : heard.filter((one) => deliveries.every((delivery) => one.atMs > lastMs(delivery)) && !isHeldUp(one, deliveries, outages))
   const unlike = final.filter(({ outcome }) => !countsAsSignedOut(outcome))
   const asked = `asked at ${heard.map(({ atMs, messageId }) => `${atMs} with ${messageId}`).join(', ') || 'no time'}`
   const words = deliveries.map(({ id, outcome, finalAtMs, attempts }) => `${id} ${outcome?.kind} at ${finalAtMs} by ${JSON.stringify(attempts)}`).join('; ')
@@ -76,10 +79,7 @@ function lastMs({ finalAtMs = 0 }: Delivery): number {
   return finalAtMs + onItsWayMs
 }
 
-/** An attempt that a run knows was recorded before the outcome was stored: its message may be on its way. */
-function isAfterAll({ atMs, messageId }: Heard, deliveries: readonly Delivery[]): boolean {
-  return deliveries.every((delivery) => {
-    const recorded = delivery.attempts.find((attempt) => attempt.messageId === messageId)
-    return atMs > Math.max(lastMs(delivery), (recorded?.startedAtMs ?? Number.NEGATIVE_INFINITY) + leaseMs)
-  })
+/** It was made before the outcome, and what goes over the network had to wait for the end of a cut. */
+function isHeldUp({ atMs, madeAtMs }: Heard, deliveries: readonly Delivery[], outages: readonly Outage[]): boolean {
+  return deliveries.some((delivery) => madeAtMs <= lastMs(delivery)) && outages.some(({ fromMs, toMs }) => fromMs <= atMs && toMs >= madeAtMs)
 }

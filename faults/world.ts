@@ -122,7 +122,7 @@ export async function createWorld({ net, setup, store: kind }: WorldOptions): Pr
       for (const { name } of everybody()) roster.left(name)
       await Promise.all(everybody().map((node) => node.order({ what: 'idle' })))
       await cluster?.whole()
-      return judge(store, setup.journal, roster.shifts())
+      return judge(store, { journal: setup.journal, outages: net.outages, shifts: roster.shifts() })
     },
     async close() {
       await Promise.all(everybody().map((node) => node.kill()))

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { Delivery, LogoutRun } from '../../packages/curfew/src/core/run.ts'
 import { sampleAttempt, sampleDelivery, sampleParticipant, sampleRun, sampleSession, t0 } from '../../packages/curfew/src/stores/conformance/samples.ts'
 import { createJournal, type Journal } from '../journal.ts'
+import type { Outage } from '../net.ts'
 import { judgeTold, onItsWayMs } from '../told.ts'
 
 const session = sampleSession(1)
@@ -16,9 +17,9 @@ function done(change: Partial<Delivery> = {}): LogoutRun {
   return sampleRun(1, session, [], { state: 'done', deliveries: [delivery] })
 }
 
-function heard(...entries: readonly (readonly [atMs: number, messageId: string])[]): Journal {
+function heard(...entries: readonly (readonly [atMs: number, messageId: string, madeAtMs?: number])[]): Journal {
   const journal = createJournal()
-  for (const [atMs, messageId] of entries) journal.write('wiki', wiki.sessionIndex, { atMs, messageId })
+  for (const [atMs, messageId, madeAtMs] of entries) journal.write('wiki', wiki.sessionIndex, { atMs, madeAtMs: madeAtMs ?? atMs, messageId })
   return journal
 }
 
@@ -33,8 +34,8 @@ suite('faults: outcomes and what applications wrote down', () => {
   test('signed out without a message to that application, or only long after, is better than its own record', () => {
     assert.equal(judgeTold([done()], heard()).told.tooGood, 1)
     const other = createJournal()
-    other.write('chat', wiki.sessionIndex, { atMs: finalAtMs - 5, messageId: 'first' })
-    other.write('wiki', 'of another session', { atMs: finalAtMs - 5, messageId: 'first' })
+    other.write('chat', wiki.sessionIndex, { atMs: finalAtMs - 5, madeAtMs: finalAtMs - 9, messageId: 'first' })
+    other.write('wiki', 'of another session', { atMs: finalAtMs - 5, madeAtMs: finalAtMs - 9, messageId: 'first' })
     const { told, faults } = judgeTold([done()], other)
     assert.equal(told.tooGood, 1)
     assert.match(faults.join(), /wiki.*own record/)
@@ -50,10 +51,18 @@ suite('faults: outcomes and what applications wrote down', () => {
     const after = (ms: number, messageId: string): number => judgeTold([done()], heard([finalAtMs - 5, 'first'], [finalAtMs + ms, messageId])).told.afterOutcome
     assert.equal(after(onItsWayMs, 'unknown'), 0)
     assert.equal(after(onItsWayMs + 1, 'unknown'), 1)
+    assert.equal(after(onItsWayMs + 1, 'first'), 1, 'that its attempt was recorded does not excuse it')
     assert.match(judgeTold([done()], heard([finalAtMs - 5, 'first'], [finalAtMs + 5_000, 'unknown'])).faults.join(), /after its outcome/)
-    const leaseEndsAtMs = first.startedAtMs + 30_000
-    assert.equal(after(leaseEndsAtMs - finalAtMs, 'first'), 0, 'recorded before the outcome was stored')
-    assert.equal(after(leaseEndsAtMs - finalAtMs + 1, 'first'), 1, 'no lease is so long')
+  })
+
+  test('a message that was made before the outcome and held up by a cut of the network is a repetition', () => {
+    const afterOutcome = (madeAtMs: number, outages: readonly Outage[]): number =>
+      judgeTold([done()], heard([finalAtMs - 5, 'first'], [finalAtMs + 6_000, 'unknown', madeAtMs]), outages).told.afterOutcome
+    const cut = { fromMs: finalAtMs - 2_000, toMs: finalAtMs + 5_900 }
+    assert.equal(afterOutcome(finalAtMs - 1_000, [cut]), 0)
+    assert.equal(afterOutcome(finalAtMs - 1_000, []), 1, 'no cut')
+    assert.equal(afterOutcome(finalAtMs - 1_000, [{ fromMs: cut.fromMs - 9_000, toMs: finalAtMs - 1_001 }]), 1, 'over before it was made')
+    assert.equal(afterOutcome(finalAtMs + onItsWayMs + 1, [cut]), 1, 'made after the outcome')
   })
 
   test('of two runs that ended one session the later outcome counts', () => {
