@@ -67,13 +67,13 @@ async function revokeOnce(store: Awaited<ReturnType<typeof startAuthority>>['sto
 }
 
 const { gateway } = followerFile({ issuer: 'http://127.0.0.1:1', clientSecret, port: 1, target: 'http://127.0.0.1:2' })
-const [application] = gatewaySettings(gateway, undefined).applications
+const webSessions = gatewaySettings(gateway, undefined).applications.map((application) => application.webSession)
+const cookies = createSessionCookies({ secret: followerSecret, random: systemRandom, webSessions })
 
 export function cookieFor(sri: string): string {
-  const webSession = application?.webSession
+  const [webSession] = webSessions
   if (webSession === undefined) throw new TypeError('there is a web session')
   const nowMs = Date.now()
-  const cookies = createSessionCookies({ secret: followerSecret, random: systemRandom, webSessions: [webSession] })
   const session = {
     id: sri,
     audience: 'bench',

@@ -10,7 +10,7 @@ import type { StandInOptions } from './feed-stand-in.ts'
 import { clientSecret, cookieFor } from './gateway-feed.ts'
 import { followerDomain } from './gateway-follower.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
-import { loadName, sendLoad } from './load.ts'
+import { type Load, loadName, sendLoad } from './load.ts'
 import { freePort } from './oidc/ports.ts'
 
 const entriesDefault = 10_000_000
@@ -20,12 +20,14 @@ const pauseMs = 100
 const settleMs = 10_000
 const rounds = 10
 const roundSeconds = 2
+/** About as many as a gateway remembers by their cookies. */
+const sessions = 10_000
 const answer = Buffer.alloc(1_024, 'x')
 
 interface Side {
   readonly name: string
   readonly gateway: GatewayProcess
-  readonly load: { readonly port: number; readonly path: string; readonly headers: Readonly<Record<string, string>> }
+  readonly load: Load
   /** Requests per CPU-second of each round. */
   readonly rates: number[]
 }
@@ -48,13 +50,14 @@ export async function benchFullGateway(entries = entriesDefault, other?: string)
   })
   const target = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
   const lines: string[] = []
+  const cookies = Array.from({ length: sessions }, (_, i) => cookieFor(`session ${i} that goes on`))
   const start = async (name: string, count: number, program?: string): Promise<Side> => {
     const [feedPort, port] = [await freePort(), await freePort()]
     const standIn = await startStandIn({ port: feedPort, entries: count })
     stack.defer(() => void standIn.kill())
     const startMs = performance.now()
     const gateway = stack.use(await startGatewayProcess(folder, { issuer: `http://127.0.0.1:${feedPort}`, clientSecret, port, target }, program))
-    const load = { port, path: '/notes', headers: { host: `wiki.${followerDomain}:${port}`, cookie: cookieFor('a session that goes on') } }
+    const load = { port, path: '/notes', headers: { host: `wiki.${followerDomain}:${port}` }, cookies }
     while (!(await isReady(gateway, port, count))) await new Promise((resolve) => setTimeout(resolve, pauseMs))
     const seconds = (performance.now() - startMs) / 1_000
     const cpuSeconds = gateway.cpuSeconds()
@@ -74,7 +77,7 @@ export async function benchFullGateway(entries = entriesDefault, other?: string)
   for (let i = 0; i < rounds; i++) for (const side of i % 2 === 0 ? sides : sides.toReversed()) side.rates.push(await round(side))
   const [first = 0, second = 1] = sides.map(({ rates }) => median(rates))
   return [
-    `A whole curfew gateway, ${entries.toLocaleString('en')} revoked sessions by a feed (installed, Node included, as the kernel counts it; load by ${loadName}, in turns)`,
+    `A whole curfew gateway, ${entries.toLocaleString('en')} revoked sessions by a feed (installed, Node included, as the kernel counts it; load by ${loadName}, ${sessions.toLocaleString('en')} sessions in turn; the two in turns)`,
     ...lines,
     ...sides.map(
       ({ name, gateway, rates }) =>

@@ -1,4 +1,4 @@
-import { type Chain, createChain } from './chain.ts'
+import { Chain } from './chain.ts'
 import type { OpenedSession } from './session/web-session.ts'
 
 /** Why a connection is closed: the session ended, its time is over, or nobody can say whether it goes on. */
@@ -24,16 +24,22 @@ export interface LiveConnections {
   closeSession(opened: OpenedSession, reason: CloseReason): number
   /** Sessions that something is open under now. */
   sessions(): readonly OpenedSession[]
-  /** Closes what has outlived its session at `nowMs`, or belongs to one that is older than `ageMsMax`, and forgets sessions that nothing is open under. */
+  /** Closes what has outlived its session at `nowMs`, or belongs to one that is older than `ageMsMax`, and forgets sessions that nothing was open under for some time. Called once a second. */
   expire(nowMs: number, ageMsMax?: number): number
   readonly count: number
 }
 
-/** What is open under one session. Kept while it is empty, for a moment: the next request comes soon. */
+/** What is open under one session. Kept while it is empty, for a while: the next request comes soon. */
 interface Group {
   readonly opened: OpenedSession
   readonly closes: Chain<CloseConnection>
+  /** Looks in a row that found it empty. */
+  emptyLooks: number
 }
+
+/** Looks, of which there is one a second, after which what is empty is forgotten; at the first one where there are so many. */
+const emptyLooksMax = 30
+const emptyGroupsMax = 20_000
 
 /** Rests that are done in one turn of the event loop, so that who ended meanwhile is told before all of them. */
 const restsPerTurn = 256
@@ -65,7 +71,7 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     setImmediate(drain)
   }
   const groupOf = (opened: OpenedSession): Group => {
-    const group: Group = { opened, closes: createChain() }
+    const group: Group = { opened, closes: new Chain(), emptyLooks: 0 }
     groups.set(opened, group)
     for (const { fingerprint, low } of opened.keys) {
       const others = byFingerprint.get(fingerprint)
@@ -100,10 +106,15 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     for (const close of closes) attempt(() => close(reason, later))
     return closes.length
   }
-  const where = (test: (opened: OpenedSession) => boolean): readonly Group[] => [...groups.values()].filter(({ opened }) => test(opened))
+  const where = (test: (opened: OpenedSession) => boolean): readonly Group[] => {
+    const found: Group[] = []
+    for (const group of groups.values()) if (test(group.opened)) found.push(group)
+    return found
+  }
   return {
     add(opened, close) {
       const group = groups.get(opened) ?? groupOf(opened)
+      group.emptyLooks = 0
       const takeOut = group.closes.add(close)
       state.count += 1
       return () => {
@@ -122,7 +133,12 @@ export function createLiveConnections(onFailed: (error: unknown) => void = () =>
     },
     sessions: () => [...groups.values()].filter(({ closes }) => closes.size > 0).map(({ opened }) => opened),
     expire(nowMs, ageMsMax = Number.POSITIVE_INFINITY) {
-      for (const group of [...groups.values()]) if (group.closes.size === 0) forget(group)
+      const looksMax = groups.size > emptyGroupsMax ? 0 : emptyLooksMax
+      for (const group of groups.values()) {
+        if (group.closes.size > 0) continue
+        if (group.emptyLooks >= looksMax) forget(group)
+        else group.emptyLooks += 1
+      }
       return end(
         where(({ session }) => session.expiresAtMs <= nowMs || nowMs - session.startedAtMs >= ageMsMax),
         'session expired'

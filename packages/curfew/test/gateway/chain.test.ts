@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { createChain } from '../../src/gateway/chain.ts'
+import { Chain } from '../../src/gateway/chain.ts'
 import { youngCollector } from '../../src/platform/young-generation.ts'
 
 suite('A chain', () => {
   test('has what was added, in order, and each leaves by itself', () => {
-    const chain = createChain<string>()
+    const chain = new Chain<string>()
     const [first, second, third] = ['a', 'b', 'c'].map((value) => chain.add(value))
     assert.deepEqual([chain.values(), chain.size], [['a', 'b', 'c'], 3])
     assert.equal(second?.(), true)
@@ -19,7 +19,7 @@ suite('A chain', () => {
   })
 
   test('is empty after it was cleared, and takes what comes then', () => {
-    const chain = createChain<string>()
+    const chain = new Chain<string>()
     const takeOut = chain.add('a')
     chain.add('b')
     chain.clear()
@@ -30,7 +30,7 @@ suite('A chain', () => {
   })
 
   test('keeps nothing that has left: it is gone when what is young is collected', async () => {
-    const chain = createChain<object>()
+    const chain = new Chain<object>()
     const kept = await keptOf((value) => chain.add(value))
     // In the same run a set keeps 480 to 550.
     assert.ok(kept < 250, `${kept} of 5,000 values`)

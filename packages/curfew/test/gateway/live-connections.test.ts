@@ -70,15 +70,31 @@ suite('What is open under a session', () => {
     assert.equal(live.mayHold(signedLow), false)
     const other = openedSession({ ...opened.session, id: 'w2' })
     const forget = [live.add(opened, () => undefined), live.add(other, () => undefined)]
+    const look = (times: number): void => Array.from({ length: times }).forEach(() => live.expire(0))
     forget[0]?.()
-    live.expire(0)
+    look(100)
     assert.equal(live.mayHold(signedLow), true)
     forget[1]?.()
-    live.expire(0)
+    look(1)
+    assert.equal(live.mayHold(signedLow), true, 'the next request comes soon')
+    look(100)
     assert.equal(live.mayHold(signedLow), false)
     live.add(opened, () => undefined)
     live.close(revocationFingerprint('sri-1'))
     assert.equal(live.mayHold(signedLow), false)
+  })
+
+  test('is forgotten at the first look where very many sessions have nothing open', () => {
+    const live = createLiveConnections()
+    const lows: number[] = []
+    for (let i = 0; i < 20_001; i++) {
+      const one = openedSession({ ...opened.session, id: `w${i}`, sri: `sri ${i}` })
+      lows.push(...one.keys.map(({ low }) => low | 0))
+      live.add(one, () => undefined)()
+    }
+    assert.ok(lows.every((low) => live.mayHold(low)))
+    live.expire(0)
+    assert.ok(!lows.some((low) => live.mayHold(low)))
   })
 
   test('holds nobody who left while it was decided whether he may pass', () => {

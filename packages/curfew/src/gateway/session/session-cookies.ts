@@ -9,7 +9,7 @@ import { type ClaimsRefresh, type OpenedSession, openedSession, parseWebSession,
 /** A cookie is written again when the last activity in it is older than this, or than a quarter of the idle time. */
 export const updateWindowMs = 60_000
 /** Of the cookies that were opened lately so many to twice as many are remembered; the same one comes with every request. */
-const openedMax = 6_000
+const openedMax = 10_000
 
 /** Web sessions in cookies: what comes in, what goes out. */
 export interface SessionCookies {
