@@ -282,6 +282,16 @@ suite('Simulation of whole logouts', () => {
     assert.match(await firstBroken(spoil), /ends its session from [\w-]+, which goes on/)
   })
 
+  test('a message that names a session of nobody, and is answered as if that had ended, is found', async () => {
+    const spoil = withDeps(({ senders }) => ({
+      senders: senders.map((sender) => ({
+        ...sender,
+        send: async (request, signal) => sender.send({ ...request, delivery: { ...request.delivery, sessionIndex: 'of nobody' } }, signal)
+      }))
+    }))
+    assert.match(await firstBroken(spoil), /its own journal says it is not/)
+  })
+
   test('a message that names the user alone and ends a newer sign-in is found', async () => {
     const spoil: Spoil = { store: (store) => spoiled(store, { findByNameId: async () => [] }) }
     assert.match(await firstBroken(spoil, 95), /ends its session from [\w-]+, which goes on/)
