@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -127,17 +128,61 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
       for (const id of ['intranet', 'legacy', 'wiki']) assert.equal(outcomeOf(run, id), 'ended', id)
     })
 
+    test('the node that has a run is killed while an application does not answer: the other one finishes this run, and asks nobody after the outcome', async () => {
+      await signInEverywhere().then((browser) => browser.close())
+      const legacy = applications.applications.find(({ id }) => id === 'legacy') ?? assert.fail('legacy is there')
+      const struck = nodeAt(0)
+      legacy.setFault?.('no-response')
+      using heard = requestsTo(['intranet', 'legacy', 'wiki'])
+      const asked = logout(struck).catch(() => undefined)
+      const stateOf = (run: RunView, peer: string): string | undefined => run.deliveries.find((delivery) => delivery.peer === peer)?.state
+      const { id } = await listedRun(
+        nodeAt(1),
+        (run) => stateOf(run, 'legacy') === 'sent' && stateOf(run, 'intranet') === 'final' && stateOf(run, 'wiki') === 'final'
+      )
+      await until(async () => heard.of('legacy') > 0)
+      struck.process.kill('SIGKILL')
+      await once(struck.process, 'exit')
+      const killedAtMs = Date.now()
+      legacy.setFault?.('none')
+      await asked
+      const run = await settledRun(nodeAt(1), 60_000)
+      assert.equal(run.id, id, 'nobody asked for another one')
+      const told = run.deliveries.filter(({ peer }) => heard.peers.includes(peer))
+      assert.deepEqual(told.map(({ peer, outcome }) => [peer, outcome]).toSorted(), [
+        ['intranet', 'ended'],
+        ['legacy', 'ended'],
+        ['wiki', 'ended']
+      ])
+      const late = told.find(({ peer }) => peer === 'legacy')
+      assert.ok((late?.finalAtMs ?? 0) >= killedAtMs, 'by the node that is left')
+      assert.equal(late?.attempts.length, 2)
+      // Whoever had something left to send would have sent it by then.
+      await sleep(3_000)
+      for (const { peer } of told) {
+        assert.equal(heard.of(peer), peer === 'legacy' ? 2 : 1, peer)
+        const journal = applications.applications.find((app) => app.id === peer)?.journal
+        assert.equal(journal?.entries().at(-1)?.event, 'signed-out', peer)
+      }
+      nodes[0] = await startNode(struck.name, struck.port)
+    })
+
     for (const afterMs of [0, 3, 8, 20]) {
-      test(`the node that has a run is killed ${afterMs} ms after it was asked for: the other one finishes it`, async () => {
+      test(`a node is killed ${afterMs} ms after it was asked to sign somebody out: the other one finishes what was stored, and is asked for what was not`, async () => {
         await signInEverywhere().then((browser) => browser.close())
         const struck = nodeAt(0)
+        const former = (await newestRun(nodeAt(1)))?.id
         const asked = logout(struck).catch(() => undefined)
         await sleep(afterMs)
         struck.process.kill('SIGKILL')
         await once(struck.process, 'exit')
         await asked
-        await logout(nodeAt(1))
-        const run = await settledRun(nodeAt(1))
+        const stored = await newestRun(nodeAt(1))
+        const isStored = stored !== undefined && stored.id !== former
+        if (!isStored) await logout(nodeAt(1))
+        const run = await settledRun(nodeAt(1), 60_000)
+        if (isStored) assert.equal(run.id, stored.id)
+        else assert.notEqual(run.id, former)
         for (const id of ['intranet', 'legacy', 'wiki']) {
           const outcome = outcomeOf(run, id)
           assert.ok(outcome === 'ended' || outcome === 'already-ended', `${id}: ${outcome ?? 'open'}`)
@@ -259,17 +304,42 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     return (await (await call(node, '/v1/logout', { user: 'ana' })).json()) as EndedView
   }
 
-  async function settledRun(node: Node): Promise<RunView> {
+  function settledRun(node: Node, patienceMs = 20_000): Promise<RunView> {
+    const isServer = (channel: string): boolean => channel.startsWith('server/')
+    return listedRun(node, ({ deliveries }) => deliveries.filter((d) => d.channels.some(isServer)).every((d) => d.state === 'final'), patienceMs)
+  }
+
+  /** The newest run, once it is as it is waited for. */
+  async function listedRun(node: Node, isWanted: (run: RunView) => boolean, patienceMs = 20_000): Promise<RunView> {
     let found: RunView | undefined
     await until(async () => {
-      const { items } = (await (await call(node, '/v1/runs?limit=1')).json()) as { items: RunView[] }
-      found = items[0]
-      return (
-        found !== undefined && found.deliveries.filter((d) => d.channels.some((channel) => channel.startsWith('server/'))).every((d) => d.state === 'final')
-      )
-    }, 20_000)
-    assert.ok(found !== undefined)
-    return found
+      found = await newestRun(node)
+      return found !== undefined && isWanted(found)
+    }, patienceMs)
+    return found ?? assert.fail('no run')
+  }
+
+  async function newestRun(node: Node): Promise<RunView | undefined> {
+    const { items } = (await (await call(node, '/v1/runs?limit=1')).json()) as { items: RunView[] }
+    return items[0]
+  }
+
+  /** How often each of these applications is asked for something by a server, from now on. */
+  function requestsTo(peers: readonly string[]): { readonly peers: readonly string[]; of(peer: string): number } & Disposable {
+    const counts = new Map<string, number>()
+    const watched = applications.applications.flatMap(({ id, servers: all }) => (peers.includes(id) ? all.map((server) => ({ id, server })) : []))
+    const listeners = watched.map(({ id, server }) => {
+      const listener = (request: IncomingMessage): void => void (request.method === 'POST' && counts.set(id, (counts.get(id) ?? 0) + 1))
+      server.on('request', listener)
+      return () => server.off('request', listener)
+    })
+    return {
+      peers,
+      of: (peer) => counts.get(peer) ?? 0,
+      [Symbol.dispose]() {
+        for (const stop of listeners) stop()
+      }
+    }
   }
 
   function call(node: Node, path: string, body?: object): Promise<Response> {
