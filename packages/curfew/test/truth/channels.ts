@@ -34,6 +34,8 @@ const oneStatus = 'an HTTP exchange has one answer, and there is no other way to
 const silent = 'no answer can be given in a frame or a picture'
 const bareReturn = 'a bare return says nothing that could be signed, or wrong, or partial'
 
+const stateOnly = 'a bare return carries the state of the request, and nothing that could be signed or partial'
+
 const tokenOnly = 'a logout token says that the session has ended, or does not come'
 
 const frame: Channel['impossible'] = {
@@ -85,6 +87,12 @@ export const channels = {
     impossible: frame,
     create: async (parts) => createOpenIdClient({ ...parts, way: 'front-channel' })
   },
+  'oidc-image': {
+    name: 'PingFederate front channel, image',
+    kind: 'frame',
+    impossible: frame,
+    create: async (parts) => createOpenIdClient({ ...parts, way: 'image' })
+  },
   picture: {
     name: 'gateway logout.png',
     kind: 'frame',
@@ -110,6 +118,20 @@ export const channels = {
     impossible: {},
     create: async (parts) => createSamlUpstream({ ...parts, slo: ['redirect'] })
   },
+  'upstream-saml-post': {
+    name: 'SAML POST, identity provider upstream',
+    kind: 'hop',
+    role: 'upstream',
+    impossible: {},
+    create: async (parts) => createSamlUpstream({ ...parts, slo: ['post'] })
+  },
+  'upstream-saml-artifact': {
+    name: 'SAML Artifact, identity provider upstream',
+    kind: 'hop',
+    role: 'upstream',
+    impossible: {},
+    create: async (parts) => createSamlUpstream({ ...parts, slo: ['artifact'] })
+  },
   'upstream-soap': {
     name: 'SAML SOAP, identity provider upstream',
     kind: 'server',
@@ -123,6 +145,13 @@ export const channels = {
     role: 'upstream',
     impossible: { 'partial logout of its own': tokenOnly, 'answers over another binding': tokenOnly },
     create: async (parts) => createOpenIdUpstream({ ...parts, confirms: true })
+  },
+  'upstream-oidc-bare': {
+    name: 'OpenID end session, provider upstream that does not confirm',
+    kind: 'hop',
+    role: 'upstream',
+    impossible: { 'wrong signature': stateOnly, 'partial logout of its own': stateOnly },
+    create: async (parts) => createOpenIdUpstream({ ...parts, confirms: false })
   }
 } as const satisfies Readonly<Record<string, Channel>>
 

@@ -9,7 +9,7 @@ import type { Behaviour } from './behaviour.ts'
 import { createJournal, type KeptSession } from './journal.ts'
 import { beSlow } from './slowness.ts'
 import type { Upstream } from './upstream.ts'
-import { elsewhereOf, hostOf, page, sendTo, type WebAnswer } from './web.ts'
+import { elsewhereOf, formTo, hostOf, page, sendTo, type WebAnswer } from './web.ts'
 
 /** An OpenID provider upstream with an end-session address; by back channel it says what became of its session. */
 export interface OpenIdUpstream extends Upstream {
@@ -62,7 +62,17 @@ export function createOpenIdUpstream({ id, port, clock, confirms, behaviour = 'w
       if (confirms && behaviour === 'answers twice') await sendToken(session)
     }
     if (behaviour === 'never returns the browser') return page('This is where it ends')
-    return sendTo(`${parameters.get('post_logout_redirect_uri') ?? ''}?state=${encodeURIComponent(parameters.get('state') ?? '')}`)
+    return goBack(parameters)
+  }
+
+  /** Where it sends no logout token the return is its answer, and `state` what that refers to. */
+  async function goBack(parameters: URLSearchParams): Promise<WebAnswer> {
+    const address = parameters.get('post_logout_redirect_uri') ?? ''
+    const state = !confirms && behaviour === 'wrong InResponseTo' ? '_somebody-elses-request' : (parameters.get('state') ?? '')
+    const url = `${address}?state=${encodeURIComponent(state)}`
+    // It opens the address itself before it gives it to the browser.
+    if (!confirms && behaviour === 'answers twice') await kit().app.inject(url.slice(authorityUrl.length))
+    return !confirms && behaviour === 'answers over another binding' ? formTo(address, { state }) : sendTo(url)
   }
 
   return {

@@ -1,0 +1,3 @@
+import { truthOf } from './hostile.ts'
+
+truthOf('upstream-oidc-bare')
