@@ -43,7 +43,11 @@ export const truths: Readonly<Record<string, Truth>> = {
   'opentoken-answer': { outcome: 'ended', proof: 'keyed-answer', byBrowser: true },
   campus: { ...signed, byBrowser: true },
   'campus-soap': { ...signed, byBrowser: false },
-  social: { ...signed, byBrowser: true }
+  'campus-post': { ...signed, byBrowser: true },
+  'campus-artifact': { ...signed, byBrowser: true },
+  social: { ...signed, byBrowser: true },
+  // It ends its session, and says nothing that would prove it.
+  'social-bare': { outcome: 'unconfirmed', proof: 'none', byBrowser: true }
 }
 
 export async function createReceivers(clock: Clock, kit: () => Kit): Promise<Receivers> {
@@ -62,8 +66,13 @@ export async function createReceivers(clock: Clock, kit: () => Kit): Promise<Rec
       createOpenTokenApplication({ ...parts, id: 'opentoken', confirmation: 'return' }),
       createOpenTokenApplication({ ...parts, id: 'opentoken-answer', confirmation: 'answer' })
     ],
-    samlUpstreams: [createSamlUpstream({ ...parts, id: 'campus', slo: ['redirect'] }), createSamlUpstream({ ...parts, id: 'campus-soap', slo: ['soap'] })],
-    openIdUpstreams: [createOpenIdUpstream({ ...parts, id: 'social', confirms: true })]
+    samlUpstreams: [
+      createSamlUpstream({ ...parts, id: 'campus', slo: ['redirect'] }),
+      createSamlUpstream({ ...parts, id: 'campus-soap', slo: ['soap'] }),
+      createSamlUpstream({ ...parts, id: 'campus-post', slo: ['post'] }),
+      createSamlUpstream({ ...parts, id: 'campus-artifact', slo: ['artifact'] })
+    ],
+    openIdUpstreams: [createOpenIdUpstream({ ...parts, id: 'social', confirms: true }), createOpenIdUpstream({ ...parts, id: 'social-bare', confirms: false })]
   }
 }
 
@@ -71,7 +80,9 @@ export async function createReceivers(clock: Clock, kit: () => Kit): Promise<Rec
 export interface Crowd {
   readonly name: string
   readonly applications: readonly string[]
-  readonly upstream: 'campus' | 'campus-soap' | 'social'
+  readonly upstream: 'campus' | 'campus-soap' | 'campus-post' | 'campus-artifact' | 'social' | 'social-bare'
+  /** It is about the upstream: whoever starts has none of its own, and nobody here needs a cookie in a frame. */
+  readonly isOfUpstream?: true
 }
 
 const provable = ['saml-redirect', 'saml-post', 'saml-artifact', 'saml-frame', 'saml-soap', 'oidc-back', 'opentoken', 'opentoken-answer']
@@ -80,5 +91,8 @@ const provable = ['saml-redirect', 'saml-post', 'saml-artifact', 'saml-frame', '
 export const crowds: readonly Crowd[] = [
   { name: 'everybody', applications: [...provable, 'oidc-front', 'oidc-image', 'oidc-picture'], upstream: 'social' },
   { name: 'everybody who can prove it', applications: provable, upstream: 'campus' },
-  { name: 'servers', applications: ['saml-soap', 'oidc-back'], upstream: 'campus-soap' }
+  { name: 'servers', applications: ['saml-soap', 'oidc-back'], upstream: 'campus-soap' },
+  { name: 'a provider upstream by POST', applications: ['saml-soap', 'oidc-back'], upstream: 'campus-post', isOfUpstream: true },
+  { name: 'a provider upstream by Artifact', applications: ['saml-soap', 'oidc-back'], upstream: 'campus-artifact', isOfUpstream: true },
+  { name: 'a provider upstream that does not confirm', applications: ['saml-soap', 'oidc-back'], upstream: 'social-bare', isOfUpstream: true }
 ]
