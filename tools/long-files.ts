@@ -26,6 +26,8 @@ export const longFiles: readonly string[] = [
   'packages/curfew/test/engine/crash-process.it.ts',
   'packages/curfew/test/attacks/gateway.it.ts',
   'packages/sdk/test/feed-away.it.ts',
+  'packages/sdk/test/feed-held-back.it.ts',
+  'packages/curfew/test/gateway/feed-held-back.it.ts',
   'packages/curfew/test/authority/sign-on/ldap-directory.it.ts',
   'packages/curfew/test/journeys/kill.it.ts',
   'packages/curfew/test/gateway/shared-endings.it.ts',
