@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Participant } from '../packages/curfew/src/core/participant.ts'
-import type { LogoutRun } from '../packages/curfew/src/core/run.ts'
+import type { Delivery, LogoutRun } from '../packages/curfew/src/core/run.ts'
 import type { SessionEnd } from '../packages/curfew/src/core/session.ts'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
@@ -73,7 +73,11 @@ export async function judge(store: Store, { journal, outages, shifts }: Round): 
 /** What runs that did not end wait for. */
 export async function openIn(store: Store): Promise<readonly string[]> {
   const { items } = await store.listRuns({ state: 'open', limit: printedMax })
-  return items.map((run) => `open: ${JSON.stringify(run)}`)
+  return items.map(({ id, sessionId, deliveries }) => `open: ${id} of ${sessionId}: ${deliveries.map(stateOf).join(', ')}`)
+}
+
+function stateOf({ peerId, state, attempts }: Delivery): string {
+  return `${peerId} ${state} after attempts at ${attempts.map(({ startedAtMs }) => startedAtMs).join(' and ')}`
 }
 
 const printedMax = 5

@@ -62,6 +62,13 @@ export const regionCases: readonly FaultCase[] = [
     play: lost('kept')
   },
   {
+    id: 'region-lost-empty',
+    what: 'all machines of a region are lost at once, and come back with empty disks',
+    sees: 'the same; after `curfew cluster forget` at the other one the region that comes back reads everything that is known there',
+    mayLose: 'the other region had not read it yet',
+    play: lost('empty')
+  },
+  {
     id: 'revoked-never-accepted',
     what: 'a random schedule of cuts between two regions',
     sees: 'as above, again and again',
