@@ -35,11 +35,14 @@ function namesUserAlone(delivery: Delivery): boolean {
   return delivery.sessionIndex === '' && binding !== 'end-session' && binding !== 'front-channel' && binding !== 'image'
 }
 
-/** By the same partner, in another session that goes on. An OpenToken is told through the browser, which brings its own session. */
+/**
+ * By the same partner, in another session that goes on: for the first time, or once more. An OpenToken is told through the
+ * browser, which brings its own session.
+ */
 async function isSignedInSince(store: Pick<Store, 'findByNameId'>, run: LogoutRun, { peerId, nameId }: Delivery): Promise<boolean> {
   const named = await store.findByNameId(peerId, nameId.value)
+  const isSince = ({ addedAtMs, lastIssuedAtMs }: Participant): boolean => Math.max(addedAtMs, lastIssuedAtMs) > run.startedAtMs
   return named.some(
-    ({ session, participant }) =>
-      session.id !== run.sessionId && session.end === undefined && participant.protocol !== 'opentoken' && participant.addedAtMs > run.startedAtMs
+    ({ session, participant }) => session.id !== run.sessionId && session.end === undefined && participant.protocol !== 'opentoken' && isSince(participant)
   )
 }

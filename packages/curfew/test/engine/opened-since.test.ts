@@ -40,6 +40,7 @@ const endSession: LogoutChannel = { kind: 'hop', binding: 'end-session', url: 'h
 
 interface Since {
   readonly addedAtMs?: number
+  readonly lastIssuedAtMs?: number
   readonly channel?: LogoutChannel
   readonly sessionIndex?: string
   readonly protocol?: Participant['protocol']
@@ -47,11 +48,18 @@ interface Since {
 }
 
 /** Whether a run from a second after `t0` leaves a provider alone that signed the user in to another session. */
-function isLeftAlone({ addedAtMs = t0 + 5_000, channel = soap, sessionIndex = '', protocol = 'saml', hasEnded = false }: Since): Promise<boolean> {
+function isLeftAlone({
+  addedAtMs = t0 + 5_000,
+  lastIssuedAtMs = addedAtMs,
+  channel = soap,
+  sessionIndex = '',
+  protocol = 'saml',
+  hasEnded = false
+}: Since): Promise<boolean> {
   const delivery = { ...sampleDelivery({ ...provider, sessionIndex }, []), channels: [channel] }
   const run = sampleRun(1, session, [], { startedAtMs: t0 + 1_000, deliveries: [delivery] })
   const end: Session['end'] = { atMs: t0 + 6_000, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_2' }
-  const newer = { session: sampleSession(2, hasEnded ? { end } : {}), participant: { ...provider, sessionIndex, protocol, addedAtMs } }
+  const newer = { session: sampleSession(2, hasEnded ? { end } : {}), participant: { ...provider, sessionIndex, protocol, addedAtMs, lastIssuedAtMs } }
   const former = { session, participant: { ...provider, addedAtMs: t0 + 5_000 } }
   const findByNameId: Store['findByNameId'] = async (peerId, name) => (peerId === 'cloud' && name === 'ana at cloud' ? [former, newer] : [])
   return isOpenedSince({ getParticipants: async () => [], findByNameId }, run, delivery.id)
@@ -61,6 +69,7 @@ suite('An identity provider that gave no SessionIndex, and has signed the same u
   test('is not told of the older sign-out any more: it would end the newer sign-in', async () => {
     assert.equal(await isLeftAlone({}), true)
     assert.equal(await isLeftAlone({ channel: hop }), true)
+    assert.equal(await isLeftAlone({ addedAtMs: t0 + 500, lastIssuedAtMs: t0 + 5_000 }), true)
   })
   test('is told where the other session was there before, or has ended itself', async () => {
     assert.equal(await isLeftAlone({ addedAtMs: t0 + 500 }), false)
