@@ -348,8 +348,11 @@ class LogoutWorld implements World {
     this.#answerStarter(run)
   }
 
-  /** The starter gets its LogoutResponse. */
-  #answerStarter(run: LogoutRun): void {
+  /**
+   * The starter gets its LogoutResponse.
+   * @param isByBrowser - a page said that nobody has to wait; since then somebody may be asked once more
+   */
+  #answerStarter(run: LogoutRun, isByBrowser = false): void {
     const nowMs = this.#clock.nowMs()
     const known = starterAnswer(run, nowMs)
     const status = known === 'success' ? 'Success' : 'PartialLogout'
@@ -357,7 +360,8 @@ class LogoutWorld implements World {
     if (this.#answered.has(run.id)) this.#fail(`${run.id} answers its starter twice`)
     this.#answered.add(run.id)
     if (run.starter.kind !== 'participant') this.#fail(`${run.id} answers somebody, and no application started it`)
-    if (known === undefined && nowMs < run.startedAtMs + policy.patienceMs) this.#fail(`${run.id} answers its starter before it knows anything`)
+    const isTried = isByBrowser && run.deliveries.every(({ state, attempts }) => state === 'final' || attempts.length > 0)
+    if (known === undefined && !isTried && nowMs < run.startedAtMs + policy.patienceMs) this.#fail(`${run.id} answers its starter before it knows anything`)
     const isLeft = run.deliveries.some((d) => this.#peers.partners.get(d.peerId)?.live.has(run.sessionId))
     if (status === 'Success' && isLeft) this.#fail(`${run.id} answers Success, and a session is left`)
   }
@@ -409,7 +413,7 @@ class LogoutWorld implements World {
   async #takeAnswer(engine: Engine, runId: RunId): Promise<void> {
     const run = await this.#truth.getRun(runId)
     if (run?.starter.kind !== 'participant' || run.starterAnsweredAtMs !== undefined) return
-    await this.#within(engine.apply(runId, { kind: 'starter-answered', atMs: this.#clock.nowMs() }), async () => this.#answerStarter(run))
+    await this.#within(engine.apply(runId, { kind: 'starter-answered', atMs: this.#clock.nowMs() }), async () => this.#answerStarter(run, true))
   }
 
   async #say(engine: Engine, runId: RunId, event: RunEvent): Promise<void> {
