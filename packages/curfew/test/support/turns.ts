@@ -5,7 +5,7 @@ export interface TurnsOptions {
   readonly port: number
   /** Ports of the nodes. */
   readonly targets: readonly number[]
-  /** What has to have happened before a connection is made. */
+  /** What has to have happened before anything is handed on. */
   readonly before: () => Promise<void>
   /** Browsers stay at one node: those by HTTP are known by what they ask for; by TLS everybody stays there. */
   readonly sticks: boolean
@@ -20,21 +20,28 @@ export async function startTurns({ port, targets, before, sticks }: TurnsOptions
     return targets[turn] ?? 0
   }
   const stays = targets[Math.floor(Math.random() * targets.length)] ?? 0
-  const connect = async (socket: Socket): Promise<void> => {
-    const [head] = (await once(socket, 'data')) as [Buffer]
-    socket.pause()
-    await before()
+  const connectFor = (socket: Socket, head: Buffer): Socket => {
     const onward = createConnection(sticks && isOfBrowser(head) ? stays : next(), '127.0.0.1')
     open.add(onward)
     onward.on('error', () => socket.destroy()).on('close', () => open.delete(onward) && socket.destroy())
     socket.on('close', () => onward.destroy())
-    onward.write(head)
-    socket.pipe(onward).pipe(socket)
+    onward.pipe(socket)
+    return onward
+  }
+  const carry = async (socket: Socket): Promise<void> => {
+    let onward: Socket | undefined
+    // A connection that is kept carries one request after the other.
+    for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      await before()
+      onward ??= connectFor(socket, chunk)
+      onward.write(chunk)
+    }
+    onward?.end()
   }
   const server = createServer((socket) => {
     open.add(socket)
     socket.on('error', () => socket.destroy()).on('close', () => open.delete(socket))
-    connect(socket).catch(() => socket.destroy())
+    carry(socket).catch(() => socket.destroy())
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
