@@ -55,12 +55,13 @@ export async function judge(store: Store, { journal, outages, shifts }: Round): 
   await pause(onItsWayMs)
   const lost = await missing(store, sure)
   const { told, faults } = judgeTold(await runsOf(store, ticketsIn(all)), journal, outages)
-  print([...lost.map(wordsOf), ...faults, ...(await openIn(store))])
+  const weakLost = await missing(store, weak)
+  print([...lost.map(wordsOf), ...weakLost.map((fact) => `degraded, ${wordsOf(fact)}`), ...faults, ...(await openIn(store))])
   return {
     acknowledged: sure.length,
     lost: lost.length,
     degraded: weak.length,
-    degradedLost: (await missing(store, weak)).length,
+    degradedLost: weakLost.length,
     accepted: await acceptedAfter(store, all, sure),
     degradedAccepted: await acceptedAfter(store, all, weak),
     openRuns,
