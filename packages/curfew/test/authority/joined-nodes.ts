@@ -60,7 +60,7 @@ export function joinNodeStores({ nodes, groups }: NodeStores, clock: Clock): Joi
 }
 
 /** Whoever asks while a round is under way gets the next one, together with all others who do. */
-function oneAfterTheOther(round: () => Promise<void>): () => Promise<void> {
+export function oneAfterTheOther(round: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> = Promise.resolve()
   let next: Promise<void> | undefined
   return () => {

@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/platform/logger.ts'
 import { hashPassword } from '../../src/platform/password.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { makeKeyPair } from '../authority/key-pairs.ts'
+import { oneAfterTheOther } from '../authority/joined-nodes.ts'
 import { storeSeen } from '../authority/store-seen.ts'
 import { noteStart } from './modes.ts'
 import { realNodes, settle } from './real-nodes.ts'
@@ -86,7 +87,7 @@ export async function startRealAuthority({ issuer, port, usernames, connections,
   // Groups read each other before they serve.
   await Promise.all(compositions.map((composition) => composition.start()))
   const stores = compositions.map((one) => one.store)
-  const told = (): Promise<void> => (groups === 'shared' ? Promise.resolve() : settle(stores))
+  const told = groups === 'shared' ? async (): Promise<void> => undefined : oneAfterTheOther(() => settle(stores))
   if (nodes.length > 1)
     running.use(
       // A browser stays in the region it came to.
