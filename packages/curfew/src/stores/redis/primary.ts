@@ -187,15 +187,18 @@ function connector(options: PrimaryOptions): Connector {
   }
 }
 
-/** Loads the functions unless they are there; a copy gets them from its primary. */
-export async function loadLibrary(link: Pick<Link, 'send'>): Promise<void> {
+/**
+ * Loads the functions unless they are there; a copy gets them from its primary. Returns what a server said that can not take them
+ * now: a copy, or one that wants more copies or is full. They may be there; where it is asked to write, the answer says so.
+ */
+export async function loadLibrary(link: Pick<Link, 'send'>): Promise<Error | undefined> {
   try {
     await link.send(['FUNCTION', 'LOAD', library.code])
+    return undefined
   } catch (error) {
-    const message = error instanceof Error ? error.message : ''
-    if (/already exists/.test(message)) return
-    // A copy can not take them, nor one that wants more copies or is full, where they may be; where it is asked to write, the answer says so.
-    if (/READONLY|NOREPLICAS|OOM|MISCONF|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(message)) return
+    if (!(error instanceof Error)) throw error
+    if (/already exists/.test(error.message)) return undefined
+    if (/READONLY|NOREPLICAS|OOM|MISCONF|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN/.test(error.message)) return error
     throw error
   }
 }

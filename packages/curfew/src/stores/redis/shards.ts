@@ -264,7 +264,11 @@ export function createShards({ topology, clock, copies, isStrict }: ShardsOption
     for (;;) {
       const answer = await onFailure({ topology, slot, args, error })
       if (answer.kind === 'reply') return { reply: answer.reply, copies: 0, isRepeat, isRetried: true }
-      if (answer.kind === 'throw') throw answer.error
+      if (answer.kind === 'throw') {
+        // It may have been carried out before: nobody may be told that it was not.
+        if (isRepeat && answer.isFull === true) throw storeError('CURFEW_STORE_UNREACHABLE', { slot, why: whyOf(error) }, error)
+        throw answer.error
+      }
       if (answer.kind === 'lost') isRepeat = true
       if (answer.kind !== 'again' || clock.nowMs() >= untilMs) {
         if (clock.nowMs() + pauseMs >= untilMs)
@@ -359,7 +363,8 @@ function unwritten(reply: Reply): Written {
 
 type Turn =
   | { readonly kind: 'reply'; readonly reply: Reply }
-  | { readonly kind: 'throw'; readonly error: unknown }
+  /** `isFull`: the server takes no write any more; whether it took one that was sent before, it does not say. */
+  | { readonly kind: 'throw'; readonly error: unknown; readonly isFull?: true }
   /** At once, with what was learned. */
   | { readonly kind: 'again' }
   /** After a pause and a look around; `lost`: it may have been carried out. */
@@ -398,12 +403,14 @@ async function onFailure({
       return { kind: 'later' }
   }
   const full = fullServerError(error)
-  if (full !== undefined) return { kind: 'throw', error: full }
+  if (full !== undefined) return { kind: 'throw', error: full, isFull: true }
   // A part of the slot is elsewhere by now. Functions look for that before they write anything.
   if (/non local key/i.test(message)) return { kind: 'later' }
   if (/Function not found/i.test(message)) {
-    await loadLibrary({ send: async (load) => (await topology.primaryOf(slot).write(load)).reply }).catch(() => undefined)
-    return { kind: 'later' }
+    const refused = await loadLibrary({ send: async (load) => (await topology.primaryOf(slot).write(load)).reply }).catch(() => undefined)
+    // A server that is full never had the functions of this version, and does not take them.
+    const fullNow = fullServerError(refused)
+    return fullNow === undefined ? { kind: 'later' } : { kind: 'throw', error: fullNow, isFull: true }
   }
   return { kind: 'throw', error: error instanceof CurfewError ? error : storeError('CURFEW_STORE_FAILED', { why: message.slice(0, 200) }, error) }
 }

@@ -215,6 +215,47 @@ suite('redis: a server that refuses writes while its replicas are away', () => {
   })
 })
 
+suite('redis: a server that takes no write any more', () => {
+  const misconf = 'MISCONF Errors writing to the AOF file: No space left on device'
+  for (const [said, code] of [
+    [misconf, 'CURFEW_STORE_DISK_FULL'],
+    ["OOM command not allowed when used memory > 'maxmemory'.", 'CURFEW_STORE_MEMORY_FULL']
+  ] as const) {
+    test(`is called full, unless it may have carried the call out before its answer was lost: ${code}`, async () => {
+      const server = { asked: 0, lost: 0 }
+      const shards = shardsOn(async () => {
+        server.asked += 1
+        throw server.asked <= server.lost ? new LinkLost('gone') : new Error(said)
+      })
+      const { common } = createKeys('t:', 1)
+      await assert.rejects(shards.write(common, 'put', ['end'], { isEnding: true }), { code })
+      Object.assign(server, { asked: 0, lost: 1 })
+      await assert.rejects(shards.write(common, 'put', ['end'], { isEnding: true }), (error: { readonly code?: string; readonly context?: object }) => {
+        assert.equal(error.code, 'CURFEW_STORE_UNREACHABLE')
+        assert.match(JSON.stringify(error.context), new RegExp(said.split(' ')[0] ?? ''))
+        return true
+      })
+      shards.close()
+    })
+
+    test(`is called full also where it has no functions of this version and does not take them: ${code}`, async () => {
+      const clock = createFakeClock()
+      const shards = shardsOn(
+        async ([command]) => {
+          throw new Error(command === 'FUNCTION' ? said : 'ERR Function not found')
+        },
+        undefined,
+        clock
+      )
+      const { common } = createKeys('t:', 1)
+      const refused = assert.rejects(shards.write(common, 'put', ['end'], { isEnding: true }), { code })
+      await clock.advance(10_000)
+      await refused
+      shards.close()
+    })
+  }
+})
+
 suite('redis: writes that wait for one primary', () => {
   test('are so many at most before sign-ins are refused; what has begun, and what ends something, waits', async () => {
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
