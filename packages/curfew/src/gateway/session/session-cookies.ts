@@ -8,7 +8,7 @@ import { type ClaimsRefresh, type OpenedSession, openedSession, parseWebSession,
 
 /** A cookie is written again when the last activity in it is older than this, or than a quarter of the idle time. */
 export const updateWindowMs = 60_000
-/** Of the cookies that were opened lately so many to twice as many are remembered; the same one comes with every request. */
+/** Of the cookies that were opened lately so many to twice as many are remembered, of all web sessions together; the same one comes with every request. */
 const openedMax = 10_000
 
 /** Web sessions in cookies: what comes in, what goes out. */
@@ -68,7 +68,8 @@ export function createSessionCookies(deps: {
   readonly random: Random
   readonly webSessions: readonly WebSessionSettings[]
 }): SessionCookies {
-  const sealers = new Map(deps.webSessions.map((settings) => [settings.id, sealersOf(deps, settings)]))
+  const openedEach = Math.ceil(openedMax / Math.max(1, deps.webSessions.length))
+  const sealers = new Map(deps.webSessions.map((settings) => [settings.id, sealersOf(deps, settings, openedEach)]))
   const sealersFor = (settings: WebSessionSettings): Sealers => {
     const found = sealers.get(settings.id)
     if (found === undefined) throw new TypeError(`no web session ${settings.id}`)
@@ -191,10 +192,10 @@ interface Sealers {
   readonly opened: Recent<OpenedSession>
 }
 
-function sealersOf({ secret, random }: { readonly secret: Uint8Array; readonly random: Random }, settings: WebSessionSettings): Sealers {
+function sealersOf({ secret, random }: { readonly secret: Uint8Array; readonly random: Random }, settings: WebSessionSettings, openedEach: number): Sealers {
   const { maxMs } = settings
   const encrypted = createEncryptedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'encrypted' }) })
   const signed = createSignedSealer({ secret, random, maxMs, use: sealUse({ ...settings, cookieType: 'signed' }) })
-  const opened = createRecent<OpenedSession>(openedMax)
+  const opened = createRecent<OpenedSession>(openedEach)
   return settings.cookieType === 'signed' ? { write: signed, other: encrypted, opened } : { write: encrypted, other: signed, opened }
 }
