@@ -1,4 +1,5 @@
 import type { PeerProtocol } from '../packages/curfew/src/core/peer.ts'
+import { channelOf } from '../packages/curfew/src/core/step.ts'
 import type { BrowserAnswer, SendRequest, SendResult } from '../packages/curfew/src/engine/sender.ts'
 import type { Clock } from '../packages/curfew/src/platform/clock.ts'
 import { createMemorySessionRegistry } from '../packages/sdk/src/memory-session-registry.ts'
@@ -106,8 +107,11 @@ export function createPartner(options: PartnerOptions): Partner {
     if (!isMeant) fail(`${id} is told by ${run.id} of the end of ${run.sessionId}, and ends its session from ${sessionId}, which goes on`)
   }
   const end = async (message: PartnerMessage): Promise<'ended' | 'already-ended'> => {
-    const { run, delivery, nowMs: issuedUntilMs } = message
+    const { run, delivery, nowMs } = message
     const { nameId, sessionIndex } = delivery
+    // A browser brings its own session with it, which was there before the logout; a message that names the user alone means all of them.
+    const isBrought = sessionIndex === '' && channelOf(delivery)?.kind !== 'server'
+    const issuedUntilMs = isBrought ? run.startedAtMs : nowMs
     // As the SDK has it, with one clock for all.
     const named = sessionIndex === '' ? { sessionIndexes: [], sparesIssuedAfterMs: issuedUntilMs } : { sessionIndexes: [sessionIndex] }
     if (sessionIndex === '') endedByName.set(nameId.value, Math.max(run.startedAtMs, endedByName.get(nameId.value) ?? 0))

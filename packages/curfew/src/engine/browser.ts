@@ -120,7 +120,7 @@ async function sendBrowser(deps: BrowserDeps, runId: RunId, delivery: Delivery):
   const { clock, writer } = deps
   const sender = senderOf(deps, delivery)
   const messageId = sender.newMessageId()
-  const isNewer = await isOpenedSince(deps.store, await deps.store.getRun(runId), delivery.id)
+  const isNewer = await isOpenedSince(deps.store, await deps.store.getRun(runId), delivery.id, clock.nowMs())
   const about = { atMs: clock.nowMs(), deliveryId: delivery.id }
   const sent: RunEvent = isNewer ? { kind: 'opened-again', ...about } : { kind: 'browser-sent', ...about, messageId }
   const run = await writer.write(runId, (stored) => (mayLeave(stored, delivery) ? [sent] : []))

@@ -1,8 +1,9 @@
 import type { DeliveryId } from '../core/ids.ts'
 import type { Participant } from '../core/participant.ts'
 import type { Delivery, LogoutRun } from '../core/run.ts'
+import { isLive } from '../core/session.ts'
 import { channelOf } from '../core/step.ts'
-import type { Store } from '../stores/store.ts'
+import type { SessionParticipant, Store } from '../stores/store.ts'
 
 /**
  * True when a message of this run would end a newer sign-in, because it can not tell the two apart.
@@ -10,17 +11,18 @@ import type { Store } from '../stores/store.ts'
  * An application that was opened again after a logout that left the session alone began has one name for the session,
  * before and after. A picture ends the session at its own host alone: what was opened at another one does not count for it.
  *
- * Where the session ended nothing can be issued in it any more. But an identity provider that gave no SessionIndex is told
- * the user alone, and ends whatever this user has there: also what another session of ours came from since.
+ * Where the session ended nothing can be issued in it any more. But an identity provider that gave no SessionIndex, and is
+ * told from server to server, is told the user alone, and ends whatever this user has there: also what began there since.
  */
 export async function isOpenedSince(
-  store: Pick<Store, 'getParticipants' | 'findByNameId'>,
+  store: Pick<Store, 'getParticipants' | 'findByNameId' | 'getSession'>,
   run: LogoutRun | undefined,
-  deliveryId: DeliveryId
+  deliveryId: DeliveryId,
+  nowMs: number
 ): Promise<boolean> {
   const delivery = run?.deliveries.find(({ id }) => id === deliveryId)
   if (run === undefined || delivery === undefined || delivery.grant !== undefined) return false
-  if (namesUserAlone(delivery) && (await isSignedInSince(store, run, delivery))) return true
+  if (namesUserAlone(delivery) && (await isSignedInSince(store, run, delivery, nowMs))) return true
   if (run.isPartial !== true) return false
   const { peerId, sessionIndex, participantId, channels } = delivery
   const isOfHost = channels.length > 0 && channels.every(({ binding }) => binding === 'image')
@@ -29,20 +31,31 @@ export async function isOpenedSince(
   return participants.some((one) => isMeant(one) && one.lastIssuedAtMs > run.startedAtMs)
 }
 
-/** A browser that is sent to an OpenID provider, or comes with a frame or picture, brings the session that is meant with it. */
+/** A browser brings the session that is meant with it, and whoever it belonged to would stay signed in there if it were not sent. */
 function namesUserAlone(delivery: Delivery): boolean {
-  const binding = channelOf(delivery)?.binding
-  return delivery.sessionIndex === '' && binding !== 'end-session' && binding !== 'front-channel' && binding !== 'image'
+  return delivery.sessionIndex === '' && channelOf(delivery)?.kind === 'server'
+}
+
+/** In another session that goes on, and that came from a sign-in there which is newer than this logout. */
+async function isSignedInSince(
+  store: Pick<Store, 'findByNameId' | 'getSession'>,
+  run: LogoutRun,
+  { peerId, nameId }: Delivery,
+  nowMs: number
+): Promise<boolean> {
+  const others = (await store.findByNameId(peerId, nameId.value)).filter(({ session }) => session.id !== run.sessionId && isLive(session, nowMs))
+  if (others.length === 0) return false
+  // By the clock of the provider, which may be ahead: the sign-in of the session that ended is not newer than that session.
+  const ended = await store.getSession(run.sessionId)
+  const sinceMs = Math.max(run.startedAtMs, ended?.sourceId === peerId ? ended.authenticatedAtMs : 0)
+  return others.some((one) => beganThereAtMs(one) > sinceMs)
 }
 
 /**
- * By the same partner, in another session that goes on: for the first time, or once more. An OpenToken is told through the
- * browser, which brings its own session.
+ * When what a partner has of this session began there. A provider can sign the user in here without a word from what was to end: it
+ * counts when the person signed in there, not when we heard of it. Of a session that was opened by other means that is not known.
  */
-async function isSignedInSince(store: Pick<Store, 'findByNameId'>, run: LogoutRun, { peerId, nameId }: Delivery): Promise<boolean> {
-  const named = await store.findByNameId(peerId, nameId.value)
-  const isSince = ({ addedAtMs, lastIssuedAtMs }: Participant): boolean => Math.max(addedAtMs, lastIssuedAtMs) > run.startedAtMs
-  return named.some(
-    ({ session, participant }) => session.id !== run.sessionId && session.end === undefined && participant.protocol !== 'opentoken' && isSince(participant)
-  )
+function beganThereAtMs({ session, participant }: SessionParticipant): number {
+  if (participant.role === 'application') return participant.addedAtMs
+  return session.sourceId === participant.peerId ? session.authenticatedAtMs : 0
 }

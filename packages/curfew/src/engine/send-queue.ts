@@ -171,7 +171,7 @@ async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send
   const { deliveryId } = send.effect
   const messageId = sender.newMessageId()
   const startedAtMs = queue.clock.nowMs()
-  const isNewer = await isOpenedSince(queue.store, asked, deliveryId)
+  const isNewer = await isOpenedSince(queue.store, asked, deliveryId, startedAtMs)
   const start: RunEvent = isNewer
     ? { kind: 'opened-again', atMs: startedAtMs, deliveryId }
     : { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }

@@ -17,7 +17,12 @@ const backChannel: LogoutChannel = { kind: 'server', binding: 'back-channel', ur
 function isOpened(channels: readonly LogoutChannel[], isPartial = true): Promise<boolean> {
   const delivery = { ...sampleDelivery(one, []), channels }
   const run = sampleRun(1, session, [], { startedAtMs: t0 + 1_000, deliveries: [delivery], ...(isPartial ? { isPartial: true } : {}) })
-  return isOpenedSince({ getParticipants: async () => [one, other], findByNameId: async () => [] }, run, delivery.id)
+  return isOpenedSince(
+    { getParticipants: async () => [one, other], findByNameId: async () => [], getSession: async () => session },
+    run,
+    delivery.id,
+    t0 + 9_000
+  )
 }
 
 suite('An application that was opened at another of its hosts since', () => {
@@ -36,48 +41,51 @@ suite('An application that was opened at another of its hosts since', () => {
 const provider = sampleParticipant('cloud', 1, { role: 'upstream', sessionIndex: '', nameId: { value: 'ana at cloud' }, addedAtMs: t0 })
 const soap: LogoutChannel = { kind: 'server', binding: 'soap', url: 'https://cloud.test/slo' }
 const hop: LogoutChannel = { kind: 'hop', binding: 'redirect', url: 'https://cloud.test/slo' }
-const endSession: LogoutChannel = { kind: 'hop', binding: 'end-session', url: 'https://cloud.test/end' }
+const post: LogoutChannel = { kind: 'hop', binding: 'post', url: 'https://cloud.test/slo' }
+const ofCloud = { sourceId: 'cloud', authenticatedAtMs: t0 }
 
 interface Since {
-  readonly addedAtMs?: number
-  readonly lastIssuedAtMs?: number
+  /** When the person signed in at the provider, by what it said at the other session. */
+  readonly authenticatedAtMs?: number
+  /** The same at the session that ended. */
+  readonly formerAtMs?: number
   readonly channel?: LogoutChannel
   readonly sessionIndex?: string
-  readonly protocol?: Participant['protocol']
-  readonly hasEnded?: boolean
+  readonly participant?: Partial<Participant>
+  readonly other?: Partial<Session>
 }
 
-/** Whether a run from a second after `t0` leaves a provider alone that signed the user in to another session. */
-function isLeftAlone({
-  addedAtMs = t0 + 5_000,
-  lastIssuedAtMs = addedAtMs,
-  channel = soap,
-  sessionIndex = '',
-  protocol = 'saml',
-  hasEnded = false
-}: Since): Promise<boolean> {
+/** Whether a run from a second after `t0` leaves a provider alone from which another session came five seconds after `t0`. */
+function isLeftAlone(since: Since): Promise<boolean> {
+  const { authenticatedAtMs = t0 + 5_000, formerAtMs = t0, channel = soap, sessionIndex = '' } = since
   const delivery = { ...sampleDelivery({ ...provider, sessionIndex }, []), channels: [channel] }
   const run = sampleRun(1, session, [], { startedAtMs: t0 + 1_000, deliveries: [delivery] })
-  const end: Session['end'] = { atMs: t0 + 6_000, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_2' }
-  const newer = { session: sampleSession(2, hasEnded ? { end } : {}), participant: { ...provider, sessionIndex, protocol, addedAtMs, lastIssuedAtMs } }
-  const former = { session, participant: { ...provider, addedAtMs: t0 + 5_000 } }
+  const former = { session: { ...session, ...ofCloud, authenticatedAtMs: formerAtMs }, participant: provider }
+  const newer = {
+    session: sampleSession(2, { ...ofCloud, authenticatedAtMs, ...since.other }),
+    participant: { ...provider, sessionIndex, addedAtMs: t0 + 5_000, ...since.participant }
+  }
   const findByNameId: Store['findByNameId'] = async (peerId, name) => (peerId === 'cloud' && name === 'ana at cloud' ? [former, newer] : [])
-  return isOpenedSince({ getParticipants: async () => [], findByNameId }, run, delivery.id)
+  return isOpenedSince({ getParticipants: async () => [], findByNameId, getSession: async () => former.session }, run, delivery.id, t0 + 9_000)
 }
 
 suite('An identity provider that gave no SessionIndex, and has signed the same user in to another session since', () => {
   test('is not told of the older sign-out any more: it would end the newer sign-in', async () => {
     assert.equal(await isLeftAlone({}), true)
-    assert.equal(await isLeftAlone({ channel: hop }), true)
-    assert.equal(await isLeftAlone({ addedAtMs: t0 + 500, lastIssuedAtMs: t0 + 5_000 }), true)
+    assert.equal(await isLeftAlone({ participant: { role: 'application' }, other: { sourceId: 'form', authenticatedAtMs: t0 } }), true)
   })
-  test('is told where the other session was there before, or has ended itself', async () => {
-    assert.equal(await isLeftAlone({ addedAtMs: t0 + 500 }), false)
-    assert.equal(await isLeftAlone({ hasEnded: true }), false)
+  test('is told where nobody signed in there anew: it let the person in by the very session that is to end', async () => {
+    assert.equal(await isLeftAlone({ authenticatedAtMs: t0 }), false)
+    assert.equal(await isLeftAlone({ authenticatedAtMs: t0 + 3_000, formerAtMs: t0 + 3_000 }), false, 'by a clock that is ahead')
+    assert.equal(await isLeftAlone({ other: { sourceId: 'form' } }), false, 'the time is of a password that was given here')
+  })
+  test('is told where the other session has ended itself, or is over', async () => {
+    const end: Session['end'] = { atMs: t0 + 6_000, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_2' }
+    assert.equal(await isLeftAlone({ other: { end } }), false)
+    assert.equal(await isLeftAlone({ other: { idleExpiresAtMs: t0 + 8_000 } }), false)
   })
   test('is told where the message says which session is meant, or the browser brings it along', async () => {
     assert.equal(await isLeftAlone({ sessionIndex: 's1' }), false)
-    assert.equal(await isLeftAlone({ channel: endSession }), false)
-    assert.equal(await isLeftAlone({ protocol: 'opentoken' }), false)
+    for (const channel of [hop, post]) assert.equal(await isLeftAlone({ channel }), false, channel.binding)
   })
 })

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import { bindingUri, decodePost, logoutReason, status, statusUri } from '@curfew/codecs'
 import { type Browser, formOf } from '../browser.ts'
 import { nameIdOf, spSloSoapUrl } from '../identity-provider.ts'
+import { moving } from '../moving.ts'
 import { begin, carry, createHub, deliver, hubWithApps, lastRun, liveSessions, signInAt } from './hub.ts'
 
 suite('Logout across an identity provider and applications', () => {
@@ -63,25 +64,57 @@ suite('Logout across an identity provider and applications', () => {
     assert.deepEqual(run.starter, { kind: 'user', landingUrl: 'http://apps.test/bye', errorUrl: 'http://apps.test/oops' })
   })
 
-  test('an identity provider that gives no SessionIndex is not told of a sign-out any more once it has signed the same person in anew', async () => {
-    const outcomeWith = async (index: { readonly sessionIndex?: string }) => {
-      const hub = await createHub({ partners: {} })
+  suite('an identity provider that gives no SessionIndex, and does not answer at first, while the person is signed in once more', () => {
+    const outcomeWith = async ({ isSilent = false, ...index }: { readonly isSilent?: boolean; readonly sessionIndex?: string }) => {
+      let asked = 0
+      const network = async () => {
+        asked += 1
+        return { status: 500, headers: { 'content-type': 'text/html' } }
+      }
+      const hub = await createHub({ partners: {}, network }, { slo: [{ binding: 'soap', url: 'http://campus.test/soap' }] })
       await using kit = hub.kit
-      const signIn = async (browser: Browser) => deliver(hub, browser, { requestId: (await begin(hub, browser)).id, ...index })
+      const instant = () => Temporal.Instant.fromEpochMilliseconds(kit.clock.nowMs())
+      const signIn = async (browser: Browser, authnInstant: Temporal.Instant) => {
+        const authnStatement = { authnInstant, classRef: 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport', ...index }
+        return deliver(hub, browser, { requestId: (await begin(hub, browser)).id, assertion: { authnStatement } })
+      }
+      const signedInAt = instant()
       const browser = kit.browser()
-      await signIn(browser)
-      await browser.get('/sp/startSLO.ping', { 'sec-fetch-site': 'none' })
-      const { id } = await lastRun(hub)
+      await signIn(browser, signedInAt)
       kit.clock.advance(1_000)
-      await signIn(kit.browser())
-      const asked = await carry(hub, browser, id)
-      const [delivery] = (await lastRun(hub)).deliveries
-      return { asked, outcome: delivery?.outcome, live: (await liveSessions(kit)).length }
+      await browser.get('/sp/startSLO.ping', { 'sec-fetch-site': 'none' })
+      const delivery = async () => (await lastRun(hub)).deliveries[0]
+      await moving(kit, async () => (await delivery())?.state === 'retrying')
+      kit.clock.advance(1)
+      await signIn(isSilent ? browser : kit.browser(), isSilent ? signedInAt : instant())
+      await moving(kit, async () => asked > 1 || (await delivery())?.state === 'final')
+      return { isAskedAgain: asked > 1, outcome: (await delivery())?.outcome }
     }
-    assert.deepEqual(await outcomeWith({}), { asked: [], outcome: { kind: 'not-asked', code: 'CURFEW_RUN_OPENED_AGAIN' }, live: 1 })
-    // One that says which session it means may be asked.
-    const told = await outcomeWith({ sessionIndex: 'index-1' })
-    assert.deepEqual([told.asked, told.outcome?.kind, told.live], [['campus'], 'ended', 1])
+    test('is not asked again where they signed in there anew', async () => {
+      const outcome = { kind: 'unconfirmed', code: 'CURFEW_RUN_OPENED_AGAIN' }
+      assert.deepEqual(await outcomeWith({}), { isAskedAgain: false, outcome })
+    })
+    test('is asked again where it let them in by the session that was to end: nothing else would end that', async () => {
+      assert.equal((await outcomeWith({ isSilent: true })).isAskedAgain, true)
+    })
+    test('is asked again where it says which session is meant', async () => {
+      assert.equal((await outcomeWith({ sessionIndex: 'index-1' })).isAskedAgain, true)
+    })
+  })
+
+  test('an identity provider that gives no SessionIndex is visited with the browser that signs out, whoever signed in there elsewhere meanwhile', async () => {
+    const hub = await createHub({ partners: {} })
+    await using kit = hub.kit
+    const signIn = async (browser: Browser) => deliver(hub, browser, { requestId: (await begin(hub, browser)).id })
+    const browser = kit.browser()
+    await signIn(browser)
+    kit.clock.advance(1_000)
+    await browser.get('/sp/startSLO.ping', { 'sec-fetch-site': 'none' })
+    const { id } = await lastRun(hub)
+    kit.clock.advance(1_000)
+    await signIn(kit.browser())
+    assert.deepEqual(await carry(hub, browser, id), ['campus'])
+    assert.deepEqual([(await lastRun(hub)).deliveries[0]?.outcome?.kind, (await liveSessions(kit)).length], ['ended', 1])
   })
 
   suite('AC-136 Binding at /sp/startSLO.ping says what the LogoutRequest leaves by', () => {
