@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { catalogue } from '../errors/catalogue.ts'
 import type { AuthorityContext } from './context.ts'
 import { languageOfQuery } from './pages/messages.ts'
-import { problemPage, problemTexts } from './pages/problem-page.ts'
+import { problemPage, problemText } from './pages/problem-page.ts'
 import { createLogoutAnswers } from './logout-answer.ts'
 import { resumeAuthorization } from './oidc/interaction.ts'
 import { addHandOver } from './hand-over.ts'
@@ -216,7 +216,7 @@ function wantsPage(request: FastifyRequest): boolean {
 }
 
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const page = problemPage(ctx, request, error.code, problemTexts[error.code])
+  const page = problemPage(ctx, request, error.code, problemText(error, request.routeOptions.url ?? ''))
   return reply.headers(page.headers).send(page.html)
 }
 

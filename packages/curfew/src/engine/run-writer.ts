@@ -1,3 +1,4 @@
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { RunId } from '../core/ids.ts'
 import type { Effect, LogoutRun, RunEvent } from '../core/run.ts'
 import { step } from '../core/step.ts'
@@ -48,7 +49,7 @@ export function createRunWriter(deps: RunWriterDeps): RunWriter {
         for (const change of batch) change.resolve(known)
       } catch (error) {
         known = undefined
-        for (const change of batch.length === 0 ? waiting.splice(0) : batch) change.reject(error)
+        for (const change of batch.length === 0 ? waiting.splice(0) : batch) change.reject(aboutRun(error, runId))
       }
     }
     lanes.delete(runId)
@@ -67,6 +68,12 @@ export function createRunWriter(deps: RunWriterDeps): RunWriter {
         void drain(runId, waiting)
       })
   }
+}
+
+/** Whatever the store says now, the sign-out of this run was written down before: who is told of the error has to know that. */
+function aboutRun(error: unknown, run: RunId): unknown {
+  if (!isCurfewError(error) || !error.code.startsWith('CURFEW_STORE_')) return error
+  return new CurfewError(error.code, { ...error.context, run }, { message: error.message, cause: error })
 }
 
 async function commit(deps: RunWriterDeps, known: LogoutRun, batch: readonly Change[]): Promise<LogoutRun | undefined> {

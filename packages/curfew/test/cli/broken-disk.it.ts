@@ -29,16 +29,19 @@ interface Application extends AsyncDisposable {
   readonly client: OpenIdClient
   readonly url: string
   readonly told: ReadonlySet<string>
+  /** Answers nobody until it is let go. */
+  hold(): { release(): void }
 }
 
 async function startApplication(): Promise<Application> {
   const told = new Set<string>()
+  let free = Promise.resolve()
   const server = createServer((request, response) => {
     let body = ''
     request.setEncoding('utf8').on('data', (text: string) => (body += text))
     request.once('end', () => {
       told.add(String(decodeJwt(new URLSearchParams(body).get('logout_token') ?? '')['sid']))
-      response.writeHead(200, { 'cache-control': 'no-store' }).end()
+      void free.then(() => response.writeHead(200, { 'cache-control': 'no-store' }).end())
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -47,6 +50,11 @@ async function startApplication(): Promise<Application> {
     client: { id: 'wiki', secret: 'a secret that is long enough', redirectUri: `${url}/cb` },
     url,
     told,
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      free = promise
+      return { release: resolve }
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
@@ -105,6 +113,9 @@ async function signOutAll(
     if (answer.status !== 303) return { out: visits.slice(0, i), in: visits.slice(i), answer }
     assert.match(answer.location, /\/signoff\/run_/)
     assert.equal(await person.isSignedIn(), false)
+    // What there is no room for now is the next step: nobody is told that it was the sign-out.
+    const next = await person.get(`${answer.location}/go`)
+    if (next.status !== 303) assert.match(next.body, /Your sign-out is written down and holds/)
   }
   return { out: visits, in: [], answer: undefined }
 }
@@ -246,6 +257,7 @@ suite('a real server on a Redis whose disk is full', { skip: noMounts === false 
       const out: Visit[] = []
       // Each time the room ends somewhere else in what one sign-out writes.
       for (let round = 0; round < 8; round++) {
+        const late = round === 7 ? await signOutUnanswered(server, application) : undefined
         disk.fill()
         const { out: gone, in: left, answer } = await signOutAll(visits.slice(round * 3, round * 3 + 3))
         out.push(...gone)
@@ -253,6 +265,11 @@ suite('a real server on a Redis whose disk is full', { skip: noMounts === false 
         if (round === 7) {
           await assertRefused(server)
           await assert.rejects(openOn([redis]), { code: 'CURFEW_STORE_DISK_FULL' })
+        }
+        if (late !== undefined) {
+          await assertCounts(late)
+          visits.push(late.visit)
+          out.push(late.visit)
         }
         disk.clear()
         await until(async () => String(await redis.command('INFO', 'persistence')).includes('aof_last_write_status:ok'))
@@ -279,6 +296,35 @@ async function assertKept({ told }: Application, left: readonly Visit[], answer:
     assert.equal(await person.isSignedIn(), true)
     assert.equal(told.has(sid), false)
   }
+}
+
+interface Unanswered {
+  readonly visit: Visit
+  /** Page of the run. */
+  readonly path: string
+  release(): void
+}
+
+/** Somebody who is signed out, and whose application has not answered yet: the next step of that is still to be written. */
+async function signOutUnanswered(server: RunningCurfew, application: Application): Promise<Unanswered> {
+  const one = await visit(server.baseUrl, application.client, 30)
+  const { release } = application.hold()
+  const answer = await one.person.signOut()
+  assert.equal(answer.status, 303, answer.body)
+  return { visit: one, path: answer.location, release }
+}
+
+/** The sign-out was before there was no room: whoever goes on with it reads that it counts. */
+async function assertCounts({ visit: { person }, path, release }: Unanswered): Promise<void> {
+  // That the browser is there is written down once in a second.
+  await pause(1_000)
+  const next = await person.get(`${path}/go`)
+  assert.equal(next.status, 503, next.location)
+  assert.match(next.body, /CURFEW_STORE_DISK_FULL/)
+  assert.match(next.body, /Your sign-out is written down and holds/)
+  assert.doesNotMatch(next.body, /not signed out/)
+  assert.equal(await person.isSignedIn(), false)
+  release()
 }
 
 async function assertRefused(server: RunningCurfew): Promise<void> {

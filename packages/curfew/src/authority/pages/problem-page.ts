@@ -1,3 +1,4 @@
+import type { CurfewError } from '@curfew/codecs'
 import type { FastifyRequest } from 'fastify'
 import type { AuthorityContext } from '../context.ts'
 import { type Html, html } from './html.ts'
@@ -35,11 +36,33 @@ export const problemTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_STORE_DISK_FULL: 'error.noRoom',
   CURFEW_STORE_FAILED: 'error.notStored',
   CURFEW_STORE_MEMORY_FULL: 'error.noRoom',
+  CURFEW_STORE_NOT_REPLICATED: 'error.unsure',
   CURFEW_STORE_OVERLOADED: 'error.notStored',
   CURFEW_STORE_READ_ONLY: 'error.notStored',
+  CURFEW_STORE_UNCONFIRMED: 'error.unsure',
+  CURFEW_STORE_UNREACHABLE: 'error.unsure',
   CURFEW_USERS_UNAVAILABLE: 'signon.unavailable',
   CURFEW_USERS_UNWRITABLE: 'error.passwordNotStored',
   CURFEW_LINK_ACCOUNT: 'error.linkAccount',
   CURFEW_LINK_REQUIRED: 'error.linkRequired',
   CURFEW_LINK_TAKEN: 'error.linkTaken'
+}
+
+/** The same for a step of a run: what it signs out of has ended before, whatever the store says now. */
+export const runProblemTexts: Readonly<Record<string, MessageKey>> = {
+  CURFEW_STORE_BUSY: 'error.runNotStored',
+  CURFEW_STORE_DISK_FULL: 'error.runNoRoom',
+  CURFEW_STORE_FAILED: 'error.runNotStored',
+  CURFEW_STORE_MEMORY_FULL: 'error.runNoRoom',
+  CURFEW_STORE_NOT_REPLICATED: 'error.runNotStored',
+  CURFEW_STORE_OVERLOADED: 'error.runNotStored',
+  CURFEW_STORE_READ_ONLY: 'error.runNotStored',
+  CURFEW_STORE_UNCONFIRMED: 'error.runNotStored',
+  CURFEW_STORE_UNREACHABLE: 'error.runNotStored'
+}
+
+/** The sentence for an error of a request to this route; undefined: the general one. An error says by `run` that it is about a step of one. */
+export function problemText({ code, context }: CurfewError, route: string): MessageKey | undefined {
+  const isStep = route.startsWith('/signoff/:run') || context['run'] !== undefined
+  return (isStep ? runProblemTexts[code] : undefined) ?? problemTexts[code]
 }

@@ -1,5 +1,5 @@
 import type { MessageKey } from '../../authority/pages/messages.ts'
-import { problemBody, problemTexts } from '../../authority/pages/problem-page.ts'
+import { problemBody, problemTexts, runProblemTexts } from '../../authority/pages/problem-page.ts'
 import { gatewayProblemBody, gatewayTexts, loggedOutBody } from '../gateway-pages.ts'
 import { exampleReference } from './example.ts'
 import { type Section, state } from './state.ts'
@@ -22,7 +22,7 @@ export const problemStates: Section = {
   title: 'Errors',
   states: [
     state('error', 'Whatever has no sentence of its own', 'error.title', ({ t }) => problemBody(t, 'error.text', `${exampleReference} ${general}`)),
-    ...byText(problemTexts).map(([key, code]) =>
+    ...[...byText(problemTexts), ...byText(runProblemTexts)].map(([key, code]) =>
       state(nameOf('error', key), code, 'error.title', ({ t }) => problemBody(t, key, `${exampleReference} ${code}`))
     )
   ]
