@@ -75,9 +75,22 @@ suite('curfew start where the servers of the store keep it out', { skip: skipRea
     const watched = await start({ topology: 'sentinel', master: 'curfew', nodes: [`redis://localhost:${sentinel.port}`], ...account })
     assertRefused(watched, /^ {2}why {4}WRONGPASS /m)
     assert.match(watched.err, /keeps this node out: WRONGPASS [^"]*; correct store\.redis\.username and store\.redis\.password/)
-    // Another one that is listed is away, which says less.
-    const nodes = [`redis://localhost:${server.port}`, `redis://localhost:${await freeRange(1)}`]
-    assertRefused(await start({ topology: 'cluster', nodes, ...account }), /^ {2}why {4}WRONGPASS /m)
+    const node = `redis://localhost:${server.port}`
+    assertRefused(await start({ topology: 'cluster', nodes: [node], ...account }), /^ {2}why {4}WRONGPASS /m)
+  })
+
+  test('where others that are listed are away it is not known that all keep it out: it may be started again, and says both', async () => {
+    const account = { username: 'curfew', password: wrongPassword }
+    const away = `redis://127.0.0.1:${await freeRange(1)}`
+    for (const [listed, more] of [
+      [server.port, { topology: 'cluster' }],
+      [sentinel.port, { topology: 'sentinel', master: 'curfew' }]
+    ] as const) {
+      const { code, err } = await start({ ...more, nodes: [`redis://localhost:${listed}`, away], ...account })
+      assert.equal(code, 1, err)
+      assert.match(err, /^No server of the store answers\. {3}CURFEW_STORE_UNREACHABLE$/m)
+      assert.match(err, /^ {2}why {4}one keeps this node out: WRONGPASS [^]*; another one: connect ECONNREFUSED 127\.0\.0\.1:\d+/m)
+    }
   })
 
   test('a server that is away is said to be, and why', async () => {

@@ -112,7 +112,7 @@ export interface Place {
  * Opens the store: finds the servers, looks at how they are set up, loads the functions.
  *
  * @throws CURFEW_STORE_UNREACHABLE when no server answers
- * @throws CURFEW_STORE_REFUSED when they do not let this process in, by its password or a certificate
+ * @throws CURFEW_STORE_REFUSED when all of them do not let this process in, by its password or a certificate
  * @throws CURFEW_STORE_UNSUITABLE when they would lose what they acknowledged, or the store was made in another way
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {

@@ -32,9 +32,17 @@ export function whyOf(error: unknown): string {
   return text.trim().replace(/\.$/, '').slice(0, whyCharactersMax)
 }
 
-/** Of several errors the one that says most: that somebody is kept out, or else what came last. */
-export function worstOf(errors: readonly unknown[]): unknown {
-  return errors.find((error) => refusalIn(error) !== undefined) ?? errors.at(-1)
+/**
+ * What several servers were of no use for together. Only where each of them keeps this process out is that what is wrong: of those
+ * that are away one may come back that lets it in, or knows better who is who.
+ * @param total - how many there are, with those that gave no error
+ */
+export function causeOfAll(errors: readonly unknown[], total: number): unknown {
+  const [refused] = errors.filter((error) => refusalIn(error) !== undefined)
+  if (refused === undefined) return errors.at(-1)
+  const away = errors.findLast((error) => refusalIn(error) === undefined)
+  if (away === undefined && errors.length >= total) return refused
+  return new Error(`one keeps this node out: ${whyOf(refused)}${away === undefined ? '' : `; another one: ${whyOf(away)}`}`)
 }
 
 /** The error, what caused it, and so on. */

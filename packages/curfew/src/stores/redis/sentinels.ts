@@ -1,7 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
 import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
-import { worstOf } from './refusal.ts'
+import { causeOfAll } from './refusal.ts'
 import { texts } from './redis-context.ts'
 
 /** The sentinels of a store, and which primary they name. */
@@ -74,7 +74,8 @@ export function openSentinels(options: SentinelsOptions): Sentinels {
     )
   }
   const unnamed = (): LinkLost => {
-    const cause = worstOf(voters.flatMap(({ failure }) => failure ?? []))
+    const failures = voters.flatMap(({ failure }) => failure ?? [])
+    const cause = causeOfAll(failures, voters.length)
     return new LinkLost(`no majority of the sentinels ${nodes.map(nameOf).join(', ')} names a primary`, cause === undefined ? {} : { cause })
   }
   return {

@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { createRounds } from '../../platform/rounds.ts'
 import { type Dial, type Link, LinkLost, openLink, type Reply } from './link.ts'
 import { type NodeAccess, type NodeAddress, nameOf } from './node-address.ts'
-import { worstOf } from './refusal.ts'
+import { causeOfAll } from './refusal.ts'
 import { createPrimary, type Primary } from './primary.ts'
 import { askEveryMs, openSentinels, type Sentinels } from './sentinels.ts'
 import { slotsTotal } from './slots.ts'
@@ -196,7 +196,7 @@ async function firstAnswer<T>(options: TopologyOptions, nodes: readonly NodeAddr
       link?.close()
     }
   }
-  throw new LinkLost(`none of ${nodes.map(nameOf).join(', ')} answers`, { cause: worstOf(reasons) })
+  throw new LinkLost(`none of ${nodes.map(nameOf).join(', ')} answers`, { cause: causeOfAll(reasons, nodes.length) })
 }
 
 async function rangesAt(link: Link, { host }: NodeAddress): Promise<readonly Range[]> {
