@@ -125,7 +125,7 @@ async function carryOutRun(deps: OutboxDeps, runId: RunId, effects: readonly Cla
   const sends = effects.filter((item): item is ClaimedSend => item.effect.kind === 'send')
   const others = effects.filter(({ effect }) => effect.kind !== 'send')
   const sending = sends.length === 0 ? [] : [deps.sends.take(runId, sends, leaseUntilMs)]
-  const wakes = idsOf(others, 'wake')
+  const wakes = others.filter(({ effect }) => effect.kind === 'wake')
   const receipts = idsOf(others, 'receipt')
   const waking = wakes.length === 0 ? [] : [tick(deps, runId, wakes)]
   const receipting = receipts.length === 0 ? [] : [makeReceipt(deps, runId, receipts)]
@@ -139,9 +139,15 @@ function idsOf(effects: readonly ClaimedEffect[], kind: Effect['kind']): readonl
   return effects.filter(({ effect }) => effect.kind === kind).map(({ id }) => id)
 }
 
-async function tick({ writer, clock, random }: OutboxDeps, runId: RunId, settled: readonly number[]): Promise<void> {
+/** Never before what was due, although a clock that is put right may go back in between: a wake is gone with its event. */
+async function tick({ writer, clock, random }: OutboxDeps, runId: RunId, wakes: readonly ClaimedEffect[]): Promise<void> {
   const jitter = random.fraction()
-  await writer.write(runId, () => [{ kind: 'tick', atMs: clock.nowMs(), jitter }], settled)
+  const dueAtMs = Math.max(...wakes.map(({ effect }) => effect.dueAtMs))
+  await writer.write(
+    runId,
+    () => [{ kind: 'tick', atMs: Math.max(clock.nowMs(), dueAtMs), jitter }],
+    wakes.map(({ id }) => id)
+  )
 }
 
 /** What is owed is stored before the effect is settled: a crash in between owes it twice under one name. */

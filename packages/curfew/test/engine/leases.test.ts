@@ -4,7 +4,7 @@ import type { RunId } from '../../src/core/ids.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { createEngineKit, leaseMs, policy, soapPeer } from '../support/engine-kit.ts'
+import { createEngineKit, hopPeer, leaseMs, policy, soapPeer } from '../support/engine-kit.ts'
 import { confirms, hangs } from '../support/scripted-sender.ts'
 
 /** As of a node that finds no store any more once it has work. */
@@ -82,6 +82,24 @@ suite('engine: leases', () => {
       await other.stop()
     })
   }
+
+  test('a wake does what it was due for although the clock has gone back since it was claimed', async () => {
+    const kit = createEngineKit({ peers: [hopPeer('payroll')], deps: { policy: { ...policy, deadlineMs: 60_000 } } })
+    let backMs = 0
+    const claimEffects: Store['claimEffects'] = async (claim) => {
+      const claimed = await kit.store.claimEffects(claim)
+      if (claimed.some(({ effect }) => effect.kind === 'wake')) backMs = 5
+      return claimed
+    }
+    const clock = { ...kit.clock, nowMs: () => kit.clock.nowMs() - backMs }
+    const engine = createEngine({ ...kit.deps, clock, store: { ...kit.store, claimEffects } })
+    await engine.start()
+    const runId = await kit.end((await kit.signIn(['payroll'])).id)
+    await kit.clock.advance(120_000)
+    assert.equal(backMs, 5)
+    assert.deepEqual(await kit.outcomes(runId), { payroll: 'timed-out' })
+    await engine.stop()
+  })
 
   test('a message that took long to record does not leave when another node had the answer to an earlier one meanwhile', async () => {
     const kit = createEngineKit()
