@@ -11,7 +11,8 @@ export interface BrowserSteps {
 
 /** Frames at once, hops one by one, in the order of the plan. */
 export function browserSteps(run: LogoutRun): BrowserSteps {
-  const waiting = run.deliveries.filter((d) => d.state === 'waiting-for-browser')
+  // Nobody is asked any more of whom an answer is held.
+  const waiting = run.deliveries.filter((d) => d.state === 'waiting-for-browser' && d.held === undefined)
   const isOut = run.deliveries.some((d) => d.state === 'sent' && channelOf(d)?.kind === 'hop')
   return {
     frames: waiting.filter((d) => channelOf(d)?.kind === 'frame'),

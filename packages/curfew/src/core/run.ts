@@ -56,6 +56,8 @@ export type Starter =
 export interface Attempt {
   readonly number: number
   readonly channel: LogoutChannel
+  /** The node that makes it from server to server, one at a time; absent where a former version wrote it. */
+  readonly by?: string
   /** SAML message ids are fresh per attempt; a late answer to any of them still counts. */
   readonly messageId: string
   readonly startedAtMs: number
@@ -83,7 +85,7 @@ export interface Delivery {
   readonly grant?: 'offline'
   readonly state: OpenState | 'final'
   readonly outcome?: Outcome
-  /** What an earlier attempt came to while the message of the last one may still leave: the outcome, once that one is over. */
+  /** What one attempt came to while the message of another one may still leave: the outcome, once that one is over. */
   readonly held?: Outcome
   readonly attempts: readonly Attempt[]
   /** When it is tried again; of one that waits for the browser: when its server is, unless the browser is seen before. */
@@ -128,7 +130,14 @@ export interface LogoutRun {
 
 /** What can happen to a run. Every event in every state is defined; repeats are harmless. `atMs`: when. */
 export type RunEvent = { readonly atMs: number } & (
-  | { readonly kind: 'attempt-started'; readonly deliveryId: DeliveryId; readonly attempt: number; readonly messageId: string }
+  | {
+      readonly kind: 'attempt-started'
+      readonly deliveryId: DeliveryId
+      readonly attempt: number
+      readonly messageId: string
+      /** The node that is about to send. */
+      readonly by?: string
+    }
   | {
       readonly kind: 'confirmed'
       readonly deliveryId: DeliveryId

@@ -17,6 +17,12 @@ type DeliveryEvent = Extract<RunEvent, { readonly messageId: string }>
  * then acts. An unchanged run comes back as the same object, without effects.
  */
 export function step(run: LogoutRun, event: RunEvent): Stepped {
+  const [known, due] = settleHeld(run, event.atMs)
+  const [next, effects] = stepped(known, event)
+  return known === run ? [next, effects] : [{ ...next, version: run.version + 1 }, [...due, ...effects]]
+}
+
+function stepped(run: LogoutRun, event: RunEvent): Stepped {
   switch (event.kind) {
     case 'attempt-started':
     case 'browser-sent':
@@ -65,9 +71,17 @@ function start(run: LogoutRun, event: Extract<RunEvent, { readonly kind: 'attemp
   const channel = delivery === undefined ? undefined : channelOf(delivery)
   const isServer = event.kind === 'attempt-started'
   if (delivery === undefined || delivery.state === 'final' || channel === undefined || (channel.kind === 'server') !== isServer) return [run, []]
+  // As long as a message may be leaving; after that it is the outcome.
   if (delivery.held !== undefined) return [run, []]
   if (delivery.attempts.some((attempt) => attempt.messageId === event.messageId)) return [run, []]
-  const attempt: Attempt = { number: delivery.attempts.length + 1, channel, messageId: event.messageId, startedAtMs: event.atMs }
+  const by = event.kind === 'attempt-started' ? event.by : undefined
+  const attempt: Attempt = {
+    number: delivery.attempts.length + 1,
+    channel,
+    messageId: event.messageId,
+    ...(by === undefined ? {} : { by }),
+    startedAtMs: event.atMs
+  }
   const attempts = [...delivery.attempts, attempt].slice(-attemptsKeptMax)
   const { nextAttemptAtMs: _next, offeredAtMs: _offered, ...rest } = delivery
   // A server channel is timed by its sender; the wake catches the node that died in between.
@@ -109,12 +123,42 @@ function overAtMs({ policy }: LogoutRun, { startedAtMs }: Attempt): number {
 }
 
 /**
- * Another node has recorded a further attempt since, and its message may be about to leave: an outcome that was final now would be
- * followed by it. Of attempts from server to server only the last one may leave: who makes one has the lease of all before.
+ * Another node has recorded an attempt, too, and its message may be about to leave: an outcome that was final now would be followed
+ * by it. It is the last one as a rule, because who makes one has the lease of all before; one that stood still may have made an
+ * attempt since. A node makes one at a time: what it recorded before its last one is over, as after a restart.
  */
-function isLeaving(run: LogoutRun, { attempts }: Delivery, answeredOne: Attempt, atMs: number): boolean {
-  const last = attempts.at(-1)
-  return last !== undefined && last !== answeredOne && last.channel.kind === 'server' && last.endedAtMs === undefined && atMs < overAtMs(run, last)
+function isLeaving(run: LogoutRun, { attempts }: Delivery, answeredOne: Attempt | undefined, atMs: number): boolean {
+  const isOvertaken = ({ by }: Attempt, i: number): boolean => by !== undefined && attempts.slice(i + 1).some((later) => later.by === by)
+  return attempts.some((one, i) => one !== answeredOne && isOpenAtServer(one) && !isOvertaken(one, i) && atMs < overAtMs(run, one))
+}
+
+function isOpenAtServer({ channel, endedAtMs }: Attempt): boolean {
+  return channel.kind === 'server' && endedAtMs === undefined
+}
+
+/**
+ * A node of a former version knows nothing of what is held: it goes on to a further attempt or to the browser, or finishes beside it.
+ * What is held is the outcome then, as soon as no message may be leaving.
+ */
+function settleHeld(run: LogoutRun, atMs: number): Stepped {
+  let current = run
+  const effects: Effect[] = []
+  for (const delivery of run.deliveries) {
+    if (delivery.held === undefined || delivery.state === 'sent') continue
+    if (delivery.state !== 'final' && isLeaving(run, delivery, undefined, atMs)) continue
+    const [next, more] = delivery.state === 'final' ? lift(current, delivery, delivery.held, atMs) : finish(current, delivery, delivery.held, atMs)
+    current = next
+    effects.push(...more)
+  }
+  return [current, effects]
+}
+
+/** An outcome that was final beside what is held. */
+function lift(run: LogoutRun, { held: _, ...delivery }: Delivery, held: Outcome, atMs: number): Stepped {
+  const outcome = joinOutcomes(delivery.outcome, held) ?? held
+  const [next, effects] = replace(run, { ...delivery, outcome }, atMs, [])
+  const isNews = next.state === 'done' && outcome.kind !== delivery.outcome?.kind
+  return [next, isNews ? [...effects, { kind: 'receipt', dueAtMs: atMs }] : effects]
 }
 
 /** Keeps what is known until the attempt that may be leaving is over; nobody is asked any more meanwhile. */
@@ -385,9 +429,10 @@ function tickDelivery(run: LogoutRun, delivery: Delivery, atMs: number, jitter: 
   const channel = channelOf(delivery)
   if (delivery.state !== 'sent' || last === undefined || channel === undefined) return [run, []]
   if (channel.kind === 'server') {
-    if (atMs < overAtMs(run, last)) return [run, []]
+    if (isLeaving(run, delivery, undefined, atMs)) return [run, []]
     const code = 'CURFEW_RUN_PARTICIPANT_TIMEOUT'
-    return failedAttempt(run, closeAttempt(delivery, last.messageId, atMs, code, true), { atMs, why: 'timed-out', code, retryable: true, jitter })
+    const closed = delivery.attempts.filter(isOpenAtServer).reduce((d, { messageId }) => closeAttempt(d, messageId, atMs, code, true), delivery)
+    return failedAttempt(run, closed, { atMs, why: 'timed-out', code, retryable: true, jitter })
   }
   return atMs < last.startedAtMs + browserTimeoutMs(run, delivery, channel) ? [run, []] : giveUpBrowser(run, delivery, 'CURFEW_RUN_BROWSER_NO_ANSWER', atMs)
 }

@@ -23,7 +23,7 @@ export interface SendQueue {
   open(): void
 }
 
-export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'logger' | 'leaseMs'> & {
+export type SendQueueDeps = Pick<EngineDeps, 'store' | 'clock' | 'random' | 'senders' | 'peer' | 'logger' | 'leaseMs' | 'owner'> & {
   readonly writer: RunWriter
   readonly limits: EngineLimits
 }
@@ -174,7 +174,7 @@ async function startAttempt(queue: Queue, sender: Sender, asked: LogoutRun, send
   const isNewer = await isOpenedSince(queue.store, asked, deliveryId, startedAtMs)
   const start: RunEvent = isNewer
     ? { kind: 'opened-again', atMs: startedAtMs, deliveryId }
-    : { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId }
+    : { kind: 'attempt-started', atMs: startedAtMs, deliveryId, attempt: send.effect.attempt, messageId, by: queue.owner }
   const run = await queue.writer.write(runId, (stored) => (isInTime() && isToSend(stored, send.effect) ? [start] : []))
   const delivery = run?.deliveries.find((d) => d.id === deliveryId)
   const attempt = delivery?.attempts.find((a) => a.messageId === messageId)

@@ -16,7 +16,7 @@ const on = { deliveryId: ids, messageId: messages, atMs: at }
 const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 const events = fc.oneof(
-  fc.record({ kind: fc.constant('attempt-started'), attempt: fc.constant(1), ...on }),
+  fc.record({ kind: fc.constant('attempt-started'), attempt: fc.constant(1), by: fc.constantFrom('node-1', 'node-2'), ...on }),
   fc.record({ kind: fc.constant('browser-sent'), ...on }),
   fc.record({ kind: fc.constant('confirmed'), result: fc.constantFrom('ended', 'already-ended'), proof: fc.constant(proof), ...on }),
   fc.record({ kind: fc.constant('refused'), statusCode: fc.constant('RequestDenied'), code: fc.constant('X'), ...on }),

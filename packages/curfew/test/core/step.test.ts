@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { browserSteps } from '../../src/core/browser-steps.ts'
 import type { LogoutChannel } from '../../src/core/peer.ts'
-import type { LogoutRun, RunEvent } from '../../src/core/run.ts'
+import type { Delivery, LogoutRun, RunEvent } from '../../src/core/run.ts'
 import { step } from '../../src/core/step.ts'
 import { starterAnswer } from '../../src/core/verdict.ts'
 import { delivery, frame, hop, picture, policy, proof, run, server } from './samples.ts'
@@ -20,7 +21,7 @@ function outcomeOf(r: LogoutRun, id = 'dlv_a'): string | undefined {
   return r.deliveries.find((d) => d.id === id)?.outcome?.kind
 }
 
-const started: Loose = { kind: 'attempt-started', attempt: 1 }
+const started: Loose = { kind: 'attempt-started', attempt: 1, by: 'node-1' }
 const confirmed: Loose = { kind: 'confirmed', result: 'ended', proof }
 const failed: Loose = { kind: 'failed', why: 'unreachable', code: 'CURFEW_OUTBOUND_UNREACHABLE', retryable: true }
 
@@ -257,6 +258,83 @@ suite('step: an answer to an earlier attempt while the last one may still leave'
     assert.equal(outcomeOf(play(both, { ...confirmed, atMs: overAtMs })), 'ended')
     const away = play(run([delivery('a', [server, hop])]), started, failed, { kind: 'browser-sent', messageId: '_2' })
     assert.equal(outcomeOf(play(away, confirmed)), 'ended')
+  })
+})
+
+suite('step: an attempt that a node recorded after it stood still, while another one is about to send', () => {
+  const refused: Loose = { kind: 'refused', statusCode: 'RequestDenied', code: 'X', messageId: '_2' }
+  const both = play(run([delivery('a', [server])]), { ...started, by: 'node-2' }, { ...started, messageId: '_2' })
+  const overAtMs = 1 + 2 * policy.sendTimeoutMs
+
+  test('is no outcome before the other one is over', () => {
+    const kept = play(both, { ...confirmed, messageId: '_2' })
+    assert.deepEqual([kept.state, kept.deliveries[0]?.outcome, kept.deliveries[0]?.held?.kind], ['open', undefined, 'ended'])
+    assert.equal(play(kept, { kind: 'tick', atMs: overAtMs - 1 }), kept)
+    assert.equal(outcomeOf(play(kept, { kind: 'tick', atMs: overAtMs })), 'ended')
+    assert.equal(outcomeOf(play(kept, failed)), 'ended')
+    for (const last of [refused, { ...failed, messageId: '_2', retryable: false }]) {
+      const open = play(both, last)
+      assert.deepEqual([open.state, open.deliveries[0]?.state], ['open', 'sent'], last.kind)
+      assert.equal(play(open, { kind: 'tick', atMs: overAtMs }).deliveries[0]?.state, 'retrying')
+      assert.equal(outcomeOf(play(open, confirmed)), 'ended')
+    }
+  })
+
+  test('is one where that was the same node: what it was at before is over', () => {
+    const again = play(run([delivery('a', [server])]), started, { ...started, messageId: '_2' })
+    assert.equal(outcomeOf(play(again, { ...confirmed, messageId: '_2' })), 'ended')
+  })
+})
+
+suite('step: what is held, and a node of a former version that knows nothing of it', () => {
+  const second: Loose = { ...started, messageId: '_2', by: 'node-2' }
+  const heldOf = (more: Partial<Delivery>, channels = [server]): LogoutRun => {
+    const kept = play(run([delivery('a', channels), delivery('b', [hop])]), started, second, confirmed)
+    const [a, b] = kept.deliveries as [Delivery, Delivery]
+    assert.equal(a.held?.kind, 'ended')
+    const attempts = a.attempts.map((one) => ({ ...one, endedAtMs: one.endedAtMs ?? 40 }))
+    return { ...kept, deliveries: [{ ...a, attempts, ...more }, b] }
+  }
+  const isSettled = (r: LogoutRun): void => {
+    assert.deepEqual([r.deliveries[0]?.state, outcomeOf(r), r.deliveries[0]?.held], ['final', 'ended', undefined])
+  }
+
+  test('is the outcome instead of a further attempt', () => {
+    const retrying = heldOf({ state: 'retrying', nextAttemptAtMs: 60 })
+    const [settled, effects] = step(retrying, { kind: 'attempt-started', deliveryId: 'dlv_a', attempt: 3, messageId: '_3', atMs: 60 })
+    isSettled(settled)
+    assert.deepEqual([settled.version, settled.deliveries[0]?.attempts.length, effects], [retrying.version + 1, 2, []])
+  })
+
+  test('is the outcome instead of a visit, and nobody is sent there', () => {
+    const waiting = heldOf({ state: 'waiting-for-browser', channelIndex: 1 }, [server, hop])
+    assert.deepEqual(
+      browserSteps(waiting).hops.map(({ id }) => id),
+      ['dlv_b']
+    )
+    for (const event of [{ kind: 'browser-sent', messageId: '_3' }, { kind: 'browser-seen' }, { kind: 'tick' }] satisfies Loose[])
+      isSettled(play(waiting, { ...event, atMs: 60 }))
+  })
+
+  test('is waited with while a message may be leaving', () => {
+    const [open, other] = heldOf({ state: 'waiting-for-browser', channelIndex: 1 }, [server, hop]).deliveries as [Delivery, Delivery]
+    const attempts = [...open.attempts, { number: 3, channel: server, messageId: '_3', by: 'node-3', startedAtMs: 50 }]
+    const waiting = run([{ ...open, attempts }, other])
+    assert.equal(play(waiting, { kind: 'browser-sent', messageId: '_4', atMs: 60 }), waiting)
+    isSettled(play(waiting, { kind: 'tick', atMs: 50 + 2 * policy.sendTimeoutMs }))
+  })
+
+  test('is the outcome in the place of one that became final beside it, with a receipt of its own; a better one stays', () => {
+    const outcome = { kind: 'unreachable', code: 'X', attempts: 3 } as const
+    const { deliveries } = heldOf({ state: 'final', outcome, finalAtMs: 50 })
+    const done: LogoutRun = { ...run(deliveries.slice(0, 1)), state: 'done', finishedAtMs: 50 }
+    const [settled, effects] = step(done, { kind: 'receipt-made', receipt: 'of the former outcome', atMs: 60 })
+    isSettled(settled)
+    assert.deepEqual(effects, [{ kind: 'receipt', dueAtMs: 60 }])
+    assert.equal(step(settled, { kind: 'tick', atMs: 61, jitter: 0 })[0], settled)
+    const partly = { kind: 'refused', statusCode: 'PartialLogout', code: 'CURFEW_SAML_LOGOUT_PARTIAL' } as const
+    const ended: LogoutRun = { ...done, deliveries: done.deliveries.map((d) => ({ ...d, outcome: { kind: 'ended', proof }, held: partly })) }
+    assert.equal(outcomeOf(step(ended, { kind: 'browser-seen', atMs: 60 })[0]), 'ended')
   })
 })
 
