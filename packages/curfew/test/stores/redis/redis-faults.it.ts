@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -310,39 +310,62 @@ suite('redis: links to the servers', { skip: skipReason }, () => {
   })
 })
 
+/** The end of a session as far as its own bucket: its revocation is left there. Returns the SRI and when it ended. */
+async function endHalf(server: Server, store: RedisStore, prefix: string): Promise<{ readonly sri: string; readonly atMs: number }> {
+  await store.openSession(sampleSession(1))
+  const session = await store.getSession(sampleSession(1).id)
+  assert.ok(session !== undefined)
+  const { end, run } = sampleEnd(1, session)
+  const place = `${String(run.startedAtMs).padStart(16, '0')} ${run.id}`
+  const runArgs = [run.id, session.id, place, '1', 'open', '', JSON.stringify(run), '1', '0', '0']
+  const args = [session.id, String(session.version), JSON.stringify(end), '9000000000000', '9000000000000', session.sri, String(end.atMs), '', '', '{}']
+  await server.command('FCALL', library.named('end_session'), '1', `${prefix}{0}beat`, ...args, ...runArgs)
+  return { sri: session.sri, atMs: end.atMs }
+}
+
 suite('redis: what a crash leaves half done', { skip: skipReason }, () => {
   test('a session that ended is revoked at once, and comes onto the list with the next reader', async () => {
     const server = await startServer()
     const store = await openOn([server], { prefix: 'half:', buckets: 1 })
     try {
-      await store.openSession(sampleSession(1))
-      const session = await store.getSession(sampleSession(1).id)
-      assert.ok(session !== undefined)
-      const { end, run } = sampleEnd(1, session)
-      const place = `${String(run.startedAtMs).padStart(16, '0')} ${run.id}`
-      const runArgs = [run.id, session.id, place, '1', 'open', '', JSON.stringify(run), '1', '0', '0']
-      const args = [
-        session.id,
-        String(session.version),
-        JSON.stringify(end),
-        '9000000000000',
-        '9000000000000',
-        session.sri,
-        String(end.atMs),
-        '',
-        '',
-        '{}',
-        ...runArgs
-      ]
-      const name = library.named('end_session')
-      await server.command('FCALL', name, '1', 'half:{0}beat', ...args)
-      assert.equal(await store.isRevoked(session.sri, end.atMs), true)
+      const { sri, atMs } = await endHalf(server, store, 'half:')
+      assert.equal(await store.isRevoked(sri, atMs), true)
       const [entry] = await store.revocationFeed(0, 10)
-      assert.deepEqual([entry?.sri, entry?.untilMs, entry?.atMs], [session.sri, 9_000_000_000_000, end.atMs])
+      assert.deepEqual([entry?.sri, entry?.untilMs, entry?.atMs], [sri, 9_000_000_000_000, atMs])
       assert.equal((await store.revocationFeed(0, 10)).length, 1)
     } finally {
       await store[Symbol.asyncDispose]()
       await server.stop()
+    }
+  })
+
+  test('as long as the server takes no write that is nowhere but with the session: the list is read by nobody, rather than without it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'curfew-unwritten-'))
+    const snapshot = join(folder, 'dump.rdb')
+    const server = await startServer(['--dir', folder])
+    const store = await openOn([server], { prefix: 'half:', buckets: 1 })
+    const isSaved = async (): Promise<boolean> => {
+      await server.command('BGSAVE').catch(() => undefined)
+      return /rdb_last_bgsave_status:ok/.test(String(await server.command('INFO', 'persistence')))
+    }
+    try {
+      const { sri, atMs } = await endHalf(server, store, 'half:')
+      await server.command('CONFIG', 'SET', 'save', '3600 1000000')
+      mkdirSync(snapshot)
+      await until(async () => !(await isSaved()))
+      await assert.rejects(store.openSession(sampleSession(2)), { code: 'CURFEW_STORE_DISK_FULL' })
+      assert.equal(await store.isRevoked(sri, atMs), true)
+      for (let i = 0; i < 3; i++) await assert.rejects(store.revocationFeed(0, 10), { code: 'CURFEW_STORE_DISK_FULL' })
+      rmdirSync(snapshot)
+      await until(isSaved)
+      assert.deepEqual(
+        (await store.revocationFeed(0, 10)).map((entry) => entry.sri),
+        [sri]
+      )
+    } finally {
+      await store[Symbol.asyncDispose]()
+      await server.stop()
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 })
