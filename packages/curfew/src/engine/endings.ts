@@ -5,10 +5,12 @@ import { isLive } from '../core/session.ts'
 import type { LateParticipants } from '../stores/fact-store.ts'
 import type { EngineDeps } from './deps.ts'
 import type { Observer } from './observer.ts'
+import { someEnded } from './some-ended.ts'
 import { timed } from './timed.ts'
 
 /** Ends sessions in the store and tells the rest of the engine. */
 export interface Endings {
+  /** @throws CURFEW_SESSION_SOME_ENDED where the store refused one after others had ended */
   end(request: EndRequest): Promise<EndSummary>
   /** Partial logout; undefined when there is nothing to sign out of. */
   logOutOf(request: PartialRequest): Promise<RunId | undefined>
@@ -40,7 +42,19 @@ export type EndingsDeps = Pick<
 
 export function createEndings(deps: EndingsDeps): Endings {
   const port = endingPort(deps)
-  const end = (request: EndRequest): Promise<EndSummary> => endSessions(port, request)
+  const end = async (request: EndRequest): Promise<EndSummary> => {
+    let ended = 0
+    const commit: PartialPort['commit'] = async (ending) => {
+      const result = await port.commit(ending)
+      if (result.kind === 'ended') ended += 1
+      return result
+    }
+    try {
+      return await endSessions({ ...port, commit }, request)
+    } catch (error) {
+      throw someEnded(error, ended)
+    }
+  }
   return {
     end,
     logOutOf: (request) => logOutOf(port, request),

@@ -7,6 +7,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Store } from '../stores/store.ts'
 import type { Engine } from './engine.ts'
 import { eventOf } from './result-event.ts'
+import { someEnded } from './some-ended.ts'
 
 /** Other groups, as endings need them. */
 export interface EngineGroups {
@@ -51,17 +52,15 @@ export function createGroupedEngine(engine: Engine, groups: EngineGroups, clock:
         }
         case 'sessions': {
           const byGroup = Map.groupBy(scope.sessionIds, groupOf)
-          return merged(
-            await Promise.all(
-              [...byGroup].map(([group, sessionIds]) => {
-                const part: EndRequest = { ...request, scope: { kind: 'sessions', sessionIds } }
-                return group === undefined ? engine.endSessions(part) : endIn(group, part)
-              })
-            )
+          return all(
+            [...byGroup].map(([group, sessionIds]) => {
+              const part: EndRequest = { ...request, scope: { kind: 'sessions', sessionIds } }
+              return group === undefined ? engine.endSessions(part) : endIn(group, part)
+            })
           )
         }
         case 'user':
-          return merged(await Promise.all([engine.endSessions(request), ...others.map((group) => endIn(group, request))]))
+          return all([engine.endSessions(request), ...others.map((group) => endIn(group, request))])
       }
     }
   }
@@ -106,6 +105,15 @@ async function waitThere(
       clock.after(Math.min(lookMs, Math.max(0, deadlineMs - clock.nowMs())), resolve)
     })
   }
+}
+
+/** @throws what failed in one group, with what has ended in the others */
+async function all(parts: readonly Promise<EndSummary>[]): Promise<EndSummary> {
+  const results = await Promise.allSettled(parts)
+  const summary = merged(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw someEnded(failed.reason, summary.ended.length)
+  return summary
 }
 
 function merged(parts: readonly EndSummary[]): EndSummary {

@@ -147,6 +147,7 @@ export const catalogue = {
   CURFEW_SESSION_PARTICIPANTS_FULL: { kind: 'operation', http: 503, title: 'The session has as many applications as it can hold.' },
   CURFEW_SESSION_PROVIDER_DEMANDED: { kind: 'peer', http: 403, title: 'Only a sign-in at a certain source counts here.' },
   CURFEW_SESSION_PROVIDER_UNKNOWN: { kind: 'config', http: 400, title: 'The identity provider that signed the user in is not configured any more.' },
+  CURFEW_SESSION_SOME_ENDED: { kind: 'operation', http: 503, title: 'Some of the sessions have ended, the others go on.' },
   CURFEW_SESSION_SRI_MALFORMED: { kind: 'peer', http: 400, title: 'The text is not a session reference identifier of this authority.' },
   CURFEW_SESSION_SRI_NOT_REVOKED: { kind: 'peer', http: 404, title: 'The session reference identifier is not on the revocation list.' },
   CURFEW_SESSION_STATE_NOT_FOUND: { kind: 'peer', http: 400, title: 'Unable to resume processing because saved state was not found for key.' },

@@ -29,6 +29,7 @@ export const problemTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_SESSION_COOKIE_AMBIGUOUS: 'gateway.cookieTwice',
   CURFEW_SESSION_FORM_FOREIGN: 'error.stateNotFound',
   CURFEW_SESSION_CAPACITY: 'error.capacity',
+  CURFEW_SESSION_SOME_ENDED: 'error.someEnded',
   CURFEW_API_NOT_FOUND: 'error.notFound',
   CURFEW_RUN_UNKNOWN: 'error.stateNotFound',
   CURFEW_API_TOO_LARGE: 'error.tooLarge',
