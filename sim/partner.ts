@@ -69,6 +69,8 @@ export interface PartnerOptions {
   readonly behaviours: readonly Behaviour[]
   /** When a session of the authority ended; undefined: it goes on. */
   readonly endedAtMs: (sessionId: string) => number | undefined
+  /** It is past a limit, and perhaps no timer has ended it yet. Absent: none has limits. */
+  readonly isPastLimits?: (sessionId: string) => boolean
   /** Hears of a sign-in that was ended, or refused, by a logout of another one. */
   readonly fail: (what: string) => void
   /** Replaces where it keeps its sessions by something faulty. */
@@ -76,7 +78,7 @@ export interface PartnerOptions {
 }
 
 export function createPartner(options: PartnerOptions): Partner {
-  const { id, protocol, clock, fraction, trace, endedAtMs, fail } = options
+  const { id, protocol, clock, fraction, trace, endedAtMs, isPastLimits = () => false, fail } = options
   const live = new Set<string>()
   const own = createMemorySessionRegistry()
   const registry = options.spoil?.(own) ?? own
@@ -103,7 +105,8 @@ export function createPartner(options: PartnerOptions): Partner {
   }
   /** Who signed in after the logout began is not meant by it, and nobody else is by a message that names one session. */
   const judge = ({ id: sessionId, issuedAtMs = 0 }: AppSession, { run, delivery }: PartnerMessage): void => {
-    const isMeant = endedAtMs(sessionId) !== undefined || (delivery.sessionIndex === '' && issuedAtMs <= run.startedAtMs)
+    const isOver = endedAtMs(sessionId) !== undefined || isPastLimits(sessionId)
+    const isMeant = isOver || (delivery.sessionIndex === '' && issuedAtMs <= run.startedAtMs)
     if (!isMeant) fail(`${id} is told by ${run.id} of the end of ${run.sessionId}, and ends its session from ${sessionId}, which goes on`)
   }
   const end = async (message: PartnerMessage): Promise<'ended' | 'already-ended'> => {

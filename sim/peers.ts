@@ -12,7 +12,7 @@ export interface Peers {
   readonly byName: ReadonlySet<string>
 }
 
-export interface PeersOptions extends Pick<PartnerOptions, 'endedAtMs' | 'fail'> {
+export interface PeersOptions extends Pick<PartnerOptions, 'endedAtMs' | 'isPastLimits' | 'fail'> {
   readonly clock: Clock
   readonly fraction: () => number
   readonly trace: Trace
@@ -23,7 +23,7 @@ export interface PeersOptions extends Pick<PartnerOptions, 'endedAtMs' | 'fail'>
 const bad: readonly Behaviour[] = ['answers-late', 'loses-request', 'loses-answer', 'refuses', 'error', 'garbage', 'down', 'hangs']
 
 /** Five applications of two protocols with whatever ways to be told; half of them do not always answer as they should. */
-export function createPeers({ clock, fraction, trace, spoil, endedAtMs, fail }: PeersOptions): Peers {
+export function createPeers({ clock, fraction, trace, spoil, endedAtMs, isPastLimits = () => false, fail }: PeersOptions): Peers {
   const partners = new Map<string, Partner>()
   const peers = new Map<string, Peer>()
   const byName = new Set<string>()
@@ -32,7 +32,7 @@ export function createPeers({ clock, fraction, trace, spoil, endedAtMs, fail }: 
     const protocol = id === 'wiki' || id === 'chat' ? 'oidc' : 'saml'
     const isGood = fraction() < 0.5
     const behaviours: readonly Behaviour[] = isGood ? ['answers'] : ['answers', any(bad), any(bad)]
-    partners.set(id, createPartner({ id, protocol, clock, fraction, trace, behaviours, endedAtMs, fail, spoil }))
+    partners.set(id, createPartner({ id, protocol, clock, fraction, trace, behaviours, endedAtMs, isPastLimits, fail, spoil }))
     // As an identity provider that gives no SessionIndex, or no `sid`.
     const isByName = (id === 'legacy' || id === 'chat') && fraction() < 0.4
     if (isByName) byName.add(id)

@@ -103,6 +103,8 @@ class LogoutWorld implements World {
   readonly #locator: ReturnType<typeof createLocator>
   readonly #nodes: Node[]
   readonly #sessions: OpenSession[] = []
+  /** When each session runs into a limit, unless somebody is active before. */
+  readonly #limitAtMs = new Map<string, number>()
   readonly #ended = new Set<string>()
   readonly #untouched = new Set<string>()
   readonly #acknowledged = new Map<string, Set<string>>()
@@ -131,6 +133,7 @@ class LogoutWorld implements World {
       trace: this.trace,
       spoil: spoil.registry,
       endedAtMs: (id) => this.#watch.ends.get(id as SessionId)?.end.atMs,
+      isPastLimits: (id) => this.#clock.nowMs() >= (this.#limitAtMs.get(id) ?? Number.POSITIVE_INFINITY),
       fail: (what) => this.#fail(what)
     })
     this.#locator = createLocator([Buffer.alloc(32, 1)], this.#random)
@@ -238,6 +241,7 @@ class LogoutWorld implements World {
     const session: OpenSession = { id, userKey, idleMs, expiresAtMs }
     this.#untouched.add(id)
     this.#acknowledged.set(id, new Set())
+    this.#limitAtMs.set(id, opened.idleExpiresAtMs)
     await this.#truth.openSession(opened)
     this.trace.add(nowMs, `${userKey} signs in: ${id}`)
     this.#sessions.push(session)
@@ -249,7 +253,9 @@ class LogoutWorld implements World {
     const session = await this.#truth.getSession(id)
     const nowMs = this.#clock.nowMs()
     if (session === undefined || !isLive(session, nowMs)) return
-    await this.#truth.touch(id, nowMs, Math.min(nowMs + idleMs, expiresAtMs))
+    const limitAtMs = Math.min(nowMs + idleMs, expiresAtMs)
+    await this.#truth.touch(id, nowMs, limitAtMs)
+    this.#limitAtMs.set(id, limitAtMs)
     this.trace.add(nowMs, `${id} is active`)
   }
 

@@ -56,6 +56,6 @@ async function isSignedInSince(
  * counts when the person signed in there, not when we heard of it. Of a session that was opened by other means that is not known.
  */
 function beganThereAtMs({ session, participant }: SessionParticipant): number {
-  if (participant.role === 'application') return participant.addedAtMs
+  if (participant.role === 'application') return Math.max(participant.addedAtMs, participant.lastIssuedAtMs)
   return session.sourceId === participant.peerId ? session.authenticatedAtMs : 0
 }

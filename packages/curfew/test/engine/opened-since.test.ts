@@ -74,6 +74,11 @@ suite('An identity provider that gave no SessionIndex, and has signed the same u
     assert.equal(await isLeftAlone({}), true)
     assert.equal(await isLeftAlone({ participant: { role: 'application' }, other: { sourceId: 'form', authenticatedAtMs: t0 } }), true)
   })
+  test('is not told where it is an application that was opened once more in the other session', async () => {
+    const again = { role: 'application', addedAtMs: t0, lastIssuedAtMs: t0 + 5_000 } as const
+    assert.equal(await isLeftAlone({ participant: again, other: { sourceId: 'form', authenticatedAtMs: t0 } }), true)
+    assert.equal(await isLeftAlone({ participant: { ...again, lastIssuedAtMs: t0 }, other: { sourceId: 'form', authenticatedAtMs: t0 } }), false)
+  })
   test('is told where nobody signed in there anew: it let the person in by the very session that is to end', async () => {
     assert.equal(await isLeftAlone({ authenticatedAtMs: t0 }), false)
     assert.equal(await isLeftAlone({ authenticatedAtMs: t0 + 3_000, formerAtMs: t0 + 3_000 }), false, 'by a clock that is ahead')
