@@ -8,11 +8,21 @@ import { CurfewError } from './errors.ts'
  * @throws CURFEW_SAML_BASE64
  */
 export function strictBase64(value: string, tolerance: 'whitespace' | 'none'): Buffer {
+  const octets = decoded(value, tolerance)
+  if (octets === undefined) throw new CurfewError('CURFEW_SAML_BASE64')
+  return octets
+}
+
+/** True for what {@link strictBase64} decodes. */
+export function isStrictBase64(value: string, tolerance: 'whitespace' | 'none'): boolean {
+  return decoded(value, tolerance) !== undefined
+}
+
+function decoded(value: string, tolerance: 'whitespace' | 'none'): Buffer | undefined {
   const octets = Buffer.from(value, 'base64')
   const canonical = octets.toString('base64')
   const isExact = canonical === value || (tolerance === 'whitespace' && isSameButSpaced(value, canonical))
-  if (octets.length === 0 || !isExact) throw new CurfewError('CURFEW_SAML_BASE64')
-  return octets
+  return octets.length === 0 || !isExact ? undefined : octets
 }
 
 /** Encoding back what was decoded shows everything that the decoder let pass: the two may differ in white space only. */

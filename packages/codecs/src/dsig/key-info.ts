@@ -1,4 +1,4 @@
-import { strictBase64 } from '../base64.ts'
+import { isStrictBase64 } from '../base64.ts'
 import { childElements, hasOnly, is, isWhiteSpace, text, type XmlElement } from '../xml/element.ts'
 
 const dsNamespace = 'http://www.w3.org/2000/09/xmldsig#'
@@ -12,12 +12,14 @@ const messageNamespaces = /^(?:$|urn:oasis:names:tc:SAML:|http:\/\/www\.w3\.org\
  * No key is ever taken from it and no signature covers it. It is held to its schema so that nothing which other verifiers
  * refuse can be put there into a message that was signed. Kinds of keys that can not sign here (DSA, PGP, SPKI) are left out.
  *
- * @throws CURFEW_SAML_BASE64, CURFEW_XML_TEXT_UNEXPECTED, CURFEW_XML_ELEMENT_UNEXPECTED for what its parts can not hold
+ * The schema asks for one hint at least, and for one part of `X509Data`. Both may be empty all the same: xml-crypto writes
+ * them so, and where there is nothing, nothing can be hidden.
+ *
+ * @throws CURFEW_XML_TEXT_UNEXPECTED, CURFEW_XML_ELEMENT_UNEXPECTED for what its parts can not hold
  * @see xmldsig-core1 section 4.5
  */
 export function isKeyInfo(info: XmlElement): boolean {
-  const hints = childElements(info)
-  return is(info, dsNamespace, 'KeyInfo') && hasOnly(info, ['Id']) && hints.length > 0 && hints.every(isHint)
+  return is(info, dsNamespace, 'KeyInfo') && hasOnly(info, ['Id']) && childElements(info).every(isHint)
 }
 
 /** True for one hint of a KeyInfo. */
@@ -31,7 +33,7 @@ export function isHint(hint: XmlElement): boolean {
     case 'RetrievalMethod':
       return hasOnly(hint, ['URI', 'Type']) && childElements(hint).length === 0
     case 'X509Data':
-      return hasOnly(hint, []) && childElements(hint).length > 0 && childElements(hint).every(isX509)
+      return hasOnly(hint, []) && childElements(hint).every(isX509)
     default:
       return false
   }
@@ -74,7 +76,7 @@ export function isInteger(value: string): boolean {
 }
 
 function isOctets(element: XmlElement | undefined, name: string): boolean {
-  return is(element, dsNamespace, name) && hasOnly(element, []) && strictBase64(text(element), 'whitespace').length > 0
+  return is(element, dsNamespace, name) && hasOnly(element, []) && isStrictBase64(text(element), 'whitespace')
 }
 
 function isText(element: XmlElement): boolean {

@@ -45,10 +45,19 @@ export function attribute(element: XmlElement, name: string, namespace = ''): st
   return undefined
 }
 
-/** True for an element without attributes but these, which have no prefix. Declarations of namespaces are none. */
+const schemaInstance = 'http://www.w3.org/2001/XMLSchema-instance'
+/** What XML Schema itself puts on elements. It is read nowhere. */
+const schemaAttributes = ['type', 'nil', 'schemaLocation', 'noNamespaceSchemaLocation']
+
+/**
+ * True for an element without attributes but these, which have no prefix, and the four that every schema allows everywhere.
+ * Declarations of namespaces are none.
+ * @see xmlschema-1 section 2.6
+ */
 export function hasOnly(element: XmlElement, names: readonly string[]): boolean {
-  for (const { name, namespace } of element.attributes) if (namespace !== '' || !names.includes(name)) return false
-  return true
+  return element.attributes.every(({ name, namespace }) =>
+    namespace === '' ? names.includes(name) : namespace === schemaInstance && schemaAttributes.includes(name)
+  )
 }
 
 /** True for an element of exactly this namespace and local name. The prefix never matters. */
