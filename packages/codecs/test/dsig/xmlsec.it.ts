@@ -83,6 +83,24 @@ suite('xmlsec1 accepts what this package signs', { skip: noXmlsec1 }, () => {
   })
 })
 
+suite('What is let pass in KeyInfo although the schema asks for more', { skip: noXmlsec1 }, () => {
+  const signed = signEnvelopedSync(serialiseLogoutRequest(logoutRequest), partnerKey.signing)
+  const written: Readonly<Record<string, string>> = {
+    'an empty X509Data, as xml-crypto writes it': '<ds:KeyInfo><ds:X509Data></ds:X509Data></ds:KeyInfo>',
+    'an empty KeyInfo': '<ds:KeyInfo></ds:KeyInfo>'
+  }
+  for (const [name, info] of Object.entries(written))
+    test(`${name}: xmlsec1 accepts it with the key of the partner`, () => {
+      const xml = signed.replace('</ds:Signature>', `${info}</ds:Signature>`)
+      assert.notEqual(xml, signed)
+      assert.equal(
+        codeOf(() => verifyLogoutRequest(posted(xml), { entityId: partner, keys: [partnerKey.verification] })),
+        'accepted'
+      )
+      assert.equal(isGoodForXmlsec(xml, partnerKey), true)
+    })
+})
+
 /** The request as another product would write it: declarations at the root, white space, short tags. */
 function foreignRequest(signature: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>
