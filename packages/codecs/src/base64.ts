@@ -22,7 +22,8 @@ function decoded(value: string, tolerance: 'whitespace' | 'none'): Buffer | unde
   const octets = Buffer.from(value, 'base64')
   const canonical = octets.toString('base64')
   const isExact = canonical === value || (tolerance === 'whitespace' && isSameButSpaced(value, canonical))
-  return octets.length === 0 || !isExact ? undefined : octets
+  if (octets.length === 0 || !isExact) return undefined
+  return octets
 }
 
 /** Encoding back what was decoded shows everything that the decoder let pass: the two may differ in white space only. */
