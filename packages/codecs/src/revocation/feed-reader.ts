@@ -67,7 +67,7 @@ export interface FeedReader {
 const pageAgeMsMax = 60_000
 /** Nothing for so long, also before an answer begins: the exchange is dead, or somebody in between holds it back. */
 const silenceMsMax = 4_000
-/** How long single pages are asked for before a stream is tried beside them, and between such trials. */
+/** How long, on the average, single pages are asked for before a stream is tried beside them, and between such trials. */
 const streamAgainMs = 60_000
 /** A stream that is tried has to come for so long, without a longer pause than this. */
 const trialMs = 2_500
@@ -155,10 +155,13 @@ async function followByPages(deps: Following, signal: AbortSignal): Promise<void
   forget()
 }
 
-/** Tries a stream now and then. What is on it counts for nothing here, so that pages go on beside it. */
+/**
+ * Tries a stream now and then. What is on it counts for nothing here, so that pages go on beside it. A trial takes a second
+ * place at the authority, and one that stood still sends all its readers here at once: each waits for another time.
+ */
 async function untilStreamComes(deps: Following, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await after(deps.clock, streamAgainMs, signal)
+    await after(deps.clock, streamAgainMs * (0.5 + deps.random.fraction()), signal)
     if (!signal.aborted && (await doesStreamCome(deps, signal))) return
   }
 }

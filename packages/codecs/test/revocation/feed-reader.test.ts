@@ -191,6 +191,19 @@ suite('Following the revocation feed', { timeout: 60_000 }, () => {
     })
   }
 
+  test('readers that left their streams in the same moment try one at different times', async () => {
+    const waitedMs = await Promise.all(
+      [0, 0.25, 0.75].map(async (fraction) => {
+        await using world = followStandIn('body', fraction)
+        await world.until('the list is known', () => world.list.completeAtMs !== undefined)
+        const fromMs = world.passedMs()
+        await world.until('it is tried', () => world.streams() === 2)
+        return Math.round((world.passedMs() - fromMs) / 5_000) * 5_000
+      })
+    )
+    assert.deepEqual(waitedMs, [30_000, 45_000, 75_000])
+  })
+
   test('a stream that a proxy waited for too long for is left for single pages', async () => {
     await using world = followStandIn('all, and says 504')
     await world.until('the list is known', () => world.list.completeAtMs !== undefined)
@@ -248,7 +261,7 @@ interface StandIn extends AsyncDisposable {
 }
 
 /** A reader, and what answers it as the authority does: a stream has a page every second, one page waits for news. */
-function followStandIn(holds: StandIn['holds']): StandIn {
+function followStandIn(holds: StandIn['holds'], fraction = 0.5): StandIn {
   const clock = createHandClock()
   const startMs = clock.nowMs()
   const list = createRevocationList(
@@ -302,7 +315,7 @@ function followStandIn(holds: StandIn['holds']): StandIn {
     list,
     issuer,
     staleMs,
-    random: { fraction: () => 0 },
+    random: { fraction: () => fraction },
     async keys() {
       busy.isVerifying = true
       return keySet
