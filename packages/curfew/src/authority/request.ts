@@ -49,9 +49,15 @@ export function routeOf(request: FastifyRequest): string {
   return request.routeOptions.url ?? pathOf(request)
 }
 
-/** The same request by GET: the browser sends the cookies that it keeps back from a form of another site. */
-export function byGet(request: FastifyRequest): string {
-  const query = new URLSearchParams(Object.entries(parametersOf(request)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+/**
+ * The same request by GET: the browser sends the cookies that it keeps back from a form of another site.
+ * @param only - names of the parameters that are taken along; absent: all
+ */
+export function byGet(request: FastifyRequest, only?: readonly string[]): string {
+  const isWanted = (name: string): boolean => only === undefined || only.includes(name)
+  const query = new URLSearchParams(
+    Object.entries(parametersOf(request)).flatMap(([name, value]) => (value === undefined || !isWanted(name) ? [] : [[name, value]]))
+  )
   return query.size === 0 ? pathOf(request) : `${pathOf(request)}?${query.toString()}`
 }
 

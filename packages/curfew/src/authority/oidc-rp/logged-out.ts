@@ -7,12 +7,12 @@ import { upstreamOf } from './callback.ts'
 /**
  * `/sp/<provider>/logged-out.openid`: the browser is back from the provider's logout. That proves nothing, so the
  * provider stays unconfirmed unless its logout token came as well; the run goes on. A form of the provider brings no
- * cookie along, so the browser comes once more by GET.
+ * cookie along, so the browser comes once more by GET, with `state` and nothing else of the form.
  * @see OpenID Connect RP-Initiated Logout 1.0 section 3
  */
 export async function returnFromLogout(ctx: AuthorityContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const upstream = upstreamOf(ctx, request)
-  if (request.method === 'POST') return seeOther(reply, byGet(request))
+  if (request.method === 'POST') return seeOther(reply, byGet(request, ['state']))
   const { state } = parametersOf(request)
   const found = state === undefined ? undefined : await ctx.store.findByMessage(upstream.id, state)
   const run = found === undefined ? undefined : await ctx.store.getRun(found.runId)

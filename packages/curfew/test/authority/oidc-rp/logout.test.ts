@@ -83,7 +83,8 @@ suite('Logout across an upstream OpenID provider and applications', () => {
     await browser.get('/sp/startSLO.ping', typed)
     const state = (await go(hub, browser)).searchParams.get('state') ?? ''
     // Cookies stay away from a form of another site.
-    const posted = await kit.browser().post('/sp/social/logged-out.openid', { state }, { origin: 'https://social.test', 'sec-fetch-site': 'cross-site' })
+    const form = { state, iss: 'https://social.test', more: 'x'.repeat(20_000) }
+    const posted = await kit.browser().post('/sp/social/logged-out.openid', form, { origin: 'https://social.test', 'sec-fetch-site': 'cross-site' })
     assert.deepEqual([posted.statusCode, posted.headers.location], [303, `/sp/social/logged-out.openid?state=${state}`])
     assert.deepEqual(await outcomes(hub), { social: undefined })
     const back = await browser.get(String(posted.headers.location), { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' })
