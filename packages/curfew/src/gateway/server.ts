@@ -22,7 +22,7 @@ import type { WebSessionSettings } from './settings.ts'
 import { finishSignIn } from './sign-in/callback.ts'
 import { clearedPreserved, preservedName } from './sign-in/preserved-cookie.ts'
 import { notKept, type PreservedRequest } from './sign-in/preserved.ts'
-import { addressLostPath, preserve, startSignIn } from './sign-in/start.ts'
+import { addressLostOf, addressLostPath, applicationOfLost, preserve, startSignIn } from './sign-in/start.ts'
 
 /** The two ways a request comes in; listening and closing are the caller's. */
 export interface GatewayServer {
@@ -148,7 +148,7 @@ async function endpoint(
   const url = new URL(request.url ?? '/', place.origin)
   if (below === '/oidc/frontchannel' && isGet) return providerLogout.frontChannel(ctx, { url, place, request }, response)
   if (below === '/oidc/start' && isGet) return startAt(ctx, place, url, request, response)
-  if (below === addressLostPath && isGet) throw new CurfewError('CURFEW_GATEWAY_ADDRESS_LOST', { application: place.application.id })
+  if (below === addressLostPath && isGet) throw new CurfewError('CURFEW_GATEWAY_ADDRESS_LOST', { application: (placeOf(ctx, request) ?? place).application.id })
   throw new CurfewError('CURFEW_API_NOT_FOUND')
 }
 
@@ -166,7 +166,7 @@ async function startAt(ctx: GatewayContext, place: Place, url: URL, request: Inc
   const path = requestPath(wish)
   const found = path === undefined ? undefined : ctx.applications.find(place.host, path)
   const isLost = found !== undefined && url.searchParams.get('lost') === 'address'
-  const back = isLost ? reservedRoot(ctx.settings, found.application) + addressLostPath : wish
+  const back = isLost ? reservedRoot(ctx.settings, found.application) + addressLostOf(found.application) : wish
   await startSignIn(ctx, found ?? place, request, response, found === undefined ? undefined : ownAddress(found, back))
 }
 
@@ -332,8 +332,13 @@ function isForApi(ctx: GatewayContext, request: IncomingMessage): boolean {
   return placeOf(ctx, request)?.application.type === 'api'
 }
 
-/** The application that a request was for, whatever became of it. */
-function placeOf({ applications }: GatewayContext, { url, headers }: IncomingMessage): Place | undefined {
-  const path = requestPath(url ?? '')
-  return path === undefined ? undefined : applications.find(headers.host, { meaning: path.meaning, literal: path.meaning })
+/** The application that a request was for, whatever became of it. The page of a lost address, which many share, names its own. */
+function placeOf(ctx: GatewayContext, request: IncomingMessage): Place | undefined {
+  const path = requestPath(request.url ?? '')
+  if (path === undefined) return undefined
+  const { meaning } = path
+  const place = ctx.applications.find(request.headers.host, { meaning, literal: meaning })
+  if (ownPath(ctx, request, { meaning, literal: meaning }, place)?.below !== addressLostPath) return place
+  const named = applicationOfLost(request.url ?? '')
+  return ctx.applications.ofHost(request.headers.host).find(({ application }) => application.id === named) ?? place
 }

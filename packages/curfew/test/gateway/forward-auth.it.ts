@@ -226,6 +226,23 @@ suite('What other proxies ask', () => {
     })
   }
 
+  test('an address that was too long leads back to its application, also where another one lies at the root of the host', async () => {
+    const applications = [
+      { id: 'wiki', urls: ['WIKI'], contextRoot: '/wiki' },
+      { id: 'data', urls: ['WIKI'], type: 'api' as const }
+    ]
+    await using kit = await createGatewayKit({ gateway: asking, applications })
+    const ana = new Visitor()
+    const asked = await ana.ask(`${kit.wiki}/pa/auth/envoy/wiki/notes?a=${'b'.repeat(targetCharactersMax)}`)
+    const lost = await ana.fillIn(await ana.follow(asked.headers.location ?? ''), 'ana')
+    assert.deepEqual([lost.status, lost.headers['content-type'], new URL(lost.url).search], [409, 'text/html; charset=utf-8', '?app=wiki'])
+    assert.ok(lost.body.includes('CURFEW_GATEWAY_ADDRESS_LOST') && lost.body.includes('href="/wiki"'), lost.body)
+    for (const unknown of ['', '?app=shop', '?app=']) {
+      const { status, headers } = await ana.open(`${kit.wiki}/pa/oidc/address-lost${unknown}`)
+      assert.deepEqual([status, headers['content-type']], [409, 'application/problem+json'], unknown)
+    }
+  })
+
   test('no way reads the headers of another, and nobody but a trusted proxy may ask', async () => {
     await using kit = await createGatewayKit({ gateway: asking, applications: [{ id: 'wiki', urls: ['WIKI'], anonymous: ['/public'] }] })
     const { host } = new URL(kit.wiki)

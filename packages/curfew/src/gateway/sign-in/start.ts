@@ -15,6 +15,16 @@ export const targetCharactersMax = 1_500
 /** Below the reserved root: says that an address was too long, where no request that comes here could be told so. */
 export const addressLostPath = '/oidc/address-lost'
 
+/** {@link addressLostPath} of one application: it lies below the reserved root, which says of none whose it is. */
+export function addressLostOf({ id }: Pick<Place['application'], 'id'>): string {
+  return `${addressLostPath}?${new URLSearchParams({ app: id }).toString()}`
+}
+
+/** What {@link addressLostOf} names. Anybody may have written it: only applications of the host that was asked are looked up by it. */
+export function applicationOfLost(target: string): string | undefined {
+  return new URLSearchParams(target.split('?')[1]).get('app') ?? undefined
+}
+
 /** State and nonce of 18 octets, a verifier of 32: drawn at once, for many may be asked to sign in at the same time. */
 const secretBytes = 18 + 18 + 32
 
