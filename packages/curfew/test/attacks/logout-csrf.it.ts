@@ -98,11 +98,11 @@ suite('Requests of a page of a stranger that would sign somebody out, in Chromiu
     chromium = await launch()
   })
   after(async () => {
-    await chromium.close()
-    await stranger[Symbol.asyncDispose]()
-    server.closeAllConnections()
-    server.close()
-    await kit[Symbol.asyncDispose]()
+    await chromium?.close()
+    await stranger?.[Symbol.asyncDispose]()
+    server?.closeAllConnections()
+    server?.close()
+    await kit?.[Symbol.asyncDispose]()
   })
 
   /** The authority, with somebody who writes down what comes to its doors and has been answered. */
@@ -146,7 +146,7 @@ suite('Requests of a page of a stranger that would sign somebody out, in Chromiu
         await signIn(page)
         assert.equal(await live(), 1)
       })
-      after(() => context.close())
+      after(() => context?.close())
 
       const isSame = host === 'localhost'
       for (const [name, way] of Object.entries(ways))

@@ -58,8 +58,8 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     })
     after(async () => {
       for (const node of nodes) node.process.kill('SIGKILL')
-      balancer.close()
-      await applications.close()
+      balancer?.close()
+      await applications?.close()
       await Promise.all(servers.map((server) => server.stop()))
       rmSync(folder, { recursive: true, force: true })
     })

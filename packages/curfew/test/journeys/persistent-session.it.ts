@@ -19,7 +19,7 @@ const persistentCookie = 'PF.PERSISTENT'
 suite('A persistent session when every node is started again', { skip: skipReason }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-persistent-'))
   const nodes: ChildProcess[] = []
-  let redis: Server
+  let redis: Server | undefined
   let port = 0
 
   before(async () => {
@@ -30,7 +30,7 @@ suite('A persistent session when every node is started again', { skip: skipReaso
   })
   after(async () => {
     await killAll()
-    await redis.stop()
+    await redis?.stop()
     rmSync(folder, { recursive: true, force: true })
   })
 
@@ -102,7 +102,7 @@ suite('A persistent session when every node is started again', { skip: skipReaso
 
   async function restartAll(): Promise<void> {
     await killAll()
-    await redis.restart()
+    await redis?.restart()
     await startAll()
   }
 
@@ -127,7 +127,7 @@ suite('A persistent session when every node is started again', { skip: skipReaso
       sessions: { secretFile: 'keys/session.secret', persistent: true },
       signOn: { users: 'users.yaml' },
       cluster: { node: `node-${node}` },
-      store: { kind: 'redis', redis: { copies: 0, nodes: [`redis://127.0.0.1:${redis.port}`] } }
+      store: { kind: 'redis', redis: { copies: 0, nodes: [`redis://127.0.0.1:${redis?.port}`] } }
     }
     writeFileSync(file, stringify(config))
     nodes.push(spawn(process.execPath, [bin, 'start', '--config', file], { stdio: 'ignore' }))
