@@ -79,7 +79,12 @@ function lastMs({ finalAtMs = 0 }: Delivery): number {
   return finalAtMs + onItsWayMs
 }
 
-/** It was made before the outcome, and what goes over the network had to wait for the end of a cut. */
+/**
+ * It was made before the outcome, and what goes over the network had to wait for the end of a cut: senders try again after
+ * pauses that double, so for as long again as the cut was, at the most.
+ */
 function isHeldUp({ atMs, madeAtMs }: Heard, deliveries: readonly Delivery[], outages: readonly Outage[]): boolean {
-  return deliveries.some((delivery) => madeAtMs <= lastMs(delivery)) && outages.some(({ fromMs, toMs }) => fromMs <= atMs && toMs >= madeAtMs)
+  const isMadeBefore = deliveries.some(({ finalAtMs = 0 }) => madeAtMs <= finalAtMs)
+  const arrivesBy = ({ fromMs, toMs }: Outage): number => toMs + (toMs - fromMs) + onItsWayMs
+  return isMadeBefore && outages.some((outage) => outage.fromMs <= atMs && outage.toMs >= madeAtMs && atMs <= arrivesBy(outage))
 }

@@ -62,7 +62,12 @@ suite('faults: outcomes and what applications wrote down', () => {
     assert.equal(afterOutcome(finalAtMs - 1_000, [cut]), 0)
     assert.equal(afterOutcome(finalAtMs - 1_000, []), 1, 'no cut')
     assert.equal(afterOutcome(finalAtMs - 1_000, [{ fromMs: cut.fromMs - 9_000, toMs: finalAtMs - 1_001 }]), 1, 'over before it was made')
-    assert.equal(afterOutcome(finalAtMs + onItsWayMs + 1, [cut]), 1, 'made after the outcome')
+    assert.equal(afterOutcome(finalAtMs, [cut]), 0)
+    assert.equal(afterOutcome(finalAtMs + 1, [cut]), 1, 'made after the outcome')
+    // As long again as the cut was, and what a message may need: 6,000 at the limit.
+    const short = { fromMs: finalAtMs, toMs: finalAtMs + (6_000 - onItsWayMs) / 2 }
+    assert.equal(afterOutcome(finalAtMs - 1_000, [short]), 0)
+    assert.equal(afterOutcome(finalAtMs - 1_000, [{ ...short, toMs: short.toMs - 1 }]), 1, 'long after the cut')
   })
 
   test('of two runs that ended one session the later outcome counts', () => {
