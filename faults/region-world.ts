@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../packages/curfew/src/stores/store.ts'
 import { until } from '../packages/curfew/test/stores/redis/servers.ts'
+import { answerTo } from './callers.ts'
 import { type Node, startNode } from './crew.ts'
 import { nowMs } from './events.ts'
 import { missing, type Verdict } from './judge.ts'
@@ -102,9 +103,10 @@ export async function createRegions({ net, setup }: { readonly net: Net; readonl
     async endAbandoned(lost) {
       const other = otherThan(lost)
       const unread = new Set(latest?.unread.map(({ ticket }) => ticket.id))
-      const tickets = leftOpen(roster.eventsOf(lost.node))
-        .filter(({ id }) => !unread.has(id))
-        .slice(-abandonedMax)
+      const known = leftOpen(roster.eventsOf(lost.node)).filter(({ id }) => !unread.has(id))
+      // Some were ended in the moment before it was lost: nobody heard so, and the other one has read it.
+      const stillOpen = await Promise.all(known.map(async (ticket) => (await answerTo(other.store, ticket, Date.now())) !== 'ended'))
+      const tickets = known.filter((_, i) => stillOpen[i]).slice(-abandonedMax)
       if (tickets.length === 0) throw new Error(`${lost.name} has left no session that ${other.name} knows`)
       const from = other.node.events.length
       await Promise.all(tickets.map((ticket) => other.node.order({ what: 'end', ticket })))
