@@ -37,6 +37,7 @@ const range = '10.77'
 /** Makes the switch. Call it inside a network namespace of its own: what it makes goes with that. */
 export function createNet(): Net {
   const hosts: string[] = []
+  const cableAt = new Map<string, string>()
   const outages = new Map<string, { fromMs: number; toMs: number }[]>()
   const begin = (name: string): void => void outages.set(name, [...(outages.get(name) ?? []), { fromMs: Date.now(), toMs: Number.POSITIVE_INFINITY }])
   const over = (name: string): void => {
@@ -53,8 +54,10 @@ export function createNet(): Net {
     host(name) {
       const number = hosts.length + 1
       const [cable, space] = [`cable${number}`, `h${number}`]
+      // The controller alone has a 0 in the third octet; inside of a /16 the last one may be any.
+      const address = `${range}.${1 + (number >> 8)}.${number & 255}`
       hosts.push(cable)
-      const address = `${range}.1.${number}`
+      cableAt.set(address, cable)
       ip('netns', 'add', space)
       ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space)
       ip('link', 'set', cable, 'master', 'switch', 'up')
@@ -80,7 +83,7 @@ export function createNet(): Net {
     },
     apart(some) {
       begin('island')
-      for (const { address } of some) ip('link', 'set', `cable${address.split('.')[3]}`, 'master', 'island')
+      for (const { address } of some) ip('link', 'set', cableAt.get(address) ?? '', 'master', 'island')
     },
     together() {
       for (const cable of hosts) ip('link', 'set', cable, 'master', 'switch', 'up')
