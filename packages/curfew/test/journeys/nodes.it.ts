@@ -132,48 +132,49 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
       await signInEverywhere().then((browser) => browser.close())
       const legacy = applications.applications.find(({ id }) => id === 'legacy') ?? assert.fail('legacy is there')
       const struck = nodeAt(0)
-      legacy.setFault?.('no-response')
-      try {
-        using heard = requestsTo(['intranet', 'legacy', 'wiki'])
-        const asked = logout(struck).catch(() => undefined)
-        const deliveryOf = (run: RunView, peer: string): RunView['deliveries'][number] | undefined => run.deliveries.find((delivery) => delivery.peer === peer)
-        const stateOf = (run: RunView, peer: string): string | undefined => deliveryOf(run, peer)?.state
-        await listedRun(nodeAt(1), (run) => stateOf(run, 'legacy') === 'sent' && stateOf(run, 'intranet') === 'final' && stateOf(run, 'wiki') === 'final')
-        await until(async () => heard.of('legacy') > 0)
-        struck.process.kill('SIGKILL')
-        await once(struck.process, 'exit')
-        const killedAtMs = Date.now()
-        // A slow machine may have tried more than once by then. Only the node that is left sends from here on.
-        const former = (await newestRun(nodeAt(1))) ?? assert.fail('no run')
-        const formerAttempts = deliveryOf(former, 'legacy')?.attempts.length ?? 0
-        const formerRequests = heard.of('legacy')
-        legacy.setFault?.('none')
-        await asked
-        const run = await settledRun(nodeAt(1), 60_000)
-        assert.equal(run.id, former.id, 'nobody asked for another one')
-        const told = run.deliveries.filter(({ peer }) => heard.peers.includes(peer))
-        assert.deepEqual(told.map(({ peer, outcome }) => [peer, outcome]).toSorted(), [
-          ['intranet', 'ended'],
-          ['legacy', 'ended'],
-          ['wiki', 'ended']
-        ])
-        const late = deliveryOf(run, 'legacy')
-        assert.ok((late?.finalAtMs ?? 0) >= killedAtMs, 'by the node that is left')
-        assert.equal(late?.attempts.length, formerAttempts + 1)
-        // Whoever had something left to send would have sent it by then.
-        await sleep(3_000)
-        for (const { peer } of told) {
-          assert.equal(heard.of(peer), peer === 'legacy' ? formerRequests + 1 : 1, peer)
-          const journal = applications.applications.find((app) => app.id === peer)?.journal
-          assert.equal(journal?.entries().at(-1)?.event, 'signed-out', peer)
-        }
-      } finally {
+      // Not in a `finally`: what fails here must not hide what failed before.
+      await using afterwards = new AsyncDisposableStack()
+      afterwards.defer(async () => {
         legacy.setFault?.('none')
         if (struck.process.exitCode === null && struck.process.signalCode === null) {
           struck.process.kill('SIGKILL')
           await once(struck.process, 'exit')
         }
         nodes[0] = await startNode(struck.name, struck.port)
+      })
+      legacy.setFault?.('no-response')
+      using heard = requestsTo(['intranet', 'legacy', 'wiki'])
+      const asked = logout(struck).catch(() => undefined)
+      const deliveryOf = (run: RunView, peer: string): RunView['deliveries'][number] | undefined => run.deliveries.find((delivery) => delivery.peer === peer)
+      const stateOf = (run: RunView, peer: string): string | undefined => deliveryOf(run, peer)?.state
+      await listedRun(nodeAt(1), (run) => stateOf(run, 'legacy') === 'sent' && stateOf(run, 'intranet') === 'final' && stateOf(run, 'wiki') === 'final')
+      await until(async () => heard.of('legacy') > 0)
+      struck.process.kill('SIGKILL')
+      await once(struck.process, 'exit')
+      const killedAtMs = Date.now()
+      // A slow machine may have tried more than once by then. Only the node that is left sends from here on.
+      const former = (await newestRun(nodeAt(1))) ?? assert.fail('no run')
+      const formerAttempts = deliveryOf(former, 'legacy')?.attempts.length ?? 0
+      const formerRequests = heard.of('legacy')
+      legacy.setFault?.('none')
+      await asked
+      const run = await settledRun(nodeAt(1), 60_000)
+      assert.equal(run.id, former.id, 'nobody asked for another one')
+      const told = run.deliveries.filter(({ peer }) => heard.peers.includes(peer))
+      assert.deepEqual(told.map(({ peer, outcome }) => [peer, outcome]).toSorted(), [
+        ['intranet', 'ended'],
+        ['legacy', 'ended'],
+        ['wiki', 'ended']
+      ])
+      const late = deliveryOf(run, 'legacy')
+      assert.ok((late?.finalAtMs ?? 0) >= killedAtMs, 'by the node that is left')
+      assert.equal(late?.attempts.length, formerAttempts + 1)
+      // Whoever had something left to send would have sent it by then.
+      await sleep(3_000)
+      for (const { peer } of told) {
+        assert.equal(heard.of(peer), peer === 'legacy' ? formerRequests + 1 : 1, peer)
+        const journal = applications.applications.find((app) => app.id === peer)?.journal
+        assert.equal(journal?.entries().at(-1)?.event, 'signed-out', peer)
       }
     })
 
@@ -360,7 +361,8 @@ function nodesOn(name: string, port: number, start: () => Promise<readonly Serve
     const child = spawn(process.execPath, [bin, 'start', '--config', configFile(node, at)], { stdio: 'ignore' })
     const adminUrl = `http://127.0.0.1:${at + 1}`
     try {
-      await until(async () => (await fetch(`${adminUrl}/metrics`)).ok, 20_000)
+      await until(async () => child.exitCode !== null || (await fetch(`${adminUrl}/metrics`)).ok, 60_000)
+      assert.equal(child.exitCode, null, `node ${node} did not start`)
     } catch (error) {
       child.kill('SIGKILL')
       throw error
