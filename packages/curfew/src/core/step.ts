@@ -155,7 +155,8 @@ function settleHeld(run: LogoutRun, atMs: number): Stepped {
 
 /** An outcome that was final beside what is held. */
 function lift(run: LogoutRun, { held: _, ...delivery }: Delivery, held: Outcome, atMs: number): Stepped {
-  const outcome = joinOutcomes(delivery.outcome, held) ?? held
+  const isLess = held.kind === 'already-ended' && isPartly(delivery.outcome)
+  const outcome = (isLess ? delivery.outcome : joinOutcomes(delivery.outcome, held)) ?? held
   const [next, effects] = replace(run, { ...delivery, outcome }, atMs, [])
   const isNews = next.state === 'done' && outcome.kind !== delivery.outcome?.kind
   return [next, isNews ? [...effects, { kind: 'receipt', dueAtMs: atMs }] : effects]
@@ -169,9 +170,13 @@ function hold(run: LogoutRun, delivery: Delivery, outcome: Outcome, atMs: number
   return replace(run, { ...delivery, held }, atMs, [])
 }
 
-/** What was held is lifted by a proof only, as an outcome is. */
+/**
+ * What was held is lifted by a proof only, as an outcome is. Of two answers whose order nobody knows, one that not all has ended counts,
+ * and not one that there is nothing any more.
+ */
 function joinHeld(held: Outcome | undefined, outcome: Outcome): Outcome {
   if (held === undefined) return outcome
+  if (held.kind === 'already-ended' && isPartly(outcome)) return outcome
   if (!countsAsSignedOut(outcome) || (outcome.kind === 'already-ended' && isPartly(held))) return held
   return joinOutcomes(held, outcome) ?? held
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Store } from '../stores/store.ts'
 import type { Engine } from './engine.ts'
 import { eventOf } from './result-event.ts'
-import { someEnded } from './some-ended.ts'
+import { someEndedOf } from './some-ended.ts'
 
 /** Other groups, as endings need them. */
 export interface EngineGroups {
@@ -111,8 +111,8 @@ async function waitThere(
 async function all(parts: readonly Promise<EndSummary>[]): Promise<EndSummary> {
   const results = await Promise.allSettled(parts)
   const summary = merged(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw someEnded(failed.reason, summary.ended.length)
+  const failures: readonly unknown[] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  if (failures.length > 0) throw someEndedOf(failures, summary.ended.length)
   return summary
 }
 

@@ -48,14 +48,20 @@ async function isSignedInSince(
   // By the clock of the provider, which may be ahead: the sign-in of the session that ended is not newer than that session.
   const ended = await store.getSession(run.sessionId)
   const sinceMs = Math.max(run.startedAtMs, ended?.sourceId === peerId ? ended.authenticatedAtMs : 0)
-  return others.some((one) => beganThereAtMs(one) > sinceMs)
+  return others.some((one) => cameAtMs(one) > run.startedAtMs && beganThereAtMs(one) > sinceMs)
+}
+
+/** When we heard of it for the last time, by our own clock. Nothing that is older than this logout is newer than it, whatever a provider's clock says. */
+function cameAtMs({ participant }: SessionParticipant): number {
+  return Math.max(participant.addedAtMs, participant.lastIssuedAtMs)
 }
 
 /**
  * When what a partner has of this session began there. A provider can sign the user in here without a word from what was to end: it
  * counts when the person signed in there, not when we heard of it. Of a session that was opened by other means that is not known.
  */
-function beganThereAtMs({ session, participant }: SessionParticipant): number {
-  if (participant.role === 'application') return Math.max(participant.addedAtMs, participant.lastIssuedAtMs)
+function beganThereAtMs(one: SessionParticipant): number {
+  const { session, participant } = one
+  if (participant.role === 'application') return cameAtMs(one)
   return session.sourceId === participant.peerId ? session.authenticatedAtMs : 0
 }

@@ -243,6 +243,9 @@ suite('step: an answer to an earlier attempt while the last one may still leave'
     const nobody: Loose = { ...confirmed, result: 'already-ended', messageId: '_2' }
     assert.equal(outcomeOf(play(both, partly, nobody)), 'refused')
     assert.equal(outcomeOf(play(both, partly, { ...nobody, result: 'ended' })), 'ended')
+    // The other way round: nobody knows in which order they were given, where two nodes had asked.
+    const byTwo = play(run([delivery('a', [server])]), { ...started, by: 'node-2' }, { ...started, messageId: '_2' })
+    assert.equal(outcomeOf(play(byTwo, nobody, partly)), 'refused')
   })
 
   test('that brought nothing leaves it to the last one', () => {
@@ -335,6 +338,8 @@ suite('step: what is held, and a node of a former version that knows nothing of 
     const partly = { kind: 'refused', statusCode: 'PartialLogout', code: 'CURFEW_SAML_LOGOUT_PARTIAL' } as const
     const ended: LogoutRun = { ...done, deliveries: done.deliveries.map((d) => ({ ...d, outcome: { kind: 'ended', proof }, held: partly })) }
     assert.equal(outcomeOf(step(ended, { kind: 'browser-seen', atMs: 60 })[0]), 'ended')
+    const notAll: LogoutRun = { ...done, deliveries: done.deliveries.map((d) => ({ ...d, outcome: partly, held: { kind: 'already-ended', proof } })) }
+    assert.equal(outcomeOf(step(notAll, { kind: 'browser-seen', atMs: 60 })[0]), 'refused', 'that it knows nobody any more says nothing of the rest')
   })
 })
 

@@ -83,6 +83,9 @@ suite('An identity provider that gave no SessionIndex, and has signed the same u
     assert.equal(await isLeftAlone({ authenticatedAtMs: t0 }), false)
     assert.equal(await isLeftAlone({ authenticatedAtMs: t0 + 3_000, formerAtMs: t0 + 3_000 }), false, 'by a clock that is ahead')
     assert.equal(await isLeftAlone({ other: { sourceId: 'form' } }), false, 'the time is of a password that was given here')
+    const before = { addedAtMs: t0, lastIssuedAtMs: t0 }
+    assert.equal(await isLeftAlone({ participant: before }), false, 'it came before the sign-out: its clock is ahead, or the password was given here')
+    assert.equal(await isLeftAlone({ participant: { ...before, lastIssuedAtMs: t0 + 5_000 } }), true, 'it let the person in once more')
   })
   test('is told where the other session has ended itself, or is over', async () => {
     const end: Session['end'] = { atMs: t0 + 6_000, reason: 'user', by: { kind: 'user', id: 'ana' }, runId: 'run_2' }

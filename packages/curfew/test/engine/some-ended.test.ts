@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { CurfewError, isCurfewError } from '@curfew/codecs'
 import type { EndRequest } from '../../src/core/end-sessions.ts'
 import { createGroupedEngine } from '../../src/engine/grouped-engine.ts'
+import { someEndedOf } from '../../src/engine/some-ended.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/stores/memory/memory-store.ts'
 import { storeError } from '../../src/stores/store-error.ts'
 import { createEngineKit } from '../support/engine-kit.ts'
@@ -69,5 +71,17 @@ suite('engine: an ending that the store takes a part of', () => {
     )
     await assert.rejects(engine.endSessions(request), { code: 'CURFEW_SESSION_SOME_ENDED', context: { ended: 2, why: 'CURFEW_STORE_DISK_FULL' } })
     assert.deepEqual([await here.live(), await there.live()], [2, 0])
+  })
+
+  test('counts what has ended in every group, also in those that failed half-way', () => {
+    const full = storeError('CURFEW_STORE_DISK_FULL', {})
+    const some = (ended: number) => new CurfewError('CURFEW_SESSION_SOME_ENDED', { ended, why: 'CURFEW_STORE_UNREACHABLE' })
+    const said = (failures: readonly unknown[], ended: number) => {
+      const error = someEndedOf(failures, ended)
+      return isCurfewError(error) ? [error.code, error.context['ended'], error.context['why']] : error
+    }
+    assert.deepEqual(said([full, some(2)], 0), ['CURFEW_SESSION_SOME_ENDED', 2, 'CURFEW_STORE_DISK_FULL'])
+    assert.deepEqual(said([some(2), full], 3), ['CURFEW_SESSION_SOME_ENDED', 5, 'CURFEW_STORE_UNREACHABLE'])
+    assert.deepEqual(said([full, full], 0), ['CURFEW_STORE_DISK_FULL', undefined, undefined])
   })
 })
