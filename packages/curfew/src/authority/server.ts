@@ -216,7 +216,7 @@ function wantsPage(request: FastifyRequest): boolean {
 }
 
 function sendErrorPage(ctx: AuthorityContext, error: CurfewError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const page = problemPage(ctx, request, error.code, problemText(error, request.routeOptions.url ?? ''))
+  const page = problemPage(ctx, request, error.code, problemText(error))
   return reply.headers(page.headers).send(page.html)
 }
 

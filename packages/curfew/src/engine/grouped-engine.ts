@@ -111,7 +111,7 @@ async function waitThere(
 async function all(parts: readonly Promise<EndSummary>[]): Promise<EndSummary> {
   const results = await Promise.allSettled(parts)
   const summary = merged(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
-  const failures: readonly unknown[] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  const failures: readonly unknown[] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
   if (failures.length > 0) throw someEndedOf(failures, summary.ended.length)
   return summary
 }

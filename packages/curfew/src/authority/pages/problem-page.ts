@@ -62,8 +62,7 @@ export const runProblemTexts: Readonly<Record<string, MessageKey>> = {
   CURFEW_STORE_UNREACHABLE: 'error.runNotStored'
 }
 
-/** The sentence for an error of a request to this route; undefined: the general one. An error says by `run` that it is about a step of one. */
-export function problemText({ code, context }: CurfewError, route: string): MessageKey | undefined {
-  const isStep = route.startsWith('/signoff/:run') || context['run'] !== undefined
-  return (isStep ? runProblemTexts[code] : undefined) ?? problemTexts[code]
+/** The sentence for an error; undefined: the general one. An error says by `run` that it is about a step of one that is known to be there. */
+export function problemText({ code, context }: CurfewError): MessageKey | undefined {
+  return (context['run'] === undefined ? undefined : runProblemTexts[code]) ?? problemTexts[code]
 }

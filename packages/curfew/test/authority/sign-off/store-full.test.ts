@@ -47,4 +47,28 @@ suite('A sign-out whose next step the store does not take', () => {
       }
       assert.deepEqual(await kit.store.findByUser('local:ana'), [])
     })
+
+  test('that nobody knows of is not said to hold: the address of a run can be made up', async () => {
+    const holder = { isAway: false }
+    const store = createMemoryStore({ capacity: 100 })
+    await using kit = await createKit({
+      store: {
+        ...store,
+        async getRun(id) {
+          if (holder.isAway) throw new CurfewError('CURFEW_STORE_UNREACHABLE', {})
+          return store.getRun(id)
+        }
+      }
+    })
+    const browser = kit.browser()
+    await signInTo(kit, browser, 'payroll')
+    const run = String((await browser.get('/idp/startSLO.ping', { 'sec-fetch-site': 'same-origin' })).headers.location)
+    holder.isAway = true
+    for (const url of [run, `${run}/go`, `${run}/finish`]) {
+      const { statusCode, body } = await browser.get(url.replace(/run_.{4}/, 'run_AAAA'))
+      assert.equal(statusCode, 503, url)
+      assert.match(body, /CURFEW_STORE_UNREACHABLE/)
+      assert.doesNotMatch(body, /holds/, url)
+    }
+  })
 })
